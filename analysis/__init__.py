@@ -1,0 +1,1 @@
+"""Pure functions of arrays: no disk, no Ray, no pretrained models."""

@@ -1,0 +1,130 @@
+"""Make .venv hold exactly what the requirement files say; return at once when it does already.
+
+Run through `make setup`, with any Python from 3.11 on and nothing but its standard library. What is installed
+past the obsolete pins of audiocraft and laion-clap, and why, stands in README.md beside this file.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import runpy
+import subprocess
+import sys
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+VENV: Final = ROOT / ".venv"
+STAMP: Final = VENV / "undertone-setup.json"
+ACCELERATORS: Final = ("cpu", "cuda")
+PIP_SETTINGS: Final = {
+    "PIP_FIND_LINKS": "UV_FIND_LINKS",
+    "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
+    "PIP_EXTRA_INDEX_URL": "UV_INDEX",
+}
+"""pip's settings that uv obeys only under a name of its own."""
+
+
+def main() -> None:
+    """Set up, unless the stamp says that these very files were installed here."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--accelerator", choices=ACCELERATORS, help="default: as last time, else cpu")
+    stamp = read_stamp()
+    accelerator = parser.parse_args().accelerator or stamp.get("accelerator", "cpu")
+    wanted = {"accelerator": accelerator, "folder": str(ROOT), "digest": digest_of_requirements()}
+    if stamp == wanted:
+        return
+    STAMP.unlink(missing_ok=True)
+    create_venv(moved=bool(stamp) and stamp.get("folder") != str(ROOT))
+    install(accelerator)
+    STAMP.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+
+
+def read_stamp() -> dict[str, Any]:
+    """What the last finished set-up recorded; empty when there was none."""
+    if not STAMP.exists():
+        return {}
+    recorded: dict[str, Any] = json.loads(STAMP.read_text(encoding="utf-8"))
+    return recorded
+
+
+def digest_of_requirements() -> str:
+    """Hash of every file that decides what is installed: contents, since a checkout changes all times."""
+    folder = ROOT / "requirements"
+    files = [ROOT / "pyproject.toml", *sorted(folder.glob("*.txt")), *sorted(folder.glob("*.py"))]
+    return sha256(b"\0".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)).hexdigest()
+
+
+def create_venv(*, moved: bool) -> None:
+    """Create .venv with this Python unless there is one; anew when the checkout was moved (paths are in it)."""
+    if python_of_venv().exists() and not moved:
+        return
+    if importlib.util.find_spec("ensurepip") is None:
+        sys.exit(
+            f"{sys.executable} cannot make virtual environments: its ensurepip module is missing. "
+            "On Debian and Ubuntu: apt-get install python3-venv"
+        )
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+
+
+def python_of_venv() -> Path:
+    """The interpreter that everything is installed for."""
+    return VENV / "bin" / "python"
+
+
+def install(accelerator: str) -> None:
+    """Install uv, then the locked dependencies, then this project as an editable."""
+    python = str(python_of_venv())
+    subprocess.run(
+        [python, "-m", "pip", "install", "--quiet", "-r", "requirements/uv.txt"], check=True, cwd=ROOT
+    )
+    uv_pip_install(
+        ["-r", "pyproject.toml", "--group", "dev"],
+        ["--constraints", "requirements/lock.txt", "--build-constraints", "requirements/lock.txt"],
+        ["--overrides", "requirements/overrides.txt"],
+        ["--overrides", f"requirements/overrides-{accelerator}.txt"],
+        ["--compile-bytecode"],
+        accelerator=accelerator,
+    )
+    drop_torchaudio_libraries()
+    uv_pip_install(["--no-deps", "--no-build-isolation", "--editable", "."], accelerator=accelerator)
+
+
+def uv_pip_install(*arguments: list[str], accelerator: str) -> None:
+    """Run `uv pip install` for .venv with the indexes and wheel folders that pip is told to use."""
+    command = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(python_of_venv())]
+    subprocess.run(
+        [*command, *(word for group in arguments for word in group)],
+        check=True,
+        cwd=ROOT,
+        env={**os.environ, **uv_settings(accelerator)},
+    )
+
+
+def uv_settings(accelerator: str) -> dict[str, str]:
+    """pip's settings under uv's names; a folder of local wheels holds CPU builds, which outrank CUDA's."""
+    settings = {
+        uv_name: ",".join(os.environ[pip_name].split())
+        for pip_name, uv_name in PIP_SETTINGS.items()
+        if pip_name in os.environ and uv_name not in os.environ
+    }
+    if accelerator == "cuda":
+        settings.pop("UV_FIND_LINKS", None)
+    return settings
+
+
+def drop_torchaudio_libraries() -> None:
+    """Remove torchaudio's compiled part where it cannot be loaded: beside a CPU build of torch on Linux."""
+    (packages,) = (VENV / "lib").glob("python3.*/site-packages")
+    if sys.platform == "linux" and runpy.run_path(str(packages / "torch" / "version.py"))["cuda"] is None:
+        for library in (packages / "torchaudio" / "lib").glob("*.so"):
+            library.unlink()
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"The set-up stopped: {error}. Once that is mended, `make setup` goes on from there.")
