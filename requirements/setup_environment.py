@@ -24,7 +24,7 @@ PIP_SETTINGS: Final = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
 }
-"""pip's settings that uv obeys only under a name of its own."""
+"""Settings of pip that uv obeys only under a name of its own."""
 
 
 def main() -> None:
@@ -34,8 +34,9 @@ def main() -> None:
     stamp = read_stamp()
     accelerator = parser.parse_args().accelerator or stamp.get("accelerator", "cpu")
     wanted = {"accelerator": accelerator, "folder": str(ROOT), "digest": digest_of_requirements()}
-    if stamp == wanted:
+    if stamp == wanted and is_whole():
         return
+    print(f"Setting up .venv ({accelerator}) …", flush=True)
     STAMP.unlink(missing_ok=True)
     create_venv(moved=bool(stamp) and stamp.get("folder") != str(ROOT))
     install(accelerator)
@@ -58,8 +59,8 @@ def digest_of_requirements() -> str:
 
 
 def create_venv(*, moved: bool) -> None:
-    """Create .venv with this Python unless there is one; anew when the checkout was moved (paths are in it)."""
-    if python_of_venv().exists() and not moved:
+    """Create .venv with this Python unless there is a whole one; anew in a moved checkout (it holds paths)."""
+    if is_whole() and not moved:
         return
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit(
@@ -67,6 +68,11 @@ def create_venv(*, moved: bool) -> None:
             "On Debian and Ubuntu: apt-get install python3-venv"
         )
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+
+
+def is_whole() -> bool:
+    """Whether .venv has an interpreter that still exists, and pip, which comes last when one is created."""
+    return python_of_venv().exists() and (VENV / "bin" / "pip").exists()
 
 
 def python_of_venv() -> Path:
@@ -90,6 +96,7 @@ def install(accelerator: str) -> None:
     )
     drop_torchaudio_libraries()
     uv_pip_install(["--no-deps", "--no-build-isolation", "--editable", "."], accelerator=accelerator)
+    point_at_checkout_relatively()
 
 
 def uv_pip_install(*arguments: list[str], accelerator: str) -> None:
@@ -104,7 +111,7 @@ def uv_pip_install(*arguments: list[str], accelerator: str) -> None:
 
 
 def uv_settings(accelerator: str) -> dict[str, str]:
-    """pip's settings under uv's names; a folder of local wheels holds CPU builds, which outrank CUDA's."""
+    """Settings of pip under uv's names; a folder of local wheels holds CPU builds, which outrank CUDA's."""
     settings = {
         uv_name: ",".join(os.environ[pip_name].split())
         for pip_name, uv_name in PIP_SETTINGS.items()
@@ -117,10 +124,26 @@ def uv_settings(accelerator: str) -> dict[str, str]:
 
 def drop_torchaudio_libraries() -> None:
     """Remove torchaudio's compiled part where it cannot be loaded: beside a CPU build of torch on Linux."""
-    (packages,) = (VENV / "lib").glob("python3.*/site-packages")
+    packages = site_packages()
     if sys.platform == "linux" and runpy.run_path(str(packages / "torch" / "version.py"))["cuda"] is None:
         for library in (packages / "torchaudio" / "lib").glob("*.so"):
             library.unlink()
+
+
+def point_at_checkout_relatively() -> None:
+    """Rewrite the editable install's path as a relative one.
+
+    Python decodes .pth files by the locale and refuses to start at all where a folder's name does not fit
+    (LC_ALL=C and a name with an accent).
+    """
+    (link,) = site_packages().glob("*undertone*.pth")
+    link.write_text(os.path.relpath(ROOT, link.parent) + "\n", encoding="ascii")
+
+
+def site_packages() -> Path:
+    """Where .venv keeps its packages."""
+    (folder,) = (VENV / "lib").glob("python3.*/site-packages")
+    return folder
 
 
 if __name__ == "__main__":
