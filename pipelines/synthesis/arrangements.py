@@ -1,0 +1,78 @@
+"""From a song and a rendering to the score of an excerpt."""
+
+from collections.abc import Callable, Iterable
+from math import ceil
+
+from pipelines.synthesis.bass_lines import BASS_LINES
+from pipelines.synthesis.comping import COMPING
+from pipelines.synthesis.drum_patterns import KITS, drum_bar
+from pipelines.synthesis.harmony import Chord, progressions
+from pipelines.synthesis.instruments import LEADS
+from pipelines.synthesis.melodies import phrase
+from pipelines.synthesis.scores import Note, Part, Score
+from pipelines.synthesis.songs import PERIOD_BARS, Rendering, Song
+from pipelines.synthesis.streams import stream
+from pipelines.synthesis.theory import NOTE_NAMES, nearest
+
+BAR_BEATS = 4
+PAD_PROGRAM = 48
+LEAD_GAIN, COMPING_GAIN, BASS_GAIN, DRUM_GAIN, PAD_GAIN = 1.0, 0.4, 0.6, 0.8, 0.3
+
+
+def arrange(song: Song, rendering: Rendering, clip_seconds: float) -> Score:
+    """Writes out as many bars as the excerpt reaches."""
+    end_beats = rendering.start_beats + clip_seconds * song.tempo_bpm / 60
+    first, last = int(rendering.start_beats // BAR_BEATS), ceil(end_beats / BAR_BEATS)
+    bars = range(max(first - 1, 0), last)
+    return Score(
+        list(parts(song, rendering, bars)),
+        tempo_bpm=song.tempo_bpm,
+        start_seconds=rendering.start_beats * 60 / song.tempo_bpm,
+        level_db=rendering.level_db,
+    )
+
+
+def parts(song: Song, rendering: Rendering, bars: range) -> Iterable[Part]:
+    """Lists the parts that play, the lead first."""
+    generator = stream(song.seed, "composition", song.number)
+    tonic = NOTE_NAMES.index(song.key)
+    choices = progressions(song.style, song.mode, tonic)
+    chords = choices[int(generator.integers(len(choices)))]
+    variant = int(generator.integers(2))
+    melody = [
+        bar
+        for _ in range(PERIOD_BARS // len(chords))
+        for bar in phrase(song.style, song.mode, tonic, chords, generator)
+    ]
+
+    def chord_at(bar: int) -> Chord:
+        return chords[bar % len(chords)]
+
+    yield Part(LEADS[rendering.lead], write(bars, lambda bar: melody[bar % PERIOD_BARS]), gain=LEAD_GAIN)
+    comp = COMPING[song.style]
+    comping = write(bars, lambda bar: comp(chord_at(bar), variant))
+    yield Part(rendering.comping_program, comping, gain=COMPING_GAIN)
+    if rendering.texture != "thin":
+        line = BASS_LINES[song.style]
+        bass = write(bars, lambda bar: line(chord_at(bar), chord_at(bar + 1)))
+        yield Part(rendering.bass_program, bass, gain=BASS_GAIN)
+    if rendering.texture == "lush":
+        yield Part(PAD_PROGRAM, write(bars, lambda bar: pad_bar(chord_at(bar))), gain=PAD_GAIN)
+    if rendering.drum_pattern and rendering.drum_kit:
+        pattern = rendering.drum_pattern
+        drums = write(bars, lambda bar: drum_bar(pattern, bar))
+        yield Part(KITS[rendering.drum_kit], drums, drums=True, gain=DRUM_GAIN)
+
+
+def pad_bar(chord: Chord) -> list[Note]:
+    """Holds a chord for a bar."""
+    return [Note(0, BAR_BEATS, nearest(chord.root + step, 60), 70) for step in chord.intervals]
+
+
+def write(bars: range, compose: Callable[[int], list[Note]]) -> list[Note]:
+    """Puts bars of beats 0 … 4 one after the other."""
+    return [
+        Note(bar * BAR_BEATS + note.start, bar * BAR_BEATS + note.end, note.pitch, note.velocity)
+        for bar in bars
+        for note in compose(bar)
+    ]

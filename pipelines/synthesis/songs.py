@@ -1,0 +1,87 @@
+"""What a piece in a style is made of. Every factor is a draw of its own, so none tells anything of another."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pipelines.synthesis.drum_patterns import KITS
+from pipelines.synthesis.instruments import LEADS
+from pipelines.synthesis.streams import pick, stream
+from pipelines.synthesis.theory import NOTE_NAMES
+
+STYLES = ("rock", "jazz", "classical", "electronic")
+TEMPOS_BPM = range(70, 161)
+TEXTURES = ("thin", "full", "lush")
+QUIETEST_DB = -9.0
+PERIOD_BARS = 8
+
+COMPING_PROGRAMS = {"rock": (29, 30), "jazz": (0, 26), "classical": (48, 6), "electronic": (81, 90)}
+BASS_PROGRAMS = {"rock": (33, 34), "jazz": (32, 35), "classical": (42, 43), "electronic": (38, 39)}
+STYLE_KITS = {
+    "rock": ("standard kit", "power kit", "room kit"),
+    "jazz": ("jazz kit", "brush kit"),
+    "classical": ("orchestra kit",),
+    "electronic": ("electronic kit", "tr-808 kit"),
+}
+
+Band = Literal["typical", "any"]
+"""Whether chords, bass and drums are played as the style would, or by whatever another style uses too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Song:
+    """A composition: the notes, whoever plays them."""
+
+    style: str
+    key: str
+    mode: str
+    tempo_bpm: int
+    number: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One performance of a song, and which excerpt of it is heard."""
+
+    lead: str
+    texture: str
+    comping_program: int
+    bass_program: int
+    drum_pattern: str | None
+    """None without drums."""
+    drum_kit: str | None
+    start_beats: float
+    level_db: float
+
+
+def draw_song(style: str, number: int, seed: int) -> Song:
+    """Draws key, mode and tempo of a song."""
+    key = (seed, "song", number)
+    return Song(
+        style=style,
+        key=pick(NOTE_NAMES, *key, "key"),
+        mode=pick(("major", "minor"), *key, "mode"),
+        tempo_bpm=pick(TEMPOS_BPM, *key, "tempo"),
+        number=number,
+        seed=seed,
+    )
+
+
+def draw_rendering(style: str, index: int, seed: int, *, band: Band = "typical") -> Rendering:
+    """Draws the performers and the excerpt of a clip."""
+    key = (seed, "rendering", index)
+    drums = pick((False, True), *key, "drums")
+    pattern, comping, bass, kit = (
+        style if band == "typical" else pick(STYLES, *key, part, "style")
+        for part in ("drums", "comping", "bass", "kit")
+    )
+    return Rendering(
+        lead=pick(tuple(LEADS), *key, "lead"),
+        texture=pick(TEXTURES, *key, "texture"),
+        comping_program=pick(COMPING_PROGRAMS[comping], *key, "comping"),
+        bass_program=pick(BASS_PROGRAMS[bass], *key, "bass"),
+        drum_pattern=pattern if drums else None,
+        drum_kit=pick(STYLE_KITS[kit] if band == "typical" else tuple(KITS), *key, "kit") if drums else None,
+        start_beats=float(stream(*key, "start").random()) * 4 * PERIOD_BARS,
+        level_db=float(stream(*key, "level").random()) * QUIETEST_DB,
+    )
