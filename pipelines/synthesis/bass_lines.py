@@ -12,7 +12,7 @@ BassLine = Callable[[Chord, Chord], list[Note]]
 """From a chord and the next bar's chord to the notes of a bar, beats 0 … 4."""
 
 
-def rock(chord: Chord, following: Chord) -> list[Note]:
+def rock(chord: Chord, _following: Chord) -> list[Note]:
     """Roots in eighths, the fifth at the end."""
     root = nearest(chord.root, CENTRE)
     pitches = [root] * 6 + [root + 7, root + 7]
@@ -31,13 +31,13 @@ def jazz(chord: Chord, following: Chord) -> list[Note]:
     return [Note(beat, beat + 0.95, pitch, 90) for beat, pitch in enumerate(pitches)]
 
 
-def classical(chord: Chord, following: Chord) -> list[Note]:
+def classical(chord: Chord, _following: Chord) -> list[Note]:
     """Root and fifth in held half notes."""
     root = nearest(chord.root, CENTRE + 4)
     return [Note(0, 2, root, 75), Note(2, 4, root + chord.intervals[2], 70)]
 
 
-def electronic(chord: Chord, following: Chord) -> list[Note]:
+def electronic(chord: Chord, _following: Chord) -> list[Note]:
     """Octaves in sixteenths that leave every beat to the bass drum."""
     root = nearest(chord.root, CENTRE - 2)
     places = [place for place in range(16) if place % 4]

@@ -1,8 +1,7 @@
 """Metronomes: the five click sounds of SynTheory and their tracks in any metre."""
 
 from dataclasses import dataclass
-from itertools import takewhile
-from itertools import count as count_from
+from itertools import count, takewhile
 
 from pipelines.synthesis.scores import Note, Part, Score
 
@@ -58,7 +57,7 @@ def click_score(
     beats_per_bar, unit = parse_meter(time_signature)
     length = 4 / unit
     end = (start_seconds + clip_seconds) * tempo_bpm / 60
-    starts = takewhile(lambda start: start < end, count_from(0, length))
+    starts = takewhile(lambda start: start < end, count(0, length))
     notes = [
         Note(start, start + length, click.downbeat_pitch, click.downbeat_velocity)
         if place % beats_per_bar == 0

@@ -8,6 +8,7 @@ from pipelines.synthesis.scores import Score
 from pipelines.synthesis.streams import permutation
 from store.records import Label
 
+Axes = Mapping[str, Sequence[Label]]
 Factors = Mapping[str, Label]
 
 
@@ -40,29 +41,28 @@ class Concept:
 def grid_concept(
     name: str,
     description: str,
-    axes: Mapping[str, Sequence[Label]],
+    axes: Axes,
     specimen: Callable[..., Specimen],
 ) -> Concept:
     """Builds a concept from a full grid of factors; the first axis is its main label.
 
-    Args:
-        specimen: from the seed and one cell of the grid, a keyword for every axis, to the clip.
+    `specimen` turns one cell of the grid, a keyword for every axis, into the clip.
     """
 
     def at(seed: int, index: int) -> Specimen:
-        return specimen(seed, **cell(axes, index, seed, name))
+        return specimen(**cell(axes, index, seed, name))
 
     return Concept(name, description, next(iter(axes)), prod(map(len, axes.values())), at)
 
 
-def cell(axes: Mapping[str, Sequence[Label]], index: int, *key: str | int) -> Factors:
+def cell(axes: Axes, index: int, *key: str | int) -> Factors:
     """Returns the grid cell at a place of the key's random order, without ever repeating one.
 
     Every block of C successive places has each of the C main labels once; for each of them, the other factors
     run through a random order of their own.
     """
     label, *others = axes
-    block, place = divmod(index, len(axes[label]))
+    block = index // len(axes[label])
     chosen = balanced_choice(axes[label], index, *key, label)
     rest = prod(len(axes[other]) for other in others)
     number = int(permutation(rest, *key, label, str(chosen))[block])

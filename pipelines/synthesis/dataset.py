@@ -1,6 +1,6 @@
 """Renders datasets: which clips, their files, their labels.
 
-A clip is a function of (concept, seed, index) alone. A dataset of more clips therefore begins with the same files,
+A clip is a function of (concept, seed, index) alone. A larger dataset therefore begins with the same files,
 and any part of it can be rendered again to the same bytes.
 """
 
@@ -52,6 +52,10 @@ def render_dataset(
     Args:
         write: takes (uri, bytes) of each file, or the folder to write to.
         clips: number of files. Concepts whose grid has fewer cells than their share give all they have.
+        seed: chooses the cells and their order, and composes the songs.
+        concepts: names from `CONCEPTS`.
+        sample_rate: in Hz.
+        clip_seconds: length of every file.
 
     Yields:
         A recording per file, after it was written, with every column of `LABELS`.

@@ -1,5 +1,6 @@
 """The melodic idiom of each style: phrases of four bars that wander through a scale."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +22,7 @@ BLUES = {"major": (0, 2, 3, 4, 7, 9), "minor": (0, 3, 5, 6, 7, 10)}
 class Idiom:
     """How a style moves."""
 
-    scales: dict[str, tuple[int, ...]]
+    scales: Mapping[str, tuple[int, ...]]
     """Per mode, semitones above the tonic."""
     rhythms: tuple[tuple[float, ...], ...]
     """Bars: the beats on which notes begin."""

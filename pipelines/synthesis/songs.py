@@ -1,4 +1,4 @@
-"""What a piece in a style is made of. Every factor is a draw of its own, so none tells anything of another."""
+"""What a piece in a style is made of. Every factor is its own draw: none tells anything of another."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -11,7 +11,7 @@ from store.errors import NotFound
 
 BANK_FILE = "TimGM6mb.sf2"
 
-# Keys for which the bank has a zone, where these are not 0…127; all others of the 92 tonal programs are complete.
+# Keys that the bank has sound for; the others of the 92 tonal programs have them all.
 KEY_RANGES = {10: (12, 127), 56: (12, 127), 67: (0, 79), 68: (36, 127)}
 # Holes inside a range: the alto saxophone lacks E4.
 HOLES = {(65, 64): 65}

@@ -20,7 +20,7 @@ def style_concept(*, renderings_per_song: int = RENDERINGS_PER_SONG, band: Band 
 
     return Concept(
         "styles",
-        "excerpts of songs in 4 styles: 10 lead instruments × drums or none × 3 textures × 24 keys × 91 tempos",
+        "songs in 4 styles: 10 lead instruments × drums or none × 3 textures × 24 keys × 91 tempos",
         "style",
         SONGS * renderings_per_song,
         at,

@@ -89,7 +89,7 @@ def open_channel(synthesizer: SoundFont, channel: int, part: Part, shift: int) -
     synthesizer.channel_set_preset_number(channel, part.program, part.drums)
     synthesizer.channel_set_tuning(channel, float(shift))
     if part.gain is not None:
-        natural = loudness(part.program, part.drums, pitch=round(_centre(part)))
+        natural = loudness(part.program, drums=part.drums, pitch=round(_centre(part)))
         synthesizer.channel_set_volume(channel, part.gain * REFERENCE_LEVEL / natural)
     return channel
 
@@ -100,7 +100,7 @@ def _centre(part: Part) -> float:
 
 
 @lru_cache(maxsize=1024)
-def loudness(program: int, drums: bool, *, pitch: int) -> float:
+def loudness(program: int, *, drums: bool, pitch: int) -> float:
     """Root mean square of the loudest tenth of a second of one held note: programs differ by 20 dB."""
     rate = 16_000
     score = Score([Part(program, [Note(0, 2, pitch, 100)], drums)])
@@ -113,7 +113,7 @@ def loudness(program: int, drums: bool, *, pitch: int) -> float:
 def play(synthesizer: SoundFont, events: list[Event], samples: int) -> NDArray[np.float32]:
     """Renders up to each event, applies it, goes on; returns mono samples."""
     sound = np.zeros(samples, np.float32)
-    memory = memoryview(sound).cast("B")
+    memory = sound.data.cast("B")
     position = 0
     for event in events:
         if event.sample >= samples:

@@ -1,9 +1,7 @@
 """SynTheory's seven concepts with its published composition (Wei et al. 2024, arXiv:2410.00872)."""
 
-from collections.abc import Mapping
-
 from pipelines.synthesis.clicks import CLICKS, REVERBS, TIME_SIGNATURES, click_score, is_compound, parse_meter
-from pipelines.synthesis.concepts import Concept, Specimen, grid_concept
+from pipelines.synthesis.concepts import Axes, Concept, Factors, Specimen, grid_concept
 from pipelines.synthesis.figures import chords, figure_score, interval_figure, melody
 from pipelines.synthesis.instruments import NAMES, TONAL_PROGRAMS, family
 from pipelines.synthesis.scores import Note
@@ -22,7 +20,6 @@ from pipelines.synthesis.theory import (
     scale_pitches,
     tonic_pitch,
 )
-from store.records import Label
 
 TEMPO_OFFSETS, METER_OFFSETS = 5, 10
 TEMPO_TRACK_SECONDS, METER_TRACK_SECONDS = 20.0, 30.0
@@ -31,100 +28,109 @@ METER_TEMPO_BPM = 120
 
 def theory_concepts() -> list[Concept]:
     """Lists the seven concepts; the first axis of each grid is its main label."""
-    roots, programs = {"root": NOTE_NAMES}, {"program": TONAL_PROGRAMS}
-    clicks = {"click": tuple(CLICKS)}
+    roots: Axes = {"root": NOTE_NAMES}
+    programs: Axes = {"program": TONAL_PROGRAMS}
+    clicks: Axes = {"click": tuple(CLICKS)}
     return [
         grid_concept(
             "notes",
             "one note, struck twice a second: 12 pitch classes × 9 octaves × 92 instruments",
-            roots | {"octave": range(9)} | programs,
+            {**roots, "octave": range(9), **programs},
             note_specimen,
         ),
         grid_concept(
             "intervals",
             "two notes up, down or together: 12 intervals × 12 roots × 3 directions × 92 instruments",
-            {"interval": INTERVALS} | roots | {"direction": ("up", "down", "unison")} | programs,
+            {"interval": INTERVALS, **roots, "direction": ("up", "down", "unison"), **programs},
             interval_specimen,
         ),
         grid_concept(
             "scales",
             "the seven church modes up or down: 7 × 12 roots × 2 directions × 92 instruments",
-            {"scale": tuple(SCALES)} | roots | {"direction": ("up", "down")} | programs,
+            {"scale": tuple(SCALES), **roots, "direction": ("up", "down"), **programs},
             scale_specimen,
         ),
         grid_concept(
             "chords",
             "a repeated triad: 4 qualities × 12 roots × 3 inversions × 92 instruments",
-            {"chord_quality": tuple(TRIADS)} | roots | {"inversion": INVERSIONS} | programs,
+            {"chord_quality": tuple(TRIADS), **roots, "inversion": INVERSIONS, **programs},
             chord_specimen,
         ),
         grid_concept(
             "chord_progressions",
             "four triads in a key: 10 major and 9 minor progressions × 12 keys × 92 instruments",
-            {"progression": _progression_names(), "key": NOTE_NAMES} | programs,
+            {"progression": _progression_names(), "key": NOTE_NAMES, **programs},
             progression_specimen,
         ),
         grid_concept(
             "tempos",
             "a metronome in 4/4: 50 … 210 beats per minute × 5 clicks × 5 offsets",
-            {"tempo_bpm": range(50, 211)} | clicks | {"offset": range(TEMPO_OFFSETS)},
+            {"tempo_bpm": range(50, 211), **clicks, "offset": range(TEMPO_OFFSETS)},
             tempo_specimen,
         ),
         grid_concept(
             "time_signatures",
             "a metronome at 120 beats per minute: 8 metres × 3 rooms × 5 clicks × 10 offsets",
-            {"time_signature": TIME_SIGNATURES, "reverb": tuple(REVERBS)}
-            | clicks
-            | {"offset": range(METER_OFFSETS)},
+            {
+                "time_signature": TIME_SIGNATURES,
+                "reverb": tuple(REVERBS),
+                **clicks,
+                "offset": range(METER_OFFSETS),
+            },
             meter_specimen,
         ),
     ]
 
 
-def note_specimen(seed: int, *, root: str, octave: int, program: int) -> Specimen:
+def note_specimen(*, root: str, octave: int, program: int) -> Specimen:
     """A pitch from C−1 (MIDI 0) to B7 (MIDI 107); "octave" counts from 0 at MIDI 0, as in SynTheory."""
     pitch = 12 * octave + NOTE_NAMES.index(root)
-    labels = {"root": root, "octave": octave, "pitch": pitch}
+    labels: Factors = {"root": root, "octave": octave, "pitch": pitch}
     return tonal_specimen(program, labels, f"the note {root} in octave {octave}", melody([pitch] * 4, 2))
 
 
-def interval_specimen(seed: int, *, interval: str, root: str, direction: str, program: int) -> Specimen:
+def interval_specimen(*, interval: str, root: str, direction: str, program: int) -> Specimen:
     """The root lies between C4 and B4, the other note above it."""
     semitones = INTERVALS.index(interval) + 1
     figure = interval_figure(MIDDLE_C + NOTE_NAMES.index(root), semitones, direction)
     manner = "together" if direction == "unison" else f"going {direction}"
-    labels = {"interval": interval, "interval_semitones": semitones, "root": root, "direction": direction}
+    labels: Factors = {
+        "interval": interval,
+        "interval_semitones": semitones,
+        "root": root,
+        "direction": direction,
+    }
     return tonal_specimen(program, labels, f"{with_article(interval)} on {root} {manner}", figure)
 
 
-def scale_specimen(seed: int, *, scale: str, root: str, direction: str, program: int) -> Specimen:
+def scale_specimen(*, scale: str, root: str, direction: str, program: int) -> Specimen:
     """Seven steps and the octave, one per beat."""
     upwards = scale_pitches(_tonic(root), SCALES[scale])
-    labels = {"scale": scale, "root": root, "direction": direction}
+    labels: Factors = {"scale": scale, "root": root, "direction": direction}
     caption = f"{with_article(scale)} scale on {root} going {direction}"
     return tonal_specimen(program, labels, caption, melody(upwards[:: 1 if direction == "up" else -1], 1))
 
 
-def chord_specimen(seed: int, *, chord_quality: str, root: str, inversion: str, program: int) -> Specimen:
+def chord_specimen(*, chord_quality: str, root: str, inversion: str, program: int) -> Specimen:
     """A close triad around middle C, four times."""
     root_position = [_tonic(root) + step for step in TRIADS[chord_quality]]
     pitches = invert(root_position, INVERSIONS.index(inversion))
     position = "root position" if inversion == "root" else f"{inversion} inversion"
-    labels = {"chord_quality": chord_quality, "root": root, "inversion": inversion}
+    labels: Factors = {"chord_quality": chord_quality, "root": root, "inversion": inversion}
     caption = f"{with_article(root)} {chord_quality} chord in {position}"
     return tonal_specimen(program, labels, caption, chords([pitches] * 4, 2))
 
 
-def progression_specimen(seed: int, *, progression: str, key: str, program: int) -> Specimen:
+def progression_specimen(*, progression: str, key: str, program: int) -> Specimen:
     """Four triads of two beats."""
     mode, degrees = progression.split()
     triads = [degree_triad(_tonic(key), MODES[mode], int(degree)) for degree in degrees.split("-")]
-    labels = {"progression": progression, "key": key, "mode": mode}
+    labels: Factors = {"progression": progression, "key": key, "mode": mode}
     caption = f"the chord progression {degrees} in {key} {mode}"
     return tonal_specimen(program, labels, caption, chords(triads, 2))
 
 
-def tonal_specimen(program: int, labels: Mapping[str, Label], caption: str, figure: list[Note]) -> Specimen:
+def tonal_specimen(program: int, labels: Factors, caption: str, figure: list[Note]) -> Specimen:
     """A figure on one instrument; the instrument is the group, so that test timbres are new ones."""
     name = NAMES[program]
     return Specimen(
@@ -135,10 +141,9 @@ def tonal_specimen(program: int, labels: Mapping[str, Label], caption: str, figu
     )
 
 
-def tempo_specimen(seed: int, *, tempo_bpm: int, click: str, offset: int) -> Specimen:
+def tempo_specimen(*, tempo_bpm: int, click: str, offset: int) -> Specimen:
     """An excerpt of a 20-second track; excerpts of one track stay together."""
     return click_specimen(
-        seed,
         f"tempo-{tempo_bpm}-{click.replace(' ', '-')}",
         f"a metronome at {tempo_bpm} bpm, {click}",
         tempo_bpm=tempo_bpm,
@@ -150,10 +155,9 @@ def tempo_specimen(seed: int, *, tempo_bpm: int, click: str, offset: int) -> Spe
     )
 
 
-def meter_specimen(seed: int, *, time_signature: str, reverb: str, click: str, offset: int) -> Specimen:
+def meter_specimen(*, time_signature: str, reverb: str, click: str, offset: int) -> Specimen:
     """An excerpt of a 30-second track; excerpts of one track stay together."""
     return click_specimen(
-        seed,
         f"meter-{time_signature.replace('/', '-')}-{click.replace(' ', '-')}-{reverb}",
         f"a metronome in {time_signature}, {click}, {reverb}",
         tempo_bpm=METER_TEMPO_BPM,
@@ -166,7 +170,6 @@ def meter_specimen(seed: int, *, time_signature: str, reverb: str, click: str, o
 
 
 def click_specimen(
-    seed: int,
     track: str,
     caption: str,
     *,
@@ -178,7 +181,7 @@ def click_specimen(
     track_seconds: float,
 ) -> Specimen:
     """A click track from a random place on; the track is the group."""
-    place = float(stream(seed, track, offset).random())
+    place = float(stream(track, offset).random())
     beats, unit = parse_meter(time_signature)
     return Specimen(
         group=track,
