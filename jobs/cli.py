@@ -1,0 +1,81 @@
+"""The `undertone` command: parse, call one job, print. Commands are imported only when they are called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from store.errors import UndertoneError
+
+COMMANDS = {
+    "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
+    "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
+    "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
+    "status": ("jobs.status", "Show every run of a store, or one run in detail."),
+    "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
+    "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),
+    "sql": ("jobs.sql", "Query the store's catalog with SQL."),
+}
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on first use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="undertone")
+def undertone() -> None:
+    """An activation store for MusicGen: extract, verify and query what its layers hold.
+
+    \b
+    Examples:
+      undertone demo demo
+      undertone dataset add music.store songs ~/Music/by-genre
+      undertone extract music.store songs --model facebook/musicgen-small
+      undertone sql music.store "SELECT run_id, clips, complete FROM runs"
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    try:
+        result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
+    except click.exceptions.Exit as exit_request:
+        sys.exit(exit_request.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_FAILED)
+    except UndertoneError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(EXIT_FAILED)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

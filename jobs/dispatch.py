@@ -1,0 +1,160 @@
+"""Drive units through a pool until each is committed, quarantined or given up: the state machine of a job.
+
+Schedulers run a task at least once and lose workers without notice, so nothing here relies on a task
+having run exactly once: units commit themselves, the first writer wins, and a lost unit is sent again.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from jobs.bisection import Trial, find_poison
+from jobs.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
+from store.errors import UndertoneError
+from store.records import Receipt, Unit
+
+ERRORS_PER_UNIT = 2
+"""A unit whose worker raised this often is given up; the others go on."""
+
+
+class JobFailed(UndertoneError, RuntimeError):
+    """The job cannot go on; what is committed stays committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A unit is on disk."""
+
+    receipt: Receipt
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """These clips of a unit kill whatever worker touches them."""
+
+    unit: Unit
+    clip_ids: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A worker died and its unit goes back into the queue."""
+
+    unit: Unit
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A unit raised in every attempt."""
+
+    unit: Unit
+    problem: Problem
+
+
+Outcome = Committed | Quarantined | Lost | GivenUp
+
+
+class Dispatcher:
+    """Feeds a pool from a queue of units and decides what a death or an error means."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        units: Iterable[Unit],
+        *,
+        is_committed: Callable[[Unit], bool] = lambda unit: False,
+        suspects: frozenset[str] = frozenset(),
+    ) -> None:
+        """Prepare to run `units`; `is_committed` lets another driver's work be skipped.
+
+        `suspects` are ids of units that earlier processes began and never ended: they run alone.
+        """
+        self._pool = pool
+        self._queue = deque(Task(unit, alone=unit.unit_id in suspects) for unit in units)
+        self._is_committed = is_committed
+        self._in_flight = 0
+        self._deaths_alone: dict[str, int] = {}
+        self._errors: dict[str, int] = {}
+        self._trials: dict[str, Trial] = {}
+
+    def run(self) -> Iterator[Outcome]:
+        """Yield what became of units until none is left.
+
+        Raises:
+            JobFailed: no worker can be had, or a problem that every unit would meet.
+        """
+        while self._queue or self._in_flight:
+            self._feed()
+            for event in self._pool.wait(timeout_seconds=0.5):
+                yield from self._handle(event)
+
+    def _feed(self) -> None:
+        while self._queue and self._pool.room() > 0:
+            task = self._queue.popleft()
+            if task.trial is None and self._is_committed(task.unit):
+                continue
+            self._pool.submit(task)
+            self._in_flight += 1
+
+    def _handle(self, event: Event) -> Iterator[Outcome]:
+        if isinstance(event, Broken):
+            raise JobFailed(f"No worker can be started: {event.problem.message}")
+        self._in_flight -= 1
+        if isinstance(event, Done):
+            yield from self._done(event)
+        elif isinstance(event, Died):
+            yield from self._died(event)
+        else:
+            yield from self._failed(event)
+
+    def _done(self, event: Done) -> Iterator[Outcome]:
+        if event.task.trial is not None:
+            yield from self._advance(event.task, survived=True)
+        elif event.receipt is not None:
+            yield Committed(event.receipt)
+
+    def _died(self, event: Died) -> Iterator[Outcome]:
+        """First death: again, alone. A death alone has one suspect: bisect it."""
+        task = event.task
+        if task.trial is not None:
+            yield from self._advance(task, survived=False)
+            return
+        yield Lost(task.unit, event.reason)
+        if not task.alone:
+            self._queue.appendleft(replace(task, alone=True))
+            return
+        deaths = self._deaths_alone.get(task.unit.unit_id, 0) + 1
+        self._deaths_alone[task.unit.unit_id] = deaths
+        if deaths > 1:
+            yield from self._quarantine(task, frozenset(clip.clip_id for clip in task.unit.clips))
+        else:
+            trial = find_poison([clip.clip_id for clip in task.unit.clips])
+            self._trials[task.unit.unit_id] = trial
+            self._queue.appendleft(replace(task, trial=next(trial)))
+
+    def _advance(self, task: Task, *, survived: bool) -> Iterator[Outcome]:
+        try:
+            subset = self._trials[task.unit.unit_id].send(survived)
+        except StopIteration as end:
+            yield from self._quarantine(replace(task, trial=None), end.value)
+        else:
+            self._queue.appendleft(replace(task, trial=subset))
+
+    def _quarantine(self, task: Task, clip_ids: frozenset[str]) -> Iterator[Outcome]:
+        yield Quarantined(task.unit, clip_ids)
+        self._queue.appendleft(replace(task, quarantined=clip_ids))
+
+    def _failed(self, event: Failed) -> Iterator[Outcome]:
+        task, problem = event.task, event.problem
+        if problem.fatal:
+            raise JobFailed(problem.message)
+        if task.trial is not None:  # an exception is not a death: the worker survived
+            yield from self._advance(task, survived=True)
+            return
+        errors = self._errors.get(task.unit.unit_id, 0) + 1
+        self._errors[task.unit.unit_id] = errors
+        if errors < ERRORS_PER_UNIT:
+            self._queue.append(task)
+        else:
+            yield GivenUp(task.unit, problem)

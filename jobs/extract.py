@@ -1,0 +1,130 @@
+"""`undertone extract`: labelled audio → codec tokens → activations of every layer → shards of a run."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+
+from jobs.options import address_option, engine_option, format_option, print_result, root_option
+from store.errors import InvalidInput
+
+Engine = Literal["ray", "inline"]
+
+EPILOG = """
+\b
+Examples:
+  undertone extract music.store songs
+  undertone extract music.store songs --model facebook/musicgen-small --sites resid,attn,mlp --dry-run
+  undertone extract music.store songs --layers 4-8 --reduce mean,segments --segments 10
+  undertone extract music.store songs --retry-failed
+  undertone extract s3://bucket/music songs --address auto --workers 8 --gpus-per-worker 1 --dtype bf16
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractOptions:
+    """What a user can say of an extraction; see `undertone extract --help`."""
+
+    store: str
+    dataset: str
+    model: str = "pocket"
+    sites: str = "resid,attn,mlp"
+    layers: str = "all"
+    reduce: str = "mean"
+    segments: int = 10
+    text: str = ""
+    dtype: str = "fp32"
+    device: str = "auto"
+    batch_clips: int = 16
+    unit_clips: int = 64
+    compression: Literal["none", "zstd"] = "none"
+    engine: Engine = "ray"
+    address: str = "local"
+    workers: int | None = None
+    threads: int = 1
+    gpus_per_worker: float = 1.0
+    roots: tuple[str, ...] = ()
+    retry_failed: bool = False
+    max_failures: int | None = None
+    shared_filesystem: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("segments", "batch_clips", "unit_clips", "threads"):
+            if getattr(self, name) < 1:
+                raise InvalidInput(
+                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be 1 or more."
+                )
+        if self.workers is not None and self.workers < 1:
+            raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
+
+
+@click.command(epilog=EPILOG)
+@click.argument("store")
+@click.argument("dataset")
+@click.option(
+    "--model",
+    default="pocket",
+    show_default=True,
+    metavar="NAME|PATH",
+    help="pocket, a hub name such as facebook/musicgen-small, or a checkpoint folder.",
+)
+@click.option(
+    "--sites", default="resid,attn,mlp", show_default=True, help="From embed, resid, attn, xattn, mlp."
+)
+@click.option("--layers", default="all", show_default=True, help="all, 0,5,11 or 4-7.")
+@click.option("--reduce", default="mean", show_default=True, help="From mean, std, last, segments, frames.")
+@click.option("--segments", default=10, show_default=True, help="Bins over time for --reduce segments.")
+@click.option(
+    "--text",
+    default="",
+    metavar="TEMPLATE",
+    help='Text condition, with labels in braces: "a {instrument} solo". Empty by default.',
+)
+@click.option(
+    "--dtype",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="Of the language model; EnCodec always runs in fp32.",
+)
+@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option("--batch-clips", default=16, show_default=True, help="Clips per forward pass.")
+@click.option("--unit-clips", default=64, show_default=True, help="Clips per unit: what a crash can cost.")
+@click.option("--compression", default="none", show_default=True, type=click.Choice(["none", "zstd"]))
+@engine_option
+@address_option
+@click.option(
+    "--workers",
+    type=int,
+    help="Processes that hold a model; one per GPU or CPU core by default. "
+    "On a cluster that scales, say how many you want.",
+)
+@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
+@click.option(
+    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
+)
+@root_option
+@click.option("--retry-failed", is_flag=True, help="Try the clips that failed once more.")
+@click.option(
+    "--max-failures",
+    type=int,
+    help="Stop once more clips than this failed; by default when half of the clips fail, and at least 50.",
+)
+@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@click.option("--dry-run", is_flag=True, help="Print clips, units, bytes and time, and stop.")
+@format_option
+def extract(dry_run: bool, format_: str, **values: Any) -> int:
+    """Stream a dataset through MusicGen and store the activations of every layer.
+
+    Running the same command again resumes: only what is not committed is computed. Codec tokens are
+    stored once and reused by every later run over the same clips.
+    """
+    from jobs.extraction import describe_extraction, run_extraction
+
+    options = ExtractOptions(**values)
+    if dry_run:
+        print_result(describe_extraction(options), format_)
+        return 0
+    summary = run_extraction(options)
+    print_result(summary, format_)
+    return 0 if summary["complete"] else 1

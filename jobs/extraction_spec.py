@@ -1,0 +1,167 @@
+"""Resolve what a user asked of `extract` into the document that defines a run, and into its id."""
+
+import json
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+from pipelines.capture import CaptureSpec, array_specs
+from pipelines.delay import Alignment
+from store.errors import InvalidInput
+from store.records import REDUCTIONS, SITES, ArraySpec, Clip, Label, ModelInfo, PlannedClip, Reduction, Site
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSpec:
+    """Everything that decides the values of a run, and nothing that does not."""
+
+    dataset: str
+    dataset_fingerprint: str
+    clip_seconds: float
+    model: ModelInfo
+    capture: CaptureSpec
+    alignment: Alignment
+    dtype: str
+    text: str
+    batch_clips: int
+    unit_clips: int
+    compression: str
+
+    def document(self) -> dict[str, Any]:
+        """The content of run.json, as JSON values."""
+        return {
+            "kind": "activations",
+            "mode": "forward",
+            "code_layout": "delayed",
+            "dataset": self.dataset,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "clip_seconds": self.clip_seconds,
+            "model": asdict(self.model),
+            "capture": asdict(self.capture),
+            "alignment": self.alignment.to_json(),
+            "dtype": self.dtype,
+            "text": self.text,
+            "batch_clips": self.batch_clips,
+            "compression": self.compression,
+        }
+
+    def run_id(self) -> str:
+        """Readable prefix and a hash over the whole document."""
+        digest = _digest({**self.document(), "unit_clips": self.unit_clips})
+        return f"{self.dataset}-{slug(self.model.name)}-{digest}"
+
+    def codes_key(self) -> str:
+        """Codes depend on clips and codec alone, so that runs of other models and sites share them."""
+        digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.unit_clips])
+        return f"{self.dataset}-{digest}-{self.model.codec_fingerprint[:10]}"
+
+    def codes_document(self) -> dict[str, Any]:
+        """The content of codes.json."""
+        return {
+            "kind": "codes",
+            "dataset": self.dataset,
+            "dataset_fingerprint": self.dataset_fingerprint,
+            "clip_seconds": self.clip_seconds,
+            "codec_fingerprint": self.model.codec_fingerprint,
+            "sample_rate": self.model.sample_rate,
+            "frame_rate": self.model.frame_rate,
+            "codebook_size": self.model.codebook_size,
+        }
+
+    def arrays(self) -> list[ArraySpec]:
+        """The arrays of the run."""
+        return list(array_specs(self.model, self.capture, self.alignment.frames))
+
+    def codes_array(self) -> ArraySpec:
+        """Codec tokens of every clip, before the delay pattern."""
+        shape = (self.model.codebooks, self.alignment.frames)
+        return ArraySpec("codes", ("codebook", "time"), shape, "int16")
+
+
+def _digest(value: Any) -> str:
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:10]
+
+
+def slug(name: str) -> str:
+    """The last part of a model's name or path, fit for a file name."""
+    return re.sub(r"[^A-Za-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1]).strip("-").lower() or "model"
+
+
+def parse_sites(text: str) -> tuple[Site, ...]:
+    """Read "resid,attn".
+
+    Raises:
+        InvalidInput: a name is not a site.
+    """
+    return tuple(site for site in SITES if site in _names(text, SITES, "site"))
+
+
+def parse_reductions(text: str) -> tuple[Reduction, ...]:
+    """Read "mean,std".
+
+    Raises:
+        InvalidInput: a name is not a reduction.
+    """
+    return tuple(name for name in REDUCTIONS if name in _names(text, REDUCTIONS, "reduction"))
+
+
+def _names(text: str, legal: Sequence[str], what: str) -> set[str]:
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    unknown = sorted(names - set(legal))
+    if unknown or not names:
+        raise InvalidInput(
+            f"{', '.join(map(repr, unknown)) or 'Nothing'} is no {what}; choose from {', '.join(legal)}."
+        )
+    return names
+
+
+def parse_layers(text: str, count: int) -> tuple[int, ...]:
+    """Read "all", "0,5,11" or "4-7" for a model of `count` layers.
+
+    Raises:
+        InvalidInput: not a list of layers of this model.
+    """
+    if text == "all":
+        return tuple(range(count))
+    layers: set[int] = set()
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
+        if not match:
+            raise InvalidInput(f"Layers {text!r} cannot be read; write all, 0,5,11 or 4-7.")
+        first, last = int(match[1]), int(match[2] or match[1])
+        layers.update(range(first, last + 1))
+    if not layers or max(layers) >= count:
+        raise InvalidInput(f"Layers {text!r} are not all in this model, whose layers are 0–{count - 1}.")
+    return tuple(sorted(layers))
+
+
+def template_fields(template: str) -> list[str]:
+    """Names of the labels a text template uses.
+
+    Raises:
+        InvalidInput: the braces do not match.
+    """
+    try:
+        return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+    except ValueError as error:
+        raise InvalidInput(f"Text template {template!r} cannot be read: {error}.") from error
+
+
+def planned(clip: Clip, template: str) -> PlannedClip:
+    """A clip as the plan lists it, with its text condition.
+
+    Raises:
+        InvalidInput: the template names a label that the clip lacks.
+    """
+    labels: Mapping[str, Label] = clip.labels
+    missing = [name for name in template_fields(template) if labels.get(name) is None]
+    if missing:
+        raise InvalidInput(
+            f"Text template {template!r} needs {missing[0]!r}, which clip {clip.clip_id} ({clip.uri}) lacks; "
+            f"its labels are {', '.join(sorted(labels)) or 'none'}."
+        )
+    text = template.format_map(dict(labels)) if template else ""
+    return PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, text)

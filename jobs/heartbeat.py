@@ -1,0 +1,29 @@
+"""Tell other processes that a driver is at work on a run."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from store.collection import Collection
+
+EVERY_SECONDS = 10.0
+
+
+@contextmanager
+def heartbeat(collection: Collection) -> Iterator[None]:
+    """Beat while the block runs, so that `repair` keeps its hands off."""
+    finished = threading.Event()
+
+    def beat() -> None:
+        while True:
+            collection.beat()
+            if finished.wait(EVERY_SECONDS):
+                return
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join()

@@ -1,0 +1,100 @@
+"""A pool in the driver's own process: a few threads around one worker, so that its stages overlap."""
+
+import errno
+import multiprocessing
+import queue
+import traceback
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from jobs.tasks import Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
+from store.errors import ModelError, UnsupportedStore
+
+IN_FLIGHT = 2
+"""Units a worker holds at once: one computes while the next is decoded or the last is written."""
+
+
+class InlinePool:
+    """Runs units on threads of this process and trials in a process of their own."""
+
+    def __init__(self, factory: WorkerFactory) -> None:
+        self._factory = factory
+        self._worker: Worker | None = None
+        self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="unit")
+        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._in_flight = 0
+
+    def room(self) -> int:
+        return IN_FLIGHT - self._in_flight
+
+    def workers(self) -> int:
+        return 1
+
+    def submit(self, task: Task) -> None:
+        self._in_flight += 1
+        if self._worker is None and not _in_subprocess(task):
+            self._worker = self._factory()
+            self._worker.load()
+        self._threads.submit(self._run, task)
+
+    def _run(self, task: Task) -> None:
+        if _in_subprocess(task):
+            self._events.put(run_apart(self._factory, task))
+            return
+        assert self._worker is not None
+        self._events.put(run_caught(self._worker, task))
+
+    def wait(self, timeout_seconds: float) -> Sequence[Event]:
+        try:
+            event = self._events.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return ()
+        self._in_flight -= 1
+        return (event,)
+
+    def close(self, *, grace_seconds: float = 5.0) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _in_subprocess(task: Task) -> bool:
+    """A unit that may kill its process must not be tried in the driver's."""
+    return task.trial is not None or (task.alone and not task.quarantined)
+
+
+def run_caught(worker: Worker, task: Task) -> Done | Failed:
+    """Run a task and turn an exception into an event."""
+    try:
+        return Done(task, worker.run(task))
+    except Exception as error:
+        return Failed(task, describe(error))
+
+
+def describe(error: BaseException) -> Problem:
+    """Say what an exception means for the job, in text."""
+    out_of_space = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    message = str(error) or type(error).__name__
+    if out_of_space:
+        message = f"The store's disk is full ({message}). Free some space and run the same command again."
+    fatal = out_of_space or isinstance(error, (ModelError, UnsupportedStore, Stopped))
+    return Problem(type(error).__name__, message, "".join(traceback.format_exception(error)), fatal)
+
+
+def run_apart(factory: WorkerFactory, task: Task) -> Done | Failed | Died:
+    """Run a task in a fresh process, whose death is an event instead of the end of the job."""
+    context = multiprocessing.get_context("spawn")
+    events = context.SimpleQueue()
+    process = context.Process(target=_apart, args=(factory, task, events), daemon=True)
+    process.start()
+    process.join()
+    if process.exitcode != 0 or events.empty():
+        return Died(task, f"process ended with exit code {process.exitcode}")
+    event: Done | Failed = events.get()
+    return event
+
+
+def _apart(factory: WorkerFactory, task: Task, events: "multiprocessing.SimpleQueue[Event]") -> None:
+    worker = factory()
+    worker.load()
+    events.put(run_caught(worker, task))

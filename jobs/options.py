@@ -1,0 +1,63 @@
+"""Options that several commands share, and the one way results are printed."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+engine_option = click.option(
+    "--engine", default="ray", show_default=True, type=click.Choice(["ray", "inline"]),
+    help="inline works in this process, without Ray.",
+)  # fmt: skip
+address_option = click.option(
+    "--address", default="local", show_default=True,
+    help="local starts a private Ray on this machine; auto joins the cluster of this node; or HOST:PORT.",
+)  # fmt: skip
+root_option = click.option(
+    "--root", "roots", multiple=True, metavar="NAME=PATH",
+    help="Where the audio of dataset NAME is on the machines that work: a folder or a URL.",
+)  # fmt: skip
+format_option = click.option(
+    "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
+    help="Of the result on standard output.",
+)  # fmt: skip
+
+
+def print_result(values: Mapping[str, Any], format_: str) -> None:
+    """Print a result as aligned lines, or as one JSON object."""
+    if format_ == "json":
+        click.echo(json.dumps(values))
+        return
+    width = max(map(len, values), default=0)
+    for name, value in values.items():
+        label = name.replace("_", " ")
+        if isinstance(value, Mapping):
+            click.echo(f"{label:<{width}}")
+            inner = max(map(len, value), default=0)
+            for key, item in value.items():
+                click.echo(f"  {key:<{inner}}  {readable(item)}")
+        else:
+            click.echo(f"{label:<{width}}  {readable(value)}")
+
+
+def readable(value: Any) -> str:
+    """Format one value for people."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.2f}"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(readable, value))
+    return str(value)
+
+
+def readable_bytes(count: float) -> str:
+    """Format a number of bytes with decimal units."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} TB"

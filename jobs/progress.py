@@ -1,0 +1,129 @@
+"""Progress of a job: one live line on a terminal, JSON lines elsewhere. Counts what is committed."""
+
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self, TextIO
+
+from store.records import Receipt
+
+REPORT_EVERY_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a job has done since it started."""
+
+    clips_total: int
+    clips_before: int
+    """Committed by earlier processes."""
+    clip_seconds: float
+    clips: int = 0
+    failed: int = 0
+    bytes_written: int = 0
+    workers: int = 0
+    lost_workers: int = 0
+    stage_seconds: Counter[str] = field(default_factory=Counter)
+    started: float = field(default_factory=time.monotonic)
+
+    def add(self, receipt: Receipt) -> None:
+        """Count a committed unit."""
+        self.clips += receipt.clips
+        self.failed += receipt.failed
+        self.bytes_written += receipt.bytes_written
+        self.stage_seconds.update(receipt.seconds)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Rates, pressure and remaining time as JSON values; times in seconds."""
+        elapsed = max(time.monotonic() - self.started, 1e-9)
+        rate = self.clips / elapsed
+        left = self.clips_total - self.clips_before - self.clips
+        return {
+            "clips": self.clips_before + self.clips,
+            "clips_total": self.clips_total,
+            "failed": self.failed,
+            "clips_per_second": round(rate, 2),
+            "times_real_time": round(rate * self.clip_seconds, 1),
+            "megabytes_per_second": round(self.bytes_written / elapsed / 1e6, 2),
+            "stages": self.pressure(),
+            "workers": self.workers,
+            "lost_workers": self.lost_workers,
+            "elapsed_seconds": round(elapsed, 1),
+            "eta_seconds": round(left / rate, 1) if rate else None,
+        }
+
+    def pressure(self) -> dict[str, float]:
+        """Share of the workers' time per stage; the largest is the bottleneck."""
+        total = sum(self.stage_seconds.values()) or 1.0
+        return {stage: round(seconds / total, 3) for stage, seconds in self.stage_seconds.most_common()}
+
+
+class ProgressReport:
+    """Shows a tally while a `with` block runs, on standard error."""
+
+    def __init__(self, tally: Tally, *, title: str, stream: TextIO | None = None) -> None:
+        self._tally = tally
+        self._title = title
+        self._stream = stream if stream is not None else sys.stderr
+        self._terminal = self._stream.isatty()
+        self._reported = time.monotonic()
+        self._live: Any = None
+
+    def __enter__(self) -> Self:
+        if self._terminal:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(console=Console(file=self._stream), refresh_per_second=4, transient=False)
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.update(force=True)
+        if self._live is not None:
+            self._live.stop()
+
+    def update(self, *, force: bool = False) -> None:
+        """Show the present state; off a terminal at most every five seconds unless forced."""
+        if self._live is not None:
+            self._live.update(describe(self._title, self._tally.snapshot()))
+            return
+        now = time.monotonic()
+        if force or now - self._reported >= REPORT_EVERY_SECONDS:
+            self._reported = now
+            self.event("progress", self._tally.snapshot())
+
+    def event(self, name: str, values: Mapping[str, Any]) -> None:
+        """Report something that happened: a lost worker, a quarantined clip."""
+        if self._live is not None:
+            text = ", ".join(f"{key} {value}" for key, value in values.items())
+            self._live.console.print(f"{name.replace('_', ' ')}: {text}", highlight=False)
+        else:
+            print(json.dumps({"event": name, "job": self._title, **values}), file=self._stream, flush=True)
+
+
+def describe(title: str, state: Mapping[str, Any]) -> str:
+    """One line for people."""
+    stages: Mapping[str, float] = state["stages"]
+    busiest = f" · {next(iter(stages))} {next(iter(stages.values())):.0%} of time" if stages else ""
+    eta = "" if state["eta_seconds"] is None else f" · ETA {clock(state['eta_seconds'])}"
+    done = state["clips"] / max(state["clips_total"], 1)
+    return (
+        f"{title}  {state['clips']:,}/{state['clips_total']:,} clips ({done:.0%}) · "
+        f"{state['clips_per_second']:.1f} clips/s · {state['times_real_time']:.0f}× real time · "
+        f"{state['megabytes_per_second']:.1f} MB/s · {state['workers']} workers{busiest} · "
+        f"{state['failed']} failed{eta}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """Seconds as h:mm:ss or m:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

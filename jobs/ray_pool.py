@@ -1,0 +1,195 @@
+"""A pool of Ray actors that grows when nodes join and replaces actors that die.
+
+Actors never restart by themselves: a replacement made here knows which units were lost and may be placed
+on any node, so a crash, a lost node and a new node are all the same case.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from jobs.inline_pool import IN_FLIGHT, describe, run_caught
+from jobs.tasks import Broken, Died, Event, Failed, Problem, Task, Worker, WorkerFactory
+
+LOAD_DEATHS_ALLOWED = 3
+"""Actors that may die in a row while they load, before the job gives up."""
+GROW_EVERY_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What Ray reserves for one actor."""
+
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+class UnitActor:
+    """Holds one worker; several tasks overlap in it on Ray's threads."""
+
+    def __init__(self, factory: WorkerFactory) -> None:
+        self._factory = factory
+        self._worker: Worker | None = None
+
+    def load(self) -> Problem | None:
+        try:
+            self._worker = self._factory()
+            self._worker.load()
+        except Exception as error:
+            return describe(error)
+        return None
+
+    def run(self, task: Task) -> Event:
+        assert self._worker is not None
+        return run_caught(self._worker, task)
+
+    def stop(self) -> None:
+        if self._worker is not None:
+            self._worker.stop()
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """One actor as the driver sees it."""
+
+    actor: Any
+    loading: Any
+    """Reference of its load call, or None once it is ready."""
+    tasks: dict[Any, Task] = field(default_factory=dict)
+    reserved: bool = False
+    """Running, or waiting to run, a task that must be alone."""
+
+
+class RayPool:
+    """Actors over however many nodes there are, each with a bounded number of units in flight."""
+
+    def __init__(
+        self, factory: WorkerFactory, *, resources: Resources, wanted: Callable[[], int], units: int
+    ) -> None:
+        """Start filling the pool.
+
+        `wanted` says how many actors the machines can hold now; it is asked again as time passes.
+        """
+        import ray
+
+        self._ray = ray
+        self._factory = ray.put(factory)
+        self._remote = ray.remote(UnitActor).options(
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=IN_FLIGHT + 1,
+        )
+        self._wanted = wanted
+        self._most = max(1, units)
+        self._members: list[_Member] = []
+        self._alone: list[Task] = []
+        self._load_deaths = 0
+        self._grown_at = 0.0
+        self._grow()
+
+    # -- the pool's face
+
+    def room(self) -> int:
+        ready = [m for m in self._members if m.loading is None and not m.reserved]
+        return sum(IN_FLIGHT - len(m.tasks) for m in ready) - len(self._alone)
+
+    def workers(self) -> int:
+        return sum(m.loading is None for m in self._members)
+
+    def submit(self, task: Task) -> None:
+        if task.alone:
+            self._alone.append(task)
+        else:
+            free = [m for m in self._members if m.loading is None and not m.reserved]
+            self._send(min(free, key=lambda m: len(m.tasks)), task)
+
+    def wait(self, timeout_seconds: float) -> Sequence[Event]:
+        self._grow()
+        self._place_alone()
+        owners = {ref: m for m in self._members for ref in self._references(m)}
+        if not owners:
+            time.sleep(min(timeout_seconds, 0.1))
+            return ()
+        self._ray.wait(list(owners), num_returns=1, timeout=timeout_seconds, fetch_local=False)
+        done, _ = self._ray.wait(list(owners), num_returns=len(owners), timeout=0, fetch_local=False)
+        events: list[Event] = []
+        for reference in done:
+            if owners[reference] in self._members:
+                events += self._collect(owners[reference], reference)
+        return events
+
+    def close(self, *, grace_seconds: float = 5.0) -> None:
+        for member in self._members:
+            member.actor.stop.remote()
+        running = [ref for m in self._members for ref in m.tasks]
+        if running:
+            self._ray.wait(running, num_returns=len(running), timeout=grace_seconds, fetch_local=False)
+        for member in self._members:
+            self._ray.kill(member.actor)
+        self._members.clear()
+
+    # -- members
+
+    def _grow(self) -> None:
+        if time.monotonic() - self._grown_at < GROW_EVERY_SECONDS and self._members:
+            return
+        self._grown_at = time.monotonic()
+        while len(self._members) < min(self._most, max(1, self._wanted())):
+            actor = self._remote.remote(self._factory)
+            self._members.append(_Member(actor, loading=actor.load.remote()))
+
+    @staticmethod
+    def _references(member: _Member) -> list[Any]:
+        return [*member.tasks, *([member.loading] if member.loading is not None else [])]
+
+    def _send(self, member: _Member, task: Task) -> None:
+        member.tasks[member.actor.run.remote(task)] = task
+
+    def _place_alone(self) -> None:
+        """Give each lonely task a worker with nothing in flight; keep one worker from being fed until then."""
+        ready = [m for m in self._members if m.loading is None]
+        held = [m for m in ready if m.reserved and not m.tasks]
+        while self._alone and ready:
+            idle = held or [m for m in ready if not m.tasks and not m.reserved]
+            if not idle:
+                break
+            idle[0].reserved = True
+            self._send(idle[0], self._alone.pop(0))
+            held = [m for m in held if m is not idle[0]]
+        if self._alone and ready and not any(m.reserved for m in ready):
+            min(ready, key=lambda m: len(m.tasks)).reserved = True
+
+    def _collect(self, member: _Member, reference: Any) -> list[Event]:
+        try:
+            result = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            return self._bury(member, error)
+        if reference is member.loading:
+            return self._loaded(member, result)
+        task = member.tasks.pop(reference)
+        if task.alone:
+            member.reserved = False
+        return [result]
+
+    def _loaded(self, member: _Member, problem: Problem | None) -> list[Event]:
+        if problem is not None:
+            return [Broken(problem)]
+        member.loading = None
+        self._load_deaths = 0
+        return []
+
+    def _bury(self, member: _Member, error: Exception) -> list[Event]:
+        """Forget a dead actor; every task that it held is lost."""
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        self._members.remove(member)
+        self._ray.kill(member.actor)
+        if isinstance(error, self._ray.exceptions.RayTaskError):
+            return [Failed(task, describe(error)) for task in member.tasks.values()]
+        if member.loading is not None:
+            self._load_deaths += 1
+            if self._load_deaths >= LOAD_DEATHS_ALLOWED:
+                return [Broken(Problem("WorkerDied", f"workers die while they load the model ({reason})"))]
+        return [Died(task, reason) for task in member.tasks.values()]

@@ -1,0 +1,71 @@
+"""Connect to a Ray cluster, or start a private one on this machine that leaves nothing behind."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from store.errors import InvalidInput
+
+
+@contextmanager
+def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
+    """Be connected to Ray inside the block.
+
+    Args:
+        address: "local" starts a private instance on this machine, bound to loopback and without a
+            dashboard; "auto" joins the cluster this machine belongs to; anything else is a Ray address.
+        cpus: how many CPUs a private instance declares; all of the machine's by default.
+
+    Raises:
+        InvalidInput: nothing answers at `address`.
+    """
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    local = address == "local"
+    options = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"} if local else {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ray.init(
+                address=address,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                configure_logging=True,
+                **options,
+            )
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise InvalidInput(
+            f"No Ray cluster answers at {address!r} ({error}). Use --address local for this machine alone, "
+            "--address auto on a node of a running cluster, or HOST:PORT of its head node."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def node_hosts() -> set[str]:
+    """Addresses of the nodes that are alive."""
+    import ray
+
+    return {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+
+
+def actors_that_fit(*, cpus: float, gpus: float) -> int:
+    """How many actors with these needs the cluster's nodes hold now, counted node by node."""
+    import ray
+
+    total = 0
+    for node in ray.nodes():
+        if node["Alive"]:
+            have = node["Resources"]
+            fits = [int(have.get(name, 0.0) / need) for name, need in (("CPU", cpus), ("GPU", gpus)) if need]
+            total += min(fits, default=0)
+    return total

@@ -1,0 +1,142 @@
+"""Real Ray actors on three in-process nodes with declared GPUs, around a worker that costs a fixed time."""
+
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.dispatch import Committed, Dispatcher, JobFailed, Lost, Outcome, Quarantined
+from jobs.ray_pool import RayPool, Resources
+from jobs.ray_session import actors_that_fit
+from jobs.tasks import Task
+from store.records import PlannedClip, Receipt, Unit
+
+pytestmark = pytest.mark.slow
+
+
+class FixedCostWorker:
+    """Sleeps for a unit, notes on disk where it ran, and dies of poisonous clips."""
+
+    def __init__(self, folder: Path, *, seconds: float, poison: str = "") -> None:
+        self.folder, self.seconds, self.poison = folder, seconds, poison
+
+    def load(self) -> None:
+        import ray
+
+        self.node = ray.get_runtime_context().get_node_id()
+
+    def run(self, task: Task) -> Receipt | None:
+        touched = (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined
+        if self.poison in touched:
+            os._exit(9)
+        time.sleep(self.seconds)
+        if task.trial is None:
+            (self.folder / f"{task.unit.unit_id}.{time.time_ns()}").write_text(self.node)
+            return Receipt(task.unit.unit_id, len(task.unit.clips), len(task.quarantined), 0, True)
+        return None
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+class Broken(FixedCostWorker):
+    def load(self) -> None:
+        raise ValueError("no weights in this folder")
+
+
+def units(count: int) -> list[Unit]:
+    return [
+        Unit(f"unit-{u:06d}", u * 4, tuple(PlannedClip(f"{u}-{c}", "a.wav", 0.0, 1.0) for c in range(4)))
+        for u in range(count)
+    ]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    import sys
+
+    import ray
+    from ray.cluster_utils import Cluster
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    node = {"num_cpus": 1, "num_gpus": 1, "object_store_memory": 80_000_000}
+    cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+    for _ in range(2):
+        cluster.add_node(**node)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def pool_of(worker: Any, *, count: int, **options: Any) -> RayPool:
+    resources = Resources(cpus=0.0, gpus=1.0)
+    return RayPool(
+        partial(worker, **options),
+        resources=resources,
+        wanted=lambda: actors_that_fit(cpus=resources.cpus, gpus=resources.gpus),
+        units=count,
+    )
+
+
+def nodes_used(folder: Path) -> Counter[str]:
+    return Counter(path.read_text() for path in folder.iterdir())
+
+
+def committed(outcomes: list[Outcome]) -> Counter[str]:
+    return Counter(o.receipt.unit_id for o in outcomes if isinstance(o, Committed))
+
+
+def test_every_gpu_of_every_node_gets_work(cluster: Any, tmp_path: Path) -> None:
+    pool = pool_of(FixedCostWorker, count=24, folder=tmp_path, seconds=0.3)
+    outcomes = list(Dispatcher(pool, units(24)).run())
+    pool.close()
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(24))
+    assert len(nodes_used(tmp_path)) == 3
+
+
+def test_a_poisonous_clip_is_quarantined_while_all_others_are_stored(cluster: Any, tmp_path: Path) -> None:
+    pool = pool_of(FixedCostWorker, count=6, folder=tmp_path, seconds=0.05, poison="2-1")
+    outcomes = list(Dispatcher(pool, units(6)).run())
+    pool.close()
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(6))
+    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
+
+
+def test_a_worker_that_cannot_load_its_model_ends_the_job_with_the_reason(
+    cluster: Any, tmp_path: Path
+) -> None:
+    pool = pool_of(Broken, count=2, folder=tmp_path, seconds=0.0)
+    with pytest.raises(JobFailed, match="no weights in this folder"):
+        list(Dispatcher(pool, units(2)).run())
+    pool.close()
+
+
+def test_a_lost_node_costs_its_units_in_flight_and_an_added_node_is_used(
+    cluster: Any, tmp_path: Path
+) -> None:
+    import ray
+
+    victim = next(node for node in cluster.worker_nodes)
+    pool = pool_of(FixedCostWorker, count=60, folder=tmp_path, seconds=0.6)
+    outcomes: list[Outcome] = []
+    killer = threading.Thread(target=cluster.remove_node, args=(victim,), kwargs={"allow_graceful": False})
+    added: set[str] = set()
+    for outcome in Dispatcher(pool, units(60)).run():
+        outcomes.append(outcome)
+        if len(committed(outcomes)) == 6 and killer.ident is None:
+            killer.start()
+            new = cluster.add_node(num_cpus=1, num_gpus=1, object_store_memory=80_000_000)
+            added.add(new.node_id)
+    killer.join()
+    pool.close()
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(60))
+    assert 1 <= sum(isinstance(o, Lost) for o in outcomes) <= 2
+    assert added <= set(nodes_used(tmp_path)), "the node that joined did no work"
+    assert len(ray.nodes()) == 4
