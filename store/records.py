@@ -148,6 +148,8 @@ class ModelInfo:
     melody: bool = False
     max_seconds: float = 30.0
     delays: tuple[int, ...] = ()
-    """Decoder steps by which each codebook lags behind; in frames."""
+    """Decoder steps by which each codebook lags behind the first."""
+    cross_attention: bool = True
+    """False for melody models: their conditions stand before the audio, so there is no site "xattn"."""
     text_encoder: str = ""
     """Name of the T5, with the commit it was taken from where it came from a hub."""

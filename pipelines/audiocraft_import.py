@@ -1,0 +1,96 @@
+"""The one place that imports audiocraft, because a plain import does three things nobody asked for.
+
+It imports laion_clap, which loads three tokenizers and without a network retries for minutes; xformers and
+torchvision warn about compiled parts that MusicGen does not use; and building a melody model downloads the
+stem separator demucs, which only an audio melody needs.
+"""
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import torch
+
+from store.errors import ModelError
+
+
+def import_audiocraft() -> None:
+    """Import `audiocraft.models` quietly and without laion_clap; later calls cost nothing."""
+    if "audiocraft.models" in sys.modules:
+        return
+    logging.getLogger("xformers").setLevel(logging.ERROR)
+    with _hidden_module("laion_clap"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import audiocraft.models  # noqa: F401
+
+
+@contextmanager
+def quiet_construction() -> Iterator[None]:
+    """While modules are built: no warnings, no progress bars, no trace in torch's random state."""
+    import_audiocraft()
+    from transformers.utils import logging as transformers_logging
+
+    had_bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        if had_bars:
+            transformers_logging.enable_progress_bar()
+
+
+def register_text_encoder(path: str, width: int) -> None:
+    """Let audiocraft's T5 conditioner accept a folder; it knows only a list of published names."""
+    import_audiocraft()
+    from audiocraft.modules.conditioners import T5Conditioner
+
+    if path not in T5Conditioner.MODELS:
+        T5Conditioner.MODELS.append(path)
+    T5Conditioner.MODELS_DIMS[path] = width
+
+
+@contextmanager
+def _hidden_module(name: str) -> Iterator[None]:
+    """Make `import name` raise ImportError inside the block, and leave no trace of it."""
+    absent = object()
+    before: Any = sys.modules.get(name, absent)
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if before is absent:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+
+
+class _AbsentStemSeparator:
+    """Stands in for demucs, whose weights would be downloaded and whose output we never use."""
+
+    sources = ("drums", "bass", "other", "vocals")
+
+    def to(self, device: object) -> "_AbsentStemSeparator":
+        return self
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise ModelError("Melody conditioning on audio is not supported: only text, or no condition at all.")
+
+
+@contextmanager
+def without_stem_separator() -> Iterator[None]:
+    """While a melody model is built: a stand-in for demucs, which fails loudly should it ever be used."""
+    from demucs import pretrained
+
+    original = pretrained.get_model
+    pretrained.get_model = lambda *_, **__: _AbsentStemSeparator()
+    try:
+        yield
+    finally:
+        pretrained.get_model = original

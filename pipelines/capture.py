@@ -1,0 +1,254 @@
+"""Records what the decoder's blocks compute, reduced over time while it is on the device.
+
+    with capture(model, spec, alignment) as captured:
+        model.forward(codes, conditions)
+    captured.arrays()["resid.mean"]  # (B, L, D)
+
+Hooks only read, and are gone after the block, also after an error.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.delay import planned_alignment
+from pipelines.reductions import reduce_rows, segment_bounds
+from store.errors import InvalidInput
+from store.records import REDUCTIONS, SITES, ArraySpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    import numpy as np
+    import torch
+
+    from pipelines.delay import Alignment
+    from pipelines.musicgen import MusicGenModel
+    from store.records import ModelInfo, Reduction, Site
+
+TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}
+"""The modules of a block whose outputs are added to the residual stream, exactly as they are added: audiocraft passes
+each projection through one of these, the identity in every published model."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureSpec:
+    """What to record."""
+
+    sites: tuple[Site, ...]
+    layers: tuple[int, ...]
+    """Numbers 0 … L−1; the site "embed" is the input of block 0 and has that one layer, whatever stands here."""
+    reductions: tuple[Reduction, ...] = ("mean",)
+    segments: int = 8
+    """Bins of the reduction "segments"."""
+
+    def __post_init__(self) -> None:
+        _check_names("site", self.sites, SITES)
+        _check_names("reduction", self.reductions, REDUCTIONS)
+        if not self.layers or len(set(self.layers)) != len(self.layers):
+            raise InvalidInput(f"Layers must be distinct and at least one, not {list(self.layers)}.")
+        if self.segments < 1:
+            raise InvalidInput(f"{self.segments} segments: at least one is needed.")
+
+    def layers_of(self, site: Site) -> tuple[int, ...]:
+        """The layer numbers of a site's arrays."""
+        return (0,) if site == "embed" else self.layers
+
+
+def array_specs(info: ModelInfo, spec: CaptureSpec, frames: int) -> list[ArraySpec]:
+    """The arrays that a capture of clips with `frames` codec frames fills, in the order site by site.
+
+    Raises:
+        InvalidInput: The model has no such layer or site, or the clips are too short.
+    """
+    check_capture(info, spec)
+    rows = planned_alignment(info.delays, frames).rows
+    if "segments" in spec.reductions and spec.segments > rows:
+        raise InvalidInput(
+            f"{spec.segments} segments do not fit into {rows} decoder steps. Use fewer, or longer clips."
+        )
+    return [_array_spec(info, spec, site, kept, rows) for site in spec.sites for kept in spec.reductions]
+
+
+def check_capture(info: ModelInfo, spec: CaptureSpec) -> None:
+    """Raise InvalidInput where `spec` asks for what the model does not have."""
+    outside = [layer for layer in spec.layers if not 0 <= layer < info.layers]
+    if outside:
+        raise InvalidInput(f"Layer {outside[0]} is not in {info.name!r} (layers 0–{info.layers - 1}).")
+    if "xattn" in spec.sites and not info.cross_attention:
+        raise InvalidInput(
+            f"{info.name!r} has no cross-attention: its conditions stand before the audio. "
+            f"Leave out the site 'xattn'."
+        )
+
+
+@contextmanager
+def capture(model: MusicGenModel, spec: CaptureSpec, alignment: Alignment) -> Iterator[Captured]:
+    """Record the passes made inside the block; a later pass overwrites an earlier one.
+
+    Args:
+        model: Its modules carry hooks inside the block, and only there.
+        spec: What to record.
+        alignment: Of the clips that pass: which decoder steps are kept.
+
+    Raises:
+        InvalidInput: The model has no such layer or site.
+    """
+    check_capture(model.info, spec)
+    captured = Captured(spec, alignment)
+    handles: list[Any] = []
+    try:
+        for site in spec.sites:
+            for position, layer in enumerate(spec.layers_of(site)):
+                handles.append(_hook(model.blocks[layer], site, captured.recorder(site, position)))
+        yield captured
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class Captured:
+    """The reduced activations of the latest pass."""
+
+    def __init__(self, spec: CaptureSpec, alignment: Alignment) -> None:
+        self._spec = spec
+        self._alignment = alignment
+        self._parts: dict[str, list[torch.Tensor | None]] = {
+            f"{site}.{reduction}": [None] * len(spec.layers_of(site))
+            for site in spec.sites
+            for reduction in spec.reductions
+        }
+
+    def recorder(self, site: Site, position: int) -> Callable[[torch.Tensor], None]:
+        """A function that reduces one output (B, P + S, D) and keeps the results."""
+
+        def record(output: torch.Tensor) -> None:
+            start = output.shape[1] - self._alignment.steps + self._alignment.first_step
+            rows = output[:, start : start + self._alignment.rows]
+            for reduction in self._spec.reductions:
+                reduced = reduce_rows(rows, reduction, segments=self._spec.segments)
+                self._parts[f"{site}.{reduction}"][position] = reduced
+
+        return record
+
+    def arrays(self) -> dict[str, torch.Tensor]:
+        """By "<site>.<reduction>": float32 (B, L, D), (B, L, segments, D) or (B, L, rows, D), on the device."""
+        import torch
+
+        return {name: torch.stack(_complete(name, parts), dim=1) for name, parts in self._parts.items()}
+
+
+def forward_activations(
+    model: MusicGenModel,
+    codes: np.ndarray[Any, Any] | torch.Tensor,
+    spec: CaptureSpec,
+    texts: Sequence[str] | None = None,
+) -> dict[str, torch.Tensor]:
+    """One teacher-forced pass over a batch of clips.
+
+    Args:
+        model: A loaded model.
+        codes: Integers (B, K, T) as the codec gave them: the delay pattern is applied here, and only here.
+        spec: What to keep.
+        texts: One text condition per clip; None or empty texts mean no condition.
+
+    Returns:
+        As `Captured.arrays`; the decoder's heads are not computed.
+
+    Raises:
+        InvalidInput: Codes, texts and specification do not fit the model or each other.
+    """
+    batch = _codes_on_device(model, codes)
+    if texts is not None and len(texts) != len(batch):
+        raise InvalidInput(f"{len(texts)} texts for {len(batch)} clips: give one per clip, or none.")
+    alignment = model.alignment(batch.shape[-1])
+    groups = model.conditions.groups(texts or [""] * len(batch))
+    parts = []
+    for members, conditions in groups:
+        with capture(model, spec, alignment) as captured:
+            model.forward(batch if len(groups) == 1 else batch[members], conditions)
+        parts.append((members, captured.arrays()))
+    return parts[0][1] if len(parts) == 1 else _reassembled(parts, len(batch))
+
+
+def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any:
+    if site == "embed":
+        return block.register_forward_pre_hook(lambda _, inputs: record(inputs[0]))
+    module = block if site == "resid" else getattr(block, TERMS[site])
+    return module.register_forward_hook(lambda _, __, output: record(output))
+
+
+def _complete(name: str, parts: list[torch.Tensor | None]) -> list[torch.Tensor]:
+    present = [part for part in parts if part is not None]
+    if len(present) != len(parts):
+        raise InvalidInput(
+            f"{name!r} has nothing recorded: make one whole pass inside the `capture` block first."
+        )
+    return present
+
+
+def _reassembled(
+    parts: list[tuple[list[int], dict[str, torch.Tensor]]], clips: int
+) -> dict[str, torch.Tensor]:
+    whole = {name: array.new_empty((clips, *array.shape[1:])) for name, array in parts[0][1].items()}
+    for members, arrays in parts:
+        for name, array in arrays.items():
+            whole[name][members] = array
+    return whole
+
+
+def _codes_on_device(model: MusicGenModel, codes: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
+    import torch
+
+    given = torch.as_tensor(codes)
+    info = model.info
+    if given.ndim != 3 or given.shape[1] != info.codebooks or given.is_floating_point():
+        raise InvalidInput(
+            f"Codes must be integers of shape (B, {info.codebooks}, T), not {tuple(given.shape)}."
+        )
+    # Checked on the host only: reading a maximum from a GPU would wait for all work queued there.
+    if (
+        given.device.type == "cpu"
+        and given.numel()
+        and not 0 <= given.min() <= given.max() < info.codebook_size
+    ):
+        raise InvalidInput(
+            f"Codes must lie in 0–{info.codebook_size - 1}, not {int(given.min())}–{int(given.max())}: give the "
+            f"codec's own, without start tokens or fill values."
+        )
+    return given.to(model.device, non_blocking=True)
+
+
+def _array_spec(info: ModelInfo, spec: CaptureSpec, site: Site, reduction: Reduction, rows: int) -> ArraySpec:
+    layers = spec.layers_of(site)
+    axes: dict[str, int] = {"layer": len(layers)}
+    attributes: dict[str, Any] = {
+        "site": site,
+        "reduction": reduction,
+        "layers": list(layers),
+        "units": "activation",
+    }
+    if reduction == "segments":
+        axes["segment"] = spec.segments
+        attributes["segment_first_rows"] = segment_bounds(rows, spec.segments)[:-1]
+    if reduction == "frames":
+        axes["time"] = rows
+        attributes["first_row_step"] = planned_alignment(info.delays, rows + max(info.delays)).first_step
+    axes["feature"] = info.width
+    return ArraySpec(
+        name=f"{site}.{reduction}",
+        dimensions=tuple(axes),
+        shape=tuple(axes.values()),
+        dtype="float16" if reduction == "frames" else "float32",
+        attributes=attributes,
+    )
+
+
+def _check_names(kind: str, given: tuple[str, ...], legal: tuple[str, ...]) -> None:
+    unknown = [name for name in given if name not in legal]
+    if unknown or not given or len(set(given)) != len(given):
+        raise InvalidInput(
+            f"{kind.capitalize()}s {list(given)} are not legal. Choose from {', '.join(legal)}, each once."
+        )

@@ -1,0 +1,186 @@
+"""What a checkpoint's files say about a model, read without building a single module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+from pipelines.checkpoints import (
+    CODEC_FILE,
+    LANGUAGE_MODEL_FILE,
+    Checkpoint,
+    configuration_of,
+    read_package,
+    refuse_stereo,
+)
+from pipelines.fingerprints import fingerprint
+from pipelines.loading import build_codec, text_encoder_folder, text_encoder_settings
+from store.errors import ModelError
+from store.records import ModelInfo
+
+CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
+LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedCheckpoint:
+    """Facts about a checkpoint and the packages they were read from."""
+
+    info: ModelInfo
+    package: Mapping[str, Any]
+    codec_package: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _CodecFacts:
+    sample_rate: int
+    frame_rate: float
+    codebooks: int
+    codebook_size: int
+    fingerprint: str
+
+
+@lru_cache(maxsize=4)
+def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
+    """Read both packages, check that the model is one we support, and hash its tensors.
+
+    Raises:
+        ModelError: A file is missing or damaged, or the model is stereo or of another kind.
+    """
+    package = read_package(checkpoint.folder / LANGUAGE_MODEL_FILE)
+    codec_package = read_package(checkpoint.folder / CODEC_FILE)
+    configuration = configuration_of(package)
+    refuse_stereo(checkpoint.name, configuration)
+    _refuse_other_architectures(checkpoint.name, configuration)
+    transformer = configuration.transformer_lm
+    codec = _codec_facts(codec_package, codebooks=transformer.n_q)
+    info = ModelInfo(
+        name=checkpoint.name,
+        fingerprint=_language_model_fingerprint(checkpoint, package, configuration),
+        codec_fingerprint=codec.fingerprint,
+        layers=transformer.num_layers,
+        width=transformer.dim,
+        codebooks=transformer.n_q,
+        codebook_size=transformer.card,
+        frame_rate=codec.frame_rate,
+        sample_rate=codec.sample_rate,
+        random_weights=bool(package.get("random_weights", False)),
+        revision=checkpoint.revision,
+        melody=_has_chroma(configuration),
+        max_seconds=float(configuration.dataset.segment_duration),
+        delays=_delays(checkpoint.name, configuration),
+        cross_attention=bool(configuration.fuser.cross),
+        text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
+    )
+    if codec.codebooks < info.codebooks or codec.codebook_size != info.codebook_size:
+        raise ModelError(
+            f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks of "
+            f"{codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
+        )
+    return DescribedCheckpoint(info, package, codec_package)
+
+
+def _refuse_other_architectures(name: str, configuration: Any) -> None:
+    conditioners = {
+        key: value for key, value in (configuration.get("conditioners") or {}).items() if key != "args"
+    }
+    unknown = sorted({c.model for c in conditioners.values()} - {"t5", "lut", "chroma_stem"})
+    problem = ""
+    if configuration.lm_model != "transformer_lm":
+        problem = f"its decoder is a {configuration.lm_model}, not an autoregressive transformer"
+    elif not configuration.transformer_lm.get("norm_first", False):
+        problem = "its blocks normalise after adding, so there is no residual stream"
+    elif unknown:
+        problem = f"it is conditioned by {', '.join(unknown)}"
+    if problem:
+        raise ModelError(f"{name!r} cannot be used: {problem}. Models of the MusicGen family are supported.")
+
+
+def _has_chroma(configuration: Any) -> bool:
+    return any("chroma_stem" in c for c in (configuration.get("conditioners") or {}).values())
+
+
+def _delays(name: str, configuration: Any) -> tuple[int, ...]:
+    codebooks = int(configuration.transformer_lm.n_q)
+    pattern = configuration.codebooks_pattern
+    modeling = pattern.modeling or configuration.transformer_lm.get("q_modeling")
+    settings = (pattern.get(modeling) if modeling else None) or {}
+    if modeling == "parallel":
+        return (0,) * codebooks
+    if modeling != "delay" or settings.get("flatten_first") or settings.get("empty_initial"):
+        raise ModelError(
+            f"{name!r} interleaves its codebooks by {modeling!r}; only a plain delay is supported."
+        )
+    return tuple(settings.get("delays") or range(codebooks))
+
+
+def _language_model_fingerprint(
+    checkpoint: Checkpoint, package: Mapping[str, Any], configuration: Any
+) -> str:
+    """Over decoder and conditioners; of a text encoder beside the checkpoint the tensors, of a published one its name."""
+    local = [
+        _text_encoder_state(checkpoint, settings.name)
+        for settings in text_encoder_settings(configuration)
+        if settings.name.startswith("./")
+    ]
+    return fingerprint(_sections(configuration, LANGUAGE_MODEL_SECTIONS), package["best_state"], *local)
+
+
+def _text_encoder_state(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
+    from safetensors.torch import load_file
+
+    return load_file(text_encoder_folder(checkpoint, name) / "model.safetensors")
+
+
+def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
+    names = [settings.name for settings in text_encoder_settings(configuration)]
+    folders = [text_encoder_folder(checkpoint, name) for name in names]
+    return [
+        f"{name}@{folder.name}" if folder.parent.name == "snapshots" else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
+    """`codebooks` are those the decoder uses; they belong to the fingerprint, since they decide the stored codes."""
+    if "pretrained" in package:
+        return _published_codec_facts(package, codebooks=codebooks)
+    configuration = configuration_of(package)
+    if configuration.compression_model != "encodec" or configuration.encodec.channels != 1:
+        raise ModelError("Only mono EnCodec codecs are supported.")
+    sections = {**_sections(configuration, CODEC_SECTIONS), "codebooks": codebooks}
+    return _CodecFacts(
+        sample_rate=configuration.encodec.sample_rate,
+        frame_rate=configuration.encodec.sample_rate / prod(configuration.seanet.ratios),
+        codebooks=configuration.rvq.n_q,
+        codebook_size=configuration.rvq.bins,
+        fingerprint=fingerprint(sections, package["best_state"]),
+    )
+
+
+def _published_codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
+    codec = build_codec(package, device="cpu")
+    if codec.channels != 1:
+        raise ModelError(
+            f"The codec {package['pretrained']!r} has {codec.channels} channels; clips here are mono."
+        )
+    identity = {"pretrained": package["pretrained"], "codebooks": codebooks}
+    return _CodecFacts(
+        sample_rate=codec.sample_rate,
+        frame_rate=float(codec.frame_rate),
+        codebooks=codec.total_codebooks,
+        codebook_size=codec.cardinality,
+        fingerprint=fingerprint(identity, codec.state_dict()),
+    )
+
+
+def _sections(configuration: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    return {
+        name: OmegaConf.to_container(configuration[name], resolve=True)
+        if OmegaConf.is_config(configuration[name])
+        else configuration[name]
+        for name in names
+    }
