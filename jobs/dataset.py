@@ -1,0 +1,147 @@
+"""Adds a dataset to a store: its recordings are listed, checked and cut into clips; audio stays where it is.
+
+undertone dataset add STORE NAME PATH
+undertone dataset synth STORE NAME
+"""
+
+from typing import Any
+
+import click
+
+from jobs.options import print_result
+from store.errors import InvalidInput
+
+FORMATS = ("auto", "folder", "table", "gtzan", "fma", "syntheory")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def dataset() -> None:
+    """Add a dataset to a store, or render a synthetic one."""
+
+
+@dataset.command()
+@click.argument("store")
+@click.argument("name")
+@click.argument("path")
+@click.option(
+    "--format", "format_name", default="auto", show_default=True, type=click.Choice(FORMATS),
+    help="How PATH is laid out; auto looks.",
+)  # fmt: skip
+@click.option(
+    "--clip-seconds", type=float, help="Length of a clip.  [default: 10; 4 for syntheory]",
+)  # fmt: skip
+@click.option(
+    "--hop-seconds", type=float, help="From one clip's start to the next.  [default: the clip's length]"
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at once."
+)
+@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@json_option
+def add(
+    store: str,
+    name: str,
+    path: str,
+    format_name: str,
+    clip_seconds: float | None,
+    hop_seconds: float | None,
+    threads: int,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    r"""Cut the recordings at PATH into clips and list them as dataset NAME of STORE.
+
+    STORE is a folder (made if it is not there) or a URL such as s3://bucket/prefix. PATH is a folder,
+    a table file (CSV, TSV, Parquet, JSON lines) beside its audio, or a URL of either that every worker
+    can reach. The audio is read where it is and never copied. Files that cannot be used are listed in
+    the store's `failures` view with the reason; they stop nothing.
+
+    \b
+    Formats:
+      folder     a folder per label: jazz/a.wav has label "jazz"
+      table      a column `path` (relative to the table), optional `group` and `split`, the rest are labels
+      gtzan      genres/blues/blues.00000.wav …
+      fma        fma_metadata/tracks.csv beside fma_small, fma_medium, fma_large or fma_full
+      syntheory  a folder per concept with info.csv
+
+    \b
+    Examples:
+      undertone dataset add music.store songs ~/Music/by-genre
+      undertone dataset add music.store songs songs.csv --clip-seconds 5 --hop-seconds 2.5
+      undertone dataset add music.store fma /data/fma/fma_small
+      undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
+    """
+    from jobs.dataset_adding import AddRequest, add_dataset
+
+    request = AddRequest(store, name, path, format_name, clip_seconds, hop_seconds, threads, replace)
+    _print(add_dataset(request), as_json)
+
+
+@dataset.command()
+@click.argument("store")
+@click.argument("name")
+@click.option(
+    "--concepts", metavar="A,B,…",
+    help="Any of notes, intervals, scales, chords, chord_progressions, tempos, time_signatures, styles."
+    "  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--clips", type=click.IntRange(min=1), default=1000, show_default=True, help="How many to render."
+)
+@click.option("--clip-seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same audio.")
+@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@json_option
+def synth(
+    store: str,
+    name: str,
+    concepts: str | None,
+    clips: int,
+    clip_seconds: float,
+    seed: int,
+    replace: bool,
+    as_json: bool,
+) -> None:
+    r"""Render labelled music into STORE as dataset NAME.
+
+    The audio files are kept in the store, in datasets/NAME/audio.
+
+    \b
+    Examples:
+      undertone dataset synth music.store theory --clips 2000
+      undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
+    """
+    from jobs.dataset_rendering import SynthRequest, synthesize_dataset
+
+    chosen = _names(concepts) if concepts is not None else None
+    request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace)
+    _print(synthesize_dataset(request), as_json)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    if not names:
+        raise InvalidInput("--concepts names none; leave it out for all of them.")
+    return names
+
+
+def _print(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_result(summary, "json")
+        return
+    labels: dict[str, dict[str, Any]] = summary.pop("labels")
+    notes: str = summary.pop("notes")
+    print_result({key: value for key, value in summary.items() if value is not None}, "text")
+    for column, counts in labels.items():
+        _print_counts(column, counts)
+    if notes:
+        click.echo(f"\nNote: {notes}")
+
+
+def _print_counts(column: str, counts: dict[str, Any]) -> None:
+    splits = sorted({split for row in counts.values() for split in row})
+    width = max(len(column), *(len(value) for value in counts))
+    click.echo(f"\n{column:<{width}}" + "".join(f"{split:>12}" for split in splits))
+    for value, row in counts.items():
+        click.echo(f"{value:<{width}}" + "".join(f"{row.get(split, 0):>12,}" for split in splits))

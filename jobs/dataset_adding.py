@@ -1,0 +1,160 @@
+"""Lists, checks and cuts the recordings of a dataset and writes them to a store."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from jobs.dataset_progress import RecordingProgress
+from jobs.roots import remember_root
+from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from pipelines.datasets.formats import Source, open_source
+from store import Dataset, open_store
+from store.errors import InvalidInput
+from store.layout import check_name
+from store.records import Clip, Failure
+
+MAXIMUM_COUNTED_VALUES = 40
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What `dataset add` was asked to do."""
+
+    store: str
+    name: str
+    path: str
+    format_name: str = "auto"
+    clip_seconds: float | None = None
+    """None means the format's usual length."""
+    hop_seconds: float | None = None
+    """None means clips side by side."""
+    threads: int = 4
+    replace: bool = False
+
+
+@dataclass(slots=True)
+class Census:
+    """What a stream of clips and failures held, counted as it passes."""
+
+    recordings: int = 0
+    clips: int = 0
+    seconds: float = 0.0
+    tail_seconds: float = 0.0
+    failures: list[Failure] = field(default_factory=list)
+    labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
+    """Clips by label column, value and split; columns with too many values (titles) are left out."""
+    _too_many: set[str] = field(default_factory=set)
+
+    def clips_of(self, results: Iterable[list[Clip] | Failure]) -> Iterator[Clip]:
+        """The clips among the results; failures are kept aside."""
+        for result in results:
+            if isinstance(result, Failure):
+                self.failures.append(result)
+                continue
+            self.recordings += 1
+            self.tail_seconds += result[0].tail_seconds
+            for clip in result:
+                self._count(clip)
+                yield clip
+
+    def of(self, dataset: Dataset) -> Self:
+        """Count a dataset that is in a store already."""
+        self.failures.extend(dataset.failures)
+        previous = None
+        for clip in dataset.clips():
+            self._count(clip)
+            if clip.uri != previous:
+                self.recordings, previous = self.recordings + 1, clip.uri
+                self.tail_seconds += clip.tail_seconds
+        return self
+
+    def _count(self, clip: Clip) -> None:
+        self.clips += 1
+        self.seconds += clip.duration_seconds
+        for column, value in clip.labels.items():
+            if column in self._too_many:
+                continue
+            counts = self.labels.setdefault(column, {})
+            counts.setdefault(str(value), Counter())[clip.split or "no split"] += 1
+            if len(counts) > MAXIMUM_COUNTED_VALUES:
+                self._too_many.add(column)
+                del self.labels[column]
+
+
+def add_dataset(request: AddRequest) -> dict[str, Any]:
+    """Add a dataset to a store; return a summary for printing.
+
+    Raises:
+        NotFound: there is nothing at the path.
+        InvalidInput: the path holds no usable audio, or is not in the format that was named.
+        Conflict: the store has another dataset of this name.
+    """
+    check_name(request.name, "a dataset")
+    source = open_source(request.path, request.format_name)
+    spec = _clip_spec(request, source)
+    store = open_store(request.store, create=True)
+    census = Census()
+    with RecordingProgress(f"add {request.name}") as progress:
+        results = progress.count(
+            cut_recordings(source.root, source.list_recordings(), spec, threads=request.threads)
+        )
+        info = _info(source, spec)
+        clips = _at_least_one(census.clips_of(results), census, source)
+        dataset = store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+    if source.root.is_local:
+        remember_root(dataset.fingerprint, source.root)
+    return summary_of(request.name, info, census)
+
+
+def summary_of(name: str, info: dict[str, Any], census: Census) -> dict[str, Any]:
+    """What was added, as JSON values; label counts are those of columns with few values."""
+    errors = Counter(f"{failure.stage}: {failure.error}" for failure in census.failures)
+    return {
+        "dataset": name,
+        "format": info["format"],
+        "recordings": census.recordings,
+        "clips": census.clips,
+        "hours": round(census.seconds / 3600, 4),
+        "clip_seconds": info["clip_seconds"],
+        "hop_seconds": info["hop_seconds"],
+        "tail_seconds": round(census.tail_seconds, 3),
+        "failures": dict(errors.most_common()) if errors else None,
+        "labels": {column: _plain(counts) for column, counts in census.labels.items()},
+        "notes": info["notes"],
+    }
+
+
+def _plain(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
+    return {value: dict(splits) for value, splits in sorted(counts.items())}
+
+
+def _clip_spec(request: AddRequest, source: Source) -> ClipSpec:
+    clip_seconds = source.format.clip_seconds if request.clip_seconds is None else request.clip_seconds
+    hop_seconds = clip_seconds if request.hop_seconds is None else request.hop_seconds
+    return ClipSpec(request.name, clip_seconds, hop_seconds)
+
+
+def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
+    root = {"kind": "local"} if source.root.is_local else {"kind": "url", "url": source.root.url}
+    return {
+        "format": source.format.name,
+        "clip_seconds": spec.clip_seconds,
+        "hop_seconds": spec.hop_seconds,
+        "root": root,
+        "notes": source.format.notes,
+    }
+
+
+def _at_least_one(clips: Iterator[Clip], census: Census, source: Source) -> Iterator[Clip]:
+    yield from clips
+    if census.clips:
+        return
+    where = f"{source.root.url}/{source.member}".rstrip("/")
+    if not census.failures:
+        raise InvalidInput(f"There is no audio in {where} (read as format {source.format.name!r}).")
+    first = census.failures[0]
+    raise InvalidInput(
+        f"None of the {len(census.failures)} recordings in {where} gives a clip. "
+        f"The first, {first.item!r}: {first.message}"
+    )

@@ -1,0 +1,113 @@
+"""Renders a synthetic dataset into a store: audio files and the list of clips."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.dataset_adding import Census, summary_of
+from jobs.dataset_progress import RecordingProgress
+from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from pipelines.files import Root
+from store import Store, open_store
+from store.datasets import users_of
+from store.errors import Conflict
+from store.layout import check_name
+from store.records import Clip, Failure
+
+NOTES = (
+    "Rendered from a General-MIDI SoundFont. Each clip is a function of its concept, its number and the "
+    "seed; a larger dataset of the same seed begins with the same clips."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SynthRequest:
+    """What `dataset synth` was asked to do."""
+
+    store: str
+    name: str
+    concepts: tuple[str, ...] | None = None
+    """None means all of them."""
+    clips: int = 1000
+    clip_seconds: float = 4.0
+    seed: int = 0
+    replace: bool = False
+
+
+def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
+    """Render the audio into the store and add it as a dataset; return a summary for printing.
+
+    A dataset that was rendered from the same request is left as it is.
+
+    Raises:
+        InvalidInput: a concept that does not exist, or more clips than the concepts have.
+        Conflict: the store has another dataset of this name.
+    """
+    check_name(request.name, "a dataset")
+    store = open_store(request.store, create=True)
+    info, census = _info(request), Census()
+    if request.name in store.datasets():
+        existing = store.dataset(request.name)
+        if existing.info.get("rendering") == info["rendering"]:
+            return summary_of(request.name, info, census.of(existing))
+        _refuse_to_overwrite(request, store)
+    with RecordingProgress(f"synth {request.name}") as progress:
+        results = progress.count(_rendered_clips(request, store))
+        clips = census.clips_of(results)
+        store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+    return summary_of(request.name, info, census)
+
+
+def _info(request: SynthRequest) -> dict[str, Any]:
+    from pipelines.synthesis import CONCEPTS
+
+    return {
+        "format": "synthesis",
+        "clip_seconds": request.clip_seconds,
+        "hop_seconds": request.clip_seconds,
+        "root": {"kind": "store", "path": audio_folder(request.name)},
+        "notes": NOTES,
+        "rendering": {
+            "concepts": list(request.concepts or CONCEPTS),
+            "clips": request.clips,
+            "seed": request.seed,
+            "clip_seconds": request.clip_seconds,
+        },
+    }
+
+
+def audio_folder(name: str) -> str:
+    """Where in a store the audio of a rendered dataset is."""
+    return f"datasets/{name}/audio"
+
+
+def _refuse_to_overwrite(request: SynthRequest, store: Store) -> None:
+    """Before the first file: other runs may have read the audio that rendering would overwrite."""
+    if not request.replace:
+        raise Conflict(
+            f"Dataset {request.name!r} already exists with other content. "
+            "Choose another name, or add --replace."
+        )
+    if users := users_of(store.objects, request.name):
+        raise Conflict(
+            f"Dataset {request.name!r} cannot be replaced: {', '.join(users)} used it. Choose another name."
+        )
+
+
+def _rendered_clips(request: SynthRequest, store: Store) -> Iterator[list[Clip] | Failure]:
+    from pipelines.synthesis import CONCEPTS, render_dataset
+
+    folder = audio_folder(request.name)
+    recordings = render_dataset(
+        lambda uri, flac: store.objects.put(f"{folder}/{uri}", flac),
+        clips=request.clips,
+        seed=request.seed,
+        concepts=request.concepts or tuple(CONCEPTS),
+        clip_seconds=request.clip_seconds,
+    )
+    # What an interrupted or replaced rendering left would otherwise stay beside the new files for good.
+    for key, _ in list(store.objects.list(folder)):
+        store.objects.delete(key)
+    spec = ClipSpec(request.name, request.clip_seconds, request.clip_seconds)
+    root = Root(f"{store.url.rstrip('/')}/{folder}")
+    return cut_recordings(root, recordings, spec)

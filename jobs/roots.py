@@ -1,0 +1,92 @@
+"""Where a dataset's audio is on this machine: stores hold no absolute paths, so that they can be moved."""
+
+import contextlib
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.files import Root, open_root
+from store.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from store.datasets import Dataset
+    from store.opening import Store
+
+
+def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) -> Root:
+    """The root of a dataset's audio: --root NAME=PATH, else what the store says, else what this user used.
+
+    Raises:
+        InvalidInput: an option that is not NAME=PATH.
+        NotFound: the folder is gone, or nobody has said on this machine where it is.
+    """
+    given = parse_roots(roots).get(dataset.name)
+    if given is not None:
+        return open_root(given)
+    root = dataset.info["root"]
+    if root["kind"] == "url":
+        return open_root(root["url"])
+    if root["kind"] == "store":
+        return open_root(f"{store.url.rstrip('/')}/{root['path']}")
+    remembered = _read_roots().get(dataset.info["fingerprint"])
+    if remembered is None:
+        raise NotFound(
+            f"Nobody has said on this machine where the audio of dataset {dataset.name!r} is; "
+            f"add --root {dataset.name}=PATH with the folder it was added from."
+        )
+    try:
+        return open_root(remembered)
+    except NotFound as error:
+        raise NotFound(
+            f"The audio of dataset {dataset.name!r} was in {remembered}, which is gone; "
+            f"add --root {dataset.name}=PATH with the folder it is in now."
+        ) from error
+
+
+def parse_roots(roots: Sequence[str]) -> dict[str, str]:
+    """Paths by dataset name, from options of the form NAME=PATH."""
+    parsed = {}
+    for option in roots:
+        name, equals, path = option.partition("=")
+        if not (name and equals and path):
+            raise InvalidInput(f"--root {option!r} is not NAME=PATH, for example --root gtzan=/data/gtzan.")
+        parsed[name] = path
+    return parsed
+
+
+def remember_root(fingerprint: str, root: Root) -> None:
+    """Keep, for this user on this machine, where a dataset's audio is."""
+    with _locked_roots_file() as path:
+        roots = _read_roots() | {fingerprint: root.url}
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+        unfinished.write_text(json.dumps(roots, indent=1, sort_keys=True), encoding="utf-8")
+        unfinished.replace(path)
+
+
+def roots_file() -> Path:
+    """The file of this user's dataset roots; $XDG_STATE_HOME decides where."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(state).expanduser() / "undertone" / "roots.json"
+
+
+def _read_roots() -> dict[str, str]:
+    path = roots_file()
+    try:
+        roots: Any = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise InvalidInput(f"{path} is not the JSON it should be ({error}); delete it.") from error
+    return dict(roots)
+
+
+@contextlib.contextmanager
+def _locked_roots_file() -> Iterator[Path]:
+    path = roots_file()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path

@@ -1,0 +1,1 @@
+"""Readers of dataset formats, and the cutting of recordings into clips."""

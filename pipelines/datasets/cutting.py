@@ -1,0 +1,129 @@
+"""Recordings in, clips and failures out: every file is read once, for its checksum and its length."""
+
+import math
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import BinaryIO, cast
+
+from pipelines.audio import probe
+from pipelines.audio_info import AudioInfo
+from pipelines.files import Root
+from store.errors import AudioError, InvalidInput
+from store.records import Clip, Failure, Recording, clip_id
+
+_COPY_BYTES = 1 << 20
+_SPOOL_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSpec:
+    """How the recordings of a dataset are cut."""
+
+    dataset: str
+    """Name of the dataset, part of every clip's id."""
+    clip_seconds: float
+    hop_seconds: float
+    """From the start of one clip to the start of the next."""
+
+    def __post_init__(self) -> None:
+        for name in ("clip_seconds", "hop_seconds"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and value > 0):
+                raise InvalidInput(f"{name} is {value}; it must be a positive number of seconds.")
+
+
+def cut(recording: Recording, info: AudioInfo, checksum: str, spec: ClipSpec) -> list[Clip]:
+    """All whole clips of a recording, in order.
+
+    Raises:
+        AudioError: the recording is shorter than one clip.
+    """
+    # Half a sample of grace: 10 s of a rate that does not divide evenly may round down.
+    usable_seconds = info.seconds + 0.5 / info.sample_rate
+    if usable_seconds < spec.clip_seconds:
+        raise AudioError(
+            f"The recording lasts {info.seconds:.3f} s, shorter than one clip of {spec.clip_seconds:g} s; "
+            "choose a smaller --clip-seconds to include it."
+        )
+    count = 1 + math.floor((usable_seconds - spec.clip_seconds) / spec.hop_seconds)
+    starts = [round(index * spec.hop_seconds, 9) for index in range(count)]
+    tail_seconds = round(max(0.0, info.seconds - starts[-1] - spec.clip_seconds), 6)
+    return [
+        Clip(
+            clip_id=clip_id(spec.dataset, recording.uri, start, spec.clip_seconds),
+            uri=recording.uri,
+            start_seconds=start,
+            duration_seconds=spec.clip_seconds,
+            group=recording.group,
+            split=recording.split,
+            sha256=checksum,
+            tail_seconds=tail_seconds,
+            labels=recording.labels,
+        )
+        for start in starts
+    ]
+
+
+def cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> list[Clip] | Failure:
+    """Probe and cut one recording; whatever is wrong with its file becomes a failure."""
+    try:
+        with root.open(recording.uri) as file, _seekable_copy(root, file) as copy:
+            copy.seek(0)
+            checksum = _checksum(copy)
+            copy.seek(0)
+            return cut(recording, probe(copy), checksum, spec)
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        message = str(error) or type(error).__name__
+        return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri)
+
+
+def cut_recordings(
+    root: Root, recordings: Iterable[Recording | Failure], spec: ClipSpec, *, threads: int = 4
+) -> Iterator[list[Clip] | Failure]:
+    """For each recording its clips or its failure, in order, however many threads read files.
+
+    A bounded number of recordings is under way at once, so any number of them takes no more memory.
+    """
+    window: deque[Future[list[Clip] | Failure]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="probe") as pool:
+        try:
+            for recording in recordings:
+                window.append(_submit(pool, root, recording, spec))
+                if len(window) > 4 * threads:
+                    yield window.popleft().result()
+            while window:
+                yield window.popleft().result()
+        finally:
+            for future in window:
+                future.cancel()
+
+
+def _submit(
+    pool: ThreadPoolExecutor, root: Root, recording: Recording | Failure, spec: ClipSpec
+) -> Future[list[Clip] | Failure]:
+    if isinstance(recording, Recording):
+        return pool.submit(cut_recording, root, recording, spec)
+    done: Future[list[Clip] | Failure] = Future()
+    done.set_result(recording)
+    return done
+
+
+def _checksum(file: BinaryIO) -> str:
+    digest = sha256()
+    while block := file.read(_COPY_BYTES):
+        digest.update(block)
+    return digest.hexdigest()
+
+
+def _seekable_copy(root: Root, file: BinaryIO) -> BinaryIO:
+    """The file itself, or, of a remote one, a copy: it is read twice but travels once."""
+    if root.is_local:
+        return file
+    copy = SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
+    while block := file.read(_COPY_BYTES):
+        copy.write(block)
+    return cast(BinaryIO, copy)

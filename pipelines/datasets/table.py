@@ -1,0 +1,91 @@
+"""A table that names audio files: one row a recording, any other columns are its labels."""
+
+from collections.abc import Iterator
+from hashlib import blake2b
+from pathlib import PurePosixPath
+
+from pipelines.datasets.listing import unreadable_name
+from pipelines.datasets.tables import Row, is_table_name, read_table
+from pipelines.files import Root, is_relative
+from store.errors import InvalidInput
+from store.records import Failure, Recording
+
+PATH_COLUMNS = ("path", "file_name", "file", "filename", "filepath", "file_path", "uri", "audio")
+GROUP_COLUMNS = ("group", "group_id", "artist_id", "artist")
+SPLIT_COLUMN = "split"
+TABLE_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
+"""What a folder's table is called when PATH names the folder (Hugging Face's audiofolder does so too)."""
+
+
+def list_recordings(root: Root, member: str = "") -> Iterator[Recording | Failure]:
+    """One recording per row, paths relative to the table's folder.
+
+    The path column is the first of PATH_COLUMNS the table has, the group column (what a split must
+    not cut through) the first of GROUP_COLUMNS; without one each recording is its own group.
+
+    Raises:
+        InvalidInput: no path column, or a path outside the table's folder.
+    """
+    table = find_table(root, member)
+    seen: set[bytes] = set()
+    for number, row in enumerate(read_table(root, table), start=1):
+        path_column = _path_column(row, table)
+        uri = _relative(root, row.get(path_column), table, number)
+        key = blake2b(uri.encode(errors="surrogateescape"), digest_size=12).digest()
+        if key in seen:
+            message = f"Row {number} of {table!r} names {uri!r} a second time; only its first row counts."
+            yield Failure(uri, "list", "InvalidInput", message, uri)
+            continue
+        seen.add(key)
+        yield unreadable_name(uri) or _recording(uri, row, path_column)
+
+
+def find_table(root: Root, member: str = "") -> str:
+    """Name of the table: the file that was given, or the one of TABLE_NAMES the folder has."""
+    if member and is_table_name(member):
+        return member
+    names = [f"{member}/{name}" if member else name for name in TABLE_NAMES]
+    found = [name for name in names if root.exists(name)]
+    if len(found) != 1:
+        raise InvalidInput(
+            f"There should be one table in {root.url}, found {', '.join(found) or 'none'}; "
+            f"give the table file itself as PATH, or name it one of {', '.join(TABLE_NAMES)}."
+        )
+    return found[0]
+
+
+def _recording(uri: str, row: Row, path_column: str) -> Recording:
+    group = next((row[name] for name in GROUP_COLUMNS if name in row), None)
+    split = row.get(SPLIT_COLUMN)
+    labels = {name: value for name, value in row.items() if name not in (path_column, SPLIT_COLUMN)}
+    return Recording(
+        uri,
+        group=uri if group is None else str(group),
+        split=None if split is None else str(split),
+        labels=labels,
+    )
+
+
+def _path_column(row: Row, table: str) -> str:
+    for name in PATH_COLUMNS:
+        if name in row:
+            return name
+    raise InvalidInput(
+        f"The table {table!r} has no column with the audio files' paths. It has {', '.join(row)}; "
+        f"name that column one of {', '.join(PATH_COLUMNS)}."
+    )
+
+
+def _relative(root: Root, path: object, table: str, number: int) -> str:
+    """A row's path as one relative to the root; relative paths begin at the table's folder."""
+    if not isinstance(path, str):
+        raise InvalidInput(f"Row {number} of {table!r} has no path (found {path!r}).")
+    absolute = path.startswith(root.url + "/")
+    joined = path.removeprefix(root.url + "/") if absolute else PurePosixPath(table).parent / path
+    uri = str(PurePosixPath(joined))
+    if not is_relative(uri):
+        raise InvalidInput(
+            f"Row {number} of {table!r} names {path!r}, which lies outside the table's folder "
+            f"{root.url}; move the table to a folder that holds all its audio, or the audio below it."
+        )
+    return uri

@@ -1,0 +1,138 @@
+"""Where a dataset's audio lies: a folder or a URL, and files named relative to it."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, cast
+from urllib.parse import urlsplit
+
+from store.errors import InvalidInput, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder of this machine, or an fsspec URL (s3://, gs://, https:// …) every node can reach.
+
+    Small and picklable: connections are opened where they are used.
+    """
+
+    url: str
+    """Absolute path, or URL; never with a slash at its end."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only machines that share this file system can open the files."""
+        return "://" not in self.url
+
+    def open(self, uri: str) -> BinaryIO:
+        """A seekable stream of one file's bytes. Raises NotFound when there is none."""
+        path = self.path(uri)
+        try:
+            if self.is_local:
+                return Path(path).open("rb")
+            return cast(BinaryIO, self._filesystem().open(path, "rb"))
+        except (FileNotFoundError, IsADirectoryError) as error:
+            raise NotFound(f"There is no file {uri!r} in {self.url}.") from error
+
+    def exists(self, uri: str) -> bool:
+        """Whether a file or folder of this name is there."""
+        path = self.path(uri)
+        return Path(path).exists() if self.is_local else bool(self._filesystem().exists(path))
+
+    def folders(self, below: str = "") -> list[str]:
+        """Names of the folders directly below a folder, sorted."""
+        return [name for name, is_folder in self._entries(below) if is_folder]
+
+    def walk(self, below: str = "") -> Iterator[str]:
+        """Every file, relative to the root, in sorted order; hidden files and folders are left out.
+
+        Symbolic links are followed; a link that leads back into a folder being walked is not.
+        One folder's names are held at a time, so a dataset may have any number of folders.
+        """
+        return self._walk(below, ancestors=())
+
+    def path(self, uri: str) -> str:
+        """The full path or URL of a file. Raises InvalidInput for a name that leads outside."""
+        if not is_relative(uri):
+            raise InvalidInput(
+                f"{uri!r} leads outside the dataset's root {self.url}; "
+                "files are named relative to the root, without '..' and without a leading slash."
+            )
+        return f"{self.url}/{uri}" if uri else self.url
+
+    def _walk(self, below: str, ancestors: tuple[str, ...]) -> Iterator[str]:
+        if self.is_local:
+            real = os.path.realpath(self.path(below))
+            if real in ancestors:
+                return
+            ancestors = (*ancestors, real)
+        for name, is_folder in self._entries(below):
+            uri = f"{below}/{name}" if below else name
+            if is_folder:
+                yield from self._walk(uri, ancestors)
+            else:
+                yield uri
+
+    def _entries(self, below: str) -> list[tuple[str, bool]]:
+        path = self.path(below)
+        try:
+            found = _scan_folder(path) if self.is_local else self._list_remote(path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"There is no folder {path}.") from error
+        except PermissionError as error:
+            raise InvalidInput(f"The folder {path} may not be read; change its permissions.") from error
+        return sorted((name, is_folder) for name, is_folder in found if not name.startswith("."))
+
+    def _list_remote(self, path: str) -> list[tuple[str, bool]]:
+        entries = self._filesystem().ls(path, detail=True)
+        folder = path.rpartition("://")[2].rstrip("/")
+        return [
+            (PurePosixPath(entry["name"]).name, entry["type"] == "directory")
+            for entry in entries
+            # An object store may list the folder's own placeholder object among its files.
+            if entry["name"].rpartition("://")[2].strip("/") != folder.strip("/")
+        ]
+
+    def _filesystem(self) -> Any:
+        import fsspec
+
+        return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+
+
+def _scan_folder(path: str) -> list[tuple[str, bool]]:
+    """Names and whether they are folders; a dangling link counts as a file, pipes and devices as nothing."""
+    with os.scandir(path) as entries:
+        return [
+            (entry.name, entry.is_dir())
+            for entry in entries
+            if entry.is_dir() or entry.is_file() or entry.is_symlink()
+        ]
+
+
+def open_root(url: str | Path) -> Root:
+    """The root at a folder or URL.
+
+    Raises:
+        NotFound: the folder does not exist.
+        InvalidInput: the URL carries a password, which would be stored with the dataset.
+    """
+    text = str(url)
+    if "://" in text:
+        if urlsplit(text).password:
+            raise InvalidInput(
+                "The URL carries a password, which would be stored with the dataset; "
+                "give credentials through the environment (for S3: AWS_ACCESS_KEY_ID …)."
+            )
+        return Root(text.rstrip("/"))
+    folder = Path(text).expanduser().absolute()
+    if not folder.is_dir():
+        kind = "is a file, not a folder" if folder.exists() else "does not exist"
+        raise NotFound(f"The folder {folder} {kind}.")
+    return Root(str(folder))
+
+
+def is_relative(uri: str) -> bool:
+    """Whether a name stays inside the folder that it is relative to."""
+    parts = PurePosixPath(uri).parts
+    return not uri.startswith("/") and ".." not in parts and "\0" not in uri

@@ -1,0 +1,174 @@
+"""Compressed audio made of packets (MP3, Ogg, AAC/M4A …) through FFmpeg.
+
+A packet decodes correctly only after the ones before it, and headers of these formats are often
+wrong, so lengths are measured from the time stamps that FFmpeg derives from the stream itself, and
+reading begins early enough for the decoder to settle.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.audio_info import AudioInfo
+from store.errors import AudioError
+
+if TYPE_CHECKING:
+    import av
+    from av.audio.frame import AudioFrame
+    from av.container import InputContainer
+
+_SETTLE_SECONDS = Fraction(1, 2)
+"""Decoded and dropped before the wanted samples: MP3 needs about 0.3 s (bit reservoir), Opus 0.08 s."""
+_REMEMBERING_CODECS = ("aac", "aac_latm")
+"""Their decoder fills bands with noise from a generator that runs on from the first packet."""
+_TAIL_SECONDS = Fraction(2)
+_SHORTFALL_SECONDS = 0.1
+"""An index may count encoder padding; a promise broken by more than this is a truncated file."""
+
+
+def read_info(file: BinaryIO) -> AudioInfo:
+    """Length as measured by walking all packets and decoding the last ones.
+
+    Raises:
+        AudioError: no audio stream, nothing that decodes, or far less than an MP3's index promises.
+    """
+    promised = _promised_mp3_samples(file)
+    with _opened(file) as (container, stream):
+        stamps = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
+    if not stamps:
+        raise AudioError("The file has an audio header but no audio data.")
+    with _opened(file) as (container, stream):
+        almost_all = (max(stamps) - min(stamps)) * _tick_seconds(stream) - _TAIL_SECONDS
+        samples = 0
+        for position, frame in _frames_from(container, stream, almost_all):
+            samples = max(samples, position + frame.samples)
+        info = AudioInfo(frame.sample_rate, samples, frame.layout.nb_channels)
+    if promised is not None and promised - samples > _SHORTFALL_SECONDS * info.sample_rate:
+        raise AudioError(
+            f"The header promises {promised / info.sample_rate:.2f} s of audio, the file has "
+            f"{info.seconds:.2f} s: it was cut off or its header is wrong."
+        )
+    return info
+
+
+def read_rate(file: BinaryIO) -> int:
+    """Samples per second of the decoded audio (a header may name half of it, as with HE-AAC)."""
+    with _opened(file) as (container, stream):
+        _, frame = next(_frames_from(container, stream, Fraction(0)))
+        return frame.sample_rate
+
+
+def read_samples(file: BinaryIO, first: int, count: int) -> NDArray[np.float32]:
+    """Samples first … first + count, fewer at the end of the file; float32 (samples, channels).
+
+    Raises:
+        AudioError: the stream is damaged within the wanted range.
+    """
+    rate = read_rate(file)
+    pieces: list[NDArray[np.float32]] = []
+    following = first
+    with _opened(file) as (container, stream):
+        for position, frame in _frames_from(container, stream, Fraction(first, rate) - _SETTLE_SECONDS):
+            if position + frame.samples <= following:
+                continue
+            if position > following or frame.sample_rate != rate:
+                raise AudioError(f"The stream is damaged at {following / rate:.2f} s.")
+            pieces.append(_as_float32(frame)[following - position : first + count - position])
+            following += len(pieces[-1])
+            if following >= first + count:
+                break
+    if not pieces:
+        return np.empty((0, 1), np.float32)
+    if len({piece.shape[1] for piece in pieces}) > 1:
+        raise AudioError(f"The number of channels changes between {first / rate:.2f} s and the clip's end.")
+    return np.concatenate(pieces)
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[tuple["InputContainer", "av.AudioStream"]]:
+    import av
+
+    file.seek(0)
+    try:
+        with av.open(file, mode="r", metadata_errors="ignore") as container:
+            if not container.streams.audio:
+                raise AudioError("The file has no audio stream.")
+            yield container, container.streams.audio[0]
+    except av.FFmpegError as error:
+        raise AudioError(f"FFmpeg cannot read the file as audio: {error.strerror}.") from error
+
+
+def _frames_from(
+    container: "InputContainer", stream: "av.AudioStream", seconds: Fraction
+) -> Iterator[tuple[int, "AudioFrame"]]:
+    """The recording's first frame, then those from a time after its start on, with their positions.
+
+    Positions count samples since the first frame. They are taken from time stamps where these are
+    fine enough to name every sample; otherwise nothing is skipped, and the samples are counted.
+    """
+    frames = _decoded(container, stream)
+    origin = next(frames, None)
+    if origin is None:
+        raise AudioError("The file has an audio header but nothing in it decodes.")
+    yield 0, origin
+    tick, start = _tick_seconds(stream), origin.pts
+    exact = start is not None and (1 / (origin.sample_rate * tick)).denominator == 1
+    if exact and seconds > 0 and stream.codec_context.name not in _REMEMBERING_CODECS:
+        container.seek((start or 0) + int(seconds / tick), stream=stream)
+        frames = _decoded(container, stream)
+    counted = origin.samples
+    for frame in frames:
+        ticks = (frame.pts or 0) - (start or 0)
+        yield (round(ticks * tick * origin.sample_rate) if exact else counted), frame
+        counted += frame.samples
+
+
+def _decoded(container: "InputContainer", stream: "av.AudioStream") -> Iterator["AudioFrame"]:
+    """Decode on past packets that are no audio (tags at the end, noise); gaps show in the time stamps."""
+    import av
+
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.InvalidDataError:
+            continue
+
+
+def _tick_seconds(stream: "av.AudioStream") -> Fraction:
+    if not stream.time_base:
+        raise AudioError("The audio stream does not say what its time stamps count.")
+    return stream.time_base
+
+
+def _as_float32(frame: "AudioFrame") -> NDArray[np.float32]:
+    """Samples as float32 (samples, channels) in [-1, 1) for integer formats."""
+    channels = frame.layout.nb_channels
+    values: NDArray[Any] = frame.to_ndarray()
+    values = values.T if frame.format.is_planar else values.reshape(-1, channels)
+    if values.dtype.kind == "f":
+        return values.astype(np.float32)
+    half_range = 1 << (8 * values.itemsize - 1)
+    middle = half_range if values.dtype.kind == "u" else 0
+    return ((values.astype(np.float64) - middle) / half_range).astype(np.float32)
+
+
+def _promised_mp3_samples(file: BinaryIO) -> int | None:
+    """Samples that the Xing/Info index in an MP3's first frame promises, None without one."""
+    file.seek(0)
+    head = file.read(10)
+    if head[:3] == b"ID3" and len(head) == 10:
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        file.seek(10 + size)
+    else:
+        file.seek(0)
+    frame = file.read(4096)
+    sync = frame.find(b"\xff")
+    index = max(frame.find(b"Xing", 0, sync + 64), frame.find(b"Info", 0, sync + 64))
+    if not 0 <= sync < index or not frame[index + 7] & 1:
+        return None
+    samples_per_frame = 1152 if frame[sync + 1] & 0b0000_1000 else 576
+    return int.from_bytes(frame[index + 8 : index + 12], "big") * samples_per_frame
