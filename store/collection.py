@@ -1,0 +1,335 @@
+"""A collection: arrays that share a plan and commit markers, below one prefix (a run, codes, features)."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from store.concurrency import map_concurrently
+from store.errors import Conflict, CorruptData, InvalidInput, MissingRows, NotFound
+from store.layout import ArrayLayout, array_layout, check_name, document_key, group_key, marker_key
+from store.markers import Marker, read_marker
+from store.objects import ObjectStore
+from store.plan import cut_units, part_keys, plan_digest, read_part, rows_needed, write_part
+from store.reader import read_rows
+from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
+from store.rows import RowIndex, index_rows
+from store.shards import Array
+from store.writer import Destination, PendingUnit
+from store.zarr_metadata import encoded_json, write_array, write_group
+
+if TYPE_CHECKING:
+    import xarray
+    import zarr
+
+UNIT_CLIPS = 64
+
+
+class Collection:
+    """Reads and writes one collection. Plan and markers are read once and kept until `refresh`."""
+
+    def __init__(self, objects: ObjectStore, prefix: str, document: Mapping[str, Any]) -> None:
+        self.objects = objects
+        self.prefix = prefix
+        self.document = document
+        """The content of run.json (codes.json …), arrays included."""
+        self.unit_clips: int = document["unit_clips"]
+        self.arrays = {spec.name: spec for spec in map(_spec, document["arrays"])}
+        self.layouts = {name: array_layout(spec, self.unit_clips) for name, spec in self.arrays.items()}
+        self.group = group_key(prefix)
+        self._parts: dict[str, list[Unit]] | None = None
+        self._markers: dict[str, Marker] | None = None
+        self._versions: dict[str, str] = {}
+        self._index: RowIndex | None = None
+
+    def units(self) -> list[Unit]:
+        """Every unit of the plan, supplementary ones included, in order of rows."""
+        if self._parts is None:
+            self._parts = {key: read_part(self.objects, key) for key in part_keys(self.objects, self.prefix)}
+        return [unit for part in self._parts.values() for unit in part]
+
+    def markers(self) -> dict[str, Marker]:
+        """The commit markers by unit id, as of the last `refresh` and this process's own commits."""
+        if self._markers is None:
+            self._markers = {}
+            self._read_new_markers()
+        return self._markers
+
+    def refresh(self) -> None:
+        """List plan parts and markers anew."""
+        self._parts = None
+        self._index = None
+        if self._markers is not None:
+            self._read_new_markers()
+
+    def is_committed(self, unit_id: str) -> bool:
+        """Whether a unit has a marker now, also one that another process wrote since the last `refresh`."""
+        return unit_id in self.markers() or self.objects.exists(marker_key(self.prefix, unit_id))
+
+    def marker(self, unit_id: str) -> Marker:
+        """The marker of one unit, read now if it is not known; raises `NotFound`."""
+        known = self.markers().get(unit_id)
+        return known if known is not None else read_marker(self.objects, marker_key(self.prefix, unit_id))
+
+    def read_unit(self, name: str, unit: Unit) -> Array:
+        """All rows of a committed unit, (clips, *axes), failed ones as fill values; raises `MissingRows`."""
+        if not self.is_committed(unit.unit_id):
+            raise MissingRows(f"{unit.unit_id} of {self.prefix} is not committed.")
+        layout = self.layout(name)
+        rows = np.arange(unit.first_row, unit.first_row + len(unit.clips))
+        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        return values.reshape(len(rows), *layout.spec.shape)
+
+    def missing_units(self) -> list[Unit]:
+        """Units of the plan without a marker: what is left to do."""
+        markers = self.markers()
+        return [unit for unit in self.units() if unit.unit_id not in markers]
+
+    def statuses(self) -> dict[str, ClipStatus]:
+        """Status of every committed clip, by its newest committed row."""
+        index = self.index()
+        return dict(zip(index.clip_ids, index.statuses, strict=True))
+
+    def rows(self) -> pa.Table:
+        """Columns clip_id, row, unit_id, state: the newest committed row of every clip, in plan order."""
+        return self.index().table()
+
+    def index(self) -> RowIndex:
+        """The same as an object that resolves clip ids."""
+        if self._index is None:
+            self._index = index_rows(self.units(), self.markers())
+        return self._index
+
+    def append_units(self, clips: Sequence[PlannedClip]) -> list[Unit]:
+        """Plan clips once more, as supplementary units with rows of their own; for the driver alone."""
+        self._parts = None
+        known = self.units()
+        units = cut_units(clips, self.unit_clips, len(known))
+        if units:
+            self._grow(rows_needed(units, self.unit_clips))
+            write_part(self.objects, self.prefix, len(part_keys(self.objects, self.prefix)), units)
+            self.refresh()
+        return units
+
+    def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
+        """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""
+        destination = Destination(self.objects, self.prefix, self.group, self.layouts)
+        return PendingUnit(destination, unit, provenance, self._keep)
+
+    def beat(self) -> None:
+        """Say that a driver is at work on this collection."""
+        self.objects.put(f"{self.prefix}/heartbeat", encoded_json({"at": time.time()}))
+
+    def heartbeat_age_seconds(self) -> float | None:
+        """Seconds since the last beat; None where there never was one."""
+        try:
+            beat = json.loads(self.objects.get(f"{self.prefix}/heartbeat"))
+        except NotFound:
+            return None
+        return max(0.0, time.time() - float(beat["at"]))
+
+    def note_attempt(self, unit_id: str) -> int:
+        """Count one more attempt at a unit before it starts; returns how many there are now."""
+        number = self.attempts().get(unit_id, 0) + 1
+        while not self.objects.create(f"{self.prefix}/attempts/{unit_id}.{number}", [b"\n"]):
+            number += 1
+        return number
+
+    def attempts(self) -> dict[str, int]:
+        """How often each unit was begun."""
+        counts: dict[str, int] = {}
+        for key, _ in self.objects.list(f"{self.prefix}/attempts"):
+            unit_id = key.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+            counts[unit_id] = counts.get(unit_id, 0) + 1
+        return counts
+
+    def read_layer(
+        self, name: str, layer: int, clip_ids: Sequence[str] | None = None
+    ) -> tuple[Array, list[str]]:
+        """One layer of the named clips, or of all clips that have numbers: (clips, *rest) and their ids.
+
+        `layer` is the model's layer number. Raises `MissingRows` where a named clip has no numbers.
+        """
+        layout = self.layout(name)
+        part = self._part(name, layer)
+        rows, ids = self.index().select(clip_ids)
+        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(part, part + 1))
+        return values[:, 0], ids
+
+    def read_clips(self, name: str, clip_ids: Sequence[str]) -> Array:
+        """All layers of the named clips, (clips, *axes); raises `MissingRows`."""
+        layout = self.layout(name)
+        rows, _ = self.index().select(clip_ids)
+        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        return values.reshape(len(rows), *layout.spec.shape)
+
+    def iter_layer(
+        self,
+        name: str,
+        layer: int,
+        *,
+        block_clips: int,
+        shuffle: int | None = None,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> Iterator[tuple[Array, list[str]]]:
+        """Blocks of one layer: in plan order, or in the order that the number `shuffle` draws.
+
+        The blocks do not depend on `world_size`; worker `rank` gets every `world_size`-th of them.
+        """
+        if block_clips < 1 or not 0 <= rank < world_size:
+            raise InvalidInput(f"block_clips {block_clips} must be positive, rank {rank} below {world_size}.")
+        _, ids = self.index().select(None)
+        order = (
+            np.arange(len(ids)) if shuffle is None else np.random.default_rng(shuffle).permutation(len(ids))
+        )
+        for start in range(rank * block_clips, len(ids), world_size * block_clips):
+            wanted = [ids[place] for place in order[start : start + block_clips]]
+            yield self.read_layer(name, layer, wanted)
+
+    def as_zarr(self) -> "zarr.Group":
+        """The Zarr group, read-only; rows without a marker are to be left alone (see `rows`)."""
+        from store.external import open_zarr
+
+        return open_zarr(self.objects, self.group)
+
+    def as_xarray(self, name: str) -> "xarray.DataArray":
+        """An array of all committed clips that did not fail, lazily, with clip_id and layer coordinates."""
+        from store.external import open_xarray
+
+        rows, ids = self.index().select(None)
+        return open_xarray(self.objects, self.group, self.layout(name), rows, ids, self.layers(name))
+
+    def layout(self, name: str) -> ArrayLayout:
+        """Layout of an array; raises `NotFound` naming the arrays there are."""
+        if name not in self.layouts:
+            raise NotFound(f"{self.prefix} has no array {name!r}; it has {', '.join(self.layouts)}.")
+        return self.layouts[name]
+
+    def layers(self, name: str) -> list[int]:
+        """The model's layer numbers along the layer axis of an array; empty without such an axis."""
+        spec = self.layout(name).spec
+        if spec.dimensions[0] != "layer":
+            return []
+        return list(spec.attributes.get("layers", range(spec.shape[0])))
+
+    def _part(self, name: str, layer: int) -> int:
+        layers = self.layers(name)
+        if layer not in layers:
+            raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {layers}).")
+        return layers.index(layer)
+
+    def _read_new_markers(self) -> None:
+        versions = dict(self.objects.versions(f"{self.prefix}/commits"))
+        new = [key for key, version in versions.items() if self._versions.get(key) != version]
+        read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
+        markers = {
+            unit_id: marker for unit_id, marker in self.markers().items() if self._key(unit_id) in versions
+        }
+        self._markers = markers | {marker.unit_id: marker for marker in read if marker}
+        self._versions = versions
+        self._index = None
+
+    def _read_marker(self, key: str) -> Marker | None:
+        try:
+            return read_marker(self.objects, key)
+        except NotFound:  # withdrawn by `repair` since the listing
+            return None
+
+    def _key(self, unit_id: str) -> str:
+        return marker_key(self.prefix, unit_id)
+
+    def _keep(self, marker: Marker) -> None:
+        self.markers()[marker.unit_id] = marker
+        self._index = None
+
+    def _grow(self, rows: int) -> None:
+        for layout in self.layouts.values():
+            write_array(self.objects, self.group, layout, rows)
+
+
+def create_collection(
+    objects: ObjectStore,
+    prefix: str,
+    *,
+    document: Mapping[str, Any],
+    arrays: Sequence[ArraySpec],
+    clips: Sequence[PlannedClip],
+    unit_clips: int = UNIT_CLIPS,
+) -> Collection:
+    """Write plan, arrays and document, or find them there already; the document, written last, seals them.
+
+    Raises `Conflict` where the prefix holds another document or plan.
+    """
+    for name in prefix.split("/"):
+        check_name(name, "a collection")
+    whole = _whole_document(document, arrays, clips, unit_clips)
+    units = cut_units(clips, unit_clips, 0)
+    collection = Collection(objects, prefix, whole)
+    if not objects.exists(document_key(prefix)):
+        write_part(objects, prefix, 0, units)
+        write_group(objects, collection.group)
+        collection._grow(rows_needed(units, unit_clips))
+        objects.create(document_key(prefix), [encoded_json(whole)])
+    _check_same(open_collection(objects, prefix), whole)
+    return collection
+
+
+def open_collection(objects: ObjectStore, prefix: str) -> Collection:
+    """Open what `create_collection` wrote; raises `NotFound`."""
+    key = document_key(prefix)
+    try:
+        return Collection(objects, prefix, json.loads(objects.get(key)))
+    except (ValueError, KeyError) as error:
+        raise CorruptData(f"{objects.url}/{key} is no document of a collection ({error}).") from error
+
+
+def _whole_document(
+    document: Mapping[str, Any], arrays: Sequence[ArraySpec], clips: Sequence[PlannedClip], unit_clips: int
+) -> dict[str, Any]:
+    ids = {clip.clip_id for clip in clips}
+    if unit_clips < 1 or not clips or len(ids) != len(clips):
+        raise InvalidInput(f"A plan needs clips with different ids: got {len(clips)} clips, {len(ids)} ids.")
+    if not arrays or len({spec.name for spec in arrays}) != len(arrays):
+        raise InvalidInput(
+            f"A collection needs arrays with different names: {[spec.name for spec in arrays]}."
+        )
+    added = {
+        "format": 1,
+        "unit_clips": unit_clips,
+        "clips": len(clips),
+        "plan_sha256": plan_digest(clips),
+        "arrays": [asdict(spec) for spec in arrays],
+    }
+    if taken := sorted(set(added) & set(document)):
+        raise InvalidInput(
+            f"The document of a collection must not have the fields {taken}: the store writes them."
+        )
+    whole: dict[str, Any] = json.loads(encoded_json({**document, **added}))
+    return whole
+
+
+def _check_same(existing: Collection, wanted: Mapping[str, Any]) -> None:
+    different = sorted(
+        key for key in {*existing.document, *wanted} if existing.document.get(key) != wanted.get(key)
+    )
+    if different:
+        raise Conflict(
+            f"{existing.prefix} already holds something else (different: {', '.join(different)}). "
+            "Remove that folder, or keep it and give the new one another id."
+        )
+
+
+def _spec(document: Mapping[str, Any]) -> ArraySpec:
+    return ArraySpec(
+        document["name"],
+        tuple(document["dimensions"]),
+        tuple(document["shape"]),
+        document["dtype"],
+        document["attributes"],
+        document["compression"],
+    )

@@ -1,0 +1,98 @@
+"""Columns of clips.parquet: the fixed ones, and one per label, of the narrowest type that holds its values."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from store.records import Clip, Label
+
+RESERVED = (
+    "clip_id",
+    "uri",
+    "start_seconds",
+    "duration_seconds",
+    "sha256",
+    "group_id",
+    "split",
+    "tail_seconds",
+)
+_FIXED = [
+    ("clip_id", pa.string()),
+    ("uri", pa.string()),
+    ("start_seconds", pa.float64()),
+    ("duration_seconds", pa.float64()),
+    ("sha256", pa.string()),
+    ("group_id", pa.string()),
+    ("split", pa.string()),
+    ("tail_seconds", pa.float64()),
+]
+_TAKEN = frozenset((*RESERVED, "dataset"))
+"""DuckDB's `clips` view adds the dataset."""
+_ARROW = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+
+
+@dataclass(slots=True)
+class LabelTypes:
+    """The type of each label over all clips seen: int widens to float, anything else mixed becomes text."""
+
+    kinds: dict[str, str | None] = field(default_factory=dict)
+
+    def see(self, labels: Mapping[str, Label]) -> None:
+        """Take the labels of one more clip into account."""
+        for name, value in labels.items():
+            self.kinds[name] = _wider(self.kinds.get(name), value)
+
+    def columns(self) -> dict[str, str]:
+        """Column of each label; a name that a fixed column has (in any case) gets the prefix `label_`."""
+        columns: dict[str, str] = {}
+        used = set(_TAKEN)
+        for name in self.kinds:
+            column = name
+            while column.lower() in used:
+                column = f"label_{column}"
+            used.add(column.lower())
+            columns[name] = column
+        return columns
+
+    def convert(self, name: str, value: Label) -> Label:
+        """A value in the type of its column."""
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        if self.kinds[name] == "str":
+            return str(value)
+        return float(value) if self.kinds[name] == "float" else value
+
+
+def clip_schema(types: LabelTypes) -> pa.Schema:
+    """Schema of clips.parquet."""
+    labels = [(column, _ARROW[types.kinds[name] or "str"]) for name, column in types.columns().items()]
+    return pa.schema([*_FIXED, *labels])
+
+
+def failure_schema() -> pa.Schema:
+    """Schema of failures.parquet."""
+    return pa.schema([(name, pa.string()) for name in ("item", "stage", "error", "message", "uri")])
+
+
+def row_of_clip(clip: Mapping[str, Any], types: LabelTypes, columns: Mapping[str, str]) -> dict[str, Any]:
+    """One row of clips.parquet."""
+    row = {name: clip["group" if name == "group_id" else name] for name in RESERVED}
+    return row | {columns[name]: types.convert(name, value) for name, value in clip["labels"].items()}
+
+
+def clip_from_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Clip:
+    """The clip of one row of clips.parquet; `columns` maps labels to their columns."""
+    fixed = {("group" if name == "group_id" else name): row[name] for name in RESERVED}
+    return Clip(**fixed, labels={name: row[column] for name, column in columns.items()})
+
+
+def _wider(kind: str | None, value: Label) -> str | None:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return kind
+    new = type(value).__name__
+    if kind is None or kind == new:
+        return new
+    return "float" if {kind, new} == {"int", "float"} else "str"

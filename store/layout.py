@@ -1,0 +1,166 @@
+"""Pure functions from arrays, units and rows to keys, shapes and byte offsets.
+
+In a shard the axes are stored (layer, clip, *rest), whatever the logical order (clip, layer, *rest): one
+layer of a shard is contiguous. Arrays without a layer axis count as having one layer, called a *part* here.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from store.errors import InvalidInput
+from store.records import ArraySpec, Unit
+
+MAX_SHARD_BYTES = 256_000_000
+CHUNK_INDEX_ENTRY_BYTES = 16
+INDEX_CHECKSUM_BYTES = 4
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
+_DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
+_PER_CLIP_AXES = frozenset({"time", "segment", "codebook"})
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayLayout:
+    """How one array is cut into shards and inner chunks."""
+
+    spec: ArraySpec
+    unit_clips: int
+    shard_clips: int
+    """S: clips in one shard, a divisor of the unit size."""
+    chunk_clips: int
+    """Clips in one inner chunk: S for pooled arrays, else 1."""
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Little-endian type of the stored numbers."""
+        return np.dtype(self.spec.dtype).newbyteorder("<")
+
+    @property
+    def parts(self) -> int:
+        """Layers, or 1 for arrays without a layer axis."""
+        return self.spec.shape[0] if self.spec.dimensions[0] == "layer" else 1
+
+    @property
+    def rest(self) -> tuple[int, ...]:
+        """Lengths of the axes after clip and layer."""
+        return self.spec.shape[1:] if self.spec.dimensions[0] == "layer" else self.spec.shape
+
+    @property
+    def stored_shape(self) -> tuple[int, ...]:
+        """Shape of one shard in storage order (parts, clips, *rest)."""
+        return (self.parts, self.shard_clips, *self.rest)
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one clip in one part."""
+        return math.prod(self.rest) * self.dtype.itemsize
+
+    @property
+    def shard_shape(self) -> tuple[int, ...]:
+        """Logical shape of one shard (clips, *axes)."""
+        return (self.shard_clips, *self.spec.shape)
+
+    @property
+    def chunk_shape(self) -> tuple[int, ...]:
+        """Logical shape of one inner chunk."""
+        axes = (1, *self.rest) if self.spec.dimensions[0] == "layer" else self.rest
+        return (self.chunk_clips, *axes)
+
+    @property
+    def chunks(self) -> int:
+        """Inner chunks in one shard."""
+        return self.parts * self.shard_clips // self.chunk_clips
+
+    @property
+    def index_bytes(self) -> int:
+        """Length of the index at the end of a shard, its checksum included."""
+        return self.chunks * CHUNK_INDEX_ENTRY_BYTES + INDEX_CHECKSUM_BYTES
+
+    @property
+    def fill(self) -> float | int:
+        """What rows hold that no clip has filled."""
+        return math.nan if self.dtype.kind == "f" else -1
+
+    def row_offset(self, part: int, row: int) -> int:
+        """Byte offset of a row's part in its uncompressed shard."""
+        return (part * self.shard_clips + row % self.shard_clips) * self.row_bytes
+
+    def shard_key(self, shard: int) -> str:
+        """Key of a shard below the array's folder, after Zarr's default encoding with "." between the axes.
+
+        "/" would cost three new folders and their fsyncs per shard on a local disk.
+        """
+        return ".".join(["c", str(shard), *["0"] * len(self.spec.shape)])
+
+    def shards_of(self, unit: Unit) -> range:
+        """Numbers of the shards that hold the clips of a unit."""
+        first = unit.first_row // self.shard_clips
+        return range(first, first + -(-len(unit.clips) // self.shard_clips))
+
+
+def array_layout(spec: ArraySpec, unit_clips: int) -> ArrayLayout:
+    """Cut an array into shards: one per unit if pooled, else as many clips as stay within 256 MB."""
+    check_spec(spec)
+    if _PER_CLIP_AXES.isdisjoint(spec.dimensions):
+        return ArrayLayout(spec, unit_clips, unit_clips, unit_clips)
+    clip_bytes = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    divisors = (size for size in range(unit_clips, 0, -1) if unit_clips % size == 0)
+    shard_clips = next((size for size in divisors if size * clip_bytes <= MAX_SHARD_BYTES), 1)
+    return ArrayLayout(spec, unit_clips, shard_clips, 1)
+
+
+def check_spec(spec: ArraySpec) -> None:
+    """Raise `InvalidInput` for an array that the format cannot hold."""
+    check_name(spec.name, "an array")
+    if not spec.shape or len(spec.shape) != len(spec.dimensions) or min(spec.shape) < 1:
+        raise InvalidInput(
+            f"Array {spec.name!r}: shape {spec.shape} does not fit dimensions {spec.dimensions}."
+        )
+    if spec.dtype not in ("float32", "float16", "int16"):
+        raise InvalidInput(
+            f"Array {spec.name!r} has type {spec.dtype!r}; legal are float32, float16 and int16."
+        )
+
+
+def check_name(name: str, what: str) -> str:
+    """The name itself, if it can stand in a key; raises `InvalidInput`."""
+    if not _NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} cannot name {what}: use letters, digits, '.', '_' and '-', first a letter or digit."
+        )
+    return name
+
+
+def group_key(prefix: str) -> str:
+    """Key of the Zarr group of a collection."""
+    return f"{prefix}/{_GROUPS[_kind(prefix)]}"
+
+
+def document_key(prefix: str) -> str:
+    """Key of the document (run.json, codes.json …) of a collection."""
+    return f"{prefix}/{_DOCUMENTS[_kind(prefix)]}"
+
+
+def marker_key(prefix: str, unit_id: str) -> str:
+    """Key of a unit's commit marker."""
+    return f"{prefix}/commits/{unit_id}.json"
+
+
+def plan_key(prefix: str, part: int) -> str:
+    """Key of one part of the plan."""
+    return f"{prefix}/plan/part-{part:04d}.parquet"
+
+
+def unit_name(number: int) -> str:
+    """ "unit-000000", numbered over all parts of the plan."""
+    return f"unit-{number:06d}"
+
+
+def _kind(prefix: str) -> str:
+    kind = prefix.split("/")[0]
+    if kind not in _GROUPS:
+        raise InvalidInput(f"A collection lies below one of {', '.join(_GROUPS)}; {prefix!r} does not.")
+    return kind

@@ -1,0 +1,205 @@
+"""A store in a local folder: temporary file, fsync, hard link, fsync of the folder.
+
+The hard link is what makes `create` exclusive and atomic at once; a rename would overwrite.
+"""
+
+import errno
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from store.errors import CorruptData, InvalidInput, NotFound, StorageError, UnsupportedStore
+from store.objects import Buffer, ByteRange
+
+TEMPORARY = ".temporary"
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+class LocalObjects:
+    """Objects are files below `root`; half-written ones lie in `root/.temporary` until they are linked."""
+
+    is_local = True
+    read_threads = 2
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root.expanduser()))
+        self.url = str(self.root)
+
+    def path(self, key: str) -> Path:
+        """The file of an object."""
+        parts = key.split("/")
+        if not all(parts) or "." in parts or ".." in parts:
+            raise InvalidInput(
+                f"{key!r} is not a key: it must be relative, without empty, '.' or '..' parts."
+            )
+        return self.root.joinpath(*parts)
+
+    def get(self, key: str) -> bytes:
+        with _reported("read", self.path(key)):
+            return self.path(key).read_bytes()
+
+    def size(self, key: str) -> int | None:
+        try:
+            return self.path(key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def exists(self, key: str) -> bool:
+        return self.path(key).is_file()
+
+    def read_ranges(self, key: str, ranges: Sequence[ByteRange]) -> None:
+        path = self.path(key)
+        with _reported("read", path):
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                for offset, memory in ranges:
+                    _read_fully(descriptor, offset, memory, path)
+            finally:
+                os.close(descriptor)
+
+    def create(self, key: str, buffers: Sequence[Buffer]) -> bool:
+        path = self.path(key)
+        if path.exists():
+            return False
+        with _reported("write", path), self._written(buffers) as temporary:
+            new_folders = self._make_parent(path)
+            won = _link(temporary, path)
+            if won:
+                _fsync_folders([path.parent, *new_folders])
+            return won
+
+    def put(self, key: str, data: Buffer) -> None:
+        path = self.path(key)
+        with _reported("write", path), self._written([data]) as temporary:
+            new_folders = self._make_parent(path)
+            os.replace(temporary, path)
+            _fsync_folders([path.parent, *new_folders])
+
+    def delete(self, key: str) -> None:
+        path = self.path(key)
+        with suppress(FileNotFoundError, NotADirectoryError), _reported("delete", path):
+            path.unlink()
+            _fsync_folders([path.parent])
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        return ((key, status.st_size) for key, status in self._walk(prefix))
+
+    def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        return ((key, f"{s.st_ino}-{s.st_size}-{s.st_mtime_ns}") for key, s in self._walk(prefix))
+
+    def _walk(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+        top = self.path(prefix.rstrip("/")) if prefix.strip("/") else self.root
+        for folder, folders, files in os.walk(top):
+            folders[:] = sorted(name for name in folders if name != TEMPORARY)
+            relative = Path(folder).relative_to(self.root)
+            for name in sorted(files):
+                with suppress(FileNotFoundError):  # deleted since the folder was read
+                    yield (relative / name).as_posix(), os.stat(os.path.join(folder, name))
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        try:
+            with os.scandir(self.path(prefix.rstrip("/"))) as entries:
+                return sorted(entry.name for entry in entries if entry.is_dir())
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def sweep(self, older_than_seconds: float) -> int:
+        removed = 0
+        limit = time.time() - older_than_seconds
+        for path in (self.root / TEMPORARY).glob("*"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    removed += 1
+        return removed
+
+    @contextmanager
+    def _written(self, buffers: Sequence[Buffer]) -> Iterator[Path]:
+        """A temporary file holding these bytes, on disk before the block runs, gone after it."""
+        temporary = self.root / TEMPORARY / uuid4().hex
+        temporary.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+            try:
+                for buffer in buffers:
+                    _write_fully(descriptor, memoryview(buffer).cast("B"))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            yield temporary
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _make_parent(self, path: Path) -> Sequence[Path]:
+        """Create the missing folders of a file; returns the folders whose entries that changed."""
+        changed = []
+        folder = path.parent
+        while not folder.exists():
+            changed.append(folder.parent)
+            folder = folder.parent
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return changed
+
+
+def _link(temporary: Path, path: Path) -> bool:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        # On NFS the reply to a link that succeeded can be lost; the second name then exists all the same.
+        return temporary.stat().st_nlink == 2
+    except OSError as error:
+        if error.errno in _NO_LINKS:
+            raise UnsupportedStore(
+                f"The file system of {path.parent} has no hard links, which the store needs so that two "
+                "workers never overwrite each other. Use another disk, or an object store."
+            ) from error
+        raise
+    return True
+
+
+def _write_fully(descriptor: int, memory: memoryview) -> None:
+    while memory:
+        memory = memory[os.write(descriptor, memory) :]
+
+
+def _read_fully(descriptor: int, offset: int, memory: memoryview, path: Path) -> None:
+    memory = memory.cast("B")
+    while memory:
+        count = os.preadv(descriptor, [memory], offset)
+        if count == 0:
+            raise CorruptData(
+                f"{path} ends at byte {offset}, {len(memory)} bytes too early: run `undertone verify`."
+            )
+        memory, offset = memory[count:], offset + count
+
+
+def _fsync_folders(folders: Sequence[Path]) -> None:
+    for folder in folders:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _reported(action: str, path: Path) -> Iterator[None]:
+    """Turn the operating system's errors into ours, with the path and what the user can do."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise NotFound(f"There is no {path}.") from error
+    except OSError as error:
+        if isinstance(error, (CorruptData, UnsupportedStore)):
+            raise
+        cure = {
+            errno.ENOSPC: "The disk is full: free some space and run the same command again.",
+            errno.EDQUOT: "The disk quota is used up: free some space and run the same command again.",
+            errno.EFBIG: "The file size limit (ulimit -f) is too low: raise it and run again.",
+            errno.EACCES: "Check the permissions of the folder.",
+            errno.EROFS: "The file system is read-only.",
+        }.get(error.errno or 0, "Check the disk and run the same command again.")
+        raise StorageError(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error

@@ -1,0 +1,106 @@
+"""Commit markers: one small JSON per unit, the only proof that rows exist."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from store.errors import CorruptData
+from store.objects import ObjectStore
+from store.records import ClipStatus, Failure
+from store.zarr_metadata import encoded_json
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """One shard that a marker vouches for."""
+
+    array: str
+    key: str
+    """Relative to the collection."""
+    nbytes: int
+    crc32c: str
+    """Of the whole object, eight hex digits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """What a commit marker says."""
+
+    unit_id: str
+    first_row: int
+    statuses: tuple[ClipStatus, ...]
+    """One per clip of the unit, in order of rows."""
+    shards: tuple[ShardEntry, ...]
+    provenance: Mapping[str, Any]
+    """Device, dtype, torch build, thread count … of the worker."""
+    seconds: Mapping[str, float]
+    committed_at: float
+    """Unix time in seconds."""
+    writer: str
+    """Random id of the attempt that won."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all its shards."""
+        return sum(shard.nbytes for shard in self.shards)
+
+    @property
+    def failed(self) -> int:
+        """Clips that have no numbers."""
+        return sum(status.state == "failed" for status in self.statuses)
+
+
+def encode_marker(marker: Marker) -> bytes:
+    """The marker as it stands in the store."""
+    clips: list[dict[str, Any]] = []
+    for status in marker.statuses:
+        clip: dict[str, Any] = {"clip_id": status.clip_id, "state": status.state}
+        clips.append(clip | ({"failure": asdict(status.failure)} if status.failure else {}))
+    document = {
+        "format": FORMAT,
+        "unit_id": marker.unit_id,
+        "first_row": marker.first_row,
+        "clips": clips,
+        "shards": [
+            {"array": shard.array, "key": shard.key, "bytes": shard.nbytes, "crc32c": shard.crc32c}
+            for shard in marker.shards
+        ],
+        "provenance": dict(marker.provenance),
+        "seconds": dict(marker.seconds),
+        "committed_at": marker.committed_at,
+        "writer": marker.writer,
+    }
+    return encoded_json(document)
+
+
+def decode_marker(data: bytes, key: str) -> Marker:
+    """Parse a marker; raises `CorruptData` naming its key."""
+    try:
+        document = json.loads(data)
+        if document["format"] != FORMAT:
+            raise CorruptData(f"{key} has format {document['format']}, this version reads {FORMAT}.")
+        return Marker(
+            document["unit_id"],
+            document["first_row"],
+            tuple(_status(clip) for clip in document["clips"]),
+            tuple(ShardEntry(s["array"], s["key"], s["bytes"], s["crc32c"]) for s in document["shards"]),
+            document["provenance"],
+            document["seconds"],
+            document["committed_at"],
+            document["writer"],
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(f"{key} is no commit marker ({error}): run `undertone repair`.") from error
+
+
+def read_marker(objects: ObjectStore, key: str) -> Marker:
+    """Read one marker."""
+    return decode_marker(objects.get(key), key)
+
+
+def _status(clip: Mapping[str, Any]) -> ClipStatus:
+    failure = clip.get("failure")
+    return ClipStatus(clip["clip_id"], clip["state"], Failure(**failure) if failure else None)

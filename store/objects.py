@@ -1,0 +1,102 @@
+"""The one small interface through which everything in a store is read and written.
+
+A key is a "/"-separated path relative to the store. Two promises carry the commit protocol: `create` never
+overwrites, and what it reports as written survives a crash of the process and of the machine.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from store.errors import InvalidInput, UnsupportedStore
+
+Buffer = bytes | bytearray | memoryview
+ByteRange = tuple[int, memoryview]
+"""Offset in the object, and the memory that receives as many bytes as it holds."""
+
+REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
+
+
+class ObjectStore(Protocol):
+    """Whole objects below one root; every method may raise `StorageError`."""
+
+    @property
+    def url(self) -> str:
+        """Where the store is, as `open_objects` accepts it."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine (or a shared file system) can reach it."""
+
+    @property
+    def read_threads(self) -> int:
+        """How many reads at once serve this storage well."""
+
+    def get(self, key: str) -> bytes:
+        """The whole object; raises `NotFound`."""
+
+    def size(self, key: str) -> int | None:
+        """Length in bytes, None where there is no such object."""
+
+    def exists(self, key: str) -> bool:
+        """Whether the object is there."""
+
+    def read_ranges(self, key: str, ranges: Sequence[ByteRange]) -> None:
+        """Fill the caller's memory; raises `NotFound`, and `CorruptData` where the object is too short."""
+
+    def create(self, key: str, buffers: Sequence[Buffer]) -> bool:
+        """Write a new object durably, all or nothing; False when another object was there first.
+
+        After a lost reply, an object holding exactly these bytes counts as written by this call.
+        """
+
+    def put(self, key: str, data: Buffer) -> None:
+        """Write or replace an object durably, all or nothing."""
+
+    def delete(self, key: str) -> None:
+        """Remove an object; an absent one is no error."""
+
+    def list(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Key and size of every object below a folder, in order of keys."""
+
+    def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
+        """Key of every object below a folder, with a word that changes when the object does."""
+
+    def folders(self, prefix: str) -> Sequence[str]:
+        """Names of the folders directly below a folder, in order."""
+
+    def sweep(self, older_than_seconds: float) -> int:
+        """Remove what killed writers left half written; returns how many objects went."""
+
+
+def open_objects(url: str | Path) -> ObjectStore:
+    """The storage behind a folder path, `file://`, `s3://`, `gs://`, `az://` or `memory://` URL."""
+    text = str(url)
+    scheme = urlsplit(text).scheme if "://" in text else ""
+    if scheme in ("", "file"):
+        from store.local_objects import LocalObjects
+
+        return LocalObjects(Path(unquote(urlsplit(text).path) if scheme else text))
+    if scheme not in REMOTE_SCHEMES:
+        legal = ", ".join(f"{name}://" for name in REMOTE_SCHEMES)
+        raise InvalidInput(f"{text!r} is not a place for a store: give a folder, file://, {legal}.")
+    from store.remote_objects import RemoteObjects
+
+    return RemoteObjects(text)
+
+
+def probe_create(objects: ObjectStore) -> None:
+    """Refuse a storage that overwrites although it was told not to: two writers would lose data silently."""
+    key = f"probe-{uuid4().hex}"
+    try:
+        first, second = objects.create(key, [b"first"]), objects.create(key, [b"second"])
+        kept = objects.get(key)
+    finally:
+        objects.delete(key)
+    if (first, second, kept) != (True, False, b"first"):
+        raise UnsupportedStore(
+            f"{objects.url} ignores conditional writes (If-None-Match), which keep two workers from "
+            "overwriting each other. Use a local folder or a server that honours them, for example AWS S3, GCS or Azure."
+        )

@@ -1,0 +1,147 @@
+"""Opening a store: one place for datasets, codes and runs, in a folder or an object store."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from store.collection import UNIT_CLIPS, Collection, create_collection, open_collection
+from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
+from store.errors import InvalidInput, NotFound
+from store.layout import check_name, document_key
+from store.objects import ObjectStore, open_objects, probe_create
+from store.records import ArraySpec, Clip, Failure, PlannedClip
+from store.zarr_metadata import encoded_json
+
+FORMAT = {"format": "undertone", "version": 1}
+FORMAT_KEY = "undertone.json"
+TEMPORARY_OLD_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Everything a project keeps: datasets, codes, runs, results."""
+
+    objects: ObjectStore
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self.objects.url
+
+    def datasets(self) -> list[str]:
+        """Names of the datasets."""
+        return dataset_names(self.objects)
+
+    def dataset(self, name: str) -> Dataset:
+        """One dataset; raises `NotFound`."""
+        return read_dataset(self.objects, name)
+
+    def add_dataset(
+        self,
+        name: str,
+        info: Mapping[str, Any],
+        clips: Iterable[Clip],
+        failures: Iterable[Failure],
+        *,
+        replace: bool = False,
+    ) -> Dataset:
+        """Write a dataset (see `store.datasets.add_dataset`)."""
+        return add_dataset(self.objects, name, info, clips, failures, replace=replace)
+
+    def runs(self) -> list[str]:
+        """Ids of the runs."""
+        return self._collections("runs")
+
+    def run(self, run_id: str) -> Collection:
+        """One run by its id or the beginning of it; raises `NotFound`, or `InvalidInput` where several match."""
+        return open_collection(self.objects, f"runs/{_one_of(self.runs(), run_id, 'run', self.url)}")
+
+    def create_run(
+        self,
+        run_id: str,
+        *,
+        document: Mapping[str, Any],
+        arrays: Sequence[ArraySpec],
+        clips: Sequence[PlannedClip],
+        unit_clips: int = UNIT_CLIPS,
+    ) -> Collection:
+        """Create a run, or open it if it is the same; raises `Conflict`."""
+        return create_collection(
+            self.objects,
+            f"runs/{run_id}",
+            document=document,
+            arrays=arrays,
+            clips=clips,
+            unit_clips=unit_clips,
+        )
+
+    def all_codes(self) -> list[str]:
+        """Keys of the stored codec tokens."""
+        return self._collections("codes")
+
+    def codes(self, key: str) -> Collection:
+        """Stored codec tokens by key or the beginning of it; raises `NotFound`."""
+        return open_collection(self.objects, f"codes/{_one_of(self.all_codes(), key, 'codes', self.url)}")
+
+    def create_codes(
+        self,
+        key: str,
+        *,
+        document: Mapping[str, Any],
+        arrays: Sequence[ArraySpec],
+        clips: Sequence[PlannedClip],
+        unit_clips: int = UNIT_CLIPS,
+    ) -> Collection:
+        """Create a collection of codec tokens, or open it if it is the same; raises `Conflict`."""
+        return create_collection(
+            self.objects,
+            f"codes/{key}",
+            document=document,
+            arrays=arrays,
+            clips=clips,
+            unit_clips=unit_clips,
+        )
+
+    def _collections(self, kind: str) -> list[str]:
+        names = self.objects.folders(kind)
+        return [name for name in names if self.objects.exists(document_key(f"{kind}/{name}"))]
+
+
+def open_store(url: str | Path, *, create: bool = False) -> Store:
+    """Open a store; with `create` make it if need be, and refuse a place that cannot be written safely.
+
+    Raises `NotFound` where there is no store, `UnsupportedStore` where conditional writes are ignored.
+    """
+    objects = open_objects(url)
+    if create:
+        if not objects.exists(FORMAT_KEY):
+            objects.create(FORMAT_KEY, [encoded_json(FORMAT)])
+        probe_create(objects)
+        objects.sweep(TEMPORARY_OLD_SECONDS)
+    _check_format(objects)
+    return Store(objects)
+
+
+def _check_format(objects: ObjectStore) -> None:
+    try:
+        found = json.loads(objects.get(FORMAT_KEY))
+    except NotFound as error:
+        raise NotFound(
+            f"{objects.url} is no Undertone store (it has no {FORMAT_KEY}). Check the path; "
+            "`undertone dataset add` makes a new store."
+        ) from error
+    except ValueError as error:
+        raise InvalidInput(f"{objects.url}/{FORMAT_KEY} is not JSON.") from error
+    if not isinstance(found, dict) or found.get("format") != "undertone" or found.get("version") != 1:
+        raise InvalidInput(f"{objects.url} has format {found!r}; this version of Undertone reads {FORMAT!r}.")
+
+
+def _one_of(names: Sequence[str], wanted: str, what: str, url: str) -> str:
+    matches = [wanted] if wanted in names else [name for name in names if wanted and name.startswith(wanted)]
+    if not matches:
+        raise NotFound(f"There is no {what} {wanted!r} in {url}; it has: {', '.join(names) or 'none'}.")
+    if len(matches) > 1:
+        raise InvalidInput(f"{wanted!r} may mean {', '.join(matches)}: give more of it.")
+    return check_name(matches[0], what)

@@ -1,0 +1,186 @@
+"""Does a collection still hold what its markers promise, and what to do where it does not."""
+
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from crc32c import crc32c
+
+from store.collection import Collection
+from store.concurrency import map_concurrently
+from store.errors import Conflict, CorruptData, NotFound
+from store.layout import marker_key
+from store.markers import Marker, ShardEntry, read_marker
+from store.plan import plan_digest, rows_needed
+from store.records import Unit
+from store.zarr_metadata import array_rows, write_array, write_group
+
+HEARTBEAT_FRESH_SECONDS = 60.0
+TEMPORARY_OLD_SECONDS = 3600.0
+READ_BYTES = 8 * 2**20
+
+Problem = Literal["missing", "length", "checksum", "marker", "metadata", "plan", "stranger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One place where the store is not what it should be."""
+
+    problem: Problem
+    key: str
+    """Of the object, relative to the store."""
+    unit_id: str | None
+    """The unit that must be computed again, if any."""
+    detail: str
+
+
+def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
+    """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
+    units = {unit.unit_id: unit for unit in collection.units()}
+    markers, found = _markers(collection, unit_ids)
+    found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+    shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
+    checked = map_concurrently(
+        lambda item: _check_shard(collection, *item), shards, threads=min(4, collection.objects.read_threads)
+    )
+    found += [problem for problem in checked if problem]
+    return found if unit_ids is not None else [*_check_frame(collection), *found]
+
+
+def repair(
+    collection: Collection,
+    disagreements: Sequence[Disagreement],
+    *,
+    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+) -> list[Unit]:
+    """Withdraw the units that disagree, so that the next run computes them again; returns these units.
+
+    Markers go before shards: a reader never sees a marker whose shards are gone. Raises `Conflict` while a
+    driver is at work, and `CorruptData` for a plan that cannot be mended.
+    """
+    age = collection.heartbeat_age_seconds()
+    if age is not None and age < fresh_seconds:
+        raise Conflict(
+            f"A run is at work on {collection.prefix} (its heartbeat is {age:.0f} s old): stop it, or wait "
+            f"{fresh_seconds:.0f} s after it has ended."
+        )
+    if broken := [entry for entry in disagreements if entry.problem == "plan"]:
+        raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
+    _mend_metadata(collection)
+    withdrawn = {entry.unit_id for entry in disagreements if entry.unit_id}
+    units = [unit for unit in collection.units() if unit.unit_id in withdrawn]
+    _withdraw(collection, units, disagreements)
+    collection.objects.sweep(TEMPORARY_OLD_SECONDS)
+    collection.refresh()
+    return units
+
+
+def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
+    """The markers as they are now in the store, never from memory."""
+    markers, broken = [], []
+    for key, _ in collection.objects.list(f"{collection.prefix}/commits"):
+        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        if unit_ids is None or unit_id in unit_ids:
+            try:
+                markers.append(read_marker(collection.objects, key))
+            except CorruptData as error:
+                broken.append(Disagreement("marker", key, unit_id, str(error)))
+    return markers, broken
+
+
+def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]) -> Iterator[Disagreement]:
+    key = marker_key(collection.prefix, marker.unit_id)
+    unit = units.get(marker.unit_id)
+    if unit is None:
+        yield Disagreement("stranger", key, None, "the plan has no such unit")
+        return
+    planned = [clip.clip_id for clip in unit.clips]
+    if [status.clip_id for status in marker.statuses] != planned or marker.first_row != unit.first_row:
+        yield Disagreement("marker", key, unit.unit_id, "its clips are not those of the plan")
+    if {shard.key for shard in marker.shards} != set(_shard_keys(collection, unit)):
+        yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
+
+
+def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
+    key = f"{collection.prefix}/{shard.key}"
+    nbytes = collection.objects.size(key)
+    if nbytes is None:
+        return Disagreement("missing", key, unit_id, "the shard is gone")
+    if nbytes != shard.nbytes:
+        return Disagreement("length", key, unit_id, f"{nbytes} bytes, the marker says {shard.nbytes}")
+    found = _stored_checksum(collection, key, nbytes)
+    if found != shard.crc32c:
+        return Disagreement("checksum", key, unit_id, f"CRC-32C {found}, the marker says {shard.crc32c}")
+    return None
+
+
+def _stored_checksum(collection: Collection, key: str, nbytes: int) -> str:
+    value, memory = 0, memoryview(bytearray(min(nbytes, READ_BYTES)))
+    for offset in range(0, nbytes, READ_BYTES):
+        piece = memory[: min(READ_BYTES, nbytes - offset)]
+        collection.objects.read_ranges(key, [(offset, piece)])
+        value = crc32c(piece, value)
+    return f"{value:08x}"
+
+
+def _check_frame(collection: Collection) -> Iterator[Disagreement]:
+    """Plan, array documents, and objects that belong to nothing."""
+    first_part = [clip for unit in collection.units() for clip in unit.clips][: collection.document["clips"]]
+    if plan_digest(first_part) != collection.document["plan_sha256"]:
+        yield Disagreement(
+            "plan", f"{collection.prefix}/plan", None, "the plan is not the one of the document"
+        )
+    rows = rows_needed(collection.units(), collection.unit_clips)
+    for name in collection.arrays:
+        key = f"{collection.group}/{name}/zarr.json"
+        try:
+            length = array_rows(collection.objects, collection.group, name)
+        except CorruptData as error:
+            yield Disagreement("metadata", key, None, str(error))
+            continue
+        if length < rows:
+            yield Disagreement("metadata", key, None, f"{length} rows, the plan needs {rows}")
+    yield from _strangers(collection)
+
+
+def _strangers(collection: Collection) -> Iterator[Disagreement]:
+    known = {
+        f"{collection.prefix}/{key}" for unit in collection.units() for key in _shard_keys(collection, unit)
+    }
+    known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
+    known.add(f"{collection.group}/zarr.json")
+    for key, _ in collection.objects.list(collection.group):
+        if key not in known:
+            yield Disagreement("stranger", key, None, "no unit of the plan has such a shard")
+
+
+def _shard_keys(collection: Collection, unit: Unit) -> Iterator[str]:
+    """Keys of a unit's shards relative to the collection, as markers name them."""
+    group = collection.group.removeprefix(f"{collection.prefix}/")
+    for name, layout in collection.layouts.items():
+        for shard in layout.shards_of(unit):
+            yield f"{group}/{name}/{layout.shard_key(shard)}"
+
+
+def _withdraw(collection: Collection, units: Sequence[Unit], disagreements: Sequence[Disagreement]) -> None:
+    objects = collection.objects
+    for unit in units:
+        objects.delete(marker_key(collection.prefix, unit.unit_id))
+    for unit in units:
+        for key in _shard_keys(collection, unit):
+            objects.delete(f"{collection.prefix}/{key}")
+    for entry in disagreements:
+        if entry.problem == "stranger":
+            objects.delete(entry.key)
+
+
+def _mend_metadata(collection: Collection) -> None:
+    write_group(collection.objects, collection.group)
+    rows = rows_needed(collection.units(), collection.unit_clips)
+    for name, layout in collection.layouts.items():
+        try:
+            array_rows(collection.objects, collection.group, name)
+        except (CorruptData, NotFound):
+            collection.objects.delete(f"{collection.group}/{name}/zarr.json")
+        write_array(collection.objects, collection.group, layout, rows)
