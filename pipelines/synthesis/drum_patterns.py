@@ -14,7 +14,7 @@ KITS = {
     "orchestra kit": 48,
 }
 
-KICK, SIDE_STICK, SNARE, CLAP = 36, 37, 38, 39
+KICK, SNARE, CLAP = 36, 38, 39
 CLOSED_HAT, PEDAL_HAT, OPEN_HAT = 42, 44, 46
 CRASH, RIDE = 49, 51
 HIT_BEATS = 0.2
@@ -27,10 +27,10 @@ PATTERNS: dict[str, list[tuple[int, int, list[float]]]] = {
         (CLOSED_HAT, 78, [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5]),
     ],
     "jazz": [
-        (RIDE, 88, [0, 1, 1 + SWING, 2, 3, 3 + SWING]),
-        (PEDAL_HAT, 75, [1, 3]),
-        (KICK, 55, [0, 2]),
-        (SIDE_STICK, 60, [1 + SWING]),
+        (RIDE, 118, [0, 1, 1 + SWING, 2, 3, 3 + SWING]),
+        (PEDAL_HAT, 110, [1, 3]),
+        (KICK, 80, [0, 2]),
+        (SNARE, 85, [1 + SWING]),
     ],
     "classical": [
         (KICK, 90, [0]),

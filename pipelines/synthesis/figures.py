@@ -1,7 +1,7 @@
 """What SynTheory plays for its five tonal concepts: figures of eight beats on one instrument.
 
-At the published 4 seconds that is 120 beats per minute. Longer clips repeat the figure, its tempo bent so that
-the last ends with the clip; shorter clips play it faster, so nothing that a label names is cut off.
+At the published 4 seconds that is 120 beats per minute. Longer clips repeat the figure, at a tempo for which
+the last one ends with the clip; shorter clips play it faster, so nothing that a label names is cut off.
 """
 
 from collections.abc import Iterable, Sequence
