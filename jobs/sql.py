@@ -1,0 +1,123 @@
+"""`undertone sql`: one SELECT over the catalog of a store."""
+
+import time
+from pathlib import Path
+
+import click
+import pyarrow as pa
+
+from jobs.tables import FORMATS, Format, to_json, write_result
+from store.activation_table import FORM, activation_table, parse_activation_table
+from store.catalog import refresh_catalog
+from store.errors import InvalidInput
+from store.opening import Store, open_store
+from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
+from store.user_table import read_user_table
+
+
+@click.command()
+@click.argument("store")
+@click.argument("query", required=False)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result here, all rows of it."
+)
+@click.option(
+    "--activations",
+    multiple=True,
+    metavar=FORM,
+    help="Show one layer as table NAME (clip_id, vector FLOAT[D]).",
+)
+@click.option(
+    "--table",
+    "tables",
+    multiple=True,
+    metavar="NAME=PATH",
+    help="Show your CSV, Parquet or JSONL as table NAME.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=DEFAULT_TIMEOUT_SECONDS,
+    show_default=True,
+    help="Stop the query after so many seconds.",
+)
+@click.option("--rebuild", is_flag=True, help="Make the catalog anew from the store's files first.")
+def sql(
+    store: str,
+    query: str | None,
+    form: Format,
+    output: Path | None,
+    activations: tuple[str, ...],
+    tables: tuple[str, ...],
+    timeout: float,
+    rebuild: bool,
+) -> None:
+    """Run one SELECT over the catalog of STORE; without QUERY, list its tables and columns.
+
+    The statement can read these tables and nothing else: no files, no settings, no changes.
+
+    \b
+    Examples:
+      undertone sql music.store "SELECT split, genre, count(*) FROM clips GROUP BY ALL"
+      undertone sql music.store --activations 3f2a:resid.mean:12=x
+        "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity
+         FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
+    """  # noqa: D301 (click wants the control character)
+    opened = open_store(store)
+    started = time.monotonic()
+    catalog = refresh_catalog(opened, rebuild=rebuild)
+    if query is not None:
+        visible = _visible_tables(opened, activations, tables)
+        write_result(run_query(catalog, query, timeout_seconds=timeout, tables=visible), form, output=output)
+    elif rebuild:
+        click.echo(f"Rebuilt {catalog} in {time.monotonic() - started:.1f} s.")
+    else:
+        _list_views(describe_views(catalog), form)
+
+
+def _visible_tables(
+    store: Store, activations: tuple[str, ...], paths: tuple[str, ...]
+) -> dict[str, pa.Table]:
+    """The tables a query sees beside the catalog, by name."""
+    requests = [parse_activation_table(text) for text in activations]
+    files = [_name_and_path(text) for text in paths]
+    names = [request.name for request in requests] + [name for name, _ in files]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidInput(f"the name {repeated[0]} is given to two tables; choose different ones")
+    tables = {request.name: activation_table(store, request) for request in requests}
+    return tables | {name: read_user_table(path) for name, path in files}
+
+
+def _name_and_path(text: str) -> tuple[str, Path]:
+    name, equals, path = text.partition("=")
+    if not equals or not name or not path:
+        raise InvalidInput(f'"{text}" is not of the form NAME=PATH, for example mine=annotations.csv')
+    return name, Path(path)
+
+
+def _list_views(views: list[View], form: Format) -> None:
+    if form == "table":
+        for view in views:
+            click.echo(_described(view))
+        return
+    rows = [
+        {"table": view.name, "column": column.name, "type": column.type, "description": column.comment}
+        for view in views
+        for column in view.columns
+    ]
+    if form == "json":
+        click.echo(to_json(rows), nl=False)
+    else:
+        write_result(pa.Table.from_pylist(rows), form)
+
+
+def _described(view: View) -> str:
+    """A view for eyes: its name and sentence, then a line per column."""
+    width = max(len(column.name) for column in view.columns)
+    kind_width = max(len(column.type) for column in view.columns)
+    lines = [
+        f"  {column.name:{width}}  {column.type:{kind_width}}  {column.comment}".rstrip()
+        for column in view.columns
+    ]
+    return "\n".join([f"{click.style(view.name, bold=True)}: {view.comment}", *lines, ""])

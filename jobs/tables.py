@@ -1,0 +1,148 @@
+"""Prints a result table: for eyes (rich), or as CSV, JSON or Parquet for programs."""
+
+import csv
+import io
+import json
+import math
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+Format = Literal["table", "csv", "json", "parquet"]
+FORMATS: tuple[Format, ...] = ("table", "csv", "json", "parquet")
+SHOWN_ROWS = 100
+SHOWN_LIST_ITEMS = 4
+PIPE_WIDTH = 10_000
+
+
+def write_result(table: pa.Table, form: Format, *, output: Path | None = None) -> None:
+    """Writes `table` to `output` or to standard output."""
+    table = table.rename_columns(unique_names(table.column_names))
+    if output is not None:
+        with output.open("wb") as stream:
+            _write(table, form, stream)
+        return
+    standard = sys.stdout.buffer
+    if form == "parquet" and standard.isatty():
+        raise click.UsageError("Parquet is not for a terminal; give --output FILE or redirect the output.")
+    _write(table, form, standard)
+    standard.flush()
+
+
+def unique_names(names: Sequence[str]) -> list[str]:
+    """Column names with "_1", "_2" … after the repeated ones: a join may return clip_id twice."""
+    taken, seen, result = set(names), Counter[str](), []
+    for name in names:
+        unique = name
+        while seen[name] and unique in taken:
+            unique = f"{name}_{seen[name]}"
+            seen[name] += 1
+        seen[name] = seen[name] or 1
+        taken.add(unique)
+        result.append(unique)
+    return result
+
+
+def _write(table: pa.Table, form: Format, stream: BinaryIO) -> None:
+    if form == "parquet":
+        pq.write_table(table, stream)
+    elif form == "json":
+        stream.write(to_json(table.to_pylist()).encode())
+    elif form == "csv":
+        stream.write(to_csv(table).encode())
+    else:
+        stream.write(to_text(table, width=_terminal_width(stream)).encode())
+
+
+def to_json(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A JSON array of records, one per line; NaN and infinities become null."""
+    lines = [json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) for row in rows]
+    return "[" + ",\n ".join(lines) + "]\n"
+
+
+def to_csv(table: pa.Table) -> str:
+    """CSV with a header; NULL is an empty field, lists and structs are JSON in their field."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for batch in table.to_batches():
+        columns = [column.to_pylist() for column in batch.columns]
+        writer.writerows([_csv_field(value) for value in row] for row in zip(*columns, strict=True))
+    return text.getvalue()
+
+
+def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS) -> str:
+    """A table for eyes within `width` characters: its first `rows` rows, and a note about the others."""
+    drawing = Table(box=None, header_style="bold", pad_edge=False)
+    for field in table.schema:
+        right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        drawing.add_column(Text(field.name), justify="right" if right else "left", overflow="fold")
+    for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
+        drawing.add_row(*(Text(_shown(value)) for value in row))
+    console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
+    with console.capture() as captured:
+        console.print(drawing)
+    lines = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+    return lines + _row_note(table.num_rows, rows)
+
+
+def _row_note(total: int, shown: int) -> str:
+    if total > shown:
+        return f"({total} rows, the first {shown} shown; --format csv or json prints all)\n"
+    return f"({total} row{'' if total == 1 else 's'})\n"
+
+
+def _terminal_width(stream: BinaryIO) -> int:
+    """Columns of the terminal; a pipe gets lines as long as they need to be."""
+    return Console().width if stream.isatty() else PIPE_WIDTH
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list) and len(value) > SHOWN_LIST_ITEMS:
+        first = ", ".join(_shown(item) for item in value[:SHOWN_LIST_ITEMS])
+        return f"[{first}, … {len(value)} values]"
+    if isinstance(value, list):
+        return f"[{', '.join(_shown(item) for item in value)}]"
+    return (
+        str(_plain(value)) if not isinstance(value, dict) else json.dumps(_plain(value), ensure_ascii=False)
+    )
+
+
+def _csv_field(value: Any) -> Any:
+    if isinstance(value, list | dict):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _plain(value: Any) -> Any:
+    """`value` with only what JSON knows."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,0 +1,219 @@
+"""What the catalog is made of: which files of a store it reads, and the rows that each of them gives.
+
+A part is one immutable (or versioned) Parquet or JSON file, named by its key. Its rows go to tables of
+`store/views.sql`; every row remembers its part, so that a part can be taken out again.
+"""
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.errors import CorruptData, NotFound
+from store.markers import decode_marker
+from store.objects import ObjectStore
+
+LISTING_THREADS = 16
+RESULTS = "results"
+PART = "_part"
+"""Column of every table: the key of the part a row came from."""
+PartRows = Mapping[str, pa.Table]
+"""Table of the catalog ("clips", "results/probes", …) → rows for it."""
+
+_CLIP_COLUMNS = (
+    "clip_id", "uri", "start_seconds", "duration_seconds", "group_id", "split", "sha256", "tail_seconds"
+)  # fmt: skip
+
+
+def list_parts(objects: ObjectStore) -> dict[str, str]:
+    """Key of every part that is there now → a text that changes when the part is written anew.
+
+    Lists folders and reads the small dataset documents, nothing else.
+    """
+    parts: dict[str, str] = {}
+    with ThreadPoolExecutor(LISTING_THREADS) as pool:
+        for kind, lister in (("datasets", _dataset_parts), ("runs", _run_parts)):
+            for found in pool.map(partial(lister, objects), objects.folders(kind)):
+                parts.update(found)
+    parts.update(_versions(objects, RESULTS, ".parquet"))
+    return parts
+
+
+def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str, PartRows]]:
+    """Each key with its rows; a part that has vanished since it was listed is left out."""
+
+    def read(key: str) -> tuple[str, PartRows] | None:
+        try:
+            return key, _read_part(objects, key)
+        except NotFound:
+            return None
+        except (ValueError, LookupError, TypeError) as error:
+            raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
+
+    with ThreadPoolExecutor(objects.read_threads) as pool:
+        yield from (found for found in pool.map(read, keys) if found is not None)
+
+
+def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
+    """The files of one dataset; its document is written last and holds the hash of the others."""
+    folder = f"datasets/{name}"
+    try:
+        data = objects.get(f"{folder}/dataset.json")
+    except NotFound:
+        return {}
+    content = json.loads(data)["fingerprint"]
+    versions = {
+        "dataset.json": sha256(data).hexdigest(),
+        "clips.parquet": content,
+        "failures.parquet": content,
+    }
+    return {f"{folder}/{file}": version for file, version in versions.items()}
+
+
+def _run_parts(objects: ObjectStore, run_id: str) -> dict[str, str]:
+    """The files of one run; its document is written after its first plan."""
+    folder = f"runs/{run_id}"
+    if not objects.exists(f"{folder}/run.json"):
+        return {}
+    plan = _versions(objects, f"{folder}/plan", ".parquet")
+    commits = _versions(objects, f"{folder}/commits", ".json")
+    return {f"{folder}/run.json": "immutable"} | plan | commits
+
+
+def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
+    return {key: str(size) for key, size in objects.list(prefix) if key.endswith(ending)}
+
+
+def _read_part(objects: ObjectStore, key: str) -> PartRows:
+    for pattern, reader in _READERS:
+        if match := pattern.fullmatch(key):
+            tables = reader(objects.get(key), *match.groups())
+            return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
+    return {}
+
+
+def _marked(rows: pa.Table, key: str) -> pa.Table:
+    if PART in rows.column_names:
+        raise ValueError(f"a column must not be called {PART}: the catalog uses that name")
+    return rows.append_column(PART, pa.repeat(pa.scalar(key), rows.num_rows))
+
+
+def _dataset(data: bytes, name: str) -> PartRows:
+    info = json.loads(data)
+    columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
+    return {"datasets": _rows([{"dataset": name} | {column: info.get(column) for column in columns}])}
+
+
+def _clips(data: bytes, name: str) -> PartRows:
+    clips = _with_constant(_parquet(data), "dataset", name)
+    labels = [column for column in clips.column_names if column not in ("dataset", *_CLIP_COLUMNS)]
+    comments = [
+        {"table_name": "clips", "column_name": label, "comment": f"label of {name}"} for label in labels
+    ]
+    return {"clips": clips, "column_comments": _rows(comments)}
+
+
+def _dataset_failures(data: bytes, name: str) -> PartRows:
+    return {"dataset_failures": _with_constant(_parquet(data), "dataset", name)}
+
+
+def _run(data: bytes, run_id: str) -> PartRows:
+    document = json.loads(data)
+    return {
+        "runs": _rows([{"run_id": run_id, "document": json.dumps(document)}]),
+        "arrays": _rows([_array(run_id, array) for array in document["arrays"]]),
+    }
+
+
+def _array(run_id: str, array: Mapping[str, Any]) -> dict[str, Any]:
+    columns = ("name", "dimensions", "shape", "dtype")
+    numbered = range(array["shape"][0]) if array["dimensions"][0] == "layer" else ()
+    layers = list(array["attributes"].get("layers", numbered))
+    return {"run_id": run_id, "layers": layers} | {column: array[column] for column in columns}
+
+
+def _plan(data: bytes, run_id: str, number: str) -> PartRows:
+    clips = _parquet(data).select(["clip_id", "row", "unit_id"])
+    units = clips.group_by("unit_id", use_threads=False).aggregate([("row", "min"), ("clip_id", "count")])
+    units = units.rename_columns({"row_min": "first_row", "clip_id_count": "clips"})
+    supplementary = pa.repeat(pa.scalar(int(number) > 0), units.num_rows)
+    return {
+        "planned_clips": _with_constant(clips, "run_id", run_id),
+        "planned_units": _with_constant(units, "run_id", run_id).append_column(
+            "supplementary", supplementary
+        ),
+    }
+
+
+def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
+    marker = decode_marker(data, f"runs/{run_id}/commits/{unit_id}.json")
+    states = [status for status in marker.statuses if status.state != "ok"]
+    unit = {"run_id": run_id, "unit_id": marker.unit_id}
+    commit = unit | {
+        "failed": marker.failed,
+        "silent": sum(status.state == "silent" for status in states),
+        "bytes": marker.nbytes,
+        "committed_at": marker.committed_at,
+        "provenance": json.dumps(marker.provenance),
+        "seconds": json.dumps(marker.seconds),
+    }
+    rows = [unit | {"clip_id": status.clip_id, "state": status.state} | _failure(status) for status in states]
+    return {"commits": _rows([commit]), "clip_states": _rows(rows)}
+
+
+def _failure(status: Any) -> dict[str, str]:
+    columns = ("item", "uri", "stage", "error", "message")
+    return {column: getattr(status.failure, column) for column in columns} if status.failure else {}
+
+
+def _result(data: bytes, kind: str) -> PartRows:
+    rows = _parquet(data)
+    comments = [
+        {
+            "table_name": f"{RESULTS}/{kind}",
+            "column_name": field.name,
+            "comment": field.metadata[b"comment"].decode(),
+        }
+        for field in rows.schema
+        if field.metadata and b"comment" in field.metadata
+    ]
+    return {f"{RESULTS}/{kind}": rows, "column_comments": _rows(comments)}
+
+
+_READERS: Sequence[tuple[re.Pattern[str], Callable[..., PartRows]]] = [
+    (re.compile(r"datasets/([^/]+)/dataset\.json"), _dataset),
+    (re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips),
+    (re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures),
+    (re.compile(r"runs/([^/]+)/run\.json"), _run),
+    (re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"), _plan),
+    (re.compile(r"runs/([^/]+)/commits/([^/]+)\.json"), _commit),
+    (re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result),
+]
+
+
+def _rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist(list(rows))
+
+
+def _with_constant(table: pa.Table, name: str, value: str) -> pa.Table:
+    return table.append_column(name, pa.repeat(pa.scalar(value), table.num_rows))
+
+
+def _parquet(data: bytes) -> pa.Table:
+    """All rows of a file, in types that can be united with those of other parts."""
+    table = pq.read_table(io.BytesIO(data))
+    return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    """DuckDB has no column for FLOAT[768] together with FLOAT[1024], nor for two sets of ENUM values."""
+    if pa.types.is_fixed_size_list(kind):
+        return pa.list_(kind.value_type)
+    return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -1,0 +1,186 @@
+"""Runs one SELECT of a user over the catalog, in a connection that can reach nothing else.
+
+Two layers: the connection (file attached read-only, external access off, configuration locked, no
+spilling to disk, limited memory and time) and `store.sql_guard` for what DuckDB leaves open.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+
+import duckdb
+import pyarrow as pa
+
+from store.errors import InvalidInput, QueryRefused
+from store.sql_guard import check_reads_only
+
+DEFAULT_TIMEOUT_SECONDS = 60.0
+DEFAULT_MEMORY_BYTES = 4_000_000_000
+BATCH_ROWS = 100_000
+
+_CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "python_enable_replacements": False,
+    # A spill folder would be a place that COPY may write to, and a file beside the store.
+    "temp_directory": "",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a view, as the listing shows it."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One view of the catalog with its documentation."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+
+
+def run_query(
+    catalog: Path,
+    sql: str,
+    *,
+    timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
+    tables: Mapping[str, pa.Table] | None = None,
+    memory_bytes: int = DEFAULT_MEMORY_BYTES,
+) -> pa.Table:
+    """The result of one SELECT on the catalog's views and on `tables`, which are visible by their names.
+
+    `memory_bytes` limits DuckDB's own memory and, separately, the size of the result.
+    Raises QueryRefused when the statement is wrong, not a SELECT, too large or too slow.
+    """
+    connection = _open(catalog, tables or {}, memory_bytes)
+    try:
+        with _time_limit(connection, timeout_seconds):
+            check_reads_only(connection, sql)
+            return _fetch(connection, sql, memory_bytes)
+    except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
+        raise QueryRefused(_explain(error, connection)) from error
+    finally:
+        connection.close()
+
+
+def describe_views(catalog: Path) -> list[View]:
+    """Every view of the catalog with its columns and their documentation, in order of names."""
+    views = run_query(
+        catalog,
+        "SELECT view_name, comment FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' "
+        "ORDER BY view_name",
+    )
+    columns = run_query(
+        catalog,
+        "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() "
+        "WHERE NOT internal AND schema_name = 'main' ORDER BY column_index",
+    )
+    members: dict[str, list[Column]] = {}
+    for row in columns.to_pylist():
+        column = Column(row["column_name"], row["data_type"], row["comment"] or "")
+        members.setdefault(row["table_name"], []).append(column)
+    return [
+        View(row["view_name"], row["comment"] or "", tuple(members.get(row["view_name"], ())))
+        for row in views.to_pylist()
+    ]
+
+
+def _open(catalog: Path, tables: Mapping[str, pa.Table], memory_bytes: int) -> duckdb.DuckDBPyConnection:
+    """A locked connection; every call gets its own DuckDB instance.
+
+    `duckdb.connect(catalog)` would share one instance per path within a process: after the file has been
+    swapped it would go on showing the old one, and its locked configuration refuses a second caller.
+    """
+    connection = duckdb.connect(config=_CONFIGURATION | {"memory_limit": f"{memory_bytes}B"})
+    try:
+        quoted = str(catalog).replace("'", "''")
+        connection.execute(f"ATTACH '{quoted}' AS catalog (READ_ONLY)")
+        connection.execute("USE catalog")
+        for name, table in tables.items():
+            _register(connection, name, table)
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+    if not name.isidentifier() or name.lower().startswith(("duckdb_", "pragma_", "pg_", "sqlite_")):
+        raise InvalidInput(f'"{name}" cannot be a table name; use letters, digits and _, for example "mine"')
+    if name.lower() in (known.lower() for known in _relation_names(connection)):
+        raise InvalidInput(f'the catalog already has a table "{name}"; choose another name for yours')
+    connection.register(name, table)
+
+
+def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:
+    """The whole result; batches are counted as they come because DuckDB's memory limit ends here."""
+    reader = connection.execute(sql).to_arrow_reader(BATCH_ROWS)
+    batches: list[pa.RecordBatch] = []
+    size_bytes = 0
+    for batch in reader:
+        size_bytes += batch.nbytes
+        if size_bytes > limit_bytes:
+            raise QueryRefused(
+                f"the result is larger than {limit_bytes / 1e9:.1f} GB; add LIMIT, WHERE or an aggregate"
+            )
+        batches.append(batch)
+    return pa.Table.from_batches(batches, reader.schema)
+
+
+@contextmanager
+def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
+    """Interrupts what `connection` runs after `seconds`, and raises QueryRefused then."""
+    if seconds is None:
+        yield
+        return
+    done, expired = Event(), Event()
+
+    def watch() -> None:
+        if done.wait(seconds):
+            return
+        expired.set()
+        while not done.wait(0.02):  # an interrupt that falls between two batches is lost: repeat it
+            connection.interrupt()
+
+    watcher = Thread(target=watch, name="query-timeout", daemon=True)
+    watcher.start()
+    try:
+        yield
+    except (duckdb.Error, OSError) as error:
+        if not expired.is_set():
+            raise
+        raise QueryRefused(
+            f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
+        ) from error
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:
+    """DuckDB's message and hint on one line, without its drawing of the statement."""
+    text = str(error).split("\n\nLINE ")[0]
+    message = " ".join(text.split())
+    if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+        names = ", ".join(_relation_names(connection))
+        return f"{message} (tables: {names}; `undertone sql STORE` alone lists their columns)"
+    return message
+
+
+def _relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Views of the catalog and tables registered on this connection."""
+    rows = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY ALL"
+    ).fetchall()
+    return [str(name) for (name,) in rows]

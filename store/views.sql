@@ -1,0 +1,258 @@
+-- The catalog: tables in the schema "parts" hold what was read from the store's Parquet and JSON files, one
+-- row group per file (column "_part": its key); views in "main" are what people query. Run from top to bottom
+-- at every refresh. Views are made anew each time, because label columns come with the datasets.
+--
+-- Every view and every column has a COMMENT: `undertone sql STORE` prints them.
+
+CREATE SCHEMA IF NOT EXISTS parts;
+
+-- What the other tables were filled from; compared with what the store holds now.
+CREATE TABLE IF NOT EXISTS parts.state (_part VARCHAR, version VARCHAR);
+
+-- Documentation of the columns that come with the data: labels, and whatever results say of themselves.
+CREATE TABLE IF NOT EXISTS parts.column_comments (
+    _part VARCHAR, table_name VARCHAR, column_name VARCHAR, comment VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS parts.datasets (
+    _part VARCHAR, dataset VARCHAR, format VARCHAR, clip_seconds DOUBLE, hop_seconds DOUBLE, fingerprint VARCHAR
+);
+
+-- One column more for every label of any dataset.
+CREATE TABLE IF NOT EXISTS parts.clips (
+    _part VARCHAR, dataset VARCHAR, clip_id VARCHAR, uri VARCHAR, start_seconds DOUBLE, duration_seconds DOUBLE,
+    group_id VARCHAR, split VARCHAR, sha256 VARCHAR, tail_seconds DOUBLE
+);
+
+CREATE TABLE IF NOT EXISTS parts.dataset_failures (
+    _part VARCHAR, dataset VARCHAR, item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS parts.runs (_part VARCHAR, run_id VARCHAR, document JSON);
+
+CREATE TABLE IF NOT EXISTS parts.arrays (
+    _part VARCHAR, run_id VARCHAR, name VARCHAR, dimensions VARCHAR[], shape BIGINT[], dtype VARCHAR,
+    layers BIGINT[]
+);
+
+-- "supplementary": planned later, to try failed clips again; all its clips stand in an earlier unit too.
+CREATE TABLE IF NOT EXISTS parts.planned_units (
+    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, first_row BIGINT, clips BIGINT, supplementary BOOLEAN
+);
+
+CREATE TABLE IF NOT EXISTS parts.planned_clips (
+    _part VARCHAR, run_id VARCHAR, clip_id VARCHAR, "row" BIGINT, unit_id VARCHAR
+);
+
+CREATE TABLE IF NOT EXISTS parts.commits (
+    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, failed BIGINT, silent BIGINT, bytes BIGINT,
+    committed_at DOUBLE, provenance JSON, seconds JSON
+);
+
+-- Committed clips that are not simply "ok"; most clips have no row here.
+CREATE TABLE IF NOT EXISTS parts.clip_states (
+    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, clip_id VARCHAR, state VARCHAR,
+    item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
+);
+
+------------------------------------------------------------------------------------------------------- datasets
+
+CREATE OR REPLACE VIEW datasets AS
+SELECT
+    d.dataset, d.format, d.clip_seconds, d.hop_seconds,
+    coalesce(c.clips, 0) AS clips, coalesce(c.recordings, 0) AS recordings, coalesce(c.groups, 0) AS groups,
+    coalesce(c.hours, 0) AS hours, coalesce(f.failures, 0) AS failures, d.fingerprint
+FROM parts.datasets d
+LEFT JOIN (
+    SELECT
+        dataset, count(*) AS clips, count(DISTINCT uri) AS recordings, count(DISTINCT group_id) AS groups,
+        sum(duration_seconds) / 3600 AS hours
+    FROM parts.clips GROUP BY dataset
+) c USING (dataset)
+LEFT JOIN (SELECT dataset, count(*) AS failures FROM parts.dataset_failures GROUP BY dataset) f USING (dataset);
+
+COMMENT ON VIEW datasets IS 'one row per dataset of the store';
+COMMENT ON COLUMN datasets.dataset IS 'name of the dataset';
+COMMENT ON COLUMN datasets.format IS 'how it was read: folder, table, gtzan, fma, syntheory or synth';
+COMMENT ON COLUMN datasets.clip_seconds IS 'length of its clips';
+COMMENT ON COLUMN datasets.hop_seconds IS 'distance between the starts of two clips of one recording';
+COMMENT ON COLUMN datasets.clips IS 'number of clips';
+COMMENT ON COLUMN datasets.recordings IS 'number of audio files that gave clips';
+COMMENT ON COLUMN datasets.groups IS 'number of groups (artists, or recordings) that splits never cut through';
+COMMENT ON COLUMN datasets.hours IS 'length of all its clips together';
+COMMENT ON COLUMN datasets.failures IS 'recordings that could not be used; see the view failures';
+COMMENT ON COLUMN datasets.fingerprint IS 'hash of its content; runs record it';
+
+CREATE OR REPLACE VIEW clips AS
+SELECT * EXCLUDE (_part) FROM parts.clips;
+
+COMMENT ON VIEW clips IS 'one row per clip, with one column per label of any dataset';
+COMMENT ON COLUMN clips.dataset IS 'dataset the clip belongs to';
+COMMENT ON COLUMN clips.clip_id IS 'stable id: hash of dataset, path, start and length';
+COMMENT ON COLUMN clips.uri IS 'path of the recording, relative to the root of the dataset';
+COMMENT ON COLUMN clips.start_seconds IS 'where the clip begins in its recording';
+COMMENT ON COLUMN clips.duration_seconds IS 'length of the clip';
+COMMENT ON COLUMN clips.group_id IS 'artist or recording: clips of one group belong on one side of a split';
+COMMENT ON COLUMN clips.split IS 'split the dataset itself gives, or NULL';
+COMMENT ON COLUMN clips.sha256 IS 'checksum of the recording''s file';
+COMMENT ON COLUMN clips.tail_seconds IS 'what the recording has left after its last whole clip';
+
+-- The nameless label is there because UNPIVOT wants at least one column; it is always NULL.
+CREATE OR REPLACE VIEW labels AS
+SELECT dataset, clip_id, name, value, try_cast(value AS DOUBLE) AS number
+FROM (
+    UNPIVOT (
+        SELECT
+            dataset, clip_id, NULL::VARCHAR AS " ",
+            COLUMNS(* EXCLUDE (
+                _part, dataset, clip_id, uri, start_seconds, duration_seconds, group_id, split, sha256, tail_seconds
+            ))::VARCHAR
+        FROM parts.clips
+    )
+    ON COLUMNS(* EXCLUDE (dataset, clip_id)) INTO NAME name VALUE value
+);
+
+COMMENT ON VIEW labels IS 'one row per clip and label: the label columns of clips in long form, without NULLs';
+COMMENT ON COLUMN labels.dataset IS 'dataset the clip belongs to';
+COMMENT ON COLUMN labels.clip_id IS 'id of the clip';
+COMMENT ON COLUMN labels.name IS 'name of the label, for example genre';
+COMMENT ON COLUMN labels.value IS 'its value as text';
+COMMENT ON COLUMN labels.number IS 'its value as a number, or NULL where it is none';
+
+----------------------------------------------------------------------------------------------------------- runs
+
+CREATE OR REPLACE VIEW units AS
+SELECT
+    p.run_id, p.unit_id, p.first_row, p.clips, p.supplementary, c.unit_id IS NOT NULL AS committed,
+    coalesce(c.failed, 0) AS failed, coalesce(c.silent, 0) AS silent, coalesce(c.bytes, 0) AS bytes,
+    c.provenance ->> '$.device' AS device, c.provenance ->> '$.dtype' AS dtype, c.provenance ->> '$.host' AS host,
+    make_timestamp((c.committed_at * 1e6)::BIGINT) AS committed_at, c.seconds
+FROM parts.planned_units p LEFT JOIN parts.commits c USING (run_id, unit_id);
+
+COMMENT ON VIEW units IS 'one row per unit of a run: the clips that are computed and committed together';
+COMMENT ON COLUMN units.run_id IS 'run the unit belongs to';
+COMMENT ON COLUMN units.unit_id IS 'name of the unit, numbered over the whole plan';
+COMMENT ON COLUMN units.first_row IS 'row of its first clip in the arrays of the run';
+COMMENT ON COLUMN units.clips IS 'number of its clips';
+COMMENT ON COLUMN units.supplementary IS 'true when the unit tries failed clips again';
+COMMENT ON COLUMN units.committed IS 'true once its commit marker is there: only then its rows count';
+COMMENT ON COLUMN units.failed IS 'clips of the unit without activations; see the view failures';
+COMMENT ON COLUMN units.silent IS 'clips of the unit that hold nothing but silence';
+COMMENT ON COLUMN units.bytes IS 'bytes of its shards, all arrays together';
+COMMENT ON COLUMN units.device IS 'device that computed it, for example cpu or cuda';
+COMMENT ON COLUMN units.dtype IS 'number format the model ran in';
+COMMENT ON COLUMN units.host IS 'machine that computed it, where recorded';
+COMMENT ON COLUMN units.committed_at IS 'when it was committed (UTC)';
+COMMENT ON COLUMN units.seconds IS 'time per stage: decode, encode, forward, write, wait';
+
+CREATE OR REPLACE VIEW failures AS
+SELECT
+    dataset, NULL::VARCHAR AS run_id, item, uri, stage, error, message,
+    NULL::VARCHAR AS unit_id, false AS retried
+FROM parts.dataset_failures
+UNION ALL
+SELECT
+    r.document ->> '$.dataset.name', s.run_id, s.item, s.uri, s.stage, s.error, s.message, s.unit_id,
+    EXISTS (
+        SELECT 1
+        FROM parts.planned_clips later
+        JOIN parts.planned_units u ON u.run_id = later.run_id AND u.unit_id = later.unit_id
+        JOIN parts.commits c ON c.run_id = later.run_id AND c.unit_id = later.unit_id
+        WHERE u.supplementary AND later.run_id = s.run_id AND later.clip_id = s.clip_id
+            AND later.unit_id > s.unit_id
+    )
+FROM parts.clip_states s JOIN parts.runs r USING (run_id)
+WHERE s.state = 'failed';
+
+COMMENT ON VIEW failures IS 'one row per recording or clip that could not be used, and why';
+COMMENT ON COLUMN failures.dataset IS 'dataset of the recording or clip';
+COMMENT ON COLUMN failures.run_id IS 'run in which the clip failed; NULL for recordings that gave no clip';
+COMMENT ON COLUMN failures.item IS 'clip id, or path of the recording where no clip could be cut';
+COMMENT ON COLUMN failures.uri IS 'path of the recording';
+COMMENT ON COLUMN failures.stage IS 'list, probe, decode, encode, forward or worker';
+COMMENT ON COLUMN failures.error IS 'class of the error';
+COMMENT ON COLUMN failures.message IS 'what it said';
+COMMENT ON COLUMN failures.unit_id IS 'unit in which the clip failed';
+COMMENT ON COLUMN failures.retried IS 'true when a later unit has tried this clip again and was committed';
+
+CREATE OR REPLACE VIEW runs AS
+SELECT
+    r.run_id, r.document ->> '$.dataset.name' AS dataset, r.document ->> '$.model.name' AS model,
+    r.document ->> '$.model.fingerprint' AS model_fingerprint,
+    (r.document ->> '$.model.random_weights')::BOOLEAN AS random_weights,
+    a.sites, a.reductions, a.layers,
+    coalesce(u.clips, 0) AS clips, coalesce(u.committed, 0) AS committed, coalesce(f.failed, 0) AS failed,
+    coalesce(u.bytes, 0) AS bytes, coalesce(u.complete, false) AS complete,
+    coalesce(u.units, 0) AS units, coalesce(u.committed_units, 0) AS committed_units,
+    r.document ->> '$.dataset.fingerprint' AS dataset_fingerprint, r.document
+FROM parts.runs r
+LEFT JOIN (
+    SELECT
+        run_id, list(DISTINCT split_part(name, '.', 1) ORDER BY split_part(name, '.', 1)) AS sites,
+        list(DISTINCT split_part(name, '.', 2) ORDER BY split_part(name, '.', 2)) AS reductions,
+        any_value(layers) AS layers
+    FROM parts.arrays GROUP BY run_id
+) a USING (run_id)
+LEFT JOIN (
+    SELECT
+        run_id, sum(clips) FILTER (NOT supplementary)::BIGINT AS clips,
+        (sum(clips) FILTER (committed AND NOT supplementary))::BIGINT AS committed,
+        sum(bytes)::BIGINT AS bytes, bool_and(committed) AS complete,
+        count(*) AS units, count(*) FILTER (committed) AS committed_units
+    FROM units GROUP BY run_id
+) u USING (run_id)
+LEFT JOIN (SELECT run_id, count(*) AS failed FROM failures WHERE NOT retried GROUP BY run_id) f USING (run_id);
+
+COMMENT ON VIEW runs IS 'one row per run: one extraction of one dataset through one model';
+COMMENT ON COLUMN runs.run_id IS 'id of the run: hash of its specification, model, codec and dataset';
+COMMENT ON COLUMN runs.dataset IS 'dataset it reads';
+COMMENT ON COLUMN runs.model IS 'name of the model';
+COMMENT ON COLUMN runs.model_fingerprint IS 'hash of the model''s weights';
+COMMENT ON COLUMN runs.random_weights IS 'true when the model is untrained: its activations mean nothing';
+COMMENT ON COLUMN runs.sites IS 'where in a block it looks: embed, resid, attn, xattn, mlp';
+COMMENT ON COLUMN runs.reductions IS 'what it keeps over time: mean, std, last, segments, frames';
+COMMENT ON COLUMN runs.layers IS 'numbers of the layers it keeps';
+COMMENT ON COLUMN runs.clips IS 'number of planned clips';
+COMMENT ON COLUMN runs.committed IS 'clips whose unit is committed, failed ones included';
+COMMENT ON COLUMN runs.failed IS 'clips whose newest committed row is a failure';
+COMMENT ON COLUMN runs.bytes IS 'bytes of its committed shards';
+COMMENT ON COLUMN runs.complete IS 'true when every planned unit is committed';
+COMMENT ON COLUMN runs.units IS 'number of planned units';
+COMMENT ON COLUMN runs.committed_units IS 'number of committed units';
+COMMENT ON COLUMN runs.dataset_fingerprint IS 'content hash of the dataset when the run was planned';
+COMMENT ON COLUMN runs.document IS 'run.json: the whole resolved specification';
+
+CREATE OR REPLACE VIEW arrays AS
+SELECT
+    run_id, name, split_part(name, '.', 1) AS site, split_part(name, '.', 2) AS reduction,
+    dimensions, shape, dtype, layers
+FROM parts.arrays;
+
+COMMENT ON VIEW arrays IS 'one row per Zarr array of a run';
+COMMENT ON COLUMN arrays.run_id IS 'run the array belongs to';
+COMMENT ON COLUMN arrays.name IS 'site.reduction, as in --activations RUN:SITE.REDUCTION:LAYER=NAME';
+COMMENT ON COLUMN arrays.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN arrays.reduction IS 'what is kept over time: mean, std, last, segments or frames';
+COMMENT ON COLUMN arrays.dimensions IS 'names of the axes after clip';
+COMMENT ON COLUMN arrays.shape IS 'their lengths';
+COMMENT ON COLUMN arrays.dtype IS 'number format on disk';
+COMMENT ON COLUMN arrays.layers IS 'layer number of each index of the axis layer';
+
+CREATE OR REPLACE VIEW rows AS
+SELECT run_id, clip_id, "row", unit_id, state
+FROM (
+    SELECT
+        p.run_id, p.clip_id, p."row", p.unit_id,
+        CASE WHEN c.unit_id IS NULL THEN 'pending' ELSE coalesce(s.state, 'ok') END AS state
+    FROM parts.planned_clips p
+    LEFT JOIN parts.commits c USING (run_id, unit_id)
+    LEFT JOIN parts.clip_states s USING (run_id, unit_id, clip_id)
+)
+QUALIFY row_number() OVER (PARTITION BY run_id, clip_id ORDER BY state <> 'pending' DESC, "row" DESC) = 1;
+
+COMMENT ON VIEW rows IS 'one row per run and clip: where its activations stand in the run''s Zarr arrays';
+COMMENT ON COLUMN rows.run_id IS 'id of the run';
+COMMENT ON COLUMN rows.clip_id IS 'id of the clip';
+COMMENT ON COLUMN rows."row" IS 'index on the axis clip: of its newest committed row, or of the planned one';
+COMMENT ON COLUMN rows.unit_id IS 'unit that row belongs to';
+COMMENT ON COLUMN rows.state IS 'ok, silent, failed, or pending while no unit with the clip is committed';
