@@ -1,7 +1,8 @@
-"""cluster.yaml, the Kubernetes manifest and its image say one and the same thing, and the tools they are for agree."""
+"""cluster.yaml, the Kubernetes manifest and its image say the same, and the tools they are for agree."""
 
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import ray
 import yaml
+from click.testing import CliRunner
 
 ROOT = Path(__file__).parents[1]
 PINNED_RAY = "2.60.0"
@@ -109,7 +111,7 @@ def test_every_file_that_is_sent_exists(cluster: dict[str, Any]) -> None:
 def test_aws_accepts_every_node_type(
     prepared: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Ray's own AWS provider creates key, network and instances in a simulated AWS, which checks each parameter."""
+    """Ray's own AWS provider creates key, network and instances; a simulated AWS checks each parameter."""
     from moto import mock_aws
     from ray.autoscaler._private.aws.config import bootstrap_aws
     from ray.autoscaler._private.aws.node_provider import AWSNodeProvider
@@ -183,15 +185,11 @@ def test_the_image_holds_what_the_cluster_file_sends(cluster: dict[str, Any]) ->
 
 def test_the_job_of_the_manifest_is_a_legal_command(manifest: dict[str, Any]) -> None:
     """Only --help is added, so that click reads every option before it and computes nothing."""
-    import shlex
-
-    from click.testing import CliRunner
-
-    from jobs.cli import main
+    from jobs.cli import undertone
 
     program, *arguments = shlex.split(manifest["spec"]["entrypoint"])
     assert program == "undertone"
-    result = CliRunner().invoke(main, [*arguments, "--help"])
+    result = CliRunner().invoke(undertone, [*arguments, "--help"])
     assert result.exit_code == 0, result.output
 
 
