@@ -61,7 +61,7 @@ def tracked_files() -> list[Path]:
 
 
 def listed_in_tree(text: str) -> dict[str, str]:
-    """Path → phrase, for each line of the README's tree: the fenced block that shows the packages' folders."""
+    """Path → phrase, for each line of the README's tree: the fenced block that shows the packages."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     trees = [block for block in blocks if re.search(rf"^\W*({'|'.join(PACKAGES)})/", block, re.MULTILINE)]
     assert len(trees) == 1, "the README needs exactly one tree of the repository"
