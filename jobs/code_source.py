@@ -77,8 +77,8 @@ class CodeSource:
         return codes, statuses
 
     def _stored(self, unit: Unit) -> tuple[Codes, list[ClipStatus]]:
-        statuses = self._codes.unit_statuses(unit.unit_id)
-        return self._read(unit.clips, statuses), statuses
+        codes: Codes = self._codes.read_unit("codes", unit)
+        return codes, list(self._codes.marker(unit.unit_id).statuses)
 
     def _read(self, clips: Sequence[PlannedClip], statuses: Sequence[ClipStatus]) -> Codes:
         found = [i for i, status in enumerate(statuses) if status.state != "failed"]

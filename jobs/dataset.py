@@ -12,6 +12,7 @@ from jobs.options import print_result
 from store.errors import InvalidInput
 
 FORMATS = ("auto", "folder", "table", "gtzan", "fma", "syntheory")
+SHOWN_VALUES = 16
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 
 
@@ -130,11 +131,19 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_result(summary, "json")
         return
+    columns: list[str] = summary.pop("columns")
     labels: dict[str, dict[str, Any]] = summary.pop("labels")
     notes: str = summary.pop("notes")
     print_result({key: value for key, value in summary.items() if value is not None}, "text")
-    for column, counts in labels.items():
-        _print_counts(column, counts)
+    shown = [
+        name
+        for name in columns
+        if 1 < len(labels.get(name, ())) <= SHOWN_VALUES and "None" not in labels[name]
+    ]
+    for name in shown:
+        _print_counts(name, labels[name])
+    if others := [name for name in columns if name not in shown]:
+        click.echo(f"\nFurther labels: {', '.join(others)}")
     if notes:
         click.echo(f"\nNote: {notes}")
 

@@ -42,9 +42,10 @@ class Census:
     seconds: float = 0.0
     tail_seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
+    columns: dict[str, None] = field(default_factory=dict)
+    """The label columns, in order of appearance."""
     labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     """Clips by label column, value and split; columns with too many values (titles) are left out."""
-    _too_many: set[str] = field(default_factory=set)
 
     def clips_of(self, results: Iterable[list[Clip] | Failure]) -> Iterator[Clip]:
         """The clips among the results; failures are kept aside."""
@@ -73,12 +74,13 @@ class Census:
         self.clips += 1
         self.seconds += clip.duration_seconds
         for column, value in clip.labels.items():
-            if column in self._too_many:
+            if column not in self.columns:
+                self.columns[column] = None
+                self.labels[column] = {}
+            if (counts := self.labels.get(column)) is None:
                 continue
-            counts = self.labels.setdefault(column, {})
             counts.setdefault(str(value), Counter())[clip.split or "no split"] += 1
             if len(counts) > MAXIMUM_COUNTED_VALUES:
-                self._too_many.add(column)
                 del self.labels[column]
 
 
@@ -120,6 +122,7 @@ def summary_of(name: str, info: dict[str, Any], census: Census) -> dict[str, Any
         "hop_seconds": info["hop_seconds"],
         "tail_seconds": round(census.tail_seconds, 3),
         "failures": dict(errors.most_common()) if errors else None,
+        "columns": list(census.columns),
         "labels": {column: _plain(counts) for column, counts in census.labels.items()},
         "notes": info["notes"],
     }

@@ -10,15 +10,11 @@ from dataclasses import dataclass, replace
 
 from jobs.bisection import Trial, find_poison
 from jobs.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
-from store.errors import UndertoneError
+from store.errors import JobFailed
 from store.records import Receipt, Unit
 
 ERRORS_PER_UNIT = 2
 """A unit whose worker raised this often is given up; the others go on."""
-
-
-class JobFailed(UndertoneError, RuntimeError):
-    """The job cannot go on; what is committed stays committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +48,12 @@ class GivenUp:
     problem: Problem
 
 
-Outcome = Committed | Quarantined | Lost | GivenUp
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """Nothing happened for a moment: a chance to report."""
+
+
+Outcome = Committed | Quarantined | Lost | GivenUp | Idle
 
 
 class Dispatcher:
@@ -86,8 +87,11 @@ class Dispatcher:
         """
         while self._queue or self._in_flight:
             self._feed()
-            for event in self._pool.wait(timeout_seconds=0.5):
+            events = self._pool.wait(timeout_seconds=0.5)
+            for event in events:
                 yield from self._handle(event)
+            if not events:
+                yield Idle()
 
     def _feed(self) -> None:
         while self._queue and self._pool.room() > 0:

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
-from jobs.dispatch import Committed, Dispatcher, GivenUp, JobFailed, Lost, Outcome, Quarantined
+from jobs.dispatch import Committed, Dispatcher, GivenUp, Lost, Outcome, Quarantined
 from jobs.estimate import array_bytes, measure_seconds_per_clip
 from jobs.extract import ExtractOptions
 from jobs.extraction_spec import (
@@ -33,16 +34,18 @@ from jobs.ray_session import node_hosts, ray_session
 from jobs.roots import resolve_root
 from jobs.tasks import Pool
 from pipelines.capture import CaptureSpec
+from pipelines.files import Root
 from pipelines.musicgen import alignment_for, describe_model
 from store import Store, open_store
 from store.collection import Collection
 from store.datasets import Dataset
-from store.errors import InvalidInput
+from store.errors import InvalidInput, JobFailed
 from store.records import PlannedClip, Unit
 
 SUSPICIOUS_ATTEMPTS = 2
 """A unit that this many processes began and none ended is run apart from the driver."""
 LEAST_FAILURES_TO_STOP = 50
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 FRESH_SECONDS = 30.0
 """A heartbeat younger than this belongs to a driver at work."""
 
@@ -67,6 +70,8 @@ def resolve(options: ExtractOptions) -> Extraction:
     store = open_store(options.store)
     dataset = store.dataset(options.dataset)
     info = describe_model(options.model)
+    if Path(options.model).is_dir():  # a store names no paths of the machine it was made on
+        info = replace(info, name=Path(options.model).resolve().name)
     clip_seconds = float(dataset.info["clip_seconds"])
     if clip_seconds > info.max_seconds:
         raise InvalidInput(
@@ -86,7 +91,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         model=info,
         capture=capture,
         alignment=alignment_for(info, clip_seconds),
-        dtype=options.dtype,
+        dtype=DTYPES[options.dtype],
         text=options.text,
         batch_clips=options.batch_clips,
         unit_clips=options.unit_clips,
@@ -141,11 +146,11 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
     given_up: list[GivenUp] = []
     if missing:
         with (
-            _pool(work, _worker_plan(work, root.url), units=len(missing)) as pool,
+            _pool(work, _worker_plan(work, root), units=len(missing)) as pool,
             ProgressReport(tally, title=f"extract {work.dataset.name}") as report,
         ):
             for outcome in _drive(run, missing, pool, options):
-                tally.workers = pool.workers()
+                tally.see_workers(pool.workers())
                 _count(outcome, tally, report)
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
@@ -215,14 +220,14 @@ def _tally(run: Collection, missing: Sequence[Unit], clip_seconds: float) -> Tal
     return Tally(clips_total=total, clips_before=total - left, clip_seconds=clip_seconds)
 
 
-def _worker_plan(work: Extraction, root_url: str) -> ExtractionPlan:
+def _worker_plan(work: Extraction, root: Root) -> ExtractionPlan:
     options, spec = work.options, work.spec
     return ExtractionPlan(
         store_url=work.store.url,
         run_id=spec.run_id(),
         codes_key=spec.codes_key(),
-        root_url=root_url,
-        model=options.model,
+        root=root,
+        model=f"{spec.model.name}@{spec.model.revision}" if spec.model.revision else options.model,
         capture=spec.capture,
         device=options.device,
         dtype=spec.dtype,
@@ -243,25 +248,19 @@ def _pool(work: Extraction, plan: ExtractionPlan, *, units: int) -> Iterator[Poo
             pool: Pool = InlinePool(factory)
         else:
             stack.enter_context(ray_session(options.address))
-            _refuse_private_paths(work, plan.root_url)
+            _refuse_private_paths(work, plan.root)
             resources, wanted = worker_resources(options, work.spec.model)
             pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
 
 
-def _refuse_private_paths(work: Extraction, root_url: str) -> None:
+def _refuse_private_paths(work: Extraction, root: Root) -> None:
     """Workers on other nodes must reach the store and the audio."""
     if work.options.shared_filesystem or len(node_hosts()) < 2:
         return
-    local = [
-        url
-        for url, is_local in (
-            (work.store.url, work.store.objects.is_local),
-            (root_url, "://" not in root_url),
-        )
-        if is_local
-    ]
+    private = {work.store.url: work.store.objects.is_local, root.url: root.is_local}
+    local = [url for url, is_local in private.items() if is_local]
     if local:
         raise InvalidInput(
             f"{local[0]!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. Use an "
@@ -286,7 +285,7 @@ def _drive(
         yield from dispatcher.run()
 
 
-def _count(outcome: Outcome | None, tally: Tally, report: ProgressReport) -> None:
+def _count(outcome: Outcome, tally: Tally, report: ProgressReport) -> None:
     match outcome:
         case Committed(receipt):
             tally.add(receipt)

@@ -36,8 +36,7 @@ class ExtractionSpec:
             "kind": "activations",
             "mode": "forward",
             "code_layout": "delayed",
-            "dataset": self.dataset,
-            "dataset_fingerprint": self.dataset_fingerprint,
+            "dataset": {"name": self.dataset, "fingerprint": self.dataset_fingerprint},
             "clip_seconds": self.clip_seconds,
             "model": asdict(self.model),
             "capture": asdict(self.capture),
@@ -46,6 +45,7 @@ class ExtractionSpec:
             "text": self.text,
             "batch_clips": self.batch_clips,
             "compression": self.compression,
+            "codes": self.codes_key(),
         }
 
     def run_id(self) -> str:
@@ -62,8 +62,7 @@ class ExtractionSpec:
         """The content of codes.json."""
         return {
             "kind": "codes",
-            "dataset": self.dataset,
-            "dataset_fingerprint": self.dataset_fingerprint,
+            "dataset": {"name": self.dataset, "fingerprint": self.dataset_fingerprint},
             "clip_seconds": self.clip_seconds,
             "codec_fingerprint": self.model.codec_fingerprint,
             "sample_rate": self.model.sample_rate,

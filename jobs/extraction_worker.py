@@ -17,6 +17,7 @@ from jobs.host_copy import HostArrays, start_copy
 from jobs.stages import StageClock
 from jobs.tasks import Stopped, Task
 from pipelines.capture import CaptureSpec
+from pipelines.files import Root
 from store.records import ClipStatus, Receipt, Unit
 
 Result = TypeVar("Result")
@@ -31,7 +32,7 @@ class ExtractionPlan:
     store_url: str
     run_id: str
     codes_key: str
-    root_url: str
+    root: Root
     model: str
     capture: CaptureSpec
     device: str
@@ -56,7 +57,6 @@ class ExtractionWorker:
         import torch
 
         from pipelines.audio import decode_clip, is_silent
-        from pipelines.files import open_root
         from pipelines.musicgen import load_musicgen
         from store import open_store
 
@@ -68,7 +68,7 @@ class ExtractionWorker:
             lambda: load_musicgen(plan.model, device=device, dtype=plan.dtype)
         )
         store = open_store(plan.store_url)
-        root = open_root(plan.root_url)
+        root = plan.root
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
         self._codes = CodeSource(

@@ -26,9 +26,17 @@ class Tally:
     failed: int = 0
     bytes_written: int = 0
     workers: int = 0
+    working_since: float | None = None
+    """When the first worker was ready; rates leave out the time models take to load."""
     lost_workers: int = 0
     stage_seconds: Counter[str] = field(default_factory=Counter)
     started: float = field(default_factory=time.monotonic)
+
+    def see_workers(self, count: int) -> None:
+        """Note how many workers are ready now."""
+        self.workers = count
+        if count and self.working_since is None:
+            self.working_since = time.monotonic()
 
     def add(self, receipt: Receipt) -> None:
         """Count a committed unit."""
@@ -39,8 +47,9 @@ class Tally:
 
     def snapshot(self) -> dict[str, Any]:
         """Rates, pressure and remaining time as JSON values; times in seconds."""
-        elapsed = max(time.monotonic() - self.started, 1e-9)
-        rate = self.clips / elapsed
+        now = time.monotonic()
+        working = max(now - (self.working_since or now), 1e-9)
+        rate = self.clips / working if self.clips else 0.0
         left = self.clips_total - self.clips_before - self.clips
         return {
             "clips": self.clips_before + self.clips,
@@ -48,11 +57,11 @@ class Tally:
             "failed": self.failed,
             "clips_per_second": round(rate, 2),
             "times_real_time": round(rate * self.clip_seconds, 1),
-            "megabytes_per_second": round(self.bytes_written / elapsed / 1e6, 2),
+            "megabytes_per_second": round(self.bytes_written / working / 1e6, 2),
             "stages": self.pressure(),
             "workers": self.workers,
             "lost_workers": self.lost_workers,
-            "elapsed_seconds": round(elapsed, 1),
+            "elapsed_seconds": round(now - self.started, 1),
             "eta_seconds": round(left / rate, 1) if rate else None,
         }
 
@@ -110,6 +119,8 @@ class ProgressReport:
 
 def describe(title: str, state: Mapping[str, Any]) -> str:
     """One line for people."""
+    if not state["workers"] and not state["clips_per_second"]:
+        return f"{title}  loading the model … {clock(state['elapsed_seconds'])}"
     stages: Mapping[str, float] = state["stages"]
     busiest = f" · {next(iter(stages))} {next(iter(stages.values())):.0%} of time" if stages else ""
     eta = "" if state["eta_seconds"] is None else f" · ETA {clock(state['eta_seconds'])}"

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 
 from store.errors import InvalidInput, NotFound
 
+_BLOCK_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Root:
@@ -31,7 +33,17 @@ class Root:
         try:
             if self.is_local:
                 return Path(path).open("rb")
-            return cast(BinaryIO, self._filesystem().open(path, "rb"))
+            # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
+            return cast(
+                BinaryIO,
+                self._filesystem().open(
+                    path,
+                    "rb",
+                    block_size=_BLOCK_BYTES,
+                    cache_type="blockcache",
+                    cache_options={"maxblocks": 64},
+                ),
+            )
         except (FileNotFoundError, IsADirectoryError) as error:
             raise NotFound(f"There is no file {uri!r} in {self.url}.") from error
 
@@ -117,7 +129,7 @@ def open_root(url: str | Path) -> Root:
         NotFound: the folder does not exist.
         InvalidInput: the URL carries a password, which would be stored with the dataset.
     """
-    text = str(url)
+    text = str(url).removeprefix("file://")
     if "://" in text:
         if urlsplit(text).password:
             raise InvalidInput(

@@ -26,8 +26,8 @@ _SETTLE_SECONDS = Fraction(1, 2)
 _REMEMBERING_CODECS = ("aac", "aac_latm")
 """Their decoder fills bands with noise from a generator that runs on from the first packet."""
 _TAIL_SECONDS = Fraction(2)
-_SHORTFALL_SECONDS = 0.1
-"""An index may count encoder padding; a promise broken by more than this is a truncated file."""
+_PADDING_SAMPLES = 4 * 1152
+"""An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
 
 
 def read_info(file: BinaryIO) -> AudioInfo:
@@ -36,18 +36,16 @@ def read_info(file: BinaryIO) -> AudioInfo:
     Raises:
         AudioError: no audio stream, nothing that decodes, or far less than an MP3's index promises.
     """
-    promised = _promised_mp3_samples(file)
     with _opened(file) as (container, stream):
-        stamps = [packet.pts for packet in container.demux(stream) if packet.pts is not None]
-    if not stamps:
-        raise AudioError("The file has an audio header but no audio data.")
+        is_mp3 = container.format.name == "mp3"
+        almost_all = _stamped_seconds(container, stream) - _TAIL_SECONDS
     with _opened(file) as (container, stream):
-        almost_all = (max(stamps) - min(stamps)) * _tick_seconds(stream) - _TAIL_SECONDS
         samples = 0
         for position, frame in _frames_from(container, stream, almost_all):
             samples = max(samples, position + frame.samples)
         info = AudioInfo(frame.sample_rate, samples, frame.layout.nb_channels)
-    if promised is not None and promised - samples > _SHORTFALL_SECONDS * info.sample_rate:
+    promised = _promised_mp3_samples(file) if is_mp3 else None
+    if promised is not None and promised - samples > _PADDING_SAMPLES:
         raise AudioError(
             f"The header promises {promised / info.sample_rate:.2f} s of audio, the file has "
             f"{info.seconds:.2f} s: it was cut off or its header is wrong."
@@ -138,6 +136,17 @@ def _decoded(container: "InputContainer", stream: "av.AudioStream") -> Iterator[
             continue
 
 
+def _stamped_seconds(container: "InputContainer", stream: "av.AudioStream") -> Fraction:
+    """Time between the first and the last packet."""
+    stamps = (packet.pts for packet in container.demux(stream) if packet.pts is not None)
+    first = last = next(stamps, None)
+    if first is None or last is None:
+        raise AudioError("The file has an audio header but no audio data.")
+    for stamp in stamps:
+        last = max(last, stamp)
+    return (last - first) * _tick_seconds(stream)
+
+
 def _tick_seconds(stream: "av.AudioStream") -> Fraction:
     if not stream.time_base:
         raise AudioError("The audio stream does not say what its time stamps count.")
@@ -160,15 +169,16 @@ def _promised_mp3_samples(file: BinaryIO) -> int | None:
     """Samples that the Xing/Info index in an MP3's first frame promises, None without one."""
     file.seek(0)
     head = file.read(10)
+    tag_bytes = 0
     if head[:3] == b"ID3" and len(head) == 10:
-        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
-        file.seek(10 + size)
-    else:
-        file.seek(0)
+        tag_bytes = 10 + sum(
+            (byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)
+        )
+    file.seek(tag_bytes)
     frame = file.read(4096)
     sync = frame.find(b"\xff")
-    index = max(frame.find(b"Xing", 0, sync + 64), frame.find(b"Info", 0, sync + 64))
+    index = max(frame.find(name, sync, sync + 64) for name in (b"Xing", b"Info"))
     if not 0 <= sync < index or not frame[index + 7] & 1:
         return None
-    samples_per_frame = 1152 if frame[sync + 1] & 0b0000_1000 else 576
-    return int.from_bytes(frame[index + 8 : index + 12], "big") * samples_per_frame
+    is_mpeg1 = frame[sync + 1] & 0b0000_1000
+    return int.from_bytes(frame[index + 8 : index + 12], "big") * (1152 if is_mpeg1 else 576)

@@ -43,3 +43,7 @@ class QueryRefused(UndertoneError, RuntimeError):
 
 class StorageError(UndertoneError, OSError):
     """The storage could not take or give bytes: disk full, no permission, network gone."""
+
+
+class JobFailed(UndertoneError, RuntimeError):
+    """A job cannot go on; what is committed stays committed."""

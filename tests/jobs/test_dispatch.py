@@ -5,8 +5,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from jobs.dispatch import Committed, Dispatcher, GivenUp, JobFailed, Lost, Quarantined
+from jobs.dispatch import Committed, Dispatcher, GivenUp, Lost, Quarantined
 from jobs.tasks import Broken, Died, Done, Event, Failed, Problem, Task
+from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
 
 

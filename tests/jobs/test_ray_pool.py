@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from jobs.dispatch import Committed, Dispatcher, JobFailed, Lost, Outcome, Quarantined
+from jobs.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantined
 from jobs.ray_pool import RayPool, Resources
 from jobs.ray_session import actors_that_fit
 from jobs.tasks import Task
+from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
 
 pytestmark = pytest.mark.slow

@@ -1,0 +1,46 @@
+"""The four questions the demo asks, as SQL that users can copy."""
+
+from collections.abc import Iterator
+
+from jobs.tables import to_text
+from store import open_store
+from store.activation_table import activation_table, parse_activation_table
+from store.catalog import refresh_catalog
+from store.query import run_query
+
+NEAREST_LAYER = 4
+WIDTH = 110
+
+NEAREST = """\
+SELECT b.uri, b.style, b.instrument, b.tempo_bpm,
+       round(array_cosine_similarity(x.vector, y.vector), 5) AS similarity
+FROM clips a JOIN x ON x.clip_id = a.clip_id, clips b JOIN x y ON y.clip_id = b.clip_id
+WHERE a.uri = 'styles/000003.flac'
+ORDER BY similarity DESC, b.uri LIMIT 6"""
+
+BALANCE = """\
+SELECT concept, count(*) AS clips, count(*) FILTER (split = 'train') AS train,
+       count(*) FILTER (split = 'validation') AS validation, count(*) FILTER (split = 'test') AS test
+FROM clips GROUP BY concept ORDER BY concept"""
+
+FAILURES = """\
+SELECT stage, error, count(*) AS files, any_value(uri) AS example FROM failures GROUP BY stage, error"""
+
+SIZES = """\
+SELECT run_id, clips, failed, len(layers) AS layers, bytes, bytes // clips AS bytes_per_clip, complete, random_weights
+FROM runs"""
+
+
+def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
+    """Ask the four questions: (question, SQL, answer as text)."""
+    opened = open_store(store)
+    catalog = refresh_catalog(opened)
+    shown = parse_activation_table(f"{run}:resid.mean:{NEAREST_LAYER}=x")
+    nearest = f"Which clips sound nearest to one clip, by the residual stream of layer {NEAREST_LAYER}?"
+    for question, sql, tables in (
+        (nearest, NEAREST, {"x": activation_table(opened, shown)}),
+        ("Are the labels balanced over the splits?", BALANCE, {}),
+        ("What failed, by class?", FAILURES, {}),
+        ("How much does each run hold?", SIZES, {}),
+    ):
+        yield question, sql, to_text(run_query(catalog, sql, timeout_seconds=60, tables=tables), width=WIDTH)

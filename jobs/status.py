@@ -1,0 +1,111 @@
+"""`undertone status`: every run of a store, or one in detail, straight from its markers."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.options import format_option, print_result, readable_bytes
+
+if TYPE_CHECKING:
+    from store.collection import Collection
+
+AT_WORK_SECONDS = 30.0
+
+EPILOG = """
+\b
+Examples:
+  undertone status music.store
+  undertone status music.store songs-musicgen-small --format json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("store")
+@click.argument("run", required=False)
+@format_option
+def status(store: str, run: str | None, format_: str) -> None:
+    """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail."""
+    from store import open_store
+
+    opened = open_store(store)
+    if run is not None:
+        print_result(detail(opened.run(run)), format_)
+        return
+    runs = [overview(opened.run(run_id)) for run_id in opened.runs()]
+    if format_ == "json":
+        click.echo(json.dumps(runs))
+    elif runs:
+        _print_table(runs)
+    else:
+        names = ", ".join(opened.datasets()) or "none"
+        click.echo(f"No runs yet; datasets: {names}. Start one with: undertone extract {store} DATASET")
+
+
+def overview(run: "Collection") -> dict[str, Any]:
+    """One run in a line, as JSON values."""
+    document = run.document
+    states = Counter(status.state for status in run.statuses().values())
+    planned = int(document["clips"])
+    return {
+        "run": run.prefix.rsplit("/", 1)[-1],
+        "state": _state(run),
+        "clips": sum(states.values()),
+        "planned": planned,
+        "failed": states["failed"],
+        "bytes": sum(marker.nbytes for marker in run.markers().values()),
+        "model": document["model"]["name"],
+        "random_weights": document["model"]["random_weights"],
+        "sites": list(document["capture"]["sites"]),
+        "layers": len(document["capture"]["layers"]),
+        "reductions": list(document["capture"]["reductions"]),
+    }
+
+
+def detail(run: "Collection") -> dict[str, Any]:
+    """Everything worth knowing of one run."""
+    markers = run.markers()
+    seconds: Counter[str] = Counter()
+    for marker in markers.values():
+        seconds.update(marker.seconds)
+    overall = overview(run)
+    return {
+        **overall,
+        "bytes": overall["bytes"],
+        "units": f"{len(markers)} of {len(run.units())}",
+        "arrays": {name: f"(clip, {', '.join(spec.dimensions)}) {spec.shape} {spec.dtype}"
+                   for name, spec in run.arrays.items()},
+        "worker_seconds": {stage: round(value, 1) for stage, value in seconds.most_common()},
+        "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
+        "text": run.document["text"] or "(none)",
+        "dtype": run.document["dtype"],
+    }
+
+
+def _state(run: "Collection") -> str:
+    if not run.missing_units():
+        return "complete"
+    age = run.heartbeat_age_seconds()
+    return "running" if age is not None and age < AT_WORK_SECONDS else "partial"
+
+
+def _print_table(runs: Sequence[dict[str, Any]]) -> None:
+    import pyarrow as pa
+
+    from jobs.tables import write_result
+
+    rows = [
+        {
+            "run": run["run"],
+            "state": run["state"],
+            "clips": f"{run['clips']:,} of {run['planned']:,}",
+            "failed": run["failed"],
+            "size": readable_bytes(run["bytes"]),
+            "model": run["model"] + (" (random weights)" if run["random_weights"] else ""),
+            "sites": f"{', '.join(run['sites'])} × {run['layers']} layers",
+        }
+        for run in runs
+    ]
+    write_result(pa.Table.from_pylist(rows), "table")
