@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -15,7 +16,7 @@ WriteAudio = Callable[..., Samples]
 
 @pytest.fixture
 def write_audio() -> WriteAudio:
-    """Write (and return) seconds of a chord with noise, (samples, channels), in the format of the file's name."""
+    """Write a chord with noise in the format of the file's name; returns it, (samples, channels)."""
 
     def write(
         path: Path,
@@ -51,7 +52,9 @@ def write_with_ffmpeg() -> WriteAudio:
         if samples is None:
             samples = make_samples(round(seconds * rate), rate, 2, seed=1)
         with av.open(path, "w", options=muxer or {}) as container:
-            stream = container.add_stream(codec, rate=rate, layout="stereo", options=encoder or {})
+            stream = cast(
+                av.AudioStream, container.add_stream(codec, rate=rate, layout="stereo", options=encoder or {})
+            )
             for start in range(0, len(samples), 1024):
                 block = np.ascontiguousarray(samples[start : start + 1024].T)
                 frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")

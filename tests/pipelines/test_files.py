@@ -1,0 +1,115 @@
+"""A root names files the same way in a folder and in a bucket."""
+
+import os
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pipelines.files import Root, open_root
+from store.errors import InvalidInput, NotFound
+
+NAMES = ["b/c d/é–ü 音.txt", "a.txt", "b/a.txt", "b/z.txt"]
+LARGE = bytes(range(251)) * 20_000
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    """URL of a bucket folder in an S3 server on this machine, which holds NAMES and a hidden file."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+        environment.setenv("AWS_ACCESS_KEY_ID", "test")
+        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="music")
+        client.put_object(Bucket="music", Key="data/", Body=b"")
+        for name in [*NAMES, ".hidden", "b/.git/x.txt"]:
+            client.put_object(Bucket="music", Key=f"data/{name}", Body=name.encode())
+        client.put_object(Bucket="music", Key="large/large.bin", Body=LARGE)
+        client.close()
+        yield "s3://music/data"
+    server.stop()
+
+
+def folder_with(tmp_path: Path, names: list[str]) -> Root:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    return open_root(tmp_path)
+
+
+def check_root(root: Root) -> None:
+    assert list(root.walk()) == sorted(NAMES)
+    assert list(root.walk("b")) == sorted(NAMES)[1:]
+    assert root.folders() == ["b"]
+    assert root.folders("b") == ["c d"]
+    assert root.exists("b/a.txt")
+    assert not root.exists("b/b.txt")
+    for name in NAMES:
+        with root.open(name) as file:
+            file.seek(2)
+            assert file.read() == name.encode()[2:]
+    with pytest.raises(NotFound, match=r"b/b\.txt"):
+        root.open("b/b.txt")
+
+
+def test_a_folder_lists_its_files_in_order_without_hidden_ones(tmp_path: Path) -> None:
+    check_root(folder_with(tmp_path / "with space é", [*NAMES, ".hidden", "b/.git/x.txt"]))
+
+
+def test_a_bucket_is_like_a_folder(bucket: str) -> None:
+    root = open_root(bucket + "/")
+    assert not root.is_local
+    check_root(root)
+
+
+def test_a_large_file_in_a_bucket_is_read_in_ranges(bucket: str) -> None:
+    with open_root(bucket.replace("data", "large")).open("large.bin") as file:
+        for start in (4 << 20, 0, 3_333_333, 1 << 20):
+            file.seek(start)
+            assert file.read(100_000) == LARGE[start : start + 100_000]
+
+
+@pytest.mark.parametrize("uri", ["../secret.txt", "b/../../secret.txt", "/etc/passwd", "a\0b"])
+def test_a_name_cannot_lead_outside_the_root(tmp_path: Path, uri: str) -> None:
+    (tmp_path / "secret.txt").write_text("secret", encoding="utf-8")
+    root = folder_with(tmp_path / "root", NAMES)
+    with pytest.raises(InvalidInput, match="leads outside"):
+        root.open(uri)
+
+
+def test_links_are_followed_and_circles_are_not(tmp_path: Path) -> None:
+    root = folder_with(tmp_path / "root", ["a/x.txt"])
+    folder_with(tmp_path / "elsewhere", ["y.txt"])
+    (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "root/a/up").symlink_to(tmp_path / "root")
+    (tmp_path / "root/dangling.txt").symlink_to(tmp_path / "nowhere.txt")
+    os.mkfifo(tmp_path / "root/pipe.txt")
+    assert list(root.walk()) == ["a/x.txt", "dangling.txt", "linked/y.txt"]
+
+
+def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(NotFound, match="does not exist"):
+        open_root(tmp_path / "nothing")
+    with pytest.raises(NotFound, match="is a file"):
+        open_root(tmp_path / "file")
+
+
+def test_a_password_in_a_url_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="password"):
+        open_root("https://me:secret@example.org/music")
+
+
+def test_a_root_travels_to_other_processes(tmp_path: Path) -> None:
+    root = folder_with(tmp_path, NAMES)
+    assert pickle.loads(pickle.dumps(root)) == root
+    relative = open_root(os.path.relpath(tmp_path))
+    assert Path(relative.url).is_absolute()
