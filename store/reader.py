@@ -1,7 +1,6 @@
 """Reading rows of an array by byte ranges, straight into the memory of the result."""
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,49 +17,58 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 def read_rows(objects: ObjectStore, folder: str, layout: ArrayLayout, rows: Rows, parts: range) -> Array:
     """Rows of the array below the key `folder`, in the order given: (rows, parts, *rest)."""
     result = np.empty((len(rows), len(parts), *layout.rest), layout.dtype)
-    shards = rows // layout.shard_clips
-
-    def read_shard(run: slice) -> None:
-        key = f"{folder}/{layout.shard_key(int(shards[run.start]))}"
-        if layout.spec.compression == "none":
-            objects.read_ranges(key, list(_ranges(layout, rows[run], parts, result[run])))
-        else:
-            _read_compressed(objects, key, layout, rows[run], parts, result[run])
-
-    map_concurrently(read_shard, _runs(shards, step=0), threads=objects.read_threads)
+    if layout.spec.compression == "none":
+        _read_plain(objects, folder, layout, rows, parts, result)
+    else:
+        _read_compressed(objects, folder, layout, rows, parts, result)
     return result.astype(layout.dtype.newbyteorder("="), copy=False)
 
 
-def _runs(values: Rows, *, step: int) -> list[slice]:
-    """Slices over which neighbouring values differ by exactly `step`."""
-    if not len(values):
-        return []
-    breaks = np.flatnonzero(np.diff(values) != step) + 1
-    edges = [0, *breaks.tolist(), len(values)]
-    return [slice(first, last) for first, last in pairwise(edges)]
+def _read_plain(
+    objects: ObjectStore, folder: str, layout: ArrayLayout, rows: Rows, parts: range, result: Array
+) -> None:
+    ranges = _plain_ranges(layout, rows, parts, as_bytes(result))
+    map_concurrently(
+        lambda shard: objects.read_ranges(f"{folder}/{layout.shard_key(shard)}", ranges[shard]),
+        list(ranges),
+        threads=objects.read_threads if result.nbytes >= len(ranges) * objects.worth_a_thread_bytes else 1,
+    )
 
 
-def _ranges(layout: ArrayLayout, rows: Rows, parts: range, result: Array) -> Iterator[ByteRange]:
-    """Where in one shard the rows lie, and which memory of the result takes them."""
-    if len(parts) == 1:
-        for run in _runs(rows, step=1):
-            yield layout.row_offset(parts[0], int(rows[run.start])), as_bytes(result[run])
-        return
-    for place, row in enumerate(rows.tolist()):
-        for column, part in enumerate(parts):
-            yield layout.row_offset(part, row), as_bytes(result[place, column])
+def _plain_ranges(
+    layout: ArrayLayout, rows: Rows, parts: range, memory: memoryview
+) -> dict[int, list[ByteRange]]:
+    """By shard, where its rows lie and which memory takes them; what is contiguous in both is one range."""
+    places = (np.asarray(parts) * layout.shard_clips + (rows % layout.shard_clips)[:, np.newaxis]).ravel()
+    shards = np.repeat(rows // layout.shard_clips, len(parts))
+    starts = np.flatnonzero((np.diff(places) != 1) | (np.diff(shards) != 0)) + 1
+    firsts, lasts = [0, *starts.tolist()], [*starts.tolist(), len(places)]
+    step = layout.row_bytes
+    ranges: dict[int, list[ByteRange]] = {}
+    for first, last in zip(firsts, lasts, strict=True):
+        if last:
+            target = memory[first * step : last * step]
+            ranges.setdefault(int(shards[first]), []).append((int(places[first]) * step, target))
+    return ranges
 
 
 def _read_compressed(
-    objects: ObjectStore, key: str, layout: ArrayLayout, rows: Rows, parts: range, result: Array
+    objects: ObjectStore, folder: str, layout: ArrayLayout, rows: Rows, parts: range, result: Array
 ) -> None:
-    positions = _fetch_index(objects, key, layout)
-    wanted = {chunk_number(layout, part, row) for row in rows.tolist() for part in parts}
-    chunks = _fetch_chunks(objects, key, layout, positions, sorted(wanted))
-    for place, row in enumerate(rows.tolist()):
-        for column, part in enumerate(parts):
-            chunk = chunks[chunk_number(layout, part, row)]
-            result[place, column] = chunk[row % layout.chunk_clips]
+    shards = rows // layout.shard_clips
+
+    def read_shard(shard: int) -> None:
+        key = f"{folder}/{layout.shard_key(shard)}"
+        places = np.flatnonzero(shards == shard).tolist()
+        wanted = {place: [chunk_number(layout, part, int(rows[place])) for part in parts] for place in places}
+        chunks = _fetch_chunks(
+            objects, key, layout, sorted({n for numbers in wanted.values() for n in numbers})
+        )
+        for place, numbers in wanted.items():
+            for column, number in enumerate(numbers):
+                result[place, column] = chunks[number][rows[place] % layout.chunk_clips]
+
+    map_concurrently(read_shard, np.unique(shards).tolist(), threads=objects.read_threads)
 
 
 def _fetch_index(objects: ObjectStore, key: str, layout: ArrayLayout) -> Array:
@@ -73,9 +81,10 @@ def _fetch_index(objects: ObjectStore, key: str, layout: ArrayLayout) -> Array:
 
 
 def _fetch_chunks(
-    objects: ObjectStore, key: str, layout: ArrayLayout, positions: Array, numbers: Sequence[int]
+    objects: ObjectStore, key: str, layout: ArrayLayout, numbers: Sequence[int]
 ) -> dict[int, Array]:
     """Decoded inner chunks by number, each (chunk_clips, *rest)."""
+    positions = _fetch_index(objects, key, layout)
     buffers = {number: bytearray(int(positions[number, 1])) for number in numbers}
     ranges = [(int(positions[number, 0]), memoryview(buffer)) for number, buffer in buffers.items()]
     objects.read_ranges(key, ranges)

@@ -4,8 +4,6 @@ An uncompressed shard is its inner chunks one after the other, an index of (offs
 of the index: encoding it is one transposing copy.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,30 +17,14 @@ ZSTD_LEVEL = 1
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedShard:
-    """The bytes of one shard object."""
-
-    buffers: tuple[Buffer, ...]
-    index: bytes
-    """The last of the buffers: chunk positions and their checksum."""
-
-    @property
-    def nbytes(self) -> int:
-        """Length of the object."""
-        return sum(memoryview(buffer).nbytes for buffer in self.buffers)
-
-    def checksum(self) -> str:
-        """CRC-32C of the object, eight hex digits."""
-        return checksum(self.buffers)
+def checksum(self) -> str:
+    """CRC-32C of the object, eight hex digits."""
+    return checksum(self.buffers)
 
 
-def checksum(buffers: Sequence[Buffer]) -> str:
-    """CRC-32C over buffers one after the other, eight hex digits."""
-    value = 0
-    for buffer in buffers:
-        value = crc32c(buffer, value)
-    return f"{value:08x}"
+def checksum(data: Buffer) -> str:
+    """CRC-32C, eight hex digits."""
+    return f"{crc32c(data):08x}"
 
 
 def as_bytes(values: Array) -> memoryview:
@@ -50,27 +32,44 @@ def as_bytes(values: Array) -> memoryview:
     return values.reshape(-1).view(np.uint8).data
 
 
-def empty_shard(layout: ArrayLayout) -> Array:
-    """Memory for one shard in storage order (parts, clips, *rest), not initialised."""
-    return np.empty(layout.stored_shape, layout.dtype)
+class ShardBuffer:
+    """Memory for one shard, used again and again; the index of an uncompressed shard stands at its end."""
+
+    def __init__(self, layout: ArrayLayout) -> None:
+        self._layout = layout
+        self._object = np.empty(shard_bytes(layout), np.uint8)
+        self._object[-layout.index_bytes :] = np.frombuffer(_packed_index(_plain_positions(layout)), np.uint8)
+        body = self._object[: -layout.index_bytes]
+        self.stored: Array = body.view(layout.dtype).reshape(layout.stored_shape)
+        """The numbers in storage order (parts, clips, *rest), not initialised."""
+
+    def encoded(self) -> Buffer:
+        """The object to write; without compression it is this memory itself."""
+        return (
+            self._object.data
+            if self._layout.spec.compression == "none"
+            else encode_compressed(self._layout, self.stored)
+        )
 
 
-def encode_shard(layout: ArrayLayout, stored: Array) -> EncodedShard:
-    """The object for a shard in storage order; without compression it shares the array's memory."""
-    if layout.spec.compression == "none":
-        index = _packed_index(_plain_positions(layout))
-        return EncodedShard((as_bytes(stored), index), index)
-    chunks = _compressed(_chunk_buffers(layout, stored))
+def shard_bytes(layout: ArrayLayout) -> int:
+    """Length of an uncompressed shard."""
+    return layout.parts * layout.shard_clips * layout.row_bytes + layout.index_bytes
+
+
+def encode_compressed(layout: ArrayLayout, stored: Array) -> bytes:
+    """The object of a shard in storage order whose inner chunks are compressed one by one."""
+    chunks = _compressed(stored.reshape(layout.chunks, -1))
     lengths = np.array([len(chunk) for chunk in chunks], dtype="<u8")
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]]).astype("<u8")
+    offsets = np.cumsum(lengths) - lengths
     index = _packed_index(_in_grid_order(layout, np.stack([offsets, lengths], axis=1)))
-    return EncodedShard((b"".join(chunks), index), index)
+    return b"".join([*chunks, index])
 
 
 def decode_shard(layout: ArrayLayout, data: Buffer) -> Array:
     """The shard in storage order; raises `CorruptData` where length or index are wrong."""
     positions = read_index(layout, memoryview(data)[-layout.index_bytes :])
-    stored = empty_shard(layout)
+    stored = np.empty(layout.stored_shape, layout.dtype)
     chunk_bytes = stored.nbytes // layout.chunks
     target = stored.reshape(layout.chunks, -1)
     for number, (offset, length) in enumerate(_in_storage_order(layout, positions)):
@@ -118,11 +117,7 @@ def _fills(layout: ArrayLayout, values: Array) -> Array:
     return np.isnan(values) if layout.dtype.kind == "f" else values == layout.fill
 
 
-def _chunk_buffers(layout: ArrayLayout, stored: Array) -> list[Array]:
-    return list(stored.reshape(layout.chunks, -1))
-
-
-def _compressed(chunks: Sequence[Array]) -> list[bytes]:
+def _compressed(chunks: Array) -> list[bytes]:
     from numcodecs.zstd import compress
 
     return [bytes(compress(chunk, ZSTD_LEVEL)) for chunk in chunks]

@@ -14,7 +14,7 @@ from store.markers import Marker, ShardEntry, encode_marker, read_marker
 from store.objects import ObjectStore
 from store.records import ClipStatus, Receipt, Unit
 from store.sealing import seal_shard
-from store.shards import Array
+from store.shards import Array, ShardBuffer
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,15 @@ class PendingUnit:
             raise InvalidInput(
                 f"There is no array {name!r}; this collection has {', '.join(self._to.layouts)}."
             )
-        for shard, stored in self._assemblies[name].add(first_clip, block):
-            self._seal(name, shard, stored)
+        for shard, buffer in self._assemblies[name].add(first_clip, block):
+            self._seal(name, shard, buffer)
 
     def commit(self, statuses: Sequence[ClipStatus], seconds: Mapping[str, float]) -> Receipt:
         """Write what is left and then the marker; `won` is False where another worker was first."""
         self._check(statuses)
         for name, assembly in self._assemblies.items():
-            for shard, stored in assembly.finish():
-                self._seal(name, shard, stored)
+            for shard, buffer in assembly.finish():
+                self._seal(name, shard, buffer)
         if not self._lost:
             self._check_shards()
             self._lost = not self._mark(statuses, seconds)
@@ -85,14 +85,14 @@ class PendingUnit:
             self._unit.unit_id, len(statuses), failed, nbytes, not self._lost, self._all_seconds(seconds)
         )
 
-    def _seal(self, name: str, shard: int, stored: Array) -> None:
+    def _seal(self, name: str, shard: int, buffer: ShardBuffer) -> None:
         if self._lost:
             return
         started = time.perf_counter()
         layout = self._to.layouts[name]
         folder = f"{self._to.group}/{name}"
         entry = seal_shard(
-            self._to.objects, layout, f"{folder}/{layout.shard_key(shard)}", stored, self._committed
+            self._to.objects, layout, f"{folder}/{layout.shard_key(shard)}", buffer, self._committed
         )
         if entry is None:
             self._lost = True
