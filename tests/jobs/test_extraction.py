@@ -1,0 +1,225 @@
+"""Extraction in this process, against the model itself."""
+
+import os
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from jobs.extract import ExtractOptions
+from jobs.extraction import describe_extraction, run_extraction
+from pipelines.audio import decode_clip
+from pipelines.capture import CaptureSpec, forward_activations
+from pipelines.files import Root
+from pipelines.musicgen import MusicGenModel, load_musicgen
+from store import open_store
+from store.collection import Collection
+from store.errors import InvalidInput, JobFailed, MissingRows
+from store.records import PlannedClip
+from store.verification import verify
+
+
+def extract(store: str, **options: Any) -> dict[str, Any]:
+    settings = {"model": "pocket-random", "engine": "inline", "unit_clips": 4, "batch_clips": 2, **options}
+    return run_extraction(ExtractOptions(store, "tones", **settings))
+
+
+def opened(store: str, run: str) -> Collection:
+    return open_store(store).run(run)
+
+
+def array_bytes(store: str) -> dict[str, bytes]:
+    """Every shard of every run and of the codes, by key."""
+    root = Path(store)
+    files = [*root.glob("runs/*/activations.zarr/**/c*"), *root.glob("codes/*/codes.zarr/**/c*")]
+    return {str(path.relative_to(root)): path.read_bytes() for path in files if path.is_file()}
+
+
+def paths_by_uri(store: str) -> dict[str, str]:
+    return {clip.uri: clip.clip_id for clip in open_store(store).dataset("tones").clips()}
+
+
+def test_stored_activations_are_what_the_model_computes_for_each_clip(store: str, audio: Path) -> None:
+    summary = extract(store, sites="resid,attn,mlp", reduce="mean,std")
+    run = opened(store, summary["run"])
+    model = load_musicgen("pocket-random")
+    import torch
+
+    for uri, clip_id in paths_by_uri(store).items():
+        samples = decode_clip(Root(str(audio)), PlannedClip(clip_id, uri, 0.0, 1.0), sample_rate=16_000)
+        codes = model.encode(torch.from_numpy(samples)[None, None])
+        spec = CaptureSpec(("resid", "attn", "mlp"), tuple(range(model.info.layers)), ("mean", "std"))
+        for name, expected in forward_activations(model, codes, spec).items():
+            np.testing.assert_allclose(run.read_clips(name, [clip_id])[0], expected[0], atol=2e-4, err_msg=uri)
+
+
+def test_the_summary_counts_clips_and_tells_silence_apart(store: str) -> None:
+    summary = extract(store)
+    assert (summary["clips"], summary["silent"], summary["failed"], summary["complete"]) == (11, 1, 0, True)
+    assert "random weights" in summary["model"]
+
+
+def test_a_second_run_over_the_same_clips_does_no_encodec_work(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = extract(store, sites="resid")
+
+    def refuse(model: MusicGenModel, samples: object) -> object:
+        raise AssertionError("EnCodec ran although the codes are stored")
+
+    monkeypatch.setattr(MusicGenModel, "encode", refuse)
+    monkeypatch.setattr("pipelines.audio.decode_clip", refuse)
+    second = extract(store, sites="attn,mlp", layers="2,5")
+    assert second["complete"]
+    assert first["run"] != second["run"]
+    assert opened(store, second["run"]).layers("attn.mean") == [2, 5]
+
+
+def test_running_the_same_command_again_computes_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    summary = extract(store)
+    before = array_bytes(store)
+    monkeypatch.setattr("jobs.extraction.InlinePool", None)
+    assert extract(store)["run"] == summary["run"]
+    assert array_bytes(store) == before
+
+
+def test_a_rerun_elsewhere_gives_the_same_bytes(make_store: Callable[[str], str]) -> None:
+    one, two = make_store("one"), make_store("two")
+    extract(one)
+    extract(two)
+    assert array_bytes(one) == array_bytes(two)
+
+
+def test_a_vanished_recording_is_one_failed_row_and_the_others_keep_their_values(
+    make_store: Callable[[str], str], audio: Path
+) -> None:
+    whole, holed = make_store("whole"), make_store("holed")
+    extract(whole)
+    lost = audio / "low" / "02.wav"
+    lost.rename(audio / "gone.wav")
+    summary = extract(holed)
+    assert (summary["failed"], summary["complete"]) == (1, True)
+    ids = paths_by_uri(holed)
+    run, reference = opened(holed, summary["run"]), opened(whole, summary["run"])
+    status = run.statuses()[ids["low/02.wav"]]
+    assert status.failure is not None
+    assert (status.failure.stage, status.failure.uri) == ("decode", "low/02.wav")
+    with pytest.raises(MissingRows):
+        run.read_clips("resid.mean", [ids["low/02.wav"]])
+    others = [clip_id for uri, clip_id in ids.items() if uri != "low/02.wav"]
+    np.testing.assert_array_equal(
+        run.read_clips("resid.mean", others), reference.read_clips("resid.mean", others)
+    )
+
+
+def test_retry_takes_only_failed_clips_again(make_store: Callable[[str], str], audio: Path) -> None:
+    whole, holed = make_store("whole"), make_store("holed")
+    extract(whole)
+    for name in ("low/02.wav", "high/09.wav"):
+        (audio / name).rename(audio / f"{Path(name).stem}.kept")
+    extract(holed)
+    before = array_bytes(holed)
+    (audio / "02.kept").rename(audio / "low/02.wav")
+    summary = extract(holed, retry_failed=True)
+    assert (summary["failed"], summary["complete"]) == (1, True)
+    run, reference = opened(holed, summary["run"]), opened(whole, summary["run"])
+    assert len(run.units()) == 4
+    assert [clip.uri for clip in run.units()[-1].clips] == ["high/09.wav", "low/02.wav"]
+    assert before.items() <= array_bytes(holed).items()
+    mended = [paths_by_uri(holed)["low/02.wav"]]
+    np.testing.assert_allclose(
+        run.read_clips("resid.mean", mended), reference.read_clips("resid.mean", mended), atol=2e-4
+    )
+    (audio / "09.kept").rename(audio / "high/09.wav")
+    assert extract(holed, retry_failed=True)["failed"] == 0
+    assert extract(holed, retry_failed=True)["complete"]
+    assert len(opened(holed, summary["run"]).units()) == 5
+    assert not verify(opened(holed, summary["run"]))
+
+
+def test_a_run_that_is_plainly_sick_stops_and_keeps_what_it_has(store: str, audio: Path) -> None:
+    shutil.rmtree(audio / "low")
+    (audio / "low").mkdir()
+    with pytest.raises(JobFailed, match="--max-failures 1"):
+        extract(store, max_failures=1)
+    [run] = open_store(store).runs()
+    assert opened(store, run).markers()
+
+
+def test_a_dry_run_writes_nothing_and_its_bytes_are_those_of_the_run(store: str) -> None:
+    def files() -> set[Path]:
+        return set(Path(store).rglob("*"))
+
+    before = files()
+    plan = describe_extraction(ExtractOptions(store, "tones", model="pocket-random", reduce="mean,frames"))
+    assert files() == before
+    assert plan["units"] == 1
+    assert plan["estimated_seconds"] > 0
+    summary = extract(store, reduce="mean,frames", unit_clips=11)
+    run = opened(store, summary["run"])
+    values = sum(11 * np.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in run.arrays.values())
+    [codes] = map(open_store(store).codes, open_store(store).all_codes())
+    assert plan["bytes"] == values + 11 * np.prod(codes.arrays["codes"].shape) * 2
+
+
+def test_a_store_names_no_path_of_this_machine(store: str, audio: Path, tmp_path: Path) -> None:
+    from pipelines.checkpoints import resolve_checkpoint
+
+    checkpoint = tmp_path / "my checkpoint"
+    shutil.copytree(resolve_checkpoint("pocket-random").folder, checkpoint)
+    summary = extract(store, model=str(checkpoint))
+    assert "my-checkpoint" in summary["run"]
+    for path in Path(store).rglob("*"):
+        if path.is_file():
+            assert str(tmp_path).encode() not in path.read_bytes(), path
+
+
+def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
+    store: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, told = extract(store), extract(store, text="{label} tones")
+    assert "can read the prompt" in capsys.readouterr().err
+    ids = list(paths_by_uri(store).values())
+    values = [opened(store, s["run"]).read_clips("resid.mean", ids) for s in (plain, told)]
+    assert np.abs(values[0] - values[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sites": "resid,head"}, "'head' is no site; choose from embed, resid"),
+        ({"layers": "3,99"}, "layers are 0–7"),
+        ({"layers": "x"}, "write all, 0,5,11 or 4-7"),
+        ({"reduce": "median"}, "'median' is no reduction"),
+        ({"text": "{genre} song"}, "needs 'genre'"),
+        ({"batch_clips": 0}, "--batch-clips is 0"),
+        ({"roots": ("tones",)}, "not NAME=PATH"),
+    ],
+)
+def test_a_wrong_option_is_answered_with_the_legal_choices(
+    store: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        extract(store, **options)
+
+
+def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:
+    from jobs.dataset_adding import AddRequest, add_dataset
+
+    parts = [soundfile.read(recordings / "low" / f"{i:02d}.wav")[0] for i in range(3)]
+    (tmp_path / "long").mkdir()
+    soundfile.write(tmp_path / "long" / "all.wav", np.concatenate([*parts, parts[0][:4000]]), 16_000)
+    store = str(tmp_path / "long.store")
+    add_dataset(AddRequest(store, "tones", str(tmp_path / "long"), clip_seconds=1.0))
+    run = opened(store, extract(store)["run"])
+    clips = list(open_store(store).dataset("tones").clips())
+    assert [(clip.start_seconds, clip.tail_seconds) for clip in clips] == [(0, 0.25), (1, 0.25), (2, 0.25)]
+    values, ids = run.read_layer("resid.mean", 3)
+    assert ids == [clip.clip_id for clip in clips]
+    assert all(np.abs(values[i] - values[j]).max() > 1e-3 for i, j in ((0, 1), (1, 2)))
+    assert os.path.commonpath([clip.uri for clip in clips]) == "all.wav"
