@@ -1,6 +1,7 @@
 """Listing the audio files below a root."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from pipelines.files import Root
 from store.records import Failure
@@ -13,8 +14,7 @@ AUDIO_SUFFIXES = frozenset(
 
 def is_audio_name(uri: str) -> bool:
     """Whether a file's name says that it is audio."""
-    name = uri.rpartition("/")[2]
-    return "." + name.rpartition(".")[2].lower() in AUDIO_SUFFIXES
+    return PurePosixPath(uri).suffix.lower() in AUDIO_SUFFIXES
 
 
 def audio_files(root: Root, below: str = "") -> Iterator[str | Failure]:

@@ -5,7 +5,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import Any, TextIO
@@ -53,12 +53,12 @@ def opened_text(root: Root, uri: str) -> Iterator[TextIO]:
 
 
 def _read_csv(root: Root, uri: str) -> Iterator[Row]:
-    kinds: dict[str, Callable[[str], Label]] = {}
+    kinds: dict[str, list[Kind]] = {}
     for row in _csv_text(root, uri):
-        for name, value in row.items():
-            kinds[name] = _narrowest(value, kinds.get(name, _as_integer))
+        for name, text in row.items():
+            kinds[name] = [kind for kind in kinds.get(name, _KINDS) if _holds(kind, text)]
     for row in _csv_text(root, uri):
-        yield {name: None if text in _MISSING else kinds[name](text) for name, text in row.items()}
+        yield {name: None if text in _MISSING else kinds[name][0](text) for name, text in row.items()}
 
 
 def _csv_text(root: Root, uri: str) -> Iterator[dict[str, str]]:
@@ -99,18 +99,17 @@ def _as_truth(text: str) -> Label:
     return text.lower() == "true"
 
 
-def _narrowest(text: str, kind: Callable[[str], Label]) -> Callable[[str], Label]:
-    """The first of the kinds from this one on that can hold the text too."""
-    if text in _MISSING:
-        return kind
-    kinds: list[Callable[[str], Label]] = [_as_integer, _as_number, _as_truth, str]
-    for wider in kinds[kinds.index(kind) :]:
-        try:
-            wider(text)
-        except ValueError:
-            continue
-        return wider
-    return str
+Kind = Callable[[str], Label]
+_KINDS: Sequence[Kind] = (_as_integer, _as_number, _as_truth, str)
+"""From narrow to wide; text holds everything."""
+
+
+def _holds(kind: Kind, text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return text in _MISSING
+    return True
 
 
 def _read_json_lines(root: Root, uri: str) -> Iterator[Row]:
