@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from store.records import ModelInfo, Reduction, Site
 
 TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}
-"""The modules of a block whose outputs are added to the residual stream, exactly as they are added: audiocraft passes
-each projection through one of these, the identity in every published model."""
+"""The modules of a block whose outputs are added to the residual stream, just as they are added: audiocraft
+passes each projection through one of these, the identity in every published model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class CaptureSpec:
 
     sites: tuple[Site, ...]
     layers: tuple[int, ...]
-    """Numbers 0 … L−1; the site "embed" is the input of block 0 and has that one layer, whatever stands here."""
+    """Numbers 0 … L−1; the site "embed", the input of block 0, has that one layer whatever stands here."""
     reductions: tuple[Reduction, ...] = ("mean",)
     segments: int = 8
     """Bins of the reduction "segments"."""
@@ -115,29 +115,41 @@ class Captured:
     def __init__(self, spec: CaptureSpec, alignment: Alignment) -> None:
         self._spec = spec
         self._alignment = alignment
-        self._parts: dict[str, list[torch.Tensor | None]] = {
-            f"{site}.{reduction}": [None] * len(spec.layers_of(site))
-            for site in spec.sites
-            for reduction in spec.reductions
-        }
+        self._arrays: dict[str, torch.Tensor] = {}
+        self._missing = {(site, layer) for site in spec.sites for layer in range(len(spec.layers_of(site)))}
 
     def recorder(self, site: Site, position: int) -> Callable[[torch.Tensor], None]:
-        """A function that reduces one output (B, P + S, D) and keeps the results."""
+        """A function that reduces an output (B, P + S, D) into the arrays of `site` at a layer's position."""
 
         def record(output: torch.Tensor) -> None:
             start = output.shape[1] - self._alignment.steps + self._alignment.first_step
             rows = output[:, start : start + self._alignment.rows]
             for reduction in self._spec.reductions:
                 reduced = reduce_rows(rows, reduction, segments=self._spec.segments)
-                self._parts[f"{site}.{reduction}"][position] = reduced
+                self._array(site, reduction, reduced)[:, position].copy_(reduced)
+            self._missing.discard((site, position))
 
         return record
 
     def arrays(self) -> dict[str, torch.Tensor]:
-        """By "<site>.<reduction>": float32 (B, L, D), (B, L, segments, D) or (B, L, rows, D), on the device."""
+        """By "<site>.<reduction>": float32 (B, L, D), (B, L, segments, D) or (B, L, rows, D), on the device.
+
+        Raises:
+            InvalidInput: No whole pass was made yet.
+        """
+        if self._missing:
+            raise InvalidInput("Nothing is recorded yet: make a whole pass inside the `capture` block first.")
+        return dict(self._arrays)
+
+    def _array(self, site: Site, reduction: Reduction, reduced: torch.Tensor) -> torch.Tensor:
+        """Allocated whole at the first layer, so that `frames` are copied once and never joined."""
         import torch
 
-        return {name: torch.stack(_complete(name, parts), dim=1) for name, parts in self._parts.items()}
+        name = f"{site}.{reduction}"
+        shape = (len(reduced), len(self._spec.layers_of(site)), *reduced.shape[1:])
+        if name not in self._arrays or self._arrays[name].shape != shape:
+            self._arrays[name] = torch.empty(shape, dtype=torch.float32, device=reduced.device)
+        return self._arrays[name]
 
 
 def forward_activations(
@@ -180,15 +192,6 @@ def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any
     return module.register_forward_hook(lambda _, __, output: record(output))
 
 
-def _complete(name: str, parts: list[torch.Tensor | None]) -> list[torch.Tensor]:
-    present = [part for part in parts if part is not None]
-    if len(present) != len(parts):
-        raise InvalidInput(
-            f"{name!r} has nothing recorded: make one whole pass inside the `capture` block first."
-        )
-    return present
-
-
 def _reassembled(
     parts: list[tuple[list[int], dict[str, torch.Tensor]]], clips: int
 ) -> dict[str, torch.Tensor]:
@@ -215,8 +218,8 @@ def _codes_on_device(model: MusicGenModel, codes: np.ndarray[Any, Any] | torch.T
         and not 0 <= given.min() <= given.max() < info.codebook_size
     ):
         raise InvalidInput(
-            f"Codes must lie in 0–{info.codebook_size - 1}, not {int(given.min())}–{int(given.max())}: give the "
-            f"codec's own, without start tokens or fill values."
+            f"Codes must lie in 0–{info.codebook_size - 1}, not {int(given.min())}–{int(given.max())}: "
+            f"give the codec's own, without start tokens or fill values."
         )
     return given.to(model.device, non_blocking=True)
 

@@ -1,7 +1,8 @@
-"""From the name a user gives to the files of a MusicGen checkpoint, and what those files say about the model.
+"""From the name a user gives to the files of a MusicGen checkpoint.
 
-A checkpoint is audiocraft's own format: `state_dict.bin` and `compression_state_dict.bin`, each a dictionary with
-`best_state` (tensors) and `xp.cfg` (YAML). It is found in a folder, in the Hugging Face cache, or built (`pocket`).
+A checkpoint is in audiocraft's own format: `state_dict.bin` and `compression_state_dict.bin`, each a
+dictionary with `best_state` (tensors) and `xp.cfg` (YAML). It lies in a folder or in the Hugging Face cache,
+or is built on this machine.
 """
 
 import os
@@ -55,8 +56,8 @@ def resolve_checkpoint(name: str) -> Checkpoint:
     if folder.is_dir():
         return Checkpoint(name, folder.resolve())
     raise NotFound(
-        f"There is no model {name!r}. Choose {', '.join((*BUILT_IN, *HUB_NAMES))}, or give a folder that holds "
-        f"{LANGUAGE_MODEL_FILE} and {CODEC_FILE}."
+        f"There is no model {name!r}. Choose {', '.join((*BUILT_IN, *HUB_NAMES))}, or give a folder that "
+        f"holds {LANGUAGE_MODEL_FILE} and {CODEC_FILE}."
     )
 
 
@@ -93,19 +94,17 @@ def read_package(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise ModelError(
-            f"{path.parent} holds no {path.name}. audiocraft's checkpoints consist of {LANGUAGE_MODEL_FILE} and "
-            f"{CODEC_FILE}; checkpoints in the format of transformers must be exported first."
+            f"{path.parent} holds no {path.name}. audiocraft's checkpoints consist of {LANGUAGE_MODEL_FILE} "
+            f"and {CODEC_FILE}; those of transformers must be converted first."
         )
     try:
         package = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError, OSError) as error:
         raise ModelError(
-            f"{path} cannot be read ({type(error).__name__}): it is damaged, or no checkpoint. Download it again; "
-            f"if it lies in Undertone's own cache, delete that folder and it is rebuilt."
+            f"{path} cannot be read ({type(error).__name__}): it is damaged, or no checkpoint. Download it "
+            f"again; if it lies in Undertone's own cache, delete its folder and it is rebuilt."
         ) from error
-    if not isinstance(package, dict) or not (
-        "pretrained" in package or {"best_state", "xp.cfg"} <= set(package)
-    ):
+    if not isinstance(package, dict) or not _is_package(package):
         raise ModelError(f"{path} is not in audiocraft's format: it lacks 'best_state' and 'xp.cfg'.")
     return package
 
@@ -117,6 +116,10 @@ def configuration_of(package: Mapping[str, Any]) -> Any:
     return OmegaConf.create(package["xp.cfg"])
 
 
+def _is_package(package: Mapping[str, Any]) -> bool:
+    return "pretrained" in package or {"best_state", "xp.cfg"} <= set(package)
+
+
 def refuse_stereo(name: str, configuration: Any) -> None:
     """Raise ModelError for a model whose codebooks interleave two channels."""
     if configuration.get("interleave_stereo_codebooks", {}).get("use", False):
@@ -125,6 +128,6 @@ def refuse_stereo(name: str, configuration: Any) -> None:
 
 def _stereo(name: str) -> ModelError:
     return ModelError(
-        f"{name!r} is a stereo model: its 8 codebooks interleave two channels, and clips here are mono, so its "
+        f"{name!r} is a stereo model: its 8 codebooks interleave two channels, and clips are mono, so its "
         f"activations would be wrong. Choose {', '.join(HUB_NAMES)} or pocket."
     )

@@ -1,11 +1,11 @@
 """Conditions of a teacher-forced pass: one text per clip or none, each computed once and alone.
 
-Padding is not neutral in MusicGen: cross-attention attends to the zeros that fill up shorter texts of a batch. A
-text is therefore encoded by itself, and clips share a pass only where their conditions have the same length, so that
-a clip's activations do not depend on its neighbours.
+Padding is not neutral in MusicGen: cross-attention attends to the zeros that fill up the shorter texts of a
+batch. So a text is encoded by itself, and clips share a pass only where their conditions are equally long: a
+clip's activations do not depend on its neighbours.
 
-Melody models also take a chroma condition. Nothing but text is wanted here, so they get what audiocraft itself
-gives them when no melody is supplied: a silent waveform of one sample and length zero, whose chroma is repeated to
+Melody models also take a chroma condition. As only text is wanted here, they get what audiocraft itself gives
+them when no melody is supplied: a silent waveform of one sample and length zero, whose chroma is repeated to
 the length the model was trained with.
 """
 
@@ -17,6 +17,9 @@ import torch
 
 Conditions = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
 """By conditioner: embedding (B, steps, D) and mask (B, steps)."""
+
+TEXT = "description"
+"""The conditioner of every MusicGen that takes free text; other text conditions stay empty."""
 
 MAX_KEPT_TEXTS = 1024
 
@@ -39,7 +42,7 @@ class ConditionEncoder:
         return self._kept[text]
 
     def groups(self, texts: Sequence[str]) -> list[tuple[list[int], Conditions]]:
-        """Split a batch into parts whose conditions have equal lengths: (positions in the batch, conditions)."""
+        """Split a batch into parts with equally long conditions: (positions in the batch, conditions)."""
         encoded = {text: self.encode(text) for text in dict.fromkeys(texts)}
         positions: dict[tuple[int, ...], list[int]] = {}
         for position, text in enumerate(texts):
@@ -54,10 +57,7 @@ class ConditionEncoder:
         from audiocraft.modules.conditioners import ConditioningAttributes
 
         attributes = ConditioningAttributes(
-            text={
-                name: text if name == "description" and text else None
-                for name in self._provider.text_conditions
-            },
+            text={name: text if name == TEXT and text else None for name in self._provider.text_conditions},
             wav={name: self._no_melody() for name in self._provider.wav_conditions},
         )
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""How T codec frames in K codebooks become S decoder steps, and which of those steps carry a whole frame each.
+"""How T codec frames in K codebooks become S decoder steps, and which steps hold a token of each codebook.
 
 MusicGen's delay pattern puts frame t of codebook k at step t + k + 1, step 0 being the start token:
 
@@ -95,8 +95,8 @@ def align(pattern_provider: Any, frames: int) -> Alignment:
     shifts = {tuple(step - token.t for token in sorted(layout[step], key=lambda c: c.q)) for step in whole}
     if len(shifts) != 1 or whole != list(range(whole[0], whole[0] + len(whole))):
         raise ModelError(
-            f"The codebook pattern {type(pattern_provider).__name__} has no fixed distance between decoder steps "
-            f"and frames; models with a delay or a parallel pattern are supported."
+            f"The codebook pattern {type(pattern_provider).__name__} has no fixed distance between decoder "
+            f"steps and frames; models with a delay or a parallel pattern are supported."
         )
     return Alignment(
         frames=frames,
@@ -109,7 +109,7 @@ def align(pattern_provider: Any, frames: int) -> Alignment:
 
 
 def interleave(pattern_provider: Any, codes: torch.Tensor, special_token: int) -> torch.Tensor:
-    """Codes (B, K, T) as the codec gives them → the decoder's input (B, K, S); to be applied exactly once."""
+    """From the codec's codes (B, K, T) to the decoder's input (B, K, S); to be applied exactly once."""
     pattern = pattern_provider.get_pattern(codes.shape[-1])
     sequence: torch.Tensor = pattern.build_pattern_sequence(
         codes.contiguous(), special_token, keep_only_valid_steps=True
@@ -123,6 +123,6 @@ def _is_whole(held: list[Any], codebooks: int, frames: int) -> bool:
 
 def _too_short(frames: int, codebooks: int) -> InvalidInput:
     return InvalidInput(
-        f"A clip of {frames} codec frames is too short: {codebooks} delayed codebooks never hold a token at the "
-        f"same decoder step. Use longer clips."
+        f"A clip of {frames} codec frames is too short: {codebooks} delayed codebooks never hold a token at "
+        f"the same decoder step. Use longer clips."
     )

@@ -1,4 +1,4 @@
-"""Content hashes of models: the same for the same tensors and configuration, wherever and however they are stored."""
+"""Content hashes of models: equal for equal tensors and configuration, wherever and however stored."""
 
 import json
 from collections.abc import Mapping
@@ -15,5 +15,5 @@ def fingerprint(configuration: Mapping[str, Any], *states: Mapping[str, torch.Te
         for name in sorted(state):
             tensor = state[name].detach().cpu().contiguous()
             digest.update(f"\n{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-            digest.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()))
+            digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()[:16]

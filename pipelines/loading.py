@@ -1,7 +1,7 @@
-"""Builds audiocraft's modules from a checkpoint's packages, in the wanted number type and on the wanted device.
+"""Builds audiocraft's modules from a checkpoint's packages, on the wanted device and in the wanted type.
 
-`audiocraft.models.loaders` does the same but ties the type to the device (float32 on CPU, float16 elsewhere), finds
-text encoders by published name only, and downloads a stem separator for melody models.
+`audiocraft.models.loaders` does the same, but ties the type to the device (float32 on a CPU, float16
+elsewhere), knows text encoders by published name only, and downloads a stem separator for melody models.
 """
 
 import json
@@ -30,42 +30,47 @@ def build_codec(package: Mapping[str, Any], *, device: str) -> Any:
         from audiocraft.models import CompressionModel, builders
 
         if "pretrained" in package:  # fine-tuned models may name a published codec instead of holding one
-            codec = CompressionModel.get_pretrained(package["pretrained"], device=device)
+            codec = _published_codec(CompressionModel, package["pretrained"], device)
         else:
             configuration = configuration_of(package)
             configuration.device = device
             codec = builders.get_compression_model(configuration)
             _load(codec, package["best_state"])
-    return codec.eval().requires_grad_(False)
+    return codec.eval().requires_grad_(requires_grad=False)
 
 
 def build_language_model(
     checkpoint: Checkpoint, package: Mapping[str, Any], *, device: str, dtype: str
 ) -> Any:
-    """The decoder with its conditioners; the blocks' weights in `dtype`, embeddings and conditioners float32."""
+    """The decoder with its conditioners: the blocks' weights in `dtype`, everything else float32."""
     configuration = configuration_of(package)
     configuration.device, configuration.dtype = device, dtype
     with quiet_construction(), _stem_separator_for(configuration):
         from audiocraft.models import builders, loaders
 
         for name in TRAINING_ONLY:
-            loaders._delete_param(configuration, name)
+            loaders._delete_param(configuration, name)  # noqa: SLF001
         for settings in text_encoder_settings(configuration):
             settings.name = _registered_text_encoder(checkpoint, settings.name)
         model = builders.get_lm_model(configuration)
         _load(model, package["best_state"])
-        for conditioner in model.condition_provider.conditioners.values():
-            if hasattr(conditioner, "match_len_on_eval"):  # as MusicGen.get_pretrained does for melody models
-                conditioner.match_len_on_eval, conditioner._use_masking = True, False
+        _set_melody_for_inference(model)
     model.cfg = configuration
-    return model.eval().requires_grad_(False)
+    return model.eval().requires_grad_(requires_grad=False)
 
 
 def text_encoder_settings(configuration: Any) -> Iterator[Any]:
     """The `t5` sections of a language model's configuration; `name` says which T5."""
-    for name, conditioner in (configuration.get("conditioners") or {}).items():
-        if name != "args" and conditioner.get("model") == "t5":
-            yield conditioner.t5
+    for settings in conditioner_settings(configuration):
+        if settings.model == "t5":
+            yield settings.t5
+
+
+def conditioner_settings(configuration: Any) -> Iterator[Any]:
+    """The sections of all conditioners; `model` says which kind each is."""
+    for name, settings in (configuration.get("conditioners") or {}).items():
+        if name != "args":
+            yield settings
 
 
 def text_encoder_folder(checkpoint: Checkpoint, name: str) -> Path:
@@ -78,9 +83,7 @@ def text_encoder_folder(checkpoint: Checkpoint, name: str) -> Path:
     if (folder / "config.json").is_file():
         return folder
     if name.startswith(("./", "/")):
-        raise ModelError(
-            f"The text encoder {name!r} of {checkpoint.name!r} is missing: no {folder}/config.json."
-        )
+        raise ModelError(f"{checkpoint.name!r} lacks its text encoder: there is no {folder}/config.json.")
     return hub_folder(name, TEXT_ENCODER_FILES)
 
 
@@ -91,9 +94,26 @@ def _registered_text_encoder(checkpoint: Checkpoint, name: str) -> str:
     return str(folder)
 
 
+def _published_codec(compression_model: Any, name: str, device: str) -> Any:
+    try:
+        return compression_model.get_pretrained(name, device=device)
+    except OSError as error:
+        raise ModelError(
+            f"The checkpoint needs the codec {name!r}, which is neither in the Hugging Face cache nor can it "
+            f"be downloaded. With a network: hf download {name}"
+        ) from error
+
+
+def _set_melody_for_inference(model: Any) -> None:
+    """What `MusicGen.get_pretrained` sets for melody models."""
+    for conditioner in model.condition_provider.conditioners.values():
+        if hasattr(conditioner, "match_len_on_eval"):
+            conditioner.match_len_on_eval = True
+            conditioner._use_masking = False  # noqa: SLF001
+
+
 def _stem_separator_for(configuration: Any) -> AbstractContextManager[None]:
-    conditioners = (configuration.get("conditioners") or {}).values()
-    has_chroma = any("chroma_stem" in conditioner for conditioner in conditioners)
+    has_chroma = any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
     return without_stem_separator() if has_chroma else nullcontext()
 
 
@@ -102,5 +122,6 @@ def _load(module: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
         module.load_state_dict(state)
     except RuntimeError as error:
         raise ModelError(
-            f"The checkpoint's tensors do not fit its own configuration: {str(error).splitlines()[-1].strip()}"
+            f"The checkpoint's tensors do not fit its own configuration: "
+            f"{str(error).splitlines()[-1].strip()}"
         ) from error

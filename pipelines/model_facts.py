@@ -15,11 +15,12 @@ from pipelines.checkpoints import (
     refuse_stereo,
 )
 from pipelines.fingerprints import fingerprint
-from pipelines.loading import build_codec, text_encoder_folder, text_encoder_settings
+from pipelines.loading import build_codec, conditioner_settings, text_encoder_folder, text_encoder_settings
 from store.errors import ModelError
 from store.records import ModelInfo
 
 CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
+KNOWN_CONDITIONERS = {"t5", "lut", "chroma_stem"}
 LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
 
 
@@ -41,13 +42,18 @@ class _CodecFacts:
     fingerprint: str
 
 
-@lru_cache(maxsize=4)
 def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
-    """Read both packages, check that the model is one we support, and hash its tensors.
+    """Read both packages, check that the model is supported, hash its tensors; kept until the files change.
 
     Raises:
         ModelError: A file is missing or damaged, or the model is stereo or of another kind.
     """
+    files = [checkpoint.folder / name for name in (LANGUAGE_MODEL_FILE, CODEC_FILE)]
+    return _described(checkpoint, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
+
+
+@lru_cache(maxsize=4)
+def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedCheckpoint:  # noqa: ARG001
     package = read_package(checkpoint.folder / LANGUAGE_MODEL_FILE)
     codec_package = read_package(checkpoint.folder / CODEC_FILE)
     configuration = configuration_of(package)
@@ -75,17 +81,15 @@ def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
     )
     if codec.codebooks < info.codebooks or codec.codebook_size != info.codebook_size:
         raise ModelError(
-            f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks of "
-            f"{codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
+            f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks "
+            f"of {codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
         )
     return DescribedCheckpoint(info, package, codec_package)
 
 
 def _refuse_other_architectures(name: str, configuration: Any) -> None:
-    conditioners = {
-        key: value for key, value in (configuration.get("conditioners") or {}).items() if key != "args"
-    }
-    unknown = sorted({c.model for c in conditioners.values()} - {"t5", "lut", "chroma_stem"})
+    kinds = {settings.model for settings in conditioner_settings(configuration)}
+    unknown = sorted(kinds - KNOWN_CONDITIONERS)
     problem = ""
     if configuration.lm_model != "transformer_lm":
         problem = f"its decoder is a {configuration.lm_model}, not an autoregressive transformer"
@@ -98,7 +102,7 @@ def _refuse_other_architectures(name: str, configuration: Any) -> None:
 
 
 def _has_chroma(configuration: Any) -> bool:
-    return any("chroma_stem" in c for c in (configuration.get("conditioners") or {}).values())
+    return any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
 
 
 def _delays(name: str, configuration: Any) -> tuple[int, ...]:
@@ -118,7 +122,7 @@ def _delays(name: str, configuration: Any) -> tuple[int, ...]:
 def _language_model_fingerprint(
     checkpoint: Checkpoint, package: Mapping[str, Any], configuration: Any
 ) -> str:
-    """Over decoder and conditioners; of a text encoder beside the checkpoint the tensors, of a published one its name."""
+    """Over decoder and conditioners; a text encoder counts by its tensors if local, else by its name."""
     local = [
         _text_encoder_state(checkpoint, settings.name)
         for settings in text_encoder_settings(configuration)
@@ -143,7 +147,7 @@ def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
 
 
 def _codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
-    """`codebooks` are those the decoder uses; they belong to the fingerprint, since they decide the stored codes."""
+    """`codebooks` are those the decoder uses: a part of the fingerprint, as they decide the stored codes."""
     if "pretrained" in package:
         return _published_codec_facts(package, codebooks=codebooks)
     configuration = configuration_of(package)

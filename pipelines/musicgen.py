@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 DTYPES = ("float32", "bfloat16", "float16")
 ENCODER_SAMPLES = {"cpu": 2**18, "cuda": 2**25}
-"""Audio samples per pass of the codec: on a CPU, larger batches leave the cache and take three times as long."""
+"""Audio samples per pass of the codec: larger batches leave a CPU's caches and take three times as long."""
 
 
 def describe_model(name: str) -> ModelInfo:
@@ -54,8 +54,8 @@ def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
     """
     if clip_seconds > info.max_seconds:
         raise InvalidInput(
-            f"Clips of {clip_seconds:g} s are longer than the {info.max_seconds:g} s that {info.name!r} was trained "
-            f"for. Cut shorter clips (dataset add --clip-seconds)."
+            f"Clips of {clip_seconds:g} s are longer than the {info.max_seconds:g} s that {info.name!r} was "
+            f"trained for. Cut shorter clips (dataset add --clip-seconds)."
         )
     return planned_alignment(info.delays, frames_of(info, clip_seconds))
 
@@ -64,8 +64,8 @@ def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> 
     """Load a model.
 
     Args:
-        name: "pocket", "pocket-random", a hub name such as "facebook/musicgen-small" (with "@revision" if it is to
-            be pinned), or a folder in audiocraft's checkpoint format.
+        name: "pocket", "pocket-random", a hub name such as "facebook/musicgen-small" (with "@revision" where
+            one is to be pinned), or a folder in audiocraft's checkpoint format.
         device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
         dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
 

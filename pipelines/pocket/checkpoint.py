@@ -1,4 +1,4 @@
-"""Builds the pocket model with random weights: once per user, in audiocraft's own checkpoint format."""
+"""Writes the pocket model with random weights: once per user, in audiocraft's own checkpoint format."""
 
 from pathlib import Path
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 import torch
 
 from pipelines.audiocraft_import import quiet_construction, register_text_encoder
-from pipelines.pocket_configuration import (
+from pipelines.pocket.configuration import (
     SAMPLE_RATE,
     TEXT_ENCODER,
     TEXT_WIDTH,
     codec_configuration,
     language_model_configuration,
 )
-from pipelines.pocket_text import write_text_encoder
-from pipelines.pocket_weights import fill_codec, fill_transformer
+from pipelines.pocket.text_encoder import write_text_encoder
+from pipelines.pocket.weights import fill_codec, fill_transformer
 from pipelines.user_cache import build_once, cache_folder
 
 RECIPE = 1
@@ -35,7 +35,7 @@ def write_random_pocket(folder: Path) -> None:
     _save(folder / "state_dict.bin", language_model, language_model_configuration())
 
 
-def _build_codec() -> torch.nn.Module:
+def _build_codec() -> Any:
     from audiocraft.models.builders import get_compression_model
     from omegaconf import OmegaConf
 
@@ -44,7 +44,7 @@ def _build_codec() -> torch.nn.Module:
     return codec
 
 
-def _build_language_model(folder: Path) -> torch.nn.Module:
+def _build_language_model(folder: Path) -> Any:
     from audiocraft.models.builders import get_lm_model
     from omegaconf import OmegaConf
 
