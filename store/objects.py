@@ -34,10 +34,6 @@ class ObjectStore(Protocol):
     def read_threads(self) -> int:
         """How many reads at once serve this storage well."""
 
-    @property
-    def worth_a_thread_bytes(self) -> int:
-        """How much a single read must bring for several at once to be faster than one after the other."""
-
     def get(self, key: str) -> bytes:
         """The whole object; raises `NotFound`."""
 

@@ -31,7 +31,7 @@ def _read_plain(
     map_concurrently(
         lambda shard: objects.read_ranges(f"{folder}/{layout.shard_key(shard)}", ranges[shard]),
         list(ranges),
-        threads=objects.read_threads if result.nbytes >= len(ranges) * objects.worth_a_thread_bytes else 1,
+        threads=objects.read_threads,
     )
 
 

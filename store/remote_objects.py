@@ -27,7 +27,6 @@ class RemoteObjects:
 
     is_local = False
     read_threads = 16
-    worth_a_thread_bytes = 0
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")

@@ -29,10 +29,10 @@ class RowIndex:
         return {clip: place for place, clip in enumerate(self.clip_ids)}
 
     @cached_property
-    def usable(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Positions of the clips that have numbers (not failed)."""
-        states = (status.state != "failed" for status in self.statuses)
-        return np.flatnonzero(np.fromiter(states, bool, len(self.statuses)))
+    def _usable(self) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]:
+        """Rows and ids of the clips that have numbers (did not fail)."""
+        places = [place for place, status in enumerate(self.statuses) if status.state != "failed"]
+        return self.rows[places], tuple(self.clip_ids[place] for place in places)
 
     def select(self, clip_ids: Sequence[str] | None) -> tuple[np.ndarray[Any, np.dtype[np.int64]], list[str]]:
         """Rows and ids of the named clips in the order given, or of every usable clip.
@@ -40,7 +40,8 @@ class RowIndex:
         Raises `MissingRows` naming the first clips without numbers.
         """
         if clip_ids is None:
-            return self.rows[self.usable], [self.clip_ids[place] for place in self.usable]
+            rows, ids = self._usable
+            return rows, list(ids)
         missing = [clip for clip in clip_ids if not self._has_numbers(clip)]
         if missing:
             raise MissingRows(

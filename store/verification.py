@@ -18,6 +18,7 @@ from store.zarr_metadata import array_rows, write_array, write_group
 
 HEARTBEAT_FRESH_SECONDS = 60.0
 TEMPORARY_OLD_SECONDS = 3600.0
+VERIFY_THREADS = 2
 READ_BYTES = 8 * 2**20
 
 Problem = Literal["missing", "length", "checksum", "marker", "metadata", "plan", "stranger"]
@@ -41,9 +42,7 @@ def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> lis
     markers, found = _markers(collection, unit_ids)
     found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
-    checked = map_concurrently(
-        lambda item: _check_shard(collection, *item), shards, threads=min(4, collection.objects.read_threads)
-    )
+    checked = map_concurrently(lambda item: _check_shard(collection, *item), shards, threads=VERIFY_THREADS)
     found += [problem for problem in checked if problem]
     return found if unit_ids is not None else [*_check_frame(collection), *found]
 
