@@ -13,7 +13,7 @@ import subprocess
 import sys
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 VENV: Final = ROOT / ".venv"
@@ -37,18 +37,25 @@ def main() -> None:
     if stamp == wanted and is_whole():
         return
     print(f"Setting up .venv ({accelerator}) …", flush=True)
-    STAMP.unlink(missing_ok=True)
-    create_venv(moved=bool(stamp) and stamp.get("folder") != str(ROOT))
+    # Paths are written into .venv, and builds of torch for CPU and CUDA satisfy each other's requirement.
+    if not is_whole() or any(stamp.get(key, wanted[key]) != wanted[key] for key in ("folder", "accelerator")):
+        create_venv()
+    write_stamp({**wanted, "digest": "not finished"})
     install(accelerator)
-    STAMP.write_text(json.dumps(wanted, indent=2), encoding="utf-8")
+    write_stamp(wanted)
 
 
-def read_stamp() -> dict[str, Any]:
-    """What the last finished set-up recorded; empty when there was none."""
+def read_stamp() -> dict[str, str]:
+    """What the last set-up recorded; empty when there was none."""
     if not STAMP.exists():
         return {}
-    recorded: dict[str, Any] = json.loads(STAMP.read_text(encoding="utf-8"))
+    recorded: dict[str, str] = json.loads(STAMP.read_text(encoding="utf-8"))
     return recorded
+
+
+def write_stamp(stamp: dict[str, str]) -> None:
+    """Record what .venv is being, or has been, set up for."""
+    STAMP.write_text(json.dumps(stamp, indent=2) + "\n", encoding="utf-8")
 
 
 def digest_of_requirements() -> str:
@@ -58,10 +65,8 @@ def digest_of_requirements() -> str:
     return sha256(b"\0".join(file.name.encode() + b"\0" + file.read_bytes() for file in files)).hexdigest()
 
 
-def create_venv(*, moved: bool) -> None:
-    """Create .venv with this Python unless there is a whole one; anew in a moved checkout (it holds paths)."""
-    if is_whole() and not moved:
-        return
+def create_venv() -> None:
+    """Create .venv with this Python, in place of what may be there."""
     if importlib.util.find_spec("ensurepip") is None:
         sys.exit(
             f"{sys.executable} cannot make virtual environments: its ensurepip module is missing. "
