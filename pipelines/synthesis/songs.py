@@ -14,7 +14,8 @@ TEXTURES = ("thin", "full", "lush")
 QUIETEST_DB = -9.0
 PERIOD_BARS = 8
 
-COMPING_PROGRAMS = {"rock": (29, 30), "jazz": (0, 26), "classical": (48, 6), "electronic": (81, 90)}
+# None of these is a lead, so that the lead instrument of a clip is heard once.
+COMPING_PROGRAMS = {"rock": (27, 30), "jazz": (4, 26), "classical": (6, 48), "electronic": (62, 90)}
 BASS_PROGRAMS = {"rock": (33, 34), "jazz": (32, 35), "classical": (42, 43), "electronic": (38, 39)}
 STYLE_KITS = {
     "rock": ("standard kit", "power kit", "room kit"),

@@ -23,6 +23,18 @@ def test_a_note_begins_on_its_beat(tempo_bpm: int, start_seconds: float) -> None
     assert first_sound(sound) == pytest.approx(2 * 60 / tempo_bpm - start_seconds, abs=0.01)
 
 
+def test_an_excerpt_begins_in_the_middle_of_a_held_note() -> None:
+    """Slow strings would need a second to swell if they were struck where the excerpt begins."""
+
+    def swelling(start_seconds: float) -> float:
+        score = Score([Part(49, [Note(0, 16, 60)])], start_seconds=start_seconds)
+        sound = render_score(score, seconds=2.0, sample_rate=RATE)
+        return float(np.square(sound[-RATE // 2 :]).mean() / np.square(sound[: RATE // 50]).mean())
+
+    assert swelling(0.0) > 50
+    assert swelling(1.0) < 5
+
+
 def test_a_note_falls_silent_after_its_end() -> None:
     sound = render_score(Score([Part(16, [Note(0, 1, 60)])]), seconds=2.0, sample_rate=RATE)
     assert np.abs(sound[: RATE // 2]).max() > 100 * np.abs(sound[RATE:]).max()
