@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from jobs.clip_spool import spooled
 from jobs.dataset_progress import RecordingProgress
 from jobs.roots import remember_root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
@@ -97,13 +98,14 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
     spec = _clip_spec(request, source)
     store = open_store(request.store, create=True)
     census = Census()
+    info = _info(source, spec)
     with RecordingProgress(f"add {request.name}") as progress:
         results = progress.count(
             cut_recordings(source.root, source.list_recordings(), spec, threads=request.threads)
         )
-        info = _info(source, spec)
-        clips = _at_least_one(census.clips_of(results), census, source)
-        dataset = store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+        with spooled(census.clips_of(results)) as clips:
+            _require_clips(census, source)
+            dataset = store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
     if source.root.is_local:
         remember_root(dataset.fingerprint, source.root)
     return summary_of(request.name, info, census)
@@ -149,8 +151,7 @@ def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
     }
 
 
-def _at_least_one(clips: Iterator[Clip], census: Census, source: Source) -> Iterator[Clip]:
-    yield from clips
+def _require_clips(census: Census, source: Source) -> None:
     if census.clips:
         return
     where = f"{source.root.url}/{source.member}".rstrip("/")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.clip_spool import spooled
 from jobs.dataset_adding import Census, summary_of
 from jobs.dataset_progress import RecordingProgress
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
@@ -53,8 +54,8 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         _refuse_to_overwrite(request, store)
     with RecordingProgress(f"synth {request.name}") as progress:
         results = progress.count(_rendered_clips(request, store))
-        clips = census.clips_of(results)
-        store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+        with spooled(census.clips_of(results)) as clips:
+            store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
     return summary_of(request.name, info, census)
 
 

@@ -45,7 +45,10 @@ class Root:
                 ),
             )
         except (FileNotFoundError, IsADirectoryError) as error:
-            raise NotFound(f"There is no file {uri!r} in {self.url}.") from error
+            # Messages end up in the store, where no absolute path may stand.
+            raise NotFound(f"There is no file {uri!r} in the dataset's folder.") from error
+        except PermissionError as error:
+            raise InvalidInput(f"The file {uri!r} may not be read; change its permissions.") from error
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder of this name is there."""

@@ -2,15 +2,20 @@
 
 import os
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import boto3
+import numpy as np
 import pytest
 from moto.server import ThreadedMotoServer
 
+from pipelines.audio import decode_clip
+from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from pipelines.datasets.formats import open_source
 from pipelines.files import Root, open_root
 from store.errors import InvalidInput, NotFound
+from store.records import Recording
 
 NAMES = ["b/c d/é–ü 音.txt", "a.txt", "b/a.txt", "b/z.txt"]
 LARGE = bytes(range(251)) * 20_000
@@ -75,6 +80,29 @@ def test_a_large_file_in_a_bucket_is_read_in_ranges(bucket: str) -> None:
         for start in (4 << 20, 0, 3_333_333, 1 << 20):
             file.seek(start)
             assert file.read(100_000) == LARGE[start : start + 100_000]
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.mp3"])
+def test_recordings_in_a_bucket_give_the_clips_that_they_give_in_a_folder(
+    bucket: str, tmp_path: Path, write_audio: Callable[..., object], name: str
+) -> None:
+    write_audio(tmp_path / name, 6.0, rate=44_100, channels=2)
+    client = boto3.client("s3")
+    client.upload_file(str(tmp_path / name), "music", f"songs é/jazz/{name}")
+    client.upload_file(str(tmp_path / name), "music", "songs é/text.txt")
+    client.close()
+    (tmp_path / "jazz").mkdir()
+    (tmp_path / name).rename(tmp_path / "jazz" / name)
+    clips, samples = [], []
+    for source in (open_source(tmp_path), open_source("s3://music/songs é")):
+        recordings = [r for r in source.list_recordings() if isinstance(r, Recording) and name in r.uri]
+        (cut,) = cut_recordings(source.root, recordings, ClipSpec("d", 2.0, 2.0))
+        assert isinstance(cut, list)
+        clips.append(cut)
+        samples.append([decode_clip(source.root, clip, sample_rate=32_000) for clip in cut])
+    assert len(clips[0]) == 3
+    assert clips[0] == clips[1]
+    np.testing.assert_array_equal(samples[0], samples[1])
 
 
 @pytest.mark.parametrize("uri", ["../secret.txt", "b/../../secret.txt", "/etc/passwd", "a\0b"])

@@ -1,0 +1,208 @@
+"""`undertone dataset add` and `synth`, as a user types them."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from jobs.cli import main
+from jobs.roots import resolve_root
+from pipelines.audio import decode_clip
+from store import open_store
+
+Command = Callable[..., Any]
+
+
+@pytest.fixture
+def undertone(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line that should succeed; returns its JSON summary where --json is given."""
+
+    def run(*arguments: str | Path) -> Any:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        printed = capsys.readouterr()
+        assert exit_.value.code == 0, printed.err
+        return json.loads(printed.out) if "--json" in arguments else printed.out
+
+    return run
+
+
+@pytest.fixture
+def refused(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line that should fail with an exit code; returns what it says."""
+
+    def run(code: int, *arguments: str | Path) -> str:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(argument) for argument in arguments])
+        assert exit_.value.code == code
+        return capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def songs(tmp_path: Path) -> Path:
+    """Two labels in WAV, FLAC and MP3, one recording with a tail, and a text that poses as audio."""
+    folder = tmp_path / "my müsic"
+    for label, name, seconds in (
+        ("jazz", "a.wav", 2.0),
+        ("jazz", "b.flac", 3.25),
+        ("rock", "c d.mp3", 2.0),
+        ("rock", "short.wav", 0.5),
+    ):
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        noise = 0.1 * np.random.default_rng(len(name)).standard_normal(round(seconds * 16_000))
+        soundfile.write(folder / label / name, noise, 16_000)
+    (folder / "rock/essay.wav").write_text("no audio", encoding="utf-8")
+    return folder
+
+
+def test_a_folder_becomes_clips_labels_and_failures(tmp_path: Path, songs: Path, undertone: Command) -> None:
+    summary = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
+    assert (summary["format"], summary["recordings"], summary["clips"]) == ("folder", 3, 7)
+    assert summary["failures"] == {"probe: AudioError": 2}
+    assert summary["labels"] == {"label": {"jazz": {"no split": 5}, "rock": {"no split": 2}}}
+    dataset = open_store(tmp_path / "s").dataset("songs")
+    clips = list(dataset.clips())
+    assert [(clip.uri, clip.start_seconds, clip.tail_seconds) for clip in clips][:3] == [
+        ("jazz/a.wav", 0.0, 0.0),
+        ("jazz/a.wav", 1.0, 0.0),
+        ("jazz/b.flac", 0.0, 0.25),
+    ]
+    assert {failure.uri for failure in dataset.failures} == {"rock/essay.wav", "rock/short.wav"}
+    assert "shorter than one clip" in next(f.message for f in dataset.failures if "short" in f.uri)
+
+
+def test_the_audio_is_found_again_and_decodes(tmp_path: Path, songs: Path, undertone: Command) -> None:
+    undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1")
+    store = open_store(tmp_path / "s")
+    dataset = store.dataset("songs")
+    root = resolve_root(store, dataset)
+    assert all(len(decode_clip(root, clip, sample_rate=32_000)) == 32_000 for clip in dataset.clips())
+
+
+def test_no_absolute_path_stands_in_the_store(tmp_path: Path, songs: Path, undertone: Command) -> None:
+    (songs / "jazz/gone.wav").symlink_to(tmp_path / "nowhere.wav")
+    (songs / "rock/folder.wav").symlink_to(tmp_path)
+    undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1")
+    dataset = open_store(tmp_path / "s").dataset("songs")
+    assert [failure.error for failure in dataset.failures] == ["NotFound", "AudioError", "AudioError"]
+    for stored in (dataset.info, list(dataset.clips()), dataset.failures):
+        assert str(tmp_path) not in repr(stored)
+
+
+def test_adding_the_same_again_changes_nothing_and_something_else_is_refused(
+    tmp_path: Path, songs: Path, undertone: Command, refused: Command
+) -> None:
+    first = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
+    before = (tmp_path / "s/datasets/songs/dataset.json").read_bytes()
+    again = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
+    assert again == first
+    assert (tmp_path / "s/datasets/songs/dataset.json").read_bytes() == before
+    assert "already exists" in refused(
+        1, "dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "2"
+    )
+    undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "2", "--replace")
+    assert {clip.duration_seconds for clip in open_store(tmp_path / "s").dataset("songs").clips()} == {2.0}
+
+
+def test_a_relative_path_from_another_directory_works(
+    tmp_path: Path, songs: Path, undertone: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(songs)
+    undertone("dataset", "add", "../s", "songs", ".", "--clip-seconds", "1")
+    assert len(list(open_store(tmp_path / "s").dataset("songs").clips())) == 7
+
+
+def test_overlapping_clips_begin_a_hop_apart(tmp_path: Path, songs: Path, undertone: Command) -> None:
+    options = ("--clip-seconds", "1", "--hop-seconds", "0.5")
+    undertone("dataset", "add", tmp_path / "s", "songs", songs / "jazz", *options)
+    starts = [
+        c.start_seconds for c in open_store(tmp_path / "s").dataset("songs").clips() if c.uri == "a.wav"
+    ]
+    assert starts == [0.0, 0.5, 1.0]
+
+
+def test_a_folder_without_audio_leaves_no_dataset(tmp_path: Path, refused: Command) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts/a.txt").write_text("x", encoding="utf-8")
+    assert "There is no audio in" in refused(1, "dataset", "add", tmp_path / "s", "texts", tmp_path / "texts")
+    assert open_store(tmp_path / "s").datasets() == []
+
+
+def test_recordings_that_are_all_too_short_say_why(tmp_path: Path, songs: Path, refused: Command) -> None:
+    said = refused(1, "dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "60")
+    assert re.search(r"None of the 5 recordings .* gives a clip.*a\.wav.*shorter than one clip of 60 s", said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["songs", "{songs}", "--format", "musdb"], 2, "'auto', 'folder', 'table'"),
+        (["songs", "{songs}/nowhere"], 1, "does not exist"),
+        (["songs", "{songs}", "--clip-seconds", "-1"], 1, "clip_seconds is -1.0"),
+        (["a/b", "{songs}"], 1, "a/b"),
+        (["songs"], 2, "Missing argument 'PATH'"),
+    ],
+)
+def test_a_mistake_is_answered_with_what_would_be_right(
+    tmp_path: Path, songs: Path, refused: Command, arguments: list[str], code: int, said: str
+) -> None:
+    filled = [argument.replace("{songs}", str(songs)) for argument in arguments]
+    assert said in refused(code, "dataset", "add", tmp_path / "s", *filled)
+
+
+def test_progress_off_a_terminal_is_json_lines(tmp_path: Path, songs: Path) -> None:
+    command = [sys.executable, "-m", "jobs.cli", "dataset", "add", str(tmp_path / "s"), "songs", str(songs)]
+    result = subprocess.run([*command, "--clip-seconds", "1"], capture_output=True, text=True, check=True)
+    (line,) = result.stderr.splitlines()
+    assert json.loads(line).items() >= {"event": "progress", "recordings": 5, "failed": 2}.items()
+
+
+def test_help_shows_examples(undertone: Command) -> None:
+    for command in ("add", "synth"):
+        assert re.search(r"Examples:\n +undertone dataset ", undertone("dataset", command, "--help"))
+
+
+def test_rendered_music_lies_in_the_store_and_moves_with_it(tmp_path: Path, undertone: Command) -> None:
+    options = ("--concepts", "notes,tempos", "--clips", "4", "--clip-seconds", "1", "--seed", "3", "--json")
+    summary = undertone("dataset", "synth", tmp_path / "s", "theory", *options)
+    assert summary["labels"]["concept"].keys() == {"notes", "tempos"}
+    assert summary["clips"] == 4
+    shutil.move(tmp_path / "s", tmp_path / "moved")
+    store = open_store(tmp_path / "moved")
+    dataset = store.dataset("theory")
+    root = resolve_root(store, dataset)
+    assert root.url == f"{tmp_path}/moved/datasets/theory/audio"
+    for clip in dataset.clips():
+        assert np.abs(decode_clip(root, clip, sample_rate=32_000)).max() > 0.01
+
+
+def test_rendering_again_is_done_already_and_other_music_does_not_overwrite(
+    tmp_path: Path, undertone: Command, refused: Command
+) -> None:
+    options = ("--concepts", "notes", "--clips", "2", "--clip-seconds", "1")
+    first = undertone("dataset", "synth", tmp_path / "s", "theory", *options, "--json")
+    audio = {path: path.read_bytes() for path in (tmp_path / "s/datasets/theory/audio").rglob("*.flac")}
+    times = {path: path.stat().st_mtime_ns for path in audio}
+    assert undertone("dataset", "synth", tmp_path / "s", "theory", *options, "--json") == first
+    assert "already exists" in refused(
+        1, "dataset", "synth", tmp_path / "s", "theory", *options, "--seed", "1"
+    )
+    assert {path: path.stat().st_mtime_ns for path in audio} == times
+    undertone("dataset", "synth", tmp_path / "s", "theory", *options, "--seed", "1", "--replace")
+    assert {path: path.read_bytes() for path in audio} != audio
+
+
+def test_an_unknown_concept_names_the_known_ones(tmp_path: Path, refused: Command) -> None:
+    said = refused(1, "dataset", "synth", tmp_path / "s", "theory", "--concepts", "timbre")
+    assert "'timbre'" in said
+    assert "time_signatures" in said

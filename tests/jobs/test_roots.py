@@ -1,0 +1,75 @@
+"""Where a dataset's audio is: what was said, else what the store says, else what this user used."""
+
+import json
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from jobs.roots import remember_root, resolve_root, roots_file
+from pipelines.files import Root, open_root
+from store import Dataset, Store
+from store.errors import InvalidInput, NotFound
+
+
+@dataclass
+class Stub:
+    """What resolving a root reads of a store and of a dataset."""
+
+    name: str
+    info: dict[str, Any]
+    url: str
+
+
+def resolved(root: dict[str, str], *options: str, store_url: str = "/stores/s") -> Root:
+    stub = Stub("songs", {"root": root, "fingerprint": "f00d"}, store_url)
+    return resolve_root(cast(Store, stub), cast(Dataset, stub), options)
+
+
+def test_the_option_wins(tmp_path: Path) -> None:
+    remember_root("f00d", Root("/elsewhere"))
+    for root in ({"kind": "local"}, {"kind": "url", "url": "s3://b/p"}, {"kind": "store", "path": "audio"}):
+        assert resolved(root, "other=/nowhere", f"songs={tmp_path}").url == str(tmp_path)
+
+
+def test_a_url_and_a_folder_of_the_store_need_no_option(tmp_path: Path) -> None:
+    assert resolved({"kind": "url", "url": "s3://bucket/songs"}).url == "s3://bucket/songs"
+    (tmp_path / "datasets/songs/audio").mkdir(parents=True)
+    inside = {"kind": "store", "path": "datasets/songs/audio"}
+    assert resolved(inside, store_url=str(tmp_path)).url == f"{tmp_path}/datasets/songs/audio"
+    assert resolved(inside, store_url="s3://bucket/store/").url == "s3://bucket/store/datasets/songs/audio"
+
+
+def test_a_folder_is_remembered_for_this_user_outside_of_the_store(tmp_path: Path) -> None:
+    (tmp_path / "müsic").mkdir()
+    remember_root("f00d", open_root(tmp_path / "müsic"))
+    assert resolved({"kind": "local"}).url == f"{tmp_path}/müsic"
+    assert roots_file().is_relative_to(tmp_path / "state")
+
+
+def test_a_folder_nobody_named_or_that_is_gone_asks_for_the_option(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="add --root songs=PATH"):
+        resolved({"kind": "local"})
+    remember_root("f00d", Root(f"{tmp_path}/gone"))
+    with pytest.raises(NotFound, match=r"gone, which is gone; add --root songs=PATH"):
+        resolved({"kind": "local"})
+
+
+@pytest.mark.parametrize("option", ["songs", "=/music", "songs="])
+def test_an_option_that_names_no_path_is_refused(option: str) -> None:
+    with pytest.raises(InvalidInput, match="is not NAME=PATH"):
+        resolved({"kind": "local"}, option)
+
+
+def test_jobs_that_finish_together_forget_nothing() -> None:
+    threads = [
+        threading.Thread(target=remember_root, args=(f"dataset-{number}", Root(f"/{number}")))
+        for number in range(20)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert json.loads(roots_file().read_text()) == {f"dataset-{number}": f"/{number}" for number in range(20)}
