@@ -2,9 +2,10 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from store.errors import InvalidInput
 
@@ -46,7 +47,8 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
             "--address auto on a node of a running cluster, or HOST:PORT of its head node."
         ) from error
     try:
-        yield
+        with redirect_stdout(sys.stderr):  # Ray prints its warnings there, in the middle of our results
+            yield
     finally:
         ray.shutdown()
 

@@ -1,0 +1,147 @@
+"""`undertone sql` as a user calls it: arguments in, text and exit code out."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from store.opening import open_store
+from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+
+ROOT = Path(__file__).parents[2]
+GENRES = ("rock", "jazz", "jazz")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three clips with two-dimensional activations, in a folder with an awkward name."""
+    path = tmp_path_factory.mktemp("sql") / "my 'müsic' store"
+    store = open_store(path, create=True)
+    clips = [
+        Clip(f"clip{n}", f"{n}.wav", 0.0, 4.0, f"g{n}", "train", "0" * 64, 0.0, {"genre": genre})
+        for n, genre in enumerate(GENRES)
+    ]
+    info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
+    store.add_dataset("songs", info, clips, [])
+    array = ArraySpec("resid.mean", ("layer", "feature"), (1, 2), "float32", {"layers": [7]})
+    planned = [PlannedClip(clip.clip_id, clip.uri, 0.0, 4.0) for clip in clips]
+    run = store.create_run("3f2a", document={}, arrays=[array], clips=planned)
+    with run.begin(run.units()[0], provenance={}) as pending:
+        pending.add("resid.mean", 0, np.array([[[1, 0]], [[1, 1]], [[-1, 0]]], np.float32))
+        pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
+    return path
+
+
+def _undertone_sql(*arguments: str | Path, folder: Path = ROOT) -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "jobs.cli", "sql", *map(str, arguments)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    return subprocess.run(command, capture_output=True, cwd=folder, env=environment, timeout=120, check=False)
+
+
+def test_without_a_query_it_lists_documented_views(store: Path) -> None:
+    shown = _undertone_sql(store)
+    text = shown.stdout.decode()
+    assert shown.returncode == 0, shown.stderr
+    assert "clips: one row per clip" in text
+    assert "genre" in text
+    assert "label of songs" in text
+    listed = json.loads(_undertone_sql(store, "--format", "json").stdout)
+    assert {"table": "clips", "column": "genre", "type": "VARCHAR", "description": "label of songs"} in listed
+
+
+def test_a_query_is_answered_from_any_folder(store: Path, tmp_path: Path) -> None:
+    shown = _undertone_sql(
+        store, "SELECT genre, count(*) AS clips FROM clips GROUP BY 1 ORDER BY 1", folder=tmp_path
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert [line.split() for line in shown.stdout.decode().splitlines()] == [
+        ["genre", "clips"], ["jazz", "2"], ["rock", "1"], ["(2", "rows)"],
+    ]  # fmt: skip
+
+
+def test_programs_get_csv_json_and_parquet(store: Path, tmp_path: Path) -> None:
+    query = "SELECT clip_id, genre FROM clips ORDER BY clip_id"
+    expected = [{"clip_id": f"clip{n}", "genre": genre} for n, genre in enumerate(GENRES)]
+    as_csv = _undertone_sql(store, query, "--format", "csv").stdout.decode()
+    assert list(csv.DictReader(io.StringIO(as_csv))) == expected
+    assert json.loads(_undertone_sql(store, query, "--format", "json").stdout) == expected
+    piped = _undertone_sql(store, query, "--format", "parquet").stdout
+    assert pq.read_table(io.BytesIO(piped)).to_pylist() == expected
+    target = tmp_path / "out.parquet"
+    assert _undertone_sql(store, query, "--format", "parquet", "--output", target).stdout == b""
+    assert pq.read_table(target).to_pylist() == expected
+
+
+def test_the_nearest_clips_are_one_statement(store: Path) -> None:
+    shown = _undertone_sql(
+        store,
+        "--activations",
+        "3f:resid.mean:7=x",
+        "SELECT b.clip_id, round(array_cosine_similarity(a.vector, b.vector), 3) AS similarity "
+        "FROM x a, x b WHERE a.clip_id = 'clip0' ORDER BY similarity DESC",
+        "--format",
+        "json",
+    )
+    assert json.loads(shown.stdout) == [
+        {"clip_id": "clip0", "similarity": 1.0},
+        {"clip_id": "clip1", "similarity": 0.707},
+        {"clip_id": "clip2", "similarity": -1.0},
+    ]
+
+
+def test_a_user_s_own_table_can_be_joined(store: Path, tmp_path: Path) -> None:
+    (tmp_path / "moods.csv").write_text("clip,mood\nclip1,calm\n")
+    query = "SELECT genre, mood FROM clips JOIN moods ON clip = clip_id"
+    shown = _undertone_sql(store, query, "--table", "moods=moods.csv", "--format", "json", folder=tmp_path)
+    assert json.loads(shown.stdout) == [{"genre": "jazz", "mood": "calm"}]
+
+
+def test_rebuild_works_without_a_query_and_with_one(store: Path) -> None:
+    alone = _undertone_sql(store, "--rebuild")
+    assert alone.returncode == 0
+    assert b"Rebuilt" in alone.stdout
+    asked = _undertone_sql(store, "SELECT count(*) AS n FROM clips", "--rebuild", "--format", "json")
+    assert json.loads(asked.stdout) == [{"n": 3}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["SELECT * FROM clip"], 'Did you mean "clips"'),
+        (["DELETE FROM clips"], "only one SELECT"),
+        (["SELECT * FROM range(1_000_000_000_000)", "--timeout", "0.2"], "longer than 0.2 s"),
+        (["SELECT 1", "--activations", "3f:resid.mean=x"], "RUN:SITE.REDUCTION:LAYER=NAME"),
+        (["SELECT 1", "--activations", "3f:resid.mean:8=x"], "Layer 8"),
+        (["SELECT 1", "--table", "moods"], "NAME=PATH"),
+        (["SELECT 1", "--table", "moods=none.csv"], "none.csv"),
+        (
+            ["SELECT 1", "--activations", "3f:resid.mean:7=x", "--activations", "3f:resid.mean:7=x"],
+            "two tables",
+        ),
+    ],
+)
+def test_mistakes_end_with_one_line_and_exit_code_1(store: Path, arguments: list[str], message: str) -> None:
+    shown = _undertone_sql(store, *arguments)
+    assert shown.returncode == 1
+    assert shown.stdout == b""
+    assert message in shown.stderr.decode()
+    assert len(shown.stderr.decode().splitlines()) == 1
+
+
+@pytest.mark.parametrize("arguments", [["--timeout", "0"], ["SELECT 1", "--format", "xml"], ["a", "b"]])
+def test_wrong_usage_ends_with_exit_code_2(store: Path, arguments: list[str]) -> None:
+    assert _undertone_sql(store, *arguments).returncode == 2
+
+
+def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:
+    shown = _undertone_sql(tmp_path / "nothing", "SELECT 1")
+    assert shown.returncode == 1
+    assert b"no Undertone store" in shown.stderr
+    assert not (tmp_path / "nothing").exists()

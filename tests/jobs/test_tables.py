@@ -1,0 +1,130 @@
+"""The same table for eyes and for programs."""
+
+import csv
+import io
+import json
+import math
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from jobs.tables import to_csv, to_json, to_text, unique_names, write_result
+
+TABLE = pa.table(
+    {
+        "name": ["Für Elise", None, 'a "quoted", text'],
+        "count": [1, 2, None],
+        "score": [0.123456789, math.nan, math.inf],
+        "sites": [["attn", "resid"], [], None],
+        "good": [True, False, None],
+    }
+)
+
+
+def test_a_table_for_eyes_aligns_numbers_and_shortens_them() -> None:
+    lines = to_text(TABLE, width=200).splitlines()
+    assert lines[0].split() == ["name", "count", "score", "sites", "good"]
+    assert lines[1].split("  ")[0] == "Für Elise"
+    assert "0.123457" in lines[1]
+    assert "[attn, resid]" in lines[1]
+    assert lines[2].startswith("NULL")
+    assert lines[-1] == "(3 rows)"
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+def test_a_table_for_eyes_keeps_within_the_terminal(width: int) -> None:
+    table = pa.table({"text": ["words " * 60], "other": ["x" * 100], "number": [1]})
+    text = to_text(table, width=width)
+    assert max(len(line) for line in text.splitlines()[:-1]) <= width
+    assert text.count("x") >= 100
+
+
+def test_long_results_are_cut_with_a_note() -> None:
+    text = to_text(pa.table({"n": list(range(1000))}), width=80, rows=10)
+    assert text.splitlines()[-2:] == [
+        "9",
+        "(1000 rows, the first 10 shown; --format csv or json prints all)",
+    ] or (text.splitlines()[-2].strip() == "9")
+    assert "10 shown" in text
+
+
+def test_markup_in_data_is_shown_as_it_is() -> None:
+    assert "[bold]x[/bold]" in to_text(pa.table({"[red]": ["[bold]x[/bold]"]}), width=80)
+
+
+def test_long_vectors_are_abbreviated() -> None:
+    text = to_text(pa.table({"vector": [[float(n) for n in range(1024)]]}), width=200)
+    assert "[0, 1, 2, 3, … 1024 values]" in text
+
+
+def test_a_result_without_rows_shows_its_columns() -> None:
+    assert to_text(pa.table({"genre": pa.array([], pa.string())}), width=80).split() == [
+        "genre",
+        "(0",
+        "rows)",
+    ]
+
+
+def test_csv_can_be_read_back() -> None:
+    rows = list(csv.reader(io.StringIO(to_csv(TABLE))))
+    assert rows[0] == ["name", "count", "score", "sites", "good"]
+    assert rows[1] == ["Für Elise", "1", "0.123456789", '["attn", "resid"]', "true"]
+    assert rows[3] == ['a "quoted", text', "", "inf", "", ""]
+
+
+def test_json_is_strict_and_keeps_types() -> None:
+    rows = json.loads(to_json(TABLE.to_pylist()), parse_constant=pytest.fail)
+    assert rows[0] == {
+        "name": "Für Elise", "count": 1, "score": 0.123456789, "sites": ["attn", "resid"], "good": True,
+    }  # fmt: skip
+    assert rows[1]["score"] is None
+    assert rows[2]["score"] is None
+    assert json.loads(to_json([])) == []
+
+
+def test_json_knows_times_decimals_and_bytes() -> None:
+    row = {
+        "at": datetime(2026, 1, 2, tzinfo=UTC),
+        "sum": Decimal("3"),
+        "mean": Decimal("0.5"),
+        "raw": b"\x01\xff",
+    }
+    assert json.loads(to_json([row])) == [
+        {"at": "2026-01-02T00:00:00+00:00", "sum": 3, "mean": 0.5, "raw": "01ff"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["a", "a", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a_1", "a"], ["a", "a_1", "a_2"]),
+        (["a", "a", "a_1"], ["a", "a_2", "a_1"]),
+    ],
+)
+def test_columns_of_the_same_name_are_told_apart(names: list[str], expected: list[str]) -> None:
+    assert unique_names(names) == expected
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "parquet"])
+def test_an_output_file_holds_every_row(tmp_path: Path, form: str) -> None:
+    table = pa.table({"n": list(range(1000))})
+    path = tmp_path / f"all.{form}"
+    write_result(table, form, output=path)  # type: ignore[arg-type]
+    read = {
+        "csv": lambda: [int(row["n"]) for row in csv.DictReader(path.open())],
+        "json": lambda: [row["n"] for row in json.loads(path.read_text())],
+        "parquet": lambda: pq.read_table(path)["n"].to_pylist(),
+    }
+    assert read[form]() == list(range(1000))
+
+
+def test_parquet_keeps_vectors_of_fixed_length(tmp_path: Path) -> None:
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, 2.0, 3.0, 4.0], pa.float32()), 2)
+    write_result(pa.table({"vector": vectors}), "parquet", output=tmp_path / "v.parquet")
+    assert pq.read_table(tmp_path / "v.parquet")["vector"].type == pa.list_(pa.float32(), 2)
