@@ -107,8 +107,8 @@ def test_the_command_line_starts_without_the_heavy_libraries() -> None:
 
 
 def test_every_module_says_what_it_is_for() -> None:
-    for name in modules():
-        assert (ROOT / name).read_text(encoding="utf-8").startswith(('"""', 'r"""')), name
+    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in modules()}
+    assert [name for name, text in texts.items() if not text.startswith(('"""', 'r"""'))] == []
 
 
 def test_the_readme_tree_lists_every_module_with_a_phrase_and_nothing_else(readme: str) -> None:
@@ -120,27 +120,28 @@ def test_the_readme_tree_lists_every_module_with_a_phrase_and_nothing_else(readm
 
 
 def test_every_command_explains_itself_with_an_example() -> None:
-    for names, command in undertone_commands():
-        invocation = " ".join(("undertone", *names))
-        text = command.help or ""
-        assert "Example" in text, f"{invocation} --help has no example"
-        assert any(line.startswith(invocation) for line in shell_lines(text)), (
-            f"{invocation}: not in its example"
-        )
+    helps = {" ".join(("undertone", *names)): command.help or "" for names, command in undertone_commands()}
+    assert helps
+    assert [
+        invocation
+        for invocation, text in helps.items()
+        if "Example" not in text or not any(line.startswith(invocation) for line in shell_lines(text))
+    ] == []
 
 
 def test_every_option_has_a_help_text() -> None:
-    for names, command in undertone_commands():
-        for parameter in command.params:
-            if isinstance(parameter, click.Option):
-                assert parameter.help, f"undertone {' '.join(names)} {parameter.opts[0]}"
+    assert [
+        f"undertone {' '.join(names)} {parameter.opts[0]}"
+        for names, command in undertone_commands()
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.help
+    ] == []
 
 
 def test_every_command_stands_in_the_readme(readme: str) -> None:
     shown = shell_lines(readme)
-    for names, _ in undertone_commands():
-        invocation = " ".join(("undertone", *names))
-        assert any(line.startswith(invocation) for line in shown), f"{invocation} is not in the README"
+    invocations = [" ".join(("undertone", *names)) for names, _ in undertone_commands()]
+    assert [name for name in invocations if not any(line.startswith(name) for line in shown)] == []
 
 
 def test_every_command_line_that_is_shown_is_legal(readme: str) -> None:

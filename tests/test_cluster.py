@@ -84,7 +84,7 @@ def test_the_head_is_on_demand_and_takes_no_work(cluster: dict[str, Any]) -> Non
     assert "InstanceMarketOptions" not in head["node_config"]
 
 
-def test_ray_adds_no_set_up_amount_of_its_own(cluster: dict[str, Any], prepared: dict[str, Any]) -> None:
+def test_ray_adds_no_set_up_command_of_its_own(cluster: dict[str, Any], prepared: dict[str, Any]) -> None:
     for kind in ("head_setup_commands", "worker_setup_commands"):
         assert prepared[kind] == cluster["setup_commands"]
 

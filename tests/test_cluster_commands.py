@@ -122,6 +122,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     finally:
         node.stop()
         shutil.rmtree(node.ray_folder, ignore_errors=True)
+        shutil.rmtree(node.home, ignore_errors=True)
 
 
 def upload(node: Machine) -> None:
