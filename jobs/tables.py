@@ -58,9 +58,9 @@ def _write(table: pa.Table, form: Format, stream: BinaryIO) -> None:
     if form == "parquet":
         pq.write_table(table, stream)
     elif form == "json":
-        stream.write(to_json(table.to_pylist()).encode())
+        stream.write(to_json(_shortest_numbers(table).to_pylist()).encode())
     elif form == "csv":
-        stream.write(to_csv(table).encode())
+        stream.write(to_csv(_shortest_numbers(table)).encode())
     else:
         stream.write(to_text(table, width=_terminal_width(stream)).encode())
 
@@ -95,6 +95,15 @@ def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS) -> str:
         console.print(drawing)
     lines = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
     return lines + _row_note(table.num_rows, rows)
+
+
+def _shortest_numbers(table: pa.Table) -> pa.Table:
+    """FLOAT columns as DOUBLE by their decimal digits: 0.7, not 0.699999988079071."""
+    for place, field in enumerate(table.schema):
+        if pa.types.is_float32(field.type):
+            digits = table.column(place).cast(pa.string())
+            table = table.set_column(place, field.name, digits.cast(pa.float64()))
+    return table
 
 
 def _row_note(total: int, shown: int) -> str:

@@ -9,7 +9,7 @@ swap wins, and the next look at the versions mends what it may lack.
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from uuid import uuid4
 import duckdb
 
 from store.catalog_parts import list_parts
-from store.catalog_tables import VERSION_KEY, VIEWS, can_grow, fill_catalog
+from store.catalog_tables import TABLES_SQL, VERSION_KEY, VIEWS_SQL, fill_catalog
 
 if TYPE_CHECKING:
     from store.opening import Store
@@ -36,7 +36,7 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
     if rebuild or _recorded(path) != wanted:
         with _swapped_in(path) as new:
             if not rebuild:
-                _start_from(path, new, wanted)
+                _start_from(path, new, wanted[VERSION_KEY])
             fill_catalog(new, store.objects, wanted)
     return path
 
@@ -52,7 +52,8 @@ def catalog_path(store: "Store") -> Path:
 
 def _version() -> str:
     """Changes with the views and with the code that fills their tables: an older file is made anew."""
-    sources = [VIEWS, *(VIEWS.with_name(name) for name in ("catalog_parts.py", "catalog_tables.py"))]
+    code = (TABLES_SQL.with_name(name) for name in ("catalog_parts.py", "catalog_tables.py"))
+    sources = [TABLES_SQL, VIEWS_SQL, *code]
     return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 
@@ -71,11 +72,11 @@ def _recorded(path: Path) -> dict[str, str]:
         connection.close()
 
 
-def _start_from(path: Path, new: Path, wanted: Mapping[str, str]) -> None:
-    """Copy the present file as a beginning of the new one, if there is one that can be grown."""
+def _start_from(path: Path, new: Path, version: str) -> None:
+    """Copy the present file as a beginning of the new one, unless other code made it."""
     with suppress(FileNotFoundError):
         shutil.copyfile(path, new)
-    if not can_grow(_recorded(new), wanted):
+    if _recorded(new).get(VERSION_KEY) != version:
         new.unlink(missing_ok=True)
 
 

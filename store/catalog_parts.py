@@ -88,7 +88,7 @@ def _run_parts(objects: ObjectStore, run_id: str) -> dict[str, str]:
 
 
 def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
-    return {key: str(size) for key, size in objects.list(prefix) if key.endswith(ending)}
+    return {key: version for key, version in objects.versions(prefix) if key.endswith(ending)}
 
 
 def _read_part(objects: ObjectStore, key: str) -> PartRows:

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 (names are quoted, values are parameters)
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 
 import duckdb
@@ -11,23 +12,13 @@ import pyarrow as pa
 from store.catalog_parts import PART, RESULTS, read_parts
 from store.objects import ObjectStore
 
-VIEWS = Path(__file__).with_name("views.sql")
+TABLES_SQL = Path(__file__).with_name("tables.sql")
+VIEWS_SQL = Path(__file__).with_name("views.sql")
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""
 READ_AT_ONCE = 2000
+CLIPS = "/clips.parquet"
 _VIEW_NAMES = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"
-
-
-def can_grow(known: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Whether a catalog that holds `known` can be changed into one of `wanted`, instead of made anew.
-
-    Not when other code made it, and not when a part is gone that brought columns of its own.
-    """
-    changed = (key for key, version in known.items() if wanted.get(key) != version)
-    return VERSION_KEY in known and not any(
-        key == VERSION_KEY or key.endswith("/clips.parquet") or key.startswith(f"{RESULTS}/")
-        for key in changed
-    )
 
 
 def fill_catalog(path: Path, objects: ObjectStore, wanted: Mapping[str, str]) -> None:
@@ -35,22 +26,42 @@ def fill_catalog(path: Path, objects: ObjectStore, wanted: Mapping[str, str]) ->
     connection = duckdb.connect(path, config={"temp_directory": "", "python_enable_replacements": False})
     try:
         connection.execute("BEGIN")  # one write to the disk instead of one per statement
-        connection.execute(VIEWS.read_text(encoding="utf-8"))
+        connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
         known = dict(connection.execute("SELECT * FROM parts.state").fetchall())
-        _forget(connection, [key for key, version in known.items() if wanted.get(key) != version])
-        new = {key: version for key, version in wanted.items() if known.get(key) != version}
-        _load(connection, objects, new)
-        _drop_views(connection)  # they remember the columns their tables had
-        connection.execute(VIEWS.read_text(encoding="utf-8"))
-        _comment_columns(connection, _make_result_views(connection))
+        changed = {key for key in {*known, *wanted} if known.get(key) != wanted.get(key)}
+        changed |= _clear_flexible_tables(connection, changed, known, wanted)
+        _forget(connection, sorted(changed & known.keys()))
+        _load(connection, objects, {key: wanted[key] for key in sorted(changed & wanted.keys())})
+        _make_views(connection)
         connection.execute("COMMIT")
     finally:
         connection.close()
 
 
-def _drop_views(connection: duckdb.DuckDBPyConnection) -> None:
-    for (name,) in connection.execute(_VIEW_NAMES).fetchall():
-        connection.execute(f"DROP VIEW {_quoted(name)}")
+def _clear_flexible_tables(
+    connection: duckdb.DuckDBPyConnection,
+    changed: AbstractSet[str],
+    known: Mapping[str, str],
+    wanted: Mapping[str, str],
+) -> set[str]:
+    """Empty the tables whose columns must be found anew; returns the keys that have to be read again.
+
+    That is when a part of theirs is gone. For clips also when one is new: an integer label that becomes text
+    must not depend on whether it was a float in between ("90" or "90.0").
+    """
+    tables = {_flexible_table(key) for key in changed if key in known or key.endswith(CLIPS)} - {None}
+    for table in tables:
+        connection.execute(f"DROP TABLE IF EXISTS {table}")
+    connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
+    return {key for key in {*known, *wanted} if _flexible_table(key) in tables}
+
+
+def _flexible_table(key: str) -> str | None:
+    """The table of a part whose columns come with the data."""
+    if key.endswith(CLIPS):
+        return "parts.clips"
+    folder, _, rest = key.partition("/")
+    return f"{RESULTS}.{_quoted(rest.split('/')[0])}" if folder == RESULTS else None
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
@@ -76,31 +87,52 @@ def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapp
             for name, rows in tables.items():
                 collected.setdefault(name, []).append(rows)
         for name, blocks in collected.items():
-            _append(connection, name, pa.concat_tables(blocks, promote_options="permissive"))
-    state = pa.table({PART: found, "version": [new[key] for key in found]})
-    _append(connection, "state", state)
+            _append(connection, name, blocks)
+    _append(connection, "state", [pa.table({PART: found, "version": [new[key] for key in found]})])
 
 
-def _append(connection: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+def _append(connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[pa.Table]) -> None:
     """Add rows to a table; "clips" and results take on the columns and types of what comes."""
-    connection.register("incoming", rows.combine_chunks())
+    names = _register(connection, blocks)
+    incoming = " UNION ALL BY NAME ".join(f"SELECT * FROM {name}" for name in names)
     kind = name.removeprefix(f"{RESULTS}/")
     if kind != name:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
-        _unite(connection, f"{RESULTS}.{_quoted(kind)}")
+        _unite(connection, f"{RESULTS}.{_quoted(kind)}", incoming)
     elif name == "clips":
-        _unite(connection, "parts.clips")
+        _unite(connection, "parts.clips", incoming)
     else:
-        connection.execute(f"INSERT INTO parts.{name} BY NAME SELECT * FROM incoming")
-    connection.unregister("incoming")
+        connection.execute(f"INSERT INTO parts.{name} BY NAME {incoming}")
+    for registered in names:
+        connection.unregister(registered)
 
 
-def _unite(connection: duckdb.DuckDBPyConnection, table: str) -> None:
+def _register(connection: duckdb.DuckDBPyConnection, blocks: Sequence[pa.Table]) -> list[str]:
+    """Make blocks visible to SQL, those of equal columns and types as one table."""
+    alike: dict[str, list[pa.Table]] = {}
+    for block in blocks:
+        plain = block.replace_schema_metadata()
+        alike.setdefault(str(plain.schema), []).append(plain)
+    tables = {f"incoming_{number}": pa.concat_tables(group) for number, group in enumerate(alike.values())}
+    for name, table in tables.items():
+        connection.register(name, table.combine_chunks())
+    return list(tables)
+
+
+def _unite(connection: duckdb.DuckDBPyConnection, table: str, incoming: str) -> None:
     """Columns by name, types widened to what holds both: a label that is text anywhere is text."""
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM incoming LIMIT 0")
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({incoming}) LIMIT 0")
     connection.execute(
-        f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} UNION ALL BY NAME SELECT * FROM incoming"
+        f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} UNION ALL BY NAME {incoming}"
     )
+
+
+def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """All anew: a view remembers the columns that its tables had."""
+    for (name,) in connection.execute(_VIEW_NAMES).fetchall():
+        connection.execute(f"DROP VIEW {_quoted(name)}")
+    connection.execute(VIEWS_SQL.read_text(encoding="utf-8"))
+    _comment_columns(connection, _make_result_views(connection))
 
 
 def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

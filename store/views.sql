@@ -1,59 +1,5 @@
--- The catalog: tables in the schema "parts" hold what was read from the store's Parquet and JSON files, one
--- row group per file (column "_part": its key); views in "main" are what people query. Run from top to bottom
--- at every refresh. Views are made anew each time, because label columns come with the datasets.
---
+-- The views that people query; they are made anew at every refresh, because label columns come with the datasets.
 -- Every view and every column has a COMMENT: `undertone sql STORE` prints them.
-
-CREATE SCHEMA IF NOT EXISTS parts;
-
--- What the other tables were filled from; compared with what the store holds now.
-CREATE TABLE IF NOT EXISTS parts.state (_part VARCHAR, version VARCHAR);
-
--- Documentation of the columns that come with the data: labels, and whatever results say of themselves.
-CREATE TABLE IF NOT EXISTS parts.column_comments (
-    _part VARCHAR, table_name VARCHAR, column_name VARCHAR, comment VARCHAR
-);
-
-CREATE TABLE IF NOT EXISTS parts.datasets (
-    _part VARCHAR, dataset VARCHAR, format VARCHAR, clip_seconds DOUBLE, hop_seconds DOUBLE, fingerprint VARCHAR
-);
-
--- One column more for every label of any dataset.
-CREATE TABLE IF NOT EXISTS parts.clips (
-    _part VARCHAR, dataset VARCHAR, clip_id VARCHAR, uri VARCHAR, start_seconds DOUBLE, duration_seconds DOUBLE,
-    group_id VARCHAR, split VARCHAR, sha256 VARCHAR, tail_seconds DOUBLE
-);
-
-CREATE TABLE IF NOT EXISTS parts.dataset_failures (
-    _part VARCHAR, dataset VARCHAR, item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
-);
-
-CREATE TABLE IF NOT EXISTS parts.runs (_part VARCHAR, run_id VARCHAR, document JSON);
-
-CREATE TABLE IF NOT EXISTS parts.arrays (
-    _part VARCHAR, run_id VARCHAR, name VARCHAR, dimensions VARCHAR[], shape BIGINT[], dtype VARCHAR,
-    layers BIGINT[]
-);
-
--- "supplementary": planned later, to try failed clips again; all its clips stand in an earlier unit too.
-CREATE TABLE IF NOT EXISTS parts.planned_units (
-    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, first_row BIGINT, clips BIGINT, supplementary BOOLEAN
-);
-
-CREATE TABLE IF NOT EXISTS parts.planned_clips (
-    _part VARCHAR, run_id VARCHAR, clip_id VARCHAR, "row" BIGINT, unit_id VARCHAR
-);
-
-CREATE TABLE IF NOT EXISTS parts.commits (
-    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, failed BIGINT, silent BIGINT, bytes BIGINT,
-    committed_at DOUBLE, provenance JSON, seconds JSON
-);
-
--- Committed clips that are not simply "ok"; most clips have no row here.
-CREATE TABLE IF NOT EXISTS parts.clip_states (
-    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, clip_id VARCHAR, state VARCHAR,
-    item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
-);
 
 ------------------------------------------------------------------------------------------------------- datasets
 
@@ -125,7 +71,7 @@ CREATE OR REPLACE VIEW units AS
 SELECT
     p.run_id, p.unit_id, p.first_row, p.clips, p.supplementary, c.unit_id IS NOT NULL AS committed,
     coalesce(c.failed, 0) AS failed, coalesce(c.silent, 0) AS silent, coalesce(c.bytes, 0) AS bytes,
-    c.provenance ->> '$.device' AS device, c.provenance ->> '$.dtype' AS dtype, c.provenance ->> '$.host' AS host,
+    c.provenance ->> '$.device' AS device, c.provenance ->> '$.dtype' AS dtype, c.provenance ->> '$.torch' AS torch,
     make_timestamp((c.committed_at * 1e6)::BIGINT) AS committed_at, c.seconds
 FROM parts.planned_units p LEFT JOIN parts.commits c USING (run_id, unit_id);
 
@@ -141,7 +87,7 @@ COMMENT ON COLUMN units.silent IS 'clips of the unit that hold nothing but silen
 COMMENT ON COLUMN units.bytes IS 'bytes of its shards, all arrays together';
 COMMENT ON COLUMN units.device IS 'device that computed it, for example cpu or cuda';
 COMMENT ON COLUMN units.dtype IS 'number format the model ran in';
-COMMENT ON COLUMN units.host IS 'machine that computed it, where recorded';
+COMMENT ON COLUMN units.torch IS 'build of torch that computed it';
 COMMENT ON COLUMN units.committed_at IS 'when it was committed (UTC)';
 COMMENT ON COLUMN units.seconds IS 'time per stage: decode, encode, forward, write, wait';
 
@@ -184,7 +130,7 @@ SELECT
     coalesce(u.clips, 0) AS clips, coalesce(u.committed, 0) AS committed, coalesce(f.failed, 0) AS failed,
     coalesce(u.bytes, 0) AS bytes, coalesce(u.complete, false) AS complete,
     coalesce(u.units, 0) AS units, coalesce(u.committed_units, 0) AS committed_units,
-    r.document ->> '$.dataset.fingerprint' AS dataset_fingerprint, r.document
+    r.document ->> '$.dtype' AS dtype, r.document ->> '$.dataset.fingerprint' AS dataset_fingerprint, r.document
 FROM parts.runs r
 LEFT JOIN (
     SELECT
@@ -219,6 +165,7 @@ COMMENT ON COLUMN runs.bytes IS 'bytes of its committed shards';
 COMMENT ON COLUMN runs.complete IS 'true when every planned unit is committed';
 COMMENT ON COLUMN runs.units IS 'number of planned units';
 COMMENT ON COLUMN runs.committed_units IS 'number of committed units';
+COMMENT ON COLUMN runs.dtype IS 'number format the model runs in';
 COMMENT ON COLUMN runs.dataset_fingerprint IS 'content hash of the dataset when the run was planned';
 COMMENT ON COLUMN runs.document IS 'run.json: the whole resolved specification';
 
