@@ -21,16 +21,17 @@ TRAINING_ONLY = (
     "conditioners.args.merge_text_conditions_p",
     "conditioners.args.drop_desc_p",
 )
+PUBLISHED_CODEC_FILES = ("config.json", "*.safetensors")
 TEXT_ENCODER_FILES = ("config.json", "*.safetensors", "spiece.model", "tokenizer*", "special_tokens_map.json")
 
 
 def build_codec(package: Mapping[str, Any], *, device: str) -> Any:
     """The EnCodec of a checkpoint, always float32: lower precision flips codes."""
     with quiet_construction():
-        from audiocraft.models import CompressionModel, builders
+        from audiocraft.models import builders
 
         if "pretrained" in package:  # fine-tuned models may name a published codec instead of holding one
-            codec = _published_codec(CompressionModel, package["pretrained"], device)
+            codec = _published_codec(package["pretrained"], device)
         else:
             configuration = configuration_of(package)
             configuration.device = device
@@ -42,7 +43,7 @@ def build_codec(package: Mapping[str, Any], *, device: str) -> Any:
 def build_language_model(
     checkpoint: Checkpoint, package: Mapping[str, Any], *, device: str, dtype: str
 ) -> Any:
-    """The decoder with its conditioners: the blocks' weights in `dtype`, everything else float32."""
+    """The decoder with its conditioners: the blocks' matrices in `dtype`, everything else float32."""
     configuration = configuration_of(package)
     configuration.device, configuration.dtype = device, dtype
     with quiet_construction(), _stem_separator_for(configuration):
@@ -53,6 +54,7 @@ def build_language_model(
         for settings in text_encoder_settings(configuration):
             settings.name = _registered_text_encoder(checkpoint, settings.name)
         model = builders.get_lm_model(configuration)
+        _keep_norms_in_float32(model.transformer)
         _load(model, package["best_state"])
         _set_melody_for_inference(model)
     model.cfg = configuration
@@ -94,14 +96,19 @@ def _registered_text_encoder(checkpoint: Checkpoint, name: str) -> str:
     return str(folder)
 
 
-def _published_codec(compression_model: Any, name: str, device: str) -> Any:
-    try:
-        return compression_model.get_pretrained(name, device=device)
-    except OSError as error:
-        raise ModelError(
-            f"The checkpoint needs the codec {name!r}, which is neither in the Hugging Face cache nor can it "
-            f"be downloaded. With a network: hf download {name}"
-        ) from error
+def _published_codec(name: str, device: str) -> Any:
+    """A codec that lies in a Hugging Face repository of its own, in the format of transformers."""
+    from audiocraft.models import HFEncodecCompressionModel, HFEncodecModel
+
+    folder = hub_folder(name, PUBLISHED_CODEC_FILES)
+    return HFEncodecCompressionModel(HFEncodecModel.from_pretrained(folder)).to(device)
+
+
+def _keep_norms_in_float32(transformer: torch.nn.Module) -> None:
+    """The residual stream they read is float32, and autocast does not convert norms on CPUs."""
+    for part in transformer.modules():
+        if isinstance(part, torch.nn.LayerNorm):
+            part.float()
 
 
 def _set_melody_for_inference(model: Any) -> None:

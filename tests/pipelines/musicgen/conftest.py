@@ -1,0 +1,130 @@
+"""Tiny real MusicGens: the built-in pocket model, and checkpoints written in audiocraft's format."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from omegaconf import OmegaConf
+
+from pipelines.audiocraft_import import quiet_construction, register_text_encoder, without_stem_separator
+from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.pocket import random_pocket_folder
+from pipelines.pocket.configuration import TEXT_WIDTH, language_model_configuration
+
+Codes = NDArray[np.int16]
+WriteCheckpoint = Callable[..., Path]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Build the pocket model here and not in the user's cache."""
+    before = os.environ.get("XDG_CACHE_HOME")
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["XDG_CACHE_HOME"]
+    else:
+        os.environ["XDG_CACHE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """These passes are too small to gain from threads, and lose much on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def pocket_folder(_own_cache: None) -> Path:
+    return random_pocket_folder()
+
+
+@pytest.fixture(scope="session")
+def pocket(pocket_folder: Path) -> MusicGenModel:
+    return load_musicgen("pocket-random")
+
+
+@pytest.fixture
+def random_codes() -> Callable[..., Codes]:
+    def draw(clips: int, frames: int, *, codebooks: int = 4, seed: int = 0) -> Codes:
+        return np.random.default_rng(seed).integers(0, 256, (clips, codebooks, frames), dtype=np.int16)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def write_checkpoint(pocket_folder: Path) -> WriteCheckpoint:
+    """Write a two-layer model of width 32 with the pocket's codec; `change` edits its configuration first."""
+
+    def write(
+        folder: Path,
+        change: Callable[[dict[str, Any]], None] = lambda _: None,
+        *,
+        text_encoder: str = "./t5",
+    ) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pocket_folder / "compression_state_dict.bin", folder)
+        shutil.copytree(pocket_folder / "t5", folder / "t5")
+        configuration = language_model_configuration()
+        configuration["transformer_lm"].update(dim=32, num_heads=2, num_layers=2)
+        change(configuration)
+        package = {
+            "best_state": build(configuration, folder / "t5").state_dict(),
+            "xp.cfg": yaml_naming(configuration, text_encoder),
+            "version": "1.3.0",
+            "exported": True,
+        }
+        torch.save(package, folder / "state_dict.bin")
+        return folder
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_melody_checkpoint(write_checkpoint: WriteCheckpoint) -> WriteCheckpoint:
+    """The same with the conditioners of musicgen-melody: chroma and text, both before the audio."""
+
+    def change(configuration: dict[str, Any]) -> None:
+        chroma = {
+            "sample_rate": 16_000,
+            "n_chroma": 12,
+            "radix2_exp": 14,
+            "argmax": True,
+            "match_len_on_eval": False,
+            "eval_wavs": None,
+            "n_eval_wavs": 100,
+            "cache_path": None,
+        }
+        configuration["conditioners"] = {
+            "self_wav": {"model": "chroma_stem", "chroma_stem": chroma},
+            **configuration["conditioners"],
+        }
+        configuration["fuser"].update(prepend=["self_wav", "description"], cross=[])
+        configuration["transformer_lm"]["cross_attention"] = False
+
+    return lambda folder: write_checkpoint(folder, change)
+
+
+def build(configuration: dict[str, Any], text_encoder: Path) -> Any:
+    """The language model of a configuration, through audiocraft's builder, weights drawn by torch."""
+    register_text_encoder(str(text_encoder), TEXT_WIDTH)
+    with quiet_construction(), without_stem_separator():
+        from audiocraft.models.builders import get_lm_model
+
+        torch.manual_seed(0)
+        named = OmegaConf.create(yaml_naming(configuration, str(text_encoder)))
+        return get_lm_model(OmegaConf.merge(named, {"device": "cpu", "dtype": "float32"}))
+
+
+def yaml_naming(configuration: dict[str, Any], text_encoder: str) -> str:
+    named = OmegaConf.create(configuration)
+    named.conditioners.description.t5.name = text_encoder
+    return OmegaConf.to_yaml(named)

@@ -1,0 +1,278 @@
+"""Checkpoints in every place they may lie, whole and broken."""
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pipelines.checkpoints import HUB_NAMES
+from pipelines.musicgen import describe_model, load_musicgen
+from store.errors import ModelError, NotFound
+
+WriteCheckpoint = Callable[..., Path]
+
+MODEL_COMMIT = "4c8334b02c6ec4e8664a91979669a501ec497792"
+TEXT_COMMIT = "a9723ea7f1b39c1eae772870f3b547bf6ef7e6c1"
+CODEC_COMMIT = "0" * 40
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty Hugging Face cache."""
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    return folder
+
+
+def put(hub: Path, repository: str, commit: str, files: Path, *, reference: str | None = "main") -> Path:
+    """Lay a repository out as huggingface_hub does: blobs, symbolic links to them, and refs."""
+    root = hub / f"models--{repository.replace('/', '--')}"
+    snapshot = root / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    (root / "blobs").mkdir(exist_ok=True)
+    for number, file in enumerate(sorted(file for file in files.iterdir() if file.is_file())):
+        blob = root / "blobs" / f"{commit}-{number}"
+        shutil.copy(file, blob)
+        (snapshot / file.name).symlink_to(f"../../blobs/{blob.name}")
+    if reference:
+        (root / "refs").mkdir(exist_ok=True)
+        (root / "refs" / reference).write_text(commit)
+    return snapshot
+
+
+@pytest.fixture
+def published(hub: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path) -> Path:
+    """musicgen-small as a user without a network has it, and t5-base in a repository of its own."""
+    source = write_checkpoint(tmp_path / "source", text_encoder="t5-base")
+    put(hub, "t5-base", TEXT_COMMIT, source / "t5")
+    put(hub, "facebook/musicgen-small", MODEL_COMMIT, source)
+    return source
+
+
+@pytest.mark.usefixtures("published")
+def test_a_hub_name_loads_offline_and_records_the_revisions_it_used() -> None:
+    model = load_musicgen("facebook/musicgen-small")
+    assert model.info.name == "facebook/musicgen-small"
+    assert model.info.revision == MODEL_COMMIT
+    assert model.info.text_encoder == f"t5-base@{TEXT_COMMIT}"
+    assert not model.info.random_weights
+    assert model.conditions.encode("slow jazz")["description"][0].shape == (1, 3, 32)
+    assert model.info == describe_model("facebook/musicgen-small")
+
+
+def test_a_pinned_revision_is_used_although_main_has_moved_on(
+    hub: Path, published: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    before = describe_model("facebook/musicgen-small")
+    newer = write_checkpoint(tmp_path / "newer", text_encoder="t5-base")
+    package = torch.load(newer / "state_dict.bin")
+    package["best_state"]["emb.0.weight"] += 1
+    torch.save(package, newer / "state_dict.bin")
+    put(hub, "facebook/musicgen-small", "f" * 40, newer)
+    assert describe_model("facebook/musicgen-small").revision == "f" * 40
+    pinned = describe_model(f"facebook/musicgen-small@{MODEL_COMMIT}")
+    assert pinned == before
+    assert pinned.fingerprint != describe_model("facebook/musicgen-small").fingerprint
+
+
+def test_the_fingerprint_belongs_to_the_content_and_not_to_the_place(published: Path) -> None:
+    folder = describe_model(str(published))
+    assert folder.revision is None
+    assert folder.fingerprint == describe_model("facebook/musicgen-small").fingerprint
+    assert folder.codec_fingerprint == describe_model("facebook/musicgen-small").codec_fingerprint
+
+
+def test_a_codec_of_a_repository_of_its_own_is_found_in_the_hub_cache(
+    hub: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    from transformers import EncodecConfig, EncodecModel
+
+    torch.manual_seed(0)
+    shape = EncodecConfig(
+        sampling_rate=16_000,
+        audio_channels=1,
+        target_bandwidths=[0.8],
+        upsampling_ratios=[8, 5, 4, 4],
+        num_filters=4,
+        hidden_size=16,
+        codebook_size=256,
+        codebook_dim=16,
+        num_lstm_layers=1,
+        normalize=False,
+    )
+    EncodecModel(shape).save_pretrained(tmp_path / "encodec")
+    put(hub, "facebook/encodec_32khz", CODEC_COMMIT, tmp_path / "encodec")
+    folder = write_checkpoint(tmp_path / "tuned")
+    reference = {"pretrained": "facebook/encodec_32khz", "exported": True, "version": "1.3.0"}
+    torch.save(reference, folder / "compression_state_dict.bin")
+    model = load_musicgen(str(folder))
+    assert (model.info.frame_rate, model.info.codebook_size) == (25.0, 256)
+    assert model.encode(torch.rand(2, 1, 16_000) - 0.5).shape == (2, 4, 25)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_hub_model_that_is_nowhere_says_how_to_get_it() -> None:
+    with pytest.raises(ModelError, match=r"hf download facebook/musicgen-large state_dict\.bin"):
+        describe_model("facebook/musicgen-large")
+
+
+def test_a_text_encoder_that_is_nowhere_says_how_to_get_it(
+    hub: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    assert not list(hub.iterdir())
+    folder = write_checkpoint(tmp_path / "model", text_encoder="t5-base")
+    with pytest.raises(ModelError, match="hf download t5-base"):
+        describe_model(str(folder))
+
+
+def test_a_local_folder_with_odd_characters_loads(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "mein Modell – größer")
+    model = load_musicgen(str(folder))
+    assert (model.info.layers, model.info.width) == (2, 32)
+
+
+def test_fingerprints_follow_every_tensor(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+    folder = write_checkpoint(tmp_path / "model")
+    before = describe_model(str(folder))
+    change_tensor(folder / "state_dict.bin", "transformer.layers.1.linear2.weight")
+    decoder_changed = describe_model(str(folder))
+    assert decoder_changed.fingerprint != before.fingerprint
+    assert decoder_changed.codec_fingerprint == before.codec_fingerprint
+    change_tensor(folder / "compression_state_dict.bin", "quantizer.vq.layers.3._codebook.embed")
+    codec_changed = describe_model(str(folder))
+    assert codec_changed.fingerprint == decoder_changed.fingerprint
+    assert codec_changed.codec_fingerprint != before.codec_fingerprint
+
+
+def test_fingerprints_follow_the_text_encoder_beside_the_checkpoint(
+    write_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = write_checkpoint(tmp_path / "model")
+    other = Path(shutil.copytree(folder, tmp_path / "other"))
+    tensors = load_file(other / "t5" / "model.safetensors")
+    tensors["shared.weight"][0, 0] += 1
+    save_file(tensors, other / "t5" / "model.safetensors", metadata={"format": "pt"})
+    assert describe_model(str(folder)).fingerprint != describe_model(str(other)).fingerprint
+
+
+def change_tensor(path: Path, name: str) -> None:
+    package = torch.load(path)
+    package["best_state"][name].view(-1)[0] += 1
+    torch.save(package, path)
+
+
+def test_an_unknown_name_lists_the_choices() -> None:
+    with pytest.raises(NotFound) as raised:
+        describe_model("musicgen-tiny")
+    for choice in ("'musicgen-tiny'", "pocket", "pocket-random", *HUB_NAMES, "state_dict.bin"):
+        assert choice in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["facebook/musicgen-stereo-small", "facebook/musicgen-stereo-melody-large"])
+def test_stereo_models_are_refused_by_name(name: str) -> None:
+    with pytest.raises(ModelError, match="is a stereo model"):
+        load_musicgen(name)
+
+
+def test_a_stereo_model_in_a_folder_is_refused(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["interleave_stereo_codebooks"] = {"use": True, "per_timestep": False}
+        configuration["transformer_lm"]["n_q"] = 8
+        configuration["codebooks_pattern"]["delay"]["delays"] = [0, 0, 1, 1, 2, 2, 3, 3]
+
+    folder = write_checkpoint(tmp_path / "mono by name", change)
+    with pytest.raises(ModelError, match="is a stereo model"):
+        describe_model(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["transformer_lm"].update(norm_first=False), "no residual stream"),
+        (lambda c: c["codebooks_pattern"].update(modeling="unroll", unroll={}), "only a plain delay"),
+        (lambda c: c["codebooks_pattern"]["delay"].update(flatten_first=2), "only a plain delay"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused(
+    write_checkpoint: WriteCheckpoint, tmp_path: Path, change: Callable[[Any], None], message: str
+) -> None:
+    folder = write_checkpoint(tmp_path / "model", change)
+    with pytest.raises(ModelError, match=message):
+        describe_model(str(folder))
+
+
+def test_a_codec_with_too_few_codebooks_is_refused(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+    def change(configuration: dict[str, Any]) -> None:
+        configuration["transformer_lm"]["n_q"] = 5
+        configuration["codebooks_pattern"]["delay"]["delays"] = [0, 1, 2, 3, 4]
+
+    folder = write_checkpoint(tmp_path / "model", change)
+    with pytest.raises(ModelError, match="4 codebooks of 256 tokens against 5 of 256"):
+        describe_model(str(folder))
+
+
+@pytest.mark.parametrize("file", ["state_dict.bin", "compression_state_dict.bin"])
+def test_a_missing_file_is_named(write_checkpoint: WriteCheckpoint, tmp_path: Path, file: str) -> None:
+    folder = write_checkpoint(tmp_path / "model")
+    (folder / file).unlink()
+    with pytest.raises(ModelError, match=f"holds no {file}"):
+        describe_model(str(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 truncated"])
+def test_a_damaged_file_is_named(write_checkpoint: WriteCheckpoint, tmp_path: Path, content: bytes) -> None:
+    folder = write_checkpoint(tmp_path / "model")
+    (folder / "state_dict.bin").write_bytes(content)
+    with pytest.raises(ModelError, match=r"state_dict.bin cannot be read .* Download it again"):
+        describe_model(str(folder))
+
+
+def test_a_truncated_file_is_named(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+    file = write_checkpoint(tmp_path / "model") / "state_dict.bin"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ModelError, match="cannot be read"):
+        describe_model(str(file.parent))
+
+
+def test_a_file_that_is_no_audiocraft_checkpoint_is_refused(tmp_path: Path) -> None:
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "state_dict.bin")
+    with pytest.raises(ModelError, match="not in audiocraft's format"):
+        describe_model(str(tmp_path))
+
+
+class _Payload:
+    def __init__(self, witness: Path) -> None:
+        self.witness = witness
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (Path.touch, (self.witness,))  # type: ignore[return-value]
+
+
+def test_code_inside_a_checkpoint_is_not_run(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    torch.save({"best_state": _Payload(witness), "xp.cfg": ""}, tmp_path / "state_dict.bin")
+    with pytest.raises(ModelError, match="cannot be read"):
+        describe_model(str(tmp_path))
+    assert not witness.exists()
+    (tmp_path / "state_dict.bin").write_bytes(pickle.dumps(_Payload(witness)))
+    with pytest.raises(ModelError, match="cannot be read"):
+        describe_model(str(tmp_path))
+    assert not witness.exists()
+
+
+def test_tensors_that_do_not_fit_the_configuration_are_refused(
+    write_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    folder = write_checkpoint(tmp_path / "model")
+    package = torch.load(folder / "state_dict.bin")
+    del package["best_state"]["emb.0.weight"]
+    torch.save(package, folder / "state_dict.bin")
+    with pytest.raises(ModelError, match=r"do not fit its own configuration.*emb\.0\.weight"):
+        load_musicgen(str(folder))
