@@ -244,6 +244,15 @@ def test_probe_refuses_a_broken_file(tmp_path: Path, write_audio: Write, kind: s
         probe(file)
 
 
+def test_a_broken_mp3_is_refused_without_a_decoder_writing_to_the_terminal(
+    tmp_path: Path, write_audio: Write, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = damage_nothing_but(tmp_path, "cut.mp3", write_audio)
+    with path.open("rb") as file, pytest.raises(AudioError):
+        probe(file)
+    assert capfd.readouterr() == ("", "")
+
+
 def test_a_wav_written_into_a_pipe_is_no_broken_file(tmp_path: Path, write_audio: Write) -> None:
     write_audio(tmp_path / "a.wav", 1.0)
     content = bytearray((tmp_path / "a.wav").read_bytes())

@@ -54,7 +54,7 @@ def test_a_recording_is_cut_into_its_whole_clips(
 
 
 def test_a_rate_that_does_not_divide_the_clip_may_miss_half_a_sample() -> None:
-    info = AudioInfo(44_100, int(44_100 / 3), 1)
+    info = AudioInfo(44_101, 14_700, 1)  # a third of a second is 14,700.33 samples
     assert len(cut(RECORDING, info, "", ClipSpec("d", 1 / 3, 1 / 3))) == 1
 
 
