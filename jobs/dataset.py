@@ -72,7 +72,7 @@ def add(
       undertone dataset add music.store songs songs.csv --clip-seconds 5 --hop-seconds 2.5
       undertone dataset add music.store fma /data/fma/fma_small
       undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
-    """  # noqa: D301 (click wants the control character)
+    """
     from jobs.dataset_adding import AddRequest, add_dataset
 
     request = AddRequest(store, name, path, format_name, clip_seconds, hop_seconds, threads, replace)
@@ -112,7 +112,7 @@ def synth(
     Examples:
       undertone dataset synth music.store theory --clips 2000
       undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
-    """  # noqa: D301 (click wants the control character)
+    """
     from jobs.dataset_rendering import SynthRequest, synthesize_dataset
 
     chosen = _names(concepts) if concepts is not None else None
