@@ -3,24 +3,31 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from store.concurrency import map_concurrently
-from store.errors import Conflict, CorruptData, InvalidInput, MissingRows, NotFound
-from store.layout import ArrayLayout, array_layout, check_name, document_key, group_key, marker_key
+from store.document import check_same, whole_document
+from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
+from store.layout import (
+    ArrayLayout,
+    check_name,
+    document_key,
+    group_key,
+    layout_from_document,
+    marker_key,
+)
 from store.markers import Marker, read_marker
 from store.objects import ObjectStore
-from store.plan import cut_units, part_keys, plan_digest, read_part, rows_needed, write_part
+from store.plan import cut_units, part_keys, read_part, rows_needed, write_part
 from store.reader import read_rows
 from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
 from store.rows import RowIndex, index_rows
 from store.shards import Array
 from store.writer import Destination, PendingUnit
-from store.zarr_metadata import encoded_json, write_array, write_group
+from store.zarr_metadata import encoded_json, grow_arrays, write_group
 
 if TYPE_CHECKING:
     import xarray
@@ -32,14 +39,15 @@ UNIT_CLIPS = 64
 class Collection:
     """Reads and writes one collection. Plan and markers are read once and kept until `refresh`."""
 
-    def __init__(self, objects: ObjectStore, prefix: str, document: Mapping[str, Any]) -> None:
+    def __init__(self, objects: ObjectStore, prefix: str, document: dict[str, Any]) -> None:
         self.objects = objects
         self.prefix = prefix
         self.document = document
         """The content of run.json (codes.json …), arrays included."""
         self.unit_clips: int = document["unit_clips"]
-        self.arrays = {spec.name: spec for spec in map(_spec, document["arrays"])}
-        self.layouts = {name: array_layout(spec, self.unit_clips) for name, spec in self.arrays.items()}
+        layouts = [layout_from_document(array, self.unit_clips) for array in document["arrays"]]
+        self.layouts = {layout.spec.name: layout for layout in layouts}
+        self.arrays = {name: layout.spec for name, layout in self.layouts.items()}
         self.group = group_key(prefix)
         self._parts: dict[str, list[Unit]] | None = None
         self._markers: dict[str, Marker] | None = None
@@ -110,7 +118,7 @@ class Collection:
         known = self.units()
         units = cut_units(clips, self.unit_clips, len(known))
         if units:
-            self._grow(rows_needed(units, self.unit_clips))
+            grow_arrays(self.objects, self.group, self.layouts.values(), rows_needed(units, self.unit_clips))
             write_part(self.objects, self.prefix, len(part_keys(self.objects, self.prefix)), units)
             self.refresh()
         return units
@@ -247,10 +255,6 @@ class Collection:
         self.markers()[marker.unit_id] = marker
         self._index = None
 
-    def _grow(self, rows: int) -> None:
-        for layout in self.layouts.values():
-            write_array(self.objects, self.group, layout, rows)
-
 
 def create_collection(
     objects: ObjectStore,
@@ -267,16 +271,17 @@ def create_collection(
     """
     for name in prefix.split("/"):
         check_name(name, "a collection")
-    whole = _whole_document(document, arrays, clips, unit_clips)
+    whole = whole_document(document, arrays, clips, unit_clips)
     units = cut_units(clips, unit_clips, 0)
     collection = Collection(objects, prefix, whole)
     if not objects.exists(document_key(prefix)):
         write_part(objects, prefix, 0, units)
         write_group(objects, collection.group)
-        collection._grow(rows_needed(units, unit_clips))
+        grow_arrays(objects, collection.group, collection.layouts.values(), rows_needed(units, unit_clips))
         objects.create(document_key(prefix), [encoded_json(whole)])
-    _check_same(open_collection(objects, prefix), whole)
-    return collection
+    existing = open_collection(objects, prefix)
+    check_same(prefix, existing.document, whole)
+    return existing
 
 
 def open_collection(objects: ObjectStore, prefix: str) -> Collection:
@@ -286,50 +291,3 @@ def open_collection(objects: ObjectStore, prefix: str) -> Collection:
         return Collection(objects, prefix, json.loads(objects.get(key)))
     except (ValueError, KeyError) as error:
         raise CorruptData(f"{objects.url}/{key} is no document of a collection ({error}).") from error
-
-
-def _whole_document(
-    document: Mapping[str, Any], arrays: Sequence[ArraySpec], clips: Sequence[PlannedClip], unit_clips: int
-) -> dict[str, Any]:
-    ids = {clip.clip_id for clip in clips}
-    if unit_clips < 1 or not clips or len(ids) != len(clips):
-        raise InvalidInput(f"A plan needs clips with different ids: got {len(clips)} clips, {len(ids)} ids.")
-    if not arrays or len({spec.name for spec in arrays}) != len(arrays):
-        raise InvalidInput(
-            f"A collection needs arrays with different names: {[spec.name for spec in arrays]}."
-        )
-    added = {
-        "format": 1,
-        "unit_clips": unit_clips,
-        "clips": len(clips),
-        "plan_sha256": plan_digest(clips),
-        "arrays": [asdict(spec) for spec in arrays],
-    }
-    if taken := sorted(set(added) & set(document)):
-        raise InvalidInput(
-            f"The document of a collection must not have the fields {taken}: the store writes them."
-        )
-    whole: dict[str, Any] = json.loads(encoded_json({**document, **added}))
-    return whole
-
-
-def _check_same(existing: Collection, wanted: Mapping[str, Any]) -> None:
-    different = sorted(
-        key for key in {*existing.document, *wanted} if existing.document.get(key) != wanted.get(key)
-    )
-    if different:
-        raise Conflict(
-            f"{existing.prefix} already holds something else (different: {', '.join(different)}). "
-            "Remove that folder, or keep it and give the new one another id."
-        )
-
-
-def _spec(document: Mapping[str, Any]) -> ArraySpec:
-    return ArraySpec(
-        document["name"],
-        tuple(document["dimensions"]),
-        tuple(document["shape"]),
-        document["dtype"],
-        document["attributes"],
-        document["compression"],
-    )

@@ -6,7 +6,9 @@ layer of a shard is contiguous. Arrays without a layer axis count as having one 
 
 import math
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -112,6 +114,24 @@ def array_layout(spec: ArraySpec, unit_clips: int) -> ArrayLayout:
     return ArrayLayout(spec, unit_clips, shard_clips, 1)
 
 
+def layout_document(layout: ArrayLayout) -> dict[str, Any]:
+    """An array as it stands in the document of its collection."""
+    return asdict(layout.spec) | {"shard_clips": layout.shard_clips, "chunk_clips": layout.chunk_clips}
+
+
+def layout_from_document(array: Mapping[str, Any], unit_clips: int) -> ArrayLayout:
+    """The array that a document describes."""
+    spec = ArraySpec(
+        array["name"],
+        tuple(array["dimensions"]),
+        tuple(array["shape"]),
+        array["dtype"],
+        array["attributes"],
+        array["compression"],
+    )
+    return ArrayLayout(spec, unit_clips, array["shard_clips"], array["chunk_clips"])
+
+
 def check_spec(spec: ArraySpec) -> None:
     """Raise `InvalidInput` for an array that the format cannot hold."""
     check_name(spec.name, "an array")
@@ -155,12 +175,12 @@ def plan_key(prefix: str, part: int) -> str:
 
 
 def unit_name(number: int) -> str:
-    """ "unit-000000", numbered over all parts of the plan."""
+    """Id of a unit, "unit-000000", numbered over all parts of the plan."""
     return f"unit-{number:06d}"
 
 
 def _kind(prefix: str) -> str:
-    kind = prefix.split("/")[0]
+    kind = prefix.split("/", maxsplit=1)[0]
     if kind not in _GROUPS:
         raise InvalidInput(f"A collection lies below one of {', '.join(_GROUPS)}; {prefix!r} does not.")
     return kind

@@ -63,8 +63,7 @@ def write_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Uni
 
 def read_part(objects: ObjectStore, key: str) -> list[Unit]:
     """The units of one part of the plan, in order."""
-    table = pq.read_table(io.BytesIO(objects.get(key)), schema=SCHEMA)
-    return list(_units(table))
+    return list(_units(pq.ParquetFile(io.BytesIO(objects.get(key))).read()))
 
 
 def part_keys(objects: ObjectStore, prefix: str) -> list[str]:

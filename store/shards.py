@@ -17,11 +17,6 @@ ZSTD_LEVEL = 1
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-def checksum(self) -> str:
-    """CRC-32C of the object, eight hex digits."""
-    return checksum(self.buffers)
-
-
 def checksum(data: Buffer) -> str:
     """CRC-32C, eight hex digits."""
     return f"{crc32c(data):08x}"
@@ -45,11 +40,9 @@ class ShardBuffer:
 
     def encoded(self) -> Buffer:
         """The object to write; without compression it is this memory itself."""
-        return (
-            self._object.data
-            if self._layout.spec.compression == "none"
-            else encode_compressed(self._layout, self.stored)
-        )
+        if self._layout.spec.compression == "none":
+            return self._object.data
+        return encode_compressed(self._layout, self.stored)
 
 
 def shard_bytes(layout: ArrayLayout) -> int:
@@ -107,10 +100,15 @@ def is_fill(layout: ArrayLayout, values: Array) -> bool:
 
 
 def decompressed(data: Buffer) -> bytes:
-    """The bytes of one zstd inner chunk."""
+    """The bytes of one zstd inner chunk; raises `CorruptData`."""
     from numcodecs.zstd import decompress  # type: ignore[import-untyped]
 
-    return bytes(decompress(bytes(data)))
+    try:
+        return bytes(decompress(bytes(data)))
+    except RuntimeError as error:
+        raise CorruptData(
+            f"An inner chunk of a shard is not zstd ({error}): run `undertone verify`."
+        ) from error
 
 
 def _fills(layout: ArrayLayout, values: Array) -> Array:

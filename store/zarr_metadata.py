@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from store.errors import CorruptData, NotFound
@@ -24,6 +24,12 @@ def write_array(objects: ObjectStore, group: str, layout: ArrayLayout, rows: int
     key = f"{group}/{layout.spec.name}/zarr.json"
     if rows > array_rows(objects, group, layout.spec.name):
         objects.put(key, encoded_json(array_document(layout, rows)))
+
+
+def grow_arrays(objects: ObjectStore, group: str, layouts: Iterable[ArrayLayout], rows: int) -> None:
+    """Create or grow all arrays of a group."""
+    for layout in layouts:
+        write_array(objects, group, layout, rows)
 
 
 def array_rows(objects: ObjectStore, group: str, name: str) -> int:

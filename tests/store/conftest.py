@@ -45,7 +45,9 @@ class World:
         arrays = (
             ArraySpec("resid.mean", ("layer", "feature"), (count, 6), "float32", layers),
             ArraySpec("resid.frames", ("layer", "time", "feature"), (count, 5, 6), "float16", layers),
-            ArraySpec("mlp.segments", ("layer", "segment", "feature"), (count, 2, 6), "float32", layers, "zstd"),
+            ArraySpec(
+                "mlp.segments", ("layer", "segment", "feature"), (count, 2, 6), "float32", layers, "zstd"
+            ),
             ArraySpec("mlp.std", ("layer", "feature"), (count, 6), "float32", layers, "zstd"),
             ArraySpec("codes", ("codebook", "time"), (4, 9), "int16"),
         )
@@ -69,7 +71,9 @@ class World:
         with collection.begin(unit, provenance={"device": "cpu"}) as pending:
             for start in range(0, len(ids), blocks):
                 for name in collection.arrays:
-                    pending.add(name, start, self.block(collection, name, ids[start : start + blocks], failed))
+                    pending.add(
+                        name, start, self.block(collection, name, ids[start : start + blocks], failed)
+                    )
             return pending.commit([self.status(clip, failed) for clip in ids], {"forward": 0.5})
 
     def write_all(self, collection: Collection, *, failed: Sequence[str] = ()) -> list[Receipt]:

@@ -1,6 +1,8 @@
 """One suite for both kinds of storage."""
 
-import multiprocessing
+import json
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -98,27 +100,37 @@ def test_a_version_changes_exactly_when_the_object_does(objects: ObjectStore) ->
     assert before["b"] != after["b"]
 
 
-def _create_own(url: str, name: str, start: "multiprocessing.synchronize.Event") -> list[bool]:
-    objects = open_objects(url)
-    start.wait()
-    return [objects.create(f"contested/{number}", [name.encode() * 1000]) for number in range(10)]
-
-
-def _race(url: str, name: str, start: object, results: object) -> None:
-    results.put((name, _create_own(url, name, start)))  # type: ignore[attr-defined, arg-type]
+_RACER = """
+import json, sys
+from store.objects import open_objects
+url, name = sys.argv[1:]
+objects = open_objects(url)
+objects.exists("warm up")
+print("ready", flush=True)
+sys.stdin.readline()
+print(json.dumps([objects.create(f"contested/{number}", [name.encode() * 1000]) for number in range(10)]))
+"""
 
 
 def test_of_many_processes_exactly_one_creates_an_object(store_url: str) -> None:
-    context = multiprocessing.get_context("spawn")
-    start, results = context.Event(), context.Queue()
     names = ["a", "b", "c", "d"]
-    processes = [context.Process(target=_race, args=(store_url, name, start, results)) for name in names]
-    for process in processes:
-        process.start()
-    start.set()
-    won = dict(results.get(timeout=60) for _ in names)
-    for process in processes:
-        process.join()
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", _RACER, store_url, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    for racer in racers:
+        assert racer.stdout is not None
+        assert racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin is not None
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    won = {name: json.loads(racer.communicate()[0]) for name, racer in zip(names, racers, strict=True)}
 
     objects = open_objects(store_url)
     for number in range(10):
