@@ -43,20 +43,26 @@ def build_codec(package: Mapping[str, Any], *, device: str) -> Any:
 def build_language_model(
     checkpoint: Checkpoint, package: Mapping[str, Any], *, device: str, dtype: str
 ) -> Any:
-    """The decoder with its conditioners: the blocks' matrices in `dtype`, everything else float32."""
+    """The decoder of a checkpoint with its conditioners, as `assemble_language_model` places them."""
     configuration = configuration_of(package)
+    for settings in text_encoder_settings(configuration):
+        settings.name = _registered_text_encoder(checkpoint, settings.name)
+    model = assemble_language_model(configuration, device=device, dtype=dtype)
+    _load(model, package["best_state"])
+    return model
+
+
+def assemble_language_model(configuration: Any, *, device: str, dtype: str) -> Any:
+    """The modules of a configuration, not loaded yet: the blocks' matrices in `dtype`, all else float32."""
     configuration.device, configuration.dtype = device, dtype
     with quiet_construction(), _stem_separator_for(configuration):
         from audiocraft.models import builders, loaders
 
         for name in TRAINING_ONLY:
             loaders._delete_param(configuration, name)  # noqa: SLF001
-        for settings in text_encoder_settings(configuration):
-            settings.name = _registered_text_encoder(checkpoint, settings.name)
         model = builders.get_lm_model(configuration)
-        _keep_norms_in_float32(model.transformer)
-        _load(model, package["best_state"])
-        _set_melody_for_inference(model)
+    _keep_norms_in_float32(model.transformer)
+    _set_melody_for_inference(model)
     model.cfg = configuration
     return model.eval().requires_grad_(requires_grad=False)
 

@@ -112,13 +112,12 @@ def test_reductions_are_those_of_the_frames(pocket: MusicGenModel, random_codes:
     got = forward_activations(pocket, random_codes(3, 40), EVERYTHING, ["a", "b c", ""])
     for site in SITES:
         frames = got[f"{site}.frames"].double().numpy()
-        close = {"rtol": 1e-4, "atol": 1e-5}
-        np.testing.assert_allclose(got[f"{site}.mean"], frames.mean(axis=2), **close)
-        np.testing.assert_allclose(got[f"{site}.std"], frames.std(axis=2), **close)
+        np.testing.assert_allclose(got[f"{site}.mean"], frames.mean(axis=2), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(got[f"{site}.std"], frames.std(axis=2), rtol=1e-4, atol=1e-5)
         np.testing.assert_array_equal(got[f"{site}.last"], frames[:, :, -1])
         bounds = [37 * index // 5 for index in range(6)]
         bins = [frames[:, :, a:b].mean(axis=2) for a, b in pairwise(bounds)]
-        np.testing.assert_allclose(got[f"{site}.segments"], np.stack(bins, axis=2), **close)
+        np.testing.assert_allclose(got[f"{site}.segments"], np.stack(bins, axis=2), rtol=1e-4, atol=1e-5)
 
 
 def test_a_clip_computed_alone_agrees_with_the_clip_in_a_batch(

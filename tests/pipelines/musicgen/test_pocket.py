@@ -46,9 +46,9 @@ def test_weights_are_built_in_the_users_cache_and_only_once(
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "undertone"
-    builds = []
+    builds: list[Path] = []
     for _ in range(2):
-        build_once(cache_folder() / "model", builds.append)  # type: ignore[arg-type]
+        build_once(cache_folder() / "model", builds.append)
     assert len(builds) == 1
 
 
