@@ -99,7 +99,7 @@ class CodeSource:
     def _mixed(
         self, clips: Sequence[PlannedClip], clock: StageClock, quarantined: frozenset[str]
     ) -> tuple[Codes, list[ClipStatus]]:
-        """Codes of a unit that is cut differently from the stored ones: read what is there, compute the rest."""
+        """A unit cut differently from the stored ones: read what is there, compute the rest."""
         known = self._codes.statuses()
         statuses = [known.get(clip.clip_id, ClipStatus(clip.clip_id, "failed")) for clip in clips]
         codes = self._read(clips, statuses)

@@ -4,10 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 import pyarrow as pa
 
+from jobs.extract import Engine, ExtractOptions
 from jobs.options import engine_option
 from jobs.questions import questions
 from store.errors import JobFailed
@@ -20,22 +22,22 @@ DAMAGED = {
 }
 """Planted beside the music, to show that they stop nothing."""
 
-EPILOG = """
-\b
-Examples:
-  undertone demo
-  undertone demo ~/undertone-demo --clips 1000
-"""
 
-
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("folder", default="demo", type=click.Path(file_okay=False, path_type=Path))
-@click.option("--clips", default=CLIPS, show_default=True, type=click.IntRange(min=16), help="How many to render.")
+@click.option(
+    "--clips", default=CLIPS, show_default=True, type=click.IntRange(min=16), help="How many to render."
+)
 @engine_option
-def demo(folder: Path, clips: int, engine: str) -> None:
+def demo(folder: Path, clips: int, engine: Engine) -> None:
     """Render labelled clips into FOLDER, extract them, verify the store and ask it four questions.
 
     Running it again goes on where it stopped, or shows the answers anew.
+
+    \b
+    Examples:
+      undertone demo
+      undertone demo ~/undertone-demo --clips 1000
     """
     started = time.monotonic()
     audio, store = folder / "audio", folder / "music.store"
@@ -51,7 +53,9 @@ def demo(folder: Path, clips: int, engine: str) -> None:
         click.secho(f"\n{question}", bold=True)
         click.echo(sql)
         click.echo(answer, nl=False)
-    click.echo(f"\nThe store is {store}, the audio {audio} ({time.monotonic() - started:.0f} s). Ask it more:")
+    click.echo(
+        f"\nThe store is {store}, the audio {audio} ({time.monotonic() - started:.0f} s). Ask it more:"
+    )
     click.echo(f"  undertone sql {store}        lists its tables and columns")
     click.echo(f"  undertone status {store}     shows its runs")
 
@@ -66,13 +70,14 @@ def _step(title: str) -> Iterator[None]:
 
 def _render(audio: Path, clips: int) -> Path:
     """Write audio files and the table that describes them; finished renderings are kept."""
-    from pipelines.synthesis import render_dataset
     from pyarrow import parquet
+
+    from pipelines.synthesis import render_dataset
 
     table = audio / "clips.parquet"
     if table.is_file() and parquet.read_metadata(table).num_rows == clips + len(DAMAGED) + 1:
         return table
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"path": recording.uri, "group": recording.group, "split": recording.split, **recording.labels}
         for recording in render_dataset(audio, clips=clips, seed=0)
     ]
@@ -86,9 +91,9 @@ def _render(audio: Path, clips: int) -> Path:
     return table
 
 
-def _schema(rows: list[dict[str, object]]) -> pa.Schema:
+def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
     """Columns of all rows, with a type even where the first rows have no value."""
-    columns: dict[str, list[object]] = {}
+    columns: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
@@ -102,8 +107,7 @@ def _add(store: Path, table: Path) -> None:
     click.echo(f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}")
 
 
-def _extract(store: Path, engine: str) -> str:
-    from jobs.extract import ExtractOptions
+def _extract(store: Path, engine: Engine) -> str:
     from jobs.extraction import run_extraction
     from jobs.options import print_result
 

@@ -64,7 +64,7 @@ class Dispatcher:
         pool: Pool,
         units: Iterable[Unit],
         *,
-        is_committed: Callable[[Unit], bool] = lambda unit: False,
+        is_committed: Callable[[Unit], bool] = lambda _: False,
         suspects: frozenset[str] = frozenset(),
     ) -> None:
         """Prepare to run `units`; `is_committed` lets another driver's work be skipped.

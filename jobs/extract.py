@@ -10,16 +10,6 @@ from store.errors import InvalidInput
 
 Engine = Literal["ray", "inline"]
 
-EPILOG = """
-\b
-Examples:
-  undertone extract music.store songs
-  undertone extract music.store songs --model facebook/musicgen-small --sites resid,attn,mlp --dry-run
-  undertone extract music.store songs --layers 4-8 --reduce mean,segments --segments 10
-  undertone extract music.store songs --retry-failed
-  undertone extract s3://bucket/music songs --address auto --workers 8 --gpus-per-worker 1 --dtype bf16
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions:
@@ -58,7 +48,7 @@ class ExtractOptions:
             raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
 
 
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("store")
 @click.argument("dataset")
 @click.option(
@@ -118,6 +108,14 @@ def extract(dry_run: bool, format_: str, **values: Any) -> int:
 
     Running the same command again resumes: only what is not committed is computed. Codec tokens are
     stored once and reused by every later run over the same clips.
+
+    \b
+    Examples:
+      undertone extract music.store songs
+      undertone extract music.store songs --model facebook/musicgen-small --sites resid,attn,mlp --dry-run
+      undertone extract music.store songs --layers 4-8 --reduce mean,segments --segments 10
+      undertone extract music.store songs --retry-failed
+      undertone extract s3://bucket/music songs --address auto --workers 8 --gpus-per-worker 1 --dtype bf16
     """
     from jobs.extraction import describe_extraction, run_extraction
 

@@ -4,9 +4,9 @@ import json
 import re
 import string
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 from pipelines.capture import CaptureSpec, array_specs
 from pipelines.delay import Alignment
@@ -28,7 +28,7 @@ class ExtractionSpec:
     text: str
     batch_clips: int
     unit_clips: int
-    compression: str
+    compression: Literal["none", "zstd"]
 
     def document(self) -> dict[str, Any]:
         """The content of run.json, as JSON values."""
@@ -72,7 +72,8 @@ class ExtractionSpec:
 
     def arrays(self) -> list[ArraySpec]:
         """The arrays of the run."""
-        return list(array_specs(self.model, self.capture, self.alignment.frames))
+        specs = array_specs(self.model, self.capture, self.alignment.frames)
+        return [replace(spec, compression=self.compression) for spec in specs]
 
     def codes_array(self) -> ArraySpec:
         """Codec tokens of every clip, before the delay pattern."""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -123,7 +124,7 @@ class ExtractionWorker:
             texts = [clip.text for clip in unit.clips[first:last]]
             batch = np.maximum(codes[first:last], 0)
             with clock.stage("forward"):
-                copy = self._on_compute_thread(lambda b=batch, t=texts: self._forward(b, t))
+                copy = self._on_compute_thread(partial(self._forward, batch, texts))
                 arrays = copy()
             yield first, arrays
 

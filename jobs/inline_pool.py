@@ -67,7 +67,7 @@ def run_caught(worker: Worker, task: Task) -> Done | Failed:
     """Run a task and turn an exception into an event."""
     try:
         return Done(task, worker.run(task))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it travels to the driver as an event)
         return Failed(task, describe(error))
 
 

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -29,7 +29,7 @@ class Tally:
     working_since: float | None = None
     """When the first worker was ready; rates leave out the time models take to load."""
     lost_workers: int = 0
-    stage_seconds: Counter[str] = field(default_factory=Counter)
+    stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     started: float = field(default_factory=time.monotonic)
 
     def see_workers(self, count: int) -> None:
@@ -43,7 +43,8 @@ class Tally:
         self.clips += receipt.clips
         self.failed += receipt.failed
         self.bytes_written += receipt.bytes_written
-        self.stage_seconds.update(receipt.seconds)
+        for stage, seconds in receipt.seconds.items():
+            self.stage_seconds[stage] += seconds
 
     def snapshot(self) -> dict[str, Any]:
         """Rates, pressure and remaining time as JSON values; times in seconds."""
@@ -68,7 +69,8 @@ class Tally:
     def pressure(self) -> dict[str, float]:
         """Share of the workers' time per stage; the largest is the bottleneck."""
         total = sum(self.stage_seconds.values()) or 1.0
-        return {stage: round(seconds / total, 3) for stage, seconds in self.stage_seconds.most_common()}
+        busiest = sorted(self.stage_seconds.items(), key=lambda item: -item[1])
+        return {stage: round(seconds / total, 3) for stage, seconds in busiest}
 
 
 class ProgressReport:

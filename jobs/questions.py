@@ -27,7 +27,8 @@ FAILURES = """\
 SELECT stage, error, count(*) AS files, any_value(uri) AS example FROM failures GROUP BY stage, error"""
 
 SIZES = """\
-SELECT run_id, clips, failed, len(layers) AS layers, bytes, bytes // clips AS bytes_per_clip, complete, random_weights
+SELECT run_id, clips, failed, len(layers) AS layers, bytes, bytes // clips AS bytes_per_clip,
+       complete, random_weights
 FROM runs"""
 
 

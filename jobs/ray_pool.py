@@ -36,7 +36,7 @@ class UnitActor:
         try:
             self._worker = self._factory()
             self._worker.load()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (the driver decides what it means)
             return describe(error)
         return None
 
@@ -75,7 +75,7 @@ class RayPool:
 
         self._ray = ray
         self._factory = ray.put(factory)
-        self._remote = ray.remote(UnitActor).options(
+        self._remote: Any = ray.remote(UnitActor).options(
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,
             max_restarts=0,
@@ -149,7 +149,7 @@ class RayPool:
         member.tasks[member.actor.run.remote(task)] = task
 
     def _place_alone(self) -> None:
-        """Give each lonely task a worker with nothing in flight; keep one worker from being fed until then."""
+        """Give each lonely task an idle worker; until there is one, stop feeding the least busy."""
         ready = [m for m in self._members if m.loading is None]
         held = [m for m in ready if m.reserved and not m.tasks]
         while self._alone and ready:

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 from store.errors import InvalidInput
 
@@ -30,7 +31,9 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
         yield
         return
     local = address == "local"
-    options = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"} if local else {}
+    options: dict[str, Any] = {}
+    if local:
+        options = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

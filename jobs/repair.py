@@ -5,15 +5,8 @@ import click
 from jobs.options import format_option, print_result
 from jobs.verify import chosen
 
-EPILOG = """
-\b
-Examples:
-  undertone repair music.store
-  undertone repair music.store songs-musicgen-small && undertone extract music.store songs
-"""
 
-
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("store")
 @click.argument("run", required=False)
 @format_option
@@ -21,6 +14,11 @@ def repair(store: str, run: str | None, format_: str) -> None:
     """Verify a run, or all, and withdraw the units that are damaged; `extract` then computes them again.
 
     Refuses while a driver is at work on the run. Intact units are not touched.
+
+    \b
+    Examples:
+      undertone repair music.store
+      undertone repair music.store songs-musicgen-small && undertone extract music.store songs
     """
     from store import open_store
     from store.verification import repair as repair_collection

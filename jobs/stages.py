@@ -1,7 +1,7 @@
 """Two small tools of a worker: a clock per stage, and work done ahead of its consumer."""
 
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ class StageClock:
     """Adds up the wall time a unit spends in each stage, in seconds."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -14,20 +14,19 @@ if TYPE_CHECKING:
 
 AT_WORK_SECONDS = 30.0
 
-EPILOG = """
-\b
-Examples:
-  undertone status music.store
-  undertone status music.store songs-musicgen-small --format json
-"""
 
-
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("store")
 @click.argument("run", required=False)
 @format_option
 def status(store: str, run: str | None, format_: str) -> None:
-    """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail."""
+    """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail.
+
+    \b
+    Examples:
+      undertone status music.store
+      undertone status music.store songs-musicgen-small --format json
+    """
     from store import open_store
 
     opened = open_store(store)
@@ -75,8 +74,10 @@ def detail(run: "Collection") -> dict[str, Any]:
         **overall,
         "bytes": overall["bytes"],
         "units": f"{len(markers)} of {len(run.units())}",
-        "arrays": {name: f"(clip, {', '.join(spec.dimensions)}) {spec.shape} {spec.dtype}"
-                   for name, spec in run.arrays.items()},
+        "arrays": {
+            name: f"(clip, {', '.join(spec.dimensions)}) {spec.shape} {spec.dtype}"
+            for name, spec in run.arrays.items()
+        },
         "worker_seconds": {stage: round(value, 1) for stage, value in seconds.most_common()},
         "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
         "text": run.document["text"] or "(none)",

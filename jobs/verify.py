@@ -11,15 +11,8 @@ if TYPE_CHECKING:
     from store import Store
     from store.collection import Collection
 
-EPILOG = """
-\b
-Examples:
-  undertone verify music.store
-  undertone verify music.store songs-musicgen-small
-"""
 
-
-@click.command(epilog=EPILOG)
+@click.command()
 @click.argument("store")
 @click.argument("run", required=False)
 @format_option
@@ -27,6 +20,11 @@ def verify(store: str, run: str | None, format_: str) -> int:
     """Re-read committed shards of one run, or of every run and all codes, and compare checksums.
 
     Exits 1 if anything disagrees; `undertone repair` then queues what is damaged.
+
+    \b
+    Examples:
+      undertone verify music.store
+      undertone verify music.store songs-musicgen-small
     """
     from store import open_store
 

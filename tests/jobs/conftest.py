@@ -1,7 +1,7 @@
 """A small world for jobs: eleven one-second recordings, one of them silent, as a dataset of a fresh store."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +48,7 @@ def audio(recordings: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_store(audio: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+def make_store(audio: Path, tmp_path: Path) -> Callable[[str], str]:
     """Make stores that hold the dataset "tones", by name."""
 
     def make(name: str) -> str:
@@ -56,7 +56,7 @@ def make_store(audio: Path, tmp_path: Path) -> Iterator[Callable[[str], str]]:
         add_dataset(AddRequest(store, "tones", str(audio), clip_seconds=1.0))
         return store
 
-    yield make
+    return make
 
 
 @pytest.fixture

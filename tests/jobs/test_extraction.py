@@ -55,7 +55,9 @@ def test_stored_activations_are_what_the_model_computes_for_each_clip(store: str
         codes = model.encode(torch.from_numpy(samples)[None, None])
         spec = CaptureSpec(("resid", "attn", "mlp"), tuple(range(model.info.layers)), ("mean", "std"))
         for name, expected in forward_activations(model, codes, spec).items():
-            np.testing.assert_allclose(run.read_clips(name, [clip_id])[0], expected[0], atol=2e-4, err_msg=uri)
+            np.testing.assert_allclose(
+                run.read_clips(name, [clip_id])[0], expected[0], atol=2e-4, err_msg=uri
+            )
 
 
 def test_the_summary_counts_clips_and_tells_silence_apart(store: str) -> None:
@@ -83,7 +85,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
 def test_running_the_same_command_again_computes_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = extract(store)
     before = array_bytes(store)
-    monkeypatch.setattr("jobs.extraction.InlinePool", None)
+    monkeypatch.setattr("jobs.extraction.worker_pool", None)
     assert extract(store)["run"] == summary["run"]
     assert array_bytes(store) == before
 

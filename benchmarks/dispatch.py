@@ -1,0 +1,103 @@
+"""What the driver costs: scaling from one to three workers of fixed cost, and its own work per unit.
+
+python -m benchmarks.dispatch [--repetitions N]
+"""
+
+import argparse
+import time
+from functools import partial
+
+from benchmarks.measure import interleaved, median_interval, ratio_line
+from jobs.dispatch import Dispatcher
+from jobs.progress import ProgressReport, Tally
+from jobs.ray_pool import RayPool, Resources
+from jobs.ray_session import ray_session
+from jobs.tasks import Task
+from store.records import PlannedClip, Receipt, Unit
+
+UNIT_SECONDS, UNITS_PER_WORKER, WORKERS = 0.25, 24, 3
+EMPTY_UNITS = 500
+
+
+class FixedCostWorker:
+    """A model that takes a fixed time, whatever the machine: only the scheduling can differ."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.until = 0.0
+
+    def load(self) -> None:
+        """Nothing to load."""
+
+    def run(self, task: Task) -> Receipt | None:
+        """Take the device's next free slot, as calls on a compute thread do."""
+        begin = max(self.until, time.monotonic())
+        self.until = begin + self.seconds
+        time.sleep(max(0.0, self.until - time.monotonic()))
+        return Receipt(task.unit.unit_id, len(task.unit.clips), failed=0, bytes_written=0, won=True)
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+def main() -> None:
+    """Print efficiency and cost per unit."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repetitions", type=int, default=5)
+    options = parser.parse_args()
+    with ray_session("local", cpus=WORKERS):
+        rates = interleaved(
+            {str(n): partial(units_per_second, n) for n in (1, WORKERS)}, repetitions=options.repetitions
+        )
+        costs = [driver_milliseconds_per_unit() for _ in range(options.repetitions)]
+    one, many = rates.values()
+    print(ratio_line(f"efficiency of {WORKERS} workers", many, [WORKERS * rate for rate in one]))
+    low, high = median_interval(costs)
+    typical = sorted(costs)[len(costs) // 2]
+    print(f"driver: {typical:.2f} ms of processor time per unit (95 % {low:.2f} to {high:.2f})")
+
+
+def units_per_second(workers: int) -> float:
+    """Rate over a fixed amount of work per worker, from the moment all workers are ready."""
+    pool = pool_of(workers, UNIT_SECONDS)
+    while pool.workers() < workers:
+        pool.wait(0.1)
+    count = workers * UNITS_PER_WORKER
+    started = time.monotonic()
+    finished = sum(1 for _ in Dispatcher(pool, units(count)).run())
+    elapsed = time.monotonic() - started
+    pool.close()
+    assert finished >= count
+    return count / elapsed
+
+
+def driver_milliseconds_per_unit() -> float:
+    """Processor time of this process per unit that costs its worker nothing, progress included."""
+    pool = pool_of(1, 0.0)
+    while not pool.workers():
+        pool.wait(0.1)
+    tally = Tally(clips_total=EMPTY_UNITS * 64, clips_before=0, clip_seconds=30.0)
+    begin = time.process_time()
+    with ProgressReport(tally, title="benchmark") as report:
+        for _ in Dispatcher(pool, units(EMPTY_UNITS)).run():
+            tally.see_workers(pool.workers())
+            report.update()
+    spent = time.process_time() - begin
+    pool.close()
+    return 1e3 * spent / EMPTY_UNITS
+
+
+def pool_of(workers: int, seconds: float) -> RayPool:
+    factory = partial(FixedCostWorker, seconds)
+    return RayPool(factory, resources=Resources(cpus=1.0), wanted=lambda: workers, units=10_000)
+
+
+def units(count: int) -> list[Unit]:
+    clips = tuple(PlannedClip(f"{i:016x}", "genre/track.wav", 0.0, 30.0) for i in range(64))
+    return [Unit(f"unit-{u:06d}", 64 * u, clips) for u in range(count)]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""What an extraction says: warnings before it, events during it, a summary after it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from jobs.dispatch import Committed, GivenUp, Lost, Outcome, Quarantined
+from jobs.extraction_plan import Extraction
+from jobs.extraction_spec import template_fields
+from jobs.options import readable_bytes
+from jobs.progress import ProgressReport, Tally
+from store.collection import Collection
+
+
+def announce(work: Extraction) -> None:
+    """Say beforehand what a reader of the results must know."""
+    spec = work.spec
+    if spec.model.random_weights:
+        click.echo(f"Note: {spec.model.name} has random weights; its activations mean nothing.", err=True)
+    leaks = template_fields(spec.text)
+    if leaks:
+        click.echo(
+            f"Warning: the text condition names {', '.join(leaks)}: a probe for it can read the prompt "
+            "instead of the music.",
+            err=True,
+        )
+
+
+def count(outcome: Outcome, tally: Tally, report: ProgressReport) -> None:
+    """Add an outcome to the tally, and report what is out of the ordinary."""
+    match outcome:
+        case Committed(receipt):
+            tally.add(receipt)
+        case Lost(unit, reason):
+            tally.lost_workers += 1
+            report.event("worker_lost", {"unit": unit.unit_id, "reason": reason})
+        case Quarantined(unit, clip_ids):
+            report.event("quarantined", {"unit": unit.unit_id, "clips": sorted(clip_ids)})
+        case GivenUp(unit, problem):
+            report.event(
+                "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
+            )
+    report.update()
+
+
+def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequence[GivenUp]) -> dict[str, Any]:
+    """The result of the command, as JSON values."""
+    run.refresh()
+    states = Counter(status.state for status in run.statuses().values())
+    missing = run.missing_units()
+    summary: dict[str, Any] = {
+        "run": work.spec.run_id(),
+        "model": work.spec.model.name + (" (random weights)" if work.spec.model.random_weights else ""),
+        "clips": sum(states.values()),
+        "failed": states["failed"],
+        "silent": states["silent"],
+        "written": readable_bytes(tally.bytes_written),
+        "seconds": round(time.monotonic() - tally.started, 1),
+        "clips_per_second": tally.snapshot()["clips_per_second"],
+        "complete": not missing,
+    }
+    if given_up:
+        first = given_up[0]
+        summary["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"
+    if states["failed"]:
+        summary["next"] = (
+            "extract --retry-failed tries the failed clips again; view failures tells why they failed"
+        )
+    return summary
