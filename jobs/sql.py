@@ -18,7 +18,14 @@ from store.user_table import read_user_table
 @click.command()
 @click.argument("store")
 @click.argument("query", required=False)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="table",
+    show_default=True,
+    help="How to write the result; the table for eyes shows its first rows only.",
+)
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result here, all rows of it."
 )
@@ -60,10 +67,10 @@ def sql(
     \b
     Examples:
       undertone sql music.store "SELECT split, genre, count(*) FROM clips GROUP BY ALL"
-      undertone sql music.store --activations 3f2a:resid.mean:12=x
-        "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity
+      undertone sql music.store --activations songs:resid.mean:12=x \\
+        "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
          FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
-    """
+    """  # noqa: D301 (click wants the control character, so the text cannot be raw)
     opened = open_store(store)
     started = time.monotonic()
     catalog = refresh_catalog(opened, rebuild=rebuild)

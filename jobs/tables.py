@@ -23,6 +23,7 @@ Format = Literal["table", "csv", "json", "parquet"]
 FORMATS: tuple[Format, ...] = ("table", "csv", "json", "parquet")
 SHOWN_ROWS = 100
 SHOWN_LIST_ITEMS = 4
+SHOWN_CHARACTERS = 120
 PIPE_WIDTH = 10_000
 
 
@@ -89,7 +90,7 @@ def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS) -> str:
         right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         drawing.add_column(Text(field.name), justify="right" if right else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
-        drawing.add_row(*(Text(_shown(value)) for value in row))
+        drawing.add_row(*(Text(_cut(_shown(value))) for value in row))
     console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawing)
@@ -132,6 +133,11 @@ def _shown(value: Any) -> str:
     return (
         str(_plain(value)) if not isinstance(value, dict) else json.dumps(_plain(value), ensure_ascii=False)
     )
+
+
+def _cut(text: str) -> str:
+    """Long text (run.json, an error's story) without its end; the other formats have it whole."""
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
 def _csv_field(value: Any) -> Any:

@@ -50,6 +50,10 @@ def test_long_results_are_cut_with_a_note() -> None:
     assert note == "(1000 rows, the first 10 shown; --format csv or json prints all)"
 
 
+def test_long_texts_are_cut() -> None:
+    assert to_text(pa.table({"document": ["x" * 5000]}), width=1000).split()[1] == "x" * 119 + "…"
+
+
 def test_markup_in_data_is_shown_as_it_is() -> None:
     assert "[bold]x[/bold]" in to_text(pa.table({"[red]": ["[bold]x[/bold]"]}), width=80)
 

@@ -1,0 +1,625 @@
+"""The catalog agrees with the store's files, whatever happens while it is made."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from store.catalog import refresh_catalog
+from store.collection import Collection
+from store.errors import CorruptData
+from store.objects import ObjectStore, open_objects
+from store.opening import Store, open_store
+from store.query import describe_views, run_query
+from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
+
+LAYERS, WIDTH, UNIT_CLIPS = (0, 5, 11), 4, 4
+DOCUMENT = {
+    "dataset": {"name": "songs", "fingerprint": "d5"},
+    "model": {"name": "pocket", "fingerprint": "f00d", "random_weights": True},
+    "dtype": "float32",
+}
+ARRAYS = [
+    ArraySpec("resid.mean", ("layer", "feature"), (3, WIDTH), "float32", {"layers": list(LAYERS)}),
+    ArraySpec("attn.std", ("layer", "feature"), (3, WIDTH), "float32", {"layers": list(LAYERS)}),
+]
+
+
+def _clips(dataset: str, count: int, **labels: Sequence[Any]) -> list[Clip]:
+    return [
+        Clip(
+            clip_id(dataset, f"{number // 2}.wav", 4.0 * (number % 2), 4.0),
+            f"{number // 2}.wav",
+            4.0 * (number % 2),
+            4.0,
+            f"artist {number // 4}",
+            "test" if number % 2 else "train",
+            f"{number:064x}",
+            0.5,
+            {name: values[number % len(values)] for name, values in labels.items()},
+        )
+        for number in range(count)
+    ]
+
+
+SONGS = _clips("songs", 10, genre=["rock", "jazz", None], tempo=[90, 120])
+
+
+def _add(store: Store, name: str, clips: Sequence[Clip], *, replace: bool = False) -> None:
+    info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
+    broken = Failure("broken.wav", "probe", "AudioError", f"{name}: it's empty", "broken.wav")
+    store.add_dataset(name, info, clips, [broken], replace=replace)
+
+
+def _plan(store: Store, run_id: str = "abcd1234") -> Collection:
+    planned = [PlannedClip(c.clip_id, c.uri, c.start_seconds, c.duration_seconds) for c in SONGS]
+    return store.create_run(run_id, document=DOCUMENT, arrays=ARRAYS, clips=planned, unit_clips=UNIT_CLIPS)
+
+
+def _commit(run: Collection, unit: Unit, *, failed: Sequence[int] = (), silent: Sequence[int] = ()) -> None:
+    block = np.ones((len(unit.clips), 3, WIDTH), np.float32)
+    block[list(failed)] = np.nan
+    with run.begin(unit, provenance={"device": "cpu", "dtype": "float32", "torch": "2.1"}) as pending:
+        for array in ARRAYS:
+            pending.add(array.name, 0, block)
+        statuses = [
+            _status(c.clip_id, c.uri, failed=i in failed, silent=i in silent)
+            for i, c in enumerate(unit.clips)
+        ]
+        pending.commit(statuses, {"forward": 0.5})
+
+
+def _status(clip: str, uri: str, *, failed: bool, silent: bool) -> ClipStatus:
+    if failed:
+        return ClipStatus(clip, "failed", Failure(clip, "decode", "AudioError", "truncated", uri))
+    return ClipStatus(clip, "silent" if silent else "ok")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """Ten clips in three units: the first has a failed and a silent clip, the last is not committed."""
+    return _filled(open_store(tmp_path / "a store", create=True))
+
+
+def _filled(store: Store) -> Store:
+    _add(store, "songs", SONGS)
+    run = _plan(store)
+    first, second, _ = run.units()
+    _commit(run, first, failed=[1], silent=[2])
+    _commit(run, second)
+    return store
+
+
+def _ask(store: Store, sql: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = run_query(refresh_catalog(store), sql).to_pylist()
+    return rows
+
+
+def _everything(catalog: Path) -> dict[str, list[str]]:
+    """Each view's rows as sorted text: two catalogs of the same store must agree in it."""
+    return {
+        view.name: sorted(map(str, run_query(catalog, f'FROM "{view.name}"').to_pylist()))
+        for view in describe_views(catalog)
+    }
+
+
+def test_clips_have_their_labels_as_columns(store: Store) -> None:
+    rows = _ask(store, "SELECT * FROM clips")
+    expected = [
+        {
+            "dataset": "songs", "clip_id": c.clip_id, "uri": c.uri, "start_seconds": c.start_seconds,
+            "duration_seconds": 4.0, "group_id": c.group, "split": c.split, "sha256": c.sha256,
+            "tail_seconds": 0.5, **c.labels,
+        }
+        for c in SONGS
+    ]  # fmt: skip
+    assert sorted(map(str, rows)) == sorted(map(str, expected))
+
+
+def test_datasets_are_counted(store: Store) -> None:
+    (row,) = _ask(store, "SELECT * EXCLUDE (fingerprint) FROM datasets")
+    assert row == {
+        "dataset": "songs", "format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "clips": 10,
+        "recordings": 5, "groups": 3, "hours": pytest.approx(40 / 3600), "failures": 1,
+    }  # fmt: skip
+
+
+def test_labels_stand_in_long_form_without_nulls(store: Store) -> None:
+    rows = _ask(store, "SELECT clip_id, name, value, number FROM labels")
+    genres = [(c.clip_id, "genre", c.labels["genre"], None) for c in SONGS if c.labels["genre"]]
+    tempos = [(c.clip_id, "tempo", str(c.labels["tempo"]), float(str(c.labels["tempo"]))) for c in SONGS]
+    assert sorted(tuple(row.values()) for row in rows) == sorted([*genres, *tempos])
+
+
+def test_a_label_that_is_text_in_one_dataset_and_a_number_in_another_is_text(store: Store) -> None:
+    _ask(store, "FROM clips")
+    _add(store, "loops", _clips("loops", 2, tempo=["fast", "slow"], mood=["calm"]))
+    rows = _ask(store, "SELECT dataset, tempo, mood, genre FROM clips WHERE split = 'train' ORDER BY ALL")
+    assert rows[0] == {"dataset": "loops", "tempo": "fast", "mood": "calm", "genre": None}
+    assert {row["tempo"] for row in rows[1:]} == {"90"}
+    numbers = _ask(store, "SELECT dataset, number FROM labels WHERE name = 'tempo' AND number > 100")
+    assert {(row["dataset"], row["number"]) for row in numbers} == {("songs", 120.0)}
+
+
+def test_a_dataset_without_labels_or_clips_is_no_trouble(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "bare", create=True)
+    assert _ask(store, "FROM labels") == []
+    _add(store, "bare", _clips("bare", 2))
+    assert _ask(store, "FROM labels") == []
+    assert _ask(store, "SELECT count(*) AS clips FROM clips") == [{"clips": 2}]
+
+
+def test_runs_tell_how_far_they_are(store: Store) -> None:
+    (row,) = _ask(store, "SELECT * EXCLUDE (document, bytes) FROM runs")
+    assert row == {
+        "run_id": "abcd1234", "dataset": "songs", "model": "pocket", "model_fingerprint": "f00d",
+        "random_weights": True, "sites": ["attn", "resid"], "reductions": ["mean", "std"],
+        "layers": [0, 5, 11], "clips": 10, "committed": 8, "failed": 1, "complete": False,
+        "units": 3, "committed_units": 2, "dtype": "float32", "dataset_fingerprint": "d5",
+    }  # fmt: skip
+
+
+def test_bytes_are_those_of_the_shards_on_disk(store: Store) -> None:
+    shards = [path for path in Path(store.url).rglob("activations.zarr/*/c*") if path.is_file()]
+    (row,) = _ask(store, "SELECT bytes FROM runs")
+    assert row["bytes"] == sum(path.stat().st_size for path in shards) > 0
+    assert _ask(store, "SELECT sum(bytes)::BIGINT AS bytes FROM units") == [row]
+
+
+def test_units_show_what_was_planned_and_committed(store: Store) -> None:
+    rows = _ask(
+        store,
+        "SELECT unit_id, first_row, clips, committed, failed, silent, device, "
+        "seconds ->> '$.forward' AS forward "
+        "FROM units ORDER BY first_row",
+    )
+    assert [tuple(row.values()) for row in rows] == [
+        ("unit-000000", 0, 4, True, 1, 1, "cpu", "0.5"),
+        ("unit-000001", 4, 4, True, 0, 0, "cpu", "0.5"),
+        ("unit-000002", 8, 2, False, 0, 0, None, None),
+    ]
+
+
+def test_arrays_show_axes_and_layers(store: Store) -> None:
+    (row,) = _ask(store, "SELECT * EXCLUDE (run_id) FROM arrays WHERE site = 'attn'")
+    assert row == {
+        "name": "attn.std", "site": "attn", "reduction": "std", "dimensions": ["layer", "feature"],
+        "shape": [3, 4], "dtype": "float32", "layers": [0, 5, 11],
+    }  # fmt: skip
+
+
+def test_failures_of_listing_and_of_runs_stand_together(store: Store) -> None:
+    rows = _ask(store, "FROM failures ORDER BY stage")
+    clip = SONGS[1]
+    assert rows == [
+        {
+            "dataset": "songs", "run_id": "abcd1234", "item": clip.clip_id, "uri": clip.uri,
+            "stage": "decode", "error": "AudioError", "message": "truncated", "unit_id": "unit-000000",
+            "retried": False,
+        },
+        {
+            "dataset": "songs", "run_id": None, "item": "broken.wav", "uri": "broken.wav", "stage": "probe",
+            "error": "AudioError", "message": "songs: it's empty", "unit_id": None, "retried": False,
+        },
+    ]  # fmt: skip
+
+
+def test_rows_say_what_the_run_itself_says(store: Store) -> None:
+    run = store.run("abcd")
+    rows = _ask(store, "SELECT clip_id, row, unit_id, state FROM rows WHERE state <> 'pending'")
+    assert sorted(rows, key=lambda row: row["row"]) == run.rows().to_pylist()
+    pending = _ask(store, "SELECT row FROM rows WHERE state = 'pending' ORDER BY row")
+    assert [row["row"] for row in pending] == [8, 9]
+
+
+def test_a_retried_clip_counts_with_its_newest_row(store: Store) -> None:
+    run = store.run("abcd")
+    _commit(run, run.units()[2])
+    failed = run.units()[0].clips[1]
+    (extra,) = run.append_units([failed])
+    question = "SELECT clips, committed, failed, complete, units FROM runs"
+    assert _ask(store, question) == [
+        {"clips": 10, "committed": 10, "failed": 1, "complete": False, "units": 4}
+    ]
+    assert _ask(store, f"SELECT row, state FROM rows WHERE clip_id = '{failed.clip_id}'") == [
+        {"row": 1, "state": "failed"}
+    ]
+    _commit(run, extra)
+    assert _ask(store, question) == [
+        {"clips": 10, "committed": 10, "failed": 0, "complete": True, "units": 4}
+    ]
+    assert _ask(store, f"SELECT row, state FROM rows WHERE clip_id = '{failed.clip_id}'") == [
+        {"row": 12, "state": "ok"}
+    ]
+    assert _ask(store, "SELECT retried FROM failures WHERE run_id IS NOT NULL") == [{"retried": True}]
+    assert _ask(store, "SELECT count(*) AS n, count(DISTINCT clip_id) AS ids FROM rows") == [
+        {"n": 10, "ids": 10}
+    ]
+
+
+def test_every_view_and_column_is_documented(store: Store) -> None:
+    views = describe_views(refresh_catalog(store))
+    assert {view.name for view in views} == {
+        "datasets", "clips", "labels", "runs", "arrays", "units", "rows", "failures",
+    }  # fmt: skip
+    undocumented = [view.name for view in views if not view.comment]
+    undocumented += [f"{v.name}.{column.name}" for v in views for column in v.columns if not column.comment]
+    assert undocumented == []
+    comments = {
+        column.name: column.comment for view in views if view.name == "clips" for column in view.columns
+    }
+    assert comments["genre"] == "label of songs"
+
+
+# ---------------------------------------------------------------------- staying in step
+
+
+def _nothing(key: str) -> None:
+    del key
+
+
+class CountingObjects:
+    """Objects of a store that remember what was read, and call back before each read."""
+
+    def __init__(self, objects: ObjectStore, before: Callable[[str], object] = _nothing) -> None:
+        self._objects = objects
+        self._before = before
+        self.read: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._objects, name)
+
+    def get(self, key: str) -> bytes:
+        self._before(key)
+        self.read.append(key)
+        return self._objects.get(key)
+
+
+def _watched(store: Store, before: Callable[[str], object] = _nothing) -> tuple[Store, CountingObjects]:
+    objects = CountingObjects(store.objects, before)
+    return Store(objects), objects
+
+
+def test_an_unchanged_store_is_only_listed(store: Store) -> None:
+    path = refresh_catalog(store)
+    before = path.stat()
+    watched, objects = _watched(store)
+    assert refresh_catalog(watched) == path
+    assert objects.read == ["datasets/songs/dataset.json"]
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_only_new_parts_are_read(store: Store) -> None:
+    refresh_catalog(store)
+    run = store.run("abcd")
+    _commit(run, run.units()[2], silent=[1])
+    watched, objects = _watched(store)
+    path = refresh_catalog(watched)
+    assert [key for key in objects.read if not key.startswith("datasets/")] == [
+        "runs/abcd1234/commits/unit-000002.json"
+    ]
+    assert run_query(path, "SELECT complete FROM runs").to_pylist() == [{"complete": True}]
+
+
+def test_step_by_step_gives_the_same_as_all_at_once(store: Store) -> None:
+    refresh_catalog(store)
+    for name, tempo in (("floats", 99.5), ("texts", "fast")):
+        _add(store, name, _clips(name, 3, tempo=[tempo]))
+        refresh_catalog(store)
+    run = store.run("abcd")
+    _commit(run, run.append_units([run.units()[0].clips[1]])[0])
+    refresh_catalog(store)
+    _write_result(store, "probes", "one", {"layer": [3], "score": [0.5]})
+    grown = _everything(refresh_catalog(store))
+    assert grown == _everything(refresh_catalog(store, rebuild=True))
+    assert len(grown["probes"]) == 1
+
+
+def test_a_marker_that_repair_took_away_is_gone_from_the_catalog(store: Store) -> None:
+    refresh_catalog(store)
+    store.objects.delete("runs/abcd1234/commits/unit-000000.json")
+    assert _ask(store, "SELECT committed, failed FROM runs") == [{"committed": 4, "failed": 0}]
+    assert _ask(store, "FROM failures WHERE run_id IS NOT NULL") == []
+
+
+def _exchange_marker(store: Store) -> None:
+    """What repair and another commit do: the marker of the second unit with other content of equal length."""
+    key = "runs/abcd1234/commits/unit-000001.json"
+    other = store.objects.get(key).replace(b'"torch": "2.1"', b'"torch": "2.2"')
+    assert len(other) == store.objects.size(key)
+    store.objects.delete(key)
+    store.objects.create(key, [other])
+
+
+def test_a_marker_written_anew_with_the_same_length_is_read_again(store: Store) -> None:
+    refresh_catalog(store)
+    _exchange_marker(store)
+    builds = _ask(store, "SELECT torch FROM units WHERE committed ORDER BY unit_id")
+    assert builds == [{"torch": "2.1"}, {"torch": "2.2"}]
+
+
+def test_what_is_said_about_a_dataset_may_change_without_its_clips(store: Store) -> None:
+    refresh_catalog(store)
+    store.objects.put(
+        "datasets/songs/dataset.json",
+        store.objects.get("datasets/songs/dataset.json").replace(b'"folder"', b'"gtzan"'),
+    )
+    watched, objects = _watched(store)
+    rows = run_query(refresh_catalog(watched), "SELECT format, clips FROM datasets").to_pylist()
+    assert rows == [{"format": "gtzan", "clips": 10}]
+    assert set(objects.read) == {"datasets/songs/dataset.json"}
+
+
+def test_a_replaced_dataset_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "s", create=True)
+    _add(store, "songs", SONGS)
+    refresh_catalog(store)
+    _add(store, "songs", _clips("songs", 2, mood=["calm"]), replace=True)
+    assert _ask(store, "SELECT DISTINCT name FROM labels") == [{"name": "mood"}]
+    assert "genre" not in run_query(refresh_catalog(store), "FROM clips").column_names
+    assert _ask(store, "SELECT clips FROM datasets") == [{"clips": 2}]
+
+
+def test_a_run_whose_plan_is_not_sealed_yet_is_not_shown(store: Store) -> None:
+    _plan(store, "ef01")
+    store.objects.delete("runs/ef01/run.json")
+    assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
+    assert _ask(store, "SELECT DISTINCT run_id FROM units") == [{"run_id": "abcd1234"}]
+
+
+def test_a_marker_that_appears_while_the_catalog_is_made_is_shown_next_time(store: Store) -> None:
+    run = store.run("abcd")
+    third = run.units()[2]
+    watched, objects = _watched(
+        store,
+        lambda key: (
+            _commit(run, third) if key.endswith("run.json") and not run.markers().get(third.unit_id) else None
+        ),
+    )
+    path = refresh_catalog(watched)
+    assert "runs/abcd1234/run.json" in objects.read
+    assert run_query(path, "SELECT committed FROM runs").to_pylist() == [{"committed": 8}]
+    assert _ask(store, "SELECT committed FROM runs") == [{"committed": 10}]
+
+
+def test_a_marker_that_vanishes_while_the_catalog_is_made_is_left_out(store: Store) -> None:
+    key = "runs/abcd1234/commits/unit-000001.json"
+    watched, _ = _watched(store, lambda read: store.objects.delete(key) if read == key else None)
+    path = refresh_catalog(watched)
+    assert run_query(path, "SELECT committed FROM runs").to_pylist() == [{"committed": 4}]
+    before = path.stat().st_ino
+    assert refresh_catalog(store).stat().st_ino == before
+
+
+def test_a_damaged_marker_is_named_and_the_old_catalog_stays(store: Store) -> None:
+    before = _everything(refresh_catalog(store))
+    store.objects.put("runs/abcd1234/commits/unit-000001.json", b"{")
+    with pytest.raises(CorruptData, match=r"commits/unit-000001\.json"):
+        refresh_catalog(store)
+    assert _everything(Path(store.url) / "catalog.duckdb") == before
+    assert [path.name for path in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a database", None])
+def test_a_damaged_catalog_is_made_anew(store: Store, content: bytes | None) -> None:
+    path = refresh_catalog(store)
+    expected = _everything(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2] if content is None else content)
+    assert _everything(refresh_catalog(store)) == expected
+
+
+def test_a_catalog_of_other_code_is_made_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = refresh_catalog(store)
+    with duckdb.connect(path) as connection:
+        connection.execute("DROP VIEW clips")
+        connection.execute("UPDATE parts.state SET version = 'older' WHERE _part = 'version'")
+    assert len(_ask(store, "FROM clips")) == 10
+
+
+def test_a_copied_store_answers_the_same(store: Store, tmp_path: Path) -> None:
+    expected = _everything(refresh_catalog(store))
+    subprocess.run(["cp", "-r", store.url, tmp_path / "copy"], check=True)
+    assert _everything(refresh_catalog(open_store(tmp_path / "copy"))) == expected
+
+
+# ---------------------------------------------------------------------- many at once
+
+REFRESH_SLOWLY = """
+import sys, time
+from store.opening import Store, open_store
+from store.catalog import refresh_catalog
+store = open_store(sys.argv[1])
+class Slow:
+    def __getattr__(self, name):
+        return getattr(store.objects, name)
+    def get(self, key):
+        if key.endswith(".json") and "commits" in key:
+            print("reading", flush=True)
+            time.sleep(600)
+        return store.objects.get(key)
+refresh_catalog(Store(Slow()), rebuild=True)
+"""
+
+
+def test_a_refresh_killed_half_way_leaves_the_old_catalog(store: Store) -> None:
+    path = refresh_catalog(store)
+    expected = _everything(path)
+    process = subprocess.Popen([sys.executable, "-c", REFRESH_SLOWLY, store.url], stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"reading\n"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    litter = [left for left in Path(store.url).glob("catalog*") if left != path]
+    assert litter
+    assert _everything(path) == expected
+    assert _everything(refresh_catalog(store, rebuild=True)) == expected
+    for left in litter:
+        os.utime(left, (0, 0))
+    refresh_catalog(store, rebuild=True)
+    assert [left.name for left in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+
+
+REFRESH_AND_ASK = """
+import sys
+from store.catalog import refresh_catalog
+from store.opening import open_store
+from store.query import run_query
+store = open_store(sys.argv[1])
+for _ in range(8):
+    print(run_query(refresh_catalog(store), "SELECT committed FROM runs")["committed"][0])
+"""
+
+
+def test_processes_refresh_and_read_while_a_run_commits(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "busy", create=True)
+    _add(store, "songs", SONGS)
+    run = _plan(store)
+    command = [sys.executable, "-c", REFRESH_AND_ASK, store.url]
+    readers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    for unit in run.units():
+        time.sleep(0.5)
+        _commit(run, unit)
+    seen = [list(map(int, reader.communicate(timeout=60)[0].split())) for reader in readers]
+    assert [reader.returncode for reader in readers] == [0, 0, 0]
+    assert [len(counts) for counts in seen] == [8, 8, 8]
+    assert {count for counts in seen for count in counts} <= {0, 4, 8, 10}
+    assert _ask(store, "SELECT committed FROM runs") == [{"committed": 10}]
+
+
+def test_threads_refresh_at_once(store: Store) -> None:
+    problems: list[BaseException] = []
+
+    def refresh(rebuild: bool) -> None:
+        try:
+            assert len(run_query(refresh_catalog(store, rebuild=rebuild), "FROM clips")) == 10
+        except BaseException as error:  # noqa: BLE001 (shown below)
+            problems.append(error)
+
+    threads = [threading.Thread(target=refresh, args=(number % 2 == 0,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert [path.name for path in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+
+
+# ---------------------------------------------------------------------- where the file is
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "undertone" / "catalogs"
+
+
+def test_the_catalog_of_an_object_store_is_cached_by_its_url(cache: Path, s3_url: str) -> None:
+    paths = []
+    for place, count in (("one", 2), ("two", 4)):
+        store = open_store(f"{s3_url}/{place}", create=True)
+        _add(store, "songs", SONGS[:count])
+        paths.append(refresh_catalog(store))
+        assert len(_ask(store, "FROM clips")) == count
+        _add(store, "loops", _clips("loops", 1))
+        assert len(_ask(store, "FROM clips")) == count + 1
+        assert refresh_catalog(store) == paths[-1]
+    assert paths[0] != paths[1]
+    assert {path.parent for path in paths} == {cache}
+
+
+def test_an_object_store_answers_like_a_folder(cache: Path, s3_url: str, store: Store) -> None:
+    remote = _filled(open_store(s3_url, create=True))
+    both = [_everything(refresh_catalog(one)) for one in (store, remote)]
+    for views in both:
+        del views["units"]  # they say when they were committed
+    assert both[0] == both[1]
+    assert len(list(cache.iterdir())) == 1
+    _exchange_marker(remote)
+    assert _ask(remote, "SELECT torch FROM units ORDER BY unit_id")[1] == {"torch": "2.2"}
+
+
+def test_the_catalog_of_a_read_only_folder_is_cached(
+    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Root may write anywhere, so the answer of the operating system is imitated.
+    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+    path = refresh_catalog(store)
+    assert path.parent == cache
+    assert len(run_query(path, "FROM clips")) == 10
+    assert not (Path(store.url) / "catalog.duckdb").exists()
+
+
+# ---------------------------------------------------------------------- results
+
+
+def _write_result(store: Store, kind: str, part: str, columns: dict[str, Any], **comments: str) -> None:
+    table = pa.table(columns)
+    schema = pa.schema(
+        field.with_metadata({"comment": comments[field.name]}) if field.name in comments else field
+        for field in table.schema
+    )
+    buffer = io.BytesIO()
+    pq.write_table(table.cast(schema), buffer)
+    store.objects.create(f"results/{kind}/{part}.parquet", [buffer.getvalue()])
+
+
+def test_results_of_any_kind_are_views_whose_columns_are_united(store: Store) -> None:
+    _write_result(
+        store, "probes", "a", {"layer": [1, 2], "score": [0.5, 0.75]}, score="accuracy on held-out groups"
+    )
+    assert _ask(store, "SELECT max(score) AS best FROM probes") == [{"best": 0.75}]
+    _write_result(store, "probes", "b", {"layer": [3], "score": [1], "concept": ["tempo"]})
+    assert _ask(store, "FROM probes ORDER BY layer") == [
+        {"layer": 1, "score": 0.5, "concept": None},
+        {"layer": 2, "score": 0.75, "concept": None},
+        {"layer": 3, "score": 1.0, "concept": "tempo"},
+    ]
+    (view,) = [view for view in describe_views(refresh_catalog(store)) if view.name == "probes"]
+    assert [column.comment for column in view.columns] == ["", "accuracy on held-out groups", ""]
+
+
+def test_vectors_of_different_width_live_in_one_table(store: Store) -> None:
+    for name, width in (("small", 2), ("large", 3)):
+        vector = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(width, dtype=np.float32)), width)
+        _write_result(store, "vectors", name, {"name": [name], "vector": vector})
+    rows = _ask(store, "SELECT name, len(vector) AS width FROM vectors ORDER BY width")
+    assert rows == [{"name": "small", "width": 2}, {"name": "large", "width": 3}]
+    assert _ask(
+        store,
+        "SELECT array_inner_product(vector::FLOAT[3], [0, 0, 2]::FLOAT[3]) AS x FROM vectors "
+        "WHERE len(vector) = 3",
+    ) == [{"x": 4.0}]
+
+
+def test_a_kind_of_result_does_not_hide_a_documented_view(store: Store) -> None:
+    _write_result(store, "labels", "a", {"run_id": ["r"], "dataset": ["songs"]}, run_id="run it was made for")
+    assert _ask(store, "FROM results_labels") == [{"run_id": "r", "dataset": "songs"}]
+    assert len(_ask(store, "FROM labels")) == 17
+    described = {view.name: view for view in describe_views(refresh_catalog(store))}
+    assert described["results_labels"].columns[0].comment == "run it was made for"
+
+
+def test_a_result_that_was_removed_is_gone(store: Store) -> None:
+    _write_result(store, "probes", "a", {"layer": [1]})
+    _write_result(store, "probes", "b", {"layer": [2], "extra": [1]})
+    refresh_catalog(store)
+    store.objects.delete("results/probes/b.parquet")
+    assert _ask(store, "FROM probes") == [{"layer": 1}]
+
+
+def test_it_opens_by_path_or_url_alike(store: Store) -> None:
+    assert open_objects(store.url).is_local
+    assert refresh_catalog(open_store(store.url)) == Path(store.url) / "catalog.duckdb"
