@@ -70,7 +70,7 @@ def sql(
       undertone sql music.store --activations songs:resid.mean:12=x \\
         "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
          FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
-    """  # noqa: D301 (click wants the control character, so the text cannot be raw)
+    """
     opened = open_store(store)
     started = time.monotonic()
     catalog = refresh_catalog(opened, rebuild=rebuild)
