@@ -210,7 +210,8 @@ class Collection:
         from store.external import open_xarray
 
         rows, ids = self.index().select(None)
-        return open_xarray(self.objects, self.group, self.layout(name), rows, ids, self.layers(name))
+        others = [other for other in self.arrays if other != name]
+        return open_xarray(self.objects, self.group, self.layout(name), rows, ids, self.layers(name), others)
 
     def layout(self, name: str) -> ArrayLayout:
         """Layout of an array; raises `NotFound` naming the arrays there are."""

@@ -30,11 +30,17 @@ def open_xarray(
     rows: np.ndarray[Any, np.dtype[np.int64]],
     clip_ids: Sequence[str],
     layers: Sequence[int],
+    others: Sequence[str],
 ) -> "xarray.DataArray":
-    """Rows of one array with coordinates; nothing is read before values are asked for."""
+    """Rows of one array with coordinates; nothing is read before values are asked for.
+
+    The group's `others` are left out: their axes may have other lengths under the same names.
+    """
     import xarray
 
-    dataset = xarray.open_zarr(_zarr_store(objects), group=group, consolidated=False, chunks=None)
+    dataset = xarray.open_zarr(
+        _zarr_store(objects), group=group, consolidated=False, chunks=None, drop_variables=others
+    )
     array = dataset[layout.spec.name].isel(clip=rows)
     coordinates = {"clip_id": ("clip", list(clip_ids))} | ({"layer": list(layers)} if layers else {})
     named: xarray.DataArray = array.assign_coords(coordinates)

@@ -20,6 +20,7 @@ from store.objects import Buffer, ByteRange
 
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.1
+RETRY_SECONDS = 60.0
 
 
 class RemoteObjects:
@@ -136,8 +137,9 @@ def _connect(url: str) -> Any:
         return MemoryStore()
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL", "")
     options: dict[str, Any] = {"allow_http": endpoint.startswith("http://"), "timeout": timedelta(minutes=5)}
+    retries = {"retry_timeout": timedelta(seconds=RETRY_SECONDS)}
     connect: Any = from_url  # its overloads want literal configurations
-    return connect(url, client_options=options)
+    return connect(url, client_options=options, retry_config=retries)
 
 
 def _joined(buffers: Sequence[Buffer]) -> bytes | memoryview:

@@ -1,9 +1,10 @@
 """Does a collection still hold what its markers promise, and what to do where it does not."""
 
+import json
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from crc32c import crc32c
 
@@ -14,7 +15,7 @@ from store.layout import marker_key
 from store.markers import Marker, ShardEntry, read_marker
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
-from store.zarr_metadata import array_rows, write_array, write_group
+from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
 
 HEARTBEAT_FRESH_SECONDS = 60.0
 TEMPORARY_OLD_SECONDS = 3600.0
@@ -130,16 +131,8 @@ def _check_frame(collection: Collection) -> Iterator[Disagreement]:
         yield Disagreement(
             "plan", f"{collection.prefix}/plan", None, "the plan is not the one of the document"
         )
-    rows = rows_needed(collection.units(), collection.unit_clips)
-    for name in collection.arrays:
-        key = f"{collection.group}/{name}/zarr.json"
-        try:
-            length = array_rows(collection.objects, collection.group, name)
-        except CorruptData as error:
-            yield Disagreement("metadata", key, None, str(error))
-            continue
-        if length < rows:
-            yield Disagreement("metadata", key, None, f"{length} rows, the plan needs {rows}")
+    for key, _ in _wrong_documents(collection):
+        yield Disagreement("metadata", key, None, "it is not what the document of the collection says")
     yield from _strangers(collection)
 
 
@@ -175,11 +168,30 @@ def _withdraw(collection: Collection, units: Sequence[Unit], disagreements: Sequ
 
 
 def _mend_metadata(collection: Collection) -> None:
-    write_group(collection.objects, collection.group)
-    rows = rows_needed(collection.units(), collection.unit_clips)
+    for key, right in _wrong_documents(collection):
+        collection.objects.put(key, encoded_json(right))
+
+
+def _wrong_documents(collection: Collection) -> list[tuple[str, dict[str, Any]]]:
+    """Keys of the Zarr documents that disagree, with what they should hold."""
+    needed = rows_needed(collection.units(), collection.unit_clips)
+    wanted = {f"{collection.group}/zarr.json": group_document()}
     for name, layout in collection.layouts.items():
-        try:
-            array_rows(collection.objects, collection.group, name)
-        except (CorruptData, NotFound):
-            collection.objects.delete(f"{collection.group}/{name}/zarr.json")
-        write_array(collection.objects, collection.group, layout, rows)
+        key = f"{collection.group}/{name}/zarr.json"
+        wanted[key] = array_document(layout, max(needed, _stored_rows(collection, name)))
+    return [(key, right) for key, right in wanted.items() if _json(collection, key) != right]
+
+
+def _stored_rows(collection: Collection, name: str) -> int:
+    """An array may be longer than its plan: it grows just before the plan does."""
+    try:
+        return array_rows(collection.objects, collection.group, name)
+    except CorruptData:
+        return 0
+
+
+def _json(collection: Collection, key: str) -> Any:
+    try:
+        return json.loads(collection.objects.get(key))
+    except (NotFound, ValueError):
+        return None

@@ -15,8 +15,7 @@ _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
 
 def write_group(objects: ObjectStore, group: str) -> None:
     """Create the Zarr group of a collection where it is not there yet."""
-    document = {"zarr_format": 3, "node_type": "group", "attributes": {}}
-    objects.create(f"{group}/zarr.json", [encoded_json(document)])
+    objects.create(f"{group}/zarr.json", [encoded_json(group_document())])
 
 
 def write_array(objects: ObjectStore, group: str, layout: ArrayLayout, rows: int) -> None:
@@ -43,6 +42,11 @@ def array_rows(objects: ObjectStore, group: str, name: str) -> int:
         raise CorruptData(
             f"{objects.url}/{key} is no Zarr v3 array document: run `undertone repair`."
         ) from error
+
+
+def group_document() -> dict[str, Any]:
+    """Zarr v3 metadata of a group."""
+    return {"zarr_format": 3, "node_type": "group", "attributes": {}}
 
 
 def array_document(layout: ArrayLayout, rows: int) -> dict[str, Any]:
