@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmarks.extraction import add, render
@@ -32,7 +33,7 @@ def main() -> None:
             stores[clips] = Path(folder) / f"{clips}.store"
             add(stores[clips], render(Path(folder) / f"{clips}", clips))
         peaks = interleaved(
-            {str(clips): lambda store=store: peak_megabytes(store) for clips, store in stores.items()},
+            {str(clips): partial(peak_megabytes, store) for clips, store in stores.items()},
             repetitions=options.repetitions,
         )
     few, many = peaks.values()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -104,6 +105,11 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
         time.sleep(0.002)
 
 
+def reached(store: Path, count: int, process: "subprocess.Popen[str]") -> bool:
+    """Whether there are so many shards, or the process has ended before."""
+    return len(shards(store)) >= count or process.poll() is not None
+
+
 def processes_of(token: str) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
@@ -132,7 +138,7 @@ def test_killed_again_and_again_the_same_command_ends_with_the_same_bytes(
     for _ in range(4):
         process = start(store, original, token, "inline")
         target = len(shards(store)) + chance.randrange(1, 40)
-        wait_until(lambda p=process, n=target: len(shards(store)) >= n or p.poll() is not None)
+        wait_until(partial(reached, store, target, process))
         time.sleep(chance.random() * 0.02)
         process.kill()
         process.communicate()

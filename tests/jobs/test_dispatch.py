@@ -2,6 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import pytest
 
@@ -28,9 +29,9 @@ class ScriptedPool:
     def __init__(
         self,
         *,
-        poison: set[str] = frozenset(),
+        poison: AbstractSet[str] = frozenset(),
         faulty: dict[str, Problem] | None = None,
-        unlucky: set[str] = frozenset(),
+        unlucky: AbstractSet[str] = frozenset(),
     ) -> None:
         self.poison, self.faulty, self.unlucky = poison, faulty or {}, set(unlucky)
         self.waiting: deque[Task] = deque()
