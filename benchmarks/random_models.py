@@ -1,6 +1,6 @@
 """MusicGens of published shapes with random weights, assembled in memory and straight on the device.
 
-Speed does not depend on what the weights are. The codec is the pocket's: only decoders are measured with these.
+Speed does not depend on what the weights are. The codec is the pocket's: only decoders are measured.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ Hooks only read, and are gone after the block, also after an error.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,10 @@ class CaptureSpec:
     def layers_of(self, site: Site) -> tuple[int, ...]:
         """The layer numbers of a site's arrays."""
         return (0,) if site == "embed" else self.layers
+
+    def last_block(self) -> int:
+        """The last block that a pass has to compute."""
+        return max(layer for site in self.sites for layer in self.layers_of(site))
 
 
 def array_specs(info: ModelInfo, spec: CaptureSpec, frames: int) -> list[ArraySpec]:
@@ -167,7 +171,7 @@ def forward_activations(
         texts: One text condition per clip; None or empty texts mean no condition.
 
     Returns:
-        As `Captured.arrays`; the decoder's heads are not computed.
+        As `Captured.arrays`. Blocks above the last one wanted are not computed, nor the decoder's heads.
 
     Raises:
         InvalidInput: Codes, texts and specification do not fit the model or each other.
@@ -179,10 +183,29 @@ def forward_activations(
     groups = model.conditions.groups(texts or [""] * len(batch))
     parts = []
     for members, conditions in groups:
-        with capture(model, spec, alignment) as captured:
+        with capture(model, spec, alignment) as captured, _leaving_after(model.blocks[spec.last_block()]):
             model.forward(batch if len(groups) == 1 else batch[members], conditions)
         parts.append((members, captured.arrays()))
     return parts[0][1] if len(parts) == 1 else _reassembled(parts, len(batch))
+
+
+class _Done(Exception):
+    """Everything wanted is recorded."""
+
+
+@contextmanager
+def _leaving_after(block: Any) -> Iterator[None]:
+    """Leave the block's `with` as soon as `block` has run; the hooks attached before have seen it."""
+
+    def leave(*_: object) -> None:
+        raise _Done
+
+    handle = block.register_forward_hook(leave)
+    try:
+        with suppress(_Done):
+            yield
+    finally:
+        handle.remove()
 
 
 def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any:

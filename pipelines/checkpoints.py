@@ -5,7 +5,6 @@ dictionary with `best_state` (tensors) and `xp.cfg` (YAML). It lies in a folder 
 or is built on this machine.
 """
 
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from store.errors import ModelError, NotFound
 
 LANGUAGE_MODEL_FILE = "state_dict.bin"
 CODEC_FILE = "compression_state_dict.bin"
+FILES = (LANGUAGE_MODEL_FILE, CODEC_FILE)
 BUILT_IN = ("pocket", "pocket-random")
 HUB_NAMES = tuple(f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody"))
 
@@ -28,7 +28,7 @@ class Checkpoint:
     """Where a checkpoint lies."""
 
     name: str
-    """As the user gave it, without a revision."""
+    """Built-in or hub name, or the folder's own name: a store keeps it, so it is no absolute path."""
     folder: Path
     revision: str | None = None
     """The commit of the Hugging Face repository; None for folders and built-in models."""
@@ -50,11 +50,11 @@ def resolve_checkpoint(name: str) -> Checkpoint:
     if "-stereo-" in repository and not Path(name).exists():
         raise _stereo(name)
     if repository in HUB_NAMES:
-        folder = hub_folder(repository, (LANGUAGE_MODEL_FILE, CODEC_FILE), revision=revision or None)
+        folder = hub_folder(repository, FILES, revision=revision or None)
         return Checkpoint(repository, folder, folder.name)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Checkpoint(name, folder.resolve())
+        return Checkpoint(folder.resolve().name, folder.resolve())
     raise NotFound(
         f"There is no model {name!r}. Choose {', '.join((*BUILT_IN, *HUB_NAMES))}, or give a folder that "
         f"holds {LANGUAGE_MODEL_FILE} and {CODEC_FILE}."
@@ -70,20 +70,20 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
+    at = f" at revision {revision!r}" if revision else ""
+    cure = f"With a network: hf download {repository} {' '.join(patterns)}"
     try:
-        folder = snapshot_download(
-            repository,
-            revision=revision,
-            allow_patterns=list(patterns),
-            cache_dir=os.environ.get("AUDIOCRAFT_CACHE_DIR"),
-        )
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        at = f" at revision {revision!r}" if revision else ""
         raise ModelError(
             f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
-            f"({type(error).__name__}). With a network: hf download {repository} {' '.join(patterns)}"
+            f"({type(error).__name__}). {cure}"
         ) from error
-    return Path(folder)
+    # Offline, a snapshot counts as present whichever of its files it has.
+    missing = [name for name in patterns if "*" not in name and not (folder / name).exists()]
+    if missing:
+        raise ModelError(f"{repository!r}{at} is in the Hugging Face cache without {missing[0]}. {cure}")
+    return folder
 
 
 def read_package(path: Path) -> dict[str, Any]:

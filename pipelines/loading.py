@@ -22,7 +22,7 @@ TRAINING_ONLY = (
     "conditioners.args.drop_desc_p",
 )
 PUBLISHED_CODEC_FILES = ("config.json", "*.safetensors")
-TEXT_ENCODER_FILES = ("config.json", "*.safetensors", "spiece.model", "tokenizer*", "special_tokens_map.json")
+TEXT_ENCODER_FILES = ("config.json", "*.safetensors", "*.model", "tokenizer*", "special_tokens_map*")
 
 
 def build_codec(package: Mapping[str, Any], *, device: str) -> Any:

@@ -47,8 +47,8 @@ def fill_transformer(module: nn.Module, prefix: str, *, embedding_deviation: flo
 def fill_codec(codec: Any, *, sample_rate: int) -> None:
     """Fill an EnCodec: random convolutions that keep the variance of audio, codebooks as wide as their input.
 
-    With SEANet's own initialisation the time-varying part of the signal vanishes at this size, and every
-    frame of every clip gets the same code. So each convolution is scaled on reference audio.
+    With SEANet's own initialisation the time-varying part of the signal vanishes at this size, and every frame
+    of every clip gets the same code.
     """
     for name, parameter in codec.named_parameters():
         if parameter.ndim == 1:
@@ -56,10 +56,7 @@ def fill_codec(codec: Any, *, sample_rate: int) -> None:
         else:
             deviation = parameter[0].numel() ** -0.5
             parameter.copy_(uniform(f"codec.{name}", tuple(parameter.shape), deviation=deviation))
-    latent = _scale_convolutions(codec.encoder, reference_audio(sample_rate), last_deviation=1.0)
-    _fill_codebooks(codec.quantizer, latent)
-    quantized = codec.quantizer.decode(codec.quantizer.encode(latent))
-    _scale_convolutions(codec.decoder, quantized, last_deviation=0.1)
+    _fill_codebooks(codec.quantizer, codec.encoder(reference_audio(sample_rate)))
 
 
 def reference_audio(sample_rate: int, seconds: float = 2.0) -> torch.Tensor:
@@ -79,30 +76,11 @@ def reference_audio(sample_rate: int, seconds: float = 2.0) -> torch.Tensor:
     return torch.stack(clips).float().unsqueeze(1)
 
 
-def _scale_convolutions(network: nn.Module, inputs: torch.Tensor, *, last_deviation: float) -> torch.Tensor:
-    """Scale every convolution to unit deviation, in the order of the data, and return the network's output.
-
-    Factors are rounded to a coarse grid, so that the last bits of a convolution cannot reach a weight.
-    """
-    convolutions = [part for part in network.modules() if isinstance(part, nn.Conv1d | nn.ConvTranspose1d)]
-
-    def rescale(convolution: nn.Module, _: object, output: torch.Tensor) -> torch.Tensor:
-        target = last_deviation if convolution is convolutions[-1] else 1.0
-        factor = _coarse(target) / _coarse(float(output.std()))
-        convolution.get_parameter("weight").mul_(factor)
-        return output * factor
-
-    handles = [convolution.register_forward_hook(rescale) for convolution in convolutions]
-    try:
-        network(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    output: torch.Tensor = network(inputs)
-    return output
-
-
 def _fill_codebooks(quantizer: Any, latent: torch.Tensor) -> None:
+    """Scale each codebook to what the codebooks before it leave over.
+
+    Deviations are rounded to a coarse grid, so that the last bits of a machine's convolutions reach no weight.
+    """
     residual = latent
     for index, layer in enumerate(quantizer.vq.layers):
         book = layer._codebook  # noqa: SLF001 — audiocraft offers no other way to the buffers

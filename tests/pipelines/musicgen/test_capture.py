@@ -159,6 +159,25 @@ def test_chosen_layers_come_in_the_order_they_were_asked_for(
         torch.testing.assert_close(array, everything[name][:, [5, 0]], rtol=0, atol=0)
 
 
+def test_blocks_above_the_last_one_wanted_are_not_computed(
+    pocket: MusicGenModel, random_codes: RandomCodes
+) -> None:
+    ran: list[int] = []
+    handles = [
+        block.register_forward_pre_hook(lambda *_, layer=layer: ran.append(layer))
+        for layer, block in enumerate(pocket.blocks)
+    ]
+    try:
+        forward_activations(pocket, random_codes(1, 20), CaptureSpec(("attn", "resid"), (3, 1)))
+        assert ran == [0, 1, 2, 3]
+        ran.clear()
+        forward_activations(pocket, random_codes(1, 20), CaptureSpec(("embed",), (5,)))
+        assert ran == [0]
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 def test_without_text_nothing_flows_through_cross_attention(
     pocket: MusicGenModel, random_codes: RandomCodes
 ) -> None:

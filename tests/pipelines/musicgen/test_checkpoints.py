@@ -82,7 +82,7 @@ def test_a_pinned_revision_is_used_although_main_has_moved_on(
 
 def test_the_fingerprint_belongs_to_the_content_and_not_to_the_place(published: Path) -> None:
     folder = describe_model(str(published))
-    assert folder.revision is None
+    assert (folder.name, folder.revision) == ("source", None)
     assert folder.fingerprint == describe_model("facebook/musicgen-small").fingerprint
     assert folder.codec_fingerprint == describe_model("facebook/musicgen-small").codec_fingerprint
 
@@ -121,6 +121,14 @@ def test_a_hub_model_that_is_nowhere_says_how_to_get_it() -> None:
         describe_model("facebook/musicgen-large")
 
 
+def test_a_hub_model_cached_in_another_format_says_what_is_missing(hub: Path, tmp_path: Path) -> None:
+    (tmp_path / "transformers").mkdir()
+    (tmp_path / "transformers" / "model.safetensors").write_bytes(b"")
+    put(hub, "facebook/musicgen-medium", MODEL_COMMIT, tmp_path / "transformers")
+    with pytest.raises(ModelError, match=r"without state_dict\.bin\. With a network: hf download"):
+        describe_model("facebook/musicgen-medium")
+
+
 def test_a_text_encoder_that_is_nowhere_says_how_to_get_it(
     hub: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path
 ) -> None:
@@ -134,6 +142,7 @@ def test_a_local_folder_with_odd_characters_loads(write_checkpoint: WriteCheckpo
     folder = write_checkpoint(tmp_path / "mein Modell – größer")
     model = load_musicgen(str(folder))
     assert (model.info.layers, model.info.width) == (2, 32)
+    assert model.info.name == "mein Modell – größer", "a store keeps it, and must not hold absolute paths"
 
 
 def test_fingerprints_follow_every_tensor(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
