@@ -6,8 +6,9 @@ import queue
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
 
-from jobs.tasks import Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
+from jobs.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
 from store.errors import ModelError, UnsupportedStore
 
 IN_FLIGHT = 2
@@ -81,20 +82,30 @@ def describe(error: BaseException) -> Problem:
     return Problem(type(error).__name__, message, "".join(traceback.format_exception(error)), fatal)
 
 
-def run_apart(factory: WorkerFactory, task: Task) -> Done | Failed | Died:
-    """Run a task in a fresh process, whose death is an event instead of the end of the job."""
+def run_apart(factory: WorkerFactory, task: Task) -> Event:
+    """Run a task in a fresh process, whose death is an event instead of the end of the job.
+
+    A process that dies before its worker is loaded says nothing about the task.
+    """
     context = multiprocessing.get_context("spawn")
     events = context.SimpleQueue()
     process = context.Process(target=_apart, args=(factory, task, events), daemon=True)
     process.start()
     process.join()
-    if process.exitcode != 0 or events.empty():
-        return Died(task, f"process ended with exit code {process.exitcode}")
-    event: Done | Failed = events.get()
+    ended = f"the process ended with exit code {process.exitcode}"
+    if events.empty():
+        return Broken(Problem("WorkerDied", f"a worker died while it loaded the model ({ended})"))
+    events.get()
+    if events.empty():
+        return Died(task, ended)
+    event: Event = events.get()
     return event
 
 
-def _apart(factory: WorkerFactory, task: Task, events: "multiprocessing.SimpleQueue[Event]") -> None:
+def _apart(
+    factory: WorkerFactory, task: Task, events: "multiprocessing.SimpleQueue[Event | Literal['loaded']]"
+) -> None:
     worker = factory()
     worker.load()
+    events.put("loaded")
     events.put(run_caught(worker, task))

@@ -1,0 +1,134 @@
+"""status, verify, repair and demo, as a user types them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from jobs.cli import main
+from jobs.extract import ExtractOptions
+from jobs.extraction import run_extraction
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def undertone(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line; return exit code, standard output and standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as exit_info:
+            main(arguments)
+        captured = capsys.readouterr()
+        code = exit_info.value.code
+        assert isinstance(code, int)
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def extracted(store: str) -> str:
+    run_extraction(ExtractOptions(store, "tones", model="pocket-random", engine="inline", unit_clips=4))
+    return store
+
+
+def flip_a_byte(store: str) -> Path:
+    shard = sorted(Path(store).glob("runs/*/activations.zarr/resid.mean/c*"))[1]
+    content = bytearray(shard.read_bytes())
+    content[100] ^= 1
+    shard.write_bytes(content)
+    return shard
+
+
+def test_status_lists_a_run_with_its_size_and_says_that_its_weights_are_random(
+    extracted: str, undertone: Run
+) -> None:
+    code, output, _ = undertone("status", extracted)
+    assert code == 0
+    assert "complete" in output
+    assert "random weights" in output
+    [run] = json.loads(undertone("status", extracted, "--format", "json")[1])
+    stored = sum(path.stat().st_size for path in Path(extracted).glob("runs/*/activations.zarr/*/c*"))
+    assert (run["clips"], run["failed"], run["layers"], run["bytes"]) == (11, 0, 8, stored)
+
+
+def test_status_of_one_run_tells_units_arrays_and_time(extracted: str, undertone: Run) -> None:
+    code, output, _ = undertone("status", extracted, "tones-pocket")
+    assert code == 0
+    for part in ("3 of 3", "attn.mean", "forward"):
+        assert part in output
+
+
+def test_status_of_a_run_that_lacks_a_unit_is_partial(extracted: str, undertone: Run) -> None:
+    min(Path(extracted).glob("runs/*/commits/*.json")).unlink()
+    [run] = json.loads(undertone("status", extracted, "--format", "json")[1])
+    assert (run["state"], run["clips"]) in {("partial", 7), ("running", 7)}
+
+
+def test_status_of_an_empty_store_says_what_to_do(store: str, undertone: Run) -> None:
+    assert "undertone extract" in undertone("status", store)[1]
+
+
+def test_a_flipped_byte_is_found_withdrawn_and_computed_again(
+    extracted: str, undertone: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = sorted(Path(extracted).glob("runs/*/activations.zarr/resid.mean/c*"))[1].read_bytes()
+    assert undertone("verify", extracted)[0] == 0
+    shard = flip_a_byte(extracted)
+    code, output, _ = undertone("verify", extracted)
+    assert code == 1
+    assert "checksum" in output
+    assert shard.name in output
+    code, _, errors = undertone("repair", extracted)
+    assert (code, "at work" in errors) == (1, True), "the heartbeat of the extraction is still fresh"
+    monkeypatch.setattr("store.collection.Collection.heartbeat_age_seconds", lambda _: 3600.0)
+    assert undertone("repair", extracted)[0] == 0
+    assert not shard.exists()
+    command = [
+        "extract",
+        extracted,
+        "tones",
+        "--model",
+        "pocket-random",
+        "--engine",
+        "inline",
+        "--unit-clips",
+        "4",
+    ]
+    assert undertone(*command)[0] == 0
+    assert shard.read_bytes() == whole
+    assert undertone("verify", extracted)[0] == 0
+
+
+def test_a_mistake_is_one_line_without_a_traceback(store: str, undertone: Run) -> None:
+    for arguments, words in (
+        (("extract", store, "tunes", "--engine", "inline"), "tunes"),
+        (("status", f"{store}-elsewhere"), "undertone dataset add"),
+        (("verify", store, "no-such-run"), "no-such-run"),
+        (("extract", store, "tones", "--model", "facebook/musicgen-huge"), "facebook/musicgen-small"),
+    ):
+        code, output, errors = undertone(*arguments)
+        assert (code, output) == (1, "")
+        assert errors.startswith("Error: ")
+        assert words in errors
+        assert "Traceback" not in errors
+
+
+def test_wrong_usage_exits_with_2(undertone: Run) -> None:
+    assert undertone("extract")[0] == 2
+    assert undertone("extract", "a", "b", "--dtype", "int8")[0] == 2
+
+
+@pytest.mark.slow
+def test_the_demo_answers_four_questions_and_again_when_repeated(tmp_path: Path, undertone: Run) -> None:
+    folder = tmp_path / "une démo"
+    code, output, errors = undertone("demo", str(folder), "--clips", "48", "--engine", "inline")
+    assert code == 0, errors
+    assert "Everything committed is intact." in output
+    assert "random weights" in output
+    assert output.count("SELECT") == 4
+    assert output.count("rows)") + output.count("row)") == 4
+    assert "(0 rows)" not in output
+    assert undertone("demo", str(folder), "--clips", "48", "--engine", "inline")[0] == 0
