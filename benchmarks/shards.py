@@ -3,8 +3,8 @@
     python benchmarks/shards.py [--folder DIR] [--repetitions N] [--markdown]
 
 Every repetition times all candidates one after the other, in an order that rotates, and the ratios are taken
-within it, so a disk that changes its mood does so for all of them. Writes end with fsync; reads find their bytes
-in the page cache and fill a fresh array.
+within it, so a disk that changes its mood does so for all of them. Writes end with fsync; reads find their
+bytes in the page cache and fill a fresh array.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def writes(workload: Workload, folder: Path, repetitions: int) -> Ratios:
         timings: Timings = {}
         for name in rotated(list(candidates), repetition):
             os.sync()
-            timings[name] = seconds_of(lambda write=candidates[name], unit=unit: write(unit))
+            timings[name] = seconds_of(partial(candidates[name], unit))
             for path in [folder / "plain", *array.glob("c.*")]:
                 path.unlink(missing_ok=True)
         if repetition:  # the first warms up
@@ -129,7 +130,7 @@ def reads(workload: Workload, folder: Path, repetitions: int) -> Ratios:
     expected, _ = collection.read_layer(workload.spec.name, layer)
     plain = folder / "plain"
     plain.write_bytes(as_bytes(expected))
-    outside = collection.as_zarr()[workload.spec.name]
+    outside: Any = collection.as_zarr()[workload.spec.name]
     driver = open_tensorstore(Path(collection.objects.url) / collection.group / workload.spec.name)
     candidates: dict[str, Callable[[], Array]] = {
         "plain file": lambda: read_plain(plain, expected.shape, expected.dtype),

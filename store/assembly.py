@@ -84,9 +84,9 @@ class ShardAssembly:
             largest = float(np.abs(block[clip], dtype=np.float64).max())
             raise InvalidInput(
                 f"Clip {self._next_clip + clip} of a unit has values that {self._layout.spec.name!r} "
-                f"({self._layout.spec.dtype}) cannot hold: NaN or out of range, largest {largest:.6g} (float16 "
-                "ends at 65504). Store the array in a wider type, or report the clip as failed and give it a "
-                f"row of {self._layout.fill}."
+                f"({self._layout.spec.dtype}) cannot hold: NaN or out of range, largest "
+                f"{largest:.6g} (float16 ends at 65504). Store the array in a wider type, or report the clip "
+                f"as failed and give it a row of {self._layout.fill}."
             )
         return True
 

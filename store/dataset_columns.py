@@ -1,4 +1,4 @@
-"""Columns of clips.parquet: the fixed ones, and one per label, of the narrowest type that holds its values."""
+"""Columns of clips.parquet: the fixed ones, and one per label in the narrowest type for its values."""
 
 import math
 from collections.abc import Mapping

@@ -29,7 +29,7 @@ class Dataset:
 
     name: str
     info: Mapping[str, Any]
-    """The content of dataset.json: format, clip_seconds, hop_seconds, root, counts, notes, fingerprint, labels."""
+    """The content of dataset.json (see store/FORMAT.md)."""
     objects: ObjectStore
 
     @property
@@ -84,7 +84,7 @@ def add_dataset(
         whole = {**info, "format_version": 1, "name": name, "fingerprint": fingerprint}
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
-        if not _to_write(objects, name, fingerprint, replace):
+        if not _to_write(objects, name, fingerprint, replace=replace):
             return _sealed(objects, name, whole)
         _write_clips(spool, types, parquet)
         with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
@@ -129,7 +129,7 @@ def _dataset_of(document: Mapping[str, Any]) -> str | None:
     return dataset.get("name") if isinstance(dataset, dict) else dataset
 
 
-def _to_write(objects: ObjectStore, name: str, fingerprint: str, replace: bool) -> bool:
+def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: bool) -> bool:
     """Whether the content must be written; raises `Conflict` where it may not be."""
     if not objects.exists(f"datasets/{name}/dataset.json"):
         return True
@@ -158,9 +158,10 @@ def _sealed(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Datase
 
 
 def _spool(clips: Iterable[Clip], spool: IO[bytes]) -> tuple[LabelTypes, int, bytes]:
-    """Write clips as JSON lines to a file, for the columns are known only after the last; returns their digest."""
+    """Write clips to a file as JSON lines, for only the last tells the columns; returns count and digest."""
     types, count, digest = LabelTypes(), 0, sha256()
-    for count, clip in enumerate(clips, start=1):
+    for clip in clips:
+        count += 1
         types.see(clip.labels)
         line = json.dumps(asdict(clip), ensure_ascii=False).encode() + b"\n"
         digest.update(line)

@@ -26,7 +26,7 @@ class LocalObjects:
     read_threads = 1  # from the page cache, two threads were slower than one
 
     def __init__(self, root: Path) -> None:
-        self.root = Path(os.path.abspath(root.expanduser()))
+        self.root = root.expanduser().absolute()
         self.url = str(self.root)
 
     def file(self, key: str) -> str:
@@ -78,7 +78,7 @@ class LocalObjects:
         path = self.path(key)
         with _reported("write", path), self._written([data]) as temporary:
             new_folders = self._make_parent(path)
-            os.replace(temporary, path)
+            temporary.replace(path)
             _fsync_folders([path.parent, *new_folders])
 
     def delete(self, key: str) -> None:
@@ -170,7 +170,7 @@ def _link(temporary: Path, path: Path) -> bool:
 
 
 def _write_fully(descriptor: int, offset: int, memory: memoryview) -> int:
-    """Append memory to a file and let the disk begin at once, so that little is left for fsync to wait for."""
+    """Append memory to a file and let the disk begin at once, so that fsync has little to wait for."""
     while memory:
         count = os.write(descriptor, memory[:WRITE_BYTES])
         if hasattr(os, "posix_fadvise"):  # Linux answers this advice by starting to write the pages back

@@ -98,5 +98,5 @@ def probe_create(objects: ObjectStore) -> None:
     if (first, second, kept) != (True, False, b"first"):
         raise UnsupportedStore(
             f"{objects.url} ignores conditional writes (If-None-Match), which keep two workers from "
-            "overwriting each other. Use a local folder or a server that honours them, for example AWS S3, GCS or Azure."
+            "overwriting each other. Use a local folder or a server that honours them: AWS S3, GCS, Azure."
         )

@@ -55,7 +55,7 @@ class Store:
         return self._collections("runs")
 
     def run(self, run_id: str) -> Collection:
-        """One run by its id or the beginning of it; raises `NotFound`, or `InvalidInput` where several match."""
+        """One run by its id or the beginning of it; raises `NotFound`, `InvalidInput` if several match."""
         return open_collection(self.objects, f"runs/{_one_of(self.runs(), run_id, 'run', self.url)}")
 
     def create_run(

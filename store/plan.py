@@ -56,8 +56,8 @@ def write_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Uni
     key = plan_key(prefix, part)
     if not objects.create(key, [buffer.getvalue()]) and read_part(objects, key) != list(units):
         raise Conflict(
-            f"{objects.url}/{key} already holds another plan: a second driver was faster, or the folder is "
-            "left over from another specification. Run the command again; if that fails too, remove the folder."
+            f"{objects.url}/{key} already holds another plan: a second driver was faster, or the folder "
+            "is left over from another specification. Run the command again, else remove the folder."
         )
 
 

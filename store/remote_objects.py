@@ -127,8 +127,8 @@ class RemoteObjects:
     def _failure(self, action: str, key: str, error: Exception | None) -> StorageError:
         reason = str(error).splitlines()[0] if error and str(error) else type(error).__name__
         return StorageError(
-            f"Cannot {action} {self.url}/{key}: {reason}. Check the bucket, the credentials (AWS_* variables) "
-            "and the network, then run the same command again; nothing is lost."
+            f"Cannot {action} {self.url}/{key}: {reason}. Check the bucket, the credentials (AWS_* "
+            "variables) and the network, then run the same command again; nothing is lost."
         )
 
 

@@ -1,7 +1,11 @@
 """Encoding whole shards, and knowing where in a shard a row lies.
 
-An uncompressed shard is its inner chunks one after the other, an index of (offset, length) pairs and a CRC-32C
-of the index: encoding it is one transposing copy.
+An uncompressed shard is its inner chunks one after the other, an index of (offset, length) pairs and a
+CRC-32C of the index, so encoding it is one transposing copy. Doing that here was measured against
+TensorStore's zarr3 driver and zarr-python (benchmarks/shards.py): it is the fastest, it gives the storage the
+whole object at once, for a conditional PUT and a checksum, and it lets the reader find a layer by arithmetic.
+The checksum is CRC-32C because it costs next to nothing beside a disk (17 GB/s here; SHA-256 2 GB/s with the
+processor's own instructions, a fifth of that without) and guards against accidents, which is all it is for.
 """
 
 from typing import Any

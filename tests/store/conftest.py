@@ -1,7 +1,7 @@
 """A small world to store, and the two kinds of storage that every test of the store runs against.
 
-`UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it one
-runs in a subprocess, in memory.
+`UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it
+one runs in a subprocess, in memory.
 """
 
 import os

@@ -10,9 +10,12 @@ import shutil
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +31,7 @@ ARRAYS = (
     ArraySpec("resid.frames", ("layer", "time", "feature"), (2, 6, 8), "float16"),
 )
 CLIPS = tuple(PlannedClip(f"clip{number}", "a.wav", float(number), 1.0) for number in range(7))
-EVENTS = ("write", "fsync", "link", "unlink", "open", "mkdir")
+EVENTS = ("write", "fsync", "link", "unlink")
 Event = Callable[[int, str], None]
 
 
@@ -47,7 +50,7 @@ def write_run(folder: Path, event: Event | None = None) -> None:
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
 
 
-def row(spec: ArraySpec, clip: str) -> np.ndarray:
+def row(spec: ArraySpec, clip: str) -> np.ndarray[Any, np.dtype[Any]]:
     """Values that follow from array and clip."""
     seed = int.from_bytes(sha256(f"{spec.name} {clip}".encode()).digest()[:4], "little")
     return np.random.default_rng(seed).standard_normal(spec.shape).astype(spec.dtype)
@@ -78,8 +81,8 @@ def fork(task: Callable[[], object]) -> int:
     if pid == 0:
         try:
             task()
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        except BaseException:  # noqa: BLE001 – whatever it is, the child must not return into the parent's code
+            traceback.print_exc()
             os._exit(1)
         os._exit(0)
     return pid
@@ -138,10 +141,11 @@ def reference(folder: Path) -> tuple[dict[str, str], int]:
 
 def kill_at_every_event(top: Path) -> None:
     expected, events = reference(top / "reference")
+    folder = top / "store"
     for number in range(1, events + 1):
-        folder = top / "store"
         shutil.rmtree(folder, ignore_errors=True)
-        report_trial(folder, expected, at=number, killed=run(lambda at=number: write_run(folder, kill_at(at))))
+        killed = run(partial(write_run, folder, kill_at(number)))
+        report_trial(folder, expected, at=number, killed=killed)
 
 
 def kill_at(at: int) -> Event:
@@ -156,8 +160,8 @@ def kill_at_random_times(top: Path) -> None:
     """Kill again and again until one attempt survives, as a cluster that loses its machines does."""
     expected, _ = reference(top / "reference")
     generator = np.random.default_rng(0)
+    folder = top / "store"
     for number in range(15):
-        folder = top / "store"
         shutil.rmtree(folder, ignore_errors=True)
         codes = [0]
         for _ in range(4):
@@ -171,16 +175,21 @@ def kill_at_random_times(top: Path) -> None:
 def report_trial(folder: Path, expected: dict[str, str], **facts: int) -> None:
     rerun = run(lambda: write_run(folder))
     same, clean = arrays_of(folder) == expected, run(lambda: check(folder)) == 0
-    print(json.dumps({**facts, "rerun": rerun, "same": same, "clean": clean}), flush=True)
+    tell({**facts, "rerun": rerun, "same": same, "clean": clean})
+
+
+def tell(facts: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(facts) + "\n")
+    sys.stdout.flush()
 
 
 def stop_at_every_event(top: Path) -> None:
     """A zombie: stopped at an event, overtaken by another writer, then woken."""
     _, events = reference(top / "reference")
+    folder = top / "store"
     for number in range(1, events + 1):
-        folder = top / "store"
         shutil.rmtree(folder, ignore_errors=True)
-        zombie = fork(lambda at=number: write_run(folder, stop_at(at)))
+        zombie = fork(partial(write_run, folder, stop_at(number)))
         os.waitpid(zombie, os.WUNTRACED)
         other = run(lambda: write_run(folder))
         arrays, markers = arrays_of(folder), markers_of(folder)
@@ -189,7 +198,7 @@ def stop_at_every_event(top: Path) -> None:
         facts["same"] = (arrays, markers) == (arrays_of(folder), markers_of(folder))
         facts["markers"] = len(markers)
         facts["clean"] = run(lambda: check(folder)) == 0
-        print(json.dumps(facts), flush=True)
+        tell(facts)
 
 
 def stop_at(at: int) -> Event:
@@ -202,8 +211,8 @@ def stop_at(at: int) -> Event:
 
 def write_at_once(top: Path) -> None:
     expected, _ = reference(top / "reference")
+    folder = top / "store"
     for number in range(15):
-        folder = top / "store"
         shutil.rmtree(folder, ignore_errors=True)
         writers = [fork(lambda: write_run(folder)) for _ in range(3)]
         codes = [finish(pid) for pid in writers]
@@ -213,15 +222,15 @@ def write_at_once(top: Path) -> None:
 def repair_under_fire(top: Path) -> None:
     """Kill `repair` at every event; repairing and running once more mends the store all the same."""
     expected, _ = reference(top / "reference")
+    folder = top / "store"
     number, killed = 0, -signal.SIGKILL
     while killed:
         number += 1
-        folder = top / "store"
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(top / "reference", folder)
         shard = folder / PREFIX / "activations.zarr/resid.mean/c.1.0.0"
         shard.write_bytes(shard.read_bytes()[:-1] + b"!")
-        killed = run(lambda at=number: mend(folder, kill_at(at)))
+        killed = run(partial(mend, folder, kill_at(number)))
         mended = run(lambda: mend(folder))
         report_trial(folder, expected, at=number, killed=killed, mended=mended)
 
@@ -235,11 +244,8 @@ def mend(folder: Path, event: Event | None = None) -> None:
     repair(collection, verify(collection))
 
 
-SCENARIOS = {
-    task.__name__: task
-    for task in (kill_at_every_event, kill_at_random_times, stop_at_every_event, write_at_once, repair_under_fire)
-}
+SCENARIOS = (kill_at_every_event, kill_at_random_times, stop_at_every_event, write_at_once, repair_under_fire)
 
 if __name__ == "__main__":
     pa.table({"warm up": ["once, for all children"]})  # makes pyarrow import pandas
-    SCENARIOS[sys.argv[1]](Path(sys.argv[2]))
+    {scenario.__name__: scenario for scenario in SCENARIOS}[sys.argv[1]](Path(sys.argv[2]))

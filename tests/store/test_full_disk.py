@@ -78,5 +78,5 @@ def test_a_folder_without_permission_is_reported(tmp_path: Path, monkeypatch: py
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr("os.open", refuse)
-    with pytest.raises(StorageError, match="Permission denied.*permissions"):
+    with pytest.raises(StorageError, match=r"Permission denied.*permissions"):
         LocalObjects(tmp_path).create("key", [b"x"])

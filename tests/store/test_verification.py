@@ -98,7 +98,7 @@ def test_a_marker_that_cannot_be_read_withdraws_its_unit(
     world.write_all(world.create(local_objects))
     local_objects.put(MARKER, text.encode())
     collection = open_collection(local_objects, "runs/world")
-    with pytest.raises(CorruptData, match="unit-000001.json"):
+    with pytest.raises(CorruptData, match=r"unit-000001.json"):
         collection.markers()
 
     found = verify(collection)

@@ -1,0 +1,70 @@
+"""Opening a store and finding what is in it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from store.errors import InvalidInput, NotFound
+from store.opening import open_store
+
+
+def test_a_store_is_made_once_and_opened_ever_after(store_url: str) -> None:
+    with pytest.raises(NotFound, match=r"no Undertone store.*dataset add"):
+        open_store(store_url)
+    open_store(store_url, create=True)
+    open_store(store_url, create=True)
+
+    store = open_store(store_url)
+    assert store.url == store_url
+    assert (store.runs(), store.datasets(), store.all_codes()) == ([], [], [])
+
+
+@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "undertone", "version": 2}'])
+def test_another_format_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "undertone.json").write_text(text)
+
+    with pytest.raises(InvalidInput, match=r"version 1|'version': 1|not JSON"):
+        open_store(tmp_path)
+
+
+def test_runs_and_codes_open_by_the_beginning_of_their_ids(store_url: str, world: Any) -> None:
+    store = open_store(store_url, create=True)
+    arguments = {"arrays": world.arrays, "clips": world.clips, "unit_clips": 8}
+    for run_id in ("abc1", "abc2", "abc"):
+        store.create_run(run_id, document={"id": run_id}, **arguments)
+    store.create_codes("music-4s-codec", document={}, **arguments)
+
+    assert store.runs() == ["abc", "abc1", "abc2"]
+    assert store.run("abc2").document["id"] == "abc2"
+    assert store.run("abc").document["id"] == "abc"
+    with pytest.raises(InvalidInput, match="abc, abc1, abc2"):
+        store.run("ab")
+    with pytest.raises(NotFound, match=r"no run 'x'.*abc, abc1, abc2"):
+        store.run("x")
+    with pytest.raises(NotFound):
+        store.run("")
+    assert store.codes("music").prefix == "codes/music-4s-codec"
+    assert (store.codes("music").group, store.run("abc1").group) == (
+        "codes/music-4s-codec/codes.zarr",
+        "runs/abc1/activations.zarr",
+    )
+
+
+def test_a_run_without_its_document_does_not_exist_yet(tmp_path: Path, world: Any) -> None:
+    store = open_store(tmp_path, create=True)
+    world.create(store.objects)
+    store.objects.delete("runs/world/run.json")
+
+    assert store.runs() == []
+
+
+def test_a_store_in_the_working_directory_has_an_absolute_url(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = open_store("here", create=True)
+    monkeypatch.chdir("/")
+
+    assert store.url == str(tmp_path / "here")
+    assert store.datasets() == []
