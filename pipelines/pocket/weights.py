@@ -47,8 +47,8 @@ def fill_transformer(module: nn.Module, prefix: str, *, embedding_deviation: flo
 def fill_codec(codec: Any, *, sample_rate: int) -> None:
     """Fill an EnCodec: random convolutions that keep the variance of audio, codebooks as wide as their input.
 
-    With SEANet's own initialisation the time-varying part of the signal vanishes at this size, and every frame
-    of every clip gets the same code.
+    With SEANet's own initialisation the time-varying part of the signal vanishes at this size, and all frames
+    of all clips get the same code.
     """
     for name, parameter in codec.named_parameters():
         if parameter.ndim == 1:
@@ -79,7 +79,7 @@ def reference_audio(sample_rate: int, seconds: float = 2.0) -> torch.Tensor:
 def _fill_codebooks(quantizer: Any, latent: torch.Tensor) -> None:
     """Scale each codebook to what the codebooks before it leave over.
 
-    Deviations are rounded to a coarse grid, so that the last bits of a machine's convolutions reach no weight.
+    Deviations are rounded to a coarse grid, so that the last bits of a convolution reach no weight.
     """
     residual = latent
     for index, layer in enumerate(quantizer.vq.layers):
