@@ -14,6 +14,7 @@ All numbers are read off the pattern that the model itself brings, so another pa
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from store.errors import InvalidInput, ModelError
@@ -80,6 +81,7 @@ def planned_alignment(delays: tuple[int, ...], frames: int) -> Alignment:
     )
 
 
+@lru_cache(maxsize=64)
 def align(pattern_provider: Any, frames: int) -> Alignment:
     """Read the alignment of `frames` codec frames off audiocraft's pattern provider.
 
