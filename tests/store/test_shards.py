@@ -86,6 +86,16 @@ def test_whatever_is_encoded_is_read_back(layout: ArrayLayout, data: st.DataObje
     np.testing.assert_array_equal(one[:, 0], expected)
 
 
+def test_rows_of_two_shards_are_never_read_as_one_range() -> None:
+    """Places 0 of one shard and 1 of the next look like neighbours."""
+    layout = ArrayLayout(frames(2, 1, 3), 8, 4, 1)
+    block = random_block(layout, 8, seed=4)
+    rows = np.array([0, 5, 2, 7], np.int64)
+    storage: Any = InMemory(encoded_unit(layout, 0, block))
+
+    np.testing.assert_array_equal(read_rows(storage, "array", layout, rows, range(1)), block[rows, :1])
+
+
 @settings(max_examples=100, deadline=None)
 @given(layouts())
 def test_inner_chunks_tile_a_shard_without_gaps(layout: ArrayLayout) -> None:
