@@ -4,11 +4,10 @@ Two layers: the connection (file attached read-only, external access off, config
 spilling to disk, limited memory and time) and `store.sql_guard` for what DuckDB leaves open.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
 
 import duckdb
 import pyarrow as pa
@@ -63,9 +62,7 @@ def run_query(
     """
     connection = _open(catalog, tables or {}, memory_bytes)
     try:
-        with _time_limit(connection, timeout_seconds):
-            check_reads_only(connection, sql)
-            return _fetch(connection, sql, memory_bytes)
+        return _limited(connection, lambda: _answer(connection, sql, memory_bytes), timeout_seconds)
     except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
         raise QueryRefused(_explain(error, connection)) from error
     finally:
@@ -123,8 +120,9 @@ def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table)
     connection.register(name, table)
 
 
-def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) -> pa.Table:
     """The whole result; batches are counted as they come because DuckDB's memory limit ends here."""
+    check_reads_only(connection, sql)
     reader = connection.execute(sql).to_arrow_reader(BATCH_ROWS)
     batches: list[pa.RecordBatch] = []
     size_bytes = 0
@@ -138,34 +136,25 @@ def _fetch(connection: duckdb.DuckDBPyConnection, sql: str, limit_bytes: int) ->
     return pa.Table.from_batches(batches, reader.schema)
 
 
-@contextmanager
-def _time_limit(connection: duckdb.DuckDBPyConnection, seconds: float | None) -> Iterator[None]:
-    """Interrupts what `connection` runs after `seconds`, and raises QueryRefused then."""
-    if seconds is None:
-        yield
-        return
-    done, expired = Event(), Event()
+def _limited(
+    connection: duckdb.DuckDBPyConnection, work: Callable[[], pa.Table], seconds: float | None
+) -> pa.Table:
+    """What `work` returns; interrupted and refused after `seconds`, and interrupted by Ctrl-C.
 
-    def watch() -> None:
-        if done.wait(seconds):
-            return
-        expired.set()
-        while not done.wait(0.02):  # an interrupt that falls between two batches is lost: repeat it
-            connection.interrupt()
-
-    watcher = Thread(target=watch, name="query-timeout", daemon=True)
-    watcher.start()
-    try:
-        yield
-    except (duckdb.Error, OSError) as error:
-        if not expired.is_set():
-            raise
-        raise QueryRefused(
-            f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
-        ) from error
-    finally:
-        done.set()
-        watcher.join()
+    The work has a thread of its own, so that this one is free to watch the clock and to hear Ctrl-C.
+    """
+    with ThreadPoolExecutor(1, "query") as pool:
+        future = pool.submit(work)
+        try:
+            return future.result(seconds)
+        except TimeoutError as error:
+            raise QueryRefused(
+                f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
+            ) from error
+        finally:
+            while not future.done():  # an interrupt that falls between two steps is lost: repeat it
+                connection.interrupt()
+                wait([future], timeout=0.02)
 
 
 def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:

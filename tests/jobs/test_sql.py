@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,17 @@ from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
 ROOT = Path(__file__).parents[2]
 GENRES = ("rock", "jazz", "jazz")
+
+
+ANNOUNCE = """
+from store import query
+answer = query._answer
+def announced(*arguments):
+    print("running", flush=True)
+    return answer(*arguments)
+query._answer = announced
+"""
+RUN = "import sys; from jobs.cli import main; main(['sql', *sys.argv[1:], '--timeout', '60'])"
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +150,22 @@ def test_mistakes_end_with_one_line_and_exit_code_1(store: Path, arguments: list
 @pytest.mark.parametrize("arguments", [["--timeout", "0"], ["SELECT 1", "--format", "xml"], ["a", "b"]])
 def test_wrong_usage_ends_with_exit_code_2(store: Path, arguments: list[str]) -> None:
     assert _undertone_sql(store, *arguments).returncode == 2
+
+
+def test_ctrl_c_stops_a_running_query_with_exit_code_130(store: Path) -> None:
+    forever = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE hash(a.range, b.range) = 1"
+    command = [sys.executable, "-c", f"{ANNOUNCE}\n{RUN}", str(store), forever]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"running\n"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)  # the query alone would go on for 60 s
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 130
 
 
 def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:
