@@ -72,7 +72,7 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
             worker_pool(work, root, units=len(missing)) as pool,
             ProgressReport(tally, title=f"extract {work.dataset.name}") as report,
         ):
-            for outcome in _drive(run, missing, pool, options):
+            for outcome in _drive(run, codes, missing, pool, options):
                 tally.see_workers(pool.workers())
                 count(outcome, tally, report)
                 if isinstance(outcome, GivenUp):
@@ -102,7 +102,7 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
 
 
 def _drive(
-    run: Collection, missing: Sequence[Unit], pool: Pool, options: ExtractOptions
+    run: Collection, codes: Collection, missing: Sequence[Unit], pool: Pool, options: ExtractOptions
 ) -> Iterator[Outcome]:
     """Dispatch the missing units; from the far end when another driver is already at it."""
     age = run.heartbeat_age_seconds()
@@ -114,7 +114,7 @@ def _drive(
         is_committed=lambda unit: run.is_committed(unit.unit_id),
         suspects=suspects if options.engine == "inline" else frozenset(),
     )
-    with heartbeat(run):
+    with heartbeat(run, codes):
         yield from dispatcher.run()
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 from store.collection import Collection
 
@@ -10,13 +11,15 @@ EVERY_SECONDS = 10.0
 
 
 @contextmanager
-def heartbeat(collection: Collection) -> Iterator[None]:
+def heartbeat(*collections: Collection) -> Iterator[None]:
     """Beat while the block runs, so that `repair` keeps its hands off."""
+    driver = uuid4().hex
     finished = threading.Event()
 
     def beat() -> None:
         while True:
-            collection.beat()
+            for collection in collections:
+                collection.beat(driver)
             if finished.wait(EVERY_SECONDS):
                 return
 
@@ -27,3 +30,5 @@ def heartbeat(collection: Collection) -> Iterator[None]:
     finally:
         finished.set()
         thread.join()
+        for collection in collections:
+            collection.rest(driver)

@@ -128,17 +128,23 @@ class Collection:
         destination = Destination(self.objects, self.prefix, self.group, self.layouts)
         return PendingUnit(destination, unit, provenance, self._keep)
 
-    def beat(self) -> None:
-        """Say that a driver is at work on this collection."""
-        self.objects.put(f"{self.prefix}/heartbeat", encoded_json({"at": time.time()}))
+    def beat(self, driver: str) -> None:
+        """Say that a driver is at work on this collection; every driver has a heartbeat of its own."""
+        self.objects.put(f"{self.prefix}/heartbeat/{driver}", encoded_json({"at": time.time()}))
+
+    def rest(self, driver: str) -> None:
+        """Say that a driver has ended."""
+        self.objects.delete(f"{self.prefix}/heartbeat/{driver}")
 
     def heartbeat_age_seconds(self) -> float | None:
-        """Seconds since the last beat; None where there never was one."""
-        try:
-            beat = json.loads(self.objects.get(f"{self.prefix}/heartbeat"))
-        except NotFound:
-            return None
-        return max(0.0, time.time() - float(beat["at"]))
+        """Seconds since the last beat of any driver that has not ended in order; None where there is none."""
+        beats = []
+        for key, _ in self.objects.list(f"{self.prefix}/heartbeat"):
+            try:
+                beats.append(float(json.loads(self.objects.get(key))["at"]))
+            except NotFound:  # its driver ended just now
+                continue
+        return max(0.0, time.time() - max(beats)) if beats else None
 
     def note_attempt(self, unit_id: str) -> int:
         """Count one more attempt at a unit before it starts; returns how many there are now."""

@@ -268,11 +268,21 @@ def test_attempts_are_counted_across_processes(objects: ObjectStore, world: Any)
 def test_the_heartbeat_tells_its_age(objects: ObjectStore, world: Any) -> None:
     collection = world.create(objects)
     assert collection.heartbeat_age_seconds() is None
-    collection.beat()
+    collection.beat("a")
     age = collection.heartbeat_age_seconds()
 
     assert age is not None
     assert 0 <= age < 10
+
+
+def test_a_driver_that_ends_leaves_the_heartbeats_of_others(objects: ObjectStore, world: Any) -> None:
+    collection = world.create(objects)
+    collection.beat("a")
+    collection.beat("b")
+    collection.rest("a")
+    assert collection.heartbeat_age_seconds() is not None
+    collection.rest("b")
+    assert collection.heartbeat_age_seconds() is None
 
 
 def test_no_file_knows_where_the_store_lies_and_a_copy_opens(

@@ -78,12 +78,12 @@ def test_repair_refuses_while_a_driver_is_at_work(local_objects: ObjectStore, wo
     world.write_all(collection)
     _flip(local_objects, SHARD)
     found = verify(collection)
-    collection.beat()
+    collection.beat("a")
 
     with pytest.raises(Conflict, match="heartbeat"):
         repair(collection, found)
     assert local_objects.exists(MARKER)
-    local_objects.put("runs/world/heartbeat", json.dumps({"at": 1.0}).encode())
+    local_objects.put("runs/world/heartbeat/a", json.dumps({"at": 1.0}).encode())
     assert len(repair(collection, found)) == 1
 
 
