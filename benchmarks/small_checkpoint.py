@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipelines.audiocraft_import import import_audiocraft
 from pipelines.pocket.configuration import TEXT_ENCODER, codec_configuration, language_model_configuration
 
 SMALL_TRANSFORMER = {"dim": 1024, "num_heads": 16, "num_layers": 24, "card": 2048}
@@ -18,6 +19,7 @@ def musicgen_small(folder: Path) -> Path:
     """Write a checkpoint of musicgen-small's shape (24 × 1024, EnCodec at 32 kHz and 50 frames/s) once."""
     if (folder / "state_dict.bin").is_file():
         return folder
+    import_audiocraft()
     folder.mkdir(parents=True, exist_ok=True)
     _write_codec(folder / "compression_state_dict.bin")
     _write_language_model(folder)
