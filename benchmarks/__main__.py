@@ -1,6 +1,6 @@
 """Take every measurement that `RESULTS.md` holds, one after the other.
 
-    python -m benchmarks [NAME …]
+python -m benchmarks [NAME …]
 """
 
 import argparse

@@ -8,11 +8,11 @@ import time
 from functools import partial
 
 from benchmarks.measure import interleaved, median_interval, ratio_line
-from jobs.dispatch import Dispatcher
-from jobs.progress import ProgressReport, Tally
-from jobs.ray_pool import RayPool, Resources
-from jobs.ray_session import ray_session
-from jobs.tasks import Task
+from jobs.engine.dispatch import Dispatcher
+from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.ray_pool import RayPool, Resources
+from jobs.engine.ray_session import ray_session
+from jobs.engine.tasks import Task
 from store.records import PlannedClip, Receipt, Unit
 
 UNIT_SECONDS, UNITS_PER_WORKER, WORKERS = 0.25, 24, 3

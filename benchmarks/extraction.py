@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def compare(options: argparse.Namespace, folder: Path) -> None:
-    from jobs.ray_session import ray_session
+    from jobs.engine.ray_session import ray_session
 
     audio = render(folder / "audio", options.clips)
     model = "pocket-random" if options.shape == "pocket" else str(musicgen_small(folder / "small"))
@@ -124,7 +124,7 @@ class ResearchersLoop:
 
 
 def add(store: Path, audio: Path) -> None:
-    from jobs.dataset_adding import AddRequest, add_dataset
+    from jobs.datasets.adding import AddRequest, add_dataset
 
     add_dataset(AddRequest(str(store), "clips", str(audio), clip_seconds=CLIP_SECONDS))
 
@@ -140,8 +140,8 @@ def extract_again(store: Path, model: str, options: argparse.Namespace, *, keep_
 
 
 def extract(store: Path, model: str, options: argparse.Namespace, *, sites: str) -> dict[str, Any]:
-    from jobs.extract import ExtractOptions
-    from jobs.extraction import run_extraction
+    from jobs.extraction.options import ExtractOptions
+    from jobs.extraction.running import run_extraction
 
     return run_extraction(
         ExtractOptions(

@@ -1,18 +1,18 @@
 """How fast shards are written and layers are read, against one plain file with the same bytes.
 
-    python benchmarks/shards.py [--folder DIR] [--repetitions N] [--markdown]
+    python -m benchmarks.shards [--folder DIR] [--repetitions N] [--workload pooled|frames]
 
-Every repetition times all candidates one after the other, in an order that rotates, and the ratios are taken
-within it, so a disk that changes its mood does so for all of them. Writes end with fsync; reads find their
-bytes in the page cache and fill a fresh array.
+A ratio is the rate of a candidate over that of the plain file, within one repetition, so a disk that changes
+its mood does so for all. Writes end with fsync; reads find their bytes in the page cache and fill a fresh
+array.
 """
 
 import argparse
+import hashlib
 import os
 import tempfile
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,58 +21,40 @@ import numpy as np
 import tensorstore
 import zarr
 
+from benchmarks.measure import interleaved, ratio_line, seconds_of
 from store.assembly import ShardAssembly
 from store.collection import Collection, create_collection
 from store.local_objects import LocalObjects
 from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
 from store.sealing import seal_shard
-from store.shards import as_bytes
+from store.shards import as_bytes, checksum
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Timings = dict[str, float]
-RESAMPLES = 2_000
+PLAIN = "plain file"
+LAYERS, WIDTH, FRAMES = 24, 1024, 200
+"""MusicGen-small and clips of 4 s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """One kind of array, at MusicGen-small's shape."""
+    """One kind of array."""
 
-    title: str
     spec: ArraySpec
     unit_clips: int
     units: int
-    """Units that a layer is read from; writes take one shard at a time."""
+    """Units that a layer is read from; writes take one unit of one shard at a time."""
 
 
-@dataclass(slots=True)
-class Ratios:
-    """Rate of a candidate over the rate of the plain file, one per repetition."""
-
-    values: dict[str, list[float]] = field(default_factory=dict)
-    plain_megabytes_per_second: list[float] = field(default_factory=list)
-
-    def add(self, timings: Timings, nbytes: int) -> None:
-        self.plain_megabytes_per_second.append(nbytes / timings["plain file"] / 1e6)
-        for name, seconds in timings.items():
-            if name != "plain file":
-                self.values.setdefault(name, []).append(timings["plain file"] / seconds)
-
-
-LAYERS, WIDTH, FRAMES = 24, 1024, 200
-WORKLOADS = (
-    Workload(
-        "pooled",
-        ArraySpec("resid.mean", ("layer", "feature"), (LAYERS, WIDTH), "float32"),
-        unit_clips=64,
-        units=64,
+WORKLOADS = {
+    "pooled": Workload(
+        ArraySpec("resid.mean", ("layer", "feature"), (LAYERS, WIDTH), "float32"), unit_clips=64, units=64
     ),
-    Workload(
-        "frames",
+    "frames": Workload(
         ArraySpec("resid.frames", ("layer", "time", "feature"), (LAYERS, FRAMES, WIDTH), "float16"),
         unit_clips=16,
         units=8,
     ),
-)
+}
 
 
 def main() -> None:
@@ -81,86 +63,101 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, help="where to write (default: the system's temporary folder)")
     parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--workload", choices=[workload.title for workload in WORKLOADS])
+    parser.add_argument("--workload", choices=WORKLOADS, action="append")
     options = parser.parse_args()
-    for workload in WORKLOADS:
-        if options.workload in (None, workload.title):
-            with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-                report(
-                    f"write one shard, {workload.title}", writes(workload, Path(folder), options.repetitions)
-                )
-                report(
-                    f"read one layer, {workload.title}", reads(workload, Path(folder), options.repetitions)
-                )
+    for title in options.workload or WORKLOADS:
+        workload = WORKLOADS[title]
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+            compare_writes(title, workload, Path(folder), options.repetitions)
+            compare_reads(title, workload, Path(folder), options.repetitions)
+        compare_checksums(title, random_block(workload), options.repetitions)
 
 
-def writes(workload: Workload, folder: Path, repetitions: int) -> Ratios:
+def compare_writes(title: str, workload: Workload, folder: Path, repetitions: int) -> None:
     """Write one unit after the other, as a worker does; what was timed is removed before the next."""
-    collection = new_collection(workload, folder / "written", units=repetitions + 1)
-    array = folder / "written" / collection.group / workload.spec.name
     block = random_block(workload)
     plain = np.ascontiguousarray(block.swapaxes(0, 1))
-    candidates: dict[str, Callable[[Unit], None]] = {
-        "plain file": lambda _: write_plain(folder / "plain", plain),
-        "undertone, shard": lambda unit: write_shard(collection, unit, block),
-        "undertone, unit with marker": lambda unit: commit(collection, unit, block),
-        "TensorStore": lambda unit: write_tensorstore(array, unit, block),
-        "zarr-python": lambda unit: write_zarr(array, unit, block),
+    writers: dict[str, Callable[[Collection, Unit], None]] = {
+        PLAIN: lambda collection, _: write_plain(folder_of(collection) / "c.plain", plain),
+        "undertone, shard": lambda collection, unit: write_shard(collection, unit, block),
+        "undertone, unit with its marker": lambda collection, unit: commit(collection, unit, block),
+        "TensorStore": lambda collection, unit: write_tensorstore(collection, unit, block),
+        "zarr-python": lambda collection, unit: write_zarr(collection, unit, block),
     }
-    ratios = Ratios()
-    for repetition, unit in enumerate(collection.units()):
-        timings: Timings = {}
-        for name in rotated(list(candidates), repetition):
-            os.sync()
-            timings[name] = seconds_of(partial(candidates[name], unit))
-            for path in [folder / "plain", *array.glob("c.*")]:
-                path.unlink(missing_ok=True)
-        if repetition:  # the first warms up
-            ratios.add(timings, plain.nbytes)
-    return ratios
+    collection = new_collection(workload, folder / "written", units=(repetitions + 1) * len(writers))
+    units = iter(collection.units())
+
+    def timed(write: Callable[[Collection, Unit], None]) -> float:
+        os.sync()
+        seconds = seconds_of(partial(write, collection, next(units)))
+        for path in folder_of(collection).glob("c.*"):
+            path.unlink()
+        return seconds
+
+    report(
+        f"write, {title}",
+        {name: partial(timed, write) for name, write in writers.items()},
+        plain,
+        repetitions,
+    )
 
 
-def reads(workload: Workload, folder: Path, repetitions: int) -> Ratios:
+def compare_reads(title: str, workload: Workload, folder: Path, repetitions: int) -> None:
     """Read one layer of all units into a fresh array."""
     collection = new_collection(workload, folder / "read", units=workload.units)
     block = random_block(workload)
     for unit in collection.units():
         commit(collection, unit, block)
-    layer = LAYERS // 2
-    expected, _ = collection.read_layer(workload.spec.name, layer)
+    name, layer = workload.spec.name, LAYERS // 2
+    expected, _ = collection.read_layer(name, layer)
     plain = folder / "plain"
     plain.write_bytes(as_bytes(expected))
-    outside: Any = collection.as_zarr()[workload.spec.name]
-    driver = open_tensorstore(Path(collection.objects.url) / collection.group / workload.spec.name)
-    candidates: dict[str, Callable[[], Array]] = {
-        "plain file": lambda: read_plain(plain, expected.shape, expected.dtype),
-        "undertone": lambda: collection.read_layer(workload.spec.name, layer)[0],
+    outside: Any = collection.as_zarr()[name]
+    driver = open_tensorstore(collection)
+    readers: dict[str, Callable[[], Array]] = {
+        PLAIN: lambda: read_plain(plain, expected.shape, expected.dtype),
+        "undertone": lambda: collection.read_layer(name, layer)[0],
         "TensorStore": lambda: driver[:, layer].read().result(),
         "zarr-python": lambda: outside[:, layer],
     }
-    for name, read in candidates.items():
-        assert np.array_equal(read(), expected), name
-    ratios = Ratios()
-    for repetition in range(repetitions):
-        timings = {name: seconds_of(candidates[name]) for name in rotated(list(candidates), repetition)}
-        ratios.add(timings, expected.nbytes)
-    return ratios
+    for reader, read in readers.items():
+        assert np.array_equal(read(), expected), reader
+    report(
+        f"read layer, {title}",
+        {reader: partial(seconds_of, read) for reader, read in readers.items()},
+        expected,
+        repetitions,
+    )
 
 
-def report(title: str, ratios: Ratios) -> None:
-    rate = np.median(ratios.plain_megabytes_per_second)
-    print(f"\n{title}: plain file {rate:,.0f} MB/s, {len(ratios.plain_megabytes_per_second)} repetitions")
-    for name, values in ratios.values.items():
-        low, high = median_interval(values)
-        print(f"  {name:<28} {np.median(values):.2f} × plain   (95 % interval {low:.2f} to {high:.2f})")
+def compare_checksums(title: str, block: Array, repetitions: int) -> None:
+    """CRC-32C, which markers hold, and SHA-256, against a mere copy."""
+    candidates: dict[str, Callable[[], object]] = {
+        "copy": block.copy,
+        "CRC-32C": lambda: checksum(as_bytes(block)),
+        "SHA-256": lambda: hashlib.sha256(as_bytes(block)).hexdigest(),
+    }
+    timed = {name: partial(seconds_of, run) for name, run in candidates.items()}
+    report(f"checksum, {title}", timed, block, repetitions, base="copy")
 
 
-def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95 % bootstrap interval of the median."""
-    generator = np.random.default_rng(0)
-    medians = np.median(generator.choice(values, (RESAMPLES, len(values))), axis=1)
-    low, high = np.quantile(medians, [0.025, 0.975])
-    return float(low), float(high)
+def report(
+    title: str,
+    candidates: Mapping[str, Callable[[], float]],
+    values: Array,
+    repetitions: int,
+    *,
+    base: str = PLAIN,
+) -> None:
+    """Print the rate of the base, and one ratio for each other candidate; the first repetition warms up."""
+    seconds = {
+        name: found[1:] for name, found in interleaved(candidates, repetitions=repetitions + 1).items()
+    }
+    rate = values.nbytes / float(np.median(seconds[base])) / 1e6
+    print(f"\n{title}: {values.nbytes / 1e6:.0f} MB, {base} at {rate:,.0f} MB/s")
+    for name in candidates:
+        if name != base:
+            print(ratio_line(f"  {name} over {base}", seconds[base], seconds[name]), flush=True)
 
 
 def new_collection(workload: Workload, root: Path, *, units: int) -> Collection:
@@ -203,17 +200,23 @@ def write_shard(collection: Collection, unit: Unit, block: Array) -> None:
             seal_shard(collection.objects, layout, key, buffer, lambda: False)
 
 
-def open_tensorstore(folder: Path) -> Any:
-    return tensorstore.open({"driver": "zarr3", "kvstore": f"file://{folder}/"}, open=True).result()
+def folder_of(collection: Collection) -> Path:
+    return Path(collection.objects.url) / collection.group / next(iter(collection.arrays))
 
 
-def write_tensorstore(array: Path, unit: Unit, block: Array) -> None:
-    open_tensorstore(array)[unit.first_row : unit.first_row + len(block)].write(block).result()
+def open_tensorstore(collection: Collection) -> Any:
+    url = f"file://{folder_of(collection)}/"
+    return tensorstore.open({"driver": "zarr3", "kvstore": url}, open=True).result()
 
 
-def write_zarr(array: Path, unit: Unit, block: Array) -> None:
-    zarr.open_array(array, mode="r+")[unit.first_row : unit.first_row + len(block)] = block
-    for path in array.glob("c.*"):
+def write_tensorstore(collection: Collection, unit: Unit, block: Array) -> None:
+    open_tensorstore(collection)[unit.first_row : unit.first_row + len(block)].write(block).result()
+
+
+def write_zarr(collection: Collection, unit: Unit, block: Array) -> None:
+    """With the fsync that zarr-python leaves out."""
+    zarr.open_array(folder_of(collection), mode="r+")[unit.first_row : unit.first_row + len(block)] = block
+    for path in folder_of(collection).glob("c.*"):
         with path.open("rb+") as file:
             os.fsync(file.fileno())
 
@@ -225,16 +228,6 @@ def read_plain(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Arra
         while memory:
             memory = memory[file.readinto(memory) :]
     return values
-
-
-def rotated(names: list[str], by: int) -> list[str]:
-    return names[by % len(names) :] + names[: by % len(names)]
-
-
-def seconds_of(function: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    function()
-    return time.perf_counter() - started
 
 
 if __name__ == "__main__":

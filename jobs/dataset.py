@@ -73,7 +73,7 @@ def add(
       undertone dataset add music.store fma /data/fma/fma_small
       undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
     """
-    from jobs.dataset_adding import AddRequest, add_dataset
+    from jobs.datasets.adding import AddRequest, add_dataset
 
     request = AddRequest(store, name, path, format_name, clip_seconds, hop_seconds, threads, replace)
     _print(add_dataset(request), as_json)
@@ -113,7 +113,7 @@ def synth(
       undertone dataset synth music.store theory --clips 2000
       undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
     """
-    from jobs.dataset_rendering import SynthRequest, synthesize_dataset
+    from jobs.datasets.rendering import SynthRequest, synthesize_dataset
 
     chosen = _names(concepts) if concepts is not None else None
     request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace)

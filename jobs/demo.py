@@ -9,9 +9,9 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from jobs.extract import Engine, ExtractOptions
+from jobs.demo_questions import questions
+from jobs.extraction.options import Engine, ExtractOptions
 from jobs.options import engine_option
-from jobs.questions import questions
 from store.errors import JobFailed
 
 CLIPS = 240
@@ -101,14 +101,14 @@ def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
 
 
 def _add(store: Path, table: Path) -> None:
-    from jobs.dataset_adding import AddRequest, add_dataset
+    from jobs.datasets.adding import AddRequest, add_dataset
 
     added = add_dataset(AddRequest(str(store), DATASET, str(table), clip_seconds=4.0))
     click.echo(f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}")
 
 
 def _extract(store: Path, engine: Engine) -> str:
-    from jobs.extraction import run_extraction
+    from jobs.extraction.running import run_extraction
     from jobs.options import print_result
 
     summary = run_extraction(ExtractOptions(str(store), DATASET, engine=engine))

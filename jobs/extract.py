@@ -1,51 +1,11 @@
 """`undertone extract`: labelled audio → codec tokens → activations of every layer → shards of a run."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import click
 
+from jobs.extraction.options import ExtractOptions
 from jobs.options import address_option, engine_option, format_option, print_result, root_option
-from store.errors import InvalidInput
-
-Engine = Literal["ray", "inline"]
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractOptions:
-    """What a user can say of an extraction; see `undertone extract --help`."""
-
-    store: str
-    dataset: str
-    model: str = "pocket"
-    sites: str = "resid,attn,mlp"
-    layers: str = "all"
-    reduce: str = "mean"
-    segments: int = 10
-    text: str = ""
-    dtype: str = "fp32"
-    device: str = "auto"
-    batch_clips: int = 16
-    unit_clips: int = 64
-    compression: Literal["none", "zstd"] = "none"
-    engine: Engine = "ray"
-    address: str = "local"
-    workers: int | None = None
-    threads: int = 1
-    gpus_per_worker: float = 1.0
-    roots: tuple[str, ...] = ()
-    retry_failed: bool = False
-    max_failures: int | None = None
-    shared_filesystem: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("segments", "batch_clips", "unit_clips", "threads"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be 1 or more."
-                )
-        if self.workers is not None and self.workers < 1:
-            raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
 
 
 @click.command()
@@ -117,7 +77,7 @@ def extract(dry_run: bool, format_: str, **values: Any) -> int:
       undertone extract music.store songs --retry-failed
       undertone extract s3://bucket/music songs --address auto --workers 8 --gpus-per-worker 1 --dtype bf16
     """
-    from jobs.extraction import describe_extraction, run_extraction
+    from jobs.extraction.running import describe_extraction, run_extraction
 
     options = ExtractOptions(**values)
     if dry_run:

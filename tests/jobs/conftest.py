@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.dataset_adding import AddRequest, add_dataset
+from jobs.datasets.adding import AddRequest, add_dataset
 
 RATE = 16_000
 RECORDINGS = 11

@@ -5,7 +5,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.bisection import find_poison
+from jobs.engine.bisection import find_poison
 
 
 def play(clip_ids: list[str], poison: set[str]) -> tuple[frozenset[str], int]:

@@ -18,9 +18,9 @@ import psutil
 import pytest
 import soundfile
 
-from jobs.dataset_adding import AddRequest, add_dataset
-from jobs.extract import ExtractOptions
-from jobs.extraction import run_extraction
+from jobs.datasets.adding import AddRequest, add_dataset
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.running import run_extraction
 from store import open_store
 from store.verification import verify
 

@@ -14,7 +14,7 @@ import pytest
 import soundfile
 
 from jobs.cli import main
-from jobs.roots import resolve_root
+from jobs.datasets.roots import resolve_root
 from pipelines.audio import decode_clip
 from store import open_store
 

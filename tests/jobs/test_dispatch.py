@@ -6,8 +6,8 @@ from collections.abc import Set as AbstractSet
 
 import pytest
 
-from jobs.dispatch import Committed, Dispatcher, GivenUp, Lost, Quarantined
-from jobs.tasks import Broken, Died, Done, Event, Failed, Problem, Task
+from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Lost, Quarantined
+from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Task
 from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.extract import ExtractOptions
-from jobs.extraction import describe_extraction, run_extraction
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.running import describe_extraction, run_extraction
 from pipelines.audio import decode_clip
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.files import Root
@@ -85,7 +85,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
 def test_running_the_same_command_again_computes_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = extract(store)
     before = array_bytes(store)
-    monkeypatch.setattr("jobs.extraction.worker_pool", None)
+    monkeypatch.setattr("jobs.extraction.running.worker_pool", None)
     assert extract(store)["run"] == summary["run"]
     assert array_bytes(store) == before
 
@@ -211,7 +211,7 @@ def test_a_wrong_option_is_answered_with_the_legal_choices(
 
 
 def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:
-    from jobs.dataset_adding import AddRequest, add_dataset
+    from jobs.datasets.adding import AddRequest, add_dataset
 
     parts = [soundfile.read(recordings / "low" / f"{i:02d}.wav")[0] for i in range(3)]
     (tmp_path / "long").mkdir()

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from jobs.dispatch import Committed, Dispatcher, GivenUp, Outcome, Quarantined
-from jobs.inline_pool import InlinePool, describe
-from jobs.tasks import Stopped, Task
+from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Outcome, Quarantined
+from jobs.engine.inline_pool import InlinePool, describe
+from jobs.engine.tasks import Stopped, Task
 from store.errors import JobFailed, ModelError
 from store.records import PlannedClip, Receipt, Unit
 

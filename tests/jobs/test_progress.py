@@ -5,14 +5,14 @@ import json
 
 import pytest
 
-from jobs.progress import ProgressReport, Tally, clock, describe
+from jobs.engine.progress import ProgressReport, Tally, clock, describe
 from store.records import Receipt
 
 
 @pytest.fixture
 def tally(monkeypatch: pytest.MonkeyPatch) -> Tally:
     """100 clips of 10 s, 20 committed earlier; a worker was ready 4 s ago and has committed 16, 2 failed."""
-    monkeypatch.setattr("jobs.progress.time.monotonic", lambda: 1000.0)
+    monkeypatch.setattr("jobs.engine.progress.time.monotonic", lambda: 1000.0)
     tally = Tally(clips_total=100, clips_before=20, clip_seconds=10.0, started=990.0)
     tally.see_workers(2)
     tally.working_since = 996.0

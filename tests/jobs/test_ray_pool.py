@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from jobs.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantined
-from jobs.ray_pool import RayPool, Resources
-from jobs.ray_session import actors_that_fit
-from jobs.tasks import Task
+from jobs.engine.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantined
+from jobs.engine.ray_pool import RayPool, Resources
+from jobs.engine.ray_session import actors_that_fit
+from jobs.engine.tasks import Task
 from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
 

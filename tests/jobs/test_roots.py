@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.roots import remember_root, resolve_root, roots_file
+from jobs.datasets.roots import remember_root, resolve_root, roots_file
 from pipelines.files import Root, open_root
 from store import Dataset, Store
 from store.errors import InvalidInput, NotFound

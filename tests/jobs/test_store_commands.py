@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs.cli import main
-from jobs.extract import ExtractOptions
-from jobs.extraction import run_extraction
-from jobs.heartbeat import heartbeat
+from jobs.engine.heartbeat import heartbeat
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.running import run_extraction
 from store import open_store
 
 Run = Callable[..., tuple[int, str, str]]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from jobs.extract import ExtractOptions
-from jobs.extraction_spec import ExtractionSpec, parse_layers, parse_reductions, parse_sites, planned
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.spec import ExtractionSpec, parse_layers, parse_reductions, parse_sites, planned
 from pipelines.capture import CaptureSpec
 from pipelines.musicgen import alignment_for, describe_model
 from store import Dataset, Store, open_store

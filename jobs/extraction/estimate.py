@@ -2,15 +2,12 @@
 
 import math
 import time
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jobs.extraction_spec import ExtractionSpec
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.spec import ExtractionSpec
 from store.records import ArraySpec
-
-if TYPE_CHECKING:
-    from jobs.extract import ExtractOptions
 
 
 def array_bytes(array: ArraySpec, clips: int) -> int:
@@ -18,7 +15,7 @@ def array_bytes(array: ArraySpec, clips: int) -> int:
     return clips * math.prod(array.shape) * np.dtype(array.dtype).itemsize
 
 
-def measure_seconds_per_clip(options: "ExtractOptions", spec: ExtractionSpec) -> float:
+def measure_seconds_per_clip(options: ExtractOptions, spec: ExtractionSpec) -> float:
     """Encode and forward one batch of noise on this machine; seconds per clip for one worker."""
     import torch
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from jobs.clip_spool import spooled
-from jobs.dataset_progress import RecordingProgress
-from jobs.roots import remember_root
+from jobs.datasets.clip_spool import spooled
+from jobs.datasets.progress import RecordingProgress
+from jobs.datasets.roots import remember_root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import Source, open_source
 from store import Dataset, open_store

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
-from jobs.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
+from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
 from store.errors import ModelError, UnsupportedStore
 
 IN_FLIGHT = 2

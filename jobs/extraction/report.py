@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from jobs.dispatch import Committed, GivenUp, Lost, Outcome, Quarantined
-from jobs.extraction_plan import Extraction
-from jobs.extraction_spec import template_fields
+from jobs.engine.dispatch import Committed, GivenUp, Lost, Outcome, Quarantined
+from jobs.engine.progress import ProgressReport, Tally
+from jobs.extraction.planning import Extraction
+from jobs.extraction.spec import template_fields
 from jobs.options import readable_bytes
-from jobs.progress import ProgressReport, Tally
 from store.collection import Collection
 
 

@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from jobs.bisection import Trial, find_poison
-from jobs.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
+from jobs.engine.bisection import Trial, find_poison
+from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
 from store.errors import JobFailed
 from store.records import Receipt, Unit
 

@@ -5,19 +5,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from jobs.dispatch import Dispatcher, GivenUp, Outcome
-from jobs.estimate import array_bytes, measure_seconds_per_clip
-from jobs.extract import ExtractOptions
-from jobs.extraction_plan import Extraction, resolve
-from jobs.extraction_report import announce, count, summarize
-from jobs.extraction_workers import worker_pool
-from jobs.heartbeat import heartbeat
+from jobs.datasets.roots import resolve_root
+from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
+from jobs.engine.heartbeat import heartbeat
+from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.tasks import Pool
+from jobs.extraction.estimate import array_bytes, measure_seconds_per_clip
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.placement import local_workers
+from jobs.extraction.planning import Extraction, resolve
+from jobs.extraction.report import announce, count, summarize
+from jobs.extraction.retrying import append_failed
+from jobs.extraction.workers import worker_pool
 from jobs.options import readable_bytes
-from jobs.placement import local_workers
-from jobs.progress import ProgressReport, Tally
-from jobs.retrying import append_failed
-from jobs.roots import resolve_root
-from jobs.tasks import Pool
 from store.collection import Collection
 from store.errors import JobFailed
 from store.records import Unit

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 
-from jobs.extraction_plan import Extraction
-from jobs.extraction_worker import ExtractionPlan, ExtractionWorker
-from jobs.inline_pool import InlinePool
-from jobs.placement import worker_resources
-from jobs.ray_pool import RayPool
-from jobs.ray_session import node_hosts, ray_session
-from jobs.tasks import Pool
+from jobs.engine.inline_pool import InlinePool
+from jobs.engine.ray_pool import RayPool
+from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.engine.tasks import Pool
+from jobs.extraction.placement import worker_resources
+from jobs.extraction.planning import Extraction
+from jobs.extraction.worker import ExtractionPlan, ExtractionWorker
 from pipelines.files import Root
 from store.errors import InvalidInput
 

@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import numpy as np
 
-from jobs.code_source import Codes, CodeSource, Samples
-from jobs.host_copy import HostArrays, start_copy
-from jobs.stages import StageClock
-from jobs.tasks import Stopped, Task
+from jobs.engine.stages import StageClock
+from jobs.engine.tasks import Stopped, Task
+from jobs.extraction.code_source import Codes, CodeSource, Samples
+from jobs.extraction.host_copy import HostArrays, start_copy
 from pipelines.capture import CaptureSpec
 from pipelines.files import Root
 from store.records import ClipStatus, Receipt, Unit

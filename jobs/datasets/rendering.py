@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from jobs.clip_spool import spooled
-from jobs.dataset_adding import Census, summary_of
-from jobs.dataset_progress import RecordingProgress
+from jobs.datasets.adding import Census, summary_of
+from jobs.datasets.clip_spool import spooled
+from jobs.datasets.progress import RecordingProgress
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.files import Root
 from store import Store, open_store

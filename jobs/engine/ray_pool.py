@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jobs.inline_pool import IN_FLIGHT, describe, run_caught
-from jobs.tasks import Broken, Died, Event, Failed, Problem, Task, Worker, WorkerFactory
+from jobs.engine.inline_pool import IN_FLIGHT, describe, run_caught
+from jobs.engine.tasks import Broken, Died, Event, Failed, Problem, Task, Worker, WorkerFactory
 
 LOAD_DEATHS_ALLOWED = 3
 """Actors that may die in a row while they load, before the job gives up."""

@@ -2,15 +2,11 @@
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from jobs.ray_pool import Resources
-from jobs.ray_session import actors_that_fit
+from jobs.engine.ray_pool import Resources
+from jobs.engine.ray_session import actors_that_fit
+from jobs.extraction.options import ExtractOptions
 from store.records import ModelInfo
-
-if TYPE_CHECKING:
-    from jobs.extract import ExtractOptions
-
 
 BYTES_PER_PARAMETER = 6
 """float32 weights, and half as much again for activations while they are loaded."""
@@ -18,7 +14,7 @@ WORKER_BYTES = 1_000_000_000
 """Interpreter, torch and the units in flight."""
 
 
-def worker_resources(options: "ExtractOptions", model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
+def worker_resources(options: ExtractOptions, model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
     """Resources of one worker, and a function that says how many workers the machines hold now.
 
     Where a node declares GPUs, a worker takes a GPU (or the share asked for); elsewhere one CPU core per
@@ -39,7 +35,7 @@ def worker_resources(options: "ExtractOptions", model: ModelInfo) -> tuple[Resou
     return resources, wanted
 
 
-def local_workers(options: "ExtractOptions", model: ModelInfo) -> int:
+def local_workers(options: ExtractOptions, model: ModelInfo) -> int:
     """Workers that an extraction on this machine alone would get."""
     import torch
 

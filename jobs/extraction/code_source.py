@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from jobs.stages import StageClock, ahead
+from jobs.engine.stages import StageClock, ahead
 from store.collection import Collection
 from store.errors import UndertoneError
 from store.records import ClipStatus, Failure, PlannedClip, Unit

@@ -1,0 +1,1 @@
+"""The parts of `undertone dataset`: adding, rendering, and where audio lies on this machine."""

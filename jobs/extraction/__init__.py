@@ -1,0 +1,1 @@
+"""The parts of `undertone extract`: options, plan, worker, report."""
