@@ -37,10 +37,22 @@ from jobs.options import address_option, engine_option, format_option, print_res
     type=click.Choice(["fp32", "bf16", "fp16"]),
     help="Of the language model; EnCodec always runs in fp32.",
 )
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="auto takes a GPU where there is one; say cuda for a cluster whose GPU nodes are yet to start.",
+)
 @click.option("--batch-clips", default=16, show_default=True, help="Clips per forward pass.")
 @click.option("--unit-clips", default=64, show_default=True, help="Clips per unit: what a crash can cost.")
-@click.option("--compression", default="none", show_default=True, type=click.Choice(["none", "zstd"]))
+@click.option(
+    "--compression",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "zstd"]),
+    help="Of the stored arrays; activations hardly compress, and reading gets slower.",
+)
 @engine_option
 @address_option
 @click.option(
@@ -75,7 +87,7 @@ def extract(dry_run: bool, format_: str, **values: Any) -> int:
       undertone extract music.store songs --model facebook/musicgen-small --sites resid,attn,mlp --dry-run
       undertone extract music.store songs --layers 4-8 --reduce mean,segments --segments 10
       undertone extract music.store songs --retry-failed
-      undertone extract s3://bucket/music songs --address auto --workers 8 --gpus-per-worker 1 --dtype bf16
+      undertone extract s3://bucket/music songs --address auto --device cuda --workers 8 --dtype bf16
     """
     from jobs.extraction.running import describe_extraction, run_extraction
 

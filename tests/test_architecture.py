@@ -3,6 +3,7 @@
 The import directions are contracts in pyproject.toml and checked by `make lint`.
 """
 
+import ast
 import importlib
 import os
 import re
@@ -28,6 +29,13 @@ def modules() -> set[str]:
         for path in (ROOT / package).rglob("*.py")
         if path.name != "__init__.py"
     }
+
+
+def first_line(module: str) -> str:
+    """What a module says it is for."""
+    docstring = ast.get_docstring(ast.parse((ROOT / module).read_text(encoding="utf-8")))
+    assert docstring, module
+    return docstring.split("\n")[0].rstrip(".")
 
 
 def commands(group: click.Group, *names: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:
@@ -61,10 +69,10 @@ def tracked_files() -> list[Path]:
 
 
 def listed_in_tree(text: str) -> dict[str, str]:
-    """Path → phrase, for each line of the README's tree: the fenced block that shows the packages."""
+    """Path → phrase, for each line of the tree in CONTRIBUTING.md: the fenced block that shows the packages."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     trees = [block for block in blocks if re.search(rf"^\W*({'|'.join(PACKAGES)})/", block, re.MULTILINE)]
-    assert len(trees) == 1, "the README needs exactly one tree of the repository"
+    assert len(trees) == 1, "CONTRIBUTING.md needs exactly one tree of the repository"
     phrases: dict[str, str] = {}
     folders: list[tuple[int, str]] = []
     for line in filter(str.strip, trees[0].splitlines()):
@@ -111,11 +119,11 @@ def test_every_module_says_what_it_is_for() -> None:
     assert [name for name, text in texts.items() if not text.startswith(('"""', 'r"""'))] == []
 
 
-def test_the_readme_tree_lists_every_module_with_a_phrase_and_nothing_else(readme: str) -> None:
-    tree = listed_in_tree(readme)
+def test_the_tree_in_contributing_lists_every_module_with_a_phrase_and_nothing_else() -> None:
+    tree = listed_in_tree((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"))
     listed = {path for path in tree if path.endswith(".py") and path.split("/")[0] in PACKAGES}
     assert listed == modules()
-    assert all(len(tree[path].split()) >= 3 for path in listed)
+    assert {path: tree[path] for path in listed} == {path: first_line(path) for path in listed}
     assert [path for path in tree if not (ROOT / path).exists()] == []
 
 
