@@ -1,12 +1,84 @@
-"""What holds for every test: no network for models, slow tests last."""
+"""What holds for every test: no network for models, slow tests last, an S3 server on this machine.
+
+`UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it,
+one runs in a subprocess, in memory.
+"""
 
 import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from uuid import uuid4
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
 
 import pytest
 
+BUCKET = "undertone-tests"
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the suite so that a mistake shows early: quick tests first, the rest as collected."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint() -> Iterator[str]:
+    """A running S3 server with an empty bucket, credentials in the environment."""
+    with pytest.MonkeyPatch.context() as environment:
+        given = os.environ.get("UNDERTONE_S3_ENDPOINT")
+        server = None if given else _start_server(port := _free_port())
+        endpoint = given or f"http://127.0.0.1:{port}"
+        if server:
+            environment.setenv("AWS_ACCESS_KEY_ID", "test")
+            environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+            environment.setenv("AWS_REGION", "us-east-1")
+            environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        environment.setenv("AWS_ENDPOINT_URL", endpoint)
+        try:
+            _make_bucket(endpoint)
+            yield endpoint
+        finally:
+            if server:
+                server.terminate()
+                server.wait()
+
+
+@pytest.fixture
+def s3_url(s3_endpoint: str) -> str:
+    """A place in the bucket that no other test uses."""
+    return f"s3://{BUCKET}/{uuid4().hex}"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start_server(port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return server
+    raise RuntimeError("the S3 test server (moto) did not start")
+
+
+def _make_bucket(endpoint: str) -> None:
+    import boto3
+    from botocore.exceptions import ClientError
+
+    client = boto3.client("s3", endpoint_url=endpoint)
+    try:
+        client.create_bucket(Bucket=BUCKET)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+            raise

@@ -69,7 +69,7 @@ def tracked_files() -> list[Path]:
 
 
 def listed_in_tree(text: str) -> dict[str, str]:
-    """Path → phrase, for each line of the tree in CONTRIBUTING.md: the fenced block that shows the packages."""
+    """Path → phrase, for each line of the tree: the fenced block that shows the packages."""
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     trees = [block for block in blocks if re.search(rf"^\W*({'|'.join(PACKAGES)})/", block, re.MULTILINE)]
     assert len(trees) == 1, "CONTRIBUTING.md needs exactly one tree of the repository"
