@@ -15,7 +15,7 @@ from store.errors import CorruptData, InvalidInput, NotFound, StorageError, Unsu
 from store.objects import Buffer, ByteRange
 
 TEMPORARY = ".temporary"
-WRITE_BYTES = 4 * 2**20
+WRITE_BYTES = 2 * 2**20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 

@@ -1,7 +1,9 @@
 """One shard, one writer: create it, or decide about the one that is already there."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 
 import numpy as np
 
@@ -9,6 +11,8 @@ from store.errors import CorruptData
 from store.layout import ArrayLayout
 from store.objects import Buffer, ObjectStore
 from store.shards import Array, ShardBuffer, checksum, decode_shard, filled_rows
+
+HASHING_THREADS = 2
 
 
 def seal_shard(
@@ -21,10 +25,8 @@ def seal_shard(
     replaced. Once the unit is `committed` nothing is touched: None.
     """
     encoded = memoryview(shard.encoded())
-    with ThreadPoolExecutor(1) as pool:  # the checksum costs nothing while the disk works
-        own_checksum = pool.submit(checksum, encoded)
-        created = objects.create(key, [encoded])
-    if created:
+    own_checksum = _hashing_threads(os.getpid()).submit(checksum, encoded)  # free while the disk works
+    if objects.create(key, [encoded]):
         return encoded.nbytes, own_checksum.result()
     if committed():
         return None
@@ -33,6 +35,12 @@ def seal_shard(
         return len(found), checksum(found)
     objects.put(key, encoded)
     return encoded.nbytes, own_checksum.result()
+
+
+@lru_cache(maxsize=1)
+def _hashing_threads(_process: int) -> ThreadPoolExecutor:
+    """Kept, for starting a thread takes as long as a checksum; per process, for a fork loses threads."""
+    return ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="checksum")
 
 
 def _agrees(layout: ArrayLayout, found: bytes, encoded: Buffer, stored: Array) -> bool:
