@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         ("start_seconds", pa.float64()),
         ("duration_seconds", pa.float64()),
         ("text", pa.string()),
+        ("sha256", pa.string()),
         ("row", pa.int64()),
         ("unit_id", pa.string()),
     ]
@@ -44,7 +45,7 @@ def plan_digest(clips: Iterable[PlannedClip]) -> str:
     """SHA-256 over the ordered clips of a plan."""
     digest = sha256()
     for clip in clips:
-        row = [clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, clip.text]
+        row = [clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, clip.text, clip.sha256]
         digest.update(json.dumps(row).encode() + b"\n")
     return digest.hexdigest()
 
@@ -79,6 +80,7 @@ def _table(units: Sequence[Unit]) -> pa.Table:
         "start_seconds": [clip.start_seconds for clip in clips],
         "duration_seconds": [clip.duration_seconds for clip in clips],
         "text": [clip.text for clip in clips],
+        "sha256": [clip.sha256 for clip in clips],
         "row": [unit.first_row + place for unit in units for place in range(len(unit.clips))],
         "unit_id": [unit.unit_id for unit in units for _ in unit.clips],
     }
@@ -88,11 +90,11 @@ def _table(units: Sequence[Unit]) -> pa.Table:
 def _units(table: pa.Table) -> Iterator[Unit]:
     columns = [table[name].to_pylist() for name in SCHEMA.names]
     unit_id, first_row, clips = "", 0, list[PlannedClip]()
-    for identity, uri, start, duration, text, row, unit in zip(*columns, strict=True):
+    for identity, uri, start, duration, text, checksum, row, unit in zip(*columns, strict=True):
         if unit != unit_id and clips:
             yield Unit(unit_id, first_row, tuple(clips))
         if unit != unit_id:
             unit_id, first_row, clips = unit, row, []
-        clips.append(PlannedClip(identity, uri, start, duration, text))
+        clips.append(PlannedClip(identity, uri, start, duration, text, checksum))
     if clips:
         yield Unit(unit_id, first_row, tuple(clips))

@@ -114,6 +114,8 @@ class PlannedClip:
     duration_seconds: float
     text: str = ""
     """Text condition of the pass; empty means unconditional."""
+    sha256: str = ""
+    """Of the recording's file when the dataset was made; empty where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)

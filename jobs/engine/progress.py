@@ -28,6 +28,8 @@ class Tally:
     workers: int = 0
     working_since: float | None = None
     """When the first worker was ready; rates leave out the time models take to load."""
+    ended: float | None = None
+    """When the last unit was reported; what follows (closing workers) is no work."""
     lost_workers: int = 0
     stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     started: float = field(default_factory=time.monotonic)
@@ -48,7 +50,7 @@ class Tally:
 
     def snapshot(self) -> dict[str, Any]:
         """Rates, pressure and remaining time as JSON values; times in seconds."""
-        now = time.monotonic()
+        now = self.ended or time.monotonic()
         working = max(now - (self.working_since or now), 1e-9)
         rate = self.clips / working if self.clips else 0.0
         left = self.clips_total - self.clips_before - self.clips

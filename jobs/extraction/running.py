@@ -1,6 +1,7 @@
 """One extraction from plan to committed run: create, dispatch, report."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -18,6 +19,7 @@ from jobs.extraction.report import announce, count, summarize
 from jobs.extraction.retrying import append_failed
 from jobs.extraction.workers import worker_pool
 from jobs.options import readable_bytes
+from store import open_store
 from store.collection import Collection
 from store.errors import JobFailed
 from store.records import Unit
@@ -78,20 +80,22 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
                 _stop_if_sick(options, tally)
+            tally.ended = time.monotonic()
     return summarize(work, run, tally, given_up)
 
 
 def _create(work: Extraction) -> tuple[Collection, Collection]:
     """The run and the codes it reads, planned; existing ones are opened."""
     spec = work.spec
-    codes = work.store.create_codes(
+    store = open_store(work.store.url, create=True)  # for writing: refuses what cannot be written safely
+    codes = store.create_codes(
         spec.codes_key(),
         document=spec.codes_document(),
         arrays=[spec.codes_array()],
         clips=[replace(clip, text="") for clip in work.clips],
         unit_clips=spec.unit_clips,
     )
-    run = work.store.create_run(
+    run = store.create_run(
         spec.run_id(),
         document=spec.document(),
         arrays=spec.arrays(),

@@ -164,4 +164,4 @@ def planned(clip: Clip, template: str) -> PlannedClip:
             f"its labels are {', '.join(sorted(labels)) or 'none'}."
         )
     text = template.format_map(dict(labels)) if template else ""
-    return PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, text)
+    return PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, text, clip.sha256)

@@ -57,8 +57,9 @@ class ExtractionWorker:
     def load(self) -> None:
         import torch
 
-        from pipelines.audio import decode_clip, is_silent
+        from pipelines.audio import is_silent
         from pipelines.musicgen import load_musicgen
+        from pipelines.recordings import Recordings
         from store import open_store
 
         plan = self._plan
@@ -69,12 +70,11 @@ class ExtractionWorker:
             lambda: load_musicgen(plan.model, device=device, dtype=plan.dtype)
         )
         store = open_store(plan.store_url)
-        root = plan.root
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
         self._codes = CodeSource(
             store.codes(plan.codes_key),
-            decode=lambda clip: decode_clip(root, clip, sample_rate=rate),
+            decode=Recordings(plan.root, sample_rate=rate).decode,
             encode=self._encode,
             is_silent=is_silent,
             decoders=self._decoders,

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
 from pipelines.audio import probe
 from pipelines.audio_info import AudioInfo
 from pipelines.files import Root
+from pipelines.recordings import checksum
 from store.errors import AudioError, InvalidInput
 from store.records import Clip, Failure, Recording, clip_id
 
@@ -73,9 +73,9 @@ def cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> list[Clip
     try:
         with root.open(recording.uri) as file, _seekable_copy(root, file) as copy:
             copy.seek(0)
-            checksum = _checksum(copy)
+            digest = checksum(copy)
             copy.seek(0)
-            return cut(recording, probe(copy), checksum, spec)
+            return cut(recording, probe(copy), digest, spec)
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         message = (str(error) or type(error).__name__).replace(root.url, "")
         return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri)
@@ -110,13 +110,6 @@ def _submit(
     done: Future[list[Clip] | Failure] = Future()
     done.set_result(recording)
     return done
-
-
-def _checksum(file: BinaryIO) -> str:
-    digest = sha256()
-    while block := file.read(_COPY_BYTES):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _seekable_copy(root: Root, file: BinaryIO) -> BinaryIO:

@@ -75,7 +75,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
         raise AssertionError("EnCodec ran although the codes are stored")
 
     monkeypatch.setattr(MusicGenModel, "encode", refuse)
-    monkeypatch.setattr("pipelines.audio.decode_clip", refuse)
+    monkeypatch.setattr("pipelines.recordings.decode_clip", refuse)
     second = extract(store, sites="attn,mlp", layers="2,5")
     assert second["complete"]
     assert first["run"] != second["run"]
@@ -117,6 +117,16 @@ def test_a_vanished_recording_is_one_failed_row_and_the_others_keep_their_values
     np.testing.assert_array_equal(
         run.read_clips("resid.mean", others), reference.read_clips("resid.mean", others)
     )
+
+
+def test_a_recording_that_changed_since_it_was_added_is_refused(store: str, audio: Path) -> None:
+    samples, rate = soundfile.read(audio / "low" / "03.wav")
+    soundfile.write(audio / "low" / "03.wav", samples[::-1], rate, subtype="PCM_16")
+    summary = extract(store)
+    status = opened(store, summary["run"]).statuses()[paths_by_uri(store)["low/03.wav"]]
+    assert (summary["failed"], summary["complete"]) == (1, True)
+    assert status.failure is not None
+    assert "has changed since" in status.failure.message
 
 
 def test_retry_takes_only_failed_clips_again(make_store: Callable[[str], str], audio: Path) -> None:
