@@ -5,18 +5,11 @@ overwrites, and what it reports as written survives a crash of the process and o
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
-from uuid import uuid4
-
-from store.errors import InvalidInput, UnsupportedStore
 
 Buffer = bytes | bytearray | memoryview
 ByteRange = tuple[int, memoryview]
 """Offset in the object, and the memory that receives as many bytes as it holds."""
-
-REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
 
 
 class ObjectStore(Protocol):
@@ -69,34 +62,3 @@ class ObjectStore(Protocol):
 
     def sweep(self, older_than_seconds: float) -> int:
         """Remove what killed writers left half written; returns how many objects went."""
-
-
-def open_objects(url: str | Path) -> ObjectStore:
-    """The storage behind a folder path, `file://`, `s3://`, `gs://`, `az://` or `memory://` URL."""
-    text = str(url)
-    scheme = urlsplit(text).scheme if "://" in text else ""
-    if scheme in ("", "file"):
-        from store.local_objects import LocalObjects
-
-        return LocalObjects(Path(unquote(urlsplit(text).path) if scheme else text))
-    if scheme not in REMOTE_SCHEMES:
-        legal = ", ".join(f"{name}://" for name in REMOTE_SCHEMES)
-        raise InvalidInput(f"{text!r} is not a place for a store: give a folder, file://, {legal}.")
-    from store.remote_objects import RemoteObjects
-
-    return RemoteObjects(text)
-
-
-def probe_create(objects: ObjectStore) -> None:
-    """Refuse a storage that overwrites although it was told not to: two writers would lose data silently."""
-    key = f"probe-{uuid4().hex}"
-    try:
-        first, second = objects.create(key, [b"first"]), objects.create(key, [b"second"])
-        kept = objects.get(key)
-    finally:
-        objects.delete(key)
-    if (first, second, kept) != (True, False, b"first"):
-        raise UnsupportedStore(
-            f"{objects.url} ignores conditional writes (If-None-Match), which keep two workers from "
-            "overwriting each other. Use a local folder or a server that honours them: AWS S3, GCS, Azure."
-        )

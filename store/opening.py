@@ -10,8 +10,9 @@ from store.collection import UNIT_CLIPS, Collection, create_collection, open_col
 from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
 from store.errors import InvalidInput, NotFound
 from store.layout import check_name, document_key
-from store.objects import ObjectStore, open_objects, probe_create
+from store.objects import ObjectStore
 from store.records import ArraySpec, Clip, Failure, PlannedClip
+from store.storage import open_objects, probe_create
 from store.zarr_metadata import encoded_json
 
 FORMAT = {"format": "undertone", "version": 1}

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from store.collection import Collection, create_collection
-from store.objects import ObjectStore, open_objects
+from store.objects import ObjectStore
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt, Unit
+from store.storage import open_objects
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -20,10 +20,11 @@ import pytest
 from store.catalog import refresh_catalog
 from store.collection import Collection
 from store.errors import CorruptData
-from store.objects import ObjectStore, open_objects
+from store.objects import ObjectStore
 from store.opening import Store, open_store
 from store.query import describe_views, run_query
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
+from store.storage import open_objects
 
 LAYERS, WIDTH, UNIT_CLIPS = (0, 5, 11), 4, 4
 DOCUMENT = {

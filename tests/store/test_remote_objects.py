@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from store.errors import StorageError, UnsupportedStore
-from store.objects import ObjectStore, open_objects, probe_create
+from store.objects import ObjectStore
 from store.remote_objects import RemoteObjects
+from store.storage import open_objects, probe_create
 from store.verification import verify
 
 
