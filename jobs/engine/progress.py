@@ -126,15 +126,17 @@ def describe(title: str, state: Mapping[str, Any]) -> str:
     if not state["workers"] and not state["clips_per_second"]:
         return f"{title}  loading the model … {clock(state['elapsed_seconds'])}"
     stages: Mapping[str, float] = state["stages"]
-    busiest = f" · {next(iter(stages))} {next(iter(stages.values())):.0%} of time" if stages else ""
-    eta = "" if state["eta_seconds"] is None else f" · ETA {clock(state['eta_seconds'])}"
-    done = state["clips"] / max(state["clips_total"], 1)
-    return (
-        f"{title}  {state['clips']:,}/{state['clips_total']:,} clips ({done:.0%}) · "
-        f"{state['clips_per_second']:.1f} clips/s · {state['times_real_time']:.0f}× real time · "
-        f"{state['megabytes_per_second']:.1f} MB/s · {state['workers']} workers{busiest} · "
-        f"{state['failed']} failed{eta}"
-    )
+    parts = [
+        f"{title}  {state['clips']:,}/{state['clips_total']:,} clips",
+        f"{state['clips_per_second']:.1f}/s",
+        f"{state['times_real_time']:.0f}× real time",
+        f"{state['megabytes_per_second']:.1f} MB/s",
+        f"{state['workers']} worker{'' if state['workers'] == 1 else 's'}",
+        *(f"{share:.0%} {stage}" for stage, share in list(stages.items())[:1]),
+        f"{state['failed']} failed",
+        *([] if state["eta_seconds"] is None else [f"ETA {clock(state['eta_seconds'])}"]),
+    ]
+    return " · ".join(parts)
 
 
 def clock(seconds: float) -> str:
