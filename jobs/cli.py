@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_FAILED)
-    except UndertoneError as error:
+    except (UndertoneError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(EXIT_FAILED)
     sys.exit(result if isinstance(result, int) else 0)

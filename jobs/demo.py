@@ -1,5 +1,7 @@
 """`undertone demo`: the whole job on embedded defaults, from rendered audio to SQL answers."""
 
+import shutil
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,8 +58,9 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
     click.echo(
         f"\nThe store is {store}, the audio {audio} ({time.monotonic() - started:.0f} s). Ask it more:"
     )
-    click.echo(f"  undertone sql {store}        lists its tables and columns")
-    click.echo(f"  undertone status {store}     shows its runs")
+    program = "undertone" if shutil.which("undertone") else sys.argv[0]
+    click.echo(f"  {program} sql {store}        lists its tables and columns")
+    click.echo(f"  {program} status {store}     shows its runs")
 
 
 @contextmanager

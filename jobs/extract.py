@@ -44,7 +44,12 @@ from jobs.options import address_option, engine_option, format_option, print_res
     type=click.Choice(["auto", "cpu", "cuda"]),
     help="auto takes a GPU where there is one; say cuda for a cluster whose GPU nodes are yet to start.",
 )
-@click.option("--batch-clips", default=16, show_default=True, help="Clips per forward pass.")
+@click.option(
+    "--batch-clips",
+    default=16,
+    show_default=True,
+    help="Clips per forward pass. Part of a run's identity, since sums depend on it in the last bits.",
+)
 @click.option("--unit-clips", default=64, show_default=True, help="Clips per unit: what a crash can cost.")
 @click.option(
     "--compression",

@@ -36,9 +36,13 @@ def print_result(values: Mapping[str, Any], format_: str) -> None:
             click.echo(f"{label:<{width}}")
             inner = max(map(len, value), default=0)
             for key, item in value.items():
-                click.echo(f"  {key:<{inner}}  {readable(item)}")
+                click.echo(f"  {key:<{inner}}  {_shown(name, item)}")
         else:
-            click.echo(f"{label:<{width}}  {readable(value)}")
+            click.echo(f"{label:<{width}}  {_shown(name, value)}")
+
+
+def _shown(name: str, value: Any) -> str:
+    return readable_bytes(value) if name.endswith("bytes") else readable(value)
 
 
 def readable(value: Any) -> str:

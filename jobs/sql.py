@@ -22,9 +22,8 @@ from store.user_table import read_user_table
     "--format",
     "form",
     type=click.Choice(FORMATS),
-    default="table",
-    show_default=True,
-    help="How to write the result; the table for eyes shows its first rows only.",
+    help="How to write the result: by default as the ending of --output says, else as a table for eyes, "
+    "which shows the first rows only.",
 )
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result here, all rows of it."
@@ -53,7 +52,7 @@ from store.user_table import read_user_table
 def sql(
     store: str,
     query: str | None,
-    form: Format,
+    form: Format | None,
     output: Path | None,
     activations: tuple[str, ...],
     tables: tuple[str, ...],
@@ -71,6 +70,7 @@ def sql(
         "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
          FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
     """
+    form = form or _form_of(output)
     opened = open_store(store)
     started = time.monotonic()
     catalog = refresh_catalog(opened, rebuild=rebuild)
@@ -81,6 +81,16 @@ def sql(
         click.echo(f"Rebuilt {catalog} in {time.monotonic() - started:.1f} s.")
     else:
         _list_views(describe_views(catalog), form)
+
+
+def _form_of(output: Path | None) -> Format:
+    """By the ending of the file; a table for eyes on standard output."""
+    if output is None:
+        return "table"
+    for form in FORMATS:
+        if output.suffix == f".{form}":
+            return form
+    raise InvalidInput(f"--output {output} does not end in .csv, .json or .parquet: say --format as well.")
 
 
 def _visible_tables(

@@ -72,7 +72,6 @@ def detail(run: "Collection") -> dict[str, Any]:
     overall = overview(run)
     return {
         **overall,
-        "bytes": overall["bytes"],
         "units": f"{len(markers)} of {len(run.units())}",
         "arrays": {
             name: f"(clip, {', '.join(spec.dimensions)}) {spec.shape} {spec.dtype}"

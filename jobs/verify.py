@@ -34,8 +34,14 @@ def verify(store: str, run: str | None, format_: str) -> int:
     else:
         for finding in found:
             click.echo(f"{finding['problem']:<10} {finding['key']}: {finding['detail']}")
-        click.echo(f"{len(found)} disagreements." if found else "Everything committed is intact.")
+        click.echo(_verdict(len(found)))
     return 1 if found else 0
+
+
+def _verdict(count: int) -> str:
+    if not count:
+        return "Everything committed is intact."
+    return f"{count} disagreement{'' if count == 1 else 's'}; undertone repair withdraws what is damaged."
 
 
 def chosen(store: "Store", run: str | None) -> "list[Collection]":

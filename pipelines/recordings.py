@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.audio import decode_clip
 from pipelines.files import Root
-from store.errors import AudioError
+from store.errors import AudioError, NotFound
 from store.records import PlannedClip
 
 BLOCK_BYTES = 2**20
@@ -34,10 +34,17 @@ class Recordings:
         """
         if clip.sha256 and self._checksum(clip.uri) != clip.sha256:
             raise AudioError(
-                f"{clip.uri!r} has changed since the dataset was added: put the old file back, "
-                "or add the files as a new dataset."
+                f"{clip.uri!r} has changed since the dataset was added: put the old file back, accept the "
+                "new one with --retry-failed, or add the files as a new dataset."
             )
         return decode_clip(self._root, clip, sample_rate=self._sample_rate)
+
+    def checksum_now(self, uri: str) -> str | None:
+        """SHA-256 of a recording's file as it is now; None where it cannot be read."""
+        try:
+            return self._checksum(uri)
+        except (NotFound, OSError):
+            return None
 
     def _hash(self, uri: str) -> str:
         with self._root.open(uri) as file:

@@ -91,6 +91,7 @@ def install(accelerator: str) -> None:
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", "-r", "requirements/uv.txt"], check=True, cwd=ROOT
     )
+    print("Installing the locked dependencies into .venv; this takes a minute or two.", flush=True)
     uv_pip_install(
         ["-r", "pyproject.toml", "--group", "dev"],
         ["--constraints", "requirements/lock.txt", "--build-constraints", "requirements/lock.txt"],
@@ -106,7 +107,7 @@ def install(accelerator: str) -> None:
 
 def uv_pip_install(*arguments: list[str], accelerator: str) -> None:
     """Run `uv pip install` for .venv with the indexes and wheel folders that pip is told to use."""
-    command = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(python_of_venv())]
+    command = [str(VENV / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(python_of_venv())]
     subprocess.run(
         [*command, *(word for group in arguments for word in group)],
         check=True,

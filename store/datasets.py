@@ -137,7 +137,7 @@ def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: boo
         return False
     if not replace:
         raise Conflict(
-            f"Dataset {name!r} already exists with other content. Choose another name, or replace it."
+            f"Dataset {name!r} already exists with other content. Choose another name, or add --replace."
         )
     if users := users_of(objects, name):
         raise Conflict(

@@ -4,8 +4,9 @@ Two layers: the connection (file attached read-only, external access off, config
 spilling to disk, limited memory and time) and `store.sql_guard` for what DuckDB leaves open.
 """
 
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -143,18 +144,26 @@ def _limited(
 
     The work has a thread of its own, so that this one is free to watch the clock and to hear Ctrl-C.
     """
-    with ThreadPoolExecutor(1, "query") as pool:
-        future = pool.submit(work)
+    answer: Future[pa.Table] = Future()
+
+    def run() -> None:
         try:
-            return future.result(seconds)
-        except TimeoutError as error:
-            raise QueryRefused(
-                f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
-            ) from error
-        finally:
-            while not future.done():  # an interrupt that falls between two steps is lost: repeat it
-                connection.interrupt()
-                wait([future], timeout=0.02)
+            answer.set_result(work())
+        except BaseException as error:  # noqa: BLE001 (raised again by whoever waits for the answer)
+            answer.set_exception(error)
+
+    thread = threading.Thread(target=run, name="query", daemon=True)
+    try:
+        thread.start()
+        return answer.result(seconds)
+    except TimeoutError as error:
+        raise QueryRefused(
+            f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
+        ) from error
+    finally:
+        while thread.is_alive():  # an interrupt that falls between two steps is lost: repeat it
+            connection.interrupt()
+            thread.join(0.02)
 
 
 def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:

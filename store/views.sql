@@ -19,7 +19,7 @@ LEFT JOIN (SELECT dataset, count(*) AS failures FROM parts.dataset_failures GROU
 
 COMMENT ON VIEW datasets IS 'one row per dataset of the store';
 COMMENT ON COLUMN datasets.dataset IS 'name of the dataset';
-COMMENT ON COLUMN datasets.format IS 'how it was read: folder, table, gtzan, fma, syntheory or synth';
+COMMENT ON COLUMN datasets.format IS 'how it was read: folder, table, gtzan, fma, syntheory or synthesis';
 COMMENT ON COLUMN datasets.clip_seconds IS 'length of its clips';
 COMMENT ON COLUMN datasets.hop_seconds IS 'distance between the starts of two clips of one recording';
 COMMENT ON COLUMN datasets.clips IS 'number of clips';

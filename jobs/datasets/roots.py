@@ -23,9 +23,13 @@ def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) 
         InvalidInput: an option that is not NAME=PATH.
         NotFound: the folder is gone, or nobody has said on this machine where it is.
     """
-    given = parse_roots(roots).get(dataset.name)
-    if given is not None:
-        return open_root(given)
+    given = parse_roots(roots)
+    if unknown := sorted(set(given) - set(store.datasets())):
+        raise InvalidInput(
+            f"--root {unknown[0]}=…: the store has no such dataset; it has {', '.join(store.datasets())}."
+        )
+    if dataset.name in given:
+        return _remembered(dataset, open_root(given[dataset.name]))
     root = dataset.info["root"]
     if root["kind"] == "url":
         return open_root(root["url"])
@@ -44,6 +48,13 @@ def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) 
             f"The audio of dataset {dataset.name!r} was in {remembered}, which is gone; "
             f"add --root {dataset.name}=PATH with the folder it is in now."
         ) from error
+
+
+def _remembered(dataset: "Dataset", root: Root) -> Root:
+    """What was said once need not be said again."""
+    if root.is_local:
+        remember_root(dataset.fingerprint, root)
+    return root
 
 
 def parse_roots(roots: Sequence[str]) -> dict[str, str]:

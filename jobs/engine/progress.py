@@ -31,8 +31,15 @@ class Tally:
     ended: float | None = None
     """When the last unit was reported; what follows (closing workers) is no work."""
     lost_workers: int = 0
+    told_waiting: bool = False
     stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     started: float = field(default_factory=time.monotonic)
+
+    def waits_too_long(self, seconds: float) -> bool:
+        """Whether there has been no worker for so long; true once."""
+        told = self.told_waiting or self.working_since is not None
+        self.told_waiting = told or time.monotonic() - self.started > seconds
+        return self.told_waiting and not told
 
     def see_workers(self, count: int) -> None:
         """Note how many workers are ready now."""
@@ -45,6 +52,8 @@ class Tally:
         self.clips += receipt.clips
         self.failed += receipt.failed
         self.bytes_written += receipt.bytes_written
+        spent = sum(receipt.seconds.values())  # work that began before its worker was seen to be ready
+        self.working_since = min(self.working_since or time.monotonic(), time.monotonic() - spent)
         for stage, seconds in receipt.seconds.items():
             self.stage_seconds[stage] += seconds
 

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,6 +11,8 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 from store.errors import InvalidInput
+
+REACH_SECONDS = 5.0
 
 
 @contextmanager
@@ -30,6 +34,7 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _check_reachable(address)
     local = address == "local"
     options: dict[str, Any] = {}
     if local:
@@ -45,15 +50,29 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
                 **options,
             )
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise InvalidInput(
-            f"No Ray cluster answers at {address!r} ({error}). Use --address local for this machine alone, "
-            "--address auto on a node of a running cluster, or HOST:PORT of its head node."
-        ) from error
+        raise _no_cluster(address) from error
     try:
         with redirect_stdout(sys.stderr):  # Ray prints its warnings there, in the middle of our results
             yield
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    match = re.fullmatch(r"(?:ray://)?([^/]+):(\d+)", address)
+    if match:
+        try:
+            socket.create_connection((match[1].strip("[]"), int(match[2])), timeout=REACH_SECONDS).close()
+        except OSError as error:
+            raise _no_cluster(address) from error
+
+
+def _no_cluster(address: str) -> InvalidInput:
+    return InvalidInput(
+        f"No Ray cluster answers at {address!r}. Use --address local for this machine alone, "
+        "auto on a node of a running cluster, or HOST:PORT of its head node."
+    )
 
 
 def node_hosts() -> set[str]:

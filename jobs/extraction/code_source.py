@@ -69,6 +69,8 @@ class CodeSource:
         elif self._codes.is_committed(own.unit_id):
             with clock.stage("read codes"):
                 codes, statuses = self._stored(own)
+            if any(status.state == "failed" for status in statuses):
+                codes, statuses = self._mended(own, codes, statuses)
         else:
             codes, statuses = self._fresh(own, clock, quarantined)
         for i, clip in enumerate(unit.clips):
@@ -79,6 +81,16 @@ class CodeSource:
     def _stored(self, unit: Unit) -> tuple[Codes, list[ClipStatus]]:
         codes: Codes = self._codes.read_unit("codes", unit)
         return codes, list(self._codes.marker(unit.unit_id).statuses)
+
+    def _mended(self, unit: Unit, codes: Codes, statuses: list[ClipStatus]) -> tuple[Codes, list[ClipStatus]]:
+        """Clips that failed here may have been mended since: the newest row speaks for a clip."""
+        self._codes.refresh()
+        newest = self._codes.statuses()
+        for i, clip in enumerate(unit.clips):
+            if statuses[i].state == "failed" and newest[clip.clip_id].state != "failed":
+                statuses[i] = newest[clip.clip_id]
+                codes[i] = self._codes.read_clips("codes", [clip.clip_id])[0]
+        return codes, statuses
 
     def _read(self, clips: Sequence[PlannedClip], statuses: Sequence[ClipStatus]) -> Codes:
         found = [i for i, status in enumerate(statuses) if status.state != "failed"]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from jobs.engine.ray_pool import Resources
 from jobs.engine.ray_session import actors_that_fit
 from jobs.extraction.options import ExtractOptions
+from store.errors import InvalidInput
 from store.records import ModelInfo
 
 BYTES_PER_PARAMETER = 6
@@ -33,6 +34,19 @@ def worker_resources(options: ExtractOptions, model: ModelInfo) -> tuple[Resourc
         return fit if most is None else min(fit, most)
 
     return resources, wanted
+
+
+def refuse_missing_gpu(options: ExtractOptions) -> None:
+    """A private Ray never gets a GPU later, so waiting for one would be for ever.
+
+    Raises:
+        InvalidInput: --device cuda on this machine alone, which has no GPU.
+    """
+    if options.device == "cuda" and options.address == "local" and _cluster_gpus() < options.gpus_per_worker:
+        raise InvalidInput(
+            f"--device cuda: this machine has {_cluster_gpus():g} GPUs that Ray sees, and a worker wants "
+            f"{options.gpus_per_worker:g}. Use --device cpu, or --address of a cluster with GPUs."
+        )
 
 
 def local_workers(options: ExtractOptions, model: ModelInfo) -> int:

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from jobs.engine.dispatch import Committed, GivenUp, Lost, Outcome, Quarantined
+from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.extraction.planning import Extraction
 from jobs.extraction.spec import template_fields
-from jobs.options import readable_bytes
 from store.collection import Collection
+
+PATIENCE_SECONDS = 60.0
+"""A worker that is not there by then deserves a word."""
 
 
 def announce(work: Extraction) -> None:
@@ -43,6 +45,8 @@ def count(outcome: Outcome, tally: Tally, report: ProgressReport) -> None:
             report.event(
                 "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
             )
+        case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
+            report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
     report.update()
 
 
@@ -57,11 +61,13 @@ def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequenc
         "clips": sum(states.values()),
         "failed": states["failed"],
         "silent": states["silent"],
-        "written": readable_bytes(tally.bytes_written),
+        "written_bytes": tally.bytes_written,
         "seconds": round(time.monotonic() - tally.started, 1),
         "clips_per_second": tally.snapshot()["clips_per_second"],
         "complete": not missing,
     }
+    if not tally.clips and not missing:
+        summary["note"] = "this run was complete already"
     if given_up:
         first = given_up[0]
         summary["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"

@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pipelines.recordings import Recordings
 from store.collection import Collection
 from store.records import PlannedClip, Unit
 
 
-def append_failed(run: Collection, codes: Collection, clips: Sequence[PlannedClip]) -> list[Unit]:
-    """Plan failed clips again, as supplementary units; those planned already but not done yet are left."""
+def append_failed(
+    run: Collection, codes: Collection, clips: Sequence[PlannedClip], recordings: Recordings
+) -> list[Unit]:
+    """Plan failed clips again, as supplementary units; those planned already but not done yet are left.
+
+    A recording may have been mended since it was added: the new part of the plan names the checksum that its
+    file has now.
+    """
     pending = {clip.clip_id for unit in run.missing_units() for clip in unit.clips}
     statuses = run.statuses()
     failed = [
-        clip
+        replace(clip, sha256=recordings.checksum_now(clip.uri) or clip.sha256)
         for clip in clips
         if clip.clip_id not in pending
         and clip.clip_id in statuses

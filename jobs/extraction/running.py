@@ -11,6 +11,7 @@ from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
 from jobs.engine.heartbeat import heartbeat
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.engine.tasks import Pool
+from jobs.extraction.audio import find_audio
 from jobs.extraction.estimate import array_bytes, measure_seconds_per_clip
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.placement import local_workers
@@ -18,7 +19,7 @@ from jobs.extraction.planning import Extraction, resolve
 from jobs.extraction.report import announce, count, summarize
 from jobs.extraction.retrying import append_failed
 from jobs.extraction.workers import worker_pool
-from jobs.options import readable_bytes
+from pipelines.recordings import Recordings
 from store import open_store
 from store.collection import Collection
 from store.errors import JobFailed
@@ -35,21 +36,22 @@ def describe_extraction(options: ExtractOptions) -> dict[str, Any]:
     """What the extraction would do: clips, units, bytes per array, time measured on one batch."""
     work = resolve(options)
     spec, clips = work.spec, len(work.clips)
-    arrays = {array.name: array_bytes(array, clips) for array in spec.arrays()}
-    codes = array_bytes(spec.codes_array(), clips)
+    units = math.ceil(clips / spec.unit_clips)
+    rows = units * spec.unit_clips  # shards are whole: the last unit is as large as the others
+    arrays = {array.name: array_bytes(array, rows) for array in spec.arrays()}
+    codes = array_bytes(spec.codes_array(), rows)
     seconds = measure_seconds_per_clip(options, spec)
-    workers = min(local_workers(options, spec.model), math.ceil(clips / spec.unit_clips))
+    workers = min(local_workers(options, spec.model), units)
     return {
         "run": spec.run_id(),
         "model": spec.model.name + (" (random weights)" if spec.model.random_weights else ""),
         "clips": clips,
-        "units": math.ceil(clips / spec.unit_clips),
-        "arrays": {name: readable_bytes(size) for name, size in arrays.items()},
-        "codes": readable_bytes(codes),
-        "total": readable_bytes(sum(arrays.values()) + codes),
-        "bytes": sum(arrays.values()) + codes,
+        "units": units,
+        "array_bytes": arrays,
+        "codes_bytes": codes,
+        "total_bytes": sum(arrays.values()) + codes,
         "workers": workers,
-        "estimated_seconds": round(clips * seconds / workers, 1),
+        "estimated_seconds": round(clips * seconds / workers, 3),
         "estimated_from": "one batch on this machine, EnCodec and MusicGen, without decoding and writing",
     }
 
@@ -61,17 +63,18 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
         UndertoneError: the job cannot start or cannot go on; what is committed stays committed.
     """
     work = resolve(options)
-    announce(work)
-    root = resolve_root(work.store, work.dataset, options.roots)
     run, codes = _create(work)
     if options.retry_failed:
-        append_failed(run, codes, work.clips)
+        root = resolve_root(work.store, work.dataset, options.roots)
+        append_failed(run, codes, work.clips, Recordings(root, sample_rate=work.spec.model.sample_rate))
     missing = run.missing_units()
+    source = find_audio(work, codes, missing)
+    announce(work)
     tally = _tally(run, missing, work.spec.clip_seconds)
     given_up: list[GivenUp] = []
     if missing:
         with (
-            worker_pool(work, root, units=len(missing)) as pool,
+            worker_pool(work, source, units=len(missing)) as pool,
             ProgressReport(tally, title=f"extract {work.dataset.name}") as report,
         ):
             for outcome in _drive(run, codes, missing, pool, options):

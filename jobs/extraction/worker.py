@@ -19,7 +19,8 @@ from jobs.extraction.code_source import Codes, CodeSource, Samples
 from jobs.extraction.host_copy import HostArrays, start_copy
 from pipelines.capture import CaptureSpec
 from pipelines.files import Root
-from store.records import ClipStatus, Receipt, Unit
+from store.errors import AudioError
+from store.records import ClipStatus, PlannedClip, Receipt, Unit
 
 Result = TypeVar("Result")
 
@@ -33,7 +34,8 @@ class ExtractionPlan:
     store_url: str
     run_id: str
     codes_key: str
-    root: Root
+    root: Root | None
+    """Where the audio is; None where stored codes make it needless."""
     model: str
     capture: CaptureSpec
     device: str
@@ -74,7 +76,7 @@ class ExtractionWorker:
         self._run = store.run(plan.run_id)
         self._codes = CodeSource(
             store.codes(plan.codes_key),
-            decode=Recordings(plan.root, sample_rate=rate).decode,
+            decode=Recordings(plan.root, sample_rate=rate).decode if plan.root else _no_audio,
             encode=self._encode,
             is_silent=is_silent,
             decoders=self._decoders,
@@ -144,6 +146,10 @@ class ExtractionWorker:
 
     def _on_compute_thread(self, function: Callable[[], Result]) -> Result:
         return self._compute.submit(function).result()
+
+
+def _no_audio(clip: PlannedClip) -> Samples:
+    raise AudioError(f"{clip.uri!r} is needed, but nobody has said where the audio is: add --root.")
 
 
 def _blank_failed(arrays: HostArrays, statuses: Sequence[ClipStatus]) -> None:

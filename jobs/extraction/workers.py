@@ -8,7 +8,7 @@ from jobs.engine.inline_pool import InlinePool
 from jobs.engine.ray_pool import RayPool
 from jobs.engine.ray_session import node_hosts, ray_session
 from jobs.engine.tasks import Pool
-from jobs.extraction.placement import worker_resources
+from jobs.extraction.placement import refuse_missing_gpu, worker_resources
 from jobs.extraction.planning import Extraction
 from jobs.extraction.worker import ExtractionPlan, ExtractionWorker
 from pipelines.files import Root
@@ -16,7 +16,7 @@ from store.errors import InvalidInput
 
 
 @contextmanager
-def worker_pool(work: Extraction, root: Root, *, units: int) -> Iterator[Pool]:
+def worker_pool(work: Extraction, root: Root | None, *, units: int) -> Iterator[Pool]:
     """Workers for the block; none is left after it, also on Ctrl-C."""
     options = work.options
     factory = partial(ExtractionWorker, _worker_plan(work, root))
@@ -26,13 +26,14 @@ def worker_pool(work: Extraction, root: Root, *, units: int) -> Iterator[Pool]:
         else:
             stack.enter_context(ray_session(options.address))
             _refuse_private_paths(work, root)
+            refuse_missing_gpu(options)
             resources, wanted = worker_resources(options, work.spec.model)
             pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
 
 
-def _worker_plan(work: Extraction, root: Root) -> ExtractionPlan:
+def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
     options, spec = work.options, work.spec
     return ExtractionPlan(
         store_url=work.store.url,
@@ -50,12 +51,12 @@ def _worker_plan(work: Extraction, root: Root) -> ExtractionPlan:
     )
 
 
-def _refuse_private_paths(work: Extraction, root: Root) -> None:
+def _refuse_private_paths(work: Extraction, root: Root | None) -> None:
     """Workers on other nodes must reach the store and the audio."""
     if work.options.shared_filesystem or len(node_hosts()) < 2:
         return
-    private = {work.store.url: work.store.objects.is_local, root.url: root.is_local}
-    local = [url for url, is_local in private.items() if is_local]
+    local = [work.store.url] if work.store.objects.is_local else []
+    local += [root.url] if root is not None and root.is_local else []
     if local:
         raise InvalidInput(
             f"{local[0]!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "

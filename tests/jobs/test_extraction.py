@@ -1,5 +1,6 @@
 """Extraction in this process, against the model itself."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -19,7 +20,7 @@ from pipelines.files import Root
 from pipelines.musicgen import MusicGenModel, load_musicgen
 from store import open_store
 from store.collection import Collection
-from store.errors import InvalidInput, JobFailed, MissingRows
+from store.errors import InvalidInput, JobFailed, MissingRows, NotFound
 from store.records import PlannedClip
 from store.verification import verify
 
@@ -129,6 +130,37 @@ def test_a_recording_that_changed_since_it_was_added_is_refused(store: str, audi
     assert "has changed since" in status.failure.message
 
 
+def test_retrying_accepts_a_mended_recording_and_the_plan_names_its_new_checksum(
+    store: str, audio: Path
+) -> None:
+    samples, rate = soundfile.read(audio / "low" / "03.wav")
+    soundfile.write(audio / "low" / "03.wav", samples[::-1], rate, subtype="PCM_16")
+    extract(store)
+    summary = extract(store, retry_failed=True)
+    assert summary["failed"] == 0
+    [clip] = opened(store, summary["run"]).units()[-1].clips
+    assert clip.sha256 == hashlib.sha256((audio / "low" / "03.wav").read_bytes()).hexdigest()
+
+
+def test_a_clip_mended_in_one_run_is_mended_in_every_later_run(store: str, audio: Path) -> None:
+    (audio / "low" / "02.wav").rename(audio / "kept")
+    extract(store)
+    (audio / "kept").rename(audio / "low" / "02.wav")
+    assert extract(store, retry_failed=True)["failed"] == 0
+    assert extract(store, sites="xattn")["failed"] == 0
+
+
+def test_stored_codes_make_the_audio_needless(store: str, audio: Path, tmp_path: Path) -> None:
+    extract(store)
+    audio.rename(tmp_path / "moved")
+    assert extract(store, sites="xattn")["complete"]
+    with pytest.raises(NotFound, match="add --root tones=PATH"):
+        extract(store, retry_failed=True)
+    fresh = extract(store, unit_clips=3, roots=(f"tones={tmp_path / 'moved'}",))
+    assert fresh["failed"] == 0
+    assert extract(store, unit_clips=2)["failed"] == 0, "the new place is remembered"
+
+
 def test_retry_takes_only_failed_clips_again(make_store: Callable[[str], str], audio: Path) -> None:
     whole, holed = make_store("whole"), make_store("holed")
     extract(whole)
@@ -163,20 +195,19 @@ def test_a_run_that_is_plainly_sick_stops_and_keeps_what_it_has(store: str, audi
     assert opened(store, run).markers()
 
 
-def test_a_dry_run_writes_nothing_and_its_bytes_are_those_of_the_run(store: str) -> None:
+def test_a_dry_run_writes_nothing_and_tells_what_the_run_will_occupy(store: str) -> None:
     def files() -> set[Path]:
         return set(Path(store).rglob("*"))
 
     before = files()
-    plan = describe_extraction(ExtractOptions(store, "tones", model="pocket-random", reduce="mean,frames"))
+    options: dict[str, Any] = {"reduce": "mean,frames", "unit_clips": 4}
+    plan = describe_extraction(ExtractOptions(store, "tones", model="pocket-random", **options))
     assert files() == before
-    assert plan["units"] == 1
+    assert (plan["units"], plan["clips"]) == (3, 11)
     assert plan["estimated_seconds"] > 0
-    summary = extract(store, reduce="mean,frames", unit_clips=11)
-    run = opened(store, summary["run"])
-    values = sum(11 * np.prod(spec.shape) * np.dtype(spec.dtype).itemsize for spec in run.arrays.values())
-    [codes] = map(open_store(store).codes, open_store(store).all_codes())
-    assert plan["bytes"] == values + 11 * np.prod(codes.arrays["codes"].shape) * 2
+    extract(store, **options)
+    stored = sum(len(content) for content in array_bytes(store).values())
+    assert plan["total_bytes"] <= stored <= plan["total_bytes"] * 1.02, "no more than shard indices on top"
 
 
 def test_a_store_names_no_path_of_this_machine(store: str, audio: Path, tmp_path: Path) -> None:
@@ -211,6 +242,8 @@ def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
         ({"text": "{genre} song"}, "needs 'genre'"),
         ({"batch_clips": 0}, "--batch-clips is 0"),
         ({"roots": ("tones",)}, "not NAME=PATH"),
+        ({"roots": ("tunes=/tmp",)}, "no such dataset; it has tones"),
+        ({"engine": "ray", "address": "127.0.0.1:9"}, "No Ray cluster answers at '127.0.0.1:9'"),
     ],
 )
 def test_a_wrong_option_is_answered_with_the_legal_choices(

@@ -22,6 +22,15 @@ class Stub:
     info: dict[str, Any]
     url: str
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the dataset."""
+        return str(self.info["fingerprint"])
+
+    def datasets(self) -> list[str]:
+        """Of the store."""
+        return [self.name]
+
 
 def resolved(root: dict[str, str], *options: str, store_url: str = "/stores/s") -> Root:
     stub = Stub("songs", {"root": root, "fingerprint": "f00d"}, store_url)
@@ -31,7 +40,12 @@ def resolved(root: dict[str, str], *options: str, store_url: str = "/stores/s") 
 def test_the_option_wins(tmp_path: Path) -> None:
     remember_root("f00d", Root("/elsewhere"))
     for root in ({"kind": "local"}, {"kind": "url", "url": "s3://b/p"}, {"kind": "store", "path": "audio"}):
-        assert resolved(root, "other=/nowhere", f"songs={tmp_path}").url == str(tmp_path)
+        assert resolved(root, f"songs={tmp_path}").url == str(tmp_path)
+
+
+def test_an_option_for_a_dataset_that_the_store_lacks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="no such dataset; it has songs"):
+        resolved({"kind": "local"}, f"sogns={tmp_path}")
 
 
 def test_a_url_and_a_folder_of_the_store_need_no_option(tmp_path: Path) -> None:
