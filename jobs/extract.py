@@ -66,7 +66,12 @@ from jobs.options import address_option, engine_option, format_option, print_res
     help="Processes that hold a model; one per GPU or CPU core by default. "
     "On a cluster that scales, say how many you want.",
 )
-@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    help="Torch threads per worker. Part of a run's identity, like the batch.",
+)
 @click.option(
     "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
 )

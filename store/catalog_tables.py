@@ -150,13 +150,16 @@ def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def _comment_columns(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:
-    """Document the columns that came with the data."""
+    """Document the columns that came with the data; names that differ in case alone are one column."""
     query = """
-        SELECT table_name, column_name, string_agg(DISTINCT comment, ', ' ORDER BY comment)
+        SELECT table_name, lower(column_name), string_agg(DISTINCT comment, ', ' ORDER BY comment)
         FROM parts.column_comments GROUP BY ALL
     """
+    existing = "SELECT table_name, column_name FROM duckdb_columns() WHERE schema_name = 'main'"
+    names = {(view, column.lower()): column for view, column in connection.execute(existing).fetchall()}
     for table, column, comment in connection.execute(query).fetchall():
-        target = f"{_quoted(views.get(table, table))}.{_quoted(column)}"
+        view = views.get(table, table)
+        target = f"{_quoted(view)}.{_quoted(names[view, column])}"
         connection.execute(f"COMMENT ON COLUMN {target} IS {_literal(comment)}")
 
 

@@ -29,8 +29,8 @@ _FIXED = [
     ("split", pa.string()),
     ("tail_seconds", pa.float64()),
 ]
-_TAKEN = frozenset((*RESERVED, "dataset"))
-"""DuckDB's `clips` view adds the dataset."""
+_TAKEN = frozenset((*RESERVED, "dataset", "_part"))
+"""The catalog adds the dataset, and the file that a row came from."""
 _ARROW = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
 
 

@@ -5,6 +5,7 @@ spilling to disk, limited memory and time) and `store.sql_guard` for what DuckDB
 """
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from store.sql_guard import check_reads_only
 DEFAULT_TIMEOUT_SECONDS = 60.0
 DEFAULT_MEMORY_BYTES = 4_000_000_000
 BATCH_ROWS = 100_000
+GRACE_SECONDS = 2.0
+"""What an interrupted query gets to stop in."""
+QUERY_THREAD = "undertone query"
 
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -67,7 +71,16 @@ def run_query(
     except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
         raise QueryRefused(_explain(error, connection)) from error
     finally:
-        connection.close()
+        if not unstoppable_query():
+            connection.close()
+
+
+def unstoppable_query() -> bool:
+    """Whether a query goes on although it was interrupted: only the end of the process stops it.
+
+    DuckDB hears an interrupt between vectors of rows, and some functions spend minutes within one value.
+    """
+    return any(thread.name == QUERY_THREAD for thread in threading.enumerate())
 
 
 def describe_views(catalog: Path) -> list[View]:
@@ -152,7 +165,7 @@ def _limited(
         except BaseException as error:  # noqa: BLE001 (raised again by whoever waits for the answer)
             answer.set_exception(error)
 
-    thread = threading.Thread(target=run, name="query", daemon=True)
+    thread = threading.Thread(target=run, name=QUERY_THREAD, daemon=True)
     try:
         thread.start()
         return answer.result(seconds)
@@ -161,8 +174,9 @@ def _limited(
             f"the query ran longer than {seconds:g} s and was stopped; narrow it, or raise --timeout"
         ) from error
     finally:
-        while thread.is_alive():  # an interrupt that falls between two steps is lost: repeat it
-            connection.interrupt()
+        patience = time.monotonic() + GRACE_SECONDS
+        while thread.is_alive() and time.monotonic() < patience:
+            connection.interrupt()  # one that falls between two steps is lost: repeat it
             thread.join(0.02)
 
 

@@ -44,16 +44,22 @@ def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     statements = _statements(connection, sql)
     if len(statements) != 1:
         raise QueryRefused(f"one SELECT statement is run at a time; this text holds {len(statements)}")
-    for node in _nodes(statements[0]):
-        _check_functions(node)
-        _check_relation(node)
+    try:
+        for node in _nodes(statements[0]):
+            _check_functions(node)
+            _check_relation(node)
+    except RecursionError as error:
+        raise QueryRefused("the statement is nested too deeply; write it flatter") from error
 
 
 def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     """The syntax tree of each statement; refuses what is not a SELECT."""
     found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     assert found is not None
-    tree = json.loads(found[0])
+    try:
+        tree = json.loads(found[0])
+    except RecursionError as error:
+        raise QueryRefused("the statement is nested too deeply; write it flatter") from error
     if tree["error"]:
         if tree["error_type"] != "not implemented":
             raise QueryRefused(" ".join(str(tree["error_message"]).split()))

@@ -13,8 +13,8 @@ from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, 
 from store.errors import JobFailed
 from store.records import Receipt, Unit
 
-ERRORS_PER_UNIT = 2
-"""A unit whose worker raised this often is given up; the others go on."""
+ERRORS_PER_UNIT = 3
+"""A unit that raised this often is given up; the others go on."""
 
 
 @dataclass(frozen=True, slots=True)

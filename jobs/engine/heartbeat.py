@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from store.collection import Collection
@@ -18,8 +18,9 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
 
     def beat() -> None:
         while True:
-            for collection in collections:
-                collection.beat(driver)
+            with suppress(OSError):  # storage hiccups; the next beat is ten seconds away
+                for collection in collections:
+                    collection.beat(driver)
             if finished.wait(EVERY_SECONDS):
                 return
 
@@ -30,5 +31,6 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
     finally:
         finished.set()
         thread.join()
-        for collection in collections:
-            collection.rest(driver)
+        with suppress(OSError):  # it will grow stale by itself
+            for collection in collections:
+                collection.rest(driver)

@@ -6,10 +6,13 @@ import queue
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
 from store.errors import ModelError, UnsupportedStore
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 IN_FLIGHT = 2
 """Units a worker holds at once: one computes while the next is decoded or the last is written."""
@@ -88,24 +91,26 @@ def run_apart(factory: WorkerFactory, task: Task) -> Event:
     A process that dies before its worker is loaded says nothing about the task.
     """
     context = multiprocessing.get_context("spawn")
-    events = context.SimpleQueue()
-    process = context.Process(target=_apart, args=(factory, task, events), daemon=True)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_apart, args=(factory, task, sender), daemon=True)
     process.start()
-    process.join()
+    sender.close()  # the child's copy is now the only one: its death ends the stream
+    messages: list[Event | Literal["loaded"]] = []
+    try:
+        while True:
+            messages.append(receiver.recv())
+    except EOFError:
+        process.join()
     ended = f"the process ended with exit code {process.exitcode}"
-    if events.empty():
+    if not messages:
         return Broken(Problem("WorkerDied", f"a worker died while it loaded the model ({ended})"))
-    events.get()
-    if events.empty():
-        return Died(task, ended)
-    event: Event = events.get()
-    return event
+    last = messages[-1]
+    return Died(task, ended) if last == "loaded" else last
 
 
-def _apart(
-    factory: WorkerFactory, task: Task, events: "multiprocessing.SimpleQueue[Event | Literal['loaded']]"
-) -> None:
+def _apart(factory: WorkerFactory, task: Task, sender: "Connection[Any, Any]") -> None:
     worker = factory()
     worker.load()
-    events.put("loaded")
-    events.put(run_caught(worker, task))
+    sender.send("loaded")
+    sender.send(run_caught(worker, task))
+    sender.close()

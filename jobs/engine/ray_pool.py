@@ -15,6 +15,8 @@ from jobs.engine.tasks import Broken, Died, Event, Failed, Problem, Task, Worker
 LOAD_DEATHS_ALLOWED = 3
 """Actors that may die in a row while they load, before the job gives up."""
 GROW_EVERY_SECONDS = 2.0
+RAISES_ALLOWED = 2
+"""Tasks in a row that may raise on one actor before it is replaced: its device may be sick, not the tasks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class _Member:
     tasks: dict[Any, Task] = field(default_factory=dict)
     reserved: bool = False
     """Running, or waiting to run, a task that must be alone."""
+    raised: int = 0
+    """Tasks in a row that raised here."""
 
 
 class RayPool:
@@ -172,7 +176,16 @@ class RayPool:
         task = member.tasks.pop(reference)
         if task.alone:
             member.reserved = False
+        member.raised = member.raised + 1 if isinstance(result, Failed) else 0
+        if member.raised >= RAISES_ALLOWED:
+            return [result, *self._retire(member)]
         return [result]
+
+    def _retire(self, member: _Member) -> list[Event]:
+        """Replace an actor that keeps raising; what else it holds is sent again."""
+        self._members.remove(member)
+        self._ray.kill(member.actor)
+        return [Died(task, "its worker kept raising and was replaced") for task in member.tasks.values()]
 
     def _loaded(self, member: _Member, problem: Problem | None) -> list[Event]:
         if problem is not None:

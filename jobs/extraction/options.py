@@ -41,5 +41,8 @@ class ExtractOptions:
                 raise InvalidInput(
                     f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be 1 or more."
                 )
+        for name in ("gpus_per_worker", "max_failures"):
+            if (getattr(self, name) or 0) < 0:
+                raise InvalidInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; use 0 or more.")
         if self.workers is not None and self.workers < 1:
             raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")

@@ -58,6 +58,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         dtype=DTYPES[options.dtype],
         text=options.text,
         batch_clips=options.batch_clips,
+        threads=options.threads,
         unit_clips=options.unit_clips,
         compression=options.compression,
     )

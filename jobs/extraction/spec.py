@@ -27,6 +27,7 @@ class ExtractionSpec:
     dtype: str
     text: str
     batch_clips: int
+    threads: int
     unit_clips: int
     compression: Literal["none", "zstd"]
 
@@ -39,14 +40,21 @@ class ExtractionSpec:
             "dataset": {"name": self.dataset, "fingerprint": self.dataset_fingerprint},
             "clip_seconds": self.clip_seconds,
             "model": asdict(self.model),
-            "capture": asdict(self.capture),
+            "capture": self._capture_document(),
             "alignment": self.alignment.to_json(),
             "dtype": self.dtype,
             "text": self.text,
             "batch_clips": self.batch_clips,
+            "threads": self.threads,
             "compression": self.compression,
             "codes": self.codes_key(),
         }
+
+    def _capture_document(self) -> dict[str, Any]:
+        document = asdict(self.capture)
+        if "segments" not in self.capture.reductions:
+            del document["segments"]
+        return document
 
     def run_id(self) -> str:
         """Readable prefix and a hash over the whole document."""
@@ -145,9 +153,12 @@ def template_fields(template: str) -> list[str]:
         InvalidInput: the braces do not match.
     """
     try:
-        return [name for _, name, _, _ in string.Formatter().parse(template) if name]
+        fields = [parts[1:] for parts in string.Formatter().parse(template) if parts[1] is not None]
     except ValueError as error:
         raise InvalidInput(f"Text template {template!r} cannot be read: {error}.") from error
+    if any(not name or form or conversion for name, form, conversion in fields):
+        raise InvalidInput(f"Text template {template!r}: write label names in plain braces, like {{genre}}.")
+    return [str(name) for name, _, _ in fields]
 
 
 def planned(clip: Clip, template: str) -> PlannedClip:
@@ -163,5 +174,7 @@ def planned(clip: Clip, template: str) -> PlannedClip:
             f"Text template {template!r} needs {missing[0]!r}, which clip {clip.clip_id} ({clip.uri}) lacks; "
             f"its labels are {', '.join(sorted(labels)) or 'none'}."
         )
-    text = template.format_map(dict(labels)) if template else ""
+    text = template
+    for name in template_fields(template):
+        text = text.replace(f"{{{name}}}", str(labels[name]))
     return PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, text, clip.sha256)

@@ -5,7 +5,7 @@ so while one unit computes, another decodes its audio and a third writes its sha
 """
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,7 @@ from jobs.extraction.host_copy import HostArrays, start_copy
 from pipelines.capture import CaptureSpec
 from pipelines.files import Root
 from store.errors import AudioError
-from store.records import ClipStatus, PlannedClip, Receipt, Unit
+from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
 
 Result = TypeVar("Result")
 
@@ -74,6 +74,7 @@ class ExtractionWorker:
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
+        self._dtypes = {name: spec.dtype for name, spec in self._run.arrays.items()}
         self._codes = CodeSource(
             store.codes(plan.codes_key),
             decode=Recordings(plan.root, sample_rate=rate).decode if plan.root else _no_audio,
@@ -102,7 +103,7 @@ class ExtractionWorker:
         codes, statuses = self._codes.codes_of(task.unit, clock, quarantined=task.quarantined)
         with self._run.begin(task.unit, provenance=self._provenance) as pending:
             for first, arrays in self._batches(task.unit, codes, clock):
-                _blank_failed(arrays, statuses[first : first + self._plan.batch_clips])
+                _settle(arrays, statuses, self._dtypes, first=first)
                 with clock.stage("write"):
                     for name, block in arrays.items():
                         pending.add(name, first, block)
@@ -152,8 +153,22 @@ def _no_audio(clip: PlannedClip) -> Samples:
     raise AudioError(f"{clip.uri!r} is needed, but nobody has said where the audio is: add --root.")
 
 
-def _blank_failed(arrays: HostArrays, statuses: Sequence[ClipStatus]) -> None:
-    failed = [i for i, status in enumerate(statuses) if status.state == "failed"]
-    if failed:
-        for block in arrays.values():
-            block[failed] = np.nan
+def _settle(arrays: HostArrays, statuses: list[ClipStatus], dtypes: Mapping[str, str], *, first: int) -> None:
+    """Give a batch its stored types, and blank the rows of clips that failed, here or before.
+
+    A value that is infinite, or becomes so in float16, fails its clip alone and says so.
+    """
+    for name, dtype in dtypes.items():
+        with np.errstate(over="ignore"):
+            block = arrays[name].astype(dtype, copy=False)
+        arrays[name] = block
+        for i in np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1)):
+            status = statuses[first + i]
+            if status.state != "failed":
+                message = f"array {name} holds values that are not finite numbers in {dtype}"
+                failure = Failure(status.clip_id, "forward", "OverflowError", message)
+                statuses[first + i] = ClipStatus(status.clip_id, "failed", failure)
+    size = len(next(iter(arrays.values())))
+    failed = [i for i in range(size) if statuses[first + i].state == "failed"]
+    for block in arrays.values():
+        block[failed] = np.nan

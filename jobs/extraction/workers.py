@@ -46,7 +46,7 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         dtype=spec.dtype,
         batch_clips=spec.batch_clips,
         clip_seconds=spec.clip_seconds,
-        threads=options.threads,
+        threads=spec.threads,
         note_attempts=options.engine == "inline",
     )
 

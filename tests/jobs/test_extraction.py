@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from jobs.extraction.host_copy import start_copy
 from jobs.extraction.options import ExtractOptions
+from jobs.extraction.planning import resolve
 from jobs.extraction.running import describe_extraction, run_extraction
 from pipelines.audio import decode_clip
 from pipelines.capture import CaptureSpec, forward_activations
@@ -240,6 +242,10 @@ def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
         ({"layers": "x"}, "write all, 0,5,11 or 4-7"),
         ({"reduce": "median"}, "'median' is no reduction"),
         ({"text": "{genre} song"}, "needs 'genre'"),
+        ({"text": "{}"}, "plain braces"),
+        ({"text": "{label:.2f}"}, "plain braces"),
+        ({"text": "{label"}, "cannot be read"),
+        ({"gpus_per_worker": -1.0}, "--gpus-per-worker is -1.0"),
         ({"batch_clips": 0}, "--batch-clips is 0"),
         ({"roots": ("tones",)}, "not NAME=PATH"),
         ({"roots": ("tunes=/tmp",)}, "no such dataset; it has tones"),
@@ -251,6 +257,63 @@ def test_a_wrong_option_is_answered_with_the_legal_choices(
 ) -> None:
     with pytest.raises(InvalidInput, match=re.escape(message)):
         extract(store, **options)
+
+
+def test_what_decides_values_decides_the_run_and_nothing_else_does(store: str) -> None:
+    def run_id(**options: Any) -> str:
+        return resolve(ExtractOptions(store, "tones", model="pocket-random", **options)).spec.run_id()
+
+    changes: list[dict[str, Any]] = [
+        {"batch_clips": 3},
+        {"threads": 2},
+        {"unit_clips": 8},
+        {"text": "{label}"},
+        {"layers": "0"},
+    ]
+    assert len({run_id(), *(run_id(**change) for change in changes)}) == 1 + len(changes)
+    for change in ({"segments": 5}, {"workers": 3}, {"engine": "inline"}, {"max_failures": 1}):
+        assert run_id(**change) == run_id()
+    assert run_id(reduce="segments", segments=5) != run_id(reduce="segments", segments=6)
+
+
+def test_the_model_runs_on_as_many_threads_as_the_run_says(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    seen = []
+    forward = MusicGenModel.forward
+
+    def watched(model: MusicGenModel, *arguments: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return forward(model, *arguments)
+
+    monkeypatch.setattr(MusicGenModel, "forward", watched)
+    extract(store, threads=1)
+    extract(store, threads=2)
+    assert set(seen[: len(seen) // 2]) == {1}
+    assert set(seen[len(seen) // 2 :]) == {2}
+
+
+def test_a_value_too_large_for_float16_fails_its_clip_alone(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches = []
+
+    def overflowing(tensors: dict[str, Any]) -> Any:
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        if not batches:
+            tensors["resid.frames"][1, 2, 0, 5] = 1e6
+        batches.append(tensors)
+        return start_copy(tensors)
+
+    monkeypatch.setattr("jobs.extraction.worker.start_copy", overflowing)
+    summary = extract(store, sites="resid", reduce="mean,frames", unit_clips=11)
+    run = opened(store, summary["run"])
+    failures = [status.failure for status in run.statuses().values() if status.failure]
+    assert [(failure.stage, failure.error) for failure in failures] == [("forward", "OverflowError")]
+    assert "float16" in failures[0].message
+    assert (summary["failed"], summary["complete"]) == (1, True)
 
 
 def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:

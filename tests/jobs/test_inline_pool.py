@@ -129,3 +129,12 @@ def test_waiting_for_nothing_returns_in_time(tmp_path: Path) -> None:
     assert not pool.wait(0.05)
     assert time.monotonic() - started < 2
     pool.close()
+
+
+def test_a_large_unit_comes_back_from_a_process_of_its_own(
+    run: Callable[..., list[Outcome]], units: list[Unit]
+) -> None:
+    clips = tuple(PlannedClip(f"{c:016x}", "long/" * 60 + f"{c}.wav", 0.0, 1.0) for c in range(2048))
+    units[:] = [Unit("unit-000000", 0, clips)]
+    outcomes = run(suspects=frozenset({"unit-000000"}))
+    assert [o.receipt.clips for o in outcomes if isinstance(o, Committed)] == [2048]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,11 @@ from jobs.engine.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantin
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit
 from jobs.engine.tasks import Task
-from store.errors import JobFailed
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.placement import worker_resources
+from jobs.extraction.running import run_extraction
+from pipelines.musicgen import describe_model
+from store.errors import InvalidInput, JobFailed
 from store.records import PlannedClip, Receipt, Unit
 
 pytestmark = pytest.mark.slow
@@ -53,6 +58,20 @@ class FixedCostWorker:
 class Broken(FixedCostWorker):
     def load(self) -> None:
         raise ValueError("no weights in this folder")
+
+
+class Sick(FixedCostWorker):
+    """Raises on every task, fast, but only in the first process that holds it."""
+
+    def load(self) -> None:
+        super().load()
+        self.sick = not (self.folder / "sick").exists()
+        (self.folder / "sick").touch()
+
+    def run(self, task: Task) -> Receipt | None:
+        if self.sick:
+            raise RuntimeError("CUDA error: device-side assert triggered")
+        return super().run(task)
 
 
 def units(count: int) -> list[Unit]:
@@ -121,6 +140,45 @@ def test_a_worker_that_cannot_load_its_model_ends_the_job_with_the_reason(
     with pytest.raises(JobFailed, match="no weights in this folder"):
         list(Dispatcher(pool, units(2)).run())
     pool.close()
+
+
+def test_an_actor_that_raises_on_everything_is_replaced_before_it_drains_the_queue(
+    cluster: Any, tmp_path: Path
+) -> None:
+    pool = pool_of(Sick, count=30, folder=tmp_path, seconds=0.1)
+    outcomes = list(Dispatcher(pool, units(30)).run())
+    pool.close()
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(30))
+
+
+def test_a_worker_takes_a_gpu_and_every_declared_gpu_gets_one(cluster: Any, store: str) -> None:
+    options = ExtractOptions(store, "tones", address="auto", model="pocket-random")
+    resources, wanted = worker_resources(options, describe_model("pocket-random"))
+    assert (resources.gpus, resources.cpus, wanted()) == (1.0, 0.0, 3)
+    halves, wanted = worker_resources(replace(options, gpus_per_worker=0.5), describe_model("pocket-random"))
+    assert (halves.gpus, wanted()) == (0.5, 6)
+    cpus, _ = worker_resources(replace(options, device="cpu"), describe_model("pocket-random"))
+    assert (cpus.gpus, cpus.cpus) == (0.0, 1.0)
+
+
+def test_a_folder_of_this_machine_is_refused_on_several_nodes(
+    cluster: Any, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The three nodes of this cluster share an address; three machines would not.
+    monkeypatch.setattr("jobs.extraction.workers.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
+    options = ExtractOptions(store, "tones", address="auto", model="pocket-random")
+    with pytest.raises(InvalidInput, match="--shared-filesystem"):
+        run_extraction(options)
+    monkeypatch.setattr("jobs.extraction.workers.RayPool", Reached)
+    with pytest.raises(ZeroDivisionError):
+        run_extraction(replace(options, shared_filesystem=True))
+
+
+class Reached:
+    """Stands for the pool, to see that it is reached."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise ZeroDivisionError
 
 
 def test_a_lost_node_costs_its_units_in_flight_and_an_added_node_is_used(

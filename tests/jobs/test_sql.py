@@ -173,3 +173,24 @@ def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:
     assert shown.returncode == 1
     assert b"no Undertone store" in shown.stderr
     assert not (tmp_path / "nothing").exists()
+
+
+def test_a_query_that_cannot_be_interrupted_ends_with_its_process(store: Path) -> None:
+    slow = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))"  # minutes within one value
+    answer = _undertone_sql(store, slow, "--timeout", "1")
+    assert answer.returncode == 1
+    assert b"ran longer than 1 s" in answer.stderr
+
+
+def test_a_statement_nested_too_deeply_is_refused_in_one_line(store: Path) -> None:
+    answer = _undertone_sql(store, "SELECT " + "+".join(["1"] * 990))
+    assert (answer.returncode, answer.stderr.count(b"\n")) == (1, 1)
+    assert b"nested too deeply" in answer.stderr
+
+
+def test_the_ending_of_the_output_file_says_its_format(store: Path, tmp_path: Path) -> None:
+    assert _undertone_sql(store, "SELECT clip_id FROM clips", "--output", tmp_path / "a.csv").returncode == 0
+    assert (tmp_path / "a.csv").read_text().splitlines() == ["clip_id", "clip0", "clip1", "clip2"]
+    assert b"say --format" in _undertone_sql(store, "SELECT 1", "--output", tmp_path / "a.txt").stderr
+    answer = _undertone_sql(store, "SELECT 1", "--output", tmp_path / "nowhere" / "a.csv")
+    assert (answer.returncode, answer.stderr.count(b"\n")) == (1, 1)
