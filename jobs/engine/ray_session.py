@@ -29,6 +29,10 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":
+        # Ray's switch for single-machine use, whatever its name says: without it, it replaces 127.0.0.1 by
+        # the machine's own address and listens there. It is read once, when ray is imported.
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     if ray.is_initialized():

@@ -121,6 +121,15 @@ def processes_of(token: str) -> list[psutil.Process]:
     return found
 
 
+def listening(process: psutil.Process) -> set[str]:
+    """Addresses that a process accepts connections on."""
+    try:
+        sockets = process.net_connections(kind="inet")
+    except psutil.NoSuchProcess:
+        return set()
+    return {socket.laddr.ip for socket in sockets if socket.status == psutil.CONN_LISTEN}
+
+
 def check(store: Path, reference: dict[str, bytes]) -> None:
     """Nothing missing, nothing doubled, nothing different."""
     [run_id] = open_store(store).runs()
@@ -152,6 +161,10 @@ def test_ctrl_c_leaves_no_process_and_a_clean_store_and_a_killed_worker_is_repla
 ) -> None:
     process = start(store, original, token, "ray")
     wait_until(lambda: len(markers(store)) >= 2)
+    assert {address for p in processes_of(token) for address in listening(p)} <= {
+        "127.0.0.1",
+        "::ffff:127.0.0.1",
+    }
     interrupted = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=30)

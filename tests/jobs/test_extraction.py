@@ -298,7 +298,7 @@ def test_the_model_runs_on_as_many_threads_as_the_run_says(
 def test_a_value_too_large_for_float16_fails_its_clip_alone(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    batches = []
+    batches: list[Any] = []
 
     def overflowing(tensors: dict[str, Any]) -> Any:
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
