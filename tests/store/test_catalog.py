@@ -157,7 +157,8 @@ def test_a_label_that_is_text_in_one_dataset_and_a_number_in_another_is_text(sto
 def test_labels_that_differ_in_case_or_have_the_catalog_s_own_names_disable_nothing(store: Store) -> None:
     _add(store, "old", _clips("old", 2, Genre=["folk"]))
     _add(store, "odd", _clips("odd", 2, _part=["a", "b"], Dataset=["c"]))
-    assert {row["genre"] for row in _ask(store, "SELECT genre FROM clips WHERE dataset = 'old'")} == {"folk"}
+    old = _ask(store, "SELECT genre FROM clips WHERE dataset = 'old'")
+    assert [tuple(row.values()) for row in old] == [("folk",), ("folk",)]
     odd = _ask(store, "SELECT label__part, label_Dataset FROM clips WHERE dataset = 'odd' ORDER BY 1")
     assert [tuple(row.values()) for row in odd] == [("a", "c"), ("b", "c")]
 
