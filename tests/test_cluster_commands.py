@@ -198,4 +198,5 @@ def test_nobody_without_the_token_may_ask_the_dashboard(machine: Machine) -> Non
 
     with pytest.raises(HTTPError) as refusal:
         urlopen(f"http://127.0.0.1:{machine.dashboard}/api/jobs/", timeout=10)
+    refusal.value.close()
     assert refusal.value.code in (401, 403)

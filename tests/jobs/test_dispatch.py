@@ -97,11 +97,11 @@ def test_a_clip_that_kills_twice_is_quarantined_and_its_unit_committed() -> None
     )
 
 
-def test_a_unit_whose_worker_raises_is_tried_twice_and_given_up_while_others_go_on() -> None:
+def test_a_unit_whose_worker_raises_is_tried_three_times_and_given_up_while_others_go_on() -> None:
     pool = ScriptedPool(faulty={"unit-000000": Problem("RuntimeError", "odd")})
     outcomes = list(Dispatcher(pool, units(3)).run())
     assert [o.unit.unit_id for o in outcomes if isinstance(o, GivenUp)] == ["unit-000000"]
-    assert [t.unit.unit_id for t in pool.log].count("unit-000000") == 2
+    assert [t.unit.unit_id for t in pool.log].count("unit-000000") == 3
     assert committed(outcomes) == Counter(["unit-000001", "unit-000002"])
 
 

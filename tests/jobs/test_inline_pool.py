@@ -105,7 +105,7 @@ def test_a_full_disk_ends_the_job_with_its_cure(run: Callable[..., list[Outcome]
         run(error=OSError(errno.ENOSPC, "No space left on device"))
 
 
-def test_other_errors_give_up_the_unit_after_a_second_attempt(run: Callable[..., list[Outcome]]) -> None:
+def test_other_errors_give_up_the_unit_after_three_attempts(run: Callable[..., list[Outcome]]) -> None:
     outcomes = run(error=RuntimeError("odd shape"))
     assert [o.problem.message for o in outcomes if isinstance(o, GivenUp)] == ["odd shape"] * 5
 

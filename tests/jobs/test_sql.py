@@ -156,7 +156,12 @@ def test_ctrl_c_stops_a_running_query_with_exit_code_130(store: Path) -> None:
     forever = "SELECT count(*) FROM range(10_000_000) a, range(10_000_000) b WHERE hash(a.range, b.range) = 1"
     command = [sys.executable, "-c", f"{ANNOUNCE}\n{RUN}", str(store), forever]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == b"running\n"

@@ -2,13 +2,12 @@
 
 import os
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
 import numpy as np
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipelines.audio import decode_clip
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
@@ -22,25 +21,16 @@ LARGE = bytes(range(251)) * 20_000
 
 
 @pytest.fixture(scope="module")
-def bucket() -> Iterator[str]:
+def bucket(s3_endpoint: str) -> str:
     """URL of a bucket folder in an S3 server on this machine, which holds NAMES and a hidden file."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        environment.setenv("AWS_ACCESS_KEY_ID", "test")
-        environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-        environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="music")
-        client.put_object(Bucket="music", Key="data/", Body=b"")
-        for name in [*NAMES, ".hidden", "b/.git/x.txt"]:
-            client.put_object(Bucket="music", Key=f"data/{name}", Body=name.encode())
-        client.put_object(Bucket="music", Key="large/large.bin", Body=LARGE)
-        client.close()
-        yield "s3://music/data"
-    server.stop()
+    client = boto3.client("s3", endpoint_url=s3_endpoint)
+    client.create_bucket(Bucket="music")
+    client.put_object(Bucket="music", Key="data/", Body=b"")
+    for name in [*NAMES, ".hidden", "b/.git/x.txt"]:
+        client.put_object(Bucket="music", Key=f"data/{name}", Body=name.encode())
+    client.put_object(Bucket="music", Key="large/large.bin", Body=LARGE)
+    client.close()
+    return "s3://music/data"
 
 
 def folder_with(tmp_path: Path, names: list[str]) -> Root:
