@@ -24,6 +24,8 @@ class Tally:
     clip_seconds: float
     clips: int = 0
     failed: int = 0
+    given_up: int = 0
+    """Clips of units that raised in every attempt: neither committed nor failed one by one."""
     bytes_written: int = 0
     workers: int = 0
     working_since: float | None = None
@@ -66,7 +68,7 @@ class Tally:
         return {
             "clips": self.clips_before + self.clips,
             "clips_total": self.clips_total,
-            "failed": self.failed,
+            "failed": self.failed + self.given_up,
             "clips_per_second": round(rate, 2),
             "times_real_time": round(rate * self.clip_seconds, 1),
             "megabytes_per_second": round(self.bytes_written / working / 1e6, 2),

@@ -42,7 +42,7 @@ def count(outcome: Outcome, tally: Tally, report: ProgressReport) -> None:
         case Quarantined(unit, clip_ids):
             report.event("quarantined", {"unit": unit.unit_id, "clips": sorted(clip_ids)})
         case GivenUp(unit, problem):
-            tally.failed += len(unit.clips)
+            tally.given_up += len(unit.clips)
             report.event(
                 "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
             )

@@ -132,12 +132,13 @@ def _tally(run: Collection, missing: Sequence[Unit], clip_seconds: float) -> Tal
 
 
 def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:
+    failed, seen = tally.failed + tally.given_up, tally.clips + tally.given_up
     limit = options.max_failures
     if limit is None:
-        limit = max(LEAST_FAILURES_TO_STOP, tally.clips // 2)
-    if tally.failed > limit:
+        limit = max(LEAST_FAILURES_TO_STOP, seen // 2)
+    if failed > limit:
         raise JobFailed(
-            f"{tally.failed} of {tally.clips} clips failed, more than --max-failures {limit} allows. "
+            f"{failed} of {seen} clips failed, more than --max-failures {limit} allows. "
             f"The view `failures` holds the reasons (undertone sql {options.store}). "
             "What is committed stays; run the same command with a higher limit to go on."
         )
