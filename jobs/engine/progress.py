@@ -27,9 +27,10 @@ class Tally:
     given_up: int = 0
     """Clips of units that raised in every attempt: neither committed nor failed one by one."""
     bytes_written: int = 0
-    workers: int = 0
-    working_since: float | None = None
-    """When the first worker was ready; rates leave out the time models take to load."""
+    ready_since: list[float] = field(default_factory=list)
+    """When each of the present workers was ready; rates leave out the time models take to load."""
+    left_seconds: float = 0.0
+    """Time that workers gave which are gone since."""
     ended: float | None = None
     """When the last unit was reported; what follows (closing workers) is no work."""
     lost_workers: int = 0
@@ -39,30 +40,36 @@ class Tally:
 
     def waits_too_long(self, seconds: float) -> bool:
         """Whether there has been no worker for so long; true once."""
-        told = self.told_waiting or self.working_since is not None
+        told = self.told_waiting or bool(self.ready_since)
         self.told_waiting = told or time.monotonic() - self.started > seconds
         return self.told_waiting and not told
 
     def see_workers(self, count: int) -> None:
         """Note how many workers are ready now."""
-        self.workers = count
-        if count and self.working_since is None:
-            self.working_since = time.monotonic()
+        now = time.monotonic()
+        while len(self.ready_since) > count:
+            self.left_seconds += now - self.ready_since.pop()
+        self.ready_since += [now] * (count - len(self.ready_since))
 
     def add(self, receipt: Receipt) -> None:
         """Count a committed unit."""
         self.clips += receipt.clips
         self.failed += receipt.failed
         self.bytes_written += receipt.bytes_written
-        spent = sum(receipt.seconds.values())  # work that began before its worker was seen to be ready
-        self.working_since = min(self.working_since or time.monotonic(), time.monotonic() - spent)
+        began = time.monotonic() - sum(receipt.seconds.values())  # before its worker was seen to be ready
+        self.ready_since[:1] = [min([began, *self.ready_since[:1]])]
         for stage, seconds in receipt.seconds.items():
             self.stage_seconds[stage] += seconds
 
     def snapshot(self) -> dict[str, Any]:
-        """Rates, pressure and remaining time as JSON values; times in seconds."""
+        """Rates, pressure and remaining time as JSON values; times in seconds.
+
+        Rates are what all present workers do together, also while some of them were still loading.
+        """
         now = self.ended or time.monotonic()
-        working = max(now - (self.working_since or now), 1e-9)
+        workers = len(self.ready_since)
+        worker_seconds = self.left_seconds + sum(now - ready for ready in self.ready_since)
+        working = max(worker_seconds / max(workers, 1), 1e-9)
         rate = self.clips / working if self.clips else 0.0
         left = self.clips_total - self.clips_before - self.clips
         return {
@@ -73,7 +80,7 @@ class Tally:
             "times_real_time": round(rate * self.clip_seconds, 1),
             "megabytes_per_second": round(self.bytes_written / working / 1e6, 2),
             "stages": self.pressure(),
-            "workers": self.workers,
+            "workers": workers,
             "lost_workers": self.lost_workers,
             "elapsed_seconds": round(now - self.started, 1),
             "eta_seconds": round(left / rate, 1) if rate else None,

@@ -11,21 +11,32 @@ from store.records import Receipt
 
 @pytest.fixture
 def tally(monkeypatch: pytest.MonkeyPatch) -> Tally:
-    """100 clips of 10 s, 20 committed earlier; a worker was ready 4 s ago and has committed 16, 2 failed."""
+    """100 clips of 10 s, 20 committed earlier; two workers were ready 4 s ago and have committed 16, 2 failed."""
     monkeypatch.setattr("jobs.engine.progress.time.monotonic", lambda: 1000.0)
     tally = Tally(clips_total=100, clips_before=20, clip_seconds=10.0, started=990.0)
     tally.see_workers(2)
-    tally.working_since = 996.0
+    tally.ready_since = [996.0, 996.0]
     tally.add(Receipt("unit-000002", 16, 2, 8_000_000, won=True, seconds={"decode": 1.0, "forward": 3.0}))
     return tally
 
 
-def test_rates_count_from_the_first_ready_worker_and_leave_out_earlier_work(tally: Tally) -> None:
+def test_rates_count_from_when_workers_are_ready_and_leave_out_earlier_work(tally: Tally) -> None:
     state = tally.snapshot()
     assert (state["clips"], state["failed"], state["clips_per_second"]) == (36, 2, 4.0)
     assert (state["times_real_time"], state["megabytes_per_second"]) == (40.0, 2.0)
     assert state["eta_seconds"] == (100 - 36) / 4.0
     assert state["elapsed_seconds"] == 10.0
+
+
+def test_a_worker_that_loads_longer_counts_from_when_it_is_ready(tally: Tally) -> None:
+    tally.ready_since = [994.0, 998.0]  # 8 seconds of one worker made 16 clips: two make 4 per second
+    assert tally.snapshot()["clips_per_second"] == 4.0
+
+
+def test_the_time_of_a_worker_that_died_still_counts(tally: Tally) -> None:
+    tally.see_workers(1)
+    assert tally.snapshot()["clips_per_second"] == 2.0
+    assert tally.snapshot()["workers"] == 1
 
 
 def test_pressure_names_the_bottleneck_first(tally: Tally) -> None:
