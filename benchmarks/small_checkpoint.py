@@ -11,7 +11,17 @@ from pipelines.audiocraft_import import import_audiocraft
 from pipelines.pocket.configuration import TEXT_ENCODER, codec_configuration, language_model_configuration
 
 SMALL_TRANSFORMER = {"dim": 1024, "num_heads": 16, "num_layers": 24, "card": 2048}
-SMALL_SEANET = {"dimension": 128, "n_filters": 64, "norm": "weight_norm", "lstm": 2, "pad_mode": "reflect"}
+SMALL_SEANET = {
+    "dimension": 128,
+    "n_filters": 64,
+    "ratios": [8, 5, 4, 4],
+    "activation": "ELU",
+    "activation_params": {"alpha": 1.0},
+    "norm": "weight_norm",
+    "lstm": 2,
+    "pad_mode": "reflect",
+    "decoder": {"n_filters": 64},
+}
 SMALL_RATE = 32_000
 
 
