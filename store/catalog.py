@@ -53,7 +53,7 @@ def catalog_path(store: "Store") -> Path:
 def _version() -> str:
     """Changes with the views and with the code that fills their tables: an older file is made anew."""
     code = (TABLES_SQL.with_name(name) for name in ("catalog_parts.py", "catalog_tables.py"))
-    sources = [TABLES_SQL, VIEWS_SQL, *code]
+    sources = [TABLES_SQL, *VIEWS_SQL, *code]
     return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
 
 

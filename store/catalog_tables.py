@@ -13,7 +13,7 @@ from store.catalog_parts import PART, RESULTS, read_parts
 from store.objects import ObjectStore
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
-VIEWS_SQL = Path(__file__).with_name("views.sql")
+VIEWS_SQL = (Path(__file__).with_name("views.sql"), Path(__file__).with_name("layers.sql"))
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""
 READ_AT_ONCE = 2000
@@ -131,8 +131,30 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     """All anew: a view remembers the columns that its tables had."""
     for (name,) in connection.execute(_VIEW_NAMES).fetchall():
         connection.execute(f"DROP VIEW {_quoted(name)}")
-    connection.execute(VIEWS_SQL.read_text(encoding="utf-8"))
+    _make_typed_views(connection)
+    for views in VIEWS_SQL:
+        connection.execute(views.read_text(encoding="utf-8"))
     _comment_columns(connection, _make_result_views(connection))
+
+
+def _make_typed_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Each declared kind of result with exactly the declared columns; a value of another type is NULL."""
+    connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
+    tables = "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name IN ('declared', ?)"
+    present = connection.execute(tables, [RESULTS]).fetchall()
+    for kind in sorted(kind for schema, kind in present if schema == "declared"):
+        sources = [f"FROM {schema}.{_quoted(name)}" for schema, name in sorted(present) if name == kind]
+        columns = connection.execute(
+            "SELECT column_name, data_type FROM duckdb_columns() "
+            "WHERE schema_name = 'declared' AND table_name = ? AND column_name <> ? ORDER BY column_index",
+            [kind, PART],
+        ).fetchall()
+        casts = ", ".join(
+            f"TRY_CAST({_quoted(name)} AS {type_}) AS {_quoted(name)}" for name, type_ in columns
+        )
+        connection.execute(
+            f"CREATE OR REPLACE VIEW typed.{_quoted(kind)} AS SELECT {casts} FROM ({' UNION ALL BY NAME '.join(sources)})"
+        )
 
 
 def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

@@ -51,3 +51,26 @@ CREATE TABLE IF NOT EXISTS parts.clip_states (
     _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, clip_id VARCHAR, state VARCHAR,
     item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
 );
+
+-- Columns of results that our views read; always empty. The views see each kind of result through these columns
+-- and types, so that they are there before the first result, and whatever else a result may hold.
+CREATE SCHEMA IF NOT EXISTS declared;
+
+CREATE TABLE IF NOT EXISTS declared.probes (
+    _part VARCHAR, probe_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR,
+    class VARCHAR, loss VARCHAR, accuracy DOUBLE, accuracy_low DOUBLE, accuracy_high DOUBLE, r2 DOUBLE,
+    r2_low DOUBLE, r2_high DOUBLE, baseline_accuracy DOUBLE, control_accuracy DOUBLE, control_low DOUBLE,
+    control_high DOUBLE, selectivity DOUBLE, within_control BOOLEAN, labels_hash VARCHAR, created_at TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS declared.clusterings (
+    _part VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR, k BIGINT,
+    scaling VARCHAR, inertia DOUBLE, ari DOUBLE, nmi DOUBLE, silhouette DOUBLE, labels_hash VARCHAR,
+    created_at TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS declared.vectors (
+    _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR,
+    positive VARCHAR, negative VARCHAR, method VARCHAR, separability DOUBLE, labels_hash VARCHAR,
+    created_at TIMESTAMP
+);
