@@ -1,0 +1,91 @@
+"""Confidence intervals from a bootstrap over groups: clips of one recording are no independent witnesses."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Sums of statistics (m, …, resamples) → scores (…, resamples)."""
+
+RESAMPLES = 1000
+LEVEL = 0.95
+
+
+def group_bootstrap(
+    groups: Sequence[str] | NDArray[Any],
+    statistics: NDArray[np.floating[Any]],
+    score: Score,
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    random_seed: int = 0,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Percentile interval of scores that are functions of sums over rows.
+
+    Groups are drawn with replacement, each with all its rows (the cluster bootstrap: Davison & Hinkley 1997,
+    section 3.8).
+
+    Args:
+        groups: the group of each row, (N,).
+        statistics: m numbers per row that the score needs the sums of, (N, m, …); further axes are scored
+            side by side, with the same draws.
+        score: gives scores (…, resamples) from sums (m, …, resamples).
+        resamples: number of draws.
+        level: probability that the interval covers.
+        random_seed: decides the draws.
+
+    Returns:
+        Lower and upper ends, each (…); NaN where no draw has a score.
+    """
+    totals = _group_totals(groups, statistics)
+    draws = score(_resampled(totals, resamples, random_seed))
+    tail = (1 - level) / 2
+    low, high = _quantiles(draws, [tail, 1 - tail])
+    return low, high
+
+
+def bootstrap_draws(
+    groups: Sequence[str] | NDArray[Any],
+    statistics: NDArray[np.floating[Any]],
+    score: Score,
+    *,
+    resamples: int = RESAMPLES,
+    random_seed: int = 0,
+) -> NDArray[np.float64]:
+    """The scores (…, resamples) whose quantiles `group_bootstrap` gives."""
+    return score(_resampled(_group_totals(groups, statistics), resamples, random_seed))
+
+
+def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The score Σ first / Σ second statistic, for example correct rows over rows; NaN where that is 0/0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[0] / sums[1])
+
+
+def _group_totals(
+    groups: Sequence[str] | NDArray[Any], statistics: NDArray[np.floating[Any]]
+) -> NDArray[np.float64]:
+    """Sums over the rows of each group, (G, m, …)."""
+    _, codes = np.unique(np.asarray(groups), return_inverse=True)
+    totals = np.zeros((int(codes.max(initial=-1)) + 1, *statistics.shape[1:]))
+    np.add.at(totals, codes, statistics)
+    return totals
+
+
+def _resampled(totals: NDArray[np.float64], resamples: int, random_seed: int) -> NDArray[np.float64]:
+    """Sums over drawn groups, (m, …, resamples)."""
+    count = len(totals)
+    random = np.random.default_rng(random_seed)
+    times = random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    sums = times @ totals.reshape(count, -1)
+    return sums.T.reshape(*totals.shape[1:], resamples)
+
+
+def _quantiles(draws: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:
+    """Quantiles over the last axis without NaN, (levels, …)."""
+    found = np.full((len(levels), *draws.shape[:-1]), np.nan)
+    some = ~np.isnan(draws).all(axis=-1)
+    found[:, some] = np.nanquantile(draws[some], levels, axis=-1)
+    return found

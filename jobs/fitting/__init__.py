@@ -1,0 +1,1 @@
+"""The parts of `probe`, `kmeans` and `directions`: labels, rows, moments, results."""

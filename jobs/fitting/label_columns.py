@@ -1,0 +1,60 @@
+"""One column of a label query as class codes or numbers."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from store.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a column says per row."""
+
+    kind: Literal["class", "number"]
+    values: NDArray[Any]
+    """(N,): int64 codes, -1 for NULL; or float64, NaN for NULL."""
+    classes: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which rows say something, (N,)."""
+        return np.asarray(self.values >= 0 if self.kind == "class" else ~np.isnan(self.values))
+
+
+def read_column(name: str, column: pa.ChunkedArray) -> Values:
+    """Text and booleans become codes of sorted classes, numbers stay numbers.
+
+    Raises:
+        InvalidInput: the column holds something else, or an infinite number.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind = column.type
+    if pa.types.is_null(kind):
+        raise InvalidInput(f"Label {name!r} is NULL for every clip.")
+    if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _classes(column.cast(pa.string()))
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return _numbers(name, column)
+    raise InvalidInput(
+        f"Label {name!r} has type {kind}; text and booleans make classes, numbers are regressed. "
+        f"CAST it to VARCHAR or DOUBLE in the query."
+    )
+
+
+def _classes(column: pa.ChunkedArray) -> Values:
+    classes = sorted(pc.unique(column.drop_null()).to_pylist())
+    codes = pc.index_in(column, value_set=pa.array(classes, pa.string()))
+    return Values("class", pc.fill_null(codes, -1).to_numpy().astype(np.int64), tuple(classes))
+
+
+def _numbers(name: str, column: pa.ChunkedArray) -> Values:
+    numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    if np.isinf(numbers).any():
+        raise InvalidInput(f"Label {name!r} is infinite for {np.isinf(numbers).sum()} clips.")
+    return Values("number", numbers)

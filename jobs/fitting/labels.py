@@ -1,0 +1,314 @@
+"""Labels are a query: from SQL over the catalog to concepts on the rows of a run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.fitting.label_columns import Values, read_column
+from jobs.fitting.results import digest_of, write_results
+from store.catalog import refresh_catalog
+from store.collection import Collection
+from store.errors import InvalidInput
+from store.opening import Store
+from store.query import DEFAULT_TIMEOUT_SECONDS, run_query
+
+Texts = NDArray[np.str_]
+GROUP_COLUMNS = ("grp", "group_id")
+SPLIT_COLUMN = "split"
+MIN_GROUPS = 2
+"""A class with fewer groups cannot be both trained and tested."""
+
+
+@dataclass(frozen=True, slots=True)
+class Concept:
+    """One label column on the rows of a run."""
+
+    name: str
+    kind: Literal["class", "number"]
+    values: NDArray[Any]
+    """(N,): int64 codes into `classes`, -1 without a label; or float64, NaN without a number."""
+    classes: tuple[str, ...] = ()
+
+    @property
+    def labelled(self) -> NDArray[np.bool_]:
+        """Which rows have a label, (N,)."""
+        return np.asarray(self.values >= 0 if self.kind == "class" else ~np.isnan(self.values))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """Rows of a run that have at least one label, in plan order."""
+
+    run_id: str
+    query: str
+    labels_hash: str
+    """Stands for the resolved labels, groups and splits."""
+    clip_ids: tuple[str, ...]
+    groups: Texts
+    """What a split must not cut through, (N,)."""
+    splits: Texts
+    """The dataset's own split, "" where there is none, (N,)."""
+    concepts: tuple[Concept, ...]
+    all_groups: tuple[str, ...]
+    """Groups of the whole run: folds are dealt among them, so that they are the same for all labels."""
+    notes: tuple[str, ...]
+    """What a user should know: how many labels were left out, and why."""
+
+
+def resolve_labels(
+    store: Store,
+    run: Collection,
+    query: str,
+    *,
+    tables: Mapping[str, pa.Table] | None = None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+) -> LabelledRows:
+    """Run a label query and join it with the committed rows of a run. No model and no audio is touched.
+
+    The query gives `clip_id` and one column per concept: text and booleans are classes, numbers are
+    regressed. A column `grp` (or `group_id`) replaces the dataset's groups, `split` its splits.
+
+    Args:
+        store: where the catalog is.
+        run: the run whose rows are labelled.
+        query: one SELECT over the catalog and `tables`.
+        tables: tables of the user that the query may read, by name.
+        timeout_seconds: what the query may take.
+
+    Raises:
+        QueryRefused: the query is wrong.
+        InvalidInput: its result cannot label this run; the message says why, with counts.
+    """
+    catalog = refresh_catalog(store)
+    answer = _unique_rows(
+        run_query(catalog, query, timeout_seconds=timeout_seconds, tables=dict(tables or {}))
+    )
+    clips = run_query(catalog, _clips_of(run), timeout_seconds=timeout_seconds)
+    place, notes = _places(run, answer)
+    own = _by_clip(clips, place)
+    groups = _texts(answer, GROUP_COLUMNS, place, own["group_id"])
+    splits = _texts(answer, (SPLIT_COLUMN,), place, own["split"])
+    concepts: list[Concept] = []
+    for name in _concept_names(answer):
+        concept, said = _concept(name, answer.column(name).take(pa.array(place.rows)), groups)
+        concepts.append(concept)
+        notes += said
+    kept = np.logical_or.reduce([concept.labelled for concept in concepts])
+    run_id = run.prefix.removeprefix("runs/")
+    resolved = [_subset(concept, kept) for concept in concepts]
+    clip_ids = tuple(clip for clip, keep in zip(place.clip_ids, kept, strict=True) if keep)
+    return LabelledRows(
+        run_id,
+        query,
+        _hash(run_id, clip_ids, groups[kept], splits[kept], resolved),
+        clip_ids,
+        groups[kept],
+        splits[kept],
+        tuple(resolved),
+        _all_groups(answer, groups, clips),
+        tuple(notes),
+    )
+
+
+def record_labels(store: Store, labels: LabelledRows) -> str:
+    """Keep the resolved labels as a part of results/labels (view `results_labels`); returns its name."""
+    blocks = [_recorded(labels, concept) for concept in labels.concepts]
+    specification = {"run": labels.run_id, "query": labels.query, "labels": labels.labels_hash}
+    return write_results(store, "labels", specification, pa.concat_tables(blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Labelled clips of the run in plan order, and the row of the answer that labels each."""
+
+    clip_ids: tuple[str, ...]
+    rows: NDArray[np.int64]
+
+
+def _clips_of(run: Collection) -> str:
+    """SQL for the clips of a run's plan, with groups and splits."""
+    run_id = run.prefix.removeprefix("runs/").replace("'", "''")
+    return (
+        'SELECT r.clip_id, c.group_id, c.split FROM "rows" r '  # noqa: S608 (quoted)
+        "JOIN runs u USING (run_id) LEFT JOIN clips c ON c.clip_id = r.clip_id AND c.dataset = u.dataset "
+        f"WHERE r.run_id = '{run_id}'"
+    )
+
+
+def _unique_rows(answer: pa.Table) -> pa.Table:
+    """The answer with one row per clip; raises `InvalidInput` where two rows of a clip disagree."""
+    names = answer.column_names
+    if "clip_id" not in names or len(set(names)) < len(names) or not _concept_names(answer):
+        raise InvalidInput(
+            f"The label query gives the columns {', '.join(names)}; it must give clip_id and at least one "
+            "label column, each name once. `undertone sql STORE` lists what there is to choose from."
+        )
+    clip_ids = answer["clip_id"].cast(pa.string()).to_pylist()
+    first: dict[str, int] = {}
+    differing: set[str] = set()
+    for row, clip in enumerate(clip_ids):
+        if clip is not None and first.setdefault(clip, row) != row:
+            one, other = (answer.slice(place, 1).to_pylist() for place in (first[clip], row))
+            differing |= {clip} if one != other else set()
+    if differing:
+        raise InvalidInput(
+            f"The label query labels {len(differing)} clips more than once, and differently, for example "
+            f"{min(differing)}: choose one row per clip with WHERE or GROUP BY."
+        )
+    texts = pa.array(clip_ids, pa.string())
+    answer = answer.set_column(names.index("clip_id"), "clip_id", texts)
+    return answer.take(pa.array(list(first.values()), pa.int64()))
+
+
+def _concept_names(answer: pa.Table) -> list[str]:
+    reserved = {"clip_id", *GROUP_COLUMNS, SPLIT_COLUMN}
+    return [name for name in answer.column_names if name not in reserved]
+
+
+def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
+    """Join answer and run; notes count what did not meet."""
+    row_of = {clip: row for row, clip in enumerate(answer["clip_id"].to_pylist())}
+    states = {clip: status.state for clip, status in run.statuses().items()}
+    usable = [clip for clip, state in states.items() if state != "failed"]
+    clip_ids = tuple(clip for clip in usable if clip in row_of)
+    if not clip_ids:
+        raise InvalidInput(
+            f"None of the {len(row_of)} clips of the label query has activations in {run.prefix} "
+            f"({len(usable)} clips have): does the query name the dataset of this run?"
+        )
+    failed = sum(states.get(clip) == "failed" for clip in row_of)
+    plan = {clip.clip_id for unit in run.units() for clip in unit.clips}
+    pending = sum(clip in plan and clip not in states for clip in row_of)
+    counts = {
+        "labelled clips are not in this run": sum(clip not in plan for clip in row_of),
+        "labelled clips failed in this run": failed,
+        "labelled clips are not extracted yet": pending,
+        "extracted clips have no row in the label query": len(usable) - len(clip_ids),
+    }
+    notes = [f"{count} {what}." for what, count in counts.items() if count]
+    return _Places(clip_ids, np.array([row_of[clip] for clip in clip_ids], dtype=np.int64)), notes
+
+
+def _by_clip(clips: pa.Table, place: _Places) -> dict[str, list[str | None]]:
+    """Groups and splits of the dataset, in the order of the places; a clip without a group is its own."""
+    known = {row["clip_id"]: row for row in clips.to_pylist()}
+    return {
+        "group_id": [known[clip]["group_id"] or clip for clip in place.clip_ids],
+        "split": [known[clip]["split"] for clip in place.clip_ids],
+    }
+
+
+def _texts(answer: pa.Table, names: Sequence[str], place: _Places, default: list[str | None]) -> Texts:
+    """A column of the query as text where it gives one, otherwise what the dataset says."""
+    name = next((name for name in names if name in answer.column_names), None)
+    if name is None:
+        return np.array([text or "" for text in default], dtype=np.str_)
+    given = answer.column(name).take(pa.array(place.rows)).to_pylist()
+    return np.array(
+        [str(own) if own is not None else text or "" for own, text in zip(given, default, strict=True)],
+        dtype=np.str_,
+    )
+
+
+def _all_groups(answer: pa.Table, groups: Texts, clips: pa.Table) -> tuple[str, ...]:
+    """Groups of every planned clip, or of the labelled ones where the query defines groups itself."""
+    if any(name in answer.column_names for name in GROUP_COLUMNS):
+        return tuple(np.unique(groups).tolist())
+    return tuple(sorted({row["group_id"] or row["clip_id"] for row in clips.to_pylist()}))
+
+
+def _concept(name: str, column: pa.ChunkedArray, groups: Texts) -> tuple[Concept, list[str]]:
+    """One column as a concept, with notes; raises `InvalidInput` where nothing can be learned from it."""
+    found = read_column(name, column)
+    notes = []
+    if missing := len(column) - int(found.labelled.sum()):
+        notes.append(f"{name}: {missing} of {len(column)} clips have no label (NULL).")
+    if found.kind == "number":
+        _refuse_few(name, len(np.unique(found.values[found.labelled])), "different numbers")
+        return Concept(name, "number", found.values), notes
+    values, classes, rare = _without_rare_classes(found, groups)
+    if rare:
+        shown = ", ".join(f"{label} ({count})" for label, count in list(rare.items())[:5])
+        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
+        notes.append(
+            f"{name}: {len(rare)} classes have clips of fewer than {MIN_GROUPS} groups and are left out: "
+            f"{shown}{more} (clips)."
+        )
+    _refuse_few(name, len(classes), f"classes with clips of {MIN_GROUPS} or more groups")
+    return Concept(name, "class", values, classes), notes
+
+
+def _refuse_few(name: str, count: int, what: str) -> None:
+    if count < 2:
+        raise InvalidInput(
+            f"Label {name!r} has {count} {what} among the clips of this run, and at least 2 are needed "
+            "to tell them apart. Check the WHERE of the label query, or leave the column out."
+        )
+
+
+def _without_rare_classes(
+    found: Values, groups: Texts
+) -> tuple[NDArray[np.int64], tuple[str, ...], dict[str, int]]:
+    """Codes and names of the classes with enough groups, and how many clips each of the others has."""
+    members = [found.values == code for code in range(len(found.classes))]
+    enough = [len(np.unique(groups[rows])) >= MIN_GROUPS for rows in members]
+    values = np.full(len(found.values), -1, np.int64)
+    for code, place in enumerate(np.flatnonzero(enough)):
+        values[members[place]] = code
+    rare = {found.classes[i]: int(members[i].sum()) for i, keep in enumerate(enough) if not keep}
+    return values, tuple(found.classes[i] for i, keep in enumerate(enough) if keep), rare
+
+
+def _subset(concept: Concept, rows: NDArray[np.bool_]) -> Concept:
+    return Concept(concept.name, concept.kind, concept.values[rows], concept.classes)
+
+
+def _hash(
+    run_id: str, clip_ids: Sequence[str], groups: Texts, splits: Texts, concepts: Sequence[Concept]
+) -> str:
+    described = [
+        [concept.name, concept.kind, list(concept.classes), [str(value) for value in concept.values.tolist()]]
+        for concept in concepts
+    ]
+    return digest_of([run_id, list(clip_ids), groups.tolist(), splits.tolist(), described])
+
+
+def _recorded(labels: LabelledRows, concept: Concept) -> pa.Table:
+    rows = concept.labelled
+    is_class = concept.kind == "class"
+    values = concept.values[rows]
+    count = int(rows.sum())
+    texts = [concept.classes[code] for code in values] if is_class else [None] * count
+    columns = {
+        "labels_hash": pa.repeat(pa.scalar(labels.labels_hash), count),
+        "run_id": pa.repeat(pa.scalar(labels.run_id), count),
+        "concept": pa.repeat(pa.scalar(concept.name), count),
+        "clip_id": pa.array(np.array(labels.clip_ids)[rows].tolist(), pa.string()),
+        "group_id": pa.array(labels.groups[rows].tolist(), pa.string()),
+        "split": pa.array([split or None for split in labels.splits[rows].tolist()], pa.string()),
+        "class": pa.array(texts, pa.string()),
+        "number": pa.array([None] * count if is_class else values.tolist(), pa.float64()),
+    }
+    return pa.table(columns, schema=_SCHEMA)
+
+
+def _commented(name: str, kind: pa.DataType, comment: str) -> pa.Field:
+    return pa.field(name, kind, metadata={"comment": comment})
+
+
+_SCHEMA = pa.schema(
+    [
+        _commented("labels_hash", pa.string(), "stands for the labels as they were resolved"),
+        _commented("run_id", pa.string(), "run whose clips are labelled"),
+        _commented("concept", pa.string(), "label column of the query"),
+        _commented("clip_id", pa.string(), "the clip"),
+        _commented("group_id", pa.string(), "what splits did not cut through"),
+        _commented("split", pa.string(), "the dataset's or the query's own split, or NULL"),
+        _commented("class", pa.string(), "its class, or NULL for numbers"),
+        _commented("number", pa.float64(), "its number, or NULL for classes"),
+    ]
+)

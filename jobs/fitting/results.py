@@ -1,0 +1,80 @@
+"""Result parts: immutable Parquet files whose name is a hash of all that decides their content."""
+
+import importlib.util
+import io
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.collection import Collection
+from store.layout import check_name
+from store.opening import Store
+
+DIGITS = 16
+
+
+def write_results(store: Store, kind: str, specification: Mapping[str, Any], table: pa.Table) -> str:
+    """Write a part of results/<kind> unless it is there already; returns its name.
+
+    Columns explain themselves through the field metadata `comment`. The catalog shows all parts of a kind
+    as one view of that name.
+
+    Args:
+        store: where to write.
+        kind: "probes", "clusterings", "vectors" …
+        specification: JSON values that decide the content: options, labels_hash, `committed_digest` of what
+            was read and `code_version` of what computed it.
+        table: the rows.
+    """
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    name = part_name(specification)
+    store.objects.create(_key(kind, name), [buffer.getvalue()])
+    return name
+
+
+def read_results(store: Store, kind: str, specification: Mapping[str, Any]) -> pa.Table | None:
+    """The part that `write_results` wrote for this specification, or None where nobody has computed it."""
+    key = _key(kind, part_name(specification))
+    if not store.objects.exists(key):
+        return None
+    return pq.ParquetFile(pa.BufferReader(store.objects.get(key))).read()
+
+
+def part_name(specification: Mapping[str, Any]) -> str:
+    """Name of the part with this specification."""
+    return f"{digest_of(specification)}.parquet"
+
+
+def digest_of(value: Any) -> str:
+    """16 hexadecimal digits that stand for a JSON value."""
+    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+
+def committed_digest(collection: Collection) -> str:
+    """Stands for the committed shards of a collection: changes when units are added, retried or repaired."""
+    shards = {
+        unit_id: [(shard.key, shard.crc32c) for shard in marker.shards]
+        for unit_id, marker in collection.markers().items()
+    }
+    return digest_of(shards)
+
+
+def code_version(*modules: str) -> str:
+    """Stands for the source of the named modules; no module is imported."""
+    digest = sha256()
+    for name in modules:
+        found = importlib.util.find_spec(name)
+        assert found is not None, name
+        assert found.origin is not None, name
+        digest.update(Path(found.origin).read_bytes())
+    return digest.hexdigest()[:DIGITS]
+
+
+def _key(kind: str, name: str) -> str:
+    return f"results/{check_name(kind, 'a kind of results')}/{name}"
