@@ -138,23 +138,22 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _make_typed_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """Each declared kind of result with exactly the declared columns; a value of another type is NULL."""
+    """Each declared kind of result in just the declared columns; a value of another type is NULL there."""
     connection.execute("CREATE SCHEMA IF NOT EXISTS typed")
-    tables = "SELECT schema_name, table_name FROM duckdb_tables() WHERE schema_name IN ('declared', ?)"
-    present = connection.execute(tables, [RESULTS]).fetchall()
-    for kind in sorted(kind for schema, kind in present if schema == "declared"):
-        sources = [f"FROM {schema}.{_quoted(name)}" for schema, name in sorted(present) if name == kind]
-        columns = connection.execute(
-            "SELECT column_name, data_type FROM duckdb_columns() "
-            "WHERE schema_name = 'declared' AND table_name = ? AND column_name <> ? ORDER BY column_index",
-            [kind, PART],
-        ).fetchall()
-        casts = ", ".join(
-            f"TRY_CAST({_quoted(name)} AS {type_}) AS {_quoted(name)}" for name, type_ in columns
-        )
-        connection.execute(
-            f"CREATE OR REPLACE VIEW typed.{_quoted(kind)} AS SELECT {casts} FROM ({' UNION ALL BY NAME '.join(sources)})"
-        )
+    query = """
+        SELECT table_name, column_name, data_type FROM duckdb_columns()
+        WHERE schema_name = 'declared' AND column_name <> ? ORDER BY table_name, column_index
+    """
+    casts: dict[str, list[str]] = {}
+    for kind, column, type_ in connection.execute(query, [PART]).fetchall():
+        name = _quoted(column)
+        casts.setdefault(kind, []).append(f"TRY_CAST({name} AS {type_}) AS {name}")
+    tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
+    present = {kind for (kind,) in connection.execute(tables, [RESULTS]).fetchall()}
+    for kind, columns in casts.items():
+        results = f" UNION ALL BY NAME FROM {RESULTS}.{_quoted(kind)}" if kind in present else ""
+        rows = f"SELECT {', '.join(columns)} FROM (FROM declared.{_quoted(kind)}{results})"
+        connection.execute(f"CREATE OR REPLACE VIEW typed.{_quoted(kind)} AS {rows}")
 
 
 def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
