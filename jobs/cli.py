@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
     "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
+    "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
     "status": ("jobs.status", "Show every run of a store, or one run in detail."),
     "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
     "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),

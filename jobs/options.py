@@ -22,6 +22,19 @@ format_option = click.option(
     "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
     help="Of the result on standard output.",
 )  # fmt: skip
+fit_engine_option = click.option(
+    "--engine", default="auto", show_default=True, type=click.Choice(["auto", "inline", "ray"]),
+    help="auto works in this process where that takes seconds, and on Ray where it takes longer.",
+)  # fmt: skip
+workers_option = click.option("--workers", type=int, help="Tasks at once; as many as CPU cores by default.")
+labels_option = click.option(
+    "--labels", required=True, metavar="SELECT",
+    help="Query that gives clip_id and one label column or more.",
+)  # fmt: skip
+table_option = click.option(
+    "--table", "tables", multiple=True, metavar="NAME=PATH",
+    help="Let the query read your CSV, Parquet or JSONL as table NAME.",
+)  # fmt: skip
 
 
 def print_result(values: Mapping[str, Any], format_: str) -> None:

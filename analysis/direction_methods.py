@@ -1,0 +1,88 @@
+"""Ways from labelled rows to directions, each for M contrasts at once, in the axes of a row space.
+
+Sources: mean difference and mass mean (Marks and Tegmark, arXiv 2310.06824), reading vectors (Zou et al.,
+arXiv 2310.01405), LEACE (Belrose et al., arXiv 2306.03819), ridge probes (arXiv 2506.10225).
+"""
+
+import numpy as np
+import scipy.linalg
+
+from analysis.contrast_moments import ContrastMoments, Masks
+from analysis.row_space import Floats
+
+STRENGTHS: Floats = np.logspace(-4, 4, 9)
+"""Penalties tried, over the mean variance of the axes: from hardly any to (almost) the mean difference."""
+
+
+def mean_variance(training: ContrastMoments) -> float:
+    """Mean of the scatter's eigenvalues over the axes that the rows span; the unit of penalties."""
+    largest = float(training.eigenvalues[-1])
+    spanned = int((training.eigenvalues > 1e-12 * largest).sum())
+    return float(training.eigenvalues.sum()) / max(spanned, 1)
+
+
+def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> tuple[Floats, Floats]:
+    """Least squares on ±1 with an intercept and the penalty λ‖w‖²: weights (S, M, r) and intercepts (S, M).
+
+    λ is strength × `mean_variance`. The weights are (scatter + λ)⁻¹ times the mean difference: a
+    discriminant (LDA) where λ is small, the mean difference where it is large.
+    """
+    penalties = np.asarray(strengths) * mean_variance(training)
+    rotated = 2 * training.between[:, np.newaxis] * training.differences @ training.axes
+    damped = rotated / (training.eigenvalues + penalties[:, np.newaxis, np.newaxis])
+    weights = damped @ training.axes.T
+    base = 2 * training.positives / training.rows - 1
+    return weights, base - weights @ training.mean
+
+
+def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, width: int) -> float:
+    """The λ that makes scatter + λ proportional to Ledoit and Wolf's covariance (2004); inf for the identity.
+
+    Args:
+        training: moments of the rows.
+        squared_lengths: of the training rows about their mean, (n,).
+        width: D; the rows may stand in fewer axes.
+    """
+    rows = training.rows
+    scale = float(training.eigenvalues.sum()) / (rows * width)
+    squares = float((training.eigenvalues**2).sum()) / rows**2
+    spread = (squares - width * scale**2) / width
+    noise = (float((squared_lengths**2).sum()) / rows - squares) / (width * rows)
+    if spread <= 0 or noise >= spread:
+        return float("inf")
+    shrinkage = noise / spread
+    return shrinkage / (1 - shrinkage) * scale * rows
+
+
+def discriminants(training: ContrastMoments, penalty: float) -> Floats:
+    """(scatter + penalty)⁻¹ (μ₊ − μ₋), (M, r): mass mean, or Fisher's discriminant.
+
+    The scatter about the common mean gives the direction that the scatter within the classes gives, since
+    the two differ by a multiple of the mean difference's outer product.
+    """
+    if not np.isfinite(penalty):
+        return training.differences
+    least = max(penalty, 1e-12 * float(training.eigenvalues[-1]), np.finfo(np.float64).tiny)
+    solved: Floats = (training.differences @ training.axes / (training.eigenvalues + least)) @ training.axes.T
+    return solved
+
+
+def reading_vectors(training: ContrastMoments, rows: Floats, targets: Masks) -> Floats:
+    """First principal axis of all differences positive − negative, (M, r), positives on its positive side.
+
+    Over all pairs their second moment is Σ₊ + Σ₋ + d dᵀ, so no pairs have to be drawn.
+    """
+    found = np.zeros_like(training.differences)
+    for contrast in np.flatnonzero(training.has_both):
+        chosen = rows[targets[:, contrast]]
+        difference = training.differences[contrast]
+        positives = len(chosen)
+        negatives = training.rows - positives
+        centred = chosen - chosen.mean(axis=0)
+        within = centred.T @ centred
+        others = training.scatter - within - training.between[contrast] * np.outer(difference, difference)
+        moment = within / positives + others / negatives + np.outer(difference, difference)
+        last = len(moment) - 1
+        _, axis = scipy.linalg.eigh(moment, subset_by_index=[last, last])
+        found[contrast] = axis[:, 0] * (1.0 if axis[:, 0] @ difference >= 0 else -1.0)
+    return found

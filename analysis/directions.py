@@ -1,0 +1,215 @@
+"""Directions that tell positives from negatives, by several methods, measured on held-out rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from analysis.contrast_moments import ContrastMoments, Folds, Masks, moments_of_trainings, sums_by_fold
+from analysis.direction_methods import (
+    STRENGTHS,
+    discriminants,
+    ledoit_wolf_penalty,
+    mean_variance,
+    reading_vectors,
+    ridge_path,
+)
+from analysis.row_space import Floats, RowSpace, row_space
+from analysis.separation import Separation, separation
+
+Method = Literal["mse", "diffmean", "mass_mean", "pca", "leace", "random"]
+METHODS: tuple[Method, ...] = get_args(Method)
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """A unit vector with what is known of it."""
+
+    vector: Floats
+    """(D,), length 1; positives project higher, except for random directions, which nobody has turned."""
+    norm: float
+    """Length before it was normalised: for diffmean the distance between the means."""
+    strength: float | None
+    """Penalty over the mean variance of the axes, where a method has one; inf: the mean difference."""
+    cosine_to_mean_difference: float
+    held_out: Separation | None
+    """Of rows that the direction was not fitted to; None where no fold has both classes on either side."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Rows in the coordinates of their space, their contrasts and folds."""
+
+    space: RowSpace
+    targets: Masks
+    folds: Folds
+    trainings: Sequence[ContrastMoments]
+    """One for each fold, without it, and one of all rows."""
+    seeds: Sequence[int]
+
+    def rows_of(self, training: int) -> Masks:
+        """Which rows a training has, (N,)."""
+        return np.asarray(self.folds != training)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """One method on every training."""
+
+    vectors: Floats
+    """From all rows, in the features, before they are normalised, (M, D)."""
+    units: Floats
+    """Per fold the unit vector without it, in the coordinates of the space, (F, M, r)."""
+    strengths: Floats | None = None
+    """(M,)"""
+
+
+_Path = tuple[Floats, Floats]
+"""Weights (S, M, r) and intercepts (S, M) for S penalties."""
+
+
+def fit_directions(
+    rows: np.ndarray,
+    targets: Masks,
+    *,
+    folds: Folds,
+    groups: np.ndarray[Any, Any],
+    methods: Sequence[Method] = METHODS,
+    seeds: Sequence[int] = (),
+) -> list[dict[Method, Direction]]:
+    """Directions for each contrast, by method.
+
+    Projections are measured on held-out rows: each fold on the direction that the other folds give, since
+    with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are
+    chosen by the loss on held-out folds; for a fold's own projections it has no say in that choice.
+
+    Args:
+        rows: (N, D).
+        targets: (N, M), True where a row is positive, False where it is negative.
+        folds: fold of each row, (N,).
+        groups: what folds do not cut through, (N,).
+        methods: which ones.
+        seeds: of the random direction of each contrast, (M,).
+    """
+    space = row_space(rows)
+    trainings = list(moments_of_trainings(sums_by_fold(space.coordinates, targets, folds)))
+    problem = _Problem(space, targets, folds, trainings, seeds or range(targets.shape[1]))
+    differences = space.embedded(trainings[-1].differences)
+    found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
+    for method in methods:
+        fit = _ESTIMATORS[method](problem)
+        held_out = _held_out_projections(problem, fit)
+        vectors = fit.vectors
+        for contrast, directions in enumerate(found):
+            strength = None if fit.strengths is None else float(fit.strengths[contrast])
+            norm = float(np.linalg.norm(vectors[contrast]))
+            unit = vectors[contrast] / (norm or 1.0)
+            measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
+            directions[method] = Direction(
+                unit, norm, strength, _cosine(unit, differences[contrast]), measured
+            )
+    return found
+
+
+def _held_out_projections(problem: _Problem, fit: _Fit) -> Floats:
+    """Of each row, about the mean of all, on the direction that the other folds gave; NaN without one."""
+    projections = np.full(problem.targets.shape, np.nan)
+    for fold, training in enumerate(problem.trainings[:-1]):
+        rows = problem.folds == fold
+        usable = training.has_both
+        projections[np.ix_(rows, usable)] = problem.space.coordinates[rows] @ fit.units[fold][usable].T
+    return projections
+
+
+def _measured(projections: Floats, positive: Masks, groups: np.ndarray[Any, Any]) -> Separation | None:
+    known = ~np.isnan(projections)
+    counts = [len(np.unique(groups[known & side])) for side in (positive, ~positive)]
+    return separation(projections[known], positive[known], groups=(counts[0], counts[1]))
+
+
+def _fit(problem: _Problem, weights: Sequence[Floats], strengths: Floats | None = None) -> _Fit:
+    """From weights (M, r) without each fold, then from all rows."""
+    return _Fit(problem.space.embedded(weights[-1]), _units(np.stack(weights[:-1])), strengths)
+
+
+def _mean_differences(problem: _Problem) -> _Fit:
+    return _fit(problem, [training.differences for training in problem.trainings])
+
+
+def _mass_means(problem: _Problem) -> _Fit:
+    penalties = []
+    for place, training in enumerate(problem.trainings):
+        rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
+        penalties.append(ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean)))
+    weights = [discriminants(*pair) for pair in zip(problem.trainings, penalties, strict=True)]
+    strength = penalties[-1] / mean_variance(problem.trainings[-1])
+    return _fit(problem, weights, np.full(problem.targets.shape[1], strength))
+
+
+def _reading_vectors(problem: _Problem) -> _Fit:
+    weights = []
+    for place, training in enumerate(problem.trainings):
+        rows = problem.rows_of(place)
+        weights.append(reading_vectors(training, problem.space.coordinates[rows], problem.targets[rows]))
+    return _fit(problem, weights)
+
+
+def _random_vectors(problem: _Problem) -> _Fit:
+    """A unit vector in D per contrast, the same for the same seed and whatever the rows are."""
+    width = len(problem.space.mean)
+    draws = [np.random.default_rng(seed).standard_normal(width) for seed in problem.seeds]
+    vectors = _units(np.stack(draws))
+    seen = problem.space.reduced(vectors)
+    return _Fit(vectors, np.stack([seen] * (len(problem.trainings) - 1)))
+
+
+def _ridge(problem: _Problem) -> _Fit:
+    paths = [ridge_path(training) for training in problem.trainings]
+    return _best_of(problem, paths, STRENGTHS, lambda decisions, signs: (decisions - signs) ** 2)
+
+
+def _best_of(
+    problem: _Problem, paths: Sequence[_Path], strengths: Floats, loss: Callable[[Floats, Floats], Floats]
+) -> _Fit:
+    """The penalty with the least loss on held-out folds; the direction without a fold ignores that fold's."""
+    losses = np.stack([_fold_losses(problem, fold, path, loss) for fold, path in enumerate(paths[:-1])])
+    total = losses.sum(axis=0)
+    choices = [(total - own).argmin(axis=0) for own in losses] + [total.argmin(axis=0)]
+    contrasts = np.arange(problem.targets.shape[1])
+    weights = [path[0][choice, contrasts] for path, choice in zip(paths, choices, strict=True)]
+    return _fit(problem, weights, strengths[choices[-1]])
+
+
+def _fold_losses(
+    problem: _Problem, fold: int, path: _Path, loss: Callable[[Floats, Floats], Floats]
+) -> Floats:
+    """Summed over the rows of a fold, (S, M); none where its training lacks a class."""
+    rows = problem.folds == fold
+    signs = np.where(problem.targets[rows], 1.0, -1.0)
+    weights, intercepts = path
+    decisions = np.einsum("nr,smr->snm", problem.space.coordinates[rows], weights, optimize=True)
+    summed = loss(decisions + intercepts[:, np.newaxis], signs).sum(axis=1)
+    return np.where(problem.trainings[fold].has_both, summed, 0.0)
+
+
+_ESTIMATORS: dict[Method, Callable[[_Problem], _Fit]] = {
+    "mse": _ridge,
+    "diffmean": _mean_differences,
+    "mass_mean": _mass_means,
+    "pca": _reading_vectors,
+    "leace": _mean_differences,
+    "random": _random_vectors,
+}
+"""LEACE removes what is along the covariance of features and label: with two classes, the mean difference."""
+
+
+def _units(vectors: Floats) -> Floats:
+    """Each at length 1; those of length 0 stay."""
+    lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.where(lengths > 0, lengths, 1.0)
+
+
+def _cosine(one: Floats, other: Floats) -> float:
+    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / lengths if lengths > 0 else 0.0

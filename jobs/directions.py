@@ -1,0 +1,66 @@
+"""`undertone directions`: a unit vector per class, layer and method, with what held-out clips say of it."""
+
+from typing import Any
+
+import click
+
+from jobs.fitting.direction_options import DirectionOptions
+from jobs.options import (
+    address_option,
+    fit_engine_option,
+    format_option,
+    labels_option,
+    print_result,
+    table_option,
+    workers_option,
+)
+
+
+@click.command()
+@click.argument("store")
+@click.argument("run")
+@labels_option
+@table_option
+@click.option(
+    "--method",
+    "methods",
+    default="all",
+    show_default=True,
+    help="all, or from mse, diffmean, mass_mean, pca, leace, random (the control).",
+)
+@click.option(
+    "--pair",
+    "pairs",
+    multiple=True,
+    metavar="SOURCE:TARGET",
+    help="From one class to another, instead of every class against the rest; may be repeated.",
+)
+@click.option(
+    "--sites", default="all", show_default=True, help="all, or from embed, resid, attn, xattn, mlp."
+)
+@click.option("--layers", default="all", show_default=True, help="all, 0,5,11 or 4-7.")
+@click.option("--folds", default=5, show_default=True, help="Parts that are held out in turn, cut by group.")
+@click.option("--seed", default=0, show_default=True, help="Of the random control directions.")
+@fit_engine_option
+@address_option
+@workers_option
+@format_option
+def directions(format_: str, **values: Any) -> None:
+    """Fit directions that tell classes apart at every pooled layer of RUN; the view vectors shows them.
+
+    Every direction has length 1 and points to its class. Its projections, separability and score are
+    measured on clips that were held out of the fit. What is stored already is not fitted again.
+
+    \b
+    Examples:
+      undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips"
+      undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips" \\
+        --method mse,diffmean,random --pair rock:jazz --sites resid --layers 4-8
+      undertone sql music.store "SELECT layer, positive, score, score_low FROM vectors WHERE method = 'mse'"
+    """
+    from jobs.fitting.direction_fitting import fit_and_store
+
+    summary = fit_and_store(DirectionOptions(**values))
+    for note in summary.pop("notes"):
+        click.echo(f"Note: {note}", err=True)
+    print_result(summary, format_)

@@ -1,0 +1,89 @@
+"""Which layers of which arrays of a run a job reads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from store.collection import Collection
+from store.errors import InvalidInput, NotFound
+from store.records import REDUCTIONS, SITES
+
+POOLED = ("mean", "std", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class LayerArray:
+    """One layer of one array of a run."""
+
+    array: str
+    """"<site>.<reduction>"."""
+    layer: int
+
+    @property
+    def site(self) -> str:
+        """Where in a block, for example "resid"."""
+        return self.array.split(".")[0]
+
+    @property
+    def reduction(self) -> str:
+        """What was kept over time, for example "mean"."""
+        return self.array.split(".")[1]
+
+
+def select_layers(
+    run: Collection,
+    *,
+    sites: str = "all",
+    layers: str = "all",
+    reductions: Sequence[str] = POOLED,
+) -> list[LayerArray]:
+    """The layers that a user named, of every array with one of the reductions, in order.
+
+    Args:
+        run: the run.
+        sites: "all", or names like "resid,attn".
+        layers: "all", or numbers like "0,5,11" or "4-7".
+        reductions: which arrays count.
+
+    Raises:
+        InvalidInput: a site or layer cannot be read, or the run has no such array.
+        NotFound: the run lacks a named site or layer.
+    """
+    wanted_sites = _names(sites)
+    numbers = _numbers(layers)
+    found: list[LayerArray] = []
+    for site in SITES:
+        for name in (f"{site}.{reduction}" for reduction in REDUCTIONS if reduction in reductions):
+            if name in run.arrays and (wanted_sites is None or site in wanted_sites):
+                found += [LayerArray(name, layer) for layer in run.layers(name)]
+    lacking = sorted((wanted_sites or set()) - {layer.site for layer in found})
+    if lacking or not found:
+        raise NotFound(
+            f"{run.prefix} has no {' or '.join(reductions)} of {', '.join(lacking) or 'any site'}; "
+            f"it has {', '.join(run.arrays)}."
+        )
+    missing = sorted((numbers or set()) - {layer.layer for layer in found})
+    if missing:
+        known = sorted({layer.layer for layer in found})
+        raise NotFound(f"{run.prefix} has no layer {', '.join(map(str, missing))}; it has {known}.")
+    return [layer for layer in found if numbers is None or layer.layer in numbers]
+
+
+def _names(text: str) -> set[str] | None:
+    if text == "all":
+        return None
+    names = {name.strip() for name in text.split(",") if name.strip()}
+    if unknown := sorted(names - set(SITES)):
+        raise InvalidInput(f"There is no site {', '.join(unknown)}; sites are {', '.join(SITES)}.")
+    return names
+
+
+def _numbers(text: str) -> set[int] | None:
+    if text == "all":
+        return None
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise InvalidInput(f"--layers {text!r}: write all, numbers like 0,5,11 or a range like 4-7.")
+        numbers |= set(range(int(first), int(last if dash else first) + 1))
+    return numbers

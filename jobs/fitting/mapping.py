@@ -1,0 +1,107 @@
+"""Map a function over tasks, here or on Ray: each on one thread, so that sums never change."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, TypeVar
+
+from threadpoolctl import threadpool_limits
+
+from jobs.engine.ray_session import node_hosts, ray_session
+from store.errors import InvalidInput, JobFailed
+from store.opening import Store
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Engine = Literal["auto", "inline", "ray"]
+
+INLINE_SECONDS = 20.0
+"""Starting Ray takes about half of that; what is quicker runs in this process."""
+TRIES = 3
+"""How often a task may lose its worker before the job gives up."""
+
+
+def choose_engine(engine: Engine, *, address: str, seconds: float) -> Literal["inline", "ray"]:
+    """What "auto" means for work of an estimated length: inline up to 20 s, unless a cluster was named."""
+    if engine != "auto":
+        return engine
+    return "ray" if address != "local" or seconds > INLINE_SECONDS else "inline"
+
+
+def map_tasks(
+    function: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    *,
+    engine: Literal["inline", "ray"],
+    address: str = "local",
+    workers: int | None = None,
+    store: Store | None = None,
+) -> Iterator[tuple[int, Result]]:
+    """Yield (place, result) of every task, as they are done; a lost worker's task runs again elsewhere.
+
+    Args:
+        function: has no effect but its result, and can be pickled.
+        tasks: small; what they all share belongs into the function (`functools.partial`).
+        engine: where to run.
+        address: of the Ray cluster, "local" for a private one.
+        workers: tasks at once; as many as there are CPUs by default.
+        store: what the function reads: one in a local folder is refused on a cluster of several nodes.
+    """
+    if engine == "inline":
+        with threadpool_limits(1):
+            for place, task in enumerate(tasks):
+                yield place, function(task)
+        return
+    with ray_session(address, cpus=workers if address == "local" else None):
+        if store is not None:
+            _refuse_private_folder(store)
+        yield from _mapped_on_ray(function, tasks, workers)
+
+
+def _mapped_on_ray(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int | None
+) -> Iterator[tuple[int, Result]]:
+    import ray
+
+    remote: Any = ray.remote(_single_threaded).options(num_cpus=1, max_retries=TRIES - 1)
+    shared = ray.put(function)
+    most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
+    running: dict[Any, int] = {}
+    waiting = iter(enumerate(tasks))
+    try:
+        while True:
+            while len(running) < most and (following := next(waiting, None)) is not None:
+                place, task = following
+                running[remote.remote(shared, task)] = place
+            if not running:
+                return
+            done, _ = ray.wait(list(running), num_returns=1)
+            yield running.pop(done[0]), _result(done[0])
+    finally:
+        for reference in running:
+            ray.cancel(reference, force=True)
+
+
+def _single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
+    with threadpool_limits(1):
+        return function(task)
+
+
+def _result(reference: Any) -> Any:
+    """The value, or the error that the function raised, as itself."""
+    import ray
+
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from error
+    except ray.exceptions.RayError as error:
+        raise JobFailed(
+            f"A task lost its worker {TRIES} times, for example by lack of memory: {error}"
+        ) from error
+
+
+def _refuse_private_folder(store: Store) -> None:
+    if store.objects.is_local and len(node_hosts()) > 1:
+        raise InvalidInput(
+            f"{store.url!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
+            "Use an object store (s3://…), or --address local."
+        )
