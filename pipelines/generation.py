@@ -1,0 +1,356 @@
+"""Generates audio with MusicGen from a text, the beginning of a recording or nothing, steered or not.
+
+Generations whose conditions, prompts and lengths agree share a batch. What comes out depends on the request
+alone: texts are never padded to a neighbour's length, noise is drawn per generation, and a pass has at least
+`FEWEST_ROWS` rows, from which on a matrix product on CPUs gives a row the same bits in any company.
+
+Beyond the model's segment a window of that length moves on: the end of what is there fills the cache anew, as
+if it were a prompt, like in audiocraft.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipelines.edits import Steering
+from pipelines.generation_capture import RecordedGeneration, record_generation
+from pipelines.guidance import condition_lengths, guided, prepended_steps, stacked
+from pipelines.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling, choose_tokens
+from pipelines.steering import SteeringState, steer
+from pipelines.streaming import streaming
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipelines.capture import CaptureSpec
+    from pipelines.conditions import Conditions
+    from pipelines.musicgen import MusicGenModel
+
+FEWEST_ROWS = 4
+BATCH_SIZE = 32
+KEPT_PART = 0.4
+"""Of a window that moves on, the part that it keeps: 12 of 30 s, as in audiocraft."""
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GenerationRequest:
+    """All that decides what one generation sounds like, beside the model."""
+
+    seconds: float
+    """Length of the result, an audio prompt included."""
+    text: str = ""
+    random_state: int = 0
+    prompt_codes: NDArray[np.integer] | None = None
+    """Codec tokens (K, T₀) of the recording to continue (`encode_prompt`)."""
+    sampling: Sampling = field(default_factory=Sampling)
+    steering: Steering = field(default_factory=Steering)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.random_state <= MAX_RANDOM_STATE:
+            raise InvalidInput(f"Random state {self.random_state} must lie in 0–{MAX_RANDOM_STATE}.")
+
+    @property
+    def prompt_frames(self) -> int:
+        """T₀; 0 without an audio prompt."""
+        return 0 if self.prompt_codes is None else self.prompt_codes.shape[-1]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GeneratedAudio:
+    """One generation."""
+
+    request: GenerationRequest
+    codes: NDArray[np.int16]
+    """(K, T), an audio prompt included."""
+    audio: NDArray[np.float32]
+    """(samples,)"""
+    sample_rate: int
+    activations: Mapping[str, NDArray[np.float32]]
+    """By "<site>.<reduction>", (L, D) …, of the row with conditions; empty unless asked for."""
+
+
+def generate(
+    model: MusicGenModel,
+    requests: Sequence[GenerationRequest],
+    *,
+    batch_size: int = BATCH_SIZE,
+    capture: CaptureSpec | None = None,
+    progress: Progress | None = None,
+) -> list[GeneratedAudio]:
+    """Generate, in batches of alike requests; results in the order of the requests.
+
+    Args:
+        model: A loaded model.
+        requests: What to generate.
+        batch_size: Most generations in a batch; guidance doubles its rows.
+        capture: Keep activations of the generations themselves, as steered.
+        progress: Called after every step with steps done and steps in all.
+
+    Raises:
+        InvalidInput: A request does not fit the model.
+    """
+    for request in requests:
+        check_request(model, request)
+    batches = list(_batches(model, requests, batch_size))
+    counter = _Counter(progress, sum(_steps(model, requests[members[0]]) for members in batches))
+    results: dict[int, GeneratedAudio] = {}
+    for members in batches:
+        chosen = [requests[member] for member in members]
+        results |= zip(members, _generate_batch(model, chosen, capture, counter), strict=True)
+    return [results[place] for place in range(len(requests))]
+
+
+def encode_prompt(model: MusicGenModel, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Codec tokens (K, T₀) of a recording's beginning, mono samples (samples,) at the model's rate."""
+    codes = model.encode(torch.from_numpy(np.asarray(samples, dtype=np.float32))[None, None])
+    result: NDArray[np.int16] = codes[0].cpu().numpy()
+    return result
+
+
+def decode(model: MusicGenModel, codes: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Audio (samples,) of codec tokens (K, T): one clip at a time, so that it depends on nothing else."""
+    with torch.inference_mode():
+        tokens = torch.from_numpy(codes.astype(np.int64))[None].to(model.device)
+        audio: NDArray[np.float32] = model.codec.decode(tokens, None)[0, 0].float().cpu().numpy()
+    return audio
+
+
+def frames_of_request(model: MusicGenModel, request: GenerationRequest) -> int:
+    """T: codec frames of the result."""
+    return round(request.seconds * model.info.frame_rate)
+
+
+def check_request(model: MusicGenModel, request: GenerationRequest) -> None:
+    """Raise InvalidInput where the model cannot do what a request asks for."""
+    info, frames = model.info, frames_of_request(model, request)
+    room = min(frames, _window_frames(model))
+    if frames < 1:
+        raise InvalidInput(
+            f"{request.seconds} s are less than one frame of {info.name!r} ({info.frame_rate:g}/s)."
+        )
+    if request.prompt_codes is None:
+        return
+    if request.prompt_codes.ndim != 2 or len(request.prompt_codes) != info.codebooks:
+        raise InvalidInput(
+            f"An audio prompt needs codes ({info.codebooks}, T), not {request.prompt_codes.shape}."
+        )
+    if request.prompt_frames >= room:
+        raise InvalidInput(
+            f"The audio prompt of {request.prompt_frames / info.frame_rate:g} s leaves nothing to generate: "
+            f"it must be shorter than the result ({request.seconds:g} s) and than the {info.max_seconds:g} s "
+            f"that {info.name!r} was trained for."
+        )
+
+
+class _Counter:
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0
+
+    def step(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The part of a generation that one cache holds, in frames of the whole."""
+
+    start: int
+    end: int
+    known: int
+    """Frames before this one are there already."""
+
+
+def _batches(
+    model: MusicGenModel, requests: Sequence[GenerationRequest], batch_size: int
+) -> Iterator[list[int]]:
+    """Places of requests that can share a batch, the steered ones side by side."""
+    alike: dict[Any, list[int]] = {}
+    for place, request in enumerate(requests):
+        lengths = condition_lengths(model.conditions.encode(request.text))
+        key = lengths, request.prompt_frames, frames_of_request(model, request), request.sampling
+        alike.setdefault(key, []).append(place)
+    for members in alike.values():
+        members.sort(key=lambda place: not requests[place].steering.edits)
+        for first in range(0, len(members), batch_size):
+            yield members[first : first + batch_size]
+
+
+def _generate_batch(
+    model: MusicGenModel,
+    requests: Sequence[GenerationRequest],
+    capture: CaptureSpec | None,
+    counter: _Counter,
+) -> Iterator[GeneratedAudio]:
+    padded = _padded(requests)
+    frames = frames_of_request(model, requests[0])
+    guided_rows = requests[0].sampling.guidance != 1
+    lower = model.dtype != torch.float32
+    with (
+        torch.inference_mode(),
+        torch.autocast(model.device.type, model.dtype, enabled=lower),
+        steer(
+            model,
+            [request.steering for request in padded],
+            frames=frames,
+            prompt_frames=requests[0].prompt_frames,
+            guided=guided_rows,
+        ) as steering,
+        _recording(model, capture, steering, clips=len(requests), frames=frames) as recorded,
+    ):
+        codes = _codes(model, padded, frames, steering, counter)
+    kept = codes.cpu().numpy().astype(np.int16)
+    for place, request in enumerate(requests):
+        yield GeneratedAudio(
+            request=request,
+            codes=kept[place],
+            audio=decode(model, kept[place]),
+            sample_rate=model.info.sample_rate,
+            activations=recorded.of(place) if recorded else {},
+        )
+
+
+def _recording(
+    model: MusicGenModel, spec: CaptureSpec | None, state: SteeringState, *, clips: int, frames: int
+) -> AbstractContextManager[RecordedGeneration | None]:
+    if spec is None:
+        return nullcontext()
+    return record_generation(model, spec, state, clips=clips, frames=frames)
+
+
+def _padded(requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
+    """The last request again until a pass has enough rows, see `FEWEST_ROWS`."""
+    rows = 1 if requests[0].sampling.guidance == 1 else 2
+    missing = max(0, -(-FEWEST_ROWS // rows) - len(requests))
+    return [*requests, *[requests[-1]] * missing]
+
+
+def _codes(
+    model: MusicGenModel,
+    requests: Sequence[GenerationRequest],
+    frames: int,
+    steering: SteeringState,
+    counter: _Counter,
+) -> torch.Tensor:
+    """Tokens (B, K, T)."""
+    info, prompt = model.info, requests[0].prompt_frames
+    codes = torch.zeros((len(requests), info.codebooks, frames), dtype=torch.long, device=model.device)
+    if prompt:
+        given = np.stack([request.prompt_codes for request in requests if request.prompt_codes is not None])
+        codes[..., :prompt] = torch.from_numpy(given.astype(np.int64)).to(model.device)
+    noise = GumbelNoise(
+        [request.random_state for request in requests],
+        codebooks=info.codebooks,
+        vocabulary=info.codebook_size,
+        device=model.device,
+    )
+    conditions = _conditions(model, requests)
+    for window in _windows(model, frames, prompt):
+        steering.window_start = window.start
+        _fill_window(model, codes, window, conditions, requests[0].sampling, noise, counter)
+    return codes
+
+
+def _conditions(model: MusicGenModel, requests: Sequence[GenerationRequest]) -> Conditions:
+    single = [model.conditions.encode(request.text) for request in requests]
+    return stacked(single) if requests[0].sampling.guidance == 1 else guided(model, single)
+
+
+def _fill_window(
+    model: MusicGenModel,
+    codes: torch.Tensor,
+    window: _Window,
+    conditions: Conditions,
+    sampling: Sampling,
+    noise: GumbelNoise,
+    counter: _Counter,
+) -> None:
+    """Generate the unknown frames of a window into `codes`."""
+    language_model, delays = model.language_model, model.info.delays
+    sequence = _delayed(codes[..., window.start : window.end], delays, language_model.special_token_id)
+    steps = sequence.shape[-1]
+    before = 0
+    with streaming(language_model, steps=steps + prepended_steps(language_model, conditions)):
+        for step in range(window.known - window.start + 1 + min(delays), steps):
+            logits = _next_logits(language_model, sequence[..., before:step], conditions, sampling.guidance)
+            drawn = None if sampling.greedy else noise.at(window.start + step)
+            tokens = choose_tokens(logits, sampling, drawn)
+            unknown = [
+                k
+                for k, delay in enumerate(delays)
+                if window.known <= window.start + step - 1 - delay < window.end
+            ]
+            if len(unknown) == len(delays):
+                sequence[..., step] = tokens
+            else:
+                sequence[:, unknown, step] = tokens[:, unknown]
+            before = step
+            counter.step()
+    for k, delay in enumerate(delays):
+        codes[:, k, window.start : window.end] = sequence[
+            :, k, delay + 1 : delay + 1 + window.end - window.start
+        ]
+
+
+def _next_logits(
+    language_model: Any, sequence: torch.Tensor, conditions: Conditions, guidance: float
+) -> torch.Tensor:
+    """Logits (B, K, V) of the step after `sequence` (B, K, steps), which continues what was passed before."""
+    embedded = sum(table(sequence[:, k]) for k, table in enumerate(language_model.emb))
+    if guidance != 1:
+        embedded = torch.cat([embedded, embedded])
+    inputs, cross = language_model.fuser(embedded, conditions)
+    hidden = language_model.transformer(inputs, cross_attention_src=cross)[:, -1]
+    if language_model.out_norm:
+        hidden = language_model.out_norm(hidden)
+    logits = torch.stack([head(hidden) for head in language_model.linears], dim=1)
+    if guidance == 1:
+        return logits
+    conditional, unconditional = logits.chunk(2)
+    return unconditional + (conditional - unconditional) * guidance
+
+
+def _delayed(codes: torch.Tensor, delays: Sequence[int], special_token: int) -> torch.Tensor:
+    """Codes (B, K, n) in the decoder's order (B, K, n + 1 + the longest delay), see `pipelines.delay`."""
+    batch, codebooks, frames = codes.shape
+    sequence = codes.new_full((batch, codebooks, frames + 1 + max(delays)), special_token)
+    for k, delay in enumerate(delays):
+        sequence[:, k, delay + 1 : delay + 1 + frames] = codes[:, k]
+    return sequence
+
+
+def _windows(model: MusicGenModel, frames: int, prompt: int) -> Iterator[_Window]:
+    """Whole windows of the model's segment, each keeping the end of the one before."""
+    window = _window_frames(model)
+    stride = window - round(KEPT_PART * window)
+    start, known = 0, prompt
+    while True:
+        end = min(start + window, frames)
+        yield _Window(start, end, known)
+        if end == frames:
+            return
+        start, known = start + stride, end
+
+
+def _window_frames(model: MusicGenModel) -> int:
+    return int(model.info.max_seconds * model.info.frame_rate)
+
+
+def _steps(model: MusicGenModel, request: GenerationRequest) -> int:
+    """Decoder steps that a request takes."""
+    delays, frames = model.info.delays, frames_of_request(model, request)
+    spread = max(delays) - min(delays)
+    return sum(
+        window.end - window.known + spread for window in _windows(model, frames, request.prompt_frames)
+    )
