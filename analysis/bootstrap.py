@@ -1,6 +1,7 @@
 """Confidence intervals from a bootstrap over groups: clips of one recording are no independent witnesses."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ Score = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
 RESAMPLES = 1000
 LEVEL = 0.95
+MOST_GROUPS = 2000
+"""More groups are pooled at random into so many: the interval is as wide, and takes bounded time."""
 
 
 def group_bootstrap(
@@ -68,19 +71,26 @@ def _group_totals(
     groups: Sequence[str] | NDArray[Any], statistics: NDArray[np.floating[Any]]
 ) -> NDArray[np.float64]:
     """Sums over the rows of each group, (G, m, …)."""
-    _, codes = np.unique(np.asarray(groups), return_inverse=True)
-    totals = np.zeros((int(codes.max(initial=-1)) + 1, *statistics.shape[1:]))
-    np.add.at(totals, codes, statistics)
-    return totals
+    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    if len(names) > MOST_GROUPS:
+        codes = (np.random.default_rng(0).permutation(len(names)) % MOST_GROUPS)[codes]
+    flat = statistics.reshape(len(codes), -1)
+    count = min(len(names), MOST_GROUPS)
+    totals = np.stack([np.bincount(codes, column, count) for column in flat.T], axis=1)
+    return totals.reshape(count, *statistics.shape[1:])
 
 
 def _resampled(totals: NDArray[np.float64], resamples: int, random_seed: int) -> NDArray[np.float64]:
     """Sums over drawn groups, (m, …, resamples)."""
-    count = len(totals)
+    sums = _draws(len(totals), resamples, random_seed) @ totals.reshape(len(totals), -1)
+    return np.asarray(sums.T.reshape(*totals.shape[1:], resamples))
+
+
+@lru_cache(maxsize=4)
+def _draws(count: int, resamples: int, random_seed: int) -> NDArray[np.float64]:
+    """How often each group is drawn, (resamples, count); the same for every layer of a run."""
     random = np.random.default_rng(random_seed)
-    times = random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-    sums = times @ totals.reshape(count, -1)
-    return sums.T.reshape(*totals.shape[1:], resamples)
+    return random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
 
 
 def _quantiles(draws: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:

@@ -1,0 +1,118 @@
+"""Mean-shifted second moments of rows, per cell of a partition; all that a ridge probe needs of its features.
+
+Moments of blocks add up, so they can be computed anywhere and in any order. Sums of squares are taken of
+x − shift, with a shift near the mean: without it, channels whose mean is far larger than their deviation
+lose most of their digits. Products and sums are float64.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from store.errors import InvalidInput
+
+Floats = NDArray[np.float64]
+
+CONSTANT = 1e-7
+"""A feature whose deviation is smaller than this share of its mean is float32 noise: it counts as constant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Sums over the rows of each cell."""
+
+    shift: Floats
+    """What was subtracted from every row, (D,)."""
+    counts: Floats
+    """Rows, (cells,)."""
+    sums: Floats
+    """Σ (x − shift), (cells, D)."""
+    grams: Floats
+    """Σ (x − shift)(x − shift)ᵀ, (cells, D, D)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a set of training rows says about the features."""
+
+    rows: float
+    mean: Floats
+    """Relative to the shift, (D,)."""
+    scatter: Floats
+    """Σ (x − mean)(x − mean)ᵀ, (D, D)."""
+    scale: Floats
+    """Standard deviation of each feature, (D,); infinite where it is constant, so that its weight is 0."""
+
+
+def moments_of(rows: NDArray[Any], cells: NDArray[np.integer[Any]], count: int, shift: Floats) -> Moments:
+    """Moments of a block of rows (n, D), each in one of `count` cells; a negative cell leaves a row out."""
+    from scipy.linalg.blas import dsyrk
+
+    width = rows.shape[1]
+    counts, sums, grams = np.zeros(count), np.zeros((count, width)), np.zeros((count, width, width))
+    for cell in range(count):
+        members = np.flatnonzero(cells == cell)
+        if len(members):
+            centred = rows[members].astype(np.float64) - shift
+            lower = dsyrk(1.0, centred.T, lower=1)
+            counts[cell], sums[cell] = len(members), centred.sum(axis=0)
+            grams[cell] = lower + np.tril(lower, -1).T
+    return Moments(shift, counts, sums, grams)
+
+
+def added(one: Moments, other: Moments) -> Moments:
+    """Moments of two disjoint sets of rows; their shifts must be equal."""
+    if not np.array_equal(one.shift, other.shift):
+        raise InvalidInput("Moments with different shifts cannot be added: give every block the same shift.")
+    return Moments(one.shift, one.counts + other.counts, one.sums + other.sums, one.grams + other.grams)
+
+
+class BlockSum:
+    """Adds blocks up in the order of their numbers, whatever the order they arrive in.
+
+    Floating-point sums depend on their order; these do not depend on who computed which block when, nor
+    on a block that a scheduler ran twice.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[int, Moments] = {}
+        self._next = 0
+        self.total: Moments | None = None
+        """Of the blocks 0 … next − 1."""
+
+    def add(self, number: int, block: Moments) -> None:
+        """Take block `number`; one that came before is ignored."""
+        if number >= self._next:
+            self._waiting.setdefault(number, block)
+        while self._next in self._waiting:
+            block = self._waiting.pop(self._next)
+            self.total = block if self.total is None else added(self.total, block)
+            self._next += 1
+
+
+def training_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
+    """Mean, scatter and scale of the rows of some cells; with `standardise` off every scale is 1.
+
+    Raises:
+        InvalidInput: the cells hold no rows.
+    """
+    chosen = list(cells)
+    rows = float(moments.counts[chosen].sum())
+    if not rows:
+        raise InvalidInput("There are no rows to train on.")
+    mean = moments.sums[chosen].sum(axis=0) / rows
+    scatter = np.zeros_like(moments.grams[0])
+    for cell in chosen:
+        scatter += moments.grams[cell]
+    scatter -= rows * np.outer(mean, mean)
+    deviation = np.sqrt(np.maximum(np.diagonal(scatter), 0) / rows)
+    return Training(rows, mean, scatter, scales(deviation, moments.shift + mean, standardise=standardise))
+
+
+def scales(deviation: Floats, mean: Floats, *, standardise: bool) -> Floats:
+    """What features are divided by, (D,): their deviation, or 1; infinite where a feature is constant."""
+    constant = deviation <= CONSTANT * np.abs(mean)
+    return np.where(constant, np.inf, deviation if standardise else 1.0)
