@@ -15,6 +15,7 @@ COMMANDS = {
     "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
     "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
+    "report": ("jobs.report", "Draw what was found in every layer, as one HTML file."),
     "status": ("jobs.status", "Show every run of a store, or one run in detail."),
     "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
     "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),

@@ -61,7 +61,7 @@ SELECT
     f.baseline_accuracy AS baseline, f.control_accuracy AS control, f.control_low, f.control_high, f.selectivity,
     f.within_control, h.handcrafted, h.handcrafted_site, c.k, c.scaling, c.starts, c.ari, c.ari_low, c.ari_high,
     c.nmi, c.nmi_low, c.nmi_high, c.silhouette, m.method AS direction_method, m.directions, m.separability,
-    r.separability AS random_separability
+    r.separability AS random_separability, f.probe_id
 FROM places
 LEFT JOIN fits f USING (run_id, site, reduction, layer, concept, labels_hash)
 LEFT JOIN handcrafted h USING (run_id, concept, labels_hash, loss)
@@ -106,3 +106,4 @@ COMMENT ON COLUMN layers.direction_method IS 'method of the directions: diffmean
 COMMENT ON COLUMN layers.directions IS 'number of these directions: one per class or pair of classes';
 COMMENT ON COLUMN layers.separability IS 'their mean separability; see the column of vectors';
 COMMENT ON COLUMN layers.random_separability IS 'mean separability of random directions, the control';
+COMMENT ON COLUMN layers.probe_id IS 'the probe: its classes stand in probes, its confusions in confusions';

@@ -1,0 +1,75 @@
+"""From values to pixels: linear scales, and round numbers to put beside them."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from analysis.charts.svg import Point
+
+STEPS = (1.0, 2.0, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A linear map; values outside the domain are drawn at its edge."""
+
+    low: float
+    high: float
+    start: float
+    """Pixel of `low`."""
+    end: float
+    """Pixel of `high`."""
+
+    def __call__(self, value: float) -> float:
+        fraction = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return self.start + fraction * (self.end - self.start)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The rectangle in which data are drawn, with its two scales."""
+
+    x: Scale
+    y: Scale
+
+    def point(self, x: float, y: float) -> Point:
+        return self.x(x), self.y(y)
+
+
+def round_step(span: float, at_most: int) -> float:
+    """The smallest of … 0.1, 0.2, 0.5, 1, 2, 5 … that cuts a span into no more than `at_most` pieces."""
+    rough = span / at_most
+    power = 10.0 ** math.floor(math.log10(rough))
+    return next(step * power for step in STEPS if step * power >= rough * (1 - 1e-9))
+
+
+def ticks(low: float, high: float, *, at_most: int = 5, whole: bool = False) -> list[float]:
+    """Round numbers from `low` to `high`, at most `at_most` + 1 of them.
+
+    Args:
+        low: lower end.
+        high: upper end, above `low`.
+        at_most: pieces that the range is cut into.
+        whole: only whole numbers, for layers.
+    """
+    step = round_step(high - low, at_most)
+    step = max(step, 1.0) if whole else step
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(index * step, 12) for index in range(first, last + 1)]
+
+
+def round_domain(values: Iterable[float], *, at_most: int = 5) -> tuple[float, float]:
+    """The tightest domain with round ends that holds all finite values; (0, 1) if there are none."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return 0.0, 1.0
+    low, high = min(finite), max(finite)
+    if low == high:
+        low, high = low - 0.5, high + 0.5
+    step = round_step(high - low, at_most)
+    return round(math.floor(low / step + 1e-9) * step, 12), round(math.ceil(high / step - 1e-9) * step, 12)
+
+
+def tick_text(value: float) -> str:
+    """A tick's number with a true minus sign."""
+    return f"{value:g}".replace("-", "−")

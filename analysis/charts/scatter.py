@@ -1,0 +1,105 @@
+"""A trade-off chart: what is gained against what is kept, and the settings that nothing beats."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from xml.etree.ElementTree import Element
+
+from analysis.charts.axes import horizontal_grid, names, vertical_grid
+from analysis.charts.placement import spread
+from analysis.charts.scales import Frame, Scale, round_domain, ticks
+from analysis.charts.series import Ink
+from analysis.charts.svg import Point, drawing, element, hover, label, line, path, shortened, text_width
+
+WIDTH, HEIGHT = 460.0, 320.0
+TOP, BOTTOM, LEFT = 28.0, 40.0, 38.0
+LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 110.0, 12.0, 14.0
+INSET = 8.0
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One setting: more of x and of y is better."""
+
+    x: float
+    y: float
+    name: str
+    """What varies along a path, for example "α 0.4"."""
+
+
+@dataclass(frozen=True, slots=True)
+class TradePath:
+    """Settings that differ in one number, in its order."""
+
+    name: str
+    trades: Sequence[Trade]
+    ink: Ink = "first"
+
+
+def pareto_front(trades: Sequence[Trade]) -> list[Trade]:
+    """The settings that no other beats in one respect without losing in the other, by ascending x."""
+    front: list[Trade] = []
+    for trade in sorted(trades, key=lambda one: (-one.x, -one.y)):
+        if not front or trade.y > front[-1].y:
+            front.append(trade)
+    return front[::-1]
+
+
+def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name: str, y_name: str) -> str:
+    """Draws the paths and their common Pareto front as inline SVG whose ids begin with `name`."""
+    every = [trade for one in paths for trade in one.trades]
+    front = pareto_front([trade for one in paths if one.ink != "control" for trade in one.trades])
+    frame = _frame(paths, every)
+    drawn = horizontal_grid(frame, ticks(frame.y.low, frame.y.high))
+    drawn += vertical_grid(frame, ticks(frame.x.low, frame.x.high)) + names(frame, x=x_name, y=y_name)
+    drawn.append(element("path", d=path(_stairs(frame, front)), class_="front"))
+    drawn += [_path(frame, one) for one in paths]
+    drawn += _labels(frame, paths)
+    return drawing(
+        name, drawn, title=title, description=_describe(front, x_name, y_name), width=WIDTH, height=HEIGHT
+    )
+
+
+def _frame(paths: Sequence[TradePath], every: Sequence[Trade]) -> Frame:
+    room = min(LABEL_WIDTH, max((text_width(one.name) for one in paths), default=0.0)) + LABEL_GAP
+    x_low, x_high = round_domain(trade.x for trade in every)
+    y_low, y_high = round_domain(trade.y for trade in every)
+    return Frame(
+        x=Scale(x_low, x_high, LEFT + INSET, WIDTH - room - INSET),
+        y=Scale(y_low, y_high, HEIGHT - BOTTOM, TOP),
+    )
+
+
+def _stairs(frame: Frame, front: Sequence[Trade]) -> list[Point]:
+    """What the front reaches: level to the left of its first setting, then down at each."""
+    corners = [(frame.x.start, frame.y(front[0].y))] if front else [(frame.x.start, frame.y.start)]
+    for here, following in zip(front, [*front[1:], None], strict=True):
+        corners.append(frame.point(here.x, here.y))
+        corners.append((frame.x(here.x), frame.y(following.y) if following else frame.y.start))
+    return corners
+
+
+def _path(frame: Frame, trades: TradePath) -> Element:
+    points = [frame.point(trade.x, trade.y) for trade in trades.trades]
+    group = element("g", element("path", d=path(points), class_="line"), class_=f"series {trades.ink}")
+    for trade, (x, y) in zip(trades.trades, points, strict=True):
+        said = hover(f"{trades.name}, {trade.name}: {trade.x:.3f}, {trade.y:.3f}")
+        group.append(element("circle", said, cx=x, cy=y, r=3.2, class_="dot"))
+    return group
+
+
+def _labels(frame: Frame, paths: Sequence[TradePath]) -> list[Element]:
+    """The name of each path beside the frame, led to its last setting."""
+    ended = [one for one in paths if one.trades]
+    ends = [frame.point(one.trades[-1].x, one.trades[-1].y) for one in ended]
+    placed = spread([y for _, y in ends], gap=LABEL_HEIGHT, low=frame.y.end, high=frame.y.start)
+    x = frame.x.end + INSET
+    drawn = []
+    for one, end, y in zip(ended, ends, placed, strict=True):
+        drawn.append(line((end[0] + 4, end[1]), (x + 2, y), "leader"))
+        drawn.append(label(shortened(one.name, LABEL_WIDTH), (x + 5, y), class_=f"name {one.ink}"))
+    return drawn
+
+
+def _describe(front: Sequence[Trade], x_name: str, y_name: str) -> str:
+    points = "; ".join(f"{trade.name}: {x_name} {trade.x:.3f}, {y_name} {trade.y:.3f}" for trade in front)
+    return f"Settings that no other beats: {points}." if points else "No settings."

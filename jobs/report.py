@@ -1,0 +1,60 @@
+"""`undertone report`: what was found in a store's layers, as one HTML file that needs no other."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("store")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The HTML file to write.",
+)
+@click.option("--run", help="Report this run only; by default every run that something was fitted on.")
+@click.option(
+    "--layer",
+    metavar="SITE:LAYER",
+    help="Look closely at this layer; by default at each concept's best.",
+)
+def report(store: str, output: Path, run: str | None, layer: str | None) -> None:
+    """Draw what probes, clusterings and directions say of every layer of STORE.
+
+    The page has its tables and the SQL of each beneath its charts. It opens without a network, in light and
+    dark, on paper and on a telephone.
+
+    \b
+    Examples:
+      undertone report music.store -o report.html
+      undertone report music.store -o report.html --run songs-pocket --layer resid:5
+    """
+    write_report(store, output, run=run, layer=layer)
+    click.echo(f"{output} ({output.stat().st_size / 1e6:.1f} MB)")
+
+
+def write_report(store: str, output: Path, *, run: str | None = None, layer: str | None = None) -> None:
+    """Write the report of a store to a file.
+
+    Args:
+        store: folder or URL of the store.
+        output: where to write; its folder must exist.
+        run: the only run to report.
+        layer: SITE:LAYER to look at closely.
+
+    Raises:
+        NotFound: nothing is there to report; the message names the command to run next.
+        InvalidInput: `layer` is not of the form SITE:LAYER.
+    """
+    from importlib.metadata import version
+
+    from jobs.reporting.building import build_page
+    from jobs.reporting.rendering import render
+    from jobs.reporting.subjects import parse_place
+    from store.opening import open_store
+
+    place = parse_place(layer) if layer else None
+    page = build_page(open_store(store), run=run, place=place, name=store.rstrip("/").rsplit("/", 1)[-1])
+    output.write_text(render(page, generator=f"undertone {version('undertone')}"), encoding="utf-8")

@@ -1,0 +1,98 @@
+"""Builds the page of a store: a section per run, and in it one per concept."""
+
+from collections.abc import Iterator, Sequence
+
+from jobs.reporting.answers import Answers, Row, open_answers
+from jobs.reporting.close_looks import confusion_figure, cosine_figure
+from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
+from jobs.reporting.facts import run_facts, run_row, run_warnings
+from jobs.reporting.overview import overview_figure
+from jobs.reporting.page import Page, Section, anchor
+from jobs.reporting.subjects import Subject, subjects
+from store.errors import NotFound
+from store.opening import Store
+
+
+def build_page(
+    store: Store, *, run: str | None = None, place: tuple[str, int] | None = None, name: str = ""
+) -> Page:
+    """What there is to report of a store, or of one of its runs.
+
+    Args:
+        store: where the results are.
+        run: the only run to report; by default every run that has results.
+        place: site and layer to look at closely; by default the best layer of each concept.
+        name: of the store, for the title.
+
+    Raises:
+        NotFound: there is nothing to report; the message names the command to run next.
+    """
+    answers = open_answers(store)
+    runs = _runs_with_results(answers, store, run)
+    rows = [run_row(answers, run_id) for run_id in runs]
+    counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+    return Page(
+        title=f"What the layers hold: {name or store.url}",
+        subtitle=f"{counted}; every table is the answer to the SQL below it.",
+        facts=[(row["run_id"], run_facts(row)) for row in rows],
+        sections=[section for row in rows for section in _run_sections(answers, row, place)],
+    )
+
+
+def _runs_with_results(answers: Answers, store: Store, run: str | None) -> list[str]:
+    if run is not None:
+        store.run(run)  # refuses an unknown one with the choices
+    known = [row["run_id"] for row in answers.rows("SELECT run_id FROM runs ORDER BY run_id")]
+    found = [row["run_id"] for row in answers.rows("SELECT DISTINCT run_id FROM layers ORDER BY run_id")]
+    chosen = [run_id for run_id in found if run_id in known and run in (None, run_id)]
+    if not chosen:
+        raise NotFound(_nothing_yet(store, known, run))
+    return chosen
+
+
+def _nothing_yet(store: Store, known: Sequence[str], run: str | None) -> str:
+    if not known:
+        return f"{store.url} has no run to report yet. Start one with: undertone extract {store.url} DATASET"
+    labels = '--labels "SELECT clip_id, genre FROM clips"'
+    return (
+        f"Nothing was fitted on {'run ' + run if run else 'any run'} yet. Fit probes with: undertone probe "
+        f"{store.url} {run or known[0]} {labels}; undertone kmeans and undertone directions work alike."
+    )
+
+
+def _run_sections(answers: Answers, row: Row, place: tuple[str, int] | None) -> Iterator[Section]:
+    run_id = row["run_id"]
+    about = subjects(answers, run_id, place)
+    figures = (overview_figure(answers, run_id, place), cosine_figure(answers, run_id, place))
+    yield Section(
+        anchor(run_id),
+        f"{row['dataset']} through {row['model']}",
+        f"{len(about)} concept{'s' if len(about) > 1 else ''}, read from the activations of run {run_id}.",
+        tuple(figure for figure in figures if figure is not None),
+        run_warnings(answers, row, about),
+    )
+    for subject in about:
+        yield _concept_section(answers, subject)
+
+
+def _concept_section(answers: Answers, subject: Subject) -> Section:
+    figures = (
+        probe_curves(answers, subject),
+        confusion_figure(answers, subject),
+        cluster_curves(answers, subject),
+        direction_curves(answers, subject),
+    )
+    return Section(
+        anchor(subject.run_id, subject.title),
+        subject.title,
+        _lead(subject),
+        tuple(figure for figure in figures if figure is not None),
+        level=3,
+    )
+
+
+def _lead(subject: Subject) -> str:
+    if subject.score is None:
+        return f"No probe is fitted for this concept; the chosen layer is {subject.place}."
+    metric = "R²" if subject.metric == "r2" else "accuracy"
+    return f"Best read at {subject.place} ({subject.loss} probe, {metric} {subject.score:.3f})."

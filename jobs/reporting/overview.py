@@ -1,0 +1,51 @@
+"""The first figure of a run: every concept at its best layer, beside what needs no model."""
+
+import math
+
+from analysis.charts.dots import DotRow, dot_plot
+from jobs.reporting.answers import Answers, Row
+from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.subjects import best_layers
+
+NAMES = {"accuracy": "accuracy", "r2": "R²"}
+FLOOR = -0.5
+COLUMNS = """concept, site, reduction, layer, loss, metric, score, score_low, score_high,
+       control, control_low, control_high, selectivity, within_control, baseline,
+       handcrafted, handcrafted_site, ari, nmi, separability"""
+
+
+def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None = None) -> Figure | None:
+    """Score of each concept with its interval, control, baseline and handcrafted rival."""
+    sql = best_layers(COLUMNS, run_id, place)
+    answer = answers.ask(sql)
+    scored = [row for row in answer.to_pylist() if row["score"] is not None]
+    name = anchor(run_id, "overview")
+    panels = []
+    for metric in sorted({row["metric"] for row in scored}):
+        rows = [_dot_row(row) for row in scored if row["metric"] == metric]
+        title = f"{NAMES[metric].capitalize()} at the best layer, by concept"
+        domain = (0.0, 1.0) if metric == "accuracy" else None
+        panels.append(Panel(dot_plot(f"{name}-{metric}", title, rows, x_name=NAMES[metric], domain=domain)))
+    where_found = "at the best layer of each" if place is None else f"at {place[0]} {place[1]}"
+    return Figure(
+        name,
+        f"What can be read linearly, {where_found}",
+        "Dot: score of the probe with its interval. Grey bar: interval of the same probe on shuffled labels. "
+        "Tick: always the most frequent class. Diamond: best handcrafted features (mel, MFCC, chroma). "
+        "The layer was chosen on these very scores, which flatters it a little.",
+        tuple(panels),
+        data_table(answer),
+        sql,
+        open=True,
+    )
+
+
+def _dot_row(row: Row) -> DotRow:
+    place = f"{row['concept']} · {row['site']} {row['layer']}"
+    columns = ("score", "score_low", "score_high", "control_low", "control_high", "baseline", "handcrafted")
+    values = (max(_number(row[column]), FLOOR) for column in columns)
+    return DotRow(place, *values)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value

@@ -1,0 +1,166 @@
+"""A store with a run of 8 layers and results of every kind, drawn so that there is something to see."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from store.opening import Store, open_store
+from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+
+RUN = "3f2a9c10"
+SITES, LAYERS, WIDTH = ("resid", "attn", "mlp"), range(8), 64
+CONCEPTS = {
+    "chord": ("major", "minor", "diminished", "augmented"),
+    "style": ("bossa nova", "disco", "folk", "funk", "metal", "reggae", "swing", "techno", "waltz"),
+    "key": ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B"),
+}
+NUMBER = "tempo_bpm"
+PEAKS = {"resid": 0.9, "attn": 0.75, "mlp": 0.8}
+EASE = {"chord": 0.8, "style": 0.95, "key": 0.15, NUMBER: 0.9}
+FITTED = datetime(2026, 11, 22, 12)
+Rows = Sequence[Mapping[str, Any]]
+
+
+def write_rows(store: Store, kind: str, part: str, rows: Rows) -> None:
+    """A part of results as a job would write it."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer)
+    store.objects.create(f"results/{kind}/{part}.parquet", [buffer.getvalue()])
+
+
+def _make_run(path: Path) -> Store:
+    store = open_store(path, create=True)
+    clips = [
+        Clip(f"clip{n:03d}", f"{n}.wav", 0.0, 4.0, f"song {n // 2}", "train", "0" * 64, 0.0, {"chord": "major"})
+        for n in range(40)
+    ]
+    info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
+    store.add_dataset("songs", info, clips, [])
+    arrays = [
+        ArraySpec(f"{site}.mean", ("layer", "feature"), (len(LAYERS), 2), "float32", {"layers": list(LAYERS)})
+        for site in SITES
+    ]
+    document = {
+        "dataset": {"name": "songs", "fingerprint": "d5"},
+        "model": {"name": "pocket", "fingerprint": "f00dcafe12345678", "random_weights": False},
+        "dtype": "float32",
+    }
+    planned = [PlannedClip(clip.clip_id, clip.uri, 0.0, 4.0) for clip in clips]
+    run = store.create_run(RUN, document=document, arrays=arrays, clips=planned)
+    for unit in run.units():
+        with run.begin(unit, provenance={}) as pending:
+            for array in arrays:
+                pending.add(array.name, 0, np.zeros((len(unit.clips), len(LAYERS), 2), np.float32))
+            pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    return store
+
+
+def _curve(concept: str, site: str, layer: int | None) -> float:
+    """Rises to a peak in the middle, then falls a little."""
+    if layer is None:
+        return 0.55 * EASE[concept]
+    bump = np.exp(-(((layer - 4.5) / 4) ** 2))
+    return float(PEAKS[site] * EASE[concept] * (0.35 + 0.65 * bump))
+
+
+def _place(site: str, layer: int | None) -> dict[str, Any]:
+    return {"run_id": RUN, "site": site, "reduction": "mean", "layer": layer}
+
+
+def _places() -> Iterator[tuple[str, int | None]]:
+    yield from product(SITES, LAYERS)
+    for site in ("mel", "mfcc", "chroma"):
+        yield site, None
+
+
+def _probes(random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    for (site, layer), concept, loss in product(_places(), (*CONCEPTS, NUMBER), ("mse", "logistic")):
+        classes = CONCEPTS.get(concept, ())
+        chance = 1 / len(classes) if classes else 0.0
+        reach = _curve(concept, site if layer is not None else "mlp", layer) * (1 if loss == "mse" else 0.95)
+        score = chance + (1 - chance) * reach + 0.01 * random.standard_normal()
+        control = chance + 0.02 * random.standard_normal() - (0.4 if not classes else 0)
+        name = "accuracy" if classes else "r2"
+        fit = {
+            **_place(site, layer), "probe_id": f"{concept}-{site}-{layer}-{loss}", "concept": concept, "loss": loss,
+            "class": None, name: score, f"{name}_low": score - 0.05, f"{name}_high": min(1.0, score + 0.04),
+            "baseline_accuracy": chance + 0.03 if classes else None, "control_accuracy": control,
+            "control_low": control - 0.04, "control_high": control + 0.04, "selectivity": score - control,
+            "within_control": score < control + 0.04, "labels_hash": f"hash of {concept}", "created_at": FITTED,
+        }  # fmt: skip
+        yield fit
+
+
+def _confusions(random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    for (site, layer), (concept, classes), loss in product(_places(), CONCEPTS.items(), ("mse", "logistic")):
+        right = EASE[concept] * 0.9
+        for actual, predicted in product(classes, classes):
+            clips = int(20 * (right if actual == predicted else (1 - right) * random.random() * 0.4))
+            if clips:
+                yield {
+                    **_place(site, layer), "probe_id": f"{concept}-{site}-{layer}-{loss}", "concept": concept,
+                    "loss": loss, "actual": actual, "predicted": predicted, "clips": clips,
+                }  # fmt: skip
+
+
+def _clusterings(random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    for site, layer, (concept, classes), seed in product(SITES, LAYERS, CONCEPTS.items(), range(4)):
+        ari = 0.6 * _curve(concept, site, layer) + 0.03 * random.standard_normal()
+        yield {
+            **_place(site, layer), "concept": concept, "k": len(classes), "scaling": "z-score", "start_seed": seed,
+            "inertia": 100 + random.random(), "ari": ari, "nmi": ari + 0.1, "silhouette": 0.2,
+            "labels_hash": f"hash of {concept}", "created_at": FITTED,
+        }  # fmt: skip
+
+
+def _vectors(random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    for site, layer, (concept, classes), method in product(
+        SITES, LAYERS, CONCEPTS.items(), ("diffmean", "mse", "random")
+    ):
+        shared = random.standard_normal(WIDTH)
+        for positive in classes:
+            vector = random.standard_normal(WIDTH) + (0.6 if method == "diffmean" else 0) * shared
+            factor = {"diffmean": 3.0, "mse": 2.6, "random": 0.2}[method]
+            yield {
+                **_place(site, layer), "vector_id": f"{concept}-{positive}-{site}-{layer}-{method}",
+                "concept": concept, "positive": positive, "negative": None, "method": method,
+                "vector": (vector / np.linalg.norm(vector)).tolist(), "score": 0.8,
+                "separability": factor * _curve(concept, site, layer) + 0.2 * random.random(),
+                "labels_hash": f"hash of {concept}", "created_at": FITTED + timedelta(seconds=1),
+            }  # fmt: skip
+
+
+def fill(store: Store) -> None:
+    """Results of every kind."""
+    random = np.random.default_rng(7)
+    for kind, rows in (
+        ("probes", _probes(random)),
+        ("confusions", _confusions(random)),
+        ("clusterings", _clusterings(random)),
+        ("vectors", _vectors(random)),
+    ):
+        write_rows(store, kind, "part", list(rows))
+
+
+@pytest.fixture(scope="session")
+def fitted_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A run with probes, confusions, clusterings and vectors."""
+    store = _make_run(tmp_path_factory.mktemp("fitted") / "music.store")
+    fill(store)
+    return store
+
+
+@pytest.fixture
+def unfitted_store(tmp_path: Path) -> Store:
+    """A run that nothing was fitted on."""
+    return _make_run(tmp_path / "music.store")
