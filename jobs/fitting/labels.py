@@ -58,6 +58,13 @@ class LabelledRows:
     notes: tuple[str, ...]
     """What a user should know: how many labels were left out, and why."""
 
+    def hash_of(self, concept: Concept) -> str:
+        """Stands for one concept's labels as they were resolved, whatever else the query gave."""
+        rows = np.flatnonzero(concept.labelled)
+        named = [concept.classes[code] for code in concept.values[rows]] if concept.classes else []
+        values = named or [repr(value) for value in concept.values[rows].tolist()]
+        return digest_of([self.run_id, concept.name, [self.clip_ids[row] for row in rows], values])
+
 
 def resolve_labels(
     store: Store,
