@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipelines.edits import Edit
     from store.records import ModelInfo
 
+TINY = 1e-20
+"""Where a length is zero, as of the cross-attention to no text, it stays zero."""
 NOTHING = -1
 """Number of the stretches of time in which no row is edited."""
 
@@ -88,8 +90,7 @@ class FusedEdits:
     def _edit(self, h: torch.Tensor, first: int, steps: int) -> torch.Tensor:
         if self._kind == "ablate":
             basis, strengths = self._at(first, steps)
-            left: torch.Tensor = h - ((h @ basis.transpose(1, 2)) * strengths) @ basis
-            return left
+            return h - ((h @ basis.transpose(1, 2)) * strengths) @ basis
         if self._monitors is not None:
             self._monitors.watch(h, self._directions, first)
         shrink, push = self._at(first, steps)
@@ -99,7 +100,9 @@ class FusedEdits:
         edited = torch.addcmul(h * shrink, length, push)
         if self._scaling == "norm":
             return edited
-        return edited * (length / torch.linalg.vector_norm(edited, dim=-1, keepdim=True))
+        now = torch.linalg.vector_norm(edited, dim=-1, keepdim=True).clamp(min=TINY)
+        restored: torch.Tensor = edited * (length / now)
+        return restored
 
     def _at(self, first: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
         """What `_edit` needs for these steps; kept while nothing changes from step to step."""

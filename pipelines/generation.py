@@ -110,7 +110,7 @@ def generate(
 
 def encode_prompt(model: MusicGenModel, samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Codec tokens (K, T₀) of a recording's beginning, mono samples (samples,) at the model's rate."""
-    codes = model.encode(torch.from_numpy(np.asarray(samples, dtype=np.float32))[None, None])
+    codes = model.encode(torch.tensor(samples, dtype=torch.float32)[None, None])
     result: NDArray[np.int16] = codes[0].cpu().numpy()
     return result
 

@@ -1,0 +1,380 @@
+"""Generation against audiocraft's own `MusicGen.generate`, and against itself in other company."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pipelines.capture import CaptureSpec, forward_activations
+from pipelines.edits import Edit, Monitor, Steering
+from pipelines.generation import (
+    GeneratedAudio,
+    GenerationRequest,
+    decode,
+    encode_prompt,
+    generate,
+)
+from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.sampling import Sampling
+from pipelines.schedules import parse_schedule
+from pipelines.steering import steer
+from store.errors import InvalidInput
+
+GREEDY = Sampling(top_k=1)
+SECONDS = 2.0
+TEXTS = ["slow jazz music with flute", "rock", ""]
+
+
+def direction(seed: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).standard_normal(128)
+
+
+def steering(
+    alpha: float = 0.6, *, layers: tuple[int, ...] = (2, 5), seed: int = 0, **options: Any
+) -> Steering:
+    return Steering(tuple(Edit("resid", layer, direction(seed), alpha, **options) for layer in layers))
+
+
+def one(model: MusicGenModel, **options: Any) -> GeneratedAudio:
+    defaults: dict[str, Any] = {"seconds": SECONDS, "text": "rock"}
+    return generate(model, [GenerationRequest(**defaults | options)])[0]
+
+
+@dataclass(frozen=True)
+class Passes:
+    """What a block gave and what the next one read, pass by pass: before and after edits of the first."""
+
+    before: list[torch.Tensor] = field(default_factory=list)
+    after: list[torch.Tensor] = field(default_factory=list)
+
+
+@contextmanager
+def watched(model: MusicGenModel, layer: int) -> Iterator[Passes]:
+    passes = Passes()
+    handles = [
+        model.blocks[layer].register_forward_hook(lambda _, __, output: passes.before.append(output)),
+        model.blocks[layer + 1].register_forward_pre_hook(lambda _, inputs: passes.after.append(inputs[0])),
+    ]
+    yield passes
+    for handle in handles:
+        handle.remove()
+
+
+@pytest.fixture(scope="module")
+def audiocraft_musicgen(pocket: MusicGenModel) -> Any:
+    """The same modules behind audiocraft's own interface."""
+    from audiocraft.models import MusicGen
+
+    musicgen = MusicGen("pocket", pocket.codec, pocket.language_model)
+    musicgen.set_generation_params(top_k=1, duration=SECONDS)
+    return musicgen
+
+
+@pytest.fixture
+def prompt(pocket: MusicGenModel) -> NDArray[np.int16]:
+    """Codes (K, T₀) of 0.6 s of noise."""
+    noise = np.random.default_rng(3).standard_normal(round(0.6 * pocket.info.sample_rate)).astype(np.float32)
+    return encode_prompt(pocket, 0.1 * noise)
+
+
+@pytest.fixture
+def short_segment(pocket: MusicGenModel) -> MusicGenModel:
+    """The same model, said to have been trained for 1 s at most."""
+    return replace(pocket, info=replace(pocket.info, max_seconds=1.0))
+
+
+@pytest.mark.parametrize("guidance", [3.0, 1.5])
+@pytest.mark.parametrize("text", TEXTS)
+def test_greedy_tokens_and_audio_are_those_of_audiocraft(
+    pocket: MusicGenModel, audiocraft_musicgen: Any, text: str, guidance: float
+) -> None:
+    audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS, cfg_coef=guidance)
+    audio, tokens = audiocraft_musicgen.generate([text or None], return_tokens=True)
+    ours = one(pocket, text=text, sampling=Sampling(top_k=1, guidance=guidance))
+    assert np.array_equal(ours.codes, tokens[0])
+    assert np.allclose(ours.audio, audio[0, 0], atol=1e-6)
+    assert ours.audio.shape == (round(SECONDS * pocket.info.sample_rate),)
+
+
+def test_a_greedy_continuation_is_that_of_audiocraft(
+    pocket: MusicGenModel, audiocraft_musicgen: Any, prompt: NDArray[np.int16]
+) -> None:
+    audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS)
+    attributes, _ = audiocraft_musicgen._prepare_tokens_and_attributes(["rock"], None)
+    expected = audiocraft_musicgen._generate_tokens(attributes, torch.tensor(prompt[None]).long())
+    ours = one(pocket, prompt_codes=prompt, sampling=GREEDY)
+    assert np.array_equal(ours.codes, expected[0])
+    assert np.array_equal(ours.codes[:, : prompt.shape[1]], prompt)
+
+
+def test_beyond_its_segment_windows_move_on_as_in_audiocraft(
+    short_segment: MusicGenModel, audiocraft_musicgen: Any
+) -> None:
+    from audiocraft.models import MusicGen
+
+    musicgen = MusicGen("short", short_segment.codec, short_segment.language_model)
+    musicgen.max_duration = 1.0
+    musicgen.set_generation_params(top_k=1, duration=2.5, extend_stride=0.6)
+    _, expected = musicgen.generate(["rock"], return_tokens=True)
+    ours = one(short_segment, seconds=2.5, sampling=GREEDY)
+    frames = ours.codes.shape[1]
+    assert frames == round(2.5 * short_segment.info.frame_rate)
+    assert np.array_equal(ours.codes[:, : expected.shape[2]], expected[0, :, :frames])
+
+
+@pytest.mark.parametrize("rows", ["conditional", "both"])
+def test_a_steered_generation_is_that_of_audiocraft_inside_the_same_block(
+    pocket: MusicGenModel, audiocraft_musicgen: Any, rows: Any
+) -> None:
+    audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS)
+    steered = replace(steering(schedule=parse_schedule("every:3")), rows=rows)
+    frames = round(SECONDS * pocket.info.frame_rate)
+    with steer(pocket, steered, frames=frames, guided=True):
+        _, tokens = audiocraft_musicgen.generate(["rock"], return_tokens=True)
+    ours = one(pocket, sampling=GREEDY, steering=steered)
+    assert np.array_equal(ours.codes, tokens[0])
+    assert not np.array_equal(ours.codes, one(pocket, sampling=GREEDY).codes)
+
+
+def test_without_guidance_rows_without_conditions_are_not_needed(
+    pocket: MusicGenModel, audiocraft_musicgen: Any
+) -> None:
+    audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS, cfg_coef=1.0)
+    _, tokens = audiocraft_musicgen.generate(["rock"], return_tokens=True)
+    assert np.array_equal(one(pocket, sampling=Sampling(top_k=1, guidance=1.0)).codes, tokens[0])
+
+
+def test_a_generation_is_the_same_whatever_the_batch(
+    pocket: MusicGenModel, prompt: NDArray[np.int16]
+) -> None:
+    requests = [
+        GenerationRequest(1.0, text, number, prompt_codes, steering=one_steering)
+        for number, text in enumerate(("rock", "jazz", "slow jazz music with flute"))
+        for prompt_codes in (None, prompt)
+        for one_steering in (Steering(), steering(0.3), steering(0.9, layers=(1,), scaling="norm_restored"))
+    ]
+    together = generate(pocket, requests)
+    alone = [generate(pocket, [request])[0] for request in requests]
+    halves = generate(pocket, requests[::-1], batch_size=5)[::-1]
+    for number, expected in enumerate(alone):
+        assert together[number].request is requests[number]
+        assert np.array_equal(together[number].codes, expected.codes)
+        assert np.array_equal(together[number].audio, expected.audio)
+        assert np.array_equal(halves[number].codes, expected.codes)
+
+
+def test_random_states_differ_and_repeat(pocket: MusicGenModel) -> None:
+    first, second, again = (one(pocket, random_state=state) for state in (1, 2, 1))
+    assert not np.array_equal(first.codes, second.codes)
+    assert np.array_equal(first.codes, again.codes)
+
+
+def test_torchs_own_random_state_is_neither_read_nor_moved(pocket: MusicGenModel) -> None:
+    torch.manual_seed(1)
+    first, after = one(pocket), torch.rand(1)
+    torch.manual_seed(2)
+    assert np.array_equal(one(pocket).codes, first.codes)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+
+
+@pytest.mark.parametrize("alpha", [0.0, -0.0])
+def test_no_strength_leaves_the_tokens_identical(pocket: MusicGenModel, alpha: float) -> None:
+    assert np.array_equal(one(pocket, steering=steering(alpha)).codes, one(pocket).codes)
+
+
+def test_a_schedule_that_is_closed_throughout_leaves_the_tokens_identical(pocket: MusicGenModel) -> None:
+    closed = steering(schedule=parse_schedule("window:50-60"))
+    assert np.array_equal(one(pocket, steering=closed).codes, one(pocket).codes)
+
+
+def test_the_generation_is_its_twins_until_the_schedule_opens(pocket: MusicGenModel) -> None:
+    rate = pocket.info.frame_rate
+    opening = round(rate)
+    steered = one(pocket, steering=steering(3.0, schedule=parse_schedule("window:1-")), sampling=GREEDY).codes
+    twin = one(pocket, sampling=GREEDY).codes
+    # At the step that predicts frame t of codebook 0, codebook k is predicted for frame t − k.
+    for k, delay in enumerate(pocket.info.delays):
+        assert np.array_equal(steered[k, : opening - delay], twin[k, : opening - delay])
+    assert not np.array_equal(steered[:, opening:], twin[:, opening:])
+
+
+@pytest.mark.parametrize("steer_prompt", [False, True])
+def test_an_audio_prompt_is_steered_only_on_request(
+    pocket: MusicGenModel, prompt: NDArray[np.int16], steer_prompt: bool
+) -> None:
+    with watched(pocket, layer=2) as passes:
+        one(pocket, prompt_codes=prompt, steering=replace(steering(), steer_prompt=steer_prompt))
+    before, after = passes.before[0][0], passes.after[0][0]
+    changed = [step for step in range(len(before)) if not torch.equal(before[step], after[step])]
+    frames = prompt.shape[1]
+    assert len(before) == frames + 1
+    assert changed == (list(range(frames + 1)) if steer_prompt else [frames])
+
+
+def test_the_rows_without_conditions_stay_bit_identical_at_the_steered_layer(pocket: MusicGenModel) -> None:
+    with watched(pocket, layer=2) as passes:
+        one(pocket, steering=steering(layers=(2,)))
+    for before, after in zip(passes.before, passes.after, strict=True):
+        half = len(before) // 2
+        assert torch.equal(before[half:], after[half:])
+        assert not torch.equal(before[:half], after[:half])
+
+
+def test_the_projection_during_generation_moves_as_the_algebra_says(pocket: MusicGenModel) -> None:
+    """p' = (p + α‖h‖)/(1 + α) at every step, h being what the layer computed there."""
+    steered = steering(0.7, layers=(4,))
+    with watched(pocket, layer=4) as passes:
+        one(pocket, steering=steered)
+    unit = torch.tensor(steered.edits[0].vector)
+    for before, after in zip(passes.before, passes.after, strict=True):
+        h = before[: len(before) // 2]
+        assert torch.allclose(after[: len(h)] @ unit, (h @ unit + 0.7 * h.norm(dim=-1)) / 1.7, atol=1e-4)
+
+
+def test_later_windows_steer_what_they_pass_again_as_it_was_steered_first(
+    short_segment: MusicGenModel,
+) -> None:
+    with watched(short_segment, layer=0) as passes:
+        one(short_segment, seconds=2.2, steering=steering(layers=(0,), schedule=parse_schedule("every:4")))
+    window = int(short_segment.info.frame_rate)
+    refills = [number for number, before in enumerate(passes.before) if before.shape[1] > 1]
+    assert len(refills) == 2
+    for windows, number in enumerate(refills, start=1):
+        first_frame = windows * (window - round(0.4 * window))
+        before, after = passes.before[number][0], passes.after[number][0]
+        changed = [step for step in range(len(before)) if not torch.equal(before[step], after[step])]
+        assert changed == [step for step in range(len(before)) if (first_frame + step) % 4 == 0]
+
+
+def test_a_monitor_switches_the_edit_off_where_the_concept_is_reached(pocket: MusicGenModel) -> None:
+    reached = Monitor(mean_positive=-1e4, mean_negative=-2e4, deviation=1.0, threshold=0.5)
+    never = Monitor(mean_positive=2e4, mean_negative=1e4, deviation=1.0, threshold=0.5)
+    plain, full = one(pocket).codes, one(pocket, steering=steering()).codes
+    assert not np.array_equal(plain, full)
+    assert np.array_equal(one(pocket, steering=steering(monitor=never)).codes, full)
+    assert np.array_equal(one(pocket, steering=steering(monitor=reached)).codes, plain)
+
+
+def test_a_monitor_that_decays_weakens_the_edit_frame_by_frame(pocket: MusicGenModel) -> None:
+    even = Monitor(mean_positive=1e-9, mean_negative=-1e-9, deviation=1.0, threshold=0.9, decay=0.2)
+    steered = steering(1.0, layers=(3,), monitor=even)
+    with watched(pocket, layer=3) as passes:
+        one(pocket, seconds=0.5, steering=steered)
+    unit = torch.tensor(steered.edits[0].vector)
+    for step, (before, after) in enumerate(zip(passes.before, passes.after, strict=True)):
+        strength = 0.9 ** (step + 1)  # C is one half, so each frame multiplies by 1 − 0.2 · 0.5
+        h = before[0, -1]
+        assert torch.allclose(after[0, -1], (h + strength * h.norm() * unit) / (1 + strength), atol=1e-4)
+
+
+def test_a_later_window_finds_the_gates_of_a_monitor_as_they_were(short_segment: MusicGenModel) -> None:
+    even = Monitor(mean_positive=1e-9, mean_negative=-1e-9, deviation=1.0, threshold=0.9, decay=0.2)
+    with watched(short_segment, layer=0) as passes:
+        one(short_segment, seconds=1.3, steering=steering(1.0, layers=(0,), monitor=even))
+    refill = next(number for number, before in enumerate(passes.before) if before.shape[1] > 1)
+    window = int(short_segment.info.frame_rate)
+    first_frame = window - round(0.4 * window)
+    for step in range(passes.before[refill].shape[1] - 1):
+        h, edited = passes.before[refill][0, step], passes.after[refill][0, step]
+        strength = 0.9 ** (first_frame + step + 1)
+        unit = torch.tensor(steering(layers=(0,)).edits[0].vector)
+        assert torch.allclose(edited, (h + strength * h.norm() * unit) / (1 + strength), atol=1e-4)
+
+
+def test_a_monitored_generation_is_the_same_whatever_the_batch(pocket: MusicGenModel) -> None:
+    monitor = Monitor(mean_positive=1.0, mean_negative=-1.0, deviation=2.0, threshold=0.6, decay=0.05)
+    requests = [
+        GenerationRequest(1.0, "rock", 3, steering=steering(alpha, monitor=watched))
+        for alpha in (0.3, 0.6)
+        for watched in (monitor, None)
+    ]
+    together = generate(pocket, requests)
+    for request, result in zip(requests, together, strict=True):
+        assert np.array_equal(generate(pocket, [request])[0].codes, result.codes)
+
+
+def test_captured_activations_are_those_of_a_teacher_forced_pass_over_the_result(
+    pocket: MusicGenModel, prompt: NDArray[np.int16]
+) -> None:
+    spec = CaptureSpec(("embed", "resid", "attn", "xattn", "mlp"), (0, 3, 7), ("mean", "last", "frames"))
+    steered = steering(0.5, layers=(2, 5), schedule=parse_schedule("linear-down"))
+    request = GenerationRequest(SECONDS, "rock", prompt_codes=prompt, steering=steered)
+    other = GenerationRequest(SECONDS, "jazz", 5, prompt_codes=prompt)
+    result = generate(pocket, [other, request], capture=spec)[1]
+    with steer(pocket, steered, frames=result.codes.shape[1], prompt_frames=prompt.shape[1]):
+        expected = forward_activations(pocket, result.codes[None], spec, ["rock"])
+    assert result.activations.keys() == expected.keys()
+    for name, values in expected.items():
+        assert np.allclose(result.activations[name], values[0], atol=1e-4), name
+
+
+def test_captured_activations_beyond_the_segment_are_whole(short_segment: MusicGenModel) -> None:
+    result = generate(
+        short_segment, [GenerationRequest(2.2, "rock")], capture=CaptureSpec(("resid",), (0,), ("frames",))
+    )[0]
+    rows = result.activations["resid.frames"]
+    assert rows.shape == (1, result.codes.shape[1] - 3, 128)
+    assert np.isfinite(rows).all()
+    assert len(np.unique(rows[0], axis=0)) == rows.shape[1]
+
+
+def test_melody_models_generate_with_their_conditions_before_the_audio(
+    write_melody_checkpoint: Callable[..., Any], tmp_path: Path
+) -> None:
+    from audiocraft.models import MusicGen
+
+    model = load_musicgen(str(write_melody_checkpoint(tmp_path)))
+    musicgen = MusicGen("melody", model.codec, model.language_model)
+    musicgen.set_generation_params(top_k=1, duration=1.0)
+    steered = Steering((Edit("resid", 0, np.arange(1.0, 33.0), 0.9),))
+    for chosen in (Steering(), steered):
+        with steer(model, chosen, frames=round(model.info.frame_rate), guided=True):
+            _, tokens = musicgen.generate(["rock"], return_tokens=True)
+        ours = one(model, seconds=1.0, sampling=GREEDY, steering=chosen)
+        assert np.array_equal(ours.codes, tokens[0])
+
+
+def test_progress_counts_every_step_once(short_segment: MusicGenModel) -> None:
+    calls: list[tuple[int, int]] = []
+    requests = [GenerationRequest(2.2, "rock"), GenerationRequest(0.5, "rock")]
+    generate(short_segment, requests, progress=lambda done, total: calls.append((done, total)))
+    assert [done for done, _ in calls] == list(range(1, len(calls) + 1))
+    assert {total for _, total in calls} == {len(calls)}
+
+
+def test_nothing_remains_on_the_model_after_a_generation(pocket: MusicGenModel) -> None:
+    one(pocket, steering=steering())
+    for module in pocket.language_model.modules():
+        assert not module._forward_hooks
+        assert not module._forward_pre_hooks
+        assert "forward" not in vars(module)
+        assert not getattr(module, "_is_streaming", False)
+        assert not getattr(module, "_streaming_state", {})
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seconds": 0.0}, "less than one frame"),
+        ({"seconds": 0.3, "prompt_codes": np.zeros((4, 60), np.int16)}, "leaves nothing to generate"),
+        ({"prompt_codes": np.zeros((3, 5), np.int16)}, "needs codes"),
+        ({"random_state": -1}, "Random state"),
+    ],
+)
+def test_an_impossible_request_is_refused(
+    pocket: MusicGenModel, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        one(pocket, **options)
+
+
+def test_decoding_gives_the_audio_of_a_generation(pocket: MusicGenModel) -> None:
+    result = one(pocket)
+    assert np.array_equal(decode(pocket, result.codes), result.audio)
