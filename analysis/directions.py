@@ -15,10 +15,11 @@ from analysis.direction_methods import (
     reading_vectors,
     ridge_path,
 )
+from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
 from analysis.row_space import Floats, RowSpace, row_space
 from analysis.separation import Separation, separation
 
-Method = Literal["mse", "diffmean", "mass_mean", "pca", "leace", "random"]
+Method = Literal["mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 
@@ -169,6 +170,15 @@ def _ridge(problem: _Problem) -> _Fit:
     return _best_of(problem, paths, STRENGTHS, lambda decisions, signs: (decisions - signs) ** 2)
 
 
+def _logistic(problem: _Problem) -> _Fit:
+    everything = problem.trainings[-1]
+    unit = mean_variance(everything) / everything.rows
+    paths = logistic_paths(problem.space.coordinates, problem.targets, problem.folds, unit)
+    return _best_of(
+        problem, paths, LOGISTIC_STRENGTHS, lambda decisions, signs: np.logaddexp(0, -signs * decisions)
+    )
+
+
 def _best_of(
     problem: _Problem, paths: Sequence[_Path], strengths: Floats, loss: Callable[[Floats, Floats], Floats]
 ) -> _Fit:
@@ -195,6 +205,7 @@ def _fold_losses(
 
 _ESTIMATORS: dict[Method, Callable[[_Problem], _Fit]] = {
     "mse": _ridge,
+    "logistic": _logistic,
     "diffmean": _mean_differences,
     "mass_mean": _mass_means,
     "pca": _reading_vectors,

@@ -14,6 +14,8 @@ COMMANDS = {
     "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
     "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
+    "kmeans": ("jobs.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
+    "probe": ("jobs.probe", "Fit linear probes for any labels on every layer of a run."),
     "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
     "report": ("jobs.report", "Draw what was found in every layer, as one HTML file."),
     "status": ("jobs.status", "Show every run of a store, or one run in detail."),

@@ -26,7 +26,7 @@ from jobs.options import (
     "methods",
     default="all",
     show_default=True,
-    help="all, or from mse, diffmean, mass_mean, pca, leace, random (the control).",
+    help="all, or from mse, logistic, diffmean, mass_mean, pca, leace, random (the control).",
 )
 @click.option(
     "--pair",

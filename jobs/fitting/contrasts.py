@@ -1,7 +1,7 @@
 """Which classes are told from which, on which rows: from concepts and pairs to sets that share their rows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ class Contrast:
     positive: str
     negative: str | None = None
     """None: all other classes."""
+    labels_hash: str = ""
+    """Stands for the labels of the concept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,11 @@ def contrast_sets(labels: LabelledRows, pairs: Sequence[str] = ()) -> tuple[list
     notes = [f"{', '.join(numbers)} are numbers and have no directions: {cure}."] if numbers else []
     if pairs:
         named = [found for pair in pairs for found in _pair(pair, concepts)]
-        return _shared([_contrast(concept, contrast) for concept, contrast in named]), notes
+        return _shared([_contrast(labels, concept, contrast) for concept, contrast in named]), notes
     rest = [
-        _contrast(concept, Contrast(concept.name, name)) for concept in concepts for name in concept.classes
+        _contrast(labels, concept, Contrast(concept.name, name))
+        for concept in concepts
+        for name in concept.classes
     ]
     return _shared(rest), notes
 
@@ -78,14 +82,16 @@ def _pair(text: str, concepts: Sequence[Concept]) -> list[tuple[Concept, Contras
     return found
 
 
-def _contrast(concept: Concept, contrast: Contrast) -> ContrastSet:
+def _contrast(labels: LabelledRows, concept: Concept, contrast: Contrast) -> ContrastSet:
     positive = concept.values == concept.classes.index(contrast.positive)
     if contrast.negative is None:
         used = concept.labelled
     else:
         used = positive | (concept.values == concept.classes.index(contrast.negative))
     rows = np.flatnonzero(used)
-    return ContrastSet(rows, positive[rows][:, np.newaxis], (contrast,))
+    return ContrastSet(
+        rows, positive[rows][:, np.newaxis], (replace(contrast, labels_hash=labels.hash_of(concept)),)
+    )
 
 
 def _shared(sets: Sequence[ContrastSet]) -> list[ContrastSet]:

@@ -29,6 +29,8 @@ CODE = (
     "analysis.contrast_moments",
     "analysis.direction_methods",
     "analysis.directions",
+    "analysis.logistic",
+    "analysis.logistic_directions",
     "analysis.row_space",
     "analysis.separation",
     "jobs.fitting.direction_fitting",
@@ -52,6 +54,8 @@ class Work:
     """Fold of each labelled row, (N,)."""
     fold_count: int
     sets: tuple[ContrastSet, ...]
+    groups_hash: str
+    """Stands for the groups, which decide the folds."""
     seed: int
     origin: Mapping[str, str]
     """What the ids of directions also depend on: committed rows and code."""
@@ -68,7 +72,8 @@ class Work:
     def _place(self, layer: LayerArray, contrast: Contrast) -> dict[str, Any]:
         return {
             "run": self.run_id,
-            "labels": self.labels.labels_hash,
+            "labels": contrast.labels_hash,
+            "groups": self.groups_hash,
             "folds": self.fold_count,
             "array": layer.array,
             "layer": layer.layer,
@@ -145,6 +150,7 @@ def _work(
         folds=group_folds(labels.groups, options.folds, among=labels.all_groups),
         fold_count=options.folds,
         sets=tuple(sets),
+        groups_hash=digest_of([list(labels.clip_ids), labels.groups.tolist(), list(labels.all_groups)]),
         seed=options.seed,
         origin={"committed": committed_digest(run), "code": code_version(*CODE)},
     )
@@ -241,7 +247,6 @@ def _shared_columns(
         "groups": len(np.unique(work.labels.groups[one.rows])),
         "folds": work.fold_count,
         "labels_query": work.labels.query,
-        "labels_hash": work.labels.labels_hash,
         "created_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -250,6 +255,7 @@ def _identity(work: Work, layer: LayerArray, contrast: Contrast, method: Method)
     return {
         "vector_id": work.vector_id(layer, contrast, method),
         "concept": contrast.concept,
+        "labels_hash": contrast.labels_hash,
         "positive": contrast.positive,
         "negative": contrast.negative,
         "method": method,

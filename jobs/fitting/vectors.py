@@ -96,7 +96,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "groups": (_COUNT, "groups they belong to"),
     "folds": (_COUNT, "folds of the held-out measurements"),
     "labels_query": (_TEXT, "query that gave the labels"),
-    "labels_hash": (_TEXT, "hash of the labels as they were resolved"),
+    "labels_hash": (_TEXT, "hash of the concept's labels as they were resolved"),
     "random_seed": (_COUNT, "of a random direction, else NULL"),
     "created_at": (pa.timestamp("us"), "when it was fitted (UTC)"),
 }  # fmt: skip

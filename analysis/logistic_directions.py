@@ -1,0 +1,69 @@
+"""Logistic regression of many contrasts on many training sets, in the axes of a row space."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.contrast_moments import Folds, Masks
+from analysis.logistic import Batch, LogisticFit, fit_logistic
+from analysis.row_space import Floats
+
+LOGISTIC_STRENGTHS: Floats = np.logspace(-4, 2, 4)
+"""Penalties tried, in the unit of the MSE probe's: the mean variance of the axes."""
+MOST_ITERATIONS = 300
+SMALLEST_GRADIENT = 1e-4
+
+
+def logistic_paths(
+    coordinates: Floats, targets: Masks, folds: Folds, unit: float
+) -> list[tuple[Floats, Floats]]:
+    """Weights (S, M, r) and intercepts (S, M) without each fold, then from all rows.
+
+    The penalty is strength · n · unit, with one scale for all axes: scaling each by its own deviation would
+    make the solution depend on the choice of axes.
+
+    Args:
+        coordinates: rows about their mean, (N, r).
+        targets: (N, M).
+        folds: (N,).
+        unit: mean variance of the axes.
+    """
+    count, contrasts = targets.shape
+    trainings = [folds != fold for fold in range(int(folds.max()) + 1)] + [np.ones(count, bool)]
+    batch = _batch(coordinates, targets, trainings, np.sqrt(unit))
+    fits: list[LogisticFit] = []
+    for strength in LOGISTIC_STRENGTHS[::-1]:  # the strongest is solved in few steps and starts the next
+        strengths = np.full((1, len(trainings) * contrasts), strength)
+        fits.append(
+            fit_logistic(
+                batch,
+                strengths,
+                start=fits[-1] if fits else None,
+                tolerance=SMALLEST_GRADIENT,
+                max_iterations=MOST_ITERATIONS,
+            )
+        )
+    shape = (len(fits), len(trainings), contrasts)
+    weights = np.stack([fit.weights for fit in fits[::-1]]).reshape(*shape, -1) / np.sqrt(unit)
+    intercepts = np.stack([fit.intercept for fit in fits[::-1]]).reshape(shape)
+    means = batch.mean.reshape(len(trainings), contrasts, -1)
+    free = intercepts - np.einsum("stmr,tmr->stm", weights, means)
+    return [(weights[:, place], free[:, place]) for place in range(len(trainings))]
+
+
+def _batch(
+    coordinates: Floats, targets: Masks, trainings: list[NDArray[np.bool_]], scale: np.floating[Any]
+) -> Batch:
+    """Problems in the order (training, contrast)."""
+    contrasts = targets.shape[1]
+    masks = np.stack(trainings).astype(np.float64)
+    means = masks @ coordinates / np.maximum(masks.sum(axis=1, keepdims=True), 1)
+    repeated = np.repeat(means, contrasts, axis=0)[np.newaxis]
+    return Batch(
+        features=coordinates[np.newaxis],
+        targets=np.tile(targets.T.astype(np.float64), (len(trainings), 1))[..., np.newaxis],
+        training=np.repeat(masks, contrasts, axis=0),
+        mean=repeated,
+        scale=np.full(repeated.shape, scale),
+    )

@@ -1,0 +1,74 @@
+"""`undertone kmeans`: do the clusters of a layer know the labels?"""
+
+from typing import Any
+
+import click
+
+from jobs.fitting.kmeans_options import KmeansOptions
+from jobs.options import (
+    address_option,
+    fit_engine_option,
+    format_option,
+    labels_option,
+    print_result,
+    table_option,
+    workers_option,
+)
+
+
+@click.command()
+@click.argument("store")
+@click.argument("run")
+@labels_option
+@table_option
+@click.option(
+    "--k",
+    default="auto",
+    show_default=True,
+    metavar="auto|N|LO:HI",
+    help="Clusters: as many as the concept has classes, a number, or the best silhouette of a range.",
+)
+@click.option(
+    "--scaling",
+    default="none",
+    show_default=True,
+    type=click.Choice(["none", "zscore", "l2", "pca"]),
+    help="Of the activations before: each feature to deviation 1, each row to length 1, or whitened.",
+)
+@click.option("--starts", default=10, show_default=True, help="Random starts; all of them are reported.")
+@click.option("--seed", default=0, show_default=True, help="Of the first start; the others count on.")
+@click.option(
+    "--sites", default="all", show_default=True, help="all, or from embed, resid, attn, xattn, mlp."
+)
+@click.option("--layers", default="all", show_default=True, help="all, 0,5,11 or 4-7.")
+@click.option(
+    "--reduction",
+    default="mean",
+    show_default=True,
+    type=click.Choice(["mean", "std", "last", "segments", "frames"]),
+    help="What is clustered. Of segments and frames each is a point, and a clip gets its histogram.",
+)
+@click.option("--assignments", is_flag=True, help="Store each clip's cluster also where a clip is one point.")
+@fit_engine_option
+@address_option
+@workers_option
+@format_option
+def kmeans(format_: str, **values: Any) -> None:
+    """Cluster the activations of every layer of RUN and compare the clusters with labels.
+
+    The view clusterings holds a row per layer, start and concept: inertia, ARI, NMI, AMI, homogeneity,
+    completeness and silhouette. What is stored already is not computed again; what was interrupted goes on.
+
+    \b
+    Examples:
+      undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips"
+      undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips" \\
+        --k 2:12 --scaling zscore --sites resid --reduction frames
+      undertone sql music.store "SELECT site, layer, ari, nmi FROM clusterings WHERE chosen ORDER BY ari DESC"
+    """
+    from jobs.fitting.kmeans_fitting import fit_and_store
+
+    summary = fit_and_store(KmeansOptions(**values))
+    for note in summary.pop("notes"):
+        click.echo(f"Note: {note}", err=True)
+    print_result(summary, format_)
