@@ -59,14 +59,20 @@ def ticks(low: float, high: float, *, at_most: int = 5, whole: bool = False) -> 
 
 
 def round_domain(values: Iterable[float], *, at_most: int = 5) -> tuple[float, float]:
-    """The tightest domain with round ends that holds all finite values; (0, 1) if there are none."""
+    """A tight domain that holds all finite values and ends on ticks of its own; (0, 1) if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     if not finite:
         return 0.0, 1.0
     low, high = min(finite), max(finite)
-    if low == high:
+    if math.isclose(low, high, abs_tol=1e-9):
         low, high = low - 0.5, high + 0.5
-    step = round_step(high - low, at_most)
+    while (wider := _outward(low, high, round_step(high - low, at_most))) != (low, high):
+        low, high = wider  # a wider span may want a longer step
+    return low, high
+
+
+def _outward(low: float, high: float, step: float) -> tuple[float, float]:
+    """The nearest multiples of a step below and above."""
     return round(math.floor(low / step + 1e-9) * step, 12), round(math.ceil(high / step - 1e-9) * step, 12)
 
 

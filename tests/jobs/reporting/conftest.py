@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ CONCEPTS = {
 NUMBER = "tempo_bpm"
 PEAKS = {"resid": 0.9, "attn": 0.75, "mlp": 0.8}
 EASE = {"chord": 0.8, "style": 0.95, "key": 0.15, NUMBER: 0.9}
-FITTED = datetime(2026, 11, 22, 12)
+FITTED = datetime(2026, 11, 22, 12, tzinfo=UTC).replace(tzinfo=None)
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -41,7 +41,9 @@ def write_rows(store: Store, kind: str, part: str, rows: Rows) -> None:
 def _make_run(path: Path) -> Store:
     store = open_store(path, create=True)
     clips = [
-        Clip(f"clip{n:03d}", f"{n}.wav", 0.0, 4.0, f"song {n // 2}", "train", "0" * 64, 0.0, {"chord": "major"})
+        Clip(
+            f"clip{n:03d}", f"{n}.wav", 0.0, 4.0, f"song {n // 2}", "train", "0" * 64, 0.0, {"chord": "major"}
+        )
         for n in range(40)
     ]
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
@@ -92,11 +94,13 @@ def _probes(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         control = chance + 0.02 * random.standard_normal() - (0.4 if not classes else 0)
         name = "accuracy" if classes else "r2"
         fit = {
-            **_place(site, layer), "probe_id": f"{concept}-{site}-{layer}-{loss}", "concept": concept, "loss": loss,
-            "class": None, name: score, f"{name}_low": score - 0.05, f"{name}_high": min(1.0, score + 0.04),
-            "baseline_accuracy": chance + 0.03 if classes else None, "control_accuracy": control,
+            **_place(site, layer), "probe_id": f"{concept}-{site}-{layer}-{loss}", "concept": concept,
+            "loss": loss, "class": None, name: score, f"{name}_low": score - 0.05,
+            f"{name}_high": min(1.0, score + 0.04), "control_accuracy": control,
+            "baseline_accuracy": chance + 0.03 if classes else None,
             "control_low": control - 0.04, "control_high": control + 0.04, "selectivity": score - control,
-            "within_control": score < control + 0.04, "labels_hash": f"hash of {concept}", "created_at": FITTED,
+            "within_control": score < control + 0.04, "labels_hash": f"hash of {concept}",
+            "created_at": FITTED,
         }  # fmt: skip
         yield fit
 
@@ -117,9 +121,9 @@ def _clusterings(random: np.random.Generator) -> Iterator[dict[str, Any]]:
     for site, layer, (concept, classes), seed in product(SITES, LAYERS, CONCEPTS.items(), range(4)):
         ari = 0.6 * _curve(concept, site, layer) + 0.03 * random.standard_normal()
         yield {
-            **_place(site, layer), "concept": concept, "k": len(classes), "scaling": "z-score", "start_seed": seed,
-            "inertia": 100 + random.random(), "ari": ari, "nmi": ari + 0.1, "silhouette": 0.2,
-            "labels_hash": f"hash of {concept}", "created_at": FITTED,
+            **_place(site, layer), "concept": concept, "k": len(classes), "scaling": "z-score",
+            "start_seed": seed, "inertia": 100 + random.random(), "ari": ari, "nmi": ari + 0.1,
+            "silhouette": 0.2, "labels_hash": f"hash of {concept}", "created_at": FITTED,
         }  # fmt: skip
 
 
