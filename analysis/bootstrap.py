@@ -76,7 +76,7 @@ def _group_totals(
         codes = (np.random.default_rng(0).permutation(len(names)) % MOST_GROUPS)[codes]
     flat = statistics.reshape(len(codes), -1)
     count = min(len(names), MOST_GROUPS)
-    totals = np.stack([np.bincount(codes, column, count) for column in flat.T], axis=1)
+    totals = np.stack([np.bincount(codes, column, count) for column in flat.T], axis=1).astype(np.float64)
     return totals.reshape(count, *statistics.shape[1:])
 
 

@@ -1,0 +1,66 @@
+"""What a user can say of probes."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from jobs.fitting.mapping import Engine
+from store.errors import InvalidInput
+
+Loss = Literal["mse", "logistic", "logistic_ovr"]
+LOSSES: tuple[Loss, ...] = ("mse", "logistic", "logistic_ovr")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeOptions:
+    """Arguments of `undertone probe`, as given."""
+
+    store: str
+    run: str
+    labels: str
+    """Query that gives clip_id and labels."""
+    tables: tuple[str, ...] = ()
+    """NAME=PATH, tables of the user that the query may read."""
+    loss: str = "mse"
+    split: Literal["groups", "official"] = "groups"
+    folds: int = 5
+    sites: str = "all"
+    layers: str = "all"
+    reduce: str = "mean,std,last"
+    strengths: str = "auto"
+    controls: int = 5
+    """Shuffled labellings."""
+    handcrafted: bool = True
+    """Fit mel, MFCC and chroma statistics too."""
+    seed: int = 0
+    engine: Engine = "auto"
+    address: str = "local"
+    workers: int | None = None
+    roots: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.controls < 0 or self.folds < 2:
+            raise InvalidInput(f"--controls {self.controls} and --folds {self.folds}: use 0 and 2 or more.")
+
+
+def parse_losses(text: str) -> tuple[Loss, ...]:
+    """Read "mse,logistic"; raises `InvalidInput`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = sorted(set(names) - set(LOSSES))
+    if unknown or not names:
+        raise InvalidInput(
+            f"There is no loss {', '.join(unknown) or text!r}; losses are {', '.join(LOSSES)}."
+        )
+    return tuple(loss for loss in LOSSES if loss in names)
+
+
+def parse_strengths(text: str, default: tuple[float, ...]) -> tuple[float, ...]:
+    """Read "auto" or numbers like "0.01,1,100"; raises `InvalidInput`."""
+    if text == "auto":
+        return default
+    try:
+        strengths = tuple(sorted({float(part) for part in text.split(",")}))
+    except ValueError:
+        strengths = ()
+    if not strengths or not all(0 < strength < float("inf") for strength in strengths):
+        raise InvalidInput(f"--strengths {text!r}: write auto, or positive numbers like 0.01,1,100.")
+    return strengths
