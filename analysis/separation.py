@@ -4,8 +4,6 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from scipy.stats import rankdata
-
 from analysis.contrast_moments import Masks
 from analysis.row_space import Floats
 
@@ -50,6 +48,8 @@ def separation(projections: Floats, positive: Masks, *, groups: tuple[int, int])
 
 def roc_auc(scores: Floats, positive: Masks) -> float:
     """Area under the ROC curve by ranks; ties count half."""
+    from scipy.stats import rankdata
+
     positives = int(positive.sum())
     ranks = rankdata(scores)[positive].sum()
     return float((ranks - positives * (positives + 1) / 2) / (positives * (len(scores) - positives)))

@@ -18,6 +18,7 @@ COMMANDS = {
     "probe": ("jobs.probe", "Fit linear probes for any labels on every layer of a run."),
     "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
     "report": ("jobs.report", "Draw what was found in every layer, as one HTML file."),
+    "vectors": ("jobs.vectors", "List, compare, export and import stored directions."),
     "status": ("jobs.status", "Show every run of a store, or one run in detail."),
     "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
     "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),

@@ -65,12 +65,12 @@ CREATE TABLE IF NOT EXISTS declared.probes (
 
 CREATE TABLE IF NOT EXISTS declared.clusterings (
     _part VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR, k BIGINT,
-    scaling VARCHAR, inertia DOUBLE, ari DOUBLE, nmi DOUBLE, silhouette DOUBLE, labels_hash VARCHAR,
-    created_at TIMESTAMP
+    scaling VARCHAR, start_seed BIGINT, inertia DOUBLE, chosen BOOLEAN, ari DOUBLE, nmi DOUBLE, silhouette DOUBLE,
+    labels_hash VARCHAR, created_at TIMESTAMP
 );
 
 CREATE TABLE IF NOT EXISTS declared.vectors (
     _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR,
-    positive VARCHAR, negative VARCHAR, method VARCHAR, separability DOUBLE, labels_hash VARCHAR,
+    positive VARCHAR, negative VARCHAR, method VARCHAR, vector FLOAT[], separability DOUBLE, labels_hash VARCHAR,
     created_at TIMESTAMP
 );

@@ -17,9 +17,10 @@ from jobs.fitting.direction_options import DirectionOptions
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
-from jobs.fitting.results import code_version, committed_digest, digest_of, write_results
+from jobs.fitting.progress import followed
+from jobs.fitting.results import code_version, committed_digest, digest_of
 from jobs.fitting.user_tables import read_user_tables
-from jobs.fitting.vectors import KIND, stored_ids, vectors_table
+from jobs.fitting.vectors import add_vectors, stored_ids
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput
@@ -104,12 +105,11 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     work = _work(store, run, labels, sets, options)
     record_labels(store, labels)
     known = stored_ids(store)
-    written = 0
-    for rows in _fitted(work, _lacking(work, layers, methods, known), run, options):
-        new = [row for row in rows if row["vector_id"] not in known]
-        ids = [row["vector_id"] for row in new]
-        write_results(store, KIND, {"vectors": ids}, vectors_table(new))
-        written += len(new)
+    tasks = _lacking(work, layers, methods, known)
+    fitted = followed(
+        _fitted(work, tasks, run, options), total=len(tasks), title=f"directions {work.run_id}", unit="layers"
+    )
+    written = sum(add_vectors(store, rows, known) for rows in fitted)
     contrasts = sum(len(one.contrasts) for one in sets)
     return {
         "run": work.run_id,

@@ -1,8 +1,10 @@
 """What a user can say of fitting directions."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from jobs.fitting.mapping import Engine
+if TYPE_CHECKING:
+    from jobs.fitting.mapping import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,6 @@ class DirectionOptions:
     layers: str = "all"
     folds: int = 5
     seed: int = 0
-    engine: Engine = "auto"
+    engine: "Engine" = "auto"
     address: str = "local"
     workers: int | None = None

@@ -2,10 +2,13 @@
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from analysis.scaling import SCALINGS, ScalingKind
-from jobs.fitting.mapping import Engine
 from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from analysis.scaling import ScalingKind
+    from jobs.fitting.mapping import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class KmeansOptions:
     reduction: str = "mean"
     assignments: bool = False
     """Store the cluster of every clip, also where a clip is one point."""
-    engine: Engine = "auto"
+    engine: "Engine" = "auto"
     address: str = "local"
     workers: int | None = None
 
@@ -43,8 +46,10 @@ def parse_k(text: str) -> range | None:
     raise InvalidInput(f"--k {text!r}: write auto, a number of 2 or more, or a range like 2:12.")
 
 
-def parse_scaling(text: str) -> ScalingKind:
+def parse_scaling(text: str) -> "ScalingKind":
     """One of the scalings; raises `InvalidInput`."""
+    from analysis.scaling import SCALINGS
+
     for kind in SCALINGS:
         if text == kind:
             return kind

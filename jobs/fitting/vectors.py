@@ -1,6 +1,7 @@
 """Stored directions: the columns of `vectors`, and reading them back as numpy."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from jobs.fitting.results import write_results
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
@@ -139,6 +141,14 @@ def read_vectors(
     return list(
         {vector.vector_id: vector for vector in found}.values()
     )  # two jobs at once may write one twice
+
+
+def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: AbstractSet[str]) -> int:
+    """Store the directions whose ids are not known, as one part; returns how many that are."""
+    new = [row for row in rows if row["vector_id"] not in known]
+    if new:
+        write_results(store, KIND, {"vectors": [row["vector_id"] for row in new]}, vectors_table(new))
+    return len(new)
 
 
 def stored_ids(store: Store) -> set[str]:

@@ -1,0 +1,157 @@
+"""`undertone vectors`: list stored directions, how they overlap, and bring them to and from other tools."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from jobs.options import format_option, print_result
+from store.errors import InvalidInput
+
+LISTED = (
+    "vector_id, concept, positive, negative, method, site, reduction, layer, score, score_low, separability, "
+    "cosine_to_mean_difference AS cosine_to_diffmean, model"
+)
+
+where_option = click.option(
+    "--where", default="true", show_default=True, metavar="SQL",
+    help="Which directions: a condition on the columns of the view vectors.",
+)  # fmt: skip
+form_option = click.option(
+    "--format", "form", default="table", show_default=True, help="How to print the result.",
+    type=click.Choice(["table", "csv", "json", "parquet"]),
+)  # fmt: skip
+
+
+@click.group()
+def vectors() -> None:
+    """List stored directions, report how they overlap, export and import them."""
+
+
+@vectors.command("list")
+@click.argument("store")
+@where_option
+@form_option
+def list_(store: str, where: str, form: Any) -> None:
+    """List the directions of STORE, the best first.
+
+    \b
+    Examples:
+      undertone vectors list music.store
+      undertone vectors list music.store --where "method = 'mse' AND positive = 'jazz' AND NOT within_chance"
+    """
+    from jobs.tables import write_result
+    from store import open_store
+    from store.catalog import refresh_catalog
+    from store.query import run_query
+
+    catalog = refresh_catalog(open_store(store))
+    query = f"SELECT {LISTED} FROM vectors WHERE ({where}) ORDER BY score DESC NULLS LAST, vector_id"  # noqa: S608
+    write_result(run_query(catalog, query), form)
+
+
+@vectors.command()
+@click.argument("store")
+@where_option
+@form_option
+def superposition(store: str, where: str, form: Any) -> None:
+    """Report how the directions of each place and method share its dimensions.
+
+    A row per direction: its closest other one, the share of a dimension it has for itself, the length left
+    of it after all others are projected out; and for its place the mean cosine against that of random
+    directions, the Welch bound and the effective rank. The views cosines and superposition hold the rest.
+
+    \b
+    Examples:
+      undertone vectors superposition music.store --where "method = 'diffmean' AND site = 'resid'"
+      undertone sql music.store "SELECT layer, method, mean_cosine, random_cosine FROM superposition"
+    """
+    import pyarrow as pa
+
+    from jobs.fitting.overlap import overlap_rows
+    from jobs.fitting.vectors import read_vectors
+    from jobs.tables import write_result
+    from store import open_store
+
+    rows = overlap_rows(read_vectors(open_store(store), where))
+    if not rows:
+        raise InvalidInput(f"No direction meets {where!r}; `undertone vectors list {store}` shows all.")
+    write_result(pa.Table.from_pylist(rows), form)
+
+
+@vectors.command()
+@click.argument("store")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@where_option
+@click.option(
+    "--as",
+    "file_form",
+    default="safetensors",
+    show_default=True,
+    type=click.Choice(["safetensors", "npy"]),
+    help="safetensors, or .npy (layers, D) with a JSON beside it.",
+)
+@format_option
+def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -> None:
+    """Write directions of STORE into FOLDER: a file per concept, class, method and site, with all its layers.
+
+    In safetensors they are named direction.<layer>, as repeng and steering-vectors users expect.
+
+    \b
+    Examples:
+      undertone vectors export music.store exported --where "method = 'diffmean' AND site = 'resid'"
+      undertone vectors export music.store exported --as npy
+    """
+    from jobs.fitting.vector_files import series_of, write_series
+    from jobs.fitting.vectors import read_vectors
+    from store import open_store
+
+    chosen = read_vectors(open_store(store), where)
+    if not chosen:
+        raise InvalidInput(f"No direction meets {where!r}; `undertone vectors list {store}` shows all.")
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [write_series(folder, series, file_form) for series in series_of(chosen)]
+    print_result({"directions": len(chosen), "files": [file.name for file in files]}, format_)
+
+
+@vectors.command("import")
+@click.argument("store")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--run", help="For a file of another tool: a run of the model that the directions belong to.")
+@click.option("--site", default="resid", show_default=True, help="For a file of another tool: their site.")
+@click.option("--concept", default="imported", show_default=True, help="For a file of another tool: a name.")
+@click.option("--positive", help="For a file of another tool: what they point to.")
+@format_option
+def import_(
+    store: str,
+    file: Path,
+    run: str | None,
+    site: str,
+    concept: str,
+    positive: str | None,
+    format_: str,
+) -> None:
+    """Add directions from FILE (.safetensors, or .npy with or without its JSON) to STORE.
+
+    What Undertone exported comes back as it was. Other files do not say where they belong, so --run (for the
+    model), --site and --positive do; the layer is the last number in the name of a tensor.
+
+    \b
+    Examples:
+      undertone vectors import music.store exported/genre.jazz.diffmean.resid.mean.4f2a9c.safetensors
+      undertone vectors import music.store happy.safetensors --run songs --concept mood --positive happy
+    """
+    from jobs.fitting.vector_files import imported_rows, read_file
+    from jobs.fitting.vector_import import foreign_rows
+    from jobs.fitting.vectors import add_vectors, stored_ids
+    from store import open_store
+
+    opened = open_store(store)
+    directions, described = read_file(file)
+    if described is not None:
+        rows = imported_rows(described, directions)
+    elif run is None or positive is None:
+        raise InvalidInput(f"{file.name} was not written by Undertone: say --run and --positive as well.")
+    else:
+        rows = foreign_rows(opened.run(run), directions, site=site, concept=concept, positive=positive)
+    print_result({"directions": len(rows), "added": add_vectors(opened, rows, stored_ids(opened))}, format_)

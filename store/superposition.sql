@@ -1,0 +1,68 @@
+-- Views of how directions share the space of one place: a place is one site, reduction and layer of one run.
+-- Only directions of one method are compared, each contrast's newest.
+
+CREATE OR REPLACE VIEW cosines AS
+WITH newest AS (
+    SELECT * FROM typed.vectors
+    QUALIFY 1 = row_number() OVER (
+        PARTITION BY run_id, site, reduction, layer, concept, labels_hash, method, positive, negative
+        ORDER BY created_at DESC, vector_id
+    )
+)
+SELECT
+    a.run_id, a.site, a.reduction, a.layer, a.method, a.vector_id, a.concept, a.positive, a.negative,
+    b.vector_id AS other_id, b.concept AS other_concept, b.positive AS other_positive, b.negative AS other_negative,
+    list_cosine_similarity(a.vector, b.vector)::DOUBLE AS cosine, sqrt(2 / (pi() * len(a.vector))) AS random_cosine,
+    len(a.vector) AS width
+FROM newest a JOIN newest b USING (run_id, site, reduction, layer, method)
+WHERE a.vector_id <> b.vector_id AND len(a.vector) = len(b.vector);
+
+COMMENT ON VIEW cosines IS 'one row per ordered pair of directions of one method at one place: their cosine';
+COMMENT ON COLUMN cosines.run_id IS 'run they were fitted on';
+COMMENT ON COLUMN cosines.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN cosines.reduction IS 'what was kept over time of the rows they were fitted on';
+COMMENT ON COLUMN cosines.layer IS 'number of the layer';
+COMMENT ON COLUMN cosines.method IS 'how both were fitted';
+COMMENT ON COLUMN cosines.vector_id IS 'one direction';
+COMMENT ON COLUMN cosines.concept IS 'its label column';
+COMMENT ON COLUMN cosines.positive IS 'class it points to';
+COMMENT ON COLUMN cosines.negative IS 'class it points from; NULL: all others';
+COMMENT ON COLUMN cosines.other_id IS 'the other direction';
+COMMENT ON COLUMN cosines.other_concept IS 'its label column';
+COMMENT ON COLUMN cosines.other_positive IS 'class it points to';
+COMMENT ON COLUMN cosines.other_negative IS 'class it points from; NULL: all others';
+COMMENT ON COLUMN cosines.cosine IS 'cosine of the angle between them';
+COMMENT ON COLUMN cosines.random_cosine IS 'mean |cosine| of two random directions: sqrt(2 / (pi · width))';
+COMMENT ON COLUMN cosines.width IS 'entries of a direction';
+
+CREATE OR REPLACE VIEW superposition AS
+WITH mirrored AS (
+    SELECT DISTINCT greatest(vector_id, other_id) AS vector_id
+    FROM cosines WHERE concept = other_concept AND cosine < -0.99999
+)
+SELECT
+    run_id, site, reduction, layer, method, count(DISTINCT vector_id) AS directions,
+    avg(abs(cosine)) AS mean_cosine, max(abs(cosine)) AS largest_cosine, any_value(random_cosine) AS random_cosine,
+    mean_cosine / any_value(random_cosine) AS times_random,
+    sqrt(greatest(directions - any_value(width), 0) / (any_value(width) * (directions - 1))) AS welch_bound,
+    directions ^ 2 / (directions + sum(cosine ^ 2)) AS participation_ratio
+FROM cosines
+WHERE vector_id NOT IN (FROM mirrored) AND other_id NOT IN (FROM mirrored)
+GROUP BY ALL;
+
+COMMENT ON VIEW superposition IS
+    'one row per place and method: how much its directions overlap; of a concept with two classes one counts';
+COMMENT ON COLUMN superposition.run_id IS 'run they were fitted on';
+COMMENT ON COLUMN superposition.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN superposition.reduction IS 'what was kept over time of the rows they were fitted on';
+COMMENT ON COLUMN superposition.layer IS 'number of the layer';
+COMMENT ON COLUMN superposition.method IS 'how they were fitted';
+COMMENT ON COLUMN superposition.directions IS 'how many directions there are';
+COMMENT ON COLUMN superposition.mean_cosine IS 'mean |cosine| over all pairs';
+COMMENT ON COLUMN superposition.largest_cosine IS 'largest |cosine| of a pair';
+COMMENT ON COLUMN superposition.random_cosine IS 'mean |cosine| of two random directions: sqrt(2 / (pi · width))';
+COMMENT ON COLUMN superposition.times_random IS 'mean_cosine / random_cosine';
+COMMENT ON COLUMN superposition.welch_bound IS
+    'no set of so many directions has a smaller largest |cosine|; 0 up to as many as the width';
+COMMENT ON COLUMN superposition.participation_ratio IS
+    'n² / sum of squared cosines: how many dimensions the directions really use';
