@@ -70,7 +70,7 @@ def probe_run(options: ProbeOptions) -> Probed:
     labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
     notes = list(labels.notes)
     if options.handcrafted:
-        extra, said = handcrafted_sources(store, run, labels, options)
+        extra, said = handcrafted_sources(store, run, labels, options.roots)
         sources, notes = [*sources, *extra], notes + said
     plan = _plan(store, sources, labels, options)
     notes += [note for coverage in plan.coverages for note in missing_class_notes(coverage)]
