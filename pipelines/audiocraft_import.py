@@ -80,7 +80,26 @@ class _AbsentStemSeparator:
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
             raise AttributeError(name)
-        raise ModelError("Melody conditioning on audio is not supported: only text, or no condition at all.")
+        raise ModelError(
+            "A melody needs the stem separator, which is loaded by `ConditionEncoder.encode_melody`."
+        )
+
+
+def load_stem_separator(device: Any) -> Any:
+    """The stem separator of the melody models, from demucs' own cache or the network.
+
+    Raises:
+        ModelError: Its weights are neither here nor to be had.
+    """
+    from demucs import pretrained
+
+    try:
+        return pretrained.get_model("htdemucs").to(device).eval()
+    except (OSError, RuntimeError, ValueError, SystemExit) as error:
+        raise ModelError(
+            f"A melody needs the stem separator htdemucs, which cannot be had ({type(error).__name__}). "
+            f"With a network: python -c \"from demucs.pretrained import get_model; get_model('htdemucs')\""
+        ) from error
 
 
 @contextmanager

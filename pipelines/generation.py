@@ -3,9 +3,6 @@
 Generations whose conditions, prompts and lengths agree share a batch. What comes out depends on the request
 alone: texts are never padded to a neighbour's length, noise is drawn per generation, and a pass has at least
 `FEWEST_ROWS` rows, from which on a matrix product on CPUs gives a row the same bits in any company.
-
-Beyond the model's segment a window of that length moves on: the end of what is there fills the cache anew, as
-if it were a prompt, like in audiocraft.
 """
 
 from __future__ import annotations
@@ -19,23 +16,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipelines.decoding import Window, count_steps, fill_window, window_frames, windows_of
 from pipelines.edits import Steering
 from pipelines.generation_capture import RecordedGeneration, record_generation
-from pipelines.guidance import condition_lengths, guided, prepended_steps, stacked
-from pipelines.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling, choose_tokens
+from pipelines.guidance import condition_lengths, guided, stacked
+from pipelines.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling
 from pipelines.steering import SteeringState, steer
-from pipelines.streaming import streaming
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pipelines.capture import CaptureSpec
     from pipelines.conditions import Conditions
     from pipelines.musicgen import MusicGenModel
+    from store.records import ModelInfo
 
 FEWEST_ROWS = 4
 BATCH_SIZE = 32
-KEPT_PART = 0.4
-"""Of a window that moves on, the part that it keeps: 12 of 30 s, as in audiocraft."""
 
 Progress = Callable[[int, int], None]
 
@@ -50,6 +46,8 @@ class GenerationRequest:
     random_state: int = 0
     prompt_codes: NDArray[np.integer] | None = None
     """Codec tokens (K, T₀) of the recording to continue (`encode_prompt`)."""
+    melody: NDArray[np.float32] | None = None
+    """Samples (samples,) at the model's rate of a melody to follow; for models that take one."""
     sampling: Sampling = field(default_factory=Sampling)
     steering: Steering = field(default_factory=Steering)
 
@@ -73,6 +71,8 @@ class GeneratedAudio:
     audio: NDArray[np.float32]
     """(samples,)"""
     sample_rate: int
+    provenance: Mapping[str, str]
+    """What it was computed on: "device" and "torch"."""
     activations: Mapping[str, NDArray[np.float32]]
     """By "<site>.<reduction>", (L, D) …, of the row with conditions; empty unless asked for."""
 
@@ -131,10 +131,14 @@ def frames_of_request(model: MusicGenModel, request: GenerationRequest) -> int:
 def check_request(model: MusicGenModel, request: GenerationRequest) -> None:
     """Raise InvalidInput where the model cannot do what a request asks for."""
     info, frames = model.info, frames_of_request(model, request)
-    room = min(frames, _window_frames(model))
+    room = min(frames, window_frames(info))
     if frames < 1:
         raise InvalidInput(
             f"{request.seconds} s are less than one frame of {info.name!r} ({info.frame_rate:g}/s)."
+        )
+    if request.melody is not None and not info.melody:
+        raise InvalidInput(
+            f"{info.name!r} takes no melody. Use a model that does, such as facebook/musicgen-melody."
         )
     if request.prompt_codes is None:
         return
@@ -150,6 +154,10 @@ def check_request(model: MusicGenModel, request: GenerationRequest) -> None:
         )
 
 
+def _steps(model: MusicGenModel, request: GenerationRequest) -> int:
+    return count_steps(model.info, frames_of_request(model, request), request.prompt_frames)
+
+
 class _Counter:
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
@@ -160,16 +168,6 @@ class _Counter:
         self._done += 1
         if self._progress is not None:
             self._progress(self._done, self._total)
-
-
-@dataclass(frozen=True, slots=True)
-class _Window:
-    """The part of a generation that one cache holds, in frames of the whole."""
-
-    start: int
-    end: int
-    known: int
-    """Frames before this one are there already."""
 
 
 def _batches(
@@ -217,8 +215,13 @@ def _generate_batch(
             codes=kept[place],
             audio=decode(model, kept[place]),
             sample_rate=model.info.sample_rate,
+            provenance={"device": _device_name(model), "torch": torch.__version__},
             activations=recorded.of(place) if recorded else {},
         )
+
+
+def _device_name(model: MusicGenModel) -> str:
+    return torch.cuda.get_device_name() if model.device.type == "cuda" else "cpu"
 
 
 def _recording(
@@ -255,102 +258,34 @@ def _codes(
         vocabulary=info.codebook_size,
         device=model.device,
     )
-    conditions = _conditions(model, requests)
-    for window in _windows(model, frames, prompt):
+    for window in windows_of(info, frames, prompt):
         steering.window_start = window.start
-        _fill_window(model, codes, window, conditions, requests[0].sampling, noise, counter)
+        conditions = _conditions(model, requests, window, frames)
+        fill_window(model, codes, window, conditions, requests[0].sampling, noise, counter.step)
     return codes
 
 
-def _conditions(model: MusicGenModel, requests: Sequence[GenerationRequest]) -> Conditions:
-    single = [model.conditions.encode(request.text) for request in requests]
+def _conditions(
+    model: MusicGenModel, requests: Sequence[GenerationRequest], window: Window, frames: int
+) -> Conditions:
+    """Of all rows of a batch; a melody moves with the window, and begins again at its end."""
+    single = []
+    for request in requests:
+        if request.melody is None:
+            single.append(model.conditions.encode(request.text))
+        else:
+            single.append(
+                model.conditions.encode_melody(
+                    request.text, _heard(model.info, request.melody, window, frames)
+                )
+            )
     return stacked(single) if requests[0].sampling.guidance == 1 else guided(model, single)
 
 
-def _fill_window(
-    model: MusicGenModel,
-    codes: torch.Tensor,
-    window: _Window,
-    conditions: Conditions,
-    sampling: Sampling,
-    noise: GumbelNoise,
-    counter: _Counter,
-) -> None:
-    """Generate the unknown frames of a window into `codes`."""
-    language_model, delays = model.language_model, model.info.delays
-    sequence = _delayed(codes[..., window.start : window.end], delays, language_model.special_token_id)
-    steps = sequence.shape[-1]
-    before = 0
-    with streaming(language_model, steps=steps + prepended_steps(language_model, conditions)):
-        for step in range(window.known - window.start + 1 + min(delays), steps):
-            logits = _next_logits(language_model, sequence[..., before:step], conditions, sampling.guidance)
-            drawn = None if sampling.greedy else noise.at(window.start + step)
-            tokens = choose_tokens(logits, sampling, drawn)
-            unknown = [
-                k
-                for k, delay in enumerate(delays)
-                if window.known <= window.start + step - 1 - delay < window.end
-            ]
-            if len(unknown) == len(delays):
-                sequence[..., step] = tokens
-            else:
-                sequence[:, unknown, step] = tokens[:, unknown]
-            before = step
-            counter.step()
-    for k, delay in enumerate(delays):
-        codes[:, k, window.start : window.end] = sequence[
-            :, k, delay + 1 : delay + 1 + window.end - window.start
-        ]
-
-
-def _next_logits(
-    language_model: Any, sequence: torch.Tensor, conditions: Conditions, guidance: float
-) -> torch.Tensor:
-    """Logits (B, K, V) of the step after `sequence` (B, K, steps), which continues what was passed before."""
-    embedded = sum(table(sequence[:, k]) for k, table in enumerate(language_model.emb))
-    if guidance != 1:
-        embedded = torch.cat([embedded, embedded])
-    inputs, cross = language_model.fuser(embedded, conditions)
-    hidden = language_model.transformer(inputs, cross_attention_src=cross)[:, -1]
-    if language_model.out_norm:
-        hidden = language_model.out_norm(hidden)
-    logits = torch.stack([head(hidden) for head in language_model.linears], dim=1)
-    if guidance == 1:
-        return logits
-    conditional, unconditional = logits.chunk(2)
-    return unconditional + (conditional - unconditional) * guidance
-
-
-def _delayed(codes: torch.Tensor, delays: Sequence[int], special_token: int) -> torch.Tensor:
-    """Codes (B, K, n) in the decoder's order (B, K, n + 1 + the longest delay), see `pipelines.delay`."""
-    batch, codebooks, frames = codes.shape
-    sequence = codes.new_full((batch, codebooks, frames + 1 + max(delays)), special_token)
-    for k, delay in enumerate(delays):
-        sequence[:, k, delay + 1 : delay + 1 + frames] = codes[:, k]
-    return sequence
-
-
-def _windows(model: MusicGenModel, frames: int, prompt: int) -> Iterator[_Window]:
-    """Whole windows of the model's segment, each keeping the end of the one before."""
-    window = _window_frames(model)
-    stride = window - round(KEPT_PART * window)
-    start, known = 0, prompt
-    while True:
-        end = min(start + window, frames)
-        yield _Window(start, end, known)
-        if end == frames:
-            return
-        start, known = start + stride, end
-
-
-def _window_frames(model: MusicGenModel) -> int:
-    return int(model.info.max_seconds * model.info.frame_rate)
-
-
-def _steps(model: MusicGenModel, request: GenerationRequest) -> int:
-    """Decoder steps that a request takes."""
-    delays, frames = model.info.delays, frames_of_request(model, request)
-    spread = max(delays) - min(delays)
-    return sum(
-        window.end - window.known + spread for window in _windows(model, frames, request.prompt_frames)
-    )
+def _heard(info: ModelInfo, melody: NDArray[np.float32], window: Window, frames: int) -> NDArray[np.float32]:
+    """The part of a melody that a window is to follow, as audiocraft cuts it."""
+    if frames <= window_frames(info):
+        return melody
+    first = int(window.start / info.frame_rate * info.sample_rate)
+    places = np.arange(first, first + int(info.max_seconds * info.sample_rate))
+    return np.take(melody, places, mode="wrap")

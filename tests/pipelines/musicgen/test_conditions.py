@@ -127,5 +127,5 @@ def test_an_audio_melody_is_refused_instead_of_downloading_a_stem_separator(melo
     whole = MusicGen("model", melody.codec, melody.language_model, max_duration=30)
     attributes, _ = whole._prepare_tokens_and_attributes([None], None, [torch.zeros(1, 16_000)])
     provider = melody.language_model.condition_provider
-    with pytest.raises(ModelError, match="Melody conditioning on audio is not supported"):
+    with pytest.raises(ModelError, match="needs the stem separator"):
         provider(provider.tokenize(attributes))

@@ -1,5 +1,6 @@
 """Generation against audiocraft's own `MusicGen.generate`, and against itself in other company."""
 
+import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +25,7 @@ from pipelines.musicgen import MusicGenModel, load_musicgen
 from pipelines.sampling import Sampling
 from pipelines.schedules import parse_schedule
 from pipelines.steering import steer
-from store.errors import InvalidInput
+from store.errors import InvalidInput, ModelError
 
 GREEDY = Sampling(top_k=1)
 SECONDS = 2.0
@@ -154,8 +155,8 @@ def test_a_generation_is_the_same_whatever_the_batch(
     pocket: MusicGenModel, prompt: NDArray[np.int16]
 ) -> None:
     requests = [
-        GenerationRequest(1.0, text, number, prompt_codes, steering=one_steering)
-        for number, text in enumerate(("rock", "jazz", "slow jazz music with flute"))
+        GenerationRequest(0.8, text, number, prompt_codes, steering=one_steering)
+        for number, text in enumerate(("rock", "slow jazz music with flute"))
         for prompt_codes in (None, prompt)
         for one_steering in (Steering(), steering(0.3), steering(0.9, layers=(1,), scaling="norm_restored"))
     ]
@@ -247,7 +248,7 @@ def test_later_windows_steer_what_they_pass_again_as_it_was_steered_first(
     refills = [number for number, before in enumerate(passes.before) if before.shape[1] > 1]
     assert len(refills) == 2
     for windows, number in enumerate(refills, start=1):
-        first_frame = windows * (window - round(0.4 * window))
+        first_frame = windows * int(0.6 * window)
         before, after = passes.before[number][0], passes.after[number][0]
         changed = [step for step in range(len(before)) if not torch.equal(before[step], after[step])]
         assert changed == [step for step in range(len(before)) if (first_frame + step) % 4 == 0]
@@ -280,7 +281,7 @@ def test_a_later_window_finds_the_gates_of_a_monitor_as_they_were(short_segment:
         one(short_segment, seconds=1.3, steering=steering(1.0, layers=(0,), monitor=even))
     refill = next(number for number, before in enumerate(passes.before) if before.shape[1] > 1)
     window = int(short_segment.info.frame_rate)
-    first_frame = window - round(0.4 * window)
+    first_frame = int(0.6 * window)
     for step in range(passes.before[refill].shape[1] - 1):
         h, edited = passes.before[refill][0, step], passes.after[refill][0, step]
         strength = 0.9 ** (first_frame + step + 1)
@@ -378,3 +379,62 @@ def test_an_impossible_request_is_refused(
 def test_decoding_gives_the_audio_of_a_generation(pocket: MusicGenModel) -> None:
     result = one(pocket)
     assert np.array_equal(decode(pocket, result.codes), result.audio)
+
+
+@pytest.fixture
+def tiny_separator(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stem separator of demucs' own class with random weights, where the real one would be loaded from."""
+    from demucs import pretrained
+    from demucs.htdemucs import HTDemucs
+
+    torch.manual_seed(0)
+    sources = ["drums", "bass", "other", "vocals"]
+    separator = HTDemucs(sources, channels=16, nfft=512, depth=2, t_layers=0, samplerate=16_000, segment=2)
+    monkeypatch.setattr(pretrained, "get_model", lambda _: separator)
+    return separator.eval()
+
+
+@pytest.mark.parametrize("seconds", [1.0, 2.2])
+def test_a_melody_is_followed_as_by_audiocraft(
+    write_melody_checkpoint: Callable[..., Any], tiny_separator: Any, tmp_path: Path, seconds: float
+) -> None:
+    from audiocraft.models import MusicGen
+
+    loaded = load_musicgen(str(write_melody_checkpoint(tmp_path)))
+    model = replace(loaded, info=replace(loaded.info, max_seconds=1.5))
+    melody = np.sin(np.arange(24_000) * 0.1).astype(np.float32)
+    ours = one(model, seconds=seconds, melody=melody, sampling=GREEDY)
+    musicgen = MusicGen("melody", model.codec, model.language_model)
+    musicgen.max_duration = 1.5
+    musicgen.set_generation_params(top_k=1, duration=seconds, extend_stride=0.9)
+    random.seed(0)  # demucs draws its shift from here
+    conditioner = model.language_model.condition_provider.conditioners["self_wav"]
+    conditioner.__dict__["demucs"], stand_in = tiny_separator, conditioner.__dict__["demucs"]
+    _, tokens = musicgen.generate_with_chroma(
+        ["rock"], torch.tensor(melody)[None], 16_000, return_tokens=True
+    )
+    conditioner.__dict__["demucs"] = stand_in
+    frames = min(tokens.shape[2], ours.codes.shape[1])
+    assert np.array_equal(ours.codes[:, :frames], tokens[0, :, :frames])
+    noise = np.random.default_rng(0).standard_normal(24_000).astype(np.float32)
+    heard = [model.conditions.encode_melody("rock", sound)["self_wav"][0] for sound in (melody, noise)]
+    assert not torch.equal(heard[0], heard[1])
+
+
+def test_a_model_without_melodies_refuses_one(pocket: MusicGenModel) -> None:
+    with pytest.raises(InvalidInput, match="takes no melody"):
+        one(pocket, melody=np.zeros(100, np.float32))
+
+
+def test_without_its_stem_separator_a_melody_is_refused_with_the_cure(
+    write_melody_checkpoint: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from demucs import pretrained
+
+    def unreachable(name: str) -> Any:
+        raise OSError("no network")
+
+    model = load_musicgen(str(write_melody_checkpoint(tmp_path)))
+    monkeypatch.setattr(pretrained, "get_model", unreachable)
+    with pytest.raises(ModelError, match="get_model"):
+        one(model, melody=np.zeros(100, np.float32))

@@ -1,0 +1,1 @@
+"""The parts of `undertone generate`: a generation, its request, what is kept of it."""

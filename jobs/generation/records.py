@@ -1,0 +1,161 @@
+"""What a store keeps of generations: audio/<generation_id>.flac, and rows of results/generations."""
+
+from __future__ import annotations
+
+import io
+import json
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+
+from jobs.fitting.results import write_results
+from store.catalog import refresh_catalog
+from store.query import run_query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobs.generation.specification import GenerationSpec
+    from pipelines.generation import GeneratedAudio
+    from store.opening import Store
+
+KIND = "generations"
+
+_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
+    "generation_id": (_TEXT, "hash of all that decides how it sounds; equal ids, equal sounds"),
+    "twin_id": (_TEXT, "generation_id of the same without edits; NULL where there are none"),
+    "model": (_TEXT, "name of the model"),
+    "model_fingerprint": (_TEXT, "hash of the model's weights"),
+    "text": (_TEXT, "text condition; empty: none"),
+    "seconds": (_NUMBER, "length, an audio prompt included"),
+    "random_state": (_COUNT, "key of the sampling noise: equal states share their noise"),
+    "guidance": (_NUMBER, "of classifier-free guidance; 1: none"),
+    "temperature": (_NUMBER, "of sampling"),
+    "top_k": (_COUNT, "sampled among so many tokens; 0: all"),
+    "top_p": (_NUMBER, "or among the tokens that together are so probable; 0: not used"),
+    "prompt_seconds": (_NUMBER, "length of the audio prompt; NULL: none"),
+    "prompt_clip_id": (_TEXT, "clip that the audio prompt was taken from"),
+    "steered": (_FLAG, "whether any edit acts"),
+    "site": (_TEXT, "where it is steered: embed, resid, attn, xattn or mlp, joined by + where several"),
+    "layers": (pa.list_(_COUNT), "layers that are steered, one per edit"),
+    "vector_ids": (pa.list_(_TEXT), "directions, one per edit; see the view vectors"),
+    "alphas": (pa.list_(_NUMBER), "strength times layer weight, one per edit"),
+    "kind": (_TEXT, "interpolate, add or ablate, joined by + where several"),
+    "scaling": (_TEXT, "norm, unit or norm_restored, joined by + where several"),
+    "schedule": (_TEXT, "over time, joined by + where several"),
+    "rows": (_TEXT, "rows steered under guidance: conditional or both"),
+    "steer_prompt": (_FLAG, "whether the audio prompt's frames are steered too"),
+    "specification": (_TEXT, "JSON: the whole truth, of which the other columns are a part"),
+    "audio": (_TEXT, "key of the sound below the store"),
+    "sample_rate": (_COUNT, "of the sound, per second"),
+    "peak": (_NUMBER, "largest absolute sample; above 1 the file is clipped"),
+    "device": (_TEXT, "what it was computed on"),
+    "torch": (_TEXT, "version of torch"),
+    "created_at": (pa.timestamp("us"), "when it was written (UTC)"),
+}  # fmt: skip
+
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
+)
+
+
+def audio_key(generation_id: str) -> str:
+    """Where the sound of a generation lies in a store."""
+    return f"audio/{generation_id}.flac"
+
+
+def write_audio(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> str:
+    """Write the sound of a generation unless it is there; returns its key."""
+    key = audio_key(spec.generation_id)
+    sound = encoded_audio(generated.audio, generated.sample_rate, spec, format_="FLAC")
+    store.objects.create(key, [sound])
+    return key
+
+
+def encoded_audio(
+    samples: NDArray[np.float32], sample_rate: int, spec: GenerationSpec, *, format_: str
+) -> bytes:
+    """A 16-bit sound file with the specification in its tags.
+
+    Args:
+        samples: (samples,); beyond ±1 they are clipped.
+        sample_rate: Per second.
+        spec: What it is.
+        format_: "FLAC" or "WAV".
+    """
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", sample_rate, 1, "PCM_16", format=format_) as file:
+        file.title = spec.text or "no text"
+        file.software = f"undertone {version('undertone')}"
+        file.comment = json.dumps({"generation_id": spec.generation_id, **spec.document()})
+        file.write(np.clip(samples, -1.0, 1.0))
+    return buffer.getvalue()
+
+
+def write_audio_file(path: Path, spec: GenerationSpec, generated: GeneratedAudio) -> None:
+    """Write the sound where a user wants it: FLAC, or WAV by the ending of the name."""
+    format_ = "WAV" if path.suffix.lower() == ".wav" else "FLAC"
+    path.write_bytes(encoded_audio(generated.audio, generated.sample_rate, spec, format_=format_))
+
+
+def write_generations(store: Store, generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> str:
+    """Write the rows of some generations as one part, after their sounds; returns its name."""
+    ids = sorted(spec.generation_id for spec, _ in generations)
+    return write_results(store, KIND, {"kind": KIND, "generations": ids}, generations_table(generations))
+
+
+def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:
+    """Rows for results/generations."""
+    return pa.Table.from_pylist([row_of(spec, generated) for spec, generated in generations], schema=SCHEMA)
+
+
+def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
+    """One row of results/generations."""
+    prompt = spec.audio_prompt
+    return {
+        **{name: getattr(spec, name) for name in _COLUMNS if name in spec.__slots__},
+        "generation_id": spec.generation_id,
+        "twin_id": spec.twin().generation_id if spec.edits else None,
+        "prompt_seconds": prompt.seconds if prompt else None,
+        "prompt_clip_id": prompt.clip_id if prompt else None,
+        **_steering_columns(spec),
+        "specification": json.dumps(spec.document()),
+        "audio": audio_key(spec.generation_id),
+        "sample_rate": generated.sample_rate,
+        "peak": float(np.abs(generated.audio).max(initial=0.0)),
+        **generated.provenance,
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def stored_generations(store: Store) -> set[str]:
+    """Ids of all generations in the store."""
+    catalog = refresh_catalog(store)
+    views = "SELECT count(*) AS n FROM duckdb_views() WHERE view_name = 'generations'"
+    if not run_query(catalog, views)["n"][0].as_py():
+        return set()
+    return set(run_query(catalog, "SELECT generation_id FROM generations")["generation_id"].to_pylist())
+
+
+def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
+    edits = spec.edits
+    if not edits:
+        return {"steered": False, "rows": None, "steer_prompt": None}
+    return {
+        "steered": True,
+        "layers": [edit.layer for edit in edits],
+        "vector_ids": [edit.vector_id for edit in edits],
+        "alphas": [edit.alpha * edit.weight for edit in edits],
+        **{
+            name: "+".join(dict.fromkeys(getattr(edit, name) for edit in edits))
+            for name in ("site", "kind", "scaling", "schedule")
+        },
+    }

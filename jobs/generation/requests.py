@@ -1,0 +1,72 @@
+"""From the specification of a generation and stored directions to what the model is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from pipelines.edits import Edit, Origin, Steering
+from pipelines.generation import GenerationRequest
+from pipelines.sampling import Sampling
+from pipelines.schedules import parse_schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from jobs.fitting.vectors import StoredVector
+    from jobs.generation.specification import EditSpec, GenerationSpec
+    from store.records import Site
+
+
+def request_of(
+    spec: GenerationSpec,
+    vectors: Mapping[str, StoredVector],
+    *,
+    prompt_codes: np.ndarray[Any, Any] | None = None,
+    melody: np.ndarray[Any, Any] | None = None,
+) -> GenerationRequest:
+    """The request of a specification.
+
+    Args:
+        spec: What is to be generated.
+        vectors: By id, the directions that its edits name.
+        prompt_codes: Codec tokens (K, T₀) of its audio prompt.
+        melody: Samples (samples,) of its melody at the model's rate.
+
+    Raises:
+        InvalidInput: An edit is not legal.
+    """
+    return GenerationRequest(
+        seconds=spec.seconds,
+        text=spec.text,
+        random_state=spec.random_state,
+        prompt_codes=prompt_codes,
+        melody=melody,
+        sampling=Sampling(spec.guidance, spec.temperature, spec.top_k, spec.top_p),
+        steering=steering_of(spec, vectors),
+    )
+
+
+def steering_of(spec: GenerationSpec, vectors: Mapping[str, StoredVector]) -> Steering:
+    """The edits of a specification, with the vectors they name."""
+    edits = tuple(edit_of(edit, vectors[edit.vector_id]) for edit in spec.edits)
+    return Steering(edits, rows=spec.rows, steer_prompt=spec.steer_prompt)
+
+
+def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
+    """One edit; its direction's origin goes along, and is compared with where it is applied."""
+    return Edit(
+        site=spec.site,
+        layer=spec.layer,
+        vector=vector.vector,
+        alpha=spec.alpha,
+        kind=spec.kind,
+        scaling=spec.scaling,
+        schedule=parse_schedule(spec.schedule),
+        weight=spec.weight,
+        origin=Origin(vector.model_fingerprint, cast("Site", vector.site), vector.layer),
+        foreign=spec.foreign,
+        away=spec.away,
+        monitor=spec.monitor,
+    )
