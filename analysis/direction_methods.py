@@ -21,8 +21,8 @@ def mean_variance(training: ContrastMoments) -> float:
     return float(training.eigenvalues.sum()) / max(spanned, 1)
 
 
-def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> tuple[Floats, Floats]:
-    """Least squares on ±1 with an intercept and the penalty λ‖w‖²: weights (S, M, r) and intercepts (S, M).
+def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> Floats:
+    """Weights (S, M, r) of least squares on ±1 with a free intercept and the penalty λ‖w‖².
 
     λ is strength × `mean_variance`. The weights are (scatter + λ)⁻¹ times the mean difference: a
     discriminant (LDA) where λ is small, the mean difference where it is large.
@@ -30,9 +30,7 @@ def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> tupl
     penalties = np.asarray(strengths) * mean_variance(training)
     rotated = 2 * training.between[:, np.newaxis] * training.differences @ training.axes
     damped = rotated / (training.eigenvalues + penalties[:, np.newaxis, np.newaxis])
-    weights = damped @ training.axes.T
-    base = 2 * training.positives / training.rows - 1
-    return weights, base - weights @ training.mean
+    return np.asarray(damped @ training.axes.T)
 
 
 def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, width: int) -> float:

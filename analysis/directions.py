@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.contrast_moments import ContrastMoments, Folds, Masks, moments_of_trainings, sums_by_fold
 from analysis.direction_methods import (
@@ -66,10 +67,6 @@ class _Fit:
     """(M,)"""
 
 
-_Path = tuple[Floats, Floats]
-"""Weights (S, M, r) and intercepts (S, M) for S penalties."""
-
-
 def fit_directions(
     rows: np.ndarray,
     targets: Masks,
@@ -83,7 +80,7 @@ def fit_directions(
 
     Projections are measured on held-out rows: each fold on the direction that the other folds give, since
     with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are
-    chosen by the loss on held-out folds; for a fold's own projections it has no say in that choice.
+    chosen on held-out folds; for its own projections a fold has no say in that choice.
 
     Args:
         rows: (N, D).
@@ -166,41 +163,59 @@ def _random_vectors(problem: _Problem) -> _Fit:
 
 
 def _ridge(problem: _Problem) -> _Fit:
-    paths = [ridge_path(training) for training in problem.trainings]
-    return _best_of(problem, paths, STRENGTHS, lambda decisions, signs: (decisions - signs) ** 2)
+    return _best_of(problem, [ridge_path(training) for training in problem.trainings], STRENGTHS)
 
 
 def _logistic(problem: _Problem) -> _Fit:
     everything = problem.trainings[-1]
     unit = mean_variance(everything) / everything.rows
     paths = logistic_paths(problem.space.coordinates, problem.targets, problem.folds, unit)
-    return _best_of(
-        problem, paths, LOGISTIC_STRENGTHS, lambda decisions, signs: np.logaddexp(0, -signs * decisions)
-    )
+    return _best_of(problem, paths, LOGISTIC_STRENGTHS)
 
 
-def _best_of(
-    problem: _Problem, paths: Sequence[_Path], strengths: Floats, loss: Callable[[Floats, Floats], Floats]
-) -> _Fit:
-    """The penalty with the least loss on held-out folds; the direction without a fold ignores that fold's."""
-    losses = np.stack([_fold_losses(problem, fold, path, loss) for fold, path in enumerate(paths[:-1])])
-    total = losses.sum(axis=0)
-    choices = [(total - own).argmin(axis=0) for own in losses] + [total.argmin(axis=0)]
+def _best_of(problem: _Problem, paths: Sequence[Floats], strengths: Floats) -> _Fit:
+    """The penalty whose directions do best on held-out folds; a fold has no say for the one without it.
+
+    Args:
+        problem: rows, contrasts and folds.
+        paths: weights (S, M, r) without each fold, then from all rows.
+        strengths: the penalties, ascending, (S,).
+    """
+    scores = np.stack([_correlations(problem, fold, path) for fold, path in enumerate(paths[:-1])])
+    folds = range(len(scores))
+    choices = [_strongest_good(np.delete(scores, fold, axis=0)) for fold in folds] + [_strongest_good(scores)]
     contrasts = np.arange(problem.targets.shape[1])
-    weights = [path[0][choice, contrasts] for path, choice in zip(paths, choices, strict=True)]
+    weights = [path[choice, contrasts] for path, choice in zip(paths, choices, strict=True)]
     return _fit(problem, weights, strengths[choices[-1]])
 
 
-def _fold_losses(
-    problem: _Problem, fold: int, path: _Path, loss: Callable[[Floats, Floats], Floats]
-) -> Floats:
-    """Summed over the rows of a fold, (S, M); none where its training lacks a class."""
+def _correlations(problem: _Problem, fold: int, weights: Floats) -> Floats:
+    """Of a fold's projections with its labels, (S, M): the length of a direction must not matter."""
     rows = problem.folds == fold
-    signs = np.where(problem.targets[rows], 1.0, -1.0)
-    weights, intercepts = path
-    decisions = np.einsum("nr,smr->snm", problem.space.coordinates[rows], weights, optimize=True)
-    summed = loss(decisions + intercepts[:, np.newaxis], signs).sum(axis=1)
-    return np.where(problem.trainings[fold].has_both, summed, 0.0)
+    if rows.sum() < 2 or not problem.trainings[fold].rows:
+        return np.full(weights.shape[:2], np.nan)
+    labels = problem.targets[rows] - problem.targets[rows].mean(axis=0)
+    projections = np.einsum("nr,smr->snm", problem.space.coordinates[rows], weights, optimize=True)
+    projections -= projections.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(projections, axis=1) * np.linalg.norm(labels, axis=0)
+    products = np.einsum("snm,nm->sm", projections, labels)
+    known = (lengths > 0) & problem.trainings[fold].has_both
+    return np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known)
+
+
+def _strongest_good(scores: Floats) -> NDArray[np.intp]:
+    """Place of the strongest penalty within one standard error of the best, (M,), from scores (F, S, M).
+
+    The rule of Breiman et al. (1984): where folds cannot tell penalties apart, the simpler model. Weak
+    penalties predict as well as strong ones and steer worse.
+    """
+    counts = np.maximum((~np.isnan(scores)).sum(axis=0), 1)
+    mean = np.nansum(scores, axis=0) / counts
+    error = np.sqrt(np.nansum((scores - mean) ** 2, axis=0) / np.maximum(counts - 1, 1) / counts)
+    best = mean.argmax(axis=0)
+    contrasts = np.arange(scores.shape[2])
+    good = mean >= (mean - error)[best, contrasts]
+    return np.asarray(len(mean) - 1 - good[::-1].argmax(axis=0))
 
 
 _ESTIMATORS: dict[Method, Callable[[_Problem], _Fit]] = {

@@ -12,13 +12,11 @@ from analysis.row_space import Floats
 LOGISTIC_STRENGTHS: Floats = np.logspace(-4, 2, 4)
 """Penalties tried, in the unit of the MSE probe's: the mean variance of the axes."""
 MOST_ITERATIONS = 300
-SMALLEST_GRADIENT = 1e-4
+SMALLEST_GRADIENT = 1e-5
 
 
-def logistic_paths(
-    coordinates: Floats, targets: Masks, folds: Folds, unit: float
-) -> list[tuple[Floats, Floats]]:
-    """Weights (S, M, r) and intercepts (S, M) without each fold, then from all rows.
+def logistic_paths(coordinates: Floats, targets: Masks, folds: Folds, unit: float) -> list[Floats]:
+    """Weights (S, M, r) without each fold, then from all rows.
 
     The penalty is strength · n · unit, with one scale for all axes: scaling each by its own deviation would
     make the solution depend on the choice of axes.
@@ -44,12 +42,9 @@ def logistic_paths(
                 max_iterations=MOST_ITERATIONS,
             )
         )
-    shape = (len(fits), len(trainings), contrasts)
-    weights = np.stack([fit.weights for fit in fits[::-1]]).reshape(*shape, -1) / np.sqrt(unit)
-    intercepts = np.stack([fit.intercept for fit in fits[::-1]]).reshape(shape)
-    means = batch.mean.reshape(len(trainings), contrasts, -1)
-    free = intercepts - np.einsum("stmr,tmr->stm", weights, means)
-    return [(weights[:, place], free[:, place]) for place in range(len(trainings))]
+    shape = (len(fits), len(trainings), contrasts, -1)
+    weights = np.stack([fit.weights for fit in fits[::-1]]).reshape(shape) / np.sqrt(unit)
+    return [weights[:, place] for place in range(len(trainings))]
 
 
 def _batch(
