@@ -46,6 +46,9 @@ class EditSpec:
     """Allow a negative strength."""
     monitor: Monitor | None = None
 
+    def __post_init__(self) -> None:
+        _to_floats(self, "alpha", "weight")
+
 
 @dataclass(frozen=True, slots=True)
 class GenerationSpec:
@@ -67,6 +70,9 @@ class GenerationSpec:
     edits: tuple[EditSpec, ...] = ()
     rows: SteeredRows = "conditional"
     steer_prompt: bool = False
+
+    def __post_init__(self) -> None:
+        _to_floats(self, "seconds", "guidance", "temperature", "top_p")
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
@@ -97,6 +103,12 @@ def specification_of(document: Mapping[str, Any]) -> GenerationSpec:
     )
     prompt = AudioPrompt(**document["audio_prompt"]) if document["audio_prompt"] else None
     return GenerationSpec(**{**document, "edits": edits, "audio_prompt": prompt})
+
+
+def _to_floats(record: object, *names: str) -> None:
+    """2 and 2.0 mean the same, but not in JSON: an id must not depend on who wrote the number."""
+    for name in names:
+        object.__setattr__(record, name, float(getattr(record, name)))
 
 
 def _essential(edit: Mapping[str, Any]) -> dict[str, Any]:
