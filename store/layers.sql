@@ -19,8 +19,8 @@ handcrafted AS (
 ),
 settings AS (
     SELECT
-        run_id, site, reduction, layer, concept, labels_hash, k, scaling, created_at,
-        count(*) AS starts, arg_min(silhouette, inertia) AS silhouette,
+        run_id, site, reduction, layer, concept, labels_hash, k, scaling, max(created_at) AS created_at,
+        bool_or(chosen) AS chosen, count(DISTINCT start_seed) AS starts, arg_min(silhouette, inertia) AS silhouette,
         arg_min(ari, inertia) AS ari, min(ari) AS ari_low, max(ari) AS ari_high,
         arg_min(nmi, inertia) AS nmi, min(nmi) AS nmi_low, max(nmi) AS nmi_high
     FROM typed.clusterings GROUP BY ALL
@@ -29,7 +29,7 @@ clusterings AS (
     SELECT * FROM settings
     QUALIFY 1 = row_number() OVER (
         PARTITION BY run_id, site, reduction, layer, concept, labels_hash
-        ORDER BY created_at DESC, silhouette DESC NULLS LAST, k, scaling
+        ORDER BY chosen DESC NULLS LAST, created_at DESC, silhouette DESC NULLS LAST, k, scaling
     )
 ),
 directions AS (
@@ -92,7 +92,7 @@ COMMENT ON COLUMN layers.selectivity IS 'score − control (Hewitt & Liang 2019)
 COMMENT ON COLUMN layers.within_control IS 'true when the score lies within the interval of its control';
 COMMENT ON COLUMN layers.handcrafted IS 'score of the best handcrafted features (mel, MFCC, chroma) on the same labels';
 COMMENT ON COLUMN layers.handcrafted_site IS 'which features these are';
-COMMENT ON COLUMN layers.k IS 'clusters of the newest k-means; of several k the one with the highest silhouette';
+COMMENT ON COLUMN layers.k IS 'clusters of the newest k-means, at the k that it chose';
 COMMENT ON COLUMN layers.scaling IS 'scaling of the activations before clustering';
 COMMENT ON COLUMN layers.starts IS 'random starts of that k-means';
 COMMENT ON COLUMN layers.ari IS 'adjusted Rand index between the labels and the clusters of lowest inertia';

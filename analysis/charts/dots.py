@@ -9,9 +9,9 @@ from analysis.charts.axes import vertical_grid
 from analysis.charts.scales import Frame, Scale, round_domain, ticks
 from analysis.charts.svg import drawing, element, hover, label, line, path, shortened, text_width
 
-WIDTH = 400.0
+WIDTH = 370.0
 ROW, TOP, BOTTOM = 26.0, 22.0, 26.0
-LABEL_WIDTH, GAP = 140.0, 8.0
+LABEL_WIDTH, GAP = 136.0, 8.0
 NUMBER_WIDTH = 36.0
 HALF = 5.0
 

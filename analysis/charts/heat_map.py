@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 from analysis.charts.svg import drawing, element, hover, label, shortened, text_width
 
-LABEL_WIDTH = 116.0
+LABEL_WIDTH = 150.0
 GAP = 6.0
 HEADER = 16.0
 """Height of the line with the names of the two axes."""
@@ -89,7 +89,7 @@ def _cells(chart: HeatMap, left: float, top: float, cell: float) -> list[Element
             text = chart.texts[row][column] if chart.texts else f"{value:.2f}"
             seen = f"{chart.row_name} {chart.rows[row]}, {chart.column_name} {chart.columns[column]}: {text}"
             drawn.append(_square(x, y, cell, strength, seen, negative=value < 0))
-            if chart.texts and cell >= READABLE_CELL:
+            if chart.texts and text and cell >= READABLE_CELL:
                 middle = (x + cell / 2, y + cell / 2)
                 drawn.append(label(text, middle, anchor="middle", class_=f"cell-text {_tone(strength)}"))
     return drawn

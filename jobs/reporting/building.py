@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.reporting.answers import Answers, Row, open_answers
-from jobs.reporting.close_looks import confusion_figure, cosine_figure
+from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
 from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
 from jobs.reporting.facts import run_facts, run_row, run_warnings
 from jobs.reporting.overview import overview_figure
@@ -41,7 +41,7 @@ def build_page(
 
 def _runs_with_results(answers: Answers, store: Store, run: str | None) -> list[str]:
     if run is not None:
-        store.run(run)  # refuses an unknown one with the choices
+        run = store.run(run).prefix.rsplit("/", 1)[-1]
     known = [row["run_id"] for row in answers.rows("SELECT run_id FROM runs ORDER BY run_id")]
     found = [row["run_id"] for row in answers.rows("SELECT DISTINCT run_id FROM layers ORDER BY run_id")]
     chosen = [run_id for run_id in found if run_id in known and run in (None, run_id)]
@@ -79,6 +79,7 @@ def _concept_section(answers: Answers, subject: Subject) -> Section:
     figures = (
         probe_curves(answers, subject),
         confusion_figure(answers, subject),
+        class_figure(answers, subject),
         cluster_curves(answers, subject),
         direction_curves(answers, subject),
     )

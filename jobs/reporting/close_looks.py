@@ -1,12 +1,15 @@
 """Figures about one layer: what a probe confuses there, and how directions lie to each other."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from analysis.charts.dots import dot_plot
 from analysis.charts.heat_map import HeatMap, heat_map
 from jobs.reporting.answers import Answers, Row, where
-from jobs.reporting.page import Figure, Panel, anchor, matrix_table
+from jobs.reporting.overview import dot_row
+from jobs.reporting.page import Figure, Panel, anchor, data_table, matrix_table
 from jobs.reporting.subjects import Place, Subject
 
 MOST_DIRECTIONS = 40
@@ -15,6 +18,13 @@ CONFUSIONS = """\
 SELECT actual, predicted, sum(clips)::BIGINT AS clips
 FROM confusions {where}
 GROUP BY ALL ORDER BY ALL"""
+
+CLASSES = """\
+SELECT class, accuracy, accuracy_low, accuracy_high, macro_f1 AS f1, roc_auc, control_accuracy AS control,
+       control_low, control_high, baseline_accuracy AS share
+FROM probes {where} AND class IS NOT NULL
+QUALIFY 1 = row_number() OVER (PARTITION BY class ORDER BY created_at DESC)
+ORDER BY accuracy DESC, class"""
 
 CHOSEN_PLACE = """\
 SELECT site, reduction, layer, any_value(direction_method) AS method
@@ -45,7 +55,7 @@ def confusion_figure(answers: Answers, subject: Subject) -> Figure | None:
     rows = answers.rows(sql)
     if not rows:
         return None
-    classes = sorted({row["actual"] for row in rows} | {row["predicted"] for row in rows})
+    classes = sorted({row["actual"] for row in rows} | {row["predicted"] for row in rows}, key=_natural)
     counts = _matrix(rows, classes, "actual", "predicted", "clips", empty=0)
     title = f"What is taken for what: {subject.title} at {subject.place}"
     name = anchor(subject.run_id, subject.title, "confusion")
@@ -59,6 +69,31 @@ def confusion_figure(answers: Answers, subject: Subject) -> Figure | None:
         matrix_table("actual ↓ predicted →", classes, classes, counts),
         sql,
         wide=True,
+    )
+
+
+def class_figure(answers: Answers, subject: Subject) -> Figure | None:
+    """Recall of every class at the chosen layer."""
+    if subject.probe_id is None or subject.metric != "accuracy":
+        return None
+    sql = CLASSES.format(where=where(probe_id=subject.probe_id))
+    answer = answers.ask(sql)
+    if not answer.num_rows:
+        return None
+    title = f"Class by class: {subject.title} at {subject.place}"
+    name = anchor(subject.run_id, subject.title, "classes")
+    rows = [
+        dot_row(row["class"], row, "accuracy", "accuracy_low", "accuracy_high", baseline="share")
+        for row in answer.to_pylist()
+    ]
+    return Figure(
+        name,
+        title,
+        "Dot: share of a class's held-out clips that the probe named, with its interval. Grey bar: the same "
+        "on shuffled labels. Tick: the class's share of all clips.",
+        (Panel(dot_plot(f"{name}-chart", title, rows, x_name="recall", domain=(0, 1))),),
+        data_table(answer),
+        sql,
     )
 
 
@@ -83,7 +118,7 @@ def cosine_figure(answers: Answers, run_id: str, place: tuple[str, int] | None =
 def _cosines(run_id: str, place: Place, method: str, pairs: Sequence[Row], sql: str) -> Figure:
     names = sorted({pair["name"] for pair in pairs})
     values = _matrix(pairs, names, "name", "other", "cosine", empty=math.nan)
-    texts = [[f"{value:.2f}".replace("-", "−") for value in line] for line in values]
+    texts = [[_short(value) for value in line] for line in values]
     title = f"Cosines between the {method} directions at {place}"
     width = pairs[0]["width"]
     name = anchor(run_id, "cosines")
@@ -107,6 +142,18 @@ def _matrix(
     """Long rows as a square matrix."""
     cells = {(row[row_column], row[column]): row[value] for row in rows}
     return [[cells.get((one, other), empty) for other in names] for one in names]
+
+
+def _natural(text: str) -> list[tuple[bool, float, str]]:
+    """Sorts "2" before "10" and "3/4" before "12/8"."""
+    parts = re.findall(r"\d+|\D+", text)
+    return [(part.isdecimal(), float(part) if part.isdecimal() else 0.0, part) for part in parts]
+
+
+def _short(cosine: float) -> str:
+    """Two decimals in the room of a cell: ".48", "−.07", "1"."""
+    text = f"{cosine:.2f}".replace("-", "−")
+    return {"1.00": "1", "−1.00": "−1"}.get(text, text.replace("0.", ".", 1))
 
 
 def _shown_counts(counts: Sequence[Sequence[int]]) -> list[list[str]]:

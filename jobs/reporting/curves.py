@@ -10,7 +10,7 @@ from jobs.reporting.answers import Answers, Row, by_array
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.subjects import Subject
 
-LOSS_NAMES = {"mse": "MSE probe", "logistic": "logistic probe"}
+LOSS_NAMES = {"mse": "MSE probe", "logistic": "logistic probe", "logistic_ovr": "one vs rest"}
 METRIC_NAMES = {"accuracy": "accuracy", "r2": "R²"}
 FLOOR = -0.25
 """R² of a control may be far below zero; the chart shows what lies above this."""
@@ -106,8 +106,8 @@ def _panels(charts: Mapping[tuple[str, str], LineChart], subject: Subject, kind:
 
 
 def _probe_chart(rows: Sequence[Row], subject: Subject) -> LineChart:
-    losses = sorted({row["loss"] for row in rows}, reverse=True)
-    series = [_control([row for row in rows if row["loss"] == losses[-1]])]
+    losses = sorted({row["loss"] for row in rows}, key=lambda loss: (loss != "mse", loss))
+    series = [_control([row for row in rows if row["loss"] == losses[0]])]
     for loss, ink in zip(losses, INKS, strict=False):
         own = [row for row in rows if row["loss"] == loss]
         series.append(_series(LOSS_NAMES.get(loss, loss), own, "score", "score_low", "score_high", ink))

@@ -8,7 +8,9 @@ from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.subjects import best_layers
 
 NAMES = {"accuracy": "accuracy", "r2": "R²"}
+SCORE = ("score", "score_low", "score_high")
 FLOOR = -0.5
+"""R² below it is drawn there: how bad a bad fit is does not matter."""
 COLUMNS = """concept, site, reduction, layer, loss, metric, score, score_low, score_high,
        control, control_low, control_high, selectivity, within_control, baseline,
        handcrafted, handcrafted_site, ari, nmi, separability"""
@@ -22,7 +24,11 @@ def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None
     name = anchor(run_id, "overview")
     panels = []
     for metric in sorted({row["metric"] for row in scored}):
-        rows = [_dot_row(row) for row in scored if row["metric"] == metric]
+        rows = [
+            dot_row(f"{row['concept']} · {row['site']} {row['layer']}", row, *SCORE, rival="handcrafted")
+            for row in scored
+            if row["metric"] == metric
+        ]
         title = f"{NAMES[metric].capitalize()} at the best layer, by concept"
         domain = (0.0, 1.0) if metric == "accuracy" else None
         panels.append(Panel(dot_plot(f"{name}-{metric}", title, rows, x_name=NAMES[metric], domain=domain)))
@@ -40,11 +46,12 @@ def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None
     )
 
 
-def _dot_row(row: Row) -> DotRow:
-    place = f"{row['concept']} · {row['site']} {row['layer']}"
-    columns = ("score", "score_low", "score_high", "control_low", "control_high", "baseline", "handcrafted")
-    values = (max(_number(row[column]), FLOOR) for column in columns)
-    return DotRow(place, *values)
+def dot_row(
+    name: str, row: Row, value: str, low: str, high: str, *, baseline: str = "baseline", rival: str = ""
+) -> DotRow:
+    """Columns of an answer as a row of a dot plot."""
+    columns = (value, low, high, "control_low", "control_high", baseline, rival)
+    return DotRow(name, *(max(_number(row[column] if column else None), FLOOR) for column in columns))
 
 
 def _number(value: float | None) -> float:

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -46,6 +46,16 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True)
+class SoundGroup:
+    """Players to compare, side by side: source, steered, control."""
+
+    title: str
+    sounds: tuple[Sound, ...]
+    flags: tuple[str, ...] = ()
+    """What went wrong there, in a word or two each: "no change", "distortion" …"""
+
+
+@dataclass(frozen=True, slots=True)
 class Figure:
     """Drawings side by side, a caption, and the table beneath them."""
 
@@ -57,7 +67,7 @@ class Figure:
     table: DataTable | None = None
     sql: str = ""
     """The statement whose answer the table is."""
-    sounds: tuple[Sound, ...] = ()
+    sounds: tuple[SoundGroup, ...] = ()
     wide: bool = False
     """Whether a drawing takes the width of the page; it scrolls where there is too little."""
     open: bool = False
@@ -85,7 +95,11 @@ class Page:
     subtitle: str
     facts: Sequence[tuple[str, Mapping[str, str]]] = ()
     """By run: what it is, as names and values."""
-    sections: Sequence[Section] = field(default_factory=tuple)
+    sections: Sequence[Section] = ()
+
+    @property
+    def has_sounds(self) -> bool:
+        return any(figure.sounds for section in self.sections for figure in section.figures)
 
 
 def data_table(answer: pa.Table) -> DataTable:

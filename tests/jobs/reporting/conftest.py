@@ -1,8 +1,10 @@
 """A store with a run of 8 layers and results of every kind, drawn so that there is something to see."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.fitting.clusterings import clusterings_table
+from jobs.fitting.probe_table import confusions_table, probes_table
+from jobs.fitting.vectors import vectors_table
+from jobs.report import write_report
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -26,16 +32,13 @@ NUMBER = "tempo_bpm"
 PEAKS = {"resid": 0.9, "attn": 0.75, "mlp": 0.8}
 EASE = {"chord": 0.8, "style": 0.95, "key": 0.15, NUMBER: 0.9}
 FITTED = datetime(2026, 11, 22, 12, tzinfo=UTC).replace(tzinfo=None)
-Rows = Sequence[Mapping[str, Any]]
 
 
-def write_rows(store: Store, kind: str, part: str, rows: Rows) -> None:
+def write_table(store: Store, kind: str, table: pa.Table) -> None:
     """A part of results as a job would write it."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    table = pa.table({name: [row.get(name) for row in rows] for name in names})
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    store.objects.create(f"results/{kind}/{part}.parquet", [buffer.getvalue()])
+    store.objects.create(f"results/{kind}/part.parquet", [buffer.getvalue()])
 
 
 def _make_run(path: Path) -> Store:
@@ -103,6 +106,9 @@ def _probes(random: np.random.Generator) -> Iterator[dict[str, Any]]:
             "created_at": FITTED,
         }  # fmt: skip
         yield fit
+        for number, class_ in enumerate(classes):
+            recall = {"accuracy": score - 0.02 * number, "macro_f1": score, "roc_auc": 0.9}
+            yield {**fit, **recall, "class": class_, "baseline_accuracy": chance}
 
 
 def _confusions(random: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -111,10 +117,8 @@ def _confusions(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         for actual, predicted in product(classes, classes):
             clips = int(20 * (right if actual == predicted else (1 - right) * random.random() * 0.4))
             if clips:
-                yield {
-                    **_place(site, layer), "probe_id": f"{concept}-{site}-{layer}-{loss}", "concept": concept,
-                    "loss": loss, "actual": actual, "predicted": predicted, "clips": clips,
-                }  # fmt: skip
+                probe_id = f"{concept}-{site}-{layer}-{loss}"
+                yield {"probe_id": probe_id, "actual": actual, "predicted": predicted, "clips": clips}
 
 
 def _clusterings(random: np.random.Generator) -> Iterator[dict[str, Any]]:
@@ -145,15 +149,12 @@ def _vectors(random: np.random.Generator) -> Iterator[dict[str, Any]]:
 
 
 def fill(store: Store) -> None:
-    """Results of every kind."""
+    """Results of every kind, in the columns that the jobs give them."""
     random = np.random.default_rng(7)
-    for kind, rows in (
-        ("probes", _probes(random)),
-        ("confusions", _confusions(random)),
-        ("clusterings", _clusterings(random)),
-        ("vectors", _vectors(random)),
-    ):
-        write_rows(store, kind, "part", list(rows))
+    write_table(store, "probes", probes_table(_probes(random)))
+    write_table(store, "confusions", confusions_table(_confusions(random)))
+    write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
+    write_table(store, "vectors", vectors_table(list(_vectors(random))))
 
 
 @pytest.fixture(scope="session")
@@ -168,3 +169,80 @@ def fitted_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 def unfitted_store(tmp_path: Path) -> Store:
     """A run that nothing was fitted on."""
     return _make_run(tmp_path / "music.store")
+
+
+@dataclass(slots=True)
+class Node:
+    """One element of a page."""
+
+    tag: str
+    attributes: dict[str, str | None]
+    children: list["Node"]
+    text: str = ""
+
+    def all(self, tag: str, **attributes: str) -> Iterator["Node"]:
+        """Descendants with a tag and attributes, in order."""
+        for child in self.children:
+            if child.tag == tag and all(
+                child.attributes.get(k.rstrip("_")) == v for k, v in attributes.items()
+            ):
+                yield child
+            yield from child.all(tag, **attributes)
+
+    def words(self) -> str:
+        """All text below."""
+        return " ".join(filter(None, [self.text.strip(), *(child.words() for child in self.children)]))
+
+
+class PageParser(HTMLParser):
+    """HTML as a tree; a tag that is closed wrongly is an error."""
+
+    VOID = frozenset({"meta", "br", "hr", "img", "input", "link"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Node("root", {}, [])
+        self._open = [self.root]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        node = Node(tag, dict(attrs), [])
+        self._open[-1].children.append(node)
+        if tag not in self.VOID:
+            self._open.append(node)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._open[-1].children.append(Node(tag, dict(attrs), []))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open[-1].tag == tag, f"</{tag}> closes <{self._open[-1].tag}>"
+        self._open.pop()
+
+    def handle_data(self, data: str) -> None:
+        self._open[-1].text += data
+
+
+@pytest.fixture(scope="session")
+def parse_page() -> Callable[[str], Node]:
+    """HTML text as a tree of nodes."""
+
+    def parse(text: str) -> Node:
+        parser = PageParser()
+        parser.feed(text)
+        parser.close()
+        return parser.root
+
+    return parse
+
+
+@pytest.fixture(scope="session")
+def report_file(fitted_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the fitted store."""
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(fitted_store.url, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def report_page(report_file: Path, parse_page: Callable[[str], Node]) -> Node:
+    """The same as a tree."""
+    return parse_page(report_file.read_text(encoding="utf-8"))

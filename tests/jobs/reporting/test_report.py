@@ -1,0 +1,211 @@
+"""The report is one accessible file whose numbers are those of SQL."""
+
+import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.cli import undertone
+from jobs.report import write_report
+from store.catalog import refresh_catalog
+from store.errors import InvalidInput, NotFound
+from store.opening import Store
+from store.query import run_query
+
+Node = Any
+"""As the fixtures give it: tag, attributes, children, all(), words()."""
+CHARTS = {"probes", "clusters", "directions"}
+
+
+def figures(page: Node) -> list[Node]:
+    return list(page.all("figure", class_="figure"))
+
+
+def texts(table: Node) -> list[list[str]]:
+    """The body of a table."""
+    (body,) = table.all("tbody")
+    return [[cell.text for cell in row.children] for row in body.all("tr")]
+
+
+def expected_cell(value: Any) -> str:
+    """What a reader should see of a value: written independently of the report."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return {True: "yes", False: "no"}[value]
+    if isinstance(value, str):
+        return value
+    return (f"{value:.3f}" if isinstance(value, float) else str(value)).replace("-", "−", 1)
+
+
+def sql_of(figure: Node) -> str:
+    (code,) = figure.all("code")
+    return str(code.text)
+
+
+def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, report_page: Node) -> None:
+    catalog = refresh_catalog(fitted_store)
+    compared = 0
+    for figure in figures(report_page):
+        answer = run_query(catalog, sql_of(figure))
+        (table,) = figure.all("table")
+        if list(table.all("th", scope="row")):
+            continue  # a matrix, compared below
+        shown = [name for name in answer.column_names if answer.column(name).null_count < len(answer)]
+        heads = [head.text for head in table.all("th", scope="col")]
+        assert heads == [name.replace("_", " ") for name in shown]
+        rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
+        assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
+        compared += 1
+    assert compared == 1 + 3 * 4 + 1, "overview; curves and classes per class concept; a curve for tempo"
+
+
+def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
+    (figure,) = [one for one in figures(report_page) if str(one.attributes["id"]).endswith("chord-confusion")]
+    answer = run_query(refresh_catalog(fitted_store), sql_of(figure)).to_pylist()
+    counts = {(row["actual"], row["predicted"]): row["clips"] for row in answer}
+    (table,) = figure.all("table")
+    classes = [head.text for head in table.all("th", scope="col")][1:]
+    assert classes == ["augmented", "diminished", "major", "minor"]
+    assert texts(table) == [[one, *(str(counts.get((one, two), 0)) for two in classes)] for one in classes]
+    assert sum(counts.values()) > 60
+
+
+def test_the_cosines_are_those_of_the_stored_vectors(fitted_store: Store, report_page: Node) -> None:
+    (figure,) = [one for one in figures(report_page) if str(one.attributes["id"]).endswith("cosines")]
+    sql = (
+        "SELECT concept || ': ' || positive AS name, vector FROM vectors "
+        "WHERE site = 'resid' AND layer = 5 AND method = 'diffmean'"
+    )
+    rows = run_query(refresh_catalog(fitted_store), sql).to_pylist()
+    vectors = {row["name"]: row["vector"] for row in rows}
+    (table,) = figure.all("table")
+    names = [head.text for head in table.all("th", scope="col")][1:]
+    assert names == sorted(vectors)
+    for name, *cosines in texts(table):
+        dots = [sum(a * b for a, b in zip(vectors[name], vectors[other], strict=True)) for other in names]
+        assert [float(cosine.replace("−", "-")) for cosine in cosines] == pytest.approx(dots, abs=6e-4)
+
+
+def test_the_chosen_layer_is_the_one_with_the_best_score(fitted_store: Store, report_page: Node) -> None:
+    sql = "FROM probes WHERE concept = 'style' AND layer IS NOT NULL ORDER BY accuracy DESC LIMIT 1"
+    (best,) = run_query(refresh_catalog(fitted_store), sql).to_pylist()
+    said = f"Best read at {best['site']} {best['layer']} ({best['loss']} probe, accuracy "
+    assert f"{said}{best['accuracy']:.3f})." in report_page.words()
+
+
+def test_every_curve_has_a_panel_per_site_with_every_layer(report_page: Node) -> None:
+    curves = [one for one in figures(report_page) if str(one.attributes["id"]).split("-")[-1] in CHARTS]
+    assert len(curves) == 10
+    for figure in curves:
+        assert [title.text for title in figure.all("h5", class_="panel-title")] == ["resid", "attn", "mlp"]
+        for svg in figure.all("svg"):
+            lines = [group for group in svg.all("g") if str(group.attributes["class"]).startswith("series")]
+            assert {len(list(line.all("circle"))) for line in lines} == {8}
+
+
+def test_every_drawing_has_words_and_a_table(report_page: Node) -> None:
+    drawings = list(report_page.all("svg"))
+    assert len(drawings) > 30
+    for svg in drawings:
+        assert svg.attributes["role"] == "img"
+        title, description = svg.children[:2]
+        assert (title.tag, description.tag) == ("title", "desc")
+        assert svg.attributes["aria-labelledby"] == title.attributes["id"]
+        assert svg.attributes["aria-describedby"] == description.attributes["id"]
+        assert title.text
+        assert len(description.text) > 20
+    for figure in figures(report_page):
+        assert len(list(figure.all("table"))) == 1
+        assert next(row.words() for row in figure.all("summary")).startswith("Numbers of:")
+
+
+def test_ids_are_unique_and_references_lead_somewhere(report_page: Node) -> None:
+    nodes = list(everything(report_page))
+    ids = [node.attributes["id"] for node in nodes if "id" in node.attributes]
+    assert len(ids) == len(set(ids)) > 60
+    for node in nodes:
+        href = node.attributes.get("href")
+        labels = str(node.attributes.get("aria-labelledby", "")).split()
+        for target in [str(href).removeprefix("#")] * bool(href) + labels:
+            assert target in ids
+
+
+def everything(node: Node) -> list[Node]:
+    return [found for child in node.children for found in (child, *everything(child))]
+
+
+def test_the_file_needs_no_other(report_file: Path, report_page: Node) -> None:
+    text = report_file.read_text(encoding="utf-8")
+    assert not re.search(r"https?://|@import|url\(|<script|<link|<iframe|<object|<embed|\son\w+=", text)
+    for node in everything(report_page):
+        assert str(node.attributes.get("href", "#")).startswith("#")
+        assert str(node.attributes.get("src", "data:")).startswith("data:")
+    (policy,) = report_page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    assert str(policy.attributes["content"]).startswith("default-src 'none'")
+
+
+def test_headings_go_down_one_step_at_a_time(report_page: Node) -> None:
+    levels = [int(node.tag[1]) for node in everything(report_page) if re.fullmatch(r"h\d", node.tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(following <= level + 1 for level, following in pairwise(levels))
+
+
+def test_what_scrolls_can_be_reached_by_keyboard(report_page: Node) -> None:
+    regions = [node for node in everything(report_page) if node.attributes.get("role") == "region"]
+    assert len(regions) >= len(figures(report_page))
+    assert all(region.attributes["tabindex"] == "0" and region.attributes["aria-label"] for region in regions)
+
+
+def test_the_head_tells_what_was_read(report_page: Node) -> None:
+    (facts,) = report_page.all("dl")
+    for fact in ("Run 3f2a9c10", "Model pocket", "Dataset songs", "Clips 40, 4 s each", "Layers 8 (0 to 7)"):
+        assert fact in facts.words()
+
+
+def test_a_store_without_results_says_what_to_run_next(unfitted_store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    with pytest.raises(
+        NotFound, match=r"Nothing was fitted .* undertone probe .*music\.store 3f2a9c10 --labels"
+    ):
+        write_report(unfitted_store.url, path)
+    assert not path.exists()
+
+
+def test_a_store_without_runs_says_so(tmp_path: Path) -> None:
+    from store.opening import open_store
+
+    open_store(tmp_path / "empty.store", create=True)
+    with pytest.raises(NotFound, match=r"no run to report yet.*undertone extract"):
+        write_report(str(tmp_path / "empty.store"), tmp_path / "report.html")
+
+
+def test_an_unknown_run_is_refused_with_the_choices(fitted_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match="3f2a9c10"):
+        write_report(fitted_store.url, tmp_path / "report.html", run="nonsense")
+
+
+def test_a_layer_can_be_chosen(
+    fitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]
+) -> None:
+    path = tmp_path / "report.html"
+    result = CliRunner().invoke(
+        undertone, ["report", fitted_store.url, "-o", str(path), "--run", "3f2a", "--layer", "attn:2"]
+    )
+    assert result.exit_code == 0, result.output
+    page = parse_page(path.read_text(encoding="utf-8"))
+    titles = [node.text for node in everything(page) if node.attributes.get("class") == "figure-title"]
+    assert "What is taken for what: chord at attn 2" in titles
+    assert "Cosines between the diffmean directions at attn 2" in titles
+
+
+def test_a_layer_that_is_not_there_is_refused_with_the_choices(fitted_store: Store, tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"resid:31 .* resid \(layers 0–7\)"):
+        write_report(fitted_store.url, tmp_path / "report.html", layer="resid:31")
+    with pytest.raises(InvalidInput, match="SITE:LAYER, for example resid:5"):
+        write_report(fitted_store.url, tmp_path / "report.html", layer="31")
