@@ -9,21 +9,12 @@ from analysis.charts.placement import spread
 from analysis.charts.scales import Frame, Scale, round_domain, ticks
 from analysis.charts.series import Ink
 from analysis.charts.svg import Point, drawing, element, hover, label, line, path, shortened, text_width
+from analysis.pareto import Trade, pareto_front
 
 WIDTH, HEIGHT = 460.0, 320.0
 TOP, BOTTOM, LEFT = 28.0, 40.0, 38.0
 LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 110.0, 12.0, 14.0
 INSET = 8.0
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """One setting: more of x and of y is better."""
-
-    x: float
-    y: float
-    name: str
-    """What varies along a path, for example "α 0.4"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +26,6 @@ class TradePath:
     ink: Ink = "first"
 
 
-def pareto_front(trades: Sequence[Trade]) -> list[Trade]:
-    """The settings that no other beats in one respect without losing in the other, by ascending x."""
-    front: list[Trade] = []
-    for trade in sorted(trades, key=lambda one: (-one.x, -one.y)):
-        if not front or trade.y > front[-1].y:
-            front.append(trade)
-    return front[::-1]
-
-
 def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name: str, y_name: str) -> str:
     """Draws the paths and their common Pareto front as inline SVG whose ids begin with `name`."""
     every = [trade for one in paths for trade in one.trades]
@@ -52,6 +34,7 @@ def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name
     drawn = horizontal_grid(frame, ticks(frame.y.low, frame.y.high))
     drawn += vertical_grid(frame, ticks(frame.x.low, frame.x.high)) + names(frame, x=x_name, y=y_name)
     drawn.append(element("path", d=path(_stairs(frame, front)), class_="front"))
+    drawn += [bar for one in paths for trade in one.trades for bar in _intervals(frame, trade, one.ink)]
     drawn += [_path(frame, one) for one in paths]
     drawn += _labels(frame, paths)
     return drawing(
@@ -61,8 +44,8 @@ def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name
 
 def _frame(paths: Sequence[TradePath], every: Sequence[Trade]) -> Frame:
     room = min(LABEL_WIDTH, max((text_width(one.name) for one in paths), default=0.0)) + LABEL_GAP
-    x_low, x_high = round_domain(trade.x for trade in every)
-    y_low, y_high = round_domain(trade.y for trade in every)
+    x_low, x_high = round_domain(x for trade in every for x in (trade.x, *(trade.x_interval or ())))
+    y_low, y_high = round_domain(y for trade in every for y in (trade.y, *(trade.y_interval or ())))
     return Frame(
         x=Scale(x_low, x_high, LEFT + INSET, WIDTH - room - INSET),
         y=Scale(y_low, y_high, HEIGHT - BOTTOM, TOP),
@@ -76,6 +59,18 @@ def _stairs(frame: Frame, front: Sequence[Trade]) -> list[Point]:
         corners.append(frame.point(here.x, here.y))
         corners.append((frame.x(here.x), frame.y(following.y) if following else frame.y.start))
     return corners
+
+
+def _intervals(frame: Frame, trade: Trade, ink: Ink) -> list[Element]:
+    """A cross of the two intervals, where they are known."""
+    bars = []
+    if trade.x_interval:
+        low, high = trade.x_interval
+        bars.append(line(frame.point(low, trade.y), frame.point(high, trade.y), f"interval {ink}"))
+    if trade.y_interval:
+        low, high = trade.y_interval
+        bars.append(line(frame.point(trade.x, low), frame.point(trade.x, high), f"interval {ink}"))
+    return bars
 
 
 def _path(frame: Frame, trades: TradePath) -> Element:

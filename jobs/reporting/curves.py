@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from analysis.charts.lines import LineChart, line_chart, shared_domain
+from analysis.charts.lines import LineChart
 from analysis.charts.series import Ink, Level, Series
 from jobs.reporting.answers import Answers, Row, by_array
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.small_multiples import small_multiples
 from jobs.reporting.subjects import Subject
 
 LOSS_NAMES = {"mse": "MSE probe", "logistic": "logistic probe", "logistic_ovr": "one vs rest"}
@@ -92,17 +93,15 @@ def direction_curves(answers: Answers, subject: Subject) -> Figure | None:
 
 
 def _panels(charts: Mapping[tuple[str, str], LineChart], subject: Subject, kind: str) -> tuple[Panel, ...]:
-    """One drawing per array, all with the same y axis."""
-    domain = shared_domain(list(charts.values()), floor=FLOOR)
+    """A panel per array; in the one with the chosen layer that layer is marked."""
     reductions = {reduction for _, reduction in charts}
-    panels = []
+    named = {}
     for (site, reduction), chart in charts.items():
-        title = site if len(reductions) == 1 else f"{site} · {reduction}"
         chosen = (site, reduction) == (subject.place.site, subject.place.reduction)
-        drawn = replace(chart, domain=domain, mark=subject.place.layer if chosen else None)
-        name = anchor(subject.run_id, subject.title, kind, site, reduction)
-        panels.append(Panel(line_chart(name, f"{subject.title}, {title}: {chart.y_name}", drawn), title))
-    return tuple(panels)
+        panel = site if len(reductions) == 1 else f"{site} · {reduction}"
+        named[panel] = replace(chart, mark=subject.place.layer) if chosen else chart
+    name = anchor(subject.run_id, subject.title, kind)
+    return small_multiples(name, f"{subject.title} by layer", named, floor=FLOOR)
 
 
 def _probe_chart(rows: Sequence[Row], subject: Subject) -> LineChart:

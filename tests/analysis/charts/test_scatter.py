@@ -1,29 +1,16 @@
-"""The Pareto front holds just what nothing beats, and the trade-off chart draws it."""
+"""The trade-off chart draws settings where its axes say, and the front of those that nothing beats."""
 
 import re
 from collections.abc import Callable
 from xml.etree.ElementTree import Element
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from analysis.charts.scatter import Trade, TradePath, pareto_front, trade_off_chart
+from analysis.charts.scatter import TradePath, trade_off_chart
+from analysis.pareto import Trade
 
 Parse = Callable[[str], Element]
 Read = Callable[[Element, str], Callable[[float], float]]
-coordinates = st.integers(0, 9).map(float)
-
-
-@given(st.lists(st.tuples(coordinates, coordinates)))
-def test_the_front_is_what_no_other_setting_beats(places: list[tuple[float, float]]) -> None:
-    trades = [Trade(x, y, str(n)) for n, (x, y) in enumerate(places)]
-    unbeaten = {
-        (x, y) for x, y in places if not any(a >= x and b >= y and (a, b) != (x, y) for a, b in places)
-    }
-    front = pareto_front(trades)
-    assert {(trade.x, trade.y) for trade in front} == unbeaten
-    assert [trade.x for trade in front] == sorted(trade.x for trade in front)
 
 
 def test_settings_stand_where_the_axes_say_and_controls_make_no_front(parse: Parse, axis: Read) -> None:
@@ -46,3 +33,15 @@ def test_settings_stand_where_the_axes_say_and_controls_make_no_front(parse: Par
 
 def axis_bottom(drawing: Element) -> float:
     return max(float(line.attrib["y1"]) for line in drawing.iter("line") if line.get("class") == "grid")
+
+
+def test_intervals_are_crosses_through_their_setting(parse: Parse, axis: Read) -> None:
+    trade = Trade(0.5, 0.4, "α 0.2", x_interval=(0.3, 0.6), y_interval=(0.1, 0.8))
+    path = TradePath("diffmean", [trade])
+    drawing = parse(trade_off_chart("a", "Title", [path], x_name="preservation", y_name="transfer"))
+    x, y = axis(drawing, "x"), axis(drawing, "y")
+    wide, high = [line.attrib for line in drawing.iter("line") if line.get("class") == "interval first"]
+    assert [x(float(wide[end])) for end in ("x1", "x2")] == pytest.approx([0.3, 0.6], abs=0.01)
+    assert [y(float(wide[end])) for end in ("y1", "y2")] == pytest.approx([0.4, 0.4], abs=0.01)
+    assert [x(float(high[end])) for end in ("x1", "x2")] == pytest.approx([0.5, 0.5], abs=0.01)
+    assert [y(float(high[end])) for end in ("y1", "y2")] == pytest.approx([0.1, 0.8], abs=0.01)
