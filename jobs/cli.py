@@ -18,6 +18,7 @@ COMMANDS = {
     "probe": ("jobs.probe", "Fit linear probes for any labels on every layer of a run."),
     "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
     "generate": ("jobs.generate", "Generate music, steered along stored directions or not."),
+    "sweep": ("jobs.sweep", "Steer by every setting of a grid, and measure what it does."),
     "report": ("jobs.report", "Draw what was found in every layer, as one HTML file."),
     "vectors": ("jobs.vectors", "List, compare, export and import stored directions."),
     "evaluate": ("jobs.evaluate", "Score clips or generations with CLAP and the judge."),

@@ -1,0 +1,81 @@
+"""`undertone evaluate`: what CLAP and the judge hear in clips or generations, as rows that SQL can ask."""
+
+from typing import Any
+
+import click
+
+from jobs.options import address_option, engine_option, format_option, print_result, root_option
+
+
+@click.command()
+@click.argument("store")
+@click.option("--dataset", metavar="NAME", help="Score the clips of this dataset.")
+@click.option(
+    "--generations",
+    metavar="SELECT",
+    help='Score the generations that this query names, for example "SELECT generation_id FROM generations".',
+)
+@click.option(
+    "--prompts",
+    multiple=True,
+    metavar="CONCEPT=CLASS,…",
+    help="A set of prompts, for example style=rock,jazz or tempo=slow:slow music,fast:fast music, where the "
+    "words follow the class; or a .toml file with a table per concept. Can be given several times.",
+)
+@click.option(
+    "--template",
+    default="This is a sound of {}.",
+    show_default=True,
+    help='What the words of each class are put into; "{}" leaves them as they are.',
+)
+@click.option(
+    "--clap",
+    default="pocket",
+    show_default=True,
+    metavar="pocket|NAME|PATH",
+    help="pocket, a hub name such as laion/clap-htsat-unfused, a folder of transformers, or a .pt file of "
+    "laion-clap.",
+)
+@click.option(
+    "--judge",
+    is_flag=True,
+    help="Also store what the built-in judge hears in rendered music: style, instrument, drums, mode, tempo.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="auto takes a GPU where there is one.",
+)
+@engine_option
+@address_option
+@click.option("--workers", type=int, help="Processes that hold a model; one per GPU or CPU core by default.")
+@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
+@click.option(
+    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
+)
+@root_option
+@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@format_option
+def evaluate(format_: str, **values: Any) -> int:
+    """Score clips or generations with zero-shot CLAP: a softmax over the prompts of each set.
+
+    Audio is heard once per CLAP. Its embeddings are kept (view embeddings), so that further prompts need no
+    audio, and an evaluation that was stopped goes on where it was. Scores go to the view evaluations, one row
+    per item, class and measure: probability and cosine.
+
+    \b
+    Examples:
+      undertone evaluate music.store --dataset songs --prompts style=rock,jazz,classical,electronic
+      undertone evaluate music.store --generations "SELECT generation_id FROM generations WHERE steered" \\
+        --prompts style=rock,jazz --prompts "instrument=flute:a flute,piano:a piano" --judge
+      undertone evaluate music.store --dataset songs --prompts prompts.toml --clap laion/clap-htsat-unfused
+    """
+    from jobs.evaluation.options import EvaluateOptions
+    from jobs.evaluation.running import run_evaluation
+
+    summary = run_evaluation(EvaluateOptions(**values))
+    print_result(summary, format_)
+    parts = (summary.get("judge", {}), summary.get("embeddings", {}))
+    return 1 if any(part.get("failed") for part in parts) else 0

@@ -1,0 +1,1 @@
+"""The parts of `undertone evaluate`: what is heard, by whom, and the scores that follow."""

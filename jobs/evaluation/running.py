@@ -1,0 +1,96 @@
+"""One evaluation: hear what has not been heard, score the prompts, sum up."""
+
+from typing import Any
+
+import numpy as np
+
+from jobs.evaluation.hearing import Hearing, hear_items
+from jobs.evaluation.items import Items, clips_of, generations_of
+from jobs.evaluation.options import EvaluateOptions
+from jobs.evaluation.prompts import PromptSet, parse_prompts
+from jobs.evaluation.scoring import PromptScores, score_prompts
+from pipelines.clap import load_clap
+from store import Store, open_store
+
+
+def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
+    """Embeds, judges and scores; returns a summary as JSON values.
+
+    Raises:
+        UndertoneError: an option is not legal, or the work cannot go on; what was heard stays stored.
+    """
+    prompt_sets = parse_prompts(options.prompts, options.template)
+    store = open_store(options.store)
+    items = _items(store, options)
+    store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
+    summary: dict[str, Any] = {"items": len(items.members)}
+    if options.judge:
+        summary["judge"] = _told(_judge(store, items, options))
+    if prompt_sets:
+        summary |= _with_clap(store, items, prompt_sets, options)
+    return summary
+
+
+def _items(store: Store, options: EvaluateOptions) -> Items:
+    if options.dataset is not None:
+        return clips_of(store, options.dataset)
+    assert options.generations is not None
+    return generations_of(store, options.generations)
+
+
+def _judge(store: Store, items: Items, options: EvaluateOptions) -> Hearing:
+    from pipelines.pocket.judge import load_judge
+
+    return hear_items(store, items, "judge", load_judge().fingerprint, options)
+
+
+def _with_clap(
+    store: Store, items: Items, prompt_sets: list[PromptSet], options: EvaluateOptions
+) -> dict[str, Any]:
+    clap = load_clap(options.clap)
+    hearing = hear_items(store, items, f"clap:{options.clap}", clap.info.fingerprint, options)
+    scored = score_prompts(store, items, prompt_sets, clap)
+    return {
+        "clap": f"{clap.info.name} {clap.info.fingerprint}",
+        "embeddings": _told(hearing),
+        "mean_probability": {result.prompts.concept: _means(result) for result in scored},
+        **_accuracies(store, items, scored),
+    }
+
+
+def _told(hearing: Hearing) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "stored_before": hearing.stored_before,
+        "heard": hearing.heard,
+        "failed": len(hearing.failures),
+        "seconds": hearing.seconds,
+    }
+    if hearing.failures:
+        first = hearing.failures[0]
+        told["first_failure"] = f"{first.item}: {first.message}"
+    return told
+
+
+def _means(result: PromptScores) -> dict[str, float]:
+    means = result.probabilities.mean(axis=0)
+    return {name: round(float(mean), 3) for name, mean in zip(result.prompts.texts, means, strict=True)}
+
+
+def _accuracies(store: Store, items: Items, scored: list[PromptScores]) -> dict[str, Any]:
+    """Share of clips whose likeliest class is their label, for concepts that are labels of the dataset."""
+    if items.dataset is None:
+        return {}
+    labels = {clip.clip_id: clip.labels for clip in store.dataset(items.dataset).clips()}
+    found: dict[str, float] = {}
+    for result in scored:
+        names = list(result.prompts.texts)
+        best = [names[place] for place in result.probabilities.argmax(axis=1)]
+        actual = [labels[item_id].get(result.prompts.concept) for item_id in result.item_ids]
+        known = [
+            (guess, str(label)) for guess, label in zip(best, actual, strict=True) if str(label) in names
+        ]
+        if known:
+            found[result.prompts.concept] = round(
+                float(np.mean([guess == label for guess, label in known])), 3
+            )
+    return {"accuracy": found} if found else {}

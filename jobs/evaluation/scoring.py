@@ -1,0 +1,78 @@
+"""Zero-shot scores: stored audio embeddings against the texts of a set of prompts, without any audio."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.evaluation.items import Items
+from jobs.evaluation.prompts import PromptSet
+from jobs.evaluation.records import EVALUATIONS, evaluations_table, item_columns, now, scores
+from jobs.evaluation.stored import read_embeddings
+from jobs.fitting.results import write_results
+from pipelines.clap import ClapModel, cosines, zero_shot
+from store.opening import Store
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScores:
+    """How probable each class of a concept is for each of n items."""
+
+    prompts: PromptSet
+    item_ids: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    """(n, C), classes in the order of the prompts."""
+
+
+def score_prompts(
+    store: Store, items: Items, prompt_sets: Sequence[PromptSet], clap: ClapModel
+) -> list[PromptScores]:
+    """Scores the items that have a stored embedding, and writes one part of results/evaluations per set.
+
+    Raises:
+        MissingRows: none of the items has an embedding of this CLAP.
+    """
+    places, embeddings = read_embeddings(store, items, clap.info.fingerprint)
+    heard = Items(items.dataset, tuple(items.members[place] for place in places))
+    return [_score(store, heard, embeddings, prompts, clap) for prompts in prompt_sets]
+
+
+def _score(
+    store: Store, items: Items, embeddings: NDArray[np.float32], prompts: PromptSet, clap: ClapModel
+) -> PromptScores:
+    texts = clap.embed_text(list(prompts.texts.values()))
+    measures = {
+        "probability": zero_shot(embeddings, texts, clap.info.scale),
+        "cosine": cosines(embeddings, texts),
+    }
+    specification = {
+        "scorer": "clap",
+        "version": clap.info.fingerprint,
+        "concept": prompts.concept,
+        "texts": dict(prompts.texts),
+        "items": sorted((item.item_id, item.sha256) for item in items.members),
+    }
+    write_results(store, EVALUATIONS, specification, _rows(items, prompts, measures, clap))
+    return PromptScores(prompts, tuple(items.ids), measures["probability"])
+
+
+def _rows(
+    items: Items, prompts: PromptSet, measures: dict[str, NDArray[np.float64]], clap: ClapModel
+) -> pa.Table:
+    columns = [item_columns(item.planned, items.dataset) for item in items.members]
+    common = {
+        "scorer": "clap",
+        "scorer_name": clap.info.name,
+        "scorer_version": clap.info.fingerprint,
+        "concept": prompts.concept,
+        "created_at": now(),
+    }
+    return evaluations_table(
+        [
+            row
+            for measure, values in measures.items()
+            for row in scores(columns, values, prompts.texts, measure=measure, **common)
+        ]
+    )

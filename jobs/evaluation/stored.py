@@ -1,0 +1,66 @@
+"""What is stored of items: which were heard by whom, and their embeddings."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.evaluation.items import Items
+from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
+from store.catalog import refresh_catalog
+from store.errors import MissingRows
+from store.opening import Store
+from store.query import run_query
+
+# Versions are fingerprints: hexadecimal digits, which need no quoting.
+
+
+def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
+    """(item_id, checksum) of every item that a listener has heard."""
+    if listener == "judge":
+        found = _ask(
+            store, EVALUATIONS, "item_id, sha256", f"scorer = 'judge' AND scorer_version = '{version}'"
+        )
+    else:
+        found = _ask(store, EMBEDDINGS, "item_id, sha256", f"clap_fingerprint = '{version}'")
+    checksums = [checksum or "" for checksum in found["sha256"].to_pylist()]
+    return set(zip(found["item_id"].to_pylist(), checksums, strict=True))
+
+
+def read_embeddings(store: Store, items: Items, fingerprint: str) -> tuple[list[int], NDArray[np.float32]]:
+    """The stored embeddings of items.
+
+    Returns:
+        Places of the items that have one, and the embeddings (n, E) in that order.
+
+    Raises:
+        MissingRows: none of them has.
+    """
+    found = _ask(store, EMBEDDINGS, "item_id, sha256, embedding", f"clap_fingerprint = '{fingerprint}'")
+    keys = zip(found["item_id"].to_pylist(), found["sha256"].to_pylist(), strict=True)
+    rows = {(item_id, checksum or ""): row for row, (item_id, checksum) in enumerate(keys)}
+    places = [place for place, item in enumerate(items.members) if (item.item_id, item.sha256) in rows]
+    if not places:
+        raise MissingRows(
+            "None of these items has a stored embedding of this CLAP; `undertone evaluate` makes them."
+        )
+    chosen = [rows[items.members[place].item_id, items.members[place].sha256] for place in places]
+    vectors = found["embedding"].combine_chunks().take(pa.array(chosen))
+    return places, vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(
+        len(chosen), -1
+    )
+
+
+def missing_of(items: Items, places: Sequence[int]) -> int:
+    """How many items are not among these places."""
+    return len(items.members) - len(places)
+
+
+def _ask(store: Store, view: str, columns: str, condition: str) -> pa.Table:
+    """Rows of a view of results, none where nothing of the kind was ever stored."""
+    catalog = refresh_catalog(store)
+    exists = f"SELECT count(*) AS n FROM duckdb_views() WHERE view_name = '{view}'"  # noqa: S608
+    if not run_query(catalog, exists)["n"][0].as_py():
+        return pa.table({name: pa.array([], pa.string()) for name in columns.split(", ")})
+    return run_query(catalog, f"SELECT {columns} FROM {view} WHERE {condition}", timeout_seconds=None)  # noqa: S608

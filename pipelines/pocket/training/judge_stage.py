@@ -1,0 +1,159 @@
+"""Trains the judge, on clips that no other model has heard."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from pipelines.pocket.judge_network import (
+    MEL_BINS,
+    SAMPLE_RATE,
+    TEMPOS_BPM,
+    WINDOW_SAMPLES,
+    JudgeNetwork,
+    rhythm,
+)
+from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips, Samples
+from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
+from pipelines.pocket.training.spectrum_augmentation import augment
+
+CONCEPTS = ("style", "instrument", "drums", "mode")
+TEMPO_BLUR_BPM = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeSettings:
+    """How it is trained."""
+
+    steps: int = 2_000
+    batch_clips: int = 48
+    learning_rate: float = 2e-3
+    seed: int = 2
+    tell: Tell = silent
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFeatures:
+    """What the judge hears of N clips."""
+
+    spectra: NDArray[np.float16]
+    """(N, frames, mel bins) in dB."""
+    rhythms: NDArray[np.float16]
+    """(N, bands, lags)."""
+
+
+def train_judge(
+    clips: LabelledClips, versions: Sequence[JudgeFeatures], folder: Path, settings: JudgeSettings
+) -> JudgeNetwork:
+    """Trains, or goes on where the checkpoint in `folder` ends.
+
+    Args:
+        clips: what is known of N clips.
+        versions: how they sound: as rendered, as the codec gives them back, or the first of them only. Every
+            example draws one.
+        folder: of checkpoint and loss curve.
+        settings: steps, rate, seed.
+    """
+    torch.manual_seed(settings.seed)
+    network = new_network()
+    labels = {concept: torch.from_numpy(clips.codes[concept]) for concept in CONCEPTS}
+    tempos = tempo_targets(clips.tempo_bpm)
+    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
+    stage = Stage(
+        "judge",
+        folder,
+        settings.steps,
+        parts={"network": network},
+        optimizers={"optimizer": optimizer},
+        learning_rate=settings.learning_rate,
+        tell=settings.tell,
+    )
+    if stage.resume():
+        return network.eval()
+
+    def step(number: int) -> Losses:
+        generator = step_generator(settings.seed, "judge", number)
+        rows = generator.choice(len(clips), settings.batch_clips, replace=False)
+        heard = _draw(versions, rows, generator)
+        spectra = torch.from_numpy(np.stack([each[0] for each in heard])).float()
+        rhythms = torch.from_numpy(np.stack([each[1] for each in heard])).float()
+        noise = torch.Generator().manual_seed(int(generator.integers(2**62)))
+        logits = network.train().classify(augment(spectra, noise))
+        losses = {
+            concept: functional.cross_entropy(logits[concept], labels[concept][rows]) for concept in CONCEPTS
+        }
+        losses["tempo"] = functional.cross_entropy(network.tempo_logits(rhythms), tempos[rows])
+        optimizer.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimizer.step()
+        return {name: loss.item() for name, loss in losses.items()}
+
+    stage.run(step)
+    return network.eval()
+
+
+def _draw(
+    versions: Sequence[JudgeFeatures], rows: NDArray[np.int64], generator: np.random.Generator
+) -> list[tuple[NDArray[np.float16], NDArray[np.float16]]]:
+    """Spectrum and rhythm of each clip in one of the versions that it has."""
+    drawn = generator.integers(len(versions), size=len(rows))
+    chosen = [
+        versions[version if row < len(versions[version].spectra) else 0]
+        for version, row in zip(drawn, rows, strict=True)
+    ]
+    return [(each.spectra[row], each.rhythms[row]) for each, row in zip(chosen, rows, strict=True)]
+
+
+def new_network() -> JudgeNetwork:
+    """A network with random weights that knows its mel filters."""
+    from transformers.audio_utils import mel_filter_bank
+
+    network = JudgeNetwork({concept: len(CLASSES[concept]) for concept in CONCEPTS})
+    filters = mel_filter_bank(
+        num_frequency_bins=WINDOW_SAMPLES // 2 + 1,
+        num_mel_filters=MEL_BINS,
+        min_frequency=40,
+        max_frequency=SAMPLE_RATE / 2,
+        sampling_rate=SAMPLE_RATE,
+        norm="slaney",
+        mel_scale="slaney",
+    )
+    network.filters = torch.from_numpy(filters).float()
+    return network
+
+
+def judge_features(audio: Samples, count: int, *, block: int = 64) -> JudgeFeatures:
+    """What the judge hears of clips 0 … count − 1, which `audio` gives as (B, samples)."""
+    network = new_network()
+    spectra, rhythms = [], []
+    with torch.inference_mode():
+        for first in range(0, count, block):
+            samples = torch.from_numpy(audio(slice(first, min(first + block, count))))
+            spectra.append(network.spectra(samples).half().numpy())
+            rhythms.append(rhythm(samples).half().numpy())
+    return JudgeFeatures(np.concatenate(spectra), np.concatenate(rhythms))
+
+
+def tempo_targets(tempo_bpm: NDArray[np.float64]) -> torch.Tensor:
+    """Distributions over `TEMPOS_BPM`, (N, tempos): a narrow Gaussian, so that a near miss costs little."""
+    distance = torch.from_numpy(tempo_bpm).unsqueeze(1) - TEMPOS_BPM
+    return (-0.5 * (distance / TEMPO_BLUR_BPM).square()).softmax(1).float()
+
+
+def save_judge(path: Path, network: JudgeNetwork, temperatures: Mapping[str, float]) -> None:
+    """Writes the file that `load_judge` reads; matrices in float16."""
+    from safetensors.torch import save_file
+
+    network.temperatures = torch.tensor([temperatures[concept] for concept in CONCEPTS])
+    exact = ("filters",)
+    state = {
+        name: (tensor.half() if tensor.ndim > 1 and name not in exact else tensor).contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    classes = {concept: list(CLASSES[concept]) for concept in CONCEPTS}
+    save_file(state, path, metadata={"classes": json.dumps(classes)})
