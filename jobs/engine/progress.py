@@ -22,6 +22,8 @@ class Tally:
     clips_before: int
     """Committed by earlier processes."""
     clip_seconds: float
+    what: str = "clips"
+    """What is counted, in the plural: "clips", "generations"."""
     clips: int = 0
     failed: int = 0
     given_up: int = 0
@@ -73,10 +75,10 @@ class Tally:
         rate = self.clips / working if self.clips else 0.0
         left = self.clips_total - self.clips_before - self.clips
         return {
-            "clips": self.clips_before + self.clips,
-            "clips_total": self.clips_total,
+            self.what: self.clips_before + self.clips,
+            f"{self.what}_total": self.clips_total,
             "failed": self.failed + self.given_up,
-            "clips_per_second": round(rate, 2),
+            f"{self.what}_per_second": round(rate, 2),
             "times_real_time": round(rate * self.clip_seconds, 1),
             "megabytes_per_second": round(self.bytes_written / working / 1e6, 2),
             "stages": self.pressure(),
@@ -123,7 +125,7 @@ class ProgressReport:
     def update(self, *, force: bool = False) -> None:
         """Show the present state; off a terminal at most every five seconds unless forced."""
         if self._live is not None:
-            self._live.update(describe(self._title, self._tally.snapshot()))
+            self._live.update(describe(self._title, self._tally.snapshot(), what=self._tally.what))
             return
         now = time.monotonic()
         if force or now - self._reported >= REPORT_EVERY_SECONDS:
@@ -139,14 +141,15 @@ class ProgressReport:
             print(json.dumps({"event": name, "job": self._title, **values}), file=self._stream, flush=True)
 
 
-def describe(title: str, state: Mapping[str, Any]) -> str:
+def describe(title: str, state: Mapping[str, Any], *, what: str = "clips") -> str:
     """One line for people."""
-    if not state["workers"] and not state["clips_per_second"]:
+    rate = state[f"{what}_per_second"]
+    if not state["workers"] and not rate:
         return f"{title}  loading the model … {clock(state['elapsed_seconds'])}"
     stages: Mapping[str, float] = state["stages"]
     parts = [
-        f"{title}  {state['clips']:,}/{state['clips_total']:,} clips",
-        f"{state['clips_per_second']:.1f}/s",
+        f"{title}  {state[what]:,}/{state[f'{what}_total']:,} {what}",
+        f"{rate:.1f}/s",
         f"{state['times_real_time']:.0f}× real time",
         f"{state['megabytes_per_second']:.1f} MB/s",
         f"{state['workers']} worker{'' if state['workers'] == 1 else 's'}",

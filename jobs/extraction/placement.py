@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable
+from typing import Protocol
 
 from jobs.engine.ray_pool import Resources
 from jobs.engine.ray_session import actors_that_fit
-from jobs.extraction.options import ExtractOptions
 from store.errors import InvalidInput
 from store.records import ModelInfo
 
@@ -15,7 +15,24 @@ WORKER_BYTES = 1_000_000_000
 """Interpreter, torch and the units in flight."""
 
 
-def worker_resources(options: ExtractOptions, model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
+class WorkerOptions(Protocol):
+    """What a user says of workers that hold a model."""
+
+    @property
+    def engine(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def device(self) -> str: ...
+    @property
+    def workers(self) -> int | None: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def gpus_per_worker(self) -> float: ...
+
+
+def worker_resources(options: WorkerOptions, model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
     """Resources of one worker, and a function that says how many workers the machines hold now.
 
     Where a node declares GPUs, a worker takes a GPU (or the share asked for); elsewhere one CPU core per
@@ -36,7 +53,7 @@ def worker_resources(options: ExtractOptions, model: ModelInfo) -> tuple[Resourc
     return resources, wanted
 
 
-def refuse_missing_gpu(options: ExtractOptions) -> None:
+def refuse_missing_gpu(options: WorkerOptions) -> None:
     """A private Ray never gets a GPU later, so waiting for one would be for ever.
 
     Raises:
@@ -49,7 +66,7 @@ def refuse_missing_gpu(options: ExtractOptions) -> None:
         )
 
 
-def local_workers(options: ExtractOptions, model: ModelInfo) -> int:
+def local_workers(options: WorkerOptions, model: ModelInfo) -> int:
     """Workers that an extraction on this machine alone would get."""
     import torch
 

@@ -1,0 +1,86 @@
+"""`undertone sweep`: a grid of ways to steer → generations → scores → effects with intervals and controls."""
+
+from typing import Any
+
+import click
+
+from jobs.options import address_option, engine_option, format_option, print_result, root_option
+
+
+@click.command()
+@click.argument("store")
+@click.argument("sweep")
+@click.option("--run", default="", help="Run whose directions steer; needed where the store has several.")
+@click.option(
+    "--scorers",
+    default="all",
+    show_default=True,
+    help="all, or from descriptors, similarity, features, judge, clap.",
+)
+@click.option(
+    "--clap",
+    default="pocket",
+    show_default=True,
+    metavar="pocket|NAME|PATH",
+    help="The CLAP that scores, as in `undertone evaluate`.",
+)
+@click.option("--batch", default=32, show_default=True, help="Generations per pass; never changes a sound.")
+@click.option("--unit", default=64, show_default=True, help="Generations per commit: what a crash can cost.")
+@click.option(
+    "--dtype",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="Of the language model.",
+)
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="auto takes a GPU where there is one.",
+)
+@engine_option
+@address_option
+@click.option("--workers", type=int, help="Processes that hold a model; one per GPU or CPU core by default.")
+@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
+@click.option(
+    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
+)
+@root_option
+@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@click.option("--dry-run", is_flag=True, help="Print settings, generations and time, and stop.")
+@click.option("--show", is_flag=True, help="Print the file of the sweep, to copy and change, and stop.")
+@format_option
+def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
+    """Steer by every setting of a grid and measure what it does, beside its controls.
+
+    SWEEP is a TOML file, or the name of a sweep that comes with Undertone: layer-ablation, losses, sites,
+    strength, fusion, interference. Every setting is compared with its unsteered twin, with random directions
+    and with the target's prompt. Results are in the views effects and sweep_generations.
+
+    Running the same command again resumes; a changed file computes only what is new.
+
+    \b
+    Examples:
+      undertone sweep music.store layer-ablation --dry-run
+      undertone sweep music.store layer-ablation --show > mine.toml
+      undertone sweep music.store mine.toml --run songs-pocket --scorers descriptors,features
+      undertone sql music.store "SELECT layer, value, low, high, random FROM effects
+        WHERE metric = 'transfer' AND part = 'report' AND scorer = 'clap'"
+    """
+    from jobs.sweeping.configuration import find_sweep
+    from jobs.sweeping.options import SweepOptions
+
+    options = SweepOptions(**values)
+    if show:
+        click.echo(find_sweep(options.sweep).read_text(encoding="utf-8"), nl=False)
+        return 0
+    from jobs.sweeping.sweeping import describe_sweep, run_sweep
+
+    if dry_run:
+        print_result(describe_sweep(options), format_)
+        return 0
+    summary = run_sweep(options)
+    print_result(summary, format_)
+    return 0 if summary["complete"] else 1

@@ -1,0 +1,1 @@
+"""The parts of `undertone sweep`: grid, plan, generation, scores, effects."""

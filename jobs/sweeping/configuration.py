@@ -1,0 +1,228 @@
+"""What a sweep is: a TOML file with concepts, prompts and a grid, checked whole before anything is done."""
+
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar
+
+from analysis.directions import METHODS
+from pipelines.clap import TEMPLATE
+from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
+from pipelines.schedules import parse_schedule
+from store.errors import InvalidInput, NotFound
+from store.records import SITES
+
+SHIPPED = Path(__file__).with_name("sweeps")
+CLASS = "{class}"
+Record = TypeVar("Record")
+
+_LEGAL: Mapping[str, tuple[str, ...]] = {
+    "methods": METHODS,
+    "sites": SITES,
+    "alphas": (),
+    "kinds": KINDS,
+    "scalings": SCALINGS,
+    "schedules": (),
+    "rows": STEERED_ROWS,
+}
+"""What a grid combines, and what may stand there; nothing: it is checked otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class SteeredConcept:
+    """One `[[concepts]]` of a sweep: what is steered from which class to which."""
+
+    name: str
+    """Label column, as in the view `clips`."""
+    pairs: tuple[str, ...] = ("all",)
+    """"SOURCE:TARGET", or "SOURCE:TARGET+TARGET" to steer to two at once; "all" is every ordered pair."""
+    texts: tuple[str, ...] = (CLASS + " music",)
+    """Prompts, with the class in braces: the source's unsteered and steered, the target's for the control."""
+    labels: str = ""
+    """Label query; by default the column of that name, of the run's dataset."""
+
+    def __post_init__(self) -> None:
+        if not self.pairs or not self.texts:
+            raise InvalidInput(f"Concept {self.name!r} needs at least one pair and one text.")
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`[grid]`: the settings, every combination of which is one."""
+
+    methods: tuple[str, ...] = ("diffmean",)
+    strengths: tuple[float, ...] = ()
+    """Penalties of mse and logistic; none: the one chosen on held-out folds."""
+    sites: tuple[str, ...] = ("resid",)
+    layers: tuple[tuple[int, ...], ...] = ()
+    """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
+    alphas: tuple[float, ...] = (0.5,)
+    kinds: tuple[str, ...] = ("interpolate",)
+    scalings: tuple[str, ...] = ("norm",)
+    schedules: tuple[str, ...] = ("constant",)
+    rows: tuple[str, ...] = ("conditional",)
+
+    def __post_init__(self) -> None:
+        for name, legal in _LEGAL.items():
+            chosen = getattr(self, name)
+            if not chosen:
+                raise InvalidInput(f"[grid] {name} is empty: give at least one, or leave the line out.")
+            if unknown := [one for one in chosen if legal and one not in legal]:
+                raise InvalidInput(
+                    f"[grid] {name}: there is no {unknown[0]!r}; choose from {', '.join(legal)}."
+                )
+        if not all(math.isfinite(alpha) and alpha != -1 for alpha in self.alphas):
+            raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
+        for schedule in self.schedules:
+            parse_schedule(schedule)
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingValues:
+    """`[sampling]`: how tokens are chosen; the defaults are audiocraft's."""
+
+    guidance: float = 3.0
+    temperature: float = 1.0
+    top_k: int = 250
+    top_p: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """`[controls]`: what every setting is compared with, beside its unsteered twin."""
+
+    random: bool = True
+    """Random directions of the same length, site, layer and strength; another one for each random state."""
+    prompt: bool = True
+    """The target's prompt, unsteered."""
+
+
+@dataclass(frozen=True, slots=True)
+class SweepConfiguration:
+    """A sweep as its file says it."""
+
+    name: str
+    concepts: tuple[SteeredConcept, ...]
+    question: str = ""
+    seconds: float = 4.0
+    """Length of each generation."""
+    random_states: tuple[int, ...] = (0, 1, 2, 3)
+    grid: Grid = field(default_factory=Grid)
+    sampling: SamplingValues = field(default_factory=SamplingValues)
+    controls: Controls = field(default_factory=Controls)
+    clap_template: str = TEMPLATE
+    """What the name of a class is put into, at {}, before CLAP compares it with a sound."""
+    measure: tuple[str, ...] = ()
+    """Label columns whose classes are scored too, beside the steered ones: what else does steering change?"""
+
+    def __post_init__(self) -> None:
+        if not self.concepts:
+            raise InvalidInput('A sweep needs a concept: [[concepts]] with name = "style", for example.')
+        if not self.random_states or len(set(self.random_states)) < len(self.random_states):
+            raise InvalidInput(f"random_states {list(self.random_states)}: give one or more, all different.")
+        if "{}" not in self.clap_template:
+            raise InvalidInput(f"clap_template {self.clap_template!r} must hold {{}}, where the class goes.")
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise InvalidInput(f"seconds = {self.seconds}: a generation must have a length.")
+
+
+def shipped_sweeps() -> dict[str, Path]:
+    """The sweeps that come with Undertone, by name."""
+    return {path.stem.replace("_", "-"): path for path in sorted(SHIPPED.glob("*.toml"))}
+
+
+def find_sweep(name: str) -> Path:
+    """The file of a sweep: a path, or the name of one that comes with Undertone; raises `NotFound`."""
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path
+    shipped = shipped_sweeps()
+    if name in shipped:
+        return shipped[name]
+    near = get_close_matches(name, shipped, n=1)
+    hint = f" Did you mean {near[0]}?" if near else ""
+    raise NotFound(
+        f"There is no file {name!r}, and no sweep of that name comes with Undertone; these do: "
+        f"{', '.join(shipped)}.{hint}"
+    )
+
+
+def read_sweep(path: Path) -> SweepConfiguration:
+    """Read and check a sweep.
+
+    Raises:
+        InvalidInput: no TOML, an unknown key, or a value that is not legal; the message names it.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} is not TOML: {error}.") from error
+    return parse_sweep({"name": path.stem.replace("_", "-")} | document)
+
+
+def parse_sweep(document: Mapping[str, Any]) -> SweepConfiguration:
+    """A sweep from the content of its file; raises `InvalidInput`."""
+    values = dict(document)
+    concepts = values.pop("concepts", [])
+    if not isinstance(concepts, list) or not all(isinstance(one, dict) for one in concepts):
+        raise InvalidInput("Concepts are written as [[concepts]], with two brackets.")
+    values["concepts"] = tuple(_record(SteeredConcept, one, "[[concepts]]") for one in concepts)
+    for name, kind in (("grid", Grid), ("sampling", SamplingValues), ("controls", Controls)):
+        if name in values:
+            values[name] = _record(kind, _layers_as_lists(values[name]), f"[{name}]")
+    return _record(SweepConfiguration, values, "the sweep")
+
+
+def _layers_as_lists(table: Mapping[str, Any]) -> dict[str, Any]:
+    """`layers = "all"`, or numbers and lists of numbers, all as tuples."""
+    if not isinstance(table, Mapping):
+        raise InvalidInput(f"{table!r} should be a table of settings.")
+    values = dict(table)
+    layers = values.pop("layers", "all")
+    if layers == "all":
+        return values
+    try:
+        listed = [one if isinstance(one, list) else [one] for one in layers]
+        return values | {"layers": tuple(tuple(int(layer) for layer in one) for one in listed)}
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f'layers = {layers!r}: write "all", or numbers and lists, as in [0, 3, [2, 3]].'
+        ) from error
+
+
+def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
+    known: dict[str, Any] = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(known)):
+        raise InvalidInput(f"{where} has no {unknown[0]!r}; it knows {', '.join(known)}.")
+    try:
+        return kind(**{name: _typed(name, value, known[name], where) for name, value in values.items()})
+    except TypeError as error:
+        missing = [name for name in ("name", "concepts") if name in known and name not in values]
+        raise InvalidInput(f"{where} lacks {', '.join(missing) or error}.") from error
+
+
+def _typed(name: str, value: Any, wanted: Any, where: str) -> Any:
+    """The value as the field's type: lists become tuples, whole numbers may stand for others."""
+    if wanted in _LISTS:
+        element = _LISTS[wanted]
+        listed = [value] if isinstance(value, element) else value
+        if isinstance(listed, Sequence) and all(_is(one, element) for one in listed):
+            return tuple(element(one) for one in listed)
+    elif wanted is float and _is(value, float):
+        return float(value)
+    elif wanted not in (str, int, bool) or (isinstance(value, wanted) and _is(value, wanted)):
+        return value
+    raise InvalidInput(f"{where} {name} = {value!r} has the wrong type; look at a shipped sweep (--show).")
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether a TOML value may stand for the kind; true and false are no numbers."""
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+_LISTS: dict[Any, type] = {tuple[str, ...]: str, tuple[int, ...]: int, tuple[float, ...]: float}

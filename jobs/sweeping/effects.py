@@ -1,0 +1,210 @@
+"""Effects of a sweep: every metric of every setting with its interval, beside the same of its controls."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.paired_intervals import Estimate, crossed_interval
+from jobs.evaluation.records import now
+from jobs.fitting.results import code_version, digest_of, write_results
+from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
+from jobs.sweeping.metrics import METRICS, Metric, metrics_of
+from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.scores import Scores
+from jobs.sweeping.settings import Setting
+from store.opening import Store
+
+KIND = "effects"
+CHOOSERS = ("clap", "features", "judge")
+"""The first of these that scored chooses the setting of each pair."""
+CODE = (
+    "analysis.audio_distances",
+    "analysis.paired_intervals",
+    "analysis.transfer",
+    "jobs.sweeping.effects",
+    "jobs.sweeping.metrics",
+)
+
+Row = dict[str, Any]
+
+_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
+    "sweep": (_TEXT, "name of the sweep"),
+    "sweep_id": (_TEXT, "hash of its file and run"),
+    "run_id": (_TEXT, "run whose directions steer"),
+    "model": (_TEXT, "name of the model"),
+    "setting_id": (_TEXT, "hash of the setting; the same in all sweeps"),
+    "part": (_TEXT, "cells: all, choose (the half that settings are chosen on) or report (the other half)"),
+    "concept": (_TEXT, "label column that is steered"),
+    "source": (_TEXT, "class of the prompt"),
+    "target": (_TEXT, "class that it is steered to; several joined by +"),
+    "method": (_TEXT, "of the direction"),
+    "strength": (_NUMBER, "penalty that the grid names; NULL: chosen on held-out folds, or none"),
+    "site": (_TEXT, "where it is steered"),
+    "layer": (_COUNT, "the layer that is steered; NULL: several"),
+    "layers": (pa.list_(_COUNT), "the layers that are steered"),
+    "alpha": (_NUMBER, "strength of steering"),
+    "kind": (_TEXT, "interpolate, add or ablate"),
+    "scaling": (_TEXT, "norm, unit or norm_restored"),
+    "schedule": (_TEXT, "strength over time"),
+    "rows": (_TEXT, "rows steered under guidance: conditional or both"),
+    "cosine_to_mean_difference": (_NUMBER, "of the direction; the mean over layers and targets"),
+    "separability": (_NUMBER, "held-out d' of the direction; the mean over layers and targets"),
+    "scorer": (_TEXT, "who measured: clap, judge, features, descriptors, or chroma and onset similarity"),
+    "scorer_version": (_TEXT, "its name and version; NULL where the metric says it all"),
+    "metric": (_TEXT, "; ".join(f"{name}: {said}" for name, said in METRICS.items())),
+    "measured_concept": (_TEXT, "of metric change: the concept that is measured"),
+    "measured_class": (_TEXT, "of metric change: the class, or the descriptor, that is measured"),
+    "cells": (_COUNT, "generations: prompts x random states"),
+    "prompts": (_COUNT, "different prompts"),
+    "random_states": (_COUNT, "different random states"),
+    "value": (_NUMBER, "of the steered generations"),
+    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states"),
+    "high": (_NUMBER, "upper end"),
+    "random": (_NUMBER, "control: the same with random directions of the same length and place"),
+    "random_low": (_NUMBER, "lower end of its interval"),
+    "random_high": (_NUMBER, "upper end"),
+    "prompt": (_NUMBER, "control: the target's prompt, unsteered"),
+    "prompt_low": (_NUMBER, "lower end of its interval"),
+    "prompt_high": (_NUMBER, "upper end"),
+    "unsteered": (_NUMBER, "control: the unsteered twins"),
+    "over_random": (_NUMBER, "value minus random, draw by draw"),
+    "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
+    "over_random_high": (_NUMBER, "upper end"),
+    "chosen": (_FLAG, "whether the setting has the largest transfer of its pair on the choosing half"),
+    "chosen_by": (_TEXT, "scorer of that transfer"),
+    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
+}  # fmt: skip
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
+)
+
+
+def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
+    """Compute and write the effects of a sweep; returns the rows."""
+    rows = [row for design in designs_of(plan.members) for row in effects_of(design, plan, scores)]
+    content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
+    specification = {"sweep": plan.sweep_id, "rows": digest_of(content), "code": code_version(*CODE)}
+    write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))
+    return rows
+
+
+def effects_of(design: Design, plan: SweepPlan, scores: Scores) -> list[Row]:
+    """Every metric of every setting of a pair."""
+    metrics = metrics_of(design.pair, scores)
+    rows = [
+        _shared_columns(setting, plan) | row
+        for part in PARTS
+        for setting, row in _part_rows(design, metrics, part, scores)
+    ]
+    return _with_choice(rows)
+
+
+def _part_rows(
+    design: Design, metrics: Sequence[Metric], part: Part, scores: Scores
+) -> Iterator[tuple[Setting, Row]]:
+    twins = design.of("unsteered", None, part)
+    if twins is None:
+        return
+    asked = design.of("prompt", None, part)
+    for metric in metrics:
+        shared = {
+            "part": part,
+            "scorer": metric.scorer,
+            "scorer_version": scores.versions.get(metric.scorer),
+            "metric": metric.name,
+            "measured_concept": metric.measured_concept,
+            "measured_class": metric.measured_class,
+            "cells": twins.size,
+            "prompts": len(twins),
+            "random_states": twins.shape[1],
+            "unsteered": _number(metric.estimate(twins, twins).value),
+            **_interval("prompt", metric, asked, twins),
+        }
+        for setting in design.settings:
+            steered = design.of("steered", setting, part)
+            control = design.of("random", setting, part)
+            assert steered is not None
+            yield (
+                setting,
+                shared
+                | _interval("value", metric, steered, twins)
+                | _interval("random", metric, control, twins)
+                | _over(metric, steered, control, twins),
+            )
+
+
+def _interval(name: str, metric: Metric, ids: Ids | None, twins: Ids) -> Row:
+    """Columns NAME, NAME_low, NAME_high; of the value itself value, low, high."""
+    prefix = "" if name == "value" else f"{name}_"
+    if ids is None:
+        return {name: None, f"{prefix}low": None, f"{prefix}high": None}
+    return _columns(metric.estimate(ids, twins), name, prefix)
+
+
+def _over(metric: Metric, steered: Ids, control: Ids | None, twins: Ids) -> Row:
+    """The score of the steered minus that of the random control, in each draw."""
+    if metric.statistics is None or metric.score is None or control is None:
+        return {}
+    score, one, other = metric.score, metric.statistics(steered, twins), metric.statistics(control, twins)
+    both = np.concatenate([one, other])
+    estimate = crossed_interval(both, lambda means: score(means[: len(one)]) - score(means[len(one) :]))
+    return _columns(estimate, "over_random", "over_random_")
+
+
+def _columns(estimate: Estimate, name: str, prefix: str) -> Row:
+    low, high = _number(estimate.low), _number(estimate.high)
+    return {name: _number(estimate.value), f"{prefix}low": low, f"{prefix}high": high}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
+    pair = setting.pair
+    vectors = [
+        plan.directions.steered(setting, target, layer) for target in pair.targets for layer in setting.layers
+    ]
+    separabilities = [one.separability for one in vectors if one.separability is not None]
+    cosines = [one.cosine_to_mean_difference for one in vectors if one.cosine_to_mean_difference is not None]
+    return {
+        "sweep": plan.configuration.name,
+        "sweep_id": plan.sweep_id,
+        "run_id": plan.run_id,
+        "model": plan.model["name"],
+        "setting_id": setting.setting_id,
+        "concept": pair.concept,
+        "source": pair.source,
+        "target": pair.target,
+        "method": setting.method,
+        "strength": setting.strength,
+        "site": setting.site,
+        "layer": setting.layers[0] if len(setting.layers) == 1 else None,
+        "layers": list(setting.layers),
+        "alpha": setting.alpha,
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.schedule,
+        "rows": setting.rows,
+        "cosine_to_mean_difference": float(np.mean(cosines)) if cosines else None,
+        "separability": float(np.mean(separabilities)) if separabilities else None,
+        "created_at": now(),
+    }
+
+
+def _with_choice(rows: Sequence[Row]) -> list[Row]:
+    """Marks the setting with the largest transfer on the choosing half, by the first scorer that has one."""
+    for scorer in CHOOSERS:
+        transfers = {
+            row["setting_id"]: row["value"]
+            for row in rows
+            if (row["part"], row["scorer"], row["metric"]) == ("choose", scorer, "transfer")
+            and row["value"] is not None
+        }
+        if transfers:
+            best = max(transfers, key=transfers.__getitem__)
+            return [row | {"chosen": row["setting_id"] == best, "chosen_by": scorer} for row in rows]
+    return list(rows)

@@ -1,0 +1,59 @@
+"""What a sweep will cost, from one batch generated on this machine."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from jobs.extraction.placement import local_workers
+from jobs.extraction.planning import DTYPES
+from jobs.generation.specification import GenerationSpec
+from jobs.sweeping.options import SweepOptions
+from jobs.sweeping.planning import SweepPlan
+
+MEASURED_SECONDS = 1.0
+"""Length of the generations that are timed; time grows about with the length."""
+
+
+def estimated_seconds(
+    plan: SweepPlan, missing: Sequence[GenerationSpec], options: SweepOptions
+) -> dict[str, Any]:
+    """Workers, and seconds that generating will take; scores come on top."""
+    if not missing:
+        return {"workers": 0, "estimated_seconds": 0.0}
+    from pipelines.musicgen import describe_model
+
+    info = describe_model(plan.model_name)
+    each = _seconds_per_second(plan.model_name, missing, options)
+    workers = local_workers(options, info)
+    total = each * sum(spec.seconds for spec in missing) / workers
+    return {
+        "workers": workers,
+        "estimated_seconds": round(total, 1),
+        "estimated_from": f"a batch of {min(options.batch, len(missing))} generations of "
+        f"{MEASURED_SECONDS:g} s on this machine, unsteered; scores come on top",
+    }
+
+
+def _seconds_per_second(model_name: str, missing: Sequence[GenerationSpec], options: SweepOptions) -> float:
+    """Working time per second of audio, of one worker with a full batch."""
+    import torch
+
+    from jobs.generation.requests import request_of
+    from pipelines.generation import generate
+    from pipelines.musicgen import load_musicgen
+
+    device = options.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    threads = torch.get_num_threads()
+    torch.set_num_threads(options.threads)
+    try:
+        model = load_musicgen(model_name, device=device, dtype=DTYPES[options.dtype])
+        specs = [replace(spec.twin(), seconds=MEASURED_SECONDS, text="") for spec in missing[: options.batch]]
+        requests = [request_of(spec, {}) for spec in specs]
+        started = time.perf_counter()
+        generate(model, requests, batch_size=options.batch)
+        return (time.perf_counter() - started) / (len(requests) * MEASURED_SECONDS)
+    finally:
+        torch.set_num_threads(threads)

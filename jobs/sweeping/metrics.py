@@ -1,0 +1,161 @@
+"""What is measured of each setting: every metric a function of its generations and their unsteered twins."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.audio_distances import paired_kernel_distance
+from analysis.paired_intervals import Estimate, Score, crossed_draws, crossed_interval
+from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
+from jobs.sweeping.designs import Ids
+from jobs.sweeping.scores import Scores
+from jobs.sweeping.settings import Pair
+
+Floats = NDArray[np.floating[Any]]
+Statistics = Callable[[Ids, Ids], Floats]
+"""Generations and their twins → the numbers (m, P, S) that a score needs the means of."""
+
+METRICS: Mapping[str, str] = {
+    "target_probability": "mean P(target)",
+    "source_probability": "mean P(source)",
+    "transfer": "P(target) minus that of the unsteered twin (our definition)",
+    "retention": "mean P(source) over that of the unsteered twins (our definition)",
+    "fusion": "harmonic mean of the shares of two classes, 0.5 where both are equal (our definition)",
+    "balance": "(p1 + p2)(1 - |p1 - p2|) of two classes (our definition)",
+    "alignment": "cosine of sound and target text minus that of the twin",
+    "change": "P(measured_class), or a physical descriptor, minus that of the twin",
+    "similarity": "to the unsteered twin: 1 is all kept",
+    "kad": "damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none",
+}
+"""Name → what it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number per setting."""
+
+    scorer: str
+    name: str
+    estimate: Callable[[Ids, Ids], Estimate]
+    """From generations and twins (P, S)."""
+    statistics: Statistics | None = None
+    score: Score | None = None
+    """With these two, a metric can be compared between two sets of generations, draw by draw."""
+    measured_concept: str | None = None
+    measured_class: str | None = None
+
+
+def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
+    """Every metric of a pair that the scores allow."""
+    scorers = sorted({scorer for scorer, _, _, measure in scores.numbers if measure == "probability"})
+    found = [metric for scorer in scorers for metric in _of_probabilities(pair, scorer, scores)]
+    found += [metric for scorer in scorers for metric in _changes(scorer, scores)]
+    found += _alignments(pair, scores)
+    found += [
+        _mean_metric("descriptors", "change", partial(_changed, scores, (key,)), measured_class=key[3])
+        for key in sorted(scores.numbers)
+        if key[0] == "descriptors"
+    ]
+    measures = sorted({measure for found in scores.similarities.values() for measure in found})
+    found += [_mean_metric(measure, "similarity", partial(_similar, scores, measure)) for measure in measures]
+    if scores.embeddings is not None:
+        found.append(_mean_metric("clap", "similarity", partial(_embedded_cosine, scores)))
+        found.append(Metric("clap", "kad", partial(_kernel_distance, scores)))
+    return found
+
+
+def _of_probabilities(pair: Pair, scorer: str, scores: Scores) -> list[Metric]:
+    source = (scorer, pair.concept, pair.source, "probability")
+    targets = tuple((scorer, pair.concept, target, "probability") for target in pair.targets)
+    if any(key not in scores.numbers for key in (source, *targets)):
+        return []
+    first, second = (source, targets[0]) if len(targets) == 1 else (targets[0], targets[1])
+    target, kept = partial(_beside_twin, scores, targets), partial(_beside_twin, scores, (source,))
+    return [
+        _mean_metric(scorer, "target_probability", partial(_summed, scores, targets)),
+        _mean_metric(scorer, "source_probability", partial(_summed, scores, (source,))),
+        _metric(scorer, "transfer", target, transfer_score),
+        _metric(scorer, "retention", kept, retention_score),
+        _mean_metric(scorer, "fusion", partial(_mixed, scores, fusion_of, first, second)),
+        _mean_metric(scorer, "balance", partial(_mixed, scores, balance_of, first, second)),
+    ]
+
+
+def _changes(scorer: str, scores: Scores) -> list[Metric]:
+    """Of every class of every concept: what else steering changes."""
+    return [
+        _mean_metric(
+            scorer,
+            "change",
+            partial(_changed, scores, (key,)),
+            measured_concept=key[1],
+            measured_class=key[2],
+        )
+        for key in sorted(scores.numbers)
+        if key[0] == scorer and key[3] == "probability"
+    ]
+
+
+def _alignments(pair: Pair, scores: Scores) -> list[Metric]:
+    keys = tuple(("clap", pair.concept, target, "cosine") for target in pair.targets)
+    if any(key not in scores.numbers for key in keys):
+        return []
+    return [_mean_metric("clap", "alignment", partial(_changed, scores, keys))]
+
+
+def _metric(scorer: str, name: str, statistics: Statistics, score: Score, **measured: str) -> Metric:
+    def estimate(ids: Ids, twins: Ids) -> Estimate:
+        return crossed_interval(statistics(ids, twins), score)
+
+    return Metric(scorer, name, estimate, statistics, score, **measured)
+
+
+def _mean_metric(scorer: str, name: str, values: Statistics, **measured: str) -> Metric:
+    return _metric(scorer, name, values, mean_score, **measured)
+
+
+def _sum(scores: Scores, keys: Sequence[tuple[str, str, str, str]], ids: Ids) -> Floats:
+    return np.asarray(np.sum([scores.of(key, ids) for key in keys], axis=0))
+
+
+def _summed(scores: Scores, keys: Sequence[Any], ids: Ids, _: Ids) -> Floats:
+    return _sum(scores, keys, ids)[np.newaxis]
+
+
+def _beside_twin(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> Floats:
+    return np.stack([_sum(scores, keys, ids), _sum(scores, keys, twins)])
+
+
+def _changed(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> Floats:
+    return (_sum(scores, keys, ids) - _sum(scores, keys, twins))[np.newaxis]
+
+
+def _mixed(
+    scores: Scores, mix: Callable[[Floats, Floats], Floats], first: Any, second: Any, ids: Ids, _: Ids
+) -> Floats:
+    return mix(scores.of(first, ids), scores.of(second, ids))[np.newaxis]
+
+
+def _similar(scores: Scores, measure: str, ids: Ids, twins: Ids) -> Floats:
+    return scores.similar(measure, ids, twins)[np.newaxis]
+
+
+def _embedded_cosine(scores: Scores, ids: Ids, twins: Ids) -> Floats:
+    one, other = scores.embedded(ids), scores.embedded(twins)
+    assert one is not None
+    assert other is not None
+    return np.asarray((one * other).sum(axis=-1))[np.newaxis]
+
+
+def _kernel_distance(scores: Scores, ids: Ids, twins: Ids) -> Estimate:
+    """Draws cells as everywhere else; cells without an embedding are left out."""
+    one, other = scores.embedded(ids), scores.embedded(twins)
+    assert one is not None
+    assert other is not None
+    known = np.isfinite(one).all(axis=-1) & np.isfinite(other).all(axis=-1)
+    draws = crossed_draws(*known.shape)[:, known]
+    return paired_kernel_distance(one[known], other[known], draws)

@@ -1,0 +1,131 @@
+"""Makes the generations of a sweep that a store lacks: units through a pool of workers, committed whole."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any
+
+from jobs.engine.dispatch import Dispatcher, GivenUp
+from jobs.engine.inline_pool import InlinePool
+from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.ray_pool import RayPool
+from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.engine.tasks import Pool
+from jobs.extraction.placement import refuse_missing_gpu, worker_resources
+from jobs.extraction.planning import DTYPES
+from jobs.extraction.report import count
+from jobs.fitting.results import part_name
+from jobs.generation.records import KIND, stored_generations
+from jobs.generation.specification import GenerationSpec
+from jobs.sweeping.options import SweepOptions
+from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.worker import GenerationPlan, GenerationWorker
+from pipelines.musicgen import describe_model
+from store.errors import InvalidInput
+from store.opening import Store
+from store.records import PlannedClip, Unit
+
+
+def cut_units(specs: dict[str, GenerationSpec], unit: int, stored: set[str]) -> list[Unit]:
+    """Units of generations that are still to be made.
+
+    They are cut from the whole sweep, so that two drivers at once cut the same ones.
+    """
+    every = list(specs)
+    units = []
+    for first in range(0, len(every), unit):
+        missing = [one for one in every[first : first + unit] if one not in stored]
+        if missing:
+            clips = tuple(PlannedClip(one, "", 0.0, specs[one].seconds, specs[one].text) for one in missing)
+            units.append(Unit(f"unit-{first // unit:06d}", first, clips))
+    return units
+
+
+def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> dict[str, Any]:
+    """Make and commit every generation of the plan that the store lacks; returns counts.
+
+    Raises:
+        UndertoneError: no worker can be had; what is committed stays.
+    """
+    specs = plan.generations()
+    stored = stored_generations(store)
+    units = cut_units(specs, options.unit, stored)
+    missing = sum(len(unit.clips) for unit in units)
+    tally = Tally(
+        clips_total=len(specs),
+        clips_before=len(specs) - missing,
+        clip_seconds=plan.configuration.seconds,
+        what="generations",
+    )
+    given_up: list[GivenUp] = []
+    if units:
+        with (
+            _pool(store, plan, options, units) as pool,
+            ProgressReport(tally, title=f"sweep {plan.configuration.name}") as report,
+        ):
+            for outcome in Dispatcher(pool, units, is_committed=partial(_is_committed, store)).run():
+                tally.see_workers(pool.workers())
+                count(outcome, tally, report)
+                if isinstance(outcome, GivenUp):
+                    given_up.append(outcome)
+            tally.ended = time.monotonic()
+    counts: dict[str, Any] = {
+        "generations": len(specs),
+        "stored_before": len(specs) - missing,
+        "generated": tally.clips - tally.failed,
+        "failed": tally.failed + tally.given_up,
+        "generations_per_second": tally.snapshot()["generations_per_second"],
+    }
+    if given_up:
+        first = given_up[0]
+        counts["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"
+    return counts
+
+
+def _is_committed(store: Store, unit: Unit) -> bool:
+    """Whether another driver has written the part of this unit."""
+    ids = sorted(clip.clip_id for clip in unit.clips)
+    return store.objects.exists(f"results/{KIND}/{part_name({'kind': KIND, 'generations': ids})}")
+
+
+@contextmanager
+def _pool(store: Store, plan: SweepPlan, options: SweepOptions, units: Sequence[Unit]) -> Iterator[Pool]:
+    factory = partial(GenerationWorker, _worker_plan(store, plan, options, units))
+    with ExitStack() as stack:
+        if options.engine == "inline":
+            pool: Pool = InlinePool(factory)
+        else:
+            stack.enter_context(ray_session(options.address))
+            _refuse_private_folder(store, options)
+            refuse_missing_gpu(options)
+            resources, wanted = worker_resources(options, describe_model(plan.model_name))
+            pool = RayPool(factory, resources=resources, wanted=wanted, units=len(units))
+        stack.callback(pool.close)
+        yield pool
+
+
+def _worker_plan(
+    store: Store, plan: SweepPlan, options: SweepOptions, units: Sequence[Unit]
+) -> GenerationPlan:
+    specs = plan.generations()
+    wanted = {clip.clip_id: specs[clip.clip_id] for unit in units for clip in unit.clips}
+    named = {edit.vector_id for spec in wanted.values() for edit in spec.edits}
+    return GenerationPlan(
+        store_url=store.url,
+        model=plan.model_name,
+        specs=wanted,
+        vectors={one: vector for one, vector in plan.directions.vectors().items() if one in named},
+        batch=options.batch,
+        device=options.device,
+        dtype=DTYPES[options.dtype],
+        threads=options.threads,
+    )
+
+
+def _refuse_private_folder(store: Store, options: SweepOptions) -> None:
+    if store.objects.is_local and not options.shared_filesystem and len(node_hosts()) > 1:
+        raise InvalidInput(
+            f"{store.url!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
+            "Use an object store (s3://…), or say --shared-filesystem if every node sees the same folder."
+        )

@@ -1,0 +1,136 @@
+"""What is known of a sweep's generations, read from a store once: numbers and embeddings by generation."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
+from jobs.sweeping.scoring import SIMILARITIES
+from jobs.sweeping.stored import has_view
+from store.catalog import refresh_catalog
+from store.opening import Store
+from store.query import run_query
+
+Floats = NDArray[np.floating[Any]]
+ScoreKey = tuple[str, str, str, str]
+"""Scorer, concept, class, measure; "" where one does not apply."""
+TIMEOUT_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """Numbers of generations, each kind an array (n,) in the order of `places`, NaN where unknown."""
+
+    places: Mapping[str, int]
+    """By generation_id."""
+    numbers: Mapping[ScoreKey, Floats]
+    similarities: Mapping[tuple[str, str], Mapping[str, float]]
+    """By generation and reference: measure → value."""
+    embeddings: Floats | None
+    """Of the CLAP, (n, E), NaN rows where unknown; None where nobody has listened with one."""
+    versions: Mapping[str, str]
+    """By scorer, which one: name and version."""
+
+    def of(self, key: ScoreKey, ids: NDArray[Any]) -> Floats:
+        """A number of some generations, in the shape of the ids."""
+        return self.numbers[key][self._rows(ids)]
+
+    def embedded(self, ids: NDArray[Any]) -> Floats | None:
+        """Embeddings of some generations, (…, E)."""
+        return None if self.embeddings is None else np.asarray(self.embeddings[self._rows(ids)])
+
+    def similar(self, measure: str, ids: NDArray[Any], references: NDArray[Any]) -> Floats:
+        """Similarity of generations to others, in their shape; a generation is wholly like itself."""
+        found = [
+            1.0 if one == other else self.similarities.get((one, other), {}).get(measure, np.nan)
+            for one, other in zip(ids.ravel(), references.ravel(), strict=True)
+        ]
+        return np.array(found).reshape(ids.shape)
+
+    def _rows(self, ids: NDArray[Any]) -> NDArray[np.intp]:
+        return np.array([self.places[one] for one in ids.ravel()], np.intp).reshape(ids.shape)
+
+
+def read_scores(store: Store, generation_ids: Sequence[str]) -> Scores:
+    """All scores of some generations: of each scorer the version that scored last."""
+    wanted = pa.table({"item_id": list(dict.fromkeys(generation_ids))})
+    places = {one: place for place, one in enumerate(wanted["item_id"].to_pylist())}
+    numbers, versions = _numbers(store, wanted, places)
+    return Scores(
+        places,
+        numbers,
+        _similarities(store, wanted),
+        _embeddings(store, wanted, places),
+        versions,
+    )
+
+
+def _numbers(
+    store: Store, wanted: pa.Table, places: Mapping[str, int]
+) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
+    if not has_view(store, EVALUATIONS):
+        return {}, {}
+    query = f"""
+        WITH scored AS (FROM {EVALUATIONS} JOIN wanted USING (item_id)),
+        latest AS (
+            SELECT scorer, concept, arg_max(scorer_version, created_at) AS scorer_version,
+                arg_max(scorer_name, created_at) AS scorer_name
+            FROM scored GROUP BY scorer, concept
+        )
+        SELECT item_id, scorer, coalesce(s.concept, '') AS concept, coalesce(class, '') AS class, measure,
+            arg_max(value, created_at) AS value,
+            any_value(l.scorer_name || ' ' || l.scorer_version) AS version
+        FROM scored s JOIN latest l USING (scorer, scorer_version)
+        WHERE s.concept IS NOT DISTINCT FROM l.concept
+        GROUP BY ALL
+    """  # noqa: S608 (our own words)
+    answer = _ask(store, query, wanted)
+    numbers: dict[ScoreKey, Floats] = {}
+    versions: dict[str, str] = {}
+    for row in answer.to_pylist():
+        key = row["scorer"], row["concept"], row["class"], row["measure"]
+        column = numbers.setdefault(key, np.full(len(places), np.nan))
+        if row["value"] is not None:
+            column[places[row["item_id"]]] = row["value"]
+        versions[row["scorer"]] = row["version"]
+    return numbers, versions
+
+
+def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
+    if not has_view(store, SIMILARITIES):
+        return {}
+    query = f"""
+        SELECT item_id, reference_id, measure, arg_max(value, created_at) AS value
+        FROM {SIMILARITIES} JOIN wanted USING (item_id) WHERE value IS NOT NULL GROUP BY ALL
+    """  # noqa: S608 (our own words)
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in _ask(store, query, wanted).to_pylist():
+        found.setdefault((row["item_id"], row["reference_id"]), {})[row["measure"]] = row["value"]
+    return found
+
+
+def _embeddings(store: Store, wanted: pa.Table, places: Mapping[str, int]) -> Floats | None:
+    if not has_view(store, EMBEDDINGS):
+        return None
+    query = f"""
+        WITH heard AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id))
+        SELECT item_id, arg_max(embedding, created_at) AS embedding FROM heard
+        WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM heard) GROUP BY item_id
+    """  # noqa: S608 (our own words)
+    rows = _ask(store, query, wanted).to_pylist()
+    if not rows:
+        return None
+    embeddings = np.full((len(places), len(rows[0]["embedding"])), np.nan)
+    for row in rows:
+        embeddings[places[row["item_id"]]] = row["embedding"]
+    return embeddings
+
+
+def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:
+    return run_query(
+        refresh_catalog(store), query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS
+    )

@@ -1,0 +1,282 @@
+"""Scores of generations that hear nothing but their sound: one step each, resumable, only what is missing."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
+from analysis.splits import group_folds
+from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
+from jobs.fitting.handcrafted import handcrafted_sources
+from jobs.fitting.labels import resolve_labels
+from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.fitting.progress import followed
+from jobs.fitting.results import code_version, committed_digest, digest_of, write_results
+from jobs.sweeping.sounds import read_sound
+from jobs.sweeping.stored import has_view
+from pipelines.descriptors import (
+    DESCRIPTORS,
+    VERSION,
+    Contour,
+    contour,
+    describe_sound,
+    similarities,
+)
+from pipelines.descriptors import SAMPLE_RATE as DESCRIPTOR_RATE
+from pipelines.features import FEATURE_KINDS, compute_features
+from pipelines.features import SAMPLE_RATE as FEATURE_RATE
+from store import open_store
+from store.catalog import refresh_catalog
+from store.collection import Collection, open_collection
+from store.errors import InvalidInput
+from store.opening import Store
+from store.query import run_query
+
+SIMILARITIES = "similarities"
+SOUNDS_PER_TASK = 16
+SECONDS_PER_SOUND = 0.3
+"""Rough: what a descriptor step takes for a few seconds of sound."""
+FOLDS = 5
+
+Row = dict[str, Any]
+Table = Callable[[Sequence[Row]], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """Where scores are computed."""
+
+    engine: Engine = "auto"
+    address: str = "local"
+    workers: int | None = None
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptClassifier:
+    """A classifier with what identifies it in tables."""
+
+    concept: str
+    version: str
+    classifier: FeatureClassifier
+
+
+def describe_generations(store: Store, generation_ids: Sequence[str], options: ScoringOptions) -> int:
+    """Physical descriptors of generations; returns how many were described now."""
+    missing = _unscored(store, generation_ids, scorer="descriptors", version=str(VERSION))
+    function = partial(_described, store.url)
+    return _map(store, EVALUATIONS, function, missing, evaluations_table, options, title="descriptors")
+
+
+def classify_generations(
+    store: Store,
+    generation_ids: Sequence[str],
+    run: Collection,
+    labels: Mapping[str, str],
+    options: ScoringOptions,
+) -> tuple[dict[str, float], list[str]]:
+    """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
+
+    Args:
+        store: where generations and features are.
+        generation_ids: what to score.
+        run: whose dataset has the labels.
+        labels: label query by concept.
+        options: where to work.
+
+    Returns:
+        Held-out balanced accuracy of the classifier of each concept, and notes on those without one.
+    """
+    classifiers, notes = [], []
+    for concept, query in labels.items():
+        found, said = _classifier(store, run, concept, query, options.roots)
+        notes += said
+        if found is not None:
+            classifiers.append(found)
+    for one in classifiers:
+        missing = _unscored(store, generation_ids, scorer="features", version=one.version)
+        function = partial(_classified, store.url, one)
+        _map(
+            store, EVALUATIONS, function, missing, evaluations_table, options, title=f"features {one.concept}"
+        )
+    return {one.concept: one.classifier.accuracy for one in classifiers}, list(dict.fromkeys(notes))
+
+
+def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options: ScoringOptions) -> int:
+    """Similarity of generations to their references, over time; returns how many were compared now.
+
+    Args:
+        store: where the sounds are.
+        pairs: generation and the one it is compared with.
+        options: where to work.
+    """
+    known: set[tuple[str, str]] = set()
+    if has_view(store, SIMILARITIES):
+        query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = '{VERSION}'"  # noqa: S608
+        known = {
+            (row["item_id"], row["reference_id"])
+            for row in run_query(refresh_catalog(store), query).to_pylist()
+        }
+    missing = sorted(
+        {pair for pair in pairs if pair[0] != pair[1]} - known, key=lambda pair: (pair[1], pair[0])
+    )
+    function = partial(_compared, store.url)
+    return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
+
+
+_SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
+    "item_id": (pa.string(), "the generation"),
+    "reference_id": (pa.string(), "the generation it is compared with"),
+    "measure": (
+        pa.string(),
+        "chroma (mean cosine of simultaneous pitch classes) or onset (correlation of onsets)",
+    ),
+    "value": (pa.float64(), "1: all is kept"),
+    "version": (pa.string(), "of the definition"),
+    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
+}
+SIMILARITY_SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _SIMILARITY.items()]
+)
+
+
+def similarities_table(rows: Sequence[Row]) -> pa.Table:
+    """Rows for results/similarities."""
+    return pa.Table.from_pylist(list(rows), schema=SIMILARITY_SCHEMA)
+
+
+def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:
+    known: set[str] = set()
+    if has_view(store, EVALUATIONS):
+        query = (
+            f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
+            f"WHERE scorer = '{scorer}' AND scorer_version = '{version}'"
+        )
+        known = set(run_query(refresh_catalog(store), query)["item_id"].to_pylist())
+    return [one for one in dict.fromkeys(generation_ids) if one not in known]
+
+
+def _map(
+    store: Store,
+    kind: str,
+    function: Callable[[Sequence[Any]], list[Row]],
+    items: Sequence[Any],
+    table: Table,
+    options: ScoringOptions,
+    *,
+    title: str,
+) -> int:
+    """Run over items in tasks, and write a part for each as it is done; returns the number of items."""
+    tasks = [items[first : first + SOUNDS_PER_TASK] for first in range(0, len(items), SOUNDS_PER_TASK)]
+    if not tasks:
+        return 0
+    engine = choose_engine(options.engine, address=options.address, seconds=len(items) * SECONDS_PER_SOUND)
+    mapped = map_tasks(
+        function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
+    )
+    for place, rows in followed(mapped, total=len(tasks), title=title, unit="parts"):
+        content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
+        write_results(store, kind, {"rows": digest_of([list(map(str, tasks[place])), content])}, table(rows))
+    return len(items)
+
+
+def _described(store_url: str, generation_ids: Sequence[str]) -> list[Row]:
+    store = open_store(store_url)
+    rows = []
+    for one in generation_ids:
+        found = describe_sound(read_sound(store, one, sample_rate=DESCRIPTOR_RATE))
+        rows += [_row(one, "descriptors", "librosa", str(VERSION), name, found[name]) for name in DESCRIPTORS]
+    return rows
+
+
+def _classified(store_url: str, one: ConceptClassifier, generation_ids: Sequence[str]) -> list[Row]:
+    store = open_store(store_url)
+    features = np.stack([_features(store, each) for each in generation_ids])
+    rows = []
+    for item, probabilities in zip(generation_ids, one.classifier.probabilities(features), strict=True):
+        for name, value in zip(one.classifier.classes, probabilities, strict=True):
+            row = _row(item, "features", "logistic on mel, mfcc, chroma", one.version, "probability", value)
+            rows.append(row | {"concept": one.concept, "class": name})
+    return rows
+
+
+def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    store = open_store(store_url)
+
+    @lru_cache(maxsize=4)
+    def heard(generation_id: str) -> Contour:
+        return contour(read_sound(store, generation_id, sample_rate=DESCRIPTOR_RATE))
+
+    rows = []
+    for item, reference in pairs:
+        for measure, value in similarities(heard(item), heard(reference)).items():
+            common = {
+                "item_id": item,
+                "reference_id": reference,
+                "version": str(VERSION),
+                "created_at": now(),
+            }
+            rows.append(common | {"measure": measure, "value": _number(value)})
+    return rows
+
+
+def _features(store: Store, generation_id: str) -> np.ndarray[Any, Any]:
+    """All kinds beside each other, (F,)."""
+    samples = read_sound(store, generation_id, sample_rate=FEATURE_RATE)
+    return np.concatenate([compute_features(samples, kind) for kind in FEATURE_KINDS])
+
+
+def _row(item: str, scorer: str, name: str, version: str, measure: str, value: float) -> Row:
+    return {
+        "item_id": item,
+        "item_kind": "generation",
+        "scorer": scorer,
+        "scorer_name": name,
+        "scorer_version": version,
+        "measure": measure,
+        "value": _number(value),
+        "created_at": now(),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _classifier(
+    store: Store, run: Collection, concept: str, query: str, roots: Sequence[str]
+) -> tuple[ConceptClassifier | None, list[str]]:
+    """Trained on the features of the labelled clips, which are computed once per dataset."""
+    labels = resolve_labels(store, run, query)
+    sources, notes = handcrafted_sources(store, run, labels, roots)
+    if len(sources) < len(FEATURE_KINDS):
+        return None, [
+            *notes,
+            "Without statistics of the dataset's audio, no classifier can be trained on them.",
+        ]
+    collections = [open_collection(store.objects, source.prefix) for source in sources]
+    found = next(one for one in labels.concepts if one.name == concept)
+    if found.kind != "class":
+        raise InvalidInput(f"{concept!r} has numbers; a classifier needs classes.")
+    known = found.labelled
+    clip_ids = [clip for clip, keep in zip(labels.clip_ids, known, strict=True) if keep]
+    features = np.concatenate(
+        [one.read_clips(source.array, clip_ids) for one, source in zip(collections, sources, strict=True)],
+        axis=1,
+    )
+    folds = group_folds(labels.groups[known], FOLDS, among=labels.all_groups)
+    classifier = fit_feature_classifier(
+        features.astype(np.float64), found.values[known], folds, found.classes
+    )
+    version = digest_of(
+        [
+            labels.hash_of(found),
+            [committed_digest(one) for one in collections],
+            code_version("analysis.feature_classifier"),
+        ]
+    )
+    return ConceptClassifier(concept, version, classifier), notes

@@ -1,0 +1,134 @@
+"""What a grid stands for: pairs of classes, and every combination of ways to steer from one to the other."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from jobs.fitting.results import digest_of
+from jobs.sweeping.configuration import CLASS, Grid, SteeredConcept
+from pipelines.edits import Kind, Scaling, SteeredRows
+from store.errors import InvalidInput
+from store.records import Site
+
+Role = Literal["steered", "random", "prompt", "unsteered"]
+PENALIZED = ("mse", "logistic")
+"""Methods whose penalty a grid may name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """From a class to one or several others of the same concept."""
+
+    concept: str
+    source: str
+    targets: tuple[str, ...]
+
+    @property
+    def target(self) -> str:
+        """The targets as one word of tables: "jazz", or "jazz+rock"."""
+        return "+".join(self.targets)
+
+    def source_text(self, template: str) -> str:
+        """The prompt of the source, which is steered."""
+        return template.replace(CLASS, self.source)
+
+    def target_text(self, template: str) -> str:
+        """The prompt that asks for the target in words."""
+        return template.replace(CLASS, " and ".join(self.targets))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One way to steer a pair: all that a generation has beside its prompt and its random state."""
+
+    pair: Pair
+    method: str
+    strength: float | None
+    """Penalty of the direction's method; None: as chosen on held-out folds, or a method without one."""
+    site: Site
+    layers: tuple[int, ...]
+    alpha: float
+    kind: Kind
+    scaling: Scaling
+    schedule: str
+    rows: SteeredRows
+
+    @property
+    def setting_id(self) -> str:
+        """Stands for the setting in all sweeps of one model."""
+        pair = [self.pair.concept, self.pair.source, *self.pair.targets]
+        direction = [self.method, self.strength, self.site, *self.layers]
+        return digest_of([pair, direction, [self.alpha, self.kind, self.scaling, self.schedule, self.rows]])
+
+
+def read_pairs(concept: SteeredConcept, classes: Sequence[str]) -> list[Pair]:
+    """The pairs a concept names, among the classes its labels have.
+
+    Raises:
+        InvalidInput: a pair that is none; the message names the classes.
+    """
+    if concept.pairs == ("all",):
+        return [Pair(concept.name, one, (other,)) for one, other in itertools.permutations(classes, 2)]
+    return [_read_pair(concept.name, text, classes) for text in concept.pairs]
+
+
+def _read_pair(concept: str, text: str, classes: Sequence[str]) -> Pair:
+    for place in (place for place, letter in enumerate(text) if letter == ":"):
+        source, rest = text[:place], text[place + 1 :]
+        targets = (rest,) if rest in classes else tuple(rest.split("+"))
+        if source in classes and all(one in classes and one != source for one in targets):
+            return Pair(concept, source, targets)
+    raise InvalidInput(
+        f"The pair {text!r} of {concept!r} is not SOURCE:TARGET (or SOURCE:TARGET+TARGET) with different "
+        f"classes of {', '.join(classes)}."
+    )
+
+
+def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Sequence[int]]) -> list[Setting]:
+    """Every setting of a grid, in a fixed order.
+
+    Args:
+        grid: what is combined.
+        pairs: what is steered.
+        layers_of_site: layers that directions can be had for, by site.
+
+    Raises:
+        InvalidInput: a layer that no direction can be had for.
+    """
+    settings = [
+        Setting(
+            pair,
+            method,
+            strength,
+            cast("Site", site),
+            layers,
+            alpha,
+            cast("Kind", kind),
+            cast("Scaling", scaling),
+            schedule,
+            cast("SteeredRows", rows),
+        )
+        for pair, site in itertools.product(pairs, grid.sites)
+        for layers in _layers(grid, site, layers_of_site)
+        for method in grid.methods
+        for strength in (grid.strengths if method in PENALIZED and grid.strengths else (None,))
+        for alpha, kind, scaling, schedule, rows in itertools.product(
+            grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.rows
+        )
+    ]
+    return list(dict.fromkeys(settings))
+
+
+def _layers(grid: Grid, site: str, layers_of_site: Mapping[str, Sequence[int]]) -> list[tuple[int, ...]]:
+    present = layers_of_site.get(site, ())
+    if not present:
+        raise InvalidInput(
+            f"The run has no activations of site {site!r}; it has {', '.join(layers_of_site)}."
+        )
+    chosen = list(grid.layers) or [(layer,) for layer in present]
+    if missing := sorted({layer for one in chosen for layer in one} - set(present)):
+        raise InvalidInput(
+            f"[grid] layers: the run has no {site!r} of layer {missing[0]} (layers {list(present)})."
+        )
+    return chosen

@@ -1,0 +1,162 @@
+"""One sweep from its file to its effects: directions, generations, scores; only what is missing is done."""
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any
+
+from jobs.engine.ray_session import ray_session
+from jobs.evaluation.hearing import hear_items
+from jobs.evaluation.items import generations_with
+from jobs.evaluation.options import EvaluateOptions
+from jobs.evaluation.prompts import PromptSet
+from jobs.evaluation.scoring import score_prompts
+from jobs.extraction.planning import DTYPES
+from jobs.generation.records import stored_generations
+from jobs.sweeping.configuration import find_sweep, read_sweep
+from jobs.sweeping.designs import designs_of
+from jobs.sweeping.directions import FitOptions
+from jobs.sweeping.effects import write_effects
+from jobs.sweeping.estimate import estimated_seconds
+from jobs.sweeping.options import SweepOptions
+from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
+from jobs.sweeping.running import generate_missing
+from jobs.sweeping.scores import read_scores
+from jobs.sweeping.scoring import (
+    ScoringOptions,
+    classify_generations,
+    compare_generations,
+    describe_generations,
+)
+from jobs.sweeping.table import write_members
+from store import open_store
+from store.opening import Store
+
+
+def describe_sweep(options: SweepOptions) -> dict[str, Any]:
+    """What a sweep would do: settings, generations, time; nothing is fitted or generated."""
+    store = open_store(options.store)
+    plan = _plan(store, options, fit=None)
+    specs = plan.generations()
+    missing = [spec for one, spec in specs.items() if one not in stored_generations(store)]
+    return {
+        "sweep": plan.configuration.name,
+        "run": plan.run_id,
+        "model": _model(plan),
+        "pairs": len({setting.pair for setting in plan.settings}),
+        "settings": len(plan.settings),
+        "generations": len(specs),
+        "missing": len(missing),
+        "audio_minutes": round(sum(spec.seconds for spec in missing) / 60, 1),
+        **estimated_seconds(plan, missing, options),
+    }
+
+
+def run_sweep(options: SweepOptions) -> dict[str, Any]:
+    """Run a sweep, or what is missing of it; returns a summary.
+
+    Raises:
+        UndertoneError: the sweep cannot start or cannot go on; what is committed stays.
+    """
+    store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
+    with ExitStack() as stack:
+        if options.engine == "ray":
+            stack.enter_context(ray_session(options.address))  # one for all steps
+        fit = FitOptions("auto", options.address, options.workers)
+        plan = _plan(store, options, fit=fit)
+        write_members(store, plan)
+        counts = generate_missing(store, plan, options)
+        done = stored_generations(store)
+        made = [one for one in plan.generations() if one in done]
+        scored = _score(store, plan, made, options) if made else {}
+    summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
+    complete = len(made) == counts["generations"]
+    if complete:
+        rows = write_effects(store, plan, read_scores(store, made))
+        scored["effects"] = len(rows)
+    return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
+
+
+def _plan(store: Store, options: SweepOptions, *, fit: FitOptions | None) -> SweepPlan:
+    configuration = read_sweep(find_sweep(options.sweep))
+    run = only_run(store, options.run)
+    return plan_sweep(store, configuration, run, dtype=DTYPES[options.dtype], fit=fit)
+
+
+def _model(plan: SweepPlan) -> str:
+    return str(plan.model["name"]) + (" (random weights)" if plan.model["random_weights"] else "")
+
+
+def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> dict[str, Any]:
+    """Every scorer that was asked for, one after the other."""
+    scorers = options.scorer_names()
+    scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
+    summary: dict[str, Any] = {}
+    if "descriptors" in scorers:
+        summary["described"] = describe_generations(store, made, scoring)
+    if "similarity" in scorers:
+        summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
+    if "features" in scorers:
+        run = store.run(plan.run_id)
+        accuracies, notes = classify_generations(store, made, run, plan.labels, scoring)
+        summary["classifier_accuracy"] = {name: round(value, 3) for name, value in accuracies.items()}
+        summary |= {"note": " ".join(notes)} if notes else {}
+    if "judge" in scorers:
+        summary["judge"] = _judge(store, made, options)
+    if "clap" in scorers:
+        summary["clap"] = _clap(store, plan, made, options)
+    return summary
+
+
+def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
+    """Every generation with the unsteered one of its cell."""
+    pairs = []
+    for design in designs_of(plan.members):
+        twins = design.ids["unsteered", None]
+        for ids in design.ids.values():
+            pairs += list(zip(ids.ravel(), twins.ravel(), strict=True))
+    return [(one, other) for one, other in pairs if one in made and other in made]
+
+
+def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> str:
+    from pipelines.pocket.judge import load_judge
+
+    fingerprint = load_judge().fingerprint
+    heard = hear_items(store, generations_with(store, made), "judge", fingerprint, _listening(options))
+    return f"{heard.heard} heard"
+
+
+def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> str:
+    from pipelines.clap import load_clap
+
+    clap = load_clap(options.clap)
+    items = generations_with(store, made)
+    listener = f"clap:{options.clap}"
+    heard = hear_items(store, items, listener, clap.info.fingerprint, _listening(options))
+    score_prompts(store, items, _prompts(plan), clap)
+    return f"{clap.info.name} {clap.info.fingerprint[:12]}: {heard.heard} heard"
+
+
+def _prompts(plan: SweepPlan) -> list[PromptSet]:
+    """A set per concept whose classes are words; "true" and "false" say nothing to a CLAP."""
+    template = plan.configuration.clap_template
+    return [
+        PromptSet(concept, {name: template.replace("{}", name) for name in classes})
+        for concept, classes in plan.classes.items()
+        if not {name.lower() for name in classes} <= {"true", "false"}
+    ]
+
+
+def _listening(options: SweepOptions) -> EvaluateOptions:
+    return EvaluateOptions(
+        store=options.store,
+        generations="SELECT generation_id FROM generations",
+        judge=True,
+        clap=options.clap,
+        device=options.device,
+        engine=options.engine,
+        address=options.address,
+        workers=options.workers,
+        threads=options.threads,
+        gpus_per_worker=options.gpus_per_worker,
+        shared_filesystem=options.shared_filesystem,
+    )

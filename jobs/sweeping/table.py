@@ -1,0 +1,86 @@
+"""Which generation stands where in a sweep: rows of results/sweep_generations, for finding sounds."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.evaluation.records import now
+from jobs.fitting.results import digest_of, write_results
+from jobs.sweeping.planning import Cell, Member, SweepPlan
+from store.opening import Store
+
+KIND = "sweep_generations"
+
+_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
+_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
+    "sweep": (_TEXT, "name of the sweep"),
+    "sweep_id": (_TEXT, "hash of its file and run"),
+    "run_id": (_TEXT, "run whose directions steer"),
+    "generation_id": (_TEXT, "the generation; its sound is audio/<generation_id>.flac"),
+    "unsteered_id": (_TEXT, "generation of the same prompt and random state, unsteered"),
+    "role": (_TEXT, "steered, random (control), prompt (control: the target's prompt) or unsteered"),
+    "part": (_TEXT, "half it belongs to: choose or report"),
+    "concept": (_TEXT, "label column that is steered"),
+    "source": (_TEXT, "class of the prompt"),
+    "target": (_TEXT, "class that it is steered to; several joined by +"),
+    "template": (_TEXT, "prompt with the class in braces"),
+    "text": (_TEXT, "prompt as it was given to the model"),
+    "random_state": (_COUNT, "of the sampling noise"),
+    "setting_id": (_TEXT, "setting, as in the view effects; NULL for unsteered and prompt"),
+    "method": (_TEXT, "of the direction that the setting names"),
+    "strength": (_NUMBER, "penalty that the grid names"),
+    "site": (_TEXT, "where it is steered"),
+    "layers": (pa.list_(_COUNT), "the layers that are steered"),
+    "alpha": (_NUMBER, "strength of steering"),
+    "kind": (_TEXT, "interpolate, add or ablate"),
+    "scaling": (_TEXT, "norm, unit or norm_restored"),
+    "schedule": (_TEXT, "strength over time"),
+    "created_at": (pa.timestamp("us"), "when it was planned (UTC)"),
+}  # fmt: skip
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
+)
+_OF_SETTINGS = ("setting_id", "method", "strength", "site", "alpha", "kind", "scaling", "schedule")
+
+
+def write_members(store: Store, plan: SweepPlan) -> str:
+    """Write the plan of a sweep as rows; returns the name of the part."""
+    specification = {
+        "sweep": plan.sweep_id,
+        "generations": digest_of([m.generation_id for m in plan.members]),
+    }
+    return write_results(store, KIND, specification, pa.Table.from_pylist(list(_rows(plan)), schema=SCHEMA))
+
+
+def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
+    unsteered = {_cell(m.cell): m.generation_id for m in plan.members if m.role == "unsteered"}
+    common = {
+        "sweep": plan.configuration.name,
+        "sweep_id": plan.sweep_id,
+        "run_id": plan.run_id,
+        "created_at": now(),
+    }
+    for member in plan.members:
+        yield common | _row(member) | {"unsteered_id": unsteered[_cell(member.cell)]}
+
+
+def _row(member: Member) -> dict[str, Any]:
+    cell, setting = member.cell, member.setting
+    named = {name: getattr(setting, name) for name in _OF_SETTINGS} if setting else {}
+    return named | {
+        "generation_id": member.generation_id,
+        "role": member.role,
+        "part": cell.half,
+        "concept": cell.pair.concept,
+        "source": cell.pair.source,
+        "target": cell.pair.target,
+        "template": cell.template,
+        "text": member.spec.text,
+        "random_state": cell.random_state,
+        "layers": list(setting.layers) if setting else None,
+    }
+
+
+def _cell(cell: Cell) -> tuple[Any, ...]:
+    return cell.pair, cell.template, cell.random_state

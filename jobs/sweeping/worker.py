@@ -1,0 +1,103 @@
+"""Makes the generations of a sweep by units: many in a pass, then their sounds, then one part of rows.
+
+The part is the commit marker: it is written last, holds every generation of the unit, and never changes.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from jobs.engine.stages import StageClock
+from jobs.engine.tasks import Stopped, Task
+from jobs.fitting.vectors import StoredVector
+from jobs.generation.records import audio_key, write_audio, write_generations
+from jobs.generation.requests import request_of
+from jobs.generation.specification import GenerationSpec
+from store.records import Receipt
+
+if TYPE_CHECKING:
+    from pipelines.generation import GeneratedAudio
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationPlan:
+    """All a worker on any machine needs to know."""
+
+    store_url: str
+    model: str
+    specs: Mapping[str, GenerationSpec]
+    """By generation_id."""
+    vectors: Mapping[str, StoredVector]
+    """By vector_id, every direction that the specifications name."""
+    batch: int
+    """Generations in a pass; decides speed and memory, never the sound."""
+    device: str
+    """"auto", "cpu" or "cuda"."""
+    dtype: str
+    threads: int
+
+
+class GenerationWorker:
+    """One model on one device."""
+
+    def __init__(self, plan: GenerationPlan) -> None:
+        self._plan = plan
+        self._stopping = threading.Event()
+
+    def load(self) -> None:
+        import torch
+
+        from pipelines.musicgen import load_musicgen
+        from store import open_store
+
+        plan = self._plan
+        device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
+        loading = self._compute.submit(load_musicgen, plan.model, device=device, dtype=plan.dtype)
+        self._model = loading.result()
+        self._store = open_store(plan.store_url)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self, task: Task) -> Receipt | None:
+        wanted = [clip.clip_id for clip in task.unit.clips]
+        if task.trial is not None:
+            self._generate([one for one in wanted if one in task.trial], StageClock())
+            return None
+        clock = StageClock()
+        usable = [one for one in wanted if one not in task.quarantined]
+        made = self._generate(usable, clock)
+        with clock.stage("write"):
+            size = self._write(made)
+        failed = len(wanted) - len(usable)
+        return Receipt(task.unit.unit_id, len(wanted), failed, size, won=True, seconds=clock.seconds)
+
+    def _generate(
+        self, wanted: Sequence[str], clock: StageClock
+    ) -> list[tuple[GenerationSpec, "GeneratedAudio"]]:
+        from pipelines.generation import generate
+
+        specs = [self._plan.specs[one] for one in wanted]
+        requests = [request_of(spec, self._plan.vectors) for spec in specs]
+        with clock.stage("generate"):
+            made = self._compute.submit(
+                generate, self._model, requests, batch_size=self._plan.batch, progress=self._go_on
+            ).result()
+        return list(zip(specs, made, strict=True))
+
+    def _go_on(self, done: int, total: int) -> None:
+        if self._stopping.is_set():
+            raise Stopped("the job was stopped")
+
+    def _write(self, made: Sequence[tuple[GenerationSpec, "GeneratedAudio"]]) -> int:
+        """Sounds first, rows last; returns the bytes of the sounds."""
+        if not made:
+            return 0
+        for spec, generated in made:
+            write_audio(self._store, spec, generated)
+        write_generations(self._store, made)
+        sizes = (self._store.objects.size(audio_key(spec.generation_id)) for spec, _ in made)
+        return sum(size or 0 for size in sizes)
