@@ -16,6 +16,7 @@ RUNS = {
     "memory": ["memory"],
     "dispatch": ["dispatch"],
     "synthesis": ["synthesis"],
+    "steering": ["steering"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 

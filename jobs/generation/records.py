@@ -96,8 +96,13 @@ def encoded_audio(
         file.title = spec.text or "no text"
         file.software = f"undertone {version('undertone')}"
         file.comment = json.dumps({"generation_id": spec.generation_id, **spec.document()})
-        file.write(np.clip(samples, -1.0, 1.0))
+        file.write(_as_integers(samples))
     return buffer.getvalue()
+
+
+def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Rounded here: libsndfile does it differently for each format."""
+    return np.round(np.clip(samples, -1.0, 1.0) * np.iinfo(np.int16).max).astype(np.int16)
 
 
 def write_audio_file(path: Path, spec: GenerationSpec, generated: GeneratedAudio) -> None:
