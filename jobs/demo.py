@@ -1,4 +1,4 @@
-"""`undertone demo`: the whole job on embedded defaults, from rendered audio to SQL answers."""
+"""`undertone demo`: the whole job on embedded defaults, from rendered audio to a report."""
 
 import shutil
 import sys
@@ -6,23 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import click
-import pyarrow as pa
 
-from jobs.demo_questions import questions
+from jobs.demonstration.analysis import cluster, find_directions, fit_probes
+from jobs.demonstration.music import DAMAGED, DATASET, add_music, render_music
+from jobs.demonstration.questions import questions
 from jobs.extraction.options import Engine, ExtractOptions
+from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
+from jobs.report import write_report
 from store.errors import JobFailed
 
-CLIPS = 240
-DATASET = "music"
-DAMAGED = {
-    "damaged/empty.wav": b"",
-    "damaged/text.wav": b"A text file that somebody renamed.\n",
-}
-"""Planted beside the music, to show that they stop nothing."""
+CLIPS = 320
 
 
 @click.command()
@@ -32,7 +28,7 @@ DAMAGED = {
 )
 @engine_option
 def demo(folder: Path, clips: int, engine: Engine) -> None:
-    """Render labelled clips into FOLDER, extract them, verify the store and ask it four questions.
+    """Render songs into FOLDER, extract and verify them, find their concepts, and report.
 
     Running it again goes on where it stopped, or shows the answers anew.
 
@@ -42,23 +38,35 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
       undertone demo ~/undertone-demo --clips 1000
     """
     started = time.monotonic()
-    audio, store = folder / "audio", folder / "music.store"
+    audio, store, report = folder / "audio", folder / "music.store", folder / "report.html"
     with _step(f"Render {clips} labelled clips as audio files, and plant {len(DAMAGED) + 1} damaged ones"):
-        table = _render(audio, clips)
+        table = render_music(audio, clips)
     with _step("List them as a dataset"):
-        _add(store, table)
+        add_music(store, table)
     with _step("Stream them through MusicGen: three sites at every layer"):
         run = _extract(store, engine)
     with _step("Verify every stored byte"):
         _verify(store)
+    fitting: FittingEngine = "inline" if engine == "inline" else "auto"
+    with _step("Fit linear probes: which layer knows what?"):
+        fit_probes(str(store), run, fitting)
+    with _step("Cluster the layers: do styles fall apart by themselves?"):
+        cluster(str(store), run, fitting)
+    with _step("Find the directions of the styles"):
+        find_directions(str(store), run, fitting)
     for question, sql, answer in questions(str(store), run):
         click.secho(f"\n{question}", bold=True)
         click.echo(sql)
         click.echo(answer, nl=False)
-    click.echo(
-        f"\nThe store is {store}, the audio {audio} ({time.monotonic() - started:.0f} s). Ask it more:"
-    )
+    with _step("Draw it all"):
+        write_report(str(store), report)
+    _say_what_next(store, report, time.monotonic() - started)
+
+
+def _say_what_next(store: Path, report: Path, seconds: float) -> None:
     program = "undertone" if shutil.which("undertone") else sys.argv[0]
+    click.echo(f"\nThe report is {report}: open it in a browser. ({seconds:.0f} s)")
+    click.echo(f"The store is {store}. Ask it more:")
     click.echo(f"  {program} sql {store}        lists its tables and columns")
     click.echo(f"  {program} status {store}     shows its runs")
 
@@ -69,45 +77,6 @@ def _step(title: str) -> Iterator[None]:
     started = time.monotonic()
     yield
     click.echo(f"({time.monotonic() - started:.1f} s)")
-
-
-def _render(audio: Path, clips: int) -> Path:
-    """Write audio files and the table that describes them; finished renderings are kept."""
-    from pyarrow import parquet
-
-    from pipelines.synthesis import render_dataset
-
-    table = audio / "clips.parquet"
-    if table.is_file() and parquet.read_metadata(table).num_rows == clips + len(DAMAGED) + 1:
-        return table
-    rows: list[dict[str, Any]] = [
-        {"path": recording.uri, "group": recording.group, "split": recording.split, **recording.labels}
-        for recording in render_dataset(audio, clips=clips, seed=0)
-    ]
-    whole = (audio / rows[0]["path"]).read_bytes()
-    for uri, content in {**DAMAGED, "damaged/cut off.flac": whole[: len(whole) // 2]}.items():
-        path = audio / uri
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(content)
-        rows.append({"path": uri, "group": "damaged", "split": None})
-    parquet.write_table(pa.Table.from_pylist(rows, schema=_schema(rows)), table)
-    return table
-
-
-def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
-    """Columns of all rows, with a type even where the first rows have no value."""
-    columns: dict[str, list[Any]] = {}
-    for row in rows:
-        for name, value in row.items():
-            columns.setdefault(name, []).append(value)
-    return pa.schema([(name, pa.array(values).type) for name, values in columns.items()])
-
-
-def _add(store: Path, table: Path) -> None:
-    from jobs.datasets.adding import AddRequest, add_dataset
-
-    added = add_dataset(AddRequest(str(store), DATASET, str(table), clip_seconds=4.0))
-    click.echo(f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}")
 
 
 def _extract(store: Path, engine: Engine) -> str:

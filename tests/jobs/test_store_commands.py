@@ -1,6 +1,7 @@
 """status, verify, repair and demo, as a user types them."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,13 +123,15 @@ def test_wrong_usage_exits_with_2(undertone: Run) -> None:
 
 
 @pytest.mark.slow
-def test_the_demo_answers_four_questions_and_again_when_repeated(tmp_path: Path, undertone: Run) -> None:
+def test_the_demo_answers_its_questions_draws_a_report_and_does_so_again_when_repeated(
+    tmp_path: Path, undertone: Run
+) -> None:
     folder = tmp_path / "une démo"
     code, output, errors = undertone("demo", str(folder), "--clips", "48", "--engine", "inline")
     assert code == 0, errors
     assert "Everything committed is intact." in output
-    assert "random weights" in output
-    assert output.count("SELECT") == 4
-    assert output.count("rows)") + output.count("row)") == 4
+    assert len(re.findall("^SELECT", output, re.MULTILINE)) == 5
+    assert output.count("rows)") + output.count("row)") == 5
     assert "(0 rows)" not in output
+    assert "<svg" in (folder / "report.html").read_text()
     assert undertone("demo", str(folder), "--clips", "48", "--engine", "inline")[0] == 0

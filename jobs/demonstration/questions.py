@@ -1,4 +1,4 @@
-"""The four questions the demo asks, as SQL that users can copy."""
+"""The five questions the demo asks, as SQL that users can copy."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ WHERE a.uri = 'styles/000003.flac'
 ORDER BY similarity DESC, b.uri LIMIT 6"""
 
 BALANCE = """\
-SELECT concept, count(*) AS clips, count(*) FILTER (split = 'train') AS train,
+SELECT style, count(*) AS clips, count(*) FILTER (split = 'train') AS train,
        count(*) FILTER (split = 'validation') AS validation, count(*) FILTER (split = 'test') AS test
-FROM clips GROUP BY concept ORDER BY concept"""
+FROM clips WHERE style IS NOT NULL GROUP BY style ORDER BY style"""
 
 FAILURES = """\
 SELECT stage, error, count(*) AS files, any_value(uri) AS example FROM failures GROUP BY stage, error"""
@@ -31,9 +31,17 @@ SELECT run_id, clips, failed, len(layers) AS layers, bytes, bytes // clips AS by
        complete, random_weights
 FROM runs"""
 
+LAYERS = """\
+SELECT concept, layer, round(score, 3) AS score, round(score_low, 3) AS low, round(score_high, 3) AS high,
+       round(control, 3) AS shuffled, round(handcrafted, 3) AS handcrafted,
+       round(ari, 3) AS ari, round(nmi, 3) AS nmi
+FROM layers
+WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND concept IN ('style', 'instrument')
+ORDER BY concept DESC, layer"""
+
 
 def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
-    """Ask the four questions: (question, SQL, answer as text)."""
+    """Ask the questions: (question, SQL, answer as text)."""
     opened = open_store(store)
     catalog = refresh_catalog(opened)
     shown = parse_activation_table(f"{run}:resid.mean:{NEAREST_LAYER}=x")
@@ -43,5 +51,6 @@ def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
         ("Are the labels balanced over the splits?", BALANCE, {}),
         ("What failed, by class?", FAILURES, {}),
         ("How much does each run hold?", SIZES, {}),
+        ("Which layer knows the style, which the instrument?", LAYERS, {}),
     ):
         yield question, sql, to_text(run_query(catalog, sql, timeout_seconds=60, tables=tables), width=WIDTH)
