@@ -35,8 +35,9 @@ class FrechetDistance:
 
 def kernel_distance(sounds: Floats, reference: Floats, *, bandwidth: float | None = None) -> float:
     """KAD of embeddings (n, E) and (m, E), n and m at least 2."""
-    kernels = _kernels(sounds, reference, bandwidth or median_distance(reference))
-    return float(_weighted(kernels, np.ones((1, len(sounds))), np.ones((1, len(reference))))[0])
+    within, other, between = _kernels(sounds, reference, bandwidth or median_distance(reference))
+    means = [kernel.sum() / (len(kernel) * (len(kernel) - 1)) for kernel in (within, other)]
+    return float(KAD_SCALE * (sum(means) - 2 * between.mean()))
 
 
 def paired_kernel_distance(
@@ -44,7 +45,8 @@ def paired_kernel_distance(
 ) -> Estimate:
     """KAD of paired embeddings (n, E), with an interval over draws of the pairs.
 
-    A sound that is drawn twice is not compared with itself, which would make every draw seem alike.
+    No sound is compared with itself, also when it is drawn twice, nor with its own twin: twins are not
+    independent, and sets that are the same have the distance 0.
 
     Args:
         sounds: (n, E).
@@ -55,9 +57,10 @@ def paired_kernel_distance(
     if len(sounds) < 2:
         return Estimate(np.nan, np.nan, np.nan)
     kernels = _kernels(sounds, reference, bandwidth or median_distance(reference))
+    np.fill_diagonal(kernels[2], 0.0)
     ones = np.ones((1, len(sounds)))
-    value = float(_weighted(kernels, ones, ones)[0])
-    return Estimate(value, *percentiles(_weighted(kernels, draws, draws)))
+    value = float(_paired(kernels, ones)[0])
+    return Estimate(value, *percentiles(_paired(kernels, draws)))
 
 
 def median_distance(embeddings: Floats) -> float:
@@ -105,18 +108,14 @@ def _kernels(sounds: Floats, reference: Floats, bandwidth: float) -> _Kernels:
     return within, other, between
 
 
-def _weighted(kernels: _Kernels, sounds: Floats, reference: Floats) -> Floats:
-    """The U-statistic with weights (R, n) and (R, m), (R,)."""
+def _paired(kernels: _Kernels, weights: Floats) -> Floats:
+    """The U-statistic of pairs with weights (R, n), (R,); kernels have zeros on their diagonals."""
     within, other, between = kernels
-
-    def mean(kernel: Floats, weights: Floats) -> Floats:
-        pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(np.einsum("ri,ij,rj->r", weights, kernel, weights, optimize=True) / pairs)
-
-    cross = np.einsum("ri,ij,rj->r", sounds, between, reference, optimize=True)
-    cross = cross / (sounds.sum(axis=1) * reference.sum(axis=1))
-    return np.asarray(KAD_SCALE * (mean(within, sounds) + mean(other, reference) - 2 * cross))
+    combined = within + other - between - between.T
+    pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = np.einsum("ri,ij,rj->r", weights, combined, weights, optimize=True) / pairs
+    return np.asarray(KAD_SCALE * means)
 
 
 def _frechet(one: Floats, other: Floats) -> float:

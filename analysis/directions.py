@@ -1,5 +1,7 @@
 """Directions that tell positives from negatives, by several methods, measured on held-out rows."""
 
+import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -19,9 +21,15 @@ from analysis.direction_methods import (
 from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
 from analysis.row_space import Floats, RowSpace, row_space
 from analysis.separation import Separation, separation
+from store.errors import InvalidInput
 
-Method = Literal["mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"]
-METHODS: tuple[Method, ...] = get_args(Method)
+Estimator = Literal["mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"]
+METHODS: tuple[Estimator, ...] = get_args(Estimator)
+PENALISED: tuple[Estimator, ...] = ("mse", "logistic")
+Method = str
+"""Name of an estimator; those with a penalty may name it too: "mse:0.1"."""
+
+_PENALTY = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +104,48 @@ def fit_directions(
     differences = space.embedded(trainings[-1].differences)
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     for method in methods:
-        fit = _ESTIMATORS[method](problem)
+        estimator, strength = split_method(method)
+        fit = (
+            _PENALISED[estimator](problem, strength) if estimator in _PENALISED else _FREE[estimator](problem)
+        )
         held_out = _held_out_projections(problem, fit)
         vectors = fit.vectors
         for contrast, directions in enumerate(found):
-            strength = None if fit.strengths is None else float(fit.strengths[contrast])
+            penalty = None if fit.strengths is None else float(fit.strengths[contrast])
             norm = float(np.linalg.norm(vectors[contrast]))
             unit = vectors[contrast] / (norm or 1.0)
             measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
             directions[method] = Direction(
-                unit, norm, strength, _cosine(unit, differences[contrast]), measured
+                unit, norm, penalty, _cosine(unit, differences[contrast]), measured
             )
     return found
+
+
+def _fitted(problem: _Problem, estimator: Estimator, strength: float | None) -> _Fit:
+    if estimator in _PENALISED:
+        return _PENALISED[estimator](problem, strength)
+    return _FREE[estimator](problem)
+
+
+def split_method(method: Method) -> tuple[Estimator, float | None]:
+    """From "mse:0.1" to ("mse", 0.1), from "mse" to ("mse", None): the penalty is then chosen.
+
+    Raises:
+        InvalidInput: there is no such method, or it has no penalty to name.
+    """
+    name, colon, text = method.partition(":")
+    found = next((estimator for estimator in METHODS if estimator == name), None)
+    if found is None:
+        raise InvalidInput(f"There is no method {name!r}; methods are {', '.join(METHODS)}, or all.")
+    if not colon:
+        return found, None
+    strength = float(text) if _PENALTY.fullmatch(text) else 0.0
+    if found not in PENALISED or not (math.isfinite(strength) and strength > 0):
+        raise InvalidInput(
+            f"The method {method!r} cannot be read: {' and '.join(PENALISED)} take a penalty above 0, "
+            "as in mse:0.1."
+        )
+    return found, strength
 
 
 def _held_out_projections(problem: _Problem, fit: _Fit) -> Floats:
@@ -162,15 +200,17 @@ def _random_vectors(problem: _Problem) -> _Fit:
     return _Fit(vectors, np.stack([seen] * (len(problem.trainings) - 1)))
 
 
-def _ridge(problem: _Problem) -> _Fit:
-    return _best_of(problem, [ridge_path(training) for training in problem.trainings], STRENGTHS)
+def _ridge(problem: _Problem, strength: float | None) -> _Fit:
+    strengths: Floats = STRENGTHS if strength is None else np.array([strength])
+    return _best_of(problem, [ridge_path(training, strengths) for training in problem.trainings], strengths)
 
 
-def _logistic(problem: _Problem) -> _Fit:
+def _logistic(problem: _Problem, strength: float | None) -> _Fit:
     everything = problem.trainings[-1]
     unit = mean_variance(everything) / everything.rows
-    paths = logistic_paths(problem.space.coordinates, problem.targets, problem.folds, unit)
-    return _best_of(problem, paths, LOGISTIC_STRENGTHS)
+    strengths: Floats = LOGISTIC_STRENGTHS if strength is None else np.array([strength])
+    paths = logistic_paths(problem.space.coordinates, problem.targets, problem.folds, unit, strengths)
+    return _best_of(problem, paths, strengths)
 
 
 def _best_of(problem: _Problem, paths: Sequence[Floats], strengths: Floats) -> _Fit:
@@ -200,7 +240,7 @@ def _correlations(problem: _Problem, fold: int, weights: Floats) -> Floats:
     lengths = np.linalg.norm(projections, axis=1) * np.linalg.norm(labels, axis=0)
     products = np.einsum("snm,nm->sm", projections, labels)
     known = (lengths > 0) & problem.trainings[fold].has_both
-    return np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known)
+    return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known))
 
 
 def _strongest_good(scores: Floats) -> NDArray[np.intp]:
@@ -218,9 +258,8 @@ def _strongest_good(scores: Floats) -> NDArray[np.intp]:
     return np.asarray(len(mean) - 1 - good[::-1].argmax(axis=0))
 
 
-_ESTIMATORS: dict[Method, Callable[[_Problem], _Fit]] = {
-    "mse": _ridge,
-    "logistic": _logistic,
+_PENALISED: dict[str, Callable[[_Problem, float | None], _Fit]] = {"mse": _ridge, "logistic": _logistic}
+_FREE: dict[str, Callable[[_Problem], _Fit]] = {
     "diffmean": _mean_differences,
     "mass_mean": _mass_means,
     "pca": _reading_vectors,

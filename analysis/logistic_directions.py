@@ -15,7 +15,9 @@ MOST_ITERATIONS = 300
 SMALLEST_GRADIENT = 1e-5
 
 
-def logistic_paths(coordinates: Floats, targets: Masks, folds: Folds, unit: float) -> list[Floats]:
+def logistic_paths(
+    coordinates: Floats, targets: Masks, folds: Folds, unit: float, strengths: Floats = LOGISTIC_STRENGTHS
+) -> list[Floats]:
     """Weights (S, M, r) without each fold, then from all rows.
 
     The penalty is strength · n · unit, with one scale for all axes: scaling each by its own deviation would
@@ -26,17 +28,18 @@ def logistic_paths(coordinates: Floats, targets: Masks, folds: Folds, unit: floa
         targets: (N, M).
         folds: (N,).
         unit: mean variance of the axes.
+        strengths: ascending, (S,).
     """
     count, contrasts = targets.shape
     trainings = [folds != fold for fold in range(int(folds.max()) + 1)] + [np.ones(count, bool)]
     batch = _batch(coordinates, targets, trainings, np.sqrt(unit))
     fits: list[LogisticFit] = []
-    for strength in LOGISTIC_STRENGTHS[::-1]:  # the strongest is solved in few steps and starts the next
-        strengths = np.full((1, len(trainings) * contrasts), strength)
+    for strength in strengths[::-1]:  # the strongest is solved in few steps and starts the next
+        same = np.full((1, len(trainings) * contrasts), strength)
         fits.append(
             fit_logistic(
                 batch,
-                strengths,
+                same,
                 start=fits[-1] if fits else None,
                 tolerance=SMALLEST_GRADIENT,
                 max_iterations=MOST_ITERATIONS,

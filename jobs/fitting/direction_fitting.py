@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.directions import METHODS, Direction, Method, fit_directions
+from analysis.directions import METHODS, Direction, Method, fit_directions, split_method
 from analysis.splits import group_folds
 from jobs.fitting.contrasts import Contrast, ContrastSet, contrast_sets
 from jobs.fitting.direction_options import DirectionOptions
@@ -125,15 +125,14 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:
-    """Read "all", or names like "mse,diffmean"; raises `InvalidInput`."""
+    """Read "all", or names like "mse,diffmean" or "mse:0.1"; raises `InvalidInput`."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if names == ["all"]:
         return METHODS
-    chosen = tuple(method for method in METHODS if method in names)
-    if len(chosen) < len(set(names)) or not chosen:
-        unknown = ", ".join(sorted(set(names) - set(METHODS))) or text
-        raise InvalidInput(f"There is no method {unknown!r}; methods are {', '.join(METHODS)}, or all.")
-    return chosen
+    if not names:
+        raise InvalidInput(f"There is no method {text!r}; methods are {', '.join(METHODS)}, or all.")
+    known = {name: METHODS.index(split_method(name)[0]) for name in names}
+    return tuple(sorted(known, key=lambda name: (known[name], name)))
 
 
 def _work(

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis.directions import METHODS
+from analysis.directions import split_method
 from pipelines.clap import TEMPLATE
 from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
 from pipelines.schedules import parse_schedule
@@ -20,7 +20,7 @@ CLASS = "{class}"
 Record = TypeVar("Record")
 
 _LEGAL: Mapping[str, tuple[str, ...]] = {
-    "methods": METHODS,
+    "methods": (),
     "sites": SITES,
     "alphas": (),
     "kinds": KINDS,
@@ -54,8 +54,7 @@ class Grid:
     """`[grid]`: the settings, every combination of which is one."""
 
     methods: tuple[str, ...] = ("diffmean",)
-    strengths: tuple[float, ...] = ()
-    """Penalties of mse and logistic; none: the one chosen on held-out folds."""
+    """As in `undertone directions`: "mse" chooses its penalty on held-out folds, "mse:0.1" names it."""
     sites: tuple[str, ...] = ("resid",)
     layers: tuple[tuple[int, ...], ...] = ()
     """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
@@ -76,6 +75,8 @@ class Grid:
                 )
         if not all(math.isfinite(alpha) and alpha != -1 for alpha in self.alphas):
             raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
+        for method in self.methods:
+            split_method(method)
         for schedule in self.schedules:
             parse_schedule(schedule)
 

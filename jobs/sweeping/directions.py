@@ -1,6 +1,6 @@
 """The directions of a sweep: fitted where they are missing, and found again for each of its settings."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from jobs.fitting.direction_fitting import fit_and_store
@@ -16,8 +16,8 @@ RANDOM = "random"
 REDUCTION = "mean"
 """Directions are those of activations averaged over time: one vector for every frame."""
 
-Key = tuple[str, str, str, str, float | None, str, int]
-"""Concept, source, target, method, strength, site, layer."""
+Key = tuple[str, str, str, str, str, int]
+"""Concept, source, target, method, site, layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +39,17 @@ class SweepDirections:
 
     def steered(self, setting: Setting, target: str, layer: int) -> StoredVector:
         """The direction of a setting at one of its layers; raises `NotFound`."""
-        key = _key(setting.pair, target, setting.method, setting.strength, setting.site, layer)
+        key = _key(setting.pair, target, setting.method, setting.site, layer)
         if key not in self.fitted:
-            strength = "" if setting.strength is None else f" with strength {setting.strength:g}"
             raise NotFound(
-                f"There is no direction {setting.pair.source} → {target} by {setting.method}{strength} at "
+                f"There is no direction {setting.pair.source} → {target} by {setting.method} at "
                 f"{setting.site} of layer {layer}; fit it with `undertone directions`."
             )
         return self.fitted[key]
 
     def control(self, setting: Setting, target: str, layer: int, number: int) -> StoredVector:
         """A random direction of the same place, another one for each number."""
-        drawn = self.random.get(_key(setting.pair, target, RANDOM, None, setting.site, layer), ())
+        drawn = self.random.get(_key(setting.pair, target, RANDOM, setting.site, layer), ())
         if number >= len(drawn):
             raise NotFound(f"There is no random direction {number} at {setting.site} of layer {layer}.")
         return drawn[number]
@@ -88,8 +87,8 @@ def fit_directions_of(
         address=fit.address,
         workers=fit.workers,
     )
-    for methods in _methods_by_strength(settings).values():
-        fit_and_store(replace(common, methods=",".join(methods)))
+    methods = dict.fromkeys(one.method for one in settings)
+    fit_and_store(replace(common, methods=",".join(methods)))
     for seed in range(randoms):
         fit_and_store(replace(common, methods=RANDOM, seed=seed))
 
@@ -102,45 +101,18 @@ def find_directions(store: Store, run_id: str, labels: Mapping[str, str]) -> Swe
     found = [
         vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_query
     ]
-    in_order = sorted(found, key=lambda vector: (vector.created_at, vector.vector_id))
     fitted: dict[Key, StoredVector] = {}
     random: dict[Key, dict[int, StoredVector]] = {}
-    for vector in in_order:
-        if vector.method == RANDOM:
-            assert vector.random_seed is not None
-            random.setdefault(_key_of(vector, None), {}).setdefault(vector.random_seed, vector)
-            continue
-        for key in _keys_of(vector):
+    for vector in sorted(found, key=lambda vector: (vector.created_at, vector.vector_id)):
+        assert vector.negative is not None
+        pair = Pair(vector.concept, vector.negative, (vector.positive,))
+        key = _key(pair, vector.positive, vector.method, vector.site, vector.layer)
+        if vector.random_seed is None:
             fitted[key] = vector
+        else:  # the oldest of each seed: what was drawn once stays the control
+            random.setdefault(key, {}).setdefault(vector.random_seed, vector)
     return SweepDirections(fitted, {key: tuple(drawn.values()) for key, drawn in random.items()})
 
 
-def _methods_by_strength(settings: Iterable[Setting]) -> dict[float | None, list[str]]:
-    methods: dict[float | None, list[str]] = {}
-    for one in settings:
-        known = methods.setdefault(one.strength, [])
-        if one.method not in known:
-            known.append(one.method)
-    return methods
-
-
-def _keys_of(vector: StoredVector) -> list[Key]:
-    """With its penalty, and without one where that was chosen and not given."""
-    return [_key_of(vector, vector.strength), _key_of(vector, None)]
-
-
-def _key_of(vector: StoredVector, strength: float | None) -> Key:
-    assert vector.negative is not None
-    return (
-        vector.concept,
-        vector.negative,
-        vector.positive,
-        vector.method,
-        strength,
-        vector.site,
-        vector.layer,
-    )
-
-
-def _key(pair: Pair, target: str, method: str, strength: float | None, site: str, layer: int) -> Key:
-    return pair.concept, pair.source, target, method, strength, site, layer
+def _key(pair: Pair, target: str, method: str, site: str, layer: int) -> Key:
+    return pair.concept, pair.source, target, method, site, layer

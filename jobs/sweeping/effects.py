@@ -41,7 +41,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "source": (_TEXT, "class of the prompt"),
     "target": (_TEXT, "class that it is steered to; several joined by +"),
     "method": (_TEXT, "of the direction"),
-    "strength": (_NUMBER, "penalty that the grid names; NULL: chosen on held-out folds, or none"),
+    "strength": (_NUMBER, "penalty of the direction; the mean over layers and targets; NULL: it has none"),
     "site": (_TEXT, "where it is steered"),
     "layer": (_COUNT, "the layer that is steered; NULL: several"),
     "layers": (pa.list_(_COUNT), "the layers that are steered"),
@@ -169,6 +169,7 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         plan.directions.steered(setting, target, layer) for target in pair.targets for layer in setting.layers
     ]
     separabilities = [one.separability for one in vectors if one.separability is not None]
+    penalties = [one.strength for one in vectors if one.strength is not None]
     cosines = [one.cosine_to_mean_difference for one in vectors if one.cosine_to_mean_difference is not None]
     return {
         "sweep": plan.configuration.name,
@@ -180,7 +181,7 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         "source": pair.source,
         "target": pair.target,
         "method": setting.method,
-        "strength": setting.strength,
+        "strength": float(np.mean(penalties)) if penalties else None,
         "site": setting.site,
         "layer": setting.layers[0] if len(setting.layers) == 1 else None,
         "layers": list(setting.layers),

@@ -12,8 +12,6 @@ from store.errors import InvalidInput
 from store.records import Site
 
 Role = Literal["steered", "random", "prompt", "unsteered"]
-PENALIZED = ("mse", "logistic")
-"""Methods whose penalty a grid may name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +42,6 @@ class Setting:
 
     pair: Pair
     method: str
-    strength: float | None
-    """Penalty of the direction's method; None: as chosen on held-out folds, or a method without one."""
     site: Site
     layers: tuple[int, ...]
     alpha: float
@@ -58,7 +54,7 @@ class Setting:
     def setting_id(self) -> str:
         """Stands for the setting in all sweeps of one model."""
         pair = [self.pair.concept, self.pair.source, *self.pair.targets]
-        direction = [self.method, self.strength, self.site, *self.layers]
+        direction = [self.method, self.site, *self.layers]
         return digest_of([pair, direction, [self.alpha, self.kind, self.scaling, self.schedule, self.rows]])
 
 
@@ -100,7 +96,6 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
         Setting(
             pair,
             method,
-            strength,
             cast("Site", site),
             layers,
             alpha,
@@ -112,7 +107,6 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
         for pair, site in itertools.product(pairs, grid.sites)
         for layers in _layers(grid, site, layers_of_site)
         for method in grid.methods
-        for strength in (grid.strengths if method in PENALIZED and grid.strengths else (None,))
         for alpha, kind, scaling, schedule, rows in itertools.product(
             grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.rows
         )

@@ -29,7 +29,6 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "random_state": (_COUNT, "of the sampling noise"),
     "setting_id": (_TEXT, "setting, as in the view effects; NULL for unsteered and prompt"),
     "method": (_TEXT, "of the direction that the setting names"),
-    "strength": (_NUMBER, "penalty that the grid names"),
     "site": (_TEXT, "where it is steered"),
     "layers": (pa.list_(_COUNT), "the layers that are steered"),
     "alpha": (_NUMBER, "strength of steering"),
@@ -41,7 +40,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
 )
-_OF_SETTINGS = ("setting_id", "method", "strength", "site", "alpha", "kind", "scaling", "schedule")
+_OF_SETTINGS = ("setting_id", "method", "site", "alpha", "kind", "scaling", "schedule")
 
 
 def write_members(store: Store, plan: SweepPlan) -> str:
