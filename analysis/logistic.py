@@ -19,6 +19,8 @@ MAX_ITERATIONS = 500
 TOLERANCE = 1e-6
 ARMIJO = 1e-4
 HALVINGS = 30
+ROUNDING = 1e-15
+"""Relative change of the objective that means nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,8 @@ def fit_logistic(
         batch: the problems.
         strengths: of each problem on each layer, (L, P).
         start: a solution to begin with, for example that of a neighbouring strength.
-        tolerance: largest component of the gradient at which a problem counts as solved.
+        tolerance: largest component of the gradient, in units of the root of its expected curvature, at which
+            a problem counts as solved.
         max_iterations: when to stop otherwise.
     """
     state = _State.begin(batch, strengths, start)
@@ -152,6 +155,8 @@ class _State:
     """Differences of points, newest last, (history, L, P, K · (D + 1))."""
     changes: Floats
     """Differences of gradients, alike."""
+    inverse: Floats
+    """Reciprocal of the curvature to expect of each coordinate: the optimiser's first guess, as the point."""
 
     @classmethod
     def begin(cls, batch: Batch, strengths: Floats, start: LogisticFit | None) -> Self:
@@ -162,10 +167,11 @@ class _State:
             point = _packed(start.weights, start.intercept)
         objective, gradient = _evaluate(batch, strengths, point)
         history = np.zeros((0, *point.shape))
-        return cls(point, gradient, objective, np.zeros(objective.shape, bool), history, history)
+        stuck = np.zeros(objective.shape, bool)
+        return cls(point, gradient, objective, stuck, history, history, _expected(strengths, classes, width))
 
     def steepness(self) -> Floats:
-        return np.asarray(np.abs(self.gradient).max(axis=-1))
+        return np.asarray((np.abs(self.gradient) * np.sqrt(self.inverse)).max(axis=-1))
 
     def only(self, problems: NDArray[np.bool_]) -> Self:
         taken = {
@@ -188,13 +194,14 @@ class _State:
         """One L-BFGS step of the unsolved problems; the others stay where they are."""
         direction = -self._preconditioned() * unsolved[..., np.newaxis]
         slope = _dot(direction, self.gradient)
-        length = np.ones(slope.shape) if len(self.steps) else _first_length(self.gradient)
+        length = np.ones(slope.shape)
         point, objective, gradient = self.point, self.objective, self.gradient
         settled = ~unsolved
         for _ in range(HALVINGS):
             tried = self.point + (length * ~settled)[..., np.newaxis] * direction
             value, slopes = _evaluate(batch, strengths, tried)
-            good = ~settled & (value <= self.objective + ARMIJO * length * slope)
+            bound = self.objective + ARMIJO * length * slope + ROUNDING * np.abs(self.objective)
+            good = ~settled & (value <= bound)
             point = np.where(good[..., np.newaxis], tried, point)
             gradient = np.where(good[..., np.newaxis], slopes, gradient)
             objective = np.where(good, value, objective)
@@ -224,8 +231,10 @@ class _State:
             share = _ratio(_dot(step, result), curvature)
             result -= share[..., np.newaxis] * change
             shares.append(share)
+        result *= self.inverse
         if curvatures:
-            scale = _ratio(curvatures[-1], _dot(self.changes[-1], self.changes[-1]))
+            change = self.changes[-1]
+            scale = _ratio(curvatures[-1], _dot(change, change * self.inverse))
             result *= np.where(scale > 0, scale, 1.0)[..., np.newaxis]
         for step, change, curvature, share in zip(
             self.steps, self.changes, curvatures, shares[::-1], strict=True
@@ -286,9 +295,13 @@ def _ratio(over: Floats, under: Floats) -> Floats:
     return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
-def _first_length(gradient: Floats) -> Floats:
-    """Without a history: a step of length 1 along the gradient, or shorter."""
-    return np.asarray(1 / np.maximum(1.0, np.sqrt(_dot(gradient, gradient))))
+def _expected(strengths: Floats, classes: int, width: int) -> Floats:
+    """Reciprocal curvature of the objective for features of variance 1 and equally likely classes."""
+    share = 1 / max(2, classes)
+    loss = share * (1 - share)
+    weight = np.repeat(1 / (strengths[..., np.newaxis] + loss), width, axis=-1)
+    free = np.full((*strengths.shape, 1), 1 / loss)
+    return np.tile(np.concatenate([weight, free], axis=-1), classes)
 
 
 def _narrowed(alive: NDArray[np.bool_], still: NDArray[np.bool_]) -> NDArray[np.bool_]:

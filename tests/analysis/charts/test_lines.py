@@ -71,7 +71,7 @@ def test_a_missing_value_is_a_gap(parse: Parse) -> None:
 
 
 def test_names_stand_at_the_ends_and_never_on_each_other(parse: Parse) -> None:
-    crowd = [Series(f"probe {n}", (0, 1), (0.5, 0.5 + n / 1000)) for n in range(5)]
+    crowd = [Series(f"probe {n}", (0, 1), (0.0, 0.5 + n / 1000)) for n in range(5)]
     drawing = parse(line_chart("a", "Title", LineChart(crowd, "layer", "accuracy")))
     names = {str(text.text): float(text.attrib["y"]) for text in drawing.iter("text") if text.text}
     heights = [names[f"probe {n}"] for n in range(5)]

@@ -1,0 +1,115 @@
+"""Labels are a query, and what is wrong with one is said with counts."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from jobs.fitting.labels import record_labels, resolve_labels
+from store.catalog import refresh_catalog
+from store.errors import InvalidInput, QueryRefused
+from store.opening import Store
+from store.query import run_query
+
+
+def test_texts_and_booleans_are_classes_and_numbers_are_numbers(planted: Store) -> None:
+    query = "SELECT clip_id, style, live, tempo FROM clips ORDER BY random()"
+    labels = resolve_labels(planted, planted.run("songs"), query)
+    style, live, tempo = labels.concepts
+    assert (style.kind, style.classes) == ("class", ("jazz", "rock", "techno"))
+    assert (live.kind, live.classes) == ("class", ("false", "true"))
+    assert (tempo.kind, tempo.classes) == ("number", ())
+    place = labels.clip_ids.index("clip004")
+    assert style.classes[style.values[place]] == "rock"
+    assert tempo.values[place] == 68
+    assert labels.groups[place] == "artist04"
+    assert labels.splits[place] == "test"
+
+
+def test_rows_stand_in_plan_order_without_the_clip_that_failed(planted: Store) -> None:
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, tempo FROM clips")
+    assert labels.clip_ids == tuple(f"clip{number:03d}" for number in range(120) if number != 7)
+    assert "1 labelled clips failed in this run." in labels.notes
+
+
+def test_clips_without_a_label_are_counted(planted: Store) -> None:
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, vocals, live FROM clips")
+    assert "vocals: 30 of 119 clips have no label (NULL)." in labels.notes
+    assert labels.concepts[0].labelled.sum() == 89
+    assert labels.concepts[1].labelled.all()
+
+
+def test_a_class_of_one_artist_is_left_out_and_named(planted: Store) -> None:
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, style FROM clips")
+    assert any("fewer than 2 groups" in note and "ambient (3)" in note for note in labels.notes)
+    assert len(labels.clip_ids) == 116
+
+
+def test_clips_that_the_run_does_not_have_and_clips_without_a_row_are_counted(planted: Store) -> None:
+    clips = ["clip000", "clip001", "clip002", "clip003", "elsewhere"]
+    mine = pa.table({"clip_id": clips, "mood": ["calm", "wild", "calm", "wild", "calm"]})
+    query = "SELECT clip_id, mood FROM mine"
+    labels = resolve_labels(planted, planted.run("songs"), query, tables={"mine": mine})
+    assert labels.clip_ids == tuple(clips[:4])
+    assert "1 labelled clips are not in this run." in labels.notes
+    assert "115 extracted clips have no row in the label query." in labels.notes
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("SELECT clip_id FROM clips", "must give clip_id and at least one label"),
+        ("SELECT style FROM clips", "must give clip_id and at least one label"),
+        ("SELECT clip_id, 'one' AS label FROM clips", "'label' has 1 classes"),
+        ("SELECT clip_id, 3 AS label FROM clips", "'label' has 1 different numbers"),
+        ("SELECT clip_id, NULL AS label FROM clips", "'label'"),
+        ("SELECT clip_id, [style] AS label FROM clips", "text and booleans make classes"),
+        ("SELECT clip_id, 1e308 * 10 * tempo AS label FROM clips", "infinite for 119 clips"),
+        ("SELECT 'x' AS clip_id, 'y' AS label", "None of the 1 clips .*119 clips have"),
+        ("SELECT clip_id, unnest(['a', 'b']) AS label FROM clips", "labels 120 clips more than once"),
+    ],
+)
+def test_a_query_that_cannot_label_the_run_says_why(planted: Store, query: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        resolve_labels(planted, planted.run("songs"), query)
+
+
+def test_a_wrong_query_is_refused_as_in_sql(planted: Store) -> None:
+    with pytest.raises(QueryRefused, match="tables: "):
+        resolve_labels(planted, planted.run("songs"), "SELECT clip_id, x FROM nothing")
+
+
+def test_a_query_may_repeat_a_row_and_name_its_own_groups_and_splits(planted: Store) -> None:
+    once = "SELECT clip_id, live, uri AS grp, 'mine' AS split FROM clips"
+    query = f"{once} UNION ALL {once}"
+    labels = resolve_labels(planted, planted.run("songs"), query)
+    assert len(set(labels.groups)) == len(labels.clip_ids) == 119
+    assert set(labels.splits) == {"mine"}
+    assert set(labels.all_groups) == set(labels.groups)
+
+
+def test_folds_can_be_dealt_among_all_groups_of_the_run(planted: Store) -> None:
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, vocals FROM clips")
+    assert len(labels.all_groups) == 40
+    assert len(np.unique(labels.groups)) == 30
+
+
+def test_the_hash_is_of_the_labels_not_of_the_words_of_the_query(planted: Store) -> None:
+    run = planted.run("songs")
+    one = resolve_labels(planted, run, "SELECT clip_id, live FROM clips")
+    same = resolve_labels(planted, run, "SELECT live, clip_id FROM clips WHERE true")
+    other = resolve_labels(planted, run, "SELECT clip_id, NOT live AS live FROM clips")
+    assert one.labels_hash == same.labels_hash != other.labels_hash
+
+
+def test_resolved_labels_are_kept_and_can_be_queried(planted: Store) -> None:
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, live, tempo FROM clips")
+    assert record_labels(planted, labels) == record_labels(planted, labels)
+    query = (
+        "SELECT concept, count(*) n, count(class) c, sum(number) s FROM results_labels GROUP BY 1 ORDER BY 1"
+    )
+    rows = run_query(refresh_catalog(planted), query).to_pylist()
+    tempo = labels.concepts[1].values.sum()
+    assert rows == [
+        {"concept": "live", "n": 119, "c": 119, "s": None},
+        {"concept": "tempo", "n": 119, "c": 0, "s": tempo},
+    ]
