@@ -99,7 +99,7 @@ def test_each_loss_has_a_row_of_its_own(store: Store) -> None:
 
 
 def test_rows_of_single_classes_do_not_count(store: Store) -> None:
-    write(store, "probes", PROBE, {**PROBE, "class": "rock", "accuracy": 0.99})
+    write(store, "probes", PROBE, {**PROBE, "class": "rock", "accuracy": 0.99, "created_at": NEW})
     assert one(store, "score") == (0.7,)
 
 
