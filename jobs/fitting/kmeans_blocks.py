@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from analysis.scaling import Scaling
 from jobs.fitting.kmeans_layer import clip_histogram
 from jobs.fitting.layers import LayerArray
 from store import open_store
+from store.collection import Collection
 
 BLOCK_BYTES = 32_000_000
 """Of float32 points that a task holds at once."""
@@ -44,13 +46,21 @@ class Source:
 
     store_url: str
     run_id: str
+    committed: str
+    """Stands for the rows that the run had when the job began."""
     layer: LayerArray
 
     def points(self, block: Block) -> NDArray[Any]:
         """(clips × points, D), as stored."""
-        run = open_store(self.store_url).run(self.run_id)
+        run = _opened_run(self.store_url, self.run_id, self.committed)
         activations, _ = run.read_layer(self.layer.array, self.layer.layer, block.clip_ids)
         return activations.reshape(-1, activations.shape[-1])
+
+
+@lru_cache(maxsize=1)
+def _opened_run(store_url: str, run_id: str, committed: str) -> Collection:  # noqa: ARG001 (part of the key)
+    """The run, whose plan and markers a worker reads once and not for every block."""
+    return open_store(store_url).run(run_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def cluster_layer_by_blocks(
     work: KmeansWork, layer: LayerArray, *, mapped: Mapped[Any], points_per_clip: int, width: int
 ) -> LayerResult:
     """As `cluster_layer`, reading the layer once per iteration; `mapped` runs a function over blocks."""
-    source = Source(work.store_url, work.run_id, layer)
+    source = Source(work.store_url, work.run_id, work.origin["committed"], layer)
     result = LayerResult(layer, [], [])
     for problem in work.problems:
         blocks = cut_blocks(problem.clip_ids, points_per_clip, width)

@@ -80,7 +80,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "vector": (pa.list_(pa.float32()), "the direction, of length 1; list_cosine_similarity compares two"),
     "width": (_COUNT, "its number of entries, the width of the model"),
     "norm": (_NUMBER, "length before it was normalised; of diffmean: distance between the class means"),
-    "strength": (_NUMBER, "penalty over the mean variance per axis: strongest within a standard error of the best"),
+    "strength": (_NUMBER, "penalty over the mean variance per axis: the strongest that does as well as any"),
     "mean_positive": (_NUMBER, "mean projection of positives that were held out of the fit"),
     "mean_negative": (_NUMBER, "mean projection of negatives that were held out of the fit"),
     "deviation": (_NUMBER, "σ of held-out projections about the mean of their class"),
