@@ -85,14 +85,14 @@ class ClapModel:
             raise InvalidInput(
                 f"Audio of shape {audio.shape} cannot be embedded; it must be (clips, samples)."
             )
+        if not len(audio):
+            return np.empty((0, self.info.width), np.float32)
         windows = _windows(torch.from_numpy(audio), self.info.window_samples)
         count, per_clip, samples = windows.shape
         blocks = [
             _unit_rows(self._encoder.embed_windows(block))
             for block in windows.reshape(count * per_clip, samples).split(BATCH_WINDOWS)
         ]
-        if not blocks:
-            return np.empty((0, self.info.width), np.float32)
         means = torch.cat(blocks).reshape(count, per_clip, -1).mean(dim=1)
         return _unit_rows(means).cpu().numpy()
 
