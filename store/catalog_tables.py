@@ -14,7 +14,7 @@ from store.objects import ObjectStore
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS_SQL = tuple(
-    Path(__file__).with_name(name) for name in ("views.sql", "layers.sql", "superposition.sql")
+    Path(__file__).with_name(name) for name in ("views.sql", "layers.sql", "superposition.sql", "steering.sql")
 )
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""

@@ -84,7 +84,10 @@ SCHEMA = pa.schema(
 
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
-    rows = [row for design in designs_of(plan.members) for row in effects_of(design, plan, scores)]
+    written = {"created_at": now()}
+    rows = [
+        row | written for design in designs_of(plan.members) for row in effects_of(design, plan, scores)
+    ]
     content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
     specification = {"sweep": plan.sweep_id, "rows": digest_of(content), "code": code_version(*CODE)}
     write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))
@@ -192,7 +195,6 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         "rows": setting.rows,
         "cosine_to_mean_difference": float(np.mean(cosines)) if cosines else None,
         "separability": float(np.mean(separabilities)) if separabilities else None,
-        "created_at": now(),
     }
 
 

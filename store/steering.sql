@@ -1,0 +1,158 @@
+-- What sweeps found. typed.effects is all rows that any sweep wrote; of a sweep that was scored again the newest
+-- count.
+
+CREATE OR REPLACE VIEW effects AS
+FROM typed.effects QUALIFY created_at = max(created_at) OVER (PARTITION BY sweep_id);
+
+COMMENT ON VIEW effects IS
+    'what steering does: a row per sweep, setting, part, scorer and metric, beside its controls';
+COMMENT ON COLUMN effects.sweep IS 'name of the sweep';
+COMMENT ON COLUMN effects.sweep_id IS 'hash of its file and run';
+COMMENT ON COLUMN effects.run_id IS 'run whose directions steer';
+COMMENT ON COLUMN effects.model IS 'name of the model';
+COMMENT ON COLUMN effects.setting_id IS 'hash of the setting; the same in all sweeps';
+COMMENT ON COLUMN effects.part IS
+    'cells: all, choose (the half that settings are chosen on) or report (the other half)';
+COMMENT ON COLUMN effects.concept IS 'label column that is steered';
+COMMENT ON COLUMN effects.source IS 'class of the prompt';
+COMMENT ON COLUMN effects.target IS 'class that it is steered to; several joined by +';
+COMMENT ON COLUMN effects.method IS 'of the direction';
+COMMENT ON COLUMN effects.strength IS
+    'penalty of the direction; the mean over layers and targets; NULL: it has none';
+COMMENT ON COLUMN effects.site IS 'where it is steered';
+COMMENT ON COLUMN effects.layer IS 'the layer that is steered; NULL: several';
+COMMENT ON COLUMN effects.layers IS 'the layers that are steered';
+COMMENT ON COLUMN effects.alpha IS 'strength of steering';
+COMMENT ON COLUMN effects.kind IS 'interpolate, add or ablate';
+COMMENT ON COLUMN effects.scaling IS 'norm, unit or norm_restored';
+COMMENT ON COLUMN effects.schedule IS 'strength over time';
+COMMENT ON COLUMN effects."rows" IS 'rows steered under guidance: conditional or both';
+COMMENT ON COLUMN effects.cosine_to_mean_difference IS 'of the direction; the mean over layers and targets';
+COMMENT ON COLUMN effects.separability IS 'held-out d'' of the direction; the mean over layers and targets';
+COMMENT ON COLUMN effects.scorer IS
+    'who measured: clap, judge, features, descriptors, or chroma and onset similarity';
+COMMENT ON COLUMN effects.scorer_version IS 'its name and version; NULL where the metric says it all';
+COMMENT ON COLUMN effects.metric IS
+    'what is measured, see the README: transfer, retention, fusion, balance, alignment, change, similarity, kad …';
+COMMENT ON COLUMN effects.measured_concept IS 'of metric change: the concept that is measured';
+COMMENT ON COLUMN effects.measured_class IS
+    'of metric change: the class, or the descriptor, that is measured';
+COMMENT ON COLUMN effects.cells IS 'generations: prompts x random states';
+COMMENT ON COLUMN effects.prompts IS 'different prompts';
+COMMENT ON COLUMN effects.random_states IS 'different random states';
+COMMENT ON COLUMN effects.value IS 'of the steered generations';
+COMMENT ON COLUMN effects.low IS 'lower end of its 95 % interval over prompts and random states';
+COMMENT ON COLUMN effects.high IS 'upper end';
+COMMENT ON COLUMN effects.random IS 'control: the same with random directions of the same length and place';
+COMMENT ON COLUMN effects.random_low IS 'lower end of its interval';
+COMMENT ON COLUMN effects.random_high IS 'upper end';
+COMMENT ON COLUMN effects.prompt IS 'control: the target''s prompt, unsteered';
+COMMENT ON COLUMN effects.prompt_low IS 'lower end of its interval';
+COMMENT ON COLUMN effects.prompt_high IS 'upper end';
+COMMENT ON COLUMN effects.unsteered IS 'control: the unsteered twins';
+COMMENT ON COLUMN effects.over_random IS 'value minus random, draw by draw';
+COMMENT ON COLUMN effects.over_random_low IS
+    'lower end of its interval: above 0, steering did more than chance';
+COMMENT ON COLUMN effects.over_random_high IS 'upper end';
+COMMENT ON COLUMN effects.chosen IS
+    'whether the setting has the largest transfer of its pair on the choosing half';
+COMMENT ON COLUMN effects.chosen_by IS 'scorer of that transfer';
+COMMENT ON COLUMN effects.created_at IS 'when it was computed (UTC)';
+
+-- Does a number of a layer tell how well it steers? Over the layers of each pair of classes: Spearman's rank
+-- correlation of the number with the transfer. Over the pairs: its mean, with a percentile interval from 1,000
+-- draws of pairs with replacement; a hash draws, so that the same rows give the same interval.
+
+CREATE OR REPLACE VIEW layer_choice AS
+WITH steered AS (
+    SELECT
+        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, concept, source,
+        target, layer, value AS transfer, separability AS direction_separability
+    FROM effects WHERE metric = 'transfer' AND part = 'all' AND layer IS NOT NULL AND value IS NOT NULL
+),
+of_layers AS (
+    SELECT
+        run_id, site, layer, concept, max(score) AS probe_score, max(ari) AS ari, max(nmi) AS nmi,
+        max(silhouette) AS silhouette
+    FROM layers WHERE reduction = 'mean' GROUP BY ALL
+),
+numbers AS (
+    UNPIVOT (FROM steered LEFT JOIN of_layers USING (run_id, site, layer, concept))
+    ON probe_score, ari, nmi, silhouette, direction_separability INTO NAME predictor VALUE x
+),
+ranked AS (
+    SELECT
+        *,
+        rank() OVER (PARTITION BY family ORDER BY x) + (count(*) OVER (PARTITION BY family, x) - 1) / 2 AS x_rank,
+        rank() OVER (PARTITION BY family ORDER BY transfer)
+        + (count(*) OVER (PARTITION BY family, transfer) - 1) / 2 AS transfer_rank
+    FROM (
+        SELECT
+            *,
+            concat_ws(
+                '|', sweep_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor, concept,
+                source, target
+            ) AS family
+        FROM numbers
+    )
+),
+pairs AS (
+    SELECT
+        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor,
+        source || ':' || target AS pair, corr(x_rank, transfer_rank) AS correlation,
+        arg_max(layer, transfer) AS best_layer, arg_max(layer, x) AS predicted_layer,
+        max(transfer) AS best_transfer, arg_max(transfer, x) AS predicted_transfer
+    FROM ranked GROUP BY ALL HAVING count(*) > 2 AND isfinite(corr(x_rank, transfer_rank))
+),
+gathered AS (
+    SELECT
+        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor,
+        count(*) AS pairs, list(correlation ORDER BY pair) AS correlations, avg(correlation) AS correlation,
+        avg((best_layer = predicted_layer)::INT) AS agreement,
+        avg(best_transfer - predicted_transfer) AS regret
+    FROM pairs GROUP BY ALL
+),
+bounded AS (
+    SELECT
+        *,
+        CASE WHEN pairs > 1 THEN list_transform(
+            range(1000),
+            lambda draw: list_avg(list_transform(
+                range(pairs), lambda place: correlations[1 + (hash(draw, place) % pairs)::BIGINT]
+            ))
+        ) END AS draws
+    FROM gathered
+)
+SELECT
+    * EXCLUDE (correlations, draws), list_aggregate(draws, 'quantile_cont', 0.025) AS low,
+    list_aggregate(draws, 'quantile_cont', 0.975) AS high,
+    CASE WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END AS verdict
+FROM bounded;
+
+COMMENT ON VIEW layer_choice IS
+    'does a number of a layer (probe score, ARI, NMI …) predict how well it steers? A row per predictor';
+COMMENT ON COLUMN layer_choice.sweep IS 'name of the sweep';
+COMMENT ON COLUMN layer_choice.sweep_id IS 'hash of its file and run';
+COMMENT ON COLUMN layer_choice.run_id IS 'run whose directions steer, and whose layers the numbers are of';
+COMMENT ON COLUMN layer_choice.site IS 'where it is steered';
+COMMENT ON COLUMN layer_choice.method IS 'of the directions';
+COMMENT ON COLUMN layer_choice.alpha IS 'strength of steering';
+COMMENT ON COLUMN layer_choice.kind IS 'interpolate, add or ablate';
+COMMENT ON COLUMN layer_choice.scaling IS 'norm, unit or norm_restored';
+COMMENT ON COLUMN layer_choice.schedule IS 'strength over time';
+COMMENT ON COLUMN layer_choice."rows" IS 'rows steered under guidance: conditional or both';
+COMMENT ON COLUMN layer_choice.scorer IS 'who measured the transfer';
+COMMENT ON COLUMN layer_choice.predictor IS
+    'the number: probe_score, ari, nmi, silhouette (see the view layers) or direction_separability';
+COMMENT ON COLUMN layer_choice.pairs IS 'pairs of classes';
+COMMENT ON COLUMN layer_choice.correlation IS
+    'rank correlation over layers of the number and the transfer, mean of pairs';
+COMMENT ON COLUMN layer_choice.agreement IS
+    'share of pairs whose best layer is the one that the number names';
+COMMENT ON COLUMN layer_choice.regret IS
+    'transfer lost by steering at the layer that the number names, mean of pairs';
+COMMENT ON COLUMN layer_choice.low IS
+    'lower end of the 95 % interval of correlation over pairs; NULL for a single pair';
+COMMENT ON COLUMN layer_choice.high IS 'upper end of that interval';
+COMMENT ON COLUMN layer_choice.verdict IS
+    'yes, opposite, or undecided: the interval covers 0, or there is none';
