@@ -17,6 +17,7 @@ RUNS = {
     "dispatch": ["dispatch"],
     "synthesis": ["synthesis"],
     "steering": ["steering"],
+    "probes": ["probes"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 

@@ -34,7 +34,7 @@ def reference(
 def one_hot(codes: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """Targets of one problem, (N, K)."""
     whole = (codes[:, np.newaxis] == np.arange(classes)).astype(np.float64)
-    return whole[:, 1:] if classes == 2 else whole
+    return np.asarray(whole[:, 1:] if classes == 2 else whole)
 
 
 @pytest.mark.parametrize("strength", [1e-3, 1e-1, 10.0])
@@ -92,7 +92,7 @@ def _partition() -> Partition:
 @pytest.mark.parametrize(("classes", "one_vs_rest"), [(2, False), (3, False), (3, True)])
 def test_nested_probes_are_those_of_loops_over_scikit_learn(classes: int, one_vs_rest: bool) -> None:
     codes, partition, strengths = CODES % classes, _partition(), (1e-2, 1.0)
-    found = nested_logistic(
+    nested = nested_logistic(
         FEATURES, codes[np.newaxis], classes, partition, strengths, one_vs_rest=one_vs_rest
     )
     labellings = [(codes == c).astype(np.int64) for c in range(classes)] if one_vs_rest else [codes]
@@ -108,11 +108,11 @@ def test_nested_probes_are_those_of_loops_over_scikit_learn(classes: int, one_vs
                     error -= np.log(chances[validation, labels[validation]]).sum()
             errors.append(error)
         best = strengths[int(np.argmin(errors))]
-        assert found.strengths[0, 0, outer] == best
+        assert nested.strengths[0, 0, outer] == best
         held_out = partition.cells == outer
-        chances = [reference(FEATURES[0], labels, ~held_out, best)[0] for labels in labellings]
-        expected = np.stack([c[:, 1] for c in chances], axis=1) if one_vs_rest else chances[0]
-        np.testing.assert_allclose(found.probabilities[0, 0, held_out], expected[held_out], atol=1e-4)
+        whole = [reference(FEATURES[0], labels, ~held_out, best)[0] for labels in labellings]
+        expected = np.stack([found[:, 1] for found in whole], axis=1) if one_vs_rest else whole[0]
+        np.testing.assert_allclose(nested.probabilities[0, 0, held_out], expected[held_out], atol=1e-4)
 
 
 def test_rows_without_a_label_neither_train_nor_count() -> None:

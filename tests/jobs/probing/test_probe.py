@@ -27,7 +27,7 @@ STYLE = "SELECT clip_id, style, tempo FROM clips WHERE style <> 'ambient'"
 
 
 def fit(store: Store, labels: str = STYLE, **options: Any) -> Probed:
-    given = {"engine": "inline", "handcrafted": False, "controls": 2} | options
+    given: dict[str, Any] = {"engine": "inline", "handcrafted": False, "controls": 2} | options
     return probe_run(ProbeOptions(store.url, "songs", labels, **given))
 
 
