@@ -107,8 +107,9 @@ def _probes(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         }  # fmt: skip
         yield fit
         for number, class_ in enumerate(classes):
-            recall = {"accuracy": score - 0.02 * number, "macro_f1": score, "roc_auc": 0.9}
-            yield {**fit, **recall, "class": class_, "baseline_accuracy": chance}
+            recall = score - 0.02 * number
+            interval = {"accuracy": recall, "accuracy_low": recall - 0.1, "accuracy_high": recall + 0.05}
+            yield {**fit, **interval, "macro_f1": score, "class": class_, "baseline_accuracy": chance}
 
 
 def _confusions(random: np.random.Generator) -> Iterator[dict[str, Any]]:

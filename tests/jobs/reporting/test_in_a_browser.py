@@ -128,9 +128,19 @@ def test_tables_open_and_scroll_by_keyboard_alone(browser: Browser, report_file:
     assert becomes_true(page, "document.querySelector('.scroll').scrollLeft > 0")
 
 
-def test_it_prints_on_paper_without_cutting_a_chart(browser: Browser, report_file: Path) -> None:
+def test_paper_has_charts_and_open_tables_but_nothing_to_click(browser: Browser, report_file: Path) -> None:
     page = opened(browser, report_file)
     page.emulate_media(media="print")
+    shown = {
+        selector: page.locator(selector).first.is_visible()
+        for selector in ("svg.chart", "details[open] table", "nav", "details:not([open])")
+    }
+    assert shown == {
+        "svg.chart": True,
+        "details[open] table": True,
+        "nav": False,
+        "details:not([open])": False,
+    }
     assert page.evaluate("getComputedStyle(document.querySelector('.figure')).breakInside") == "avoid"
     assert page.pdf(format="A4").startswith(b"%PDF")
 
