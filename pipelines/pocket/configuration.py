@@ -2,16 +2,16 @@
 
 16 kHz mono, 32 frames per second, 4 codebooks of 256 tokens with delays 0…3, 8 layers of width 128.
 The codec is lopsided: its encoder decides how fast activations are extracted, so it is narrow and its
-activation cheap; the decoder, needed for listening alone, is four times as wide.
+activation cheap; the decoder, needed for listening alone, is twice as wide and smoother.
 The mappings are what audiocraft calls `xp.cfg`: its builders read them when a checkpoint is loaded.
 """
 
 from typing import Any
 
 SAMPLE_RATE = 16_000
-RATIOS = (2, 5, 5, 10)  # of the decoder; a hop of 500 samples: 32 frames per second
+RATIOS = (4, 5, 5, 5)  # of the decoder; a hop of 500 samples: 32 frames per second
 ENCODER_FILTERS = 8  # oneDNN's convolutions are twice as slow on channels that are no multiple of 8
-DECODER_FILTERS = 32
+DECODER_FILTERS = 16
 LATENT_WIDTH = 64
 CODEBOOKS = 4
 CODEBOOK_SIZE = 256
@@ -46,7 +46,7 @@ def codec_configuration() -> dict[str, Any]:
             "n_residual_layers": 1,
             "ratios": list(RATIOS),
             "activation": "LeakyReLU",
-            "activation_params": {"negative_slope": 0.1},
+            "activation_params": {"negative_slope": 0.4},
             "norm": "none",
             "norm_params": {},
             "kernel_size": 7,
@@ -61,6 +61,8 @@ def codec_configuration() -> dict[str, Any]:
             "encoder": {},
             "decoder": {
                 "n_filters": DECODER_FILTERS,
+                "activation": "ELU",
+                "activation_params": {"alpha": 1.0},
                 "trim_right_ratio": 1.0,
                 "final_activation": None,
                 "final_activation_params": None,

@@ -19,20 +19,24 @@ PAD_PROGRAM = 48
 LEAD_GAIN, COMPING_GAIN, BASS_GAIN, DRUM_GAIN, PAD_GAIN = 1.0, 0.4, 0.6, 0.8, 0.3
 
 
-def arrange(song: Song, rendering: Rendering, clip_seconds: float) -> Score:
-    """Writes out as many bars as the excerpt reaches."""
+def arrange(
+    song: Song, rendering: Rendering, clip_seconds: float, *, lead_program: int | None = None
+) -> Score:
+    """Writes out as many bars as the excerpt reaches; the lead is played by its usual program or another."""
+    if lead_program is None:
+        lead_program = LEADS[rendering.lead]
     end_beats = rendering.start_beats + clip_seconds * song.tempo_bpm / 60
     first, last = int(rendering.start_beats // BAR_BEATS), ceil(end_beats / BAR_BEATS)
     bars = range(max(first - 1, 0), last)
     return Score(
-        list(parts(song, rendering, bars)),
+        list(parts(song, rendering, bars, lead_program)),
         tempo_bpm=song.tempo_bpm,
         start_seconds=rendering.start_beats * 60 / song.tempo_bpm,
         level_db=rendering.level_db,
     )
 
 
-def parts(song: Song, rendering: Rendering, bars: range) -> Iterable[Part]:
+def parts(song: Song, rendering: Rendering, bars: range, lead_program: int) -> Iterable[Part]:
     """Lists the parts that play, the lead first."""
     generator = stream(song.seed, "composition", song.number)
     tonic = NOTE_NAMES.index(song.key)
@@ -48,7 +52,7 @@ def parts(song: Song, rendering: Rendering, bars: range) -> Iterable[Part]:
     def chord_at(bar: int) -> Chord:
         return chords[bar % len(chords)]
 
-    yield Part(LEADS[rendering.lead], write(bars, lambda bar: melody[bar % PERIOD_BARS]), gain=LEAD_GAIN)
+    yield Part(lead_program, write(bars, lambda bar: melody[bar % PERIOD_BARS]), gain=LEAD_GAIN)
     comp = COMPING[song.style]
     comping = write(bars, lambda bar: comp(chord_at(bar), variant))
     yield Part(rendering.comping_program, comping, gain=COMPING_GAIN)

@@ -27,9 +27,9 @@ def style_concept(*, renderings_per_song: int = RENDERINGS_PER_SONG, band: Band 
     )
 
 
-def style_specimen(song: Song, rendering: Rendering, index: int) -> Specimen:
-    """One rendering of a song; the song is the group."""
-    program = LEADS[rendering.lead]
+def style_specimen(song: Song, rendering: Rendering, index: int, *, program: int | None = None) -> Specimen:
+    """One rendering of a song; the song is the group. `program` plays the lead instead of its usual one."""
+    program = LEADS[rendering.lead] if program is None else program
     return Specimen(
         group=f"song-{song.seed}-{song.number:06d}",
         labels={
@@ -48,5 +48,5 @@ def style_specimen(song: Song, rendering: Rendering, index: int) -> Specimen:
             "comping": NAMES[rendering.comping_program],
         },
         caption=describe(song, rendering, song.seed, "caption", index),
-        score=lambda clip_seconds: arrange(song, rendering, clip_seconds),
+        score=lambda clip_seconds: arrange(song, rendering, clip_seconds, lead_program=program),
     )

@@ -11,8 +11,8 @@ from pipelines.musicgen import describe_model
 from pipelines.pocket.checkpoint import write_random_pocket
 from pipelines.user_cache import build_once, cache_folder
 
-FINGERPRINT = "4e106e95a6b3c4a7"
-CODEC_FINGERPRINT = "eb922f03fd379087"
+FINGERPRINT = "6b320700495c5ded"
+CODEC_FINGERPRINT = "76fe780490fd8e82"
 
 
 def test_the_weights_are_those_of_every_other_machine() -> None:

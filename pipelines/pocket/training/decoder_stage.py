@@ -1,0 +1,139 @@
+"""The codec's last stage: its codes stay as they are, and the decoder alone learns to sound real."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.pocket.training.codec_stages import CodebookState, build_codec
+from pipelines.pocket.training.corpus import open_corpus
+from pipelines.pocket.training.discriminators import (
+    Discriminators,
+    deception_loss,
+    discriminator_loss,
+    feature_distance,
+)
+from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
+from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
+
+
+@dataclass(frozen=True, slots=True)
+class DecoderSettings:
+    """How the decoder is tuned: first by spectra alone, in small batches, then against discriminators."""
+
+    seed: int = 2
+    steps: int = 14_000
+    plain_batch: int = 2
+    adversarial_from: int = 9_000
+    """Step at which the discriminators begin to learn."""
+    deceive_from: int = 9_300
+    """Step from which their opinion counts."""
+    adversarial_batch: int = 4
+    critic_every: int = 2
+    """The discriminators learn in one of so many steps."""
+    crop_samples: int = 12_000
+    learning_rate: float = 1.2e-3
+    discriminator_rate: float = 6e-4
+    weights: ReconstructionWeights = field(
+        default_factory=lambda: ReconstructionWeights(log_mel=10.0, magnitude=2.5, waveform=1.0)
+    )
+    deception: float = 1.0
+    features: float = 3.0
+    here: Surroundings = field(default_factory=Surroundings)
+
+
+def frozen_codec(folder: Path, device: str = "cpu") -> tuple[Any, CodebookState]:
+    """Encoder and codebooks of the joint stage, and the decoder as that stage left it."""
+    codec, codebooks = build_codec(device), CodebookState(device)
+    saved = torch.load(folder / "joint.pt", map_location=device, weights_only=True)
+    codec.encoder.load_state_dict(saved["encoder"])
+    codec.decoder.load_state_dict(saved["decoder"])
+    codebooks.load_state_dict(saved["codebooks"])
+    codebooks.books.write_into(codec.quantizer)
+    codec.encoder.requires_grad_(requires_grad=False).eval()
+    codec.quantizer.eval()
+    return codec, codebooks
+
+
+def finished_codec(folder: Path) -> Any:
+    """The codec with the decoder as its own stage left it, or as far as it has come."""
+    codec, _ = frozen_codec(folder)
+    saved = torch.load(folder / "decoder.pt", map_location="cpu", weights_only=True)
+    codec.decoder.load_state_dict(saved["decoder"])
+    return codec.eval()
+
+
+def train_decoder(folder: Path, corpus_folder: Path, settings: DecoderSettings) -> None:
+    """Leaves `decoder.pt`."""
+    corpus = open_corpus(corpus_folder, "train")
+    codec, _ = frozen_codec(folder, settings.here.device)
+    torch.manual_seed(settings.seed)
+    decoder, discriminators = codec.decoder, Discriminators().to(settings.here.device)
+    parameters = list(decoder.parameters())
+    optimizer = _optimizer(parameters, settings.learning_rate)
+    critic = _optimizer(list(discriminators.parameters()), settings.discriminator_rate)
+    critic_losses = [2.0]
+
+    def step(number: int) -> Losses:
+        adversarial = number >= settings.adversarial_from
+        batch = settings.adversarial_batch if adversarial else settings.plain_batch
+        generator = step_generator(settings.seed, "decoder", number)
+        crops = corpus.crops(generator, batch=batch, samples=settings.crop_samples)
+        audio = torch.from_numpy(crops).to(settings.here.device)
+        with torch.no_grad():
+            latent = codec.quantizer.decode(codec.encode(audio)[0])
+        made, original = decoder(latent)[:, 0], audio[:, 0]
+        loss, losses = reconstruction_loss(made, original, settings.weights)
+        if adversarial and number % settings.critic_every == 0:
+            critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
+        if number >= settings.deceive_from:
+            matching, deceiving = _opinions(discriminators, original, made)
+            loss = loss + settings.features * matching + settings.deception * deceiving
+            losses |= {"features": float(matching.detach()), "deception": float(deceiving.detach())}
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, 10.0)
+        optimizer.step()
+        return {"features": 0.0, "deception": 0.0, **losses, "critic": critic_losses[0]}
+
+    stage = Stage(
+        "decoder",
+        folder,
+        settings.steps,
+        {"decoder": decoder, "discriminators": discriminators, "critic": critic},
+        {"optimizer": optimizer},
+        settings.learning_rate,
+        settings.here.tell,
+    )
+    if not stage.resume():
+        stage.run(step)
+
+
+def _opinions(
+    discriminators: Discriminators, original: torch.Tensor, made: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Feature distance and deception loss of what was made."""
+    discriminators.requires_grad_(requires_grad=False)
+    judgements = discriminators(made)
+    with torch.no_grad():
+        real = discriminators(original)
+    discriminators.requires_grad_(requires_grad=True)
+    return feature_distance(real, judgements), deception_loss(judgements)
+
+
+def _train_critic(
+    discriminators: Discriminators,
+    critic: torch.optim.Optimizer,
+    original: torch.Tensor,
+    made: torch.Tensor,
+) -> float:
+    loss = discriminator_loss(discriminators(original), discriminators(made))
+    critic.zero_grad()
+    loss.backward()
+    critic.step()
+    return float(loss.detach())
+
+
+def _optimizer(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(parameters, rate, betas=(0.8, 0.99), weight_decay=1e-4)

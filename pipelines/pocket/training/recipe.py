@@ -1,0 +1,56 @@
+"""How the pocket models are trained, as one value: sizes, steps, seeds; in full, and for a test."""
+
+from dataclasses import dataclass, field, replace
+
+from pipelines.pocket.training.codec_stages import CodecSettings
+from pipelines.pocket.training.decoder_stage import DecoderSettings
+from pipelines.pocket.training.language_stage import LanguageSettings
+from pipelines.pocket.training.loop import Surroundings, Tell
+from pipelines.pocket.training.recognizer import RecognizerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what comes out, but for the order in which numbers are added up."""
+
+    train_clips: int = 24_000
+    validation_clips: int = 500
+    test_clips: int = 1_000
+    unseen_clips: int = 1_000
+    long_clips: int = 1_000
+    """Of twice the length, for the language model alone."""
+    evaluated_clips: int = 1_000
+    workers: int = 2
+    """Processes that share each codec stage; later the decoder and the language model each have one."""
+    recognizer: RecognizerSettings = field(default_factory=RecognizerSettings)
+    codec: CodecSettings = field(default_factory=CodecSettings)
+    decoder: DecoderSettings = field(default_factory=DecoderSettings)
+    language: LanguageSettings = field(default_factory=LanguageSettings)
+
+    def placed(self, *, device: str, workers: int, tell: Tell) -> "Recipe":
+        """The same recipe on a device and with a listener."""
+        here = Surroundings(device, tell)
+        return replace(
+            self,
+            workers=workers,
+            codec=replace(self.codec, here=here),
+            decoder=replace(self.decoder, here=here),
+            language=replace(self.language, here=here),
+        )
+
+
+def smoke_recipe() -> Recipe:
+    """A few steps of everything on a few clips: whether it runs, in half a minute."""
+    return Recipe(
+        train_clips=24,
+        validation_clips=8,
+        test_clips=8,
+        unseen_clips=8,
+        long_clips=2,
+        evaluated_clips=8,
+        workers=1,
+        recognizer=RecognizerSettings(clips=16, epochs=1, batch=8),
+        codec=CodecSettings(autoencoder_steps=2, joint_steps=2, kmeans_latents=600),
+        decoder=DecoderSettings(steps=3, adversarial_from=1, deceive_from=2),
+        language=LanguageSettings(steps=3, batch=2),
+    )

@@ -1,0 +1,167 @@
+"""The stages of the training in their order; each leaves files, and none runs again once they are whole."""
+
+import json
+import multiprocessing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.pocket.training.clips import Part
+from pipelines.pocket.training.codec_evaluation import evaluate_codec
+from pipelines.pocket.training.codec_stages import train_autoencoder, train_jointly
+from pipelines.pocket.training.coded_clips import encode_corpus, encode_long_clips
+from pipelines.pocket.training.corpus import open_corpus, render_corpus
+from pipelines.pocket.training.decoder_stage import finished_codec, frozen_codec, train_decoder
+from pipelines.pocket.training.export import export_codec, export_language_model
+from pipelines.pocket.training.language_stage import finished_language_model, train_language_model
+from pipelines.pocket.training.recipe import Recipe
+from pipelines.pocket.training.recognizer import load_recognizer, train_recognizer
+from pipelines.pocket.training.workers import keep_freed_memory, run_workers
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training's folder and recipe."""
+
+    folder: Path
+    recipe: Recipe
+
+    @property
+    def corpus(self) -> Path:
+        """Rendered clips."""
+        return self.folder / "corpus"
+
+    @property
+    def codec(self) -> Path:
+        """Checkpoints and losses of the codec's stages."""
+        return self.folder / "codec"
+
+    @property
+    def language(self) -> Path:
+        """Codes, checkpoints and losses of the language model."""
+        return self.folder / "language"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The trained model, as `--model` takes it."""
+        return self.folder / "checkpoint"
+
+
+def corpus(training: Training) -> None:
+    """Render all clips."""
+    recipe = training.recipe
+    sizes: Mapping[Part, int] = {
+        "train": recipe.train_clips,
+        "validation": recipe.validation_clips,
+        "test": recipe.test_clips,
+        "unseen": recipe.unseen_clips,
+    }
+    for part, clips in sizes.items():
+
+        def tell(done: int, part: Part = part, clips: int = clips) -> None:
+            recipe.codec.here.tell(f"corpus {part}", done, clips, {})
+
+        render_corpus(training.corpus, part, clips, tell=tell)
+
+
+def recognizer(training: Training) -> None:
+    """Train the network that measures the codec."""
+    path = training.folder / "recognizer.pt"
+    if not path.exists():
+        network = train_recognizer(open_corpus(training.corpus, "train"), training.recipe.recognizer)
+        torch.save(network.state_dict(), path)
+
+
+def codec(training: Training) -> None:
+    """Autoencoder, then codebooks; after this the codes are frozen."""
+    training.codec.mkdir(exist_ok=True)
+    for task in (train_autoencoder, train_jointly):
+        arguments = (training.codec, training.corpus, training.recipe.codec)
+        run_workers(task, *arguments, workers=training.recipe.workers)
+
+
+def codes(training: Training) -> None:
+    """Encode what the language model learns from."""
+    training.language.mkdir(exist_ok=True)
+    frozen, _ = frozen_codec(training.codec)
+    for part in ("train", "validation", "test"):
+        encode_corpus(training.language / f"codes-{part}.npy", frozen, open_corpus(training.corpus, part))
+    encode_long_clips(training.language / "codes-long.npy", frozen, training.recipe.long_clips)
+
+
+def decoder(training: Training) -> None:
+    """Tune the decoder on frozen codes."""
+    keep_freed_memory()
+    train_decoder(training.codec, training.corpus, training.recipe.decoder)
+
+
+def language_model(training: Training) -> None:
+    """Train the language model and its text encoder."""
+    keep_freed_memory()
+    train_language_model(training.language, training.recipe.language)
+
+
+def decoder_and_language_model(training: Training) -> None:
+    """Both at once, where there are two workers: neither needs the other."""
+    tasks = (decoder, language_model)
+    if training.recipe.workers == 1:
+        for task in tasks:
+            task(training)
+        return
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_alone, args=(task, training)) for task in tasks]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    failed = [task.__name__ for task, process in zip(tasks, processes, strict=True) if process.exitcode]
+    if failed:
+        raise RuntimeError(f"{' and '.join(failed)} stopped with an error, shown above.")
+
+
+def export(training: Training) -> None:
+    """Write the checkpoint."""
+    training.checkpoint.mkdir(exist_ok=True)
+    export_codec(training.checkpoint, finished_codec(training.codec))
+    export_language_model(training.checkpoint, finished_language_model(training.language))
+
+
+def evaluation(training: Training) -> None:
+    """Measure the codec on held-out clips: `codec-quality.json`."""
+    network, recipe = load_recognizer(training.folder / "recognizer.pt"), training.recipe
+    tuned = finished_codec(training.codec)
+    parts: Sequence[Part] = ("test", "unseen")
+    measured: list[dict[str, Any]] = [
+        evaluate_codec(
+            tuned, network, open_corpus(training.corpus, part), clips=recipe.evaluated_clips
+        ).to_json()
+        for part in parts
+    ]
+    (training.folder / "codec-quality.json").write_text(json.dumps(measured, indent=2) + "\n")
+
+
+STAGES: Mapping[str, Callable[[Training], None]] = {
+    "corpus": corpus,
+    "recognizer": recognizer,
+    "codec": codec,
+    "codes": codes,
+    "models": decoder_and_language_model,
+    "export": export,
+    "evaluation": evaluation,
+}
+
+
+def run_stages(training: Training, names: Sequence[str]) -> None:
+    """Run stages by name, in the order of `STAGES`."""
+    training.folder.mkdir(parents=True, exist_ok=True)
+    for name, stage in STAGES.items():
+        if name in names:
+            stage(training)
+
+
+def _alone(task: Callable[[Training], None], training: Training) -> None:
+    torch.set_num_threads(1)
+    task(training)
