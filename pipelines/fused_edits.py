@@ -79,10 +79,16 @@ class FusedEdits:
             )
         if stretches.count(NOTHING) == steps:
             return activations
-        chosen = activations[self._rows, prepended:]
+        chosen = activations[self._rows] if prepended == 0 else activations[self._rows, prepended:]
         edited = self._edit(chosen, first, steps).to(activations.dtype)
+        return self._inserted(edited, activations, prepended)
+
+    def _inserted(self, edited: torch.Tensor, activations: torch.Tensor, prepended: int) -> torch.Tensor:
+        """A new tensor: `activations` with the edited rows and steps in their places."""
         if prepended == 0 and len(edited) == len(activations):
             return edited
+        if prepended == 0 and isinstance(self._rows, slice) and self._rows.start == 0:
+            return torch.cat([edited, activations[self._rows.stop :]])  # cheaper than the general way
         result = activations.clone()
         result[self._rows, prepended:] = edited
         return result

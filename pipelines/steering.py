@@ -86,19 +86,12 @@ class SteeringState:
             check_edit(edit, model.info)
         self.window_start = 0
         """Frame at which the present window begins, in generation beyond the model's segment."""
-        self._prepended = 0
-        self._first = 0
-        self._fused: dict[tuple[int, Site, int], list[FusedEdits]] = {}
-
-    @property
-    def first_step(self) -> int:
+        self.first_step = 0
         """Decoder step at which the pass begins, counted from the beginning of the whole generation."""
-        return self.window_start + self._first
-
-    @property
-    def prepended(self) -> int:
+        self.prepended = 0
         """P: conditions that stand before the steps of this pass."""
-        return self._prepended if self._first == 0 else 0
+        self._all_prepended = 0
+        self._fused: dict[tuple[int, Site, int], list[FusedEdits]] = {}
 
     def places(self) -> list[tuple[Site, int]]:
         """Sites and layers at which anything is to be edited."""
@@ -108,8 +101,9 @@ class SteeringState:
         """Hook on the fuser, through which every pass begins: where in the sequence it is."""
         streamed = streamed_steps(self._model.language_model)
         if streamed == 0:
-            self._prepended = outputs[0].shape[1] - inputs[0].shape[1]
-        self._first = max(0, streamed - self._prepended)
+            self._all_prepended = outputs[0].shape[1] - inputs[0].shape[1]
+        self.prepended = self._all_prepended if streamed == 0 else 0
+        self.first_step = self.window_start + max(0, streamed - self._all_prepended)
 
     def edited(self, site: Site, layer: int, activations: torch.Tensor) -> torch.Tensor | None:
         """Activations (rows, P + steps, D) with the edits of this place, new; None where nothing changes."""

@@ -8,6 +8,7 @@ around them. Modules with options that no published MusicGen uses keep audiocraf
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -56,9 +57,9 @@ def streamed_steps(language_model: Any) -> int:
 
 
 def _time_axis(attention: Any) -> int:
-    from audiocraft.modules.transformer import _get_attention_time_dimension
-
-    return int(_get_attention_time_dimension(attention.memory_efficient))
+    """Where keys have their steps, (rows, heads, steps, width) for torch's own attention, else second."""
+    transformer = sys.modules["audiocraft.modules.transformer"]
+    return int(transformer._get_attention_time_dimension(attention.memory_efficient))  # noqa: SLF001
 
 
 def _is_usual(attention: Any) -> bool:

@@ -342,6 +342,32 @@ def test_melody_models_generate_with_their_conditions_before_the_audio(
         assert np.array_equal(ours.codes, tokens[0])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"memory_efficient": False, "custom": True},
+        {"memory_efficient": False},
+        {"positional_embedding": "rope"},
+        {"attention_as_float32": True},
+    ],
+)
+def test_models_with_unusual_attention_are_steered_and_streamed_as_audiocraft_does(
+    write_checkpoint: Callable[..., Any], tmp_path: Path, options: dict[str, Any]
+) -> None:
+    from audiocraft.models import MusicGen
+
+    folder = write_checkpoint(tmp_path, lambda c: c["transformer_lm"].update(options))
+    model = load_musicgen(str(folder))
+    musicgen = MusicGen("unusual", model.codec, model.language_model)
+    musicgen.set_generation_params(top_k=1, duration=0.6)
+    edit = Edit("resid", 0, np.arange(1.0, 33.0), 0.9, schedule=parse_schedule("every:3"))
+    steered = Steering((edit,))
+    with steer(model, steered, frames=round(0.6 * model.info.frame_rate), guided=True):
+        _, tokens = musicgen.generate(["rock"], return_tokens=True)
+    ours = one(model, seconds=0.6, sampling=GREEDY, steering=steered)
+    assert np.array_equal(ours.codes, tokens[0])
+
+
 def test_progress_counts_every_step_once(short_segment: MusicGenModel) -> None:
     calls: list[tuple[int, int]] = []
     requests = [GenerationRequest(2.2, "rock"), GenerationRequest(0.5, "rock")]
