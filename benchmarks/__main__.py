@@ -15,6 +15,7 @@ RUNS = {
                          "--batch-clips", "4", "--unit-clips", "4"],
     "memory": ["memory"],
     "dispatch": ["dispatch"],
+    "kmeans": ["kmeans"],
     "synthesis": ["synthesis"],
     "steering": ["steering"],
     "probes": ["probes"],
