@@ -199,7 +199,7 @@ def solve_shifted(gram: Floats, cross: Floats, penalty: float) -> Floats:
     from scipy.linalg import eigh
     from scipy.linalg.lapack import dpotrf, dpotrs
 
-    shifted = gram.copy(order="F")
+    shifted = gram.copy().T  # symmetric: the column order of LAPACK, for free
     shifted.flat[:: len(gram) + 1] += penalty
     factor, failed = dpotrf(shifted, lower=1, overwrite_a=1)
     if not failed:

@@ -1,14 +1,12 @@
 """Moments that were computed once: kept in the store by the rows, cells and bytes that they are made of."""
 
 import io
-import zipfile
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.moments import Floats, Moments
+from analysis.moments import Moments
 from jobs.fitting.probe_plan import Coverage, ProbePlan, Source
 from jobs.fitting.results import code_version, digest_of
 from store.objects import ObjectStore
@@ -38,24 +36,16 @@ def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
         "code": code_version(*CODE),
     }
     place = source.array if source.layer is None else f"{source.array}.{source.layer}"
-    return f"moments/{digest_of(rows)}/{place}.npz"
+    return f"moments/{digest_of(rows)}/{place}.npy"
 
 
 def keep_moments(objects: ObjectStore, key: str, kept: KeptMoments) -> None:
-    """Keep moments; symmetric matrices as their lower triangles."""
+    """Keep moments as arrays one after the other, which is read at the speed of the disk."""
     moments = kept.moments
-    lower = np.tril_indices(len(moments.shift))
-    arrays: dict[str, Any] = {
-        "shift": moments.shift,
-        "counts": moments.counts,
-        "sums": moments.sums,
-        "grams": np.stack([gram[lower] for gram in moments.grams]),
-        "times": np.array(kept.times),
-    }
-    if kept.means is not None:
-        arrays["means"] = kept.means
+    means = kept.means if kept.means is not None else np.zeros((0, 0), np.float32)
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    for array in (moments.shift, moments.counts, moments.sums, moments.grams, np.array(kept.times), means):
+        np.save(buffer, array, allow_pickle=False)
     objects.create(key, [buffer.getbuffer()])
 
 
@@ -63,22 +53,10 @@ def read_moments(objects: ObjectStore, key: str) -> KeptMoments | None:
     """What was kept under a key; None where nothing was, or where it is damaged."""
     if not objects.exists(key):
         return None
+    buffer = io.BytesIO(objects.get(key))
     try:
-        with np.load(io.BytesIO(objects.get(key)), allow_pickle=False) as arrays:
-            return _decoded({name: arrays[name] for name in arrays.files})
-    except (zipfile.BadZipFile, KeyError, ValueError):
+        shift, counts, sums, grams, times, means = (np.load(buffer, allow_pickle=False) for _ in range(6))
+    except (EOFError, ValueError):
         objects.delete(key)
         return None
-
-
-def _decoded(arrays: dict[str, Any]) -> KeptMoments:
-    width = len(arrays["shift"])
-    grams = np.stack([_symmetric(packed, width) for packed in arrays["grams"]])
-    moments = Moments(arrays["shift"], arrays["counts"], arrays["sums"], grams)
-    return KeptMoments(moments, int(arrays["times"]), arrays.get("means"))
-
-
-def _symmetric(packed: Floats, width: int) -> Floats:
-    whole = np.zeros((width, width))
-    whole[np.tril_indices(width)] = packed
-    return whole + np.tril(whole, -1).T
+    return KeptMoments(Moments(shift, counts, sums, grams), int(times), means if len(means) else None)
