@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from analysis.moments import moments_of
 from analysis.ridge import PrimalRidge, target_moments
@@ -22,6 +21,7 @@ from analysis.strengths import STRENGTHS, nested_ridge
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from jobs.fitting.probe_options import ProbeOptions
 from jobs.fitting.probing import probe_run
+from jobs.fitting.threads import one_thread
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -199,7 +199,7 @@ def main() -> None:
     shape = Shape(options.layers, options.rows, options.width)
     for name in options.parts or PARTS:
         print(f"-- {name}", flush=True)
-        with threadpool_limits(1):
+        with one_thread():
             PARTS[name](shape, options.repetitions)
 
 

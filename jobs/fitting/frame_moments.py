@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.moments import BlockSum, Floats, Moments, added, moments_of
 from jobs.fitting.kept_moments import KeptMoments, keep_moments, moments_key
 from jobs.fitting.probe_plan import Coverage, ProbePlan, Source
+from jobs.fitting.threads import one_thread
 from store.collection import Collection, open_collection
 from store.opening import Store, open_store
 
@@ -52,6 +52,11 @@ def block_tasks(plan: ProbePlan, store: Store, sources: Sequence[Source]) -> lis
 
 def moments_of_block(plan: ProbePlan, task: BlockTask) -> BlockMoments:
     """Moments over all frames of the block's clips; a function of the task alone."""
+    with one_thread():
+        return _moments_of_block(plan, task)
+
+
+def _moments_of_block(plan: ProbePlan, task: BlockTask) -> BlockMoments:
     collection = open_collection(open_store(plan.store_url).objects, task.source.prefix)
     coverage = plan.coverages[task.coverage]
     shift = _shift(collection, task.source, coverage)
@@ -94,11 +99,6 @@ class MomentsKeeper:
         joined = np.concatenate([means[number] for number in sorted(means)])
         kept = KeptMoments(total.total, times, joined)
         keep_moments(self._store.objects, moments_key(self._plan, coverage, source), kept)
-
-
-def block_function(plan: ProbePlan) -> "partial[BlockMoments]":
-    """What a worker runs per task."""
-    return partial(moments_of_block, plan)
 
 
 def _bounds(coverage: Coverage) -> list[int]:

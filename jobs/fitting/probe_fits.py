@@ -10,6 +10,7 @@ from jobs.fitting.probe_plan import ProbePlan, Source
 from jobs.fitting.probe_scores import Row, class_rows, confusion_rows, number_row
 from jobs.fitting.results import digest_of
 from jobs.fitting.ridge_probes import Predicted, predict_by_ridge
+from jobs.fitting.threads import one_thread
 from store.opening import open_store
 
 
@@ -34,7 +35,12 @@ class FittedSource:
 
 
 def fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
-    """Fit and score everything that a task asks for."""
+    """Fit and score everything that a task asks for, on one thread."""
+    with one_thread():
+        return _fit_task(plan, task)
+
+
+def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
     store = open_store(plan.store_url)
     if task.loss == "mse":
         found: Iterable[tuple[Source, Predicted, int]] = (

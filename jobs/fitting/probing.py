@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from analysis.splits import Partition, fold_partition, official_partition
 from analysis.strengths import STRENGTHS
-from jobs.fitting.frame_moments import BlockTask, MomentsKeeper, block_tasks, moments_of_block
+from jobs.fitting.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.fitting.handcrafted import handcrafted_sources
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
@@ -217,5 +217,5 @@ def _estimated_seconds(
 def _frames_in_block(plan: ProbePlan, store: Store, task: BlockTask) -> float:
     """Multiplications that the moments of one block take."""
     _, times, width = open_collection(store.objects, task.source.prefix).arrays[task.source.array].shape
-    clips = len(plan.coverages[task.coverage].clip_ids) / 16
+    clips = len(plan.coverages[task.coverage].clip_ids) / MOST_BLOCKS
     return clips * times * float(width) ** 2

@@ -1,0 +1,19 @@
+"""One thread for linear algebra: sums that never depend on the machine's load, and no threads that spin."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from threadpoolctl import threadpool_limits
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Limit every BLAS to one thread inside the block.
+
+    A limit reaches only the libraries that are loaded when it is set, and SciPy brings a BLAS of its own:
+    imported later, inside the block, it would use all cores.
+    """
+    import scipy.linalg  # noqa: F401
+
+    with threadpool_limits(1):
+        yield
