@@ -11,9 +11,9 @@ from analysis.charts.series import Ink
 from analysis.charts.svg import Point, drawing, element, hover, label, line, path, shortened, text_width
 from analysis.pareto import Trade, pareto_front
 
-WIDTH, HEIGHT = 460.0, 320.0
+WIDTH, HEIGHT = 370.0, 270.0
 TOP, BOTTOM, LEFT = 28.0, 40.0, 38.0
-LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 110.0, 12.0, 14.0
+LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 104.0, 12.0, 14.0
 INSET = 8.0
 
 
@@ -32,7 +32,9 @@ def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name
     front = pareto_front([trade for one in paths if one.ink != "control" for trade in one.trades])
     frame = _frame(paths, every)
     drawn = horizontal_grid(frame, ticks(frame.y.low, frame.y.high))
-    drawn += vertical_grid(frame, ticks(frame.x.low, frame.x.high)) + names(frame, x=x_name, y=y_name)
+    drawn += vertical_grid(frame, ticks(frame.x.low, frame.x.high, at_most=4)) + names(
+        frame, x=x_name, y=y_name
+    )
     drawn.append(element("path", d=path(_stairs(frame, front)), class_="front"))
     drawn += [bar for one in paths for trade in one.trades for bar in _intervals(frame, trade, one.ink)]
     drawn += [_path(frame, one) for one in paths]
@@ -83,9 +85,10 @@ def _path(frame: Frame, trades: TradePath) -> Element:
 
 
 def _labels(frame: Frame, paths: Sequence[TradePath]) -> list[Element]:
-    """The name of each path beside the frame, led to its last setting."""
+    """The name of each path beside the frame, led to its nearest end."""
     ended = [one for one in paths if one.trades]
-    ends = [frame.point(one.trades[-1].x, one.trades[-1].y) for one in ended]
+    nearest = [max(one.trades[0], one.trades[-1], key=lambda trade: trade.x) for one in ended]
+    ends = [frame.point(trade.x, trade.y) for trade in nearest]
     placed = spread([y for _, y in ends], gap=LABEL_HEIGHT, low=frame.y.end, high=frame.y.start)
     x = frame.x.end + INSET
     drawn = []

@@ -6,8 +6,10 @@ from jobs.reporting.answers import Answers, Row, open_answers
 from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
 from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
 from jobs.reporting.facts import run_facts, run_row, run_warnings
+from jobs.reporting.listening import listening_figure
 from jobs.reporting.overview import overview_figure
 from jobs.reporting.page import Page, Section, anchor
+from jobs.reporting.steering import Sweep, chosen_figure, layer_figure, sweeps_of, trade_figure
 from jobs.reporting.subjects import Subject, subjects
 from store.errors import NotFound
 from store.opening import Store
@@ -35,7 +37,7 @@ def build_page(
         title=f"What the layers hold: {name or store.url}",
         subtitle=f"{counted}; every table is the answer to the SQL below it.",
         facts=[(row["run_id"], run_facts(row)) for row in rows],
-        sections=[section for row in rows for section in _run_sections(answers, row, place)],
+        sections=[section for row in rows for section in _run_sections(answers, store, row, place)],
     )
 
 
@@ -60,7 +62,9 @@ def _nothing_yet(store: Store, known: Sequence[str], run: str | None) -> str:
     )
 
 
-def _run_sections(answers: Answers, row: Row, place: tuple[str, int] | None) -> Iterator[Section]:
+def _run_sections(
+    answers: Answers, store: Store, row: Row, place: tuple[str, int] | None
+) -> Iterator[Section]:
     run_id = row["run_id"]
     about = subjects(answers, run_id, place)
     figures = (overview_figure(answers, run_id, place), cosine_figure(answers, run_id, place))
@@ -73,6 +77,8 @@ def _run_sections(answers: Answers, row: Row, place: tuple[str, int] | None) -> 
     )
     for subject in about:
         yield _concept_section(answers, subject)
+    for sweep in sweeps_of(answers, run_id):
+        yield _sweep_section(answers, store, sweep)
 
 
 def _concept_section(answers: Answers, subject: Subject) -> Section:
@@ -87,6 +93,22 @@ def _concept_section(answers: Answers, subject: Subject) -> Section:
         anchor(subject.run_id, subject.title),
         subject.title,
         _lead(subject),
+        tuple(figure for figure in figures if figure is not None),
+        level=3,
+    )
+
+
+def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
+    figures = (
+        chosen_figure(answers, sweep),
+        layer_figure(answers, sweep),
+        trade_figure(answers, sweep),
+        listening_figure(answers, store, sweep),
+    )
+    return Section(
+        anchor(sweep.sweep_id),
+        f"Steering: {sweep.name}",
+        f"Every number stands beside its controls; {sweep.scorer} chose the settings.",
         tuple(figure for figure in figures if figure is not None),
         level=3,
     )

@@ -13,11 +13,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import soundfile
 
 from jobs.fitting.clusterings import clusterings_table
 from jobs.fitting.probe_table import confusions_table, probes_table
 from jobs.fitting.vectors import vectors_table
 from jobs.report import write_report
+from jobs.sweeping import effects, table
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -149,6 +151,51 @@ def _vectors(random: np.random.Generator) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
+def _setting(target: str, layer: int, alpha: float) -> dict[str, Any]:
+    return {
+        "sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "model": "pocket",
+        "setting_id": f"{target}-{layer}-{alpha}", "concept": "style", "source": "folk", "target": target,
+        "method": "diffmean", "site": "resid", "layer": layer, "layers": [layer], "alpha": alpha,
+        "kind": "interpolate", "scaling": "norm", "schedule": "constant", "created_at": FITTED,
+    }  # fmt: skip
+
+
+def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
+    """Two pairs, steered at eight layers with four strengths: more α, more transfer, less similarity."""
+    settings = product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8))
+    for (target, layer, alpha), part in product(settings, ("all", "choose", "report")):
+        transfer = 0.5 * (1 - np.exp(-4 * alpha)) * _curve("style", "resid", layer) + 0.01 * random.random()
+        similarity = 1 - 0.6 * alpha - 0.02 * random.random()
+        chosen = {"chosen": (layer, alpha) == (5, 0.8), "chosen_by": "clap", "part": part, "scorer": "clap"}
+        for metric, value, control in (
+            ("transfer", transfer, 0.02),
+            ("similarity", similarity, similarity + 0.05),
+        ):
+            yield _setting(target, layer, alpha) | chosen | {
+                "metric": metric, "value": value, "low": value - 0.04, "high": value + 0.05,
+                "random": control, "random_low": control - 0.02, "random_high": control + 0.03,
+                "prompt": 0.45, "over_random": value - control,
+            }  # fmt: skip
+
+
+def _sounds(store: Store) -> Iterator[dict[str, Any]]:
+    """A generation of each role, whose sound is in the store."""
+    for target, (number, role) in product(
+        ("metal", "disco"), enumerate(("unsteered", "steered", "random", "prompt"))
+    ):
+        generation = f"{target}{role}"
+        setting = _setting(target, 5, 0.8) if role in ("steered", "random") else {}
+        plain = dict.fromkeys(("setting_id", "method", "site", "layers", "alpha"))
+        yield {**_setting(target, 5, 0.8), **plain, **setting} | {
+            "generation_id": generation, "role": role, "part": "report", "template": "{class} music",
+            "text": "folk music", "random_state": 0,
+        }  # fmt: skip
+        stream = io.BytesIO()
+        samples = 0.1 * np.sin(2 * np.pi * 110 * (number + 1) * np.arange(8000) / 16_000)
+        soundfile.write(stream, samples, 16_000, format="FLAC")
+        store.objects.create(f"audio/{generation}.flac", [stream.getvalue()])
+
+
 def fill(store: Store) -> None:
     """Results of every kind, in the columns that the jobs give them."""
     random = np.random.default_rng(7)
@@ -156,6 +203,8 @@ def fill(store: Store) -> None:
     write_table(store, "confusions", confusions_table(_confusions(random)))
     write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
     write_table(store, "vectors", vectors_table(list(_vectors(random))))
+    write_table(store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=effects.SCHEMA))
+    write_table(store, "sweep_generations", pa.Table.from_pylist(list(_sounds(store)), schema=table.SCHEMA))
 
 
 @pytest.fixture(scope="session")

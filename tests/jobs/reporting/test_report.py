@@ -1,5 +1,6 @@
 """The report is one accessible file whose numbers are those of SQL."""
 
+import base64
 import re
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,6 +20,7 @@ from store.query import run_query
 Node = Any
 """As the fixtures give it: tag, attributes, children, all(), words()."""
 CHARTS = {"probes", "clusters", "directions"}
+SWEEP = "5eed"
 
 
 def figures(page: Node) -> list[Node]:
@@ -37,6 +39,8 @@ def expected_cell(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return {True: "yes", False: "no"}[value]
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     if isinstance(value, str):
         return value
     return (f"{value:.3f}" if isinstance(value, float) else str(value)).replace("-", "−", 1)
@@ -61,7 +65,7 @@ def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, repo
         rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
         assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
         compared += 1
-    assert compared == 1 + 3 * 4 + 1, "overview; curves and classes per class concept; a curve for tempo"
+    assert compared == 1 + 3 * 4 + 1 + 4, "overview; curves and classes; a curve for tempo; the sweep"
 
 
 def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
@@ -108,6 +112,44 @@ def test_every_curve_has_a_panel_per_site_with_every_layer(report_page: Node) ->
             assert {len(list(line.all("circle"))) for line in lines} == {8}
 
 
+def test_a_sweep_is_drawn_by_layer_with_its_random_control(fitted_store: Store, report_page: Node) -> None:
+    (figure,) = [one for one in figures(report_page) if one.attributes["id"] == f"{SWEEP}-layers"]
+    assert [title.text for title in figure.all("h5")] == ["folk → disco", "folk → metal"]
+    sql = (
+        "SELECT layer, value FROM effects WHERE target = 'metal' AND alpha = 0.8 AND metric = 'transfer' "
+        "AND part = 'all' ORDER BY layer"
+    )
+    rows = run_query(refresh_catalog(fitted_store), sql).to_pylist()
+    drawing = list(figure.all("svg"))[1]
+    dots = [title.text for title in drawing.all("title") if title.text.startswith("α 0.8,")]
+    assert [dot.split(" (")[0] for dot in dots] == [
+        f"α 0.8, layer {row['layer']}: {row['value']:.3f}" for row in rows
+    ]
+    assert "random: from 0.020 at layer 0 to 0.020 at layer 7" in drawing.children[1].text
+
+
+def test_the_trade_off_has_a_path_per_layer_and_the_strengths_on_it(report_page: Node) -> None:
+    (figure,) = [one for one in figures(report_page) if one.attributes["id"] == f"{SWEEP}-trade-off"]
+    for drawing in figure.all("svg"):
+        said = [title.text for title in drawing.all("title")][1:]
+        names = {text.split(",")[0] for text in said}
+        assert len(names) == 5
+        assert {"layer 5", "random"} <= names
+        assert {text.split(", ")[1].split(":")[0] for text in said} == {"α 0.1", "α 0.2", "α 0.4", "α 0.8"}
+
+
+def test_sounds_of_the_chosen_setting_stand_beside_their_controls(
+    fitted_store: Store, report_page: Node
+) -> None:
+    (figure,) = [one for one in figures(report_page) if one.attributes["id"] == f"{SWEEP}-sounds"]
+    labels = [player.attributes["aria-label"] for player in figure.all("audio")]
+    roles = ("unsteered", "steered", "random direction", "asked for in words")
+    assert labels == [f"folk → {target}: {role}" for target in ("disco", "metal") for role in roles]
+    steered = list(figure.all("audio"))[5].attributes["src"]
+    stored = fitted_store.objects.get("audio/metalsteered.flac")
+    assert base64.b64decode(steered.partition(",")[2]) == stored
+
+
 def test_every_drawing_has_words_and_a_table(report_page: Node) -> None:
     drawings = list(report_page.all("svg"))
     assert len(drawings) > 30
@@ -141,7 +183,7 @@ def everything(node: Node) -> list[Node]:
 
 def test_the_file_needs_no_other(report_file: Path, report_page: Node) -> None:
     text = report_file.read_text(encoding="utf-8")
-    assert not re.search(r"https?://|@import|url\(|<script|<link|<iframe|<object|<embed|\son\w+=", text)
+    assert not re.search(r"https?://|@import|url\(|<link|<iframe|<object|<embed|<script[^>]|\son\w+=", text)
     for node in everything(report_page):
         assert str(node.attributes.get("href", "#")).startswith("#")
         assert str(node.attributes.get("src", "data:")).startswith("data:")

@@ -1,0 +1,65 @@
+"""Sounds of a sweep's chosen settings, side by side: unsteered, steered, and their controls."""
+
+from jobs.reporting.answers import Answers, Row, where
+from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
+from jobs.reporting.sounds import embedded_sound
+from jobs.reporting.steering import Sweep
+from store.opening import Store
+
+ROLES = {
+    "unsteered": "unsteered",
+    "steered": "steered",
+    "random": "random direction",
+    "prompt": "asked for in words",
+}
+MOST_PAIRS = 8
+
+HEARD = """\
+WITH chosen AS (SELECT DISTINCT source, target, setting_id FROM effects {where} AND chosen)
+SELECT g.source, g.target, g.role, g.text, g.random_state, g.site, g.layers, g.method, g.alpha,
+       g.generation_id
+FROM sweep_generations g JOIN chosen c
+    ON c.source = g.source AND c.target = g.target AND (g.setting_id = c.setting_id OR g.setting_id IS NULL)
+WHERE g.sweep_id = '{sweep_id}' AND g.part = 'report'
+QUALIFY 1 = row_number() OVER (
+    PARTITION BY g.source, g.target, g.role ORDER BY g.template, g.random_state, g.generation_id
+)
+ORDER BY g.source, g.target, g.role DESC"""
+
+
+def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | None:
+    """Players for one prompt of each pair, all with the same sampling noise."""
+    if "sweep_generations" not in answers.views:
+        return None
+    sql = HEARD.format(where=where(sweep_id=sweep.sweep_id, scorer=sweep.scorer), sweep_id=sweep.sweep_id)
+    answer = answers.ask(sql)
+    groups: dict[str, dict[str, Sound]] = {}
+    for row in answer.to_pylist():
+        key = f"audio/{row['generation_id']}.flac"
+        if row["role"] in ROLES and store.objects.exists(key):
+            sounds = groups.setdefault(f"{row['source']} → {row['target']}", {})
+            sounds[row["role"]] = embedded_sound(
+                ROLES[row["role"]], store.objects.get(key), key, note=_note(row)
+            )
+    if not groups:
+        return None
+    return Figure(
+        anchor(sweep.sweep_id, "sounds"),
+        "Listen: the chosen setting of each pair",
+        "One prompt and random state per pair, from the half that the setting was not chosen on. What stands "
+        "side by side shares its sampling noise.",
+        table=data_table(answer),
+        sql=sql,
+        sounds=tuple(
+            SoundGroup(pair, tuple(sounds[role] for role in ROLES if role in sounds))
+            for pair, sounds in list(groups.items())[:MOST_PAIRS]
+        ),
+    )
+
+
+def _note(row: Row) -> str:
+    if row["alpha"] is None:
+        return f"“{row['text']}”"
+    layers = row["layers"]
+    place = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]}–{layers[-1]}"
+    return f"{row['site']}, {place}, α {row['alpha']:g}"

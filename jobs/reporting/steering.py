@@ -1,0 +1,227 @@
+"""Figures about a sweep: the chosen settings beside their controls, effect over layers, and trade-offs."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.charts.dots import DotRow, dot_plot
+from analysis.charts.lines import LineChart
+from analysis.charts.scatter import TradePath, trade_off_chart
+from analysis.charts.series import Ink, Level, Series
+from analysis.pareto import Trade, area_below_front
+from jobs.reporting.answers import Answers, Row, where
+from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.small_multiples import small_multiples
+
+INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
+FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
+"""What two settings share that differ in α alone."""
+FEWEST_LAYERS = 3
+
+SWEEPS = (
+    "SELECT DISTINCT sweep, sweep_id, chosen_by FROM effects {where} AND chosen_by IS NOT NULL ORDER BY ALL"
+)
+
+CHOSEN = """\
+SELECT source, target, site, layers, method, alpha, value AS transfer, low, high,
+       random, random_low, random_high, prompt, over_random, over_random_low, over_random_high
+FROM effects {where} AND metric = 'transfer' AND part = 'report' AND chosen
+ORDER BY ALL"""
+
+OVER_LAYERS = """\
+SELECT source, target, site, method, kind, scaling, schedule, alpha, layer, value AS transfer, low, high,
+       random, random_low, random_high, prompt
+FROM effects {where} AND metric = 'transfer' AND part = 'all' AND layer IS NOT NULL
+ORDER BY ALL"""
+
+TRADES = """\
+SELECT t.source, t.target, t.site, t.layers, t.method, t.kind, t.scaling, t.schedule, t.alpha,
+       s.value AS similarity, s.low AS similarity_low, s.high AS similarity_high,
+       t.value AS transfer, t.low AS transfer_low, t.high AS transfer_high,
+       s.random AS random_similarity, t.random AS random_transfer
+FROM (FROM effects {where} AND metric = 'transfer' AND part = 'all') t
+JOIN (FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'all') s
+    USING (sweep_id, setting_id)
+ORDER BY ALL"""
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep, seen through the scorer that chose its settings."""
+
+    name: str
+    sweep_id: str
+    scorer: str
+
+    def where(self) -> str:
+        """Its rows of `effects`, as SQL."""
+        return where(sweep_id=self.sweep_id, scorer=self.scorer)
+
+
+def sweeps_of(answers: Answers, run_id: str) -> list[Sweep]:
+    """The sweeps that steered with directions of a run."""
+    rows = answers.rows(SWEEPS.format(where=where(run_id=run_id)))
+    return [Sweep(row["sweep"], row["sweep_id"], row["chosen_by"]) for row in rows]
+
+
+def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Transfer of each pair's chosen setting, on the half of the prompts that it was not chosen on."""
+    sql = CHOSEN.format(where=sweep.where())
+    answer = answers.ask(sql)
+    if not answer.num_rows:
+        return None
+    name = anchor(sweep.sweep_id, "chosen")
+    title = f"Transfer of the chosen settings, as {sweep.scorer} hears it"
+    columns = ("transfer", "low", "high", "random_low", "random_high", "baseline", "prompt")
+    rows = [
+        DotRow(_pair(row), *(_number(row.get(column)) for column in columns)) for row in answer.to_pylist()
+    ]
+    return Figure(
+        name,
+        title,
+        "Dot: rise of the target's probability over the unsteered twin, with its interval; chosen on one "
+        "half of the prompts, shown for the other. Grey bar: random directions of the same length. Diamond: "
+        "the prompt that asks for the target in words.",
+        (Panel(dot_plot(f"{name}-chart", title, rows, x_name="transfer")),),
+        data_table(answer),
+        sql,
+        open=True,
+    )
+
+
+def layer_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Transfer over layers, for pairs that were steered at several single layers."""
+    sql = OVER_LAYERS.format(where=sweep.where())
+    answer = answers.ask(sql)
+    charts = {
+        pair: chart
+        for pair, rows in _by_pair(answer.to_pylist()).items()
+        if (chart := _layer_chart(rows)) is not None
+    }
+    if not charts:
+        return None
+    name = anchor(sweep.sweep_id, "layers")
+    return Figure(
+        name,
+        "Where steering acts: transfer by layer",
+        "Bands: intervals over prompts and random states; grey: random directions of the same length. "
+        "Dashed: the prompt that asks for the target in words.",
+        small_multiples(name, "Transfer", charts),
+        data_table(answer),
+        sql,
+    )
+
+
+def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Transfer against similarity to the unsteered twin as α grows, and the settings nothing beats."""
+    sql = TRADES.format(where=sweep.where())
+    answer = answers.ask(sql)
+    panels = []
+    name = anchor(sweep.sweep_id, "trade-off")
+    for pair, rows in _by_pair(answer.to_pylist()).items():
+        paths = list(_trade_paths(rows))
+        if paths:
+            area = area_below_front([trade for one in paths[:-1] for trade in one.trades])
+            drawing = trade_off_chart(
+                anchor(name, pair), f"Trade-off, {pair}", paths, x_name="similarity", y_name="transfer"
+            )
+            panels.append(Panel(drawing, f"{pair} · area {area:.3f}"))
+    if not panels:
+        return None
+    return Figure(
+        name,
+        "What steering costs: transfer against similarity as α grows",
+        "Right: more like the unsteered twin, by the cosine of their CLAP embeddings. Up: more of the "
+        "target. Dashed: the front of the settings that nothing beats; area: what lies below it. Grey: "
+        "random directions.",
+        tuple(panels),
+        data_table(answer),
+        sql,
+    )
+
+
+def _by_pair(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(_pair(row), []).append(row)
+    return found
+
+
+def _pair(row: Row) -> str:
+    return f"{row['source']} → {row['target']}"
+
+
+def _families(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Row]]:
+    """Rows that agree in these columns, by what tells them from the others; those that reach most first."""
+    varying = [column for column in columns if len({str(row[column]) for row in rows}) > 1]
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        words = [_word(column, row[column]) for column in varying]
+        found.setdefault(" ".join(words) or str(rows[0]["method"]), []).append(row)
+    ordered = sorted(found.items(), key=lambda item: -max(_number(row["transfer"]) for row in item[1]))
+    return dict(ordered[: len(INKS)])
+
+
+def _word(column: str, value: Any) -> str:
+    """A value that is understood without its column."""
+    if column == "alpha":
+        return f"α {value:g}"
+    if column == "layers":
+        return f"layer {value[0]}" if len(value) == 1 else f"layers {','.join(map(str, value))}"
+    return str(value)
+
+
+def _layer_chart(rows: Sequence[Row]) -> LineChart | None:
+    if len({row["layer"] for row in rows}) < FEWEST_LAYERS:
+        return None
+    families = _families(rows, ("site", "method", "kind", "scaling", "schedule", "alpha"))
+    control = next(iter(families.values()))
+    series = [_line("random", control, "random", "random_low", "random_high", "control")]
+    series += [
+        _line(name, own, "transfer", "low", "high", ink)
+        for (name, own), ink in zip(families.items(), INKS, strict=False)
+    ]
+    asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
+    return LineChart([one for one in series if one.segments()], "layer", "transfer", levels=asked)
+
+
+def _line(name: str, rows: Sequence[Row], value: str, low: str, high: str, ink: Ink) -> Series:
+    values, lows, highs = ([_number(row[column]) for row in rows] for column in (value, low, high))
+    whole = all(map(math.isfinite, (*lows, *highs)))
+    layers = [row["layer"] for row in rows]
+    return Series(name, layers, values, lows if whole else (), highs if whole else (), ink)
+
+
+def _trade_paths(rows: Sequence[Row]) -> Iterator[TradePath]:
+    """A path over α for each family, and last the random control of the first."""
+    known = [row for row in rows if row["similarity"] is not None and row["transfer"] is not None]
+    families = {name: own for name, own in _families(known, FAMILY).items() if len(own) > 1} if known else {}
+    for (name, own), ink in zip(families.items(), INKS, strict=False):
+        yield TradePath(name, [_trade(row) for row in own], ink)
+    for own in list(families.values())[:1]:
+        random = [
+            Trade(row["random_similarity"], row["random_transfer"], f"α {row['alpha']:g}")
+            for row in own
+            if row["random_similarity"] is not None and row["random_transfer"] is not None
+        ]
+        yield TradePath("random", random, "control")
+
+
+def _trade(row: Row) -> Trade:
+    return Trade(
+        row["similarity"],
+        row["transfer"],
+        f"α {row['alpha']:g}",
+        _interval(row, "similarity"),
+        _interval(row, "transfer"),
+    )
+
+
+def _interval(row: Mapping[str, float | None], name: str) -> tuple[float, float] | None:
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return None if low is None or high is None else (low, high)
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
