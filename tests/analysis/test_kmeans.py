@@ -73,6 +73,22 @@ def test_centres_without_rows_are_moved_as_scikit_learn_moves_them() -> None:
     assert len(np.unique(nearest_centers(rows, [found.centers])[0])) == 4
 
 
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters", "ignore:Initial")
+def test_one_step_with_empty_centres_ends_where_scikit_learn_s_does() -> None:
+    """A row that founds a cluster is taken from the one it leaves."""
+    rows = overlapping_groups(40, 4, 3)
+    start = np.concatenate([rows[:2], np.full((1, 4), 100.0), np.full((1, 4), -100.0)])
+
+    def farthest(centers: Rows, count: int) -> tuple[Rows, NDArray[np.int64]]:
+        _, places, labels = farthest_rows(rows, centers, count)
+        return rows[places], labels
+
+    (sums,) = block_sums(rows, [start])
+    found = advanced(Search(start), sums, spread_of(rows), farthest)
+    oracle = KMeans(4, init=start, n_init=1, algorithm="lloyd", max_iter=1).fit(rows)
+    np.testing.assert_allclose(found.centers, oracle.cluster_centers_, atol=1e-12)
+
+
 def test_fewer_different_rows_than_clusters_come_to_rest() -> None:
     rows = np.repeat([[1.0, 0.0], [-1.0, 0.0]], 10, axis=0)
     found = lloyd(rows, plus_plus_starts(rows, 3, [0, 1]))
