@@ -170,6 +170,15 @@ def test_a_generation_is_the_same_whatever_the_batch(
         assert np.array_equal(halves[number].codes, expected.codes)
 
 
+def test_activations_are_the_same_bits_alone_and_in_company(pocket: MusicGenModel) -> None:
+    spec = CaptureSpec(("resid",), (0, 7), ("frames",))
+    requests = [GenerationRequest(0.5, "rock", state, steering=steering(0.4)) for state in range(7)]
+    together = generate(pocket, requests, capture=spec)
+    for number in (0, 6):
+        alone = generate(pocket, [requests[number]], capture=spec)[0]
+        assert np.array_equal(alone.activations["resid.frames"], together[number].activations["resid.frames"])
+
+
 def test_random_states_differ_and_repeat(pocket: MusicGenModel) -> None:
     first, second, again = (one(pocket, random_state=state) for state in (1, 2, 1))
     assert not np.array_equal(first.codes, second.codes)
@@ -282,10 +291,11 @@ def test_a_later_window_finds_the_gates_of_a_monitor_as_they_were(short_segment:
     refill = next(number for number, before in enumerate(passes.before) if before.shape[1] > 1)
     window = int(short_segment.info.frame_rate)
     first_frame = int(0.6 * window)
-    for step in range(passes.before[refill].shape[1] - 1):
-        h, edited = passes.before[refill][0, step], passes.after[refill][0, step]
+    before = torch.cat(passes.before[refill:], dim=1)[0]
+    after = torch.cat(passes.after[refill:], dim=1)[0]
+    unit = torch.tensor(steering(layers=(0,)).edits[0].vector)
+    for step, (h, edited) in enumerate(zip(before, after, strict=True)):
         strength = 0.9 ** (first_frame + step + 1)
-        unit = torch.tensor(steering(layers=(0,)).edits[0].vector)
         assert torch.allclose(edited, (h + strength * h.norm() * unit) / (1 + strength), atol=1e-4)
 
 
