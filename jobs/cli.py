@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
     "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),
     "sql": ("jobs.sql", "Query the store's catalog with SQL."),
+    "train-pocket": ("jobs.train_pocket", "Train the models that ship with the project again."),
 }
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -41,7 +42,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _ = COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        command: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

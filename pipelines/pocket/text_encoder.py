@@ -7,19 +7,19 @@ from pipelines.pocket.configuration import TEXT_LAYERS, TEXT_WIDTH
 from pipelines.pocket.weights import fill_transformer
 
 WORDS = """
-    a an and the of in with without at for on no not but very some about around solo song songs music musical
-    track piece tune loop band sound sounds recording clip excerpt playing plays played featuring by like style
-    rock pop jazz jazzy blues classical electronic electronica techno house ambient metal folk country reggae
-    disco funk soul hip hop rap latin world orchestral orchestra acoustic electric cinematic dance club chamber
-    baroque roll swing swinging slow slowly medium medium-tempo moderate moderately fast quick upbeat relaxed
-    lively tempo bpm beat beats groove rhythm meter time signature steady syncopated driving major minor key
-    scale chord chords progression interval note notes melody melodic harmony bass bassline lead leading pad
-    riff arpeggio drum drums drummer drumming percussion kit kick snare hat piano pianist grand keyboard organ
-    hammond guitar steel overdriven distorted strings violin fiddle viola cello choir voice vocals instrumental
-    instrument flute flutist clarinet saxophone sax trumpet horn brass synth synthesizer bells vibraphone vibes
-    harp low high deep bright dark warm cold soft loud quiet clean calm happy sad angry tense dreamy energetic
-    mellow heavy light sparse thin full lush rich duo sharp flat c d e f g b
-    60 70 80 90 100 110 120 130 140 150 160 170 180
+    a an and the of in with without at for on no not but very some about around solo song songs music
+    musical track piece tune loop band sound sounds recording clip excerpt playing plays played featuring
+    by like style rock pop jazz jazzy blues classical electronic electronica techno house ambient metal
+    folk country reggae disco funk soul hip hop rap latin world orchestral orchestra acoustic electric
+    cinematic dance club chamber baroque roll swing swinging slow slowly medium medium-tempo moderate
+    moderately fast quick upbeat relaxed lively tempo bpm beat beats groove rhythm meter time signature
+    steady syncopated driving major minor key scale chord chords progression interval note notes melody
+    melodic harmony bass bassline lead leading pad riff arpeggio drum drums drummer drumming percussion
+    kit kick snare hat piano pianist grand keyboard organ hammond guitar steel overdriven distorted
+    strings violin fiddle viola cello choir voice vocals instrumental instrument flute flutist clarinet
+    saxophone sax trumpet horn brass synth synthesizer bells vibraphone vibes harp low high deep bright
+    dark warm cold soft loud quiet clean calm happy sad angry tense dreamy energetic mellow heavy light
+    sparse thin full lush rich duo sharp flat c d e f g b 60 70 80 90 100 110 120 130 140 150 160 170 180
 """
 
 

@@ -14,7 +14,7 @@ from pipelines.pocket.training.quantizer import TrainedCodebooks, perplexity
 from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
 from pipelines.pocket.training.workers import average_gradients, worker_count
 
-COMMITMENT = 0.25
+COMMITMENT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +23,13 @@ class CodecSettings:
 
     seed: int = 1
     autoencoder_steps: int = 10_000
-    joint_steps: int = 10_000
+    joint_steps: int = 6_000
     batch: int = 2
     """Of each worker."""
     crop_samples: int = 12_000
     learning_rate: float = 1.5e-3
+    joint_learning_rate: float = 5e-4
+    """Lower, so that the codebooks can follow the encoder."""
     kmeans_latents: int = 20_000
     weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
     here: Surroundings = field(default_factory=Surroundings)
@@ -102,7 +104,7 @@ def train_jointly(_rank: int, folder: Path, corpus_folder: Path, settings: Codec
         settings.joint_steps,
         {"encoder": codec.encoder, "decoder": codec.decoder, "codebooks": codebooks},
         {"optimizer": optimizer},
-        settings.learning_rate,
+        settings.joint_learning_rate,
         settings.here.tell,
     )
     if stage.resume():

@@ -15,6 +15,7 @@ from pipelines.pocket.training.discriminators import (
     feature_distance,
 )
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
+from pipelines.pocket.training.recognizer import Recognizer, features_of
 from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
 
 
@@ -23,23 +24,25 @@ class DecoderSettings:
     """How the decoder is tuned: first by spectra alone, in small batches, then against discriminators."""
 
     seed: int = 2
-    steps: int = 14_000
-    plain_batch: int = 2
-    adversarial_from: int = 9_000
+    steps: int = 8_000
+    plain_batch: int = 4
+    adversarial_from: int = 1_500
     """Step at which the discriminators begin to learn."""
-    deceive_from: int = 9_300
+    deceive_from: int = 1_800
     """Step from which their opinion counts."""
     adversarial_batch: int = 4
     critic_every: int = 2
     """The discriminators learn in one of so many steps."""
     crop_samples: int = 12_000
-    learning_rate: float = 1.2e-3
-    discriminator_rate: float = 6e-4
+    learning_rate: float = 2.5e-4
+    discriminator_rate: float = 4e-4
     weights: ReconstructionWeights = field(
         default_factory=lambda: ReconstructionWeights(log_mel=10.0, magnitude=2.5, waveform=1.0)
     )
     deception: float = 1.0
     features: float = 3.0
+    timbre: float = 6.0
+    """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
     here: Surroundings = field(default_factory=Surroundings)
 
 
@@ -64,11 +67,12 @@ def finished_codec(folder: Path) -> Any:
     return codec.eval()
 
 
-def train_decoder(folder: Path, corpus_folder: Path, settings: DecoderSettings) -> None:
-    """Leaves `decoder.pt`."""
+def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, settings: DecoderSettings) -> None:
+    """Leaves `decoder.pt`; the listener, which hears timbre, stays as it is."""
     corpus = open_corpus(corpus_folder, "train")
     codec, _ = frozen_codec(folder, settings.here.device)
     torch.manual_seed(settings.seed)
+    listener = listener.to(settings.here.device).requires_grad_(requires_grad=False)
     decoder, discriminators = codec.decoder, Discriminators().to(settings.here.device)
     parameters = list(decoder.parameters())
     optimizer = _optimizer(parameters, settings.learning_rate)
@@ -85,6 +89,9 @@ def train_decoder(folder: Path, corpus_folder: Path, settings: DecoderSettings) 
             latent = codec.quantizer.decode(codec.encode(audio)[0])
         made, original = decoder(latent)[:, 0], audio[:, 0]
         loss, losses = reconstruction_loss(made, original, settings.weights)
+        timbre = timbre_distance(listener, original, made)
+        loss = loss + settings.timbre * timbre
+        losses["timbre"] = float(timbre.detach())
         if adversarial and number % settings.critic_every == 0:
             critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
         if number >= settings.deceive_from:
@@ -108,6 +115,20 @@ def train_decoder(folder: Path, corpus_folder: Path, settings: DecoderSettings) 
     )
     if not stage.resume():
         stage.run(step)
+
+
+def timbre_distance(listener: Recognizer, original: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """Relative L1 distance of a recognizer's layers.
+
+    A perceptual loss, as in Johnson et al. 2016, arXiv:1603.08155.
+    """
+    with torch.no_grad():
+        wanted = listener.maps(features_of(original))
+    distances = [
+        (want - map_).abs().mean() / want.abs().mean()
+        for want, map_ in zip(wanted, listener.maps(features_of(made)), strict=True)
+    ]
+    return torch.stack(distances).mean()
 
 
 def _opinions(

@@ -12,7 +12,7 @@ import torch
 from torch import distributed
 from torch.nn import functional
 
-DECAY = 0.998
+DECAY = 0.99
 DEAD_SHARE = 0.1
 """A code is dead when it is chosen so much less often than if all were chosen equally."""
 KMEANS_ITERATIONS = 30

@@ -54,6 +54,15 @@ class Recognizer(nn.Module):
             {concept: nn.Linear(4 * CHANNELS[-1], len(classes)) for concept, classes in CLASSES.items()}
         )
 
+    def maps(self, features: torch.Tensor) -> list[torch.Tensor]:
+        """What each non-linearity gives, from `features_of` some audio."""
+        kept, maps = [], features[:, None]
+        for layer in self.body:
+            maps = layer(maps)
+            if isinstance(layer, nn.ReLU):
+                kept.append(maps)
+        return kept
+
     def forward(self, features: torch.Tensor) -> dict[str, torch.Tensor]:
         """Logits (B, C) of each concept, from `features_of` some audio."""
         maps = self.body(features[:, None])

@@ -95,7 +95,8 @@ def codes(training: Training) -> None:
 def decoder(training: Training) -> None:
     """Tune the decoder on frozen codes."""
     keep_freed_memory()
-    train_decoder(training.codec, training.corpus, training.recipe.decoder)
+    listener = load_recognizer(training.folder / "listener.pt")
+    train_decoder(training.codec, training.corpus, listener, training.recipe.decoder)
 
 
 def language_model(training: Training) -> None:

@@ -1,0 +1,94 @@
+"""Loss curves of a training as one SVG figure, from the CSV files that its stages leave."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+WIDTH, HEIGHT, MARGIN, ACROSS = 300, 190, 44, 2
+COLOURS = ("#1b6ca8", "#c1502e", "#3f7d4e", "#7d5ba6", "#8a6d1f")
+POINTS = 200
+"""Values of a curve at most: neighbours are averaged."""
+
+Curve = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """The losses of one stage that are shown together."""
+
+    title: str
+    file: str
+    columns: tuple[str, ...]
+
+
+PANELS = (
+    Panel("Codec: autoencoder", "codec/autoencoder.csv", ("log_mel", "magnitude", "waveform")),
+    Panel("Codec: with codebooks", "codec/joint.csv", ("log_mel", "magnitude", "commitment")),
+    Panel("Codec: decoder", "codec/decoder.csv", ("log_mel", "magnitude", "features")),
+    Panel(
+        "Language model: nats per token",
+        "language/language.csv",
+        ("codebook_0", "codebook_1", "codebook_2", "codebook_3"),
+    ),
+)
+
+
+def write_curves(training: Path, figure: Path) -> None:
+    """Draw the panels whose files are there."""
+    found = [panel for panel in PANELS if (training / panel.file).is_file()]
+    drawn = [
+        f'<g transform="translate({place % ACROSS * WIDTH},{place // ACROSS * HEIGHT})">'
+        f"{draw_panel(panel, read_curves(training / panel.file, panel.columns))}</g>"
+        for place, panel in enumerate(found)
+    ]
+    rows = -(-len(found) // ACROSS)
+    figure.write_text(
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {ACROSS * WIDTH} {rows * HEIGHT}" '
+        f'font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="white"/>'
+        f"{''.join(drawn)}</svg>\n",
+        encoding="utf-8",
+    )
+
+
+def read_curves(path: Path, columns: Sequence[str]) -> Mapping[str, Curve]:
+    """Averaged (step, loss) points of some columns."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    at_once = -(-len(rows) // POINTS)
+    groups = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
+    return {
+        column: [
+            (float(group[-1]["step"]), sum(float(row[column]) for row in group) / len(group))
+            for group in groups
+        ]
+        for column in columns
+    }
+
+
+def draw_panel(panel: Panel, curves: Mapping[str, Curve]) -> str:
+    """One panel as SVG elements."""
+    last = max(point[0] for curve in curves.values() for point in curve)
+    highest = max(point[1] for curve in curves.values() for point in curve)
+    right, bottom, top = WIDTH - MARGIN * 1.6, HEIGHT - 28, 30
+
+    def place(step: float, loss: float) -> str:
+        x = MARGIN + (right - MARGIN) * step / last
+        return f"{x:.1f},{bottom - (bottom - top) * max(loss, 0.0) / highest:.1f}"
+
+    elements = [
+        f'<text x="{MARGIN}" y="18" font-weight="bold">{escape(panel.title)}</text>',
+        f'<path d="M{MARGIN} {top}V{bottom}H{right}" fill="none" stroke="#999"/>',
+        f'<text x="{MARGIN - 6}" y="{top + 4}" text-anchor="end">{highest:.2f}</text>',
+        f'<text x="{MARGIN - 6}" y="{bottom + 4}" text-anchor="end">0</text>',
+        f'<text x="{right}" y="{bottom + 16}" text-anchor="end">{last:,.0f} steps</text>',
+    ]
+    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
+        points = " ".join(place(*point) for point in curve)
+        x, y = place(*curve[-1]).split(",")
+        elements.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        elements.append(
+            f'<text x="{float(x) + 4}" y="{float(y) + 4:.1f}" fill="{colour}">{escape(name)}</text>'
+        )
+    return "".join(elements)
