@@ -103,8 +103,20 @@ from jobs.options import format_option, print_result
 @click.option(
     "--reduce", default="mean", show_default=True, help="Of --capture: mean, std, last, segments, frames."
 )
-@click.option("--device", default="auto", show_default=True, type=click.Choice(["auto", "cpu", "cuda"]))
-@click.option("--dtype", default="fp32", show_default=True, type=click.Choice(["fp32", "bf16", "fp16"]))
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    help="auto takes a GPU where there is one.",
+)
+@click.option(
+    "--dtype",
+    default="fp32",
+    show_default=True,
+    type=click.Choice(["fp32", "bf16", "fp16"]),
+    help="Of the decoder.",
+)
 @click.option(
     "-o",
     "--output",
