@@ -3,13 +3,10 @@
 The definitions are ours. arXiv:2506.10225 reports such numbers without their formulas.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from analysis.paired_intervals import Score
 
 Floats = NDArray[np.floating[Any]]
 
@@ -42,17 +39,3 @@ def balance_of(first: Floats, second: Floats) -> Floats:
 def mean_score(means: Floats) -> Floats:
     """The mean (1, …) itself."""
     return np.asarray(means[0])
-
-
-def largest_gain(changes: Mapping[str, float], without: frozenset[str]) -> tuple[str, float]:
-    """The class that gained most, those of `without` aside; ("", NaN) where there is none."""
-    others = {
-        name: change for name, change in changes.items() if name not in without and not np.isnan(change)
-    }
-    if not others:
-        return "", float("nan")
-    name = max(others, key=others.__getitem__)
-    return name, others[name]
-
-
-SCORES: Mapping[str, Score] = {"transfer": transfer_score, "retention": retention_score, "mean": mean_score}

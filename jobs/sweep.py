@@ -12,6 +12,12 @@ from jobs.options import address_option, engine_option, format_option, print_res
 @click.argument("sweep")
 @click.option("--run", default="", help="Run whose directions steer; needed where the store has several.")
 @click.option(
+    "--model",
+    default="",
+    metavar="PATH",
+    help="Folder of the run's model, where that was extracted from a folder.",
+)
+@click.option(
     "--scorers",
     default="all",
     show_default=True,

@@ -85,9 +85,7 @@ SCHEMA = pa.schema(
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
     written = {"created_at": now()}
-    rows = [
-        row | written for design in designs_of(plan.members) for row in effects_of(design, plan, scores)
-    ]
+    rows = [row | written for design in designs_of(plan.members) for row in effects_of(design, plan, scores)]
     content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
     specification = {"sweep": plan.sweep_id, "rows": digest_of(content), "code": code_version(*CODE)}
     write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))

@@ -19,6 +19,8 @@ class SweepOptions:
     """File of the sweep, or the name of one that comes with Undertone."""
     run: str = ""
     """Run whose directions steer; needed where the store has several."""
+    model: str = ""
+    """The run's model where it cannot be found by its name: a folder."""
     clap: str = "pocket"
     scorers: str = "all"
     batch: int = 32

@@ -17,6 +17,7 @@ from jobs.sweeping.directions import (
     fit_directions_of,
 )
 from jobs.sweeping.settings import Pair, Role, Setting, expand, read_pairs
+from pipelines.musicgen import describe_model
 from store.collection import Collection
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
@@ -63,17 +64,13 @@ class SweepPlan:
     settings: tuple[Setting, ...]
     members: tuple[Member, ...]
     directions: SweepDirections
+    model_name: str
+    """As `load_musicgen` takes it."""
 
     @property
     def sweep_id(self) -> str:
         """Stands for the file and the run it was applied to."""
         return digest_of([asdict(self.configuration), self.run_id])
-
-    @property
-    def model_name(self) -> str:
-        """As `load_musicgen` takes it."""
-        revision = self.model["revision"]
-        return f"{self.model['name']}@{revision}" if revision else str(self.model["name"])
 
     def generations(self) -> dict[str, GenerationSpec]:
         """What is to be generated, each once, ordered so that neighbours can share a batch."""
@@ -88,6 +85,7 @@ def plan_sweep(
     configuration: SweepConfiguration,
     run: Collection,
     *,
+    model: str = "",
     dtype: str = "float32",
     fit: FitOptions | None,
 ) -> SweepPlan:
@@ -97,6 +95,7 @@ def plan_sweep(
         store: where runs and directions are.
         configuration: what the sweep's file says.
         run: the run whose directions steer its model.
+        model: where that model is, if its name does not tell.
         dtype: of the language model.
         fit: where to fit directions that are missing; None fits none, and generations that need them have
             ids of their own in the plan.
@@ -104,6 +103,7 @@ def plan_sweep(
     Raises:
         UndertoneError: a concept, class, site or layer is not there.
     """
+    model_name = _model_name(run.document["model"], model)
     run_id = run.prefix.removeprefix("runs/")
     labels = _label_queries(configuration, run)
     classes = _classes(store, run, labels)
@@ -122,7 +122,15 @@ def plan_sweep(
     base = _base_spec(configuration, run.document["model"], dtype)
     members = tuple(_members(configuration, settings, directions, base, fitted=fit is not None))
     return SweepPlan(
-        configuration, run_id, run.document["model"], labels, classes, tuple(settings), members, directions
+        configuration,
+        run_id,
+        run.document["model"],
+        labels,
+        classes,
+        tuple(settings),
+        members,
+        directions,
+        model_name,
     )
 
 
@@ -140,6 +148,23 @@ def only_run(store: Store, wanted: str) -> Collection:
             "directions and model the sweep is to use."
         )
     return store.run(wanted or runs[0])
+
+
+def _model_name(described: Mapping[str, Any], given: str) -> str:
+    """Name or folder of the run's model; raises `InvalidInput` where another model is there."""
+    revision = described["revision"]
+    name = given or (f"{described['name']}@{revision}" if revision else described["name"])
+    try:
+        info = describe_model(name)
+    except NotFound as error:
+        raise NotFound(f"{error} The run was made with {name!r}: say --model with its folder.") from error
+    if info.fingerprint != described["fingerprint"]:
+        raise InvalidInput(
+            f"{name!r} is not the model that the run was made with ({info.fingerprint[:12]} instead of "
+            f"{described['fingerprint'][:12]}), and directions mean nothing in another one. Extract again, "
+            "or say --model with the folder of the old one."
+        )
+    return str(name)
 
 
 def _sites(run: Collection) -> list[str]:

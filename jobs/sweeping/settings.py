@@ -118,11 +118,11 @@ def _layers(grid: Grid, site: str, layers_of_site: Mapping[str, Sequence[int]]) 
     present = layers_of_site.get(site, ())
     if not present:
         raise InvalidInput(
-            f"The run has no activations of site {site!r}; it has {', '.join(layers_of_site)}."
+            f"The run has no means of site {site!r}; it has {', '.join(layers_of_site)}."
         )
     chosen = list(grid.layers) or [(layer,) for layer in present]
     if missing := sorted({layer for one in chosen for layer in one} - set(present)):
         raise InvalidInput(
-            f"[grid] layers: the run has no {site!r} of layer {missing[0]} (layers {list(present)})."
+            f"[grid] layers: the run has no {site!r} of layer {missing[0]}; it has {list(present)}."
         )
     return chosen

@@ -17,6 +17,7 @@ from jobs.sweeping.designs import designs_of
 from jobs.sweeping.directions import FitOptions
 from jobs.sweeping.effects import write_effects
 from jobs.sweeping.estimate import estimated_seconds
+from jobs.sweeping.interference import write_cross_effects
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
 from jobs.sweeping.running import generate_missing
@@ -71,15 +72,17 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
     complete = len(made) == counts["generations"]
     if complete:
-        rows = write_effects(store, plan, read_scores(store, made))
-        scored["effects"] = len(rows)
+        scores = read_scores(store, made)
+        scored["effects"] = len(write_effects(store, plan, scores))
+        scored["cross_effects"] = write_cross_effects(store, plan, scores)
     return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
 
 
 def _plan(store: Store, options: SweepOptions, *, fit: FitOptions | None) -> SweepPlan:
     configuration = read_sweep(find_sweep(options.sweep))
     run = only_run(store, options.run)
-    return plan_sweep(store, configuration, run, dtype=DTYPES[options.dtype], fit=fit)
+    dtype = DTYPES[options.dtype]
+    return plan_sweep(store, configuration, run, model=options.model, dtype=dtype, fit=fit)
 
 
 def _model(plan: SweepPlan) -> str:

@@ -1,0 +1,106 @@
+"""A sweep's file is checked whole before anything is done, and the shipped ones are legal."""
+
+from pathlib import Path
+
+import pytest
+
+from jobs.sweeping.configuration import (
+    Grid,
+    SteeredConcept,
+    find_sweep,
+    parse_sweep,
+    read_sweep,
+    shipped_sweeps,
+)
+from jobs.sweeping.settings import Pair, expand, read_pairs
+from store.errors import InvalidInput, NotFound
+
+CLASSES = ("a:b", "jazz", "rock")
+
+
+def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
+    assert set(shipped_sweeps()) == {
+        "layer-ablation", "losses", "sites", "strength", "fusion", "interference"
+    }  # fmt: skip
+    for name, path in shipped_sweeps().items():
+        assert read_sweep(path).name == name
+        assert read_sweep(path).question.endswith("?")
+
+
+@pytest.mark.parametrize(
+    ("toml", "complaint"),
+    [
+        ("", "needs a concept"),
+        ("concepts = 3", "two brackets"),
+        ("[[concepts]]\npairs = 'all'", "lacks name"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalpha = [1.0]", "no 'alpha'; it knows .*alphas"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = ['strong']", "wrong type"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [true]", "wrong type"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [-1]", "not -1"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [nan]", "finite"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = []", "is empty"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nmethods = ['lda']", "no method 'lda'; methods are mse"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nmethods = ['diffmean:1']", "take a penalty"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nscalings = ['huge']", "choose from norm"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nschedules = ['sometimes']", "linear-up"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nlayers = ['last']", "numbers and lists"),
+        ("random_states = [1, 1]\n[[concepts]]\nname = 'style'", "all different"),
+        ("seconds = 0\n[[concepts]]\nname = 'style'", "length"),
+        ("[[concepts]\nname = 'style'", "is not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_cure(toml: str, complaint: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(toml)
+    with pytest.raises(InvalidInput, match=complaint):
+        read_sweep(path)
+
+
+def test_a_name_that_does_not_exist_is_answered_with_those_that_do() -> None:
+    with pytest.raises(NotFound, match=r"layer-ablation.*Did you mean losses"):
+        find_sweep("loses")
+
+
+def test_layers_are_numbers_and_lists_of_numbers() -> None:
+    sweep = parse_sweep({"name": "x", "concepts": [{"name": "s"}], "grid": {"layers": [0, [2, 3]]}})
+    assert sweep.grid.layers == ((0,), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "pair"),
+    [
+        ("rock:jazz", Pair("style", "rock", ("jazz",))),
+        ("a:b:jazz", Pair("style", "a:b", ("jazz",))),
+        ("rock:a:b", Pair("style", "rock", ("a:b",))),
+        ("rock:jazz+a:b", Pair("style", "rock", ("jazz", "a:b"))),
+    ],
+)
+def test_pairs_are_read_whatever_classes_are_called(text: str, pair: Pair) -> None:
+    assert read_pairs(SteeredConcept("style", pairs=(text,)), CLASSES) == [pair]
+
+
+@pytest.mark.parametrize("text", ["rock", "rock:rock", "rock:pop", ":jazz", "rock:jazz+rock"])
+def test_a_pair_of_other_classes_is_refused_with_those_there_are(text: str) -> None:
+    with pytest.raises(InvalidInput, match="jazz, rock"):
+        read_pairs(SteeredConcept("style", pairs=(text,)), CLASSES)
+
+
+def test_all_pairs_are_every_ordered_one() -> None:
+    found = read_pairs(SteeredConcept("style"), CLASSES)
+    assert len(found) == 6
+    assert len(set(found)) == 6
+
+
+def test_a_grid_is_the_product_of_its_lists() -> None:
+    grid = Grid(methods=("mse", "diffmean"), alphas=(0.1, 0.5, 1.0), schedules=("constant", "every:2"))
+    pairs = [Pair("style", "rock", ("jazz",)), Pair("style", "jazz", ("rock",))]
+    settings = expand(grid, pairs, {"resid": [0, 1, 2]})
+    assert len(settings) == 2 * 3 * 2 * 3 * 2
+    assert len({one.setting_id for one in settings}) == len(settings)
+
+
+def test_a_layer_that_the_run_lacks_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"layer 7; it has \[0, 1\]"):
+        expand(Grid(layers=((7,),)), [Pair("style", "rock", ("jazz",))], {"resid": [0, 1]})
+    with pytest.raises(InvalidInput, match="no means of site 'attn'; it has resid"):
+        expand(Grid(sites=("attn",)), [Pair("style", "rock", ("jazz",))], {"resid": [0, 1]})
