@@ -72,8 +72,7 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
       undertone sweep music.store layer-ablation --dry-run
       undertone sweep music.store layer-ablation --show > mine.toml
       undertone sweep music.store mine.toml --run songs-pocket --scorers descriptors,features
-      undertone sql music.store "SELECT layer, value, low, high, random FROM effects
-        WHERE metric = 'transfer' AND part = 'report' AND scorer = 'clap'"
+      undertone sql music.store "SELECT layer, value, low, random FROM effects WHERE metric = 'transfer'"
     """
     from jobs.sweeping.configuration import find_sweep
     from jobs.sweeping.options import SweepOptions
