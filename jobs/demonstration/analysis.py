@@ -1,0 +1,45 @@
+"""What the demo fits to the stored activations: probes, k-means and directions, as their commands would."""
+
+import click
+
+from jobs.fitting.mapping import Engine
+
+CONCEPTS = "SELECT clip_id, style, instrument, drums, tempo_bpm FROM clips"
+STYLES = "SELECT clip_id, style FROM clips"
+KMEANS_STARTS = 3
+
+
+def fit_probes(store: str, run: str, engine: Engine) -> None:
+    """Linear probes of four concepts at every site and layer, with controls and handcrafted features."""
+    from jobs.fitting.probe_options import ProbeOptions
+    from jobs.fitting.probe_report import print_probed
+    from jobs.fitting.probing import probe_run
+
+    _show("probe", store, run, CONCEPTS)
+    print_probed(probe_run(ProbeOptions(store, run, CONCEPTS, engine=engine)), "text")
+
+
+def cluster(store: str, run: str, engine: Engine) -> None:
+    """k-means of every layer, against the styles and the instruments."""
+    from jobs.fitting.kmeans_fitting import fit_and_store
+    from jobs.fitting.kmeans_options import KmeansOptions
+
+    _show("kmeans", store, run, STYLES)
+    fitted = fit_and_store(KmeansOptions(store, run, STYLES, starts=KMEANS_STARTS, engine=engine))
+    click.echo(f"{fitted['clusterings']} clusterings of {fitted['layers']} layers")
+
+
+def find_directions(store: str, run: str, engine: Engine) -> None:
+    """Directions of the styles, with random ones to compare them with."""
+    from jobs.fitting.direction_fitting import fit_and_store
+    from jobs.fitting.direction_options import DirectionOptions
+
+    _show("directions", store, run, STYLES)
+    fitted = fit_and_store(
+        DirectionOptions(store, run, STYLES, methods="diffmean,mse,random", sites="resid", engine=engine)
+    )
+    click.echo(f"{fitted['directions']} directions of {fitted['layers']} layers")
+
+
+def _show(command: str, store: str, run: str, labels: str) -> None:
+    click.echo(f'undertone {command} {store} {run} --labels "{labels}"')
