@@ -17,7 +17,7 @@ from store.errors import InvalidInput
 Floats = NDArray[np.float64]
 
 CONSTANT = 1e-7
-"""A feature whose deviation is smaller than this share of its mean is float32 noise: it counts as constant."""
+"""A feature whose deviation is smaller than this share of its mean is float32 noise: constant."""
 
 
 @dataclass(frozen=True, slots=True)

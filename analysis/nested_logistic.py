@@ -1,4 +1,4 @@
-"""Logistic probes with strengths chosen by nested cross-validation, as `analysis.strengths` does for ridge."""
+"""Logistic probes with strengths chosen by nested cross-validation, as `analysis.strengths` for ridge."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

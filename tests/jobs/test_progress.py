@@ -11,7 +11,7 @@ from store.records import Receipt
 
 @pytest.fixture
 def tally(monkeypatch: pytest.MonkeyPatch) -> Tally:
-    """100 clips of 10 s, 20 committed earlier; two workers were ready 4 s ago and have committed 16, 2 failed."""
+    """100 clips of 10 s, 20 committed earlier; in 4 s two workers have committed 16, of which 2 failed."""
     monkeypatch.setattr("jobs.engine.progress.time.monotonic", lambda: 1000.0)
     tally = Tally(clips_total=100, clips_before=20, clip_seconds=10.0, started=990.0)
     tally.see_workers(2)
