@@ -23,6 +23,8 @@ POCKET_FOLDER = Path(__file__).parent / "pocket" / "clap"
 TEMPLATE = "This is a sound of {}."
 """Of LAION's own zero-shot evaluation."""
 BATCH_WINDOWS = 16
+RECIPE = 1
+"""Counts changes of how audio becomes windows and spectra: another number, other fingerprints."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class ClapInfo:
 
     name: str
     fingerprint: str
-    """Of weights, tokenizer and spectrogram settings: embeddings of equal fingerprints can be compared."""
+    """Of weights, tokenizer, spectrogram settings and recipe: embeddings of equal ones can be compared."""
     sample_rate: int
     width: int
     """E, of the space that audio and texts share."""

@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from pipelines.checkpoints import hub_folder
-from pipelines.clap import ClapInfo
+from pipelines.clap import RECIPE, ClapInfo
 from pipelines.clap_transformers import quiet_transformers
 from pipelines.fingerprints import fingerprint
 from pipelines.mel_spectrogram import log_mel
@@ -51,7 +51,7 @@ class LaionClap:
         self._fused = bool(settings["enable_fusion"])
         self.info = ClapInfo(
             name=name,
-            fingerprint=fingerprint(json.loads(json.dumps(settings)), model.state_dict()),
+            fingerprint=fingerprint({"recipe": RECIPE, **settings}, model.state_dict()),
             sample_rate=int(self._audio["sample_rate"]),
             width=int(model.joint_embed_shape),
             window_samples=int(self._audio["clip_samples"]),
@@ -77,8 +77,8 @@ class LaionClap:
 
     def _spectra(self, audio: torch.Tensor) -> torch.Tensor:
         """(B, frames, mel bins) in dB, as torchaudio computes them for models that fuse views."""
-        from transformers.audio_utils import mel_filter_bank
-
+        with quiet_transformers():
+            from transformers.audio_utils import mel_filter_bank
         filters = mel_filter_bank(
             num_frequency_bins=self._audio["window_size"] // 2 + 1,
             num_mel_filters=self._audio["mel_bins"],

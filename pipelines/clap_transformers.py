@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from pipelines.checkpoints import hub_folder
-from pipelines.clap import ClapInfo
+from pipelines.clap import RECIPE, ClapInfo
 from pipelines.fingerprints import fingerprint
 from pipelines.mel_spectrogram import log_mel, mel_filters
 from store.errors import ModelError
@@ -165,6 +165,7 @@ def _check_vocabulary(folder: Path, words: int, wanted: int) -> None:
 
 def _fingerprint(model: Any, tokenizer: Any, extractor: Any) -> str:
     configuration = {
+        "recipe": RECIPE,
         "model": _settled(model.config.to_dict()),
         "vocabulary": tokenizer.get_vocab(),
         "spectrogram": _settled(extractor.to_dict()),

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pipelines.clap_transformers import quiet_transformers
 from pipelines.pocket.training.labelled_clips import CLIP_SECONDS, SAMPLE_RATE
 
 WIDTH = 128
@@ -13,8 +14,6 @@ MEL_BINS, HOP_SAMPLES, WINDOW_SAMPLES = 64, 256, 1024
 
 def new_clap(words: int) -> Any:
     """A ClapModel with random weights for a vocabulary of `words` tokens."""
-    from transformers import ClapConfig, ClapModel
-
     text = {
         "vocab_size": words,
         "hidden_size": 64,
@@ -40,7 +39,10 @@ def new_clap(words: int) -> Any:
         "hidden_dropout_prob": 0.0,
         "num_classes": 1,
     }
-    model = ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=WIDTH))
+    with quiet_transformers():
+        from transformers import ClapConfig, ClapModel
+
+        model = ClapModel(ClapConfig(text_config=text, audio_config=audio, projection_dim=WIDTH))
     _tell_frequencies(model)
     return model
 
@@ -59,8 +61,8 @@ def _tell_frequencies(model: Any) -> None:
 
 def new_feature_extractor() -> Any:
     """Log-mel spectrograms of 4 s at 16 kHz, as transformers describes them."""
-    from transformers import ClapFeatureExtractor
-
+    with quiet_transformers():
+        from transformers import ClapFeatureExtractor
     return ClapFeatureExtractor(
         feature_size=MEL_BINS,
         sampling_rate=SAMPLE_RATE,
@@ -77,7 +79,9 @@ def new_feature_extractor() -> Any:
 def new_tokenizer(words: list[str]) -> Any:
     """A tokenizer of whole lower-case words; others become the unknown word."""
     from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
+
+    with quiet_transformers():
+        from transformers import PreTrainedTokenizerFast
 
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     numbers = {word: number for number, word in enumerate([*special, *words])}
@@ -105,6 +109,7 @@ def save_clap(folder: Path, model: Any, tokenizer: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     half = new_clap(model.config.text_config.vocab_size).to(torch.float16)
     half.load_state_dict(model.state_dict())
-    half.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    new_feature_extractor().save_pretrained(folder)
+    with quiet_transformers():
+        half.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        new_feature_extractor().save_pretrained(folder)

@@ -35,11 +35,11 @@ from pipelines.pocket.training.clap_model import (
     new_feature_extractor,
     new_tokenizer,
 )
-from pipelines.pocket.training.labelled_clips import LabelledClips, Samples
+from pipelines.pocket.training.labelled_clips import LabelledClips, Samples, draw_examples
 from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
 from pipelines.pocket.training.spectrum_augmentation import augment
 
-PROMPT_WEIGHTS = {"style": 1.0, "instrument": 1.5, "drums": 0.4, "mode": 0.2, "tempo": 0.4}
+PROMPT_WEIGHTS = {"style": 1.0, "instrument": 1.5, "drums": 0.8, "mode": 0.1, "tempo": 0.2}
 UNKNOWN_SHARE = 0.04
 """Of words that are replaced by the unknown word, so that a new word in a prompt does little harm."""
 LARGEST_SCALE = 100.0
@@ -59,6 +59,7 @@ class ClapSettings:
     augmentation_steps: int = 2_000
     """It grows over so many steps."""
     seed: int = 1
+    device: str = "cpu"
     tell: Tell = silent
 
 
@@ -70,7 +71,7 @@ def train_clap(
     Args:
         clips: what is known of N clips.
         versions: how they look, as rendered and as the codec gives them back: each (N, frames, mel bins) in
-            dB, or of the first clips only. Every example draws one.
+            dB, or of the first clips only. Each is drawn equally often.
         folder: of checkpoint and loss curve.
         settings: steps, rate, seed.
 
@@ -79,7 +80,7 @@ def train_clap(
     """
     torch.manual_seed(settings.seed)
     tokenizer = new_tokenizer(vocabulary())
-    model = new_clap(len(tokenizer))
+    model = new_clap(len(tokenizer)).to(settings.device)
     facts = clip_facts(clips)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05, betas=(0.9, 0.98))
     stage = Stage(
@@ -94,10 +95,10 @@ def train_clap(
 
     def step(number: int) -> Losses:
         generator = step_generator(settings.seed, "clap", number)
-        rows = generator.choice(len(facts), settings.batch, replace=False)
+        examples = draw_examples([len(version) for version in versions], settings.batch, generator)
         strength = settings.augmentation * min(1.0, number / settings.augmentation_steps)
-        spectra = draw_spectra(versions, rows, generator, strength=strength)
-        losses = batch_losses(model, tokenizer, spectra, [facts[row] for row in rows], generator)
+        spectra = draw_spectra(versions, examples, generator, strength=strength)
+        losses = batch_losses(model, tokenizer, spectra, [facts[row] for _, row in examples], generator)
         weighted = [PROMPT_WEIGHTS.get(name, 1.0) * loss for name, loss in losses.items()]
         optimizer.zero_grad()
         torch.stack(weighted).sum().backward()
@@ -110,7 +111,7 @@ def train_clap(
     if not stage.resume():
         model.train()
         stage.run(step)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def clip_facts(clips: LabelledClips) -> list[Facts]:
@@ -133,19 +134,15 @@ def clip_spectra(audio: Samples, count: int, *, block: int = 64) -> NDArray[np.f
 
 def draw_spectra(
     versions: Sequence[NDArray[np.float16]],
-    rows: NDArray[np.int64],
+    examples: Sequence[tuple[int, int]],
     generator: np.random.Generator,
     *,
     strength: float,
 ) -> torch.Tensor:
-    """Augmented spectra of some clips, each in one of its versions: float32 (B, 1, frames, mel bins)."""
-    drawn = generator.integers(len(versions), size=len(rows))
-    chosen = [
-        versions[version if row < len(versions[version]) else 0][row]
-        for version, row in zip(drawn, rows, strict=True)
-    ]
+    """Augmented spectra of (version, row) pairs: float32 (B, 1, frames, mel bins)."""
+    chosen = np.stack([versions[version][row] for version, row in examples])
     noise = torch.Generator().manual_seed(int(generator.integers(2**62)))
-    return augment(torch.from_numpy(np.stack(chosen)).float(), noise, strength=strength).unsqueeze(1)
+    return augment(torch.from_numpy(chosen).float(), noise, strength=strength).unsqueeze(1)
 
 
 def batch_losses(
@@ -155,14 +152,18 @@ def batch_losses(
     captions = [caption(each, generator) for each in facts]
     sets = {concept: prompts(concept, generator) for concept in PROMPTED}
     texts = [each.text for each in captions] + [text for prompted in sets.values() for text in prompted]
-    text = model.get_text_features(**tokenize(tokenizer, texts, generator)).pooler_output
-    audio = model.get_audio_features(spectra).pooler_output
+    tokens = tokenize(tokenizer, texts, generator)
+    text = model.get_text_features(
+        **{name: each.to(model.device) for name, each in tokens.items()}
+    ).pooler_output
+    audio = model.get_audio_features(spectra.to(model.device)).pooler_output
     logits = model.logit_scale_a.exp() * audio @ text.T
     sizes = [len(captions), *(len(prompted) for prompted in sets.values())]
     captioned, *prompted = logits.split(sizes, dim=1)
     losses = {"contrastive": contrastive_loss(captioned, captions, facts)}
     for concept, chosen in zip(sets, prompted, strict=True):
-        losses[concept] = functional.cross_entropy(chosen, torch.tensor([each[concept] for each in facts]))
+        wanted = torch.tensor([each[concept] for each in facts], device=model.device)
+        losses[concept] = functional.cross_entropy(chosen, wanted)
     return losses
 
 
@@ -176,7 +177,7 @@ def contrastive_loss(
         captions: the first is of the first clip, and so on.
         facts: of the clips.
     """
-    true = torch.from_numpy(truth(captions, facts).T).float()
+    true = torch.from_numpy(truth(captions, facts).T).float().to(logits.device)
     by_clip = -(true * logits.log_softmax(1)).sum(1) / true.sum(1)
     by_caption = -(true * logits.log_softmax(0)).sum(0) / true.sum(0)
     return (by_clip.mean() + by_caption.mean()) / 2

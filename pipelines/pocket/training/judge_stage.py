@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
+from pipelines.clap_transformers import quiet_transformers
 from pipelines.pocket.judge_network import (
     MEL_BINS,
     SAMPLE_RATE,
@@ -18,7 +19,7 @@ from pipelines.pocket.judge_network import (
     JudgeNetwork,
     rhythm,
 )
-from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips, Samples
+from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips, Samples, draw_examples
 from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
 from pipelines.pocket.training.spectrum_augmentation import augment
 
@@ -31,9 +32,10 @@ class JudgeSettings:
     """How it is trained."""
 
     steps: int = 2_000
-    batch_clips: int = 48
+    batch: int = 48
     learning_rate: float = 2e-3
     seed: int = 2
+    device: str = "cpu"
     tell: Tell = silent
 
 
@@ -54,15 +56,15 @@ def train_judge(
 
     Args:
         clips: what is known of N clips.
-        versions: how they sound: as rendered, as the codec gives them back, or the first of them only. Every
-            example draws one.
+        versions: how they sound: as rendered, and as the codec gives them back, or the first of them only.
+            Each is drawn equally often.
         folder: of checkpoint and loss curve.
         settings: steps, rate, seed.
     """
     torch.manual_seed(settings.seed)
-    network = new_network()
-    labels = {concept: torch.from_numpy(clips.codes[concept]) for concept in CONCEPTS}
-    tempos = tempo_targets(clips.tempo_bpm)
+    network = new_network().to(settings.device)
+    labels = {concept: torch.from_numpy(clips.codes[concept]).to(settings.device) for concept in CONCEPTS}
+    tempos = tempo_targets(clips.tempo_bpm).to(settings.device)
     optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
     stage = Stage(
         "judge",
@@ -74,45 +76,35 @@ def train_judge(
         tell=settings.tell,
     )
     if stage.resume():
-        return network.eval()
+        return network.cpu().eval()
 
     def step(number: int) -> Losses:
         generator = step_generator(settings.seed, "judge", number)
-        rows = generator.choice(len(clips), settings.batch_clips, replace=False)
-        heard = _draw(versions, rows, generator)
-        spectra = torch.from_numpy(np.stack([each[0] for each in heard])).float()
-        rhythms = torch.from_numpy(np.stack([each[1] for each in heard])).float()
+        examples = draw_examples([len(each.spectra) for each in versions], settings.batch, generator)
+        rows = [row for _, row in examples]
+        spectra = np.stack([versions[version].spectra[row] for version, row in examples])
+        rhythms = np.stack([versions[version].rhythms[row] for version, row in examples])
         noise = torch.Generator().manual_seed(int(generator.integers(2**62)))
-        logits = network.train().classify(augment(spectra, noise))
+        varied = augment(torch.from_numpy(spectra).float(), noise)
+        logits = network.train().classify(varied.to(settings.device))
         losses = {
             concept: functional.cross_entropy(logits[concept], labels[concept][rows]) for concept in CONCEPTS
         }
-        losses["tempo"] = functional.cross_entropy(network.tempo_logits(rhythms), tempos[rows])
+        tempo_logits = network.tempo_logits(torch.from_numpy(rhythms).float().to(settings.device))
+        losses["tempo"] = functional.cross_entropy(tempo_logits, tempos[rows])
         optimizer.zero_grad()
         torch.stack(list(losses.values())).sum().backward()
         optimizer.step()
         return {name: loss.item() for name, loss in losses.items()}
 
     stage.run(step)
-    return network.eval()
-
-
-def _draw(
-    versions: Sequence[JudgeFeatures], rows: NDArray[np.int64], generator: np.random.Generator
-) -> list[tuple[NDArray[np.float16], NDArray[np.float16]]]:
-    """Spectrum and rhythm of each clip in one of the versions that it has."""
-    drawn = generator.integers(len(versions), size=len(rows))
-    chosen = [
-        versions[version if row < len(versions[version].spectra) else 0]
-        for version, row in zip(drawn, rows, strict=True)
-    ]
-    return [(each.spectra[row], each.rhythms[row]) for each, row in zip(chosen, rows, strict=True)]
+    return network.cpu().eval()
 
 
 def new_network() -> JudgeNetwork:
     """A network with random weights that knows its mel filters."""
-    from transformers.audio_utils import mel_filter_bank
-
+    with quiet_transformers():
+        from transformers.audio_utils import mel_filter_bank
     network = JudgeNetwork({concept: len(CLASSES[concept]) for concept in CONCEPTS})
     filters = mel_filter_bank(
         num_frequency_bins=WINDOW_SAMPLES // 2 + 1,

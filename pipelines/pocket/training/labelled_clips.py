@@ -1,6 +1,6 @@
 """Rendered clips with their labels: what pocket-clap and the judge learn from and are tested on."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,21 @@ def read_clips(audio: Path, labels: Path) -> LabelledClips:
         codes = {concept: known[concept] for concept in CLASSES}
         tempo_bpm = known["tempo_bpm"]
     return LabelledClips(np.load(audio, mmap_mode="r"), codes, tempo_bpm)
+
+
+def draw_examples(sizes: Sequence[int], count: int, generator: np.random.Generator) -> list[tuple[int, int]]:
+    """Draws examples of clips that exist in several versions, each version equally often.
+
+    Args:
+        sizes: how many clips each version has.
+        count: how many examples to draw.
+        generator: draws.
+
+    Returns:
+        Version and row of each example.
+    """
+    versions = generator.integers(len(sizes), size=count)
+    return [(int(version), int(generator.integers(sizes[version]))) for version in versions]
 
 
 def specimens(seed: int, clips: int) -> Iterator[Specimen]:
