@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of ridge probes of every concept on one source: a pass for moments, one to score."""
+"""Out-of-fold predictions of ridge probes of each concept on one source: a pass for moments, one to score."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
