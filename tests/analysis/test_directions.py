@@ -149,3 +149,10 @@ def test_a_penalty_is_chosen_that_is_not_the_weakest_where_rows_are_few() -> Non
     assert found.strength is not None
     assert found.strength >= 0.1
     assert found.vector @ axis > 0.6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_of_penalties_that_do_equally_well_the_strongest_is_taken(seed: int) -> None:
+    """Where features are alike and independent, all of them find the mean difference, up to noise."""
+    rows, positive, _ = planted(400, 10, 2.0, seed=seed)
+    assert fitted(rows, positive, "mse")["mse"].strength == 1e4
