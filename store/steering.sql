@@ -10,7 +10,7 @@ COMMENT ON COLUMN effects.sweep IS 'name of the sweep';
 COMMENT ON COLUMN effects.sweep_id IS 'hash of its file and run';
 COMMENT ON COLUMN effects.run_id IS 'run whose directions steer';
 COMMENT ON COLUMN effects.model IS 'name of the model';
-COMMENT ON COLUMN effects.setting_id IS 'hash of the setting; the same in all sweeps';
+COMMENT ON COLUMN effects.setting_id IS 'hash of the setting, the same in all sweeps; NULL: pooled over pairs';
 COMMENT ON COLUMN effects.part IS
     'cells: all, choose (the half that settings are chosen on) or report (the other half)';
 COMMENT ON COLUMN effects.concept IS 'label column that is steered';

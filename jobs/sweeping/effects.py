@@ -12,6 +12,7 @@ from jobs.fitting.results import code_version, digest_of, write_results
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.pooled import PooledDamage, pooled_damage
 from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Setting
 from store.opening import Store
@@ -25,6 +26,7 @@ CODE = (
     "analysis.transfer",
     "jobs.sweeping.effects",
     "jobs.sweeping.metrics",
+    "jobs.sweeping.pooled",
 )
 
 Row = dict[str, Any]
@@ -35,7 +37,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "sweep_id": (_TEXT, "hash of its file and run"),
     "run_id": (_TEXT, "run whose directions steer"),
     "model": (_TEXT, "name of the model"),
-    "setting_id": (_TEXT, "hash of the setting; the same in all sweeps"),
+    "setting_id": (_TEXT, "hash of the setting, the same in all sweeps; NULL: pooled over pairs"),
     "part": (_TEXT, "cells: all, choose (the half that settings are chosen on) or report (the other half)"),
     "concept": (_TEXT, "label column that is steered"),
     "source": (_TEXT, "class of the prompt"),
@@ -85,7 +87,10 @@ SCHEMA = pa.schema(
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
     written = {"created_at": now()}
-    rows = [row | written for design in designs_of(plan.members) for row in effects_of(design, plan, scores)]
+    designs = designs_of(plan.members)
+    found = [row for design in designs for row in effects_of(design, plan, scores)]
+    found += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
+    rows = [row | written for row in found]
     content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
     specification = {"sweep": plan.sweep_id, "rows": digest_of(content), "code": code_version(*CODE)}
     write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))
@@ -162,6 +167,23 @@ def _columns(estimate: Estimate, name: str, prefix: str) -> Row:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+def _pooled_row(damage: PooledDamage, plan: SweepPlan, scores: Scores) -> Row:
+    return _shared_columns(damage.setting, plan) | {
+        "setting_id": None,
+        "part": "all",
+        "concept": None,
+        "source": None,
+        "target": None,
+        "scorer": "clap",
+        "scorer_version": scores.versions.get("clap"),
+        "metric": "fad",
+        "cells": damage.sounds,
+        "value": damage.steered.value,
+        "random": damage.random.value if damage.random else None,
+        "unsteered": damage.steered.floor,
+    }
 
 
 def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:

@@ -29,6 +29,7 @@ METRICS: Mapping[str, str] = {
     "alignment": "cosine of sound and target text minus that of the twin",
     "change": "P(measured_class), or a physical descriptor, minus that of the twin",
     "similarity": "to the unsteered twin: 1 is all kept",
+    "fad": "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor",
     "kad": "damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none",
 }
 """Name → what it is."""

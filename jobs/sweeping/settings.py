@@ -117,9 +117,7 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
 def _layers(grid: Grid, site: str, layers_of_site: Mapping[str, Sequence[int]]) -> list[tuple[int, ...]]:
     present = layers_of_site.get(site, ())
     if not present:
-        raise InvalidInput(
-            f"The run has no means of site {site!r}; it has {', '.join(layers_of_site)}."
-        )
+        raise InvalidInput(f"The run has no means of site {site!r}; it has {', '.join(layers_of_site)}.")
     chosen = list(grid.layers) or [(layer,) for layer in present]
     if missing := sorted({layer for one in chosen for layer in one} - set(present)):
         raise InvalidInput(

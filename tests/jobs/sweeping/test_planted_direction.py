@@ -1,0 +1,107 @@
+"""From recordings to a steered effect: a direction that was planted into a model is found, and steers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from analysis.paired_intervals import Estimate, crossed_interval
+from analysis.transfer import transfer_score
+from jobs.datasets.adding import AddRequest, add_dataset
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.running import run_extraction
+from jobs.generation.requests import request_of
+from jobs.sweeping.configuration import parse_sweep
+from jobs.sweeping.designs import Design, designs_of
+from jobs.sweeping.directions import FitOptions
+from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
+from jobs.sweeping.settings import Role, Setting
+from store import open_store
+
+LAYER = 2
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def store(planted_model: Path, sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A store whose run holds the planted model's residual stream on labelled recordings."""
+    url = str(tmp_path_factory.mktemp("stores") / "music.store")
+    add_dataset(AddRequest(url, "sounds", str(sounds), clip_seconds=1.0))
+    options = ExtractOptions(
+        url, "sounds", model=str(planted_model), sites="resid", layers=str(LAYER), engine="inline"
+    )
+    assert run_extraction(options)["complete"]
+    return url
+
+
+@pytest.fixture(scope="module")
+def plan(store: str, planted_model: Path) -> SweepPlan:
+    configuration = parse_sweep(
+        {
+            "name": "planted",
+            "seconds": 0.5,
+            "random_states": [0, 1, 2, 3],
+            "concepts": [{"name": "label", "pairs": ["hum:hiss"], "texts": ["{class}", "slow {class}"]}],
+            "grid": {"methods": ["mse", "diffmean"], "layers": [LAYER], "alphas": [0.0, 1.0]},
+            "sampling": {"guidance": 1.0},
+            "controls": {"prompt": False},
+        }
+    )
+    opened = open_store(store)
+    return plan_sweep(
+        opened, configuration, only_run(opened, ""), model=str(planted_model), fit=FitOptions("inline")
+    )
+
+
+@pytest.fixture(scope="module")
+def shares(plan: SweepPlan, tokens: tuple[NDArray[np.int64], ...]) -> dict[str, float]:
+    """By generation: how many of its tokens in the first codebook are those read off the direction."""
+    from pipelines.generation import generate
+    from pipelines.musicgen import load_musicgen
+
+    specs = plan.generations()
+    vectors = plan.directions.vectors()
+    made = generate(load_musicgen(plan.model_name), [request_of(spec, vectors) for spec in specs.values()])
+    return {
+        one: float(np.isin(generated.codes[0], tokens[1]).mean())
+        for one, generated in zip(specs, made, strict=True)
+    }
+
+
+def effect(design: Design, setting: Setting, role: Role, shares: dict[str, float]) -> Estimate:
+    """Share of the tokens minus that of the unsteered twins, with its interval."""
+    tables = [design.of(role, setting, "all"), design.of("unsteered", None, "all")]
+    values = [np.vectorize(shares.__getitem__)(ids) for ids in tables]
+    return crossed_interval(np.stack(values), transfer_score)
+
+
+def settings_with(plan: SweepPlan, alpha: float) -> list[tuple[Design, Setting]]:
+    (design,) = designs_of(plan.members)
+    return [(design, setting) for setting in design.settings if setting.alpha == alpha]
+
+
+def test_probe_and_mean_difference_find_the_direction_in_the_activations(
+    plan: SweepPlan, planted_direction: NDArray[np.float64]
+) -> None:
+    found = {one.method: one.vector @ planted_direction for one in plan.directions.fitted.values()}
+    assert found["diffmean"] > 0.8
+    assert found["mse"] > 0.8
+    controls = [one.vector for drawn in plan.directions.random.values() for one in drawn]
+    assert len(controls) == 4
+    assert max(abs(one @ planted_direction) for one in controls) < 0.4  # 4.5 deviations of 1/sqrt(128)
+
+
+def test_steering_along_it_makes_its_tokens_and_random_directions_do_not(
+    plan: SweepPlan, shares: dict[str, float]
+) -> None:
+    for design, setting in settings_with(plan, 1.0):
+        steered = effect(design, setting, "steered", shares)
+        control = effect(design, setting, "random", shares)
+        assert steered.low > 0.2, setting.method
+        assert control.high < steered.low
+
+
+def test_without_the_steering_step_nothing_happens(plan: SweepPlan, shares: dict[str, float]) -> None:
+    for design, setting in settings_with(plan, 0.0):
+        assert effect(design, setting, "steered", shares) == Estimate(0.0, 0.0, 0.0)
