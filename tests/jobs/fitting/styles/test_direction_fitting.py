@@ -1,5 +1,7 @@
 """Directions of a run: what is stored, what it is measured on, and that nothing is done twice."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,9 @@ from store.query import run_query
 STYLE = "SELECT clip_id, style FROM clips"
 
 
-def fit(store: Store, labels: str = STYLE, **options: object) -> dict[str, object]:
-    return fit_and_store(DirectionOptions(store.url, "toy", labels, **({"engine": "inline"} | options)))  # type: ignore[arg-type]
+def fit(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"engine": "inline"} | options
+    return fit_and_store(DirectionOptions(store.url, "toy", labels, **given))
 
 
 def only(store: Store, where: str) -> StoredVector:
@@ -112,7 +115,7 @@ def test_sql_measures_the_angle_between_directions(planted_store: Store) -> None
 
 def test_numbers_are_left_out_with_a_word_and_refused_alone(planted_store: Store) -> None:
     summary = fit(planted_store, "SELECT clip_id, style, tempo FROM clips", methods="diffmean", layers="0")
-    assert any("tempo are numbers" in note for note in summary["notes"])  # type: ignore[attr-defined]
+    assert any("tempo are numbers" in note for note in summary["notes"])
     with pytest.raises(InvalidInput, match="CASE WHEN"):
         fit(planted_store, "SELECT clip_id, tempo FROM clips")
 
@@ -130,7 +133,7 @@ def test_numbers_are_left_out_with_a_word_and_refused_alone(planted_store: Store
     ],
 )
 def test_mistakes_are_named_with_their_cure(
-    planted_store: Store, options: dict[str, object], message: str
+    planted_store: Store, options: dict[str, Any], message: str
 ) -> None:
     with pytest.raises((InvalidInput, NotFound), match=message):
         fit(planted_store, **options)

@@ -13,6 +13,8 @@ import jobs.fitting.kmeans_passes as passes
 from jobs.fitting.kmeans_blocks import Block
 from jobs.fitting.kmeans_fitting import fit_and_store
 from jobs.fitting.kmeans_options import KmeansOptions
+from jobs.fitting.kmeans_state import save_state
+from jobs.fitting.mapping import map_tasks
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
@@ -22,7 +24,7 @@ STYLE = "SELECT clip_id, style FROM clips"
 
 
 def cluster(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
-    given = {"engine": "inline", "starts": 3} | options
+    given: dict[str, Any] = {"engine": "inline", "starts": 3} | options
     return fit_and_store(KmeansOptions(store.url, "toy", labels, **given))
 
 
@@ -128,12 +130,14 @@ def test_a_job_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
 ) -> None:
     options = {"reduction": "frames", "sites": "attn", "layers": "0", "k": "6"}
     query = "SELECT start_seed, inertia, iterations, ari, silhouette FROM clusterings ORDER BY start_seed"
-    saved = passes.save_state
-    iterations = []
+    iterations: list[int] = []
+
+    def counted(*arguments: Any) -> None:
+        save_state(*arguments)
+        iterations.append(1)
 
     def stop_at_the_fourth(*arguments: Any) -> None:
-        saved(*arguments)
-        iterations.append(1)
+        counted(*arguments)
         if len(iterations) == 4:
             raise KeyboardInterrupt
 
@@ -148,7 +152,7 @@ def test_a_job_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     for key, _ in list(planted_store.objects.list("results/clusterings")):
         planted_store.objects.delete(key)
     iterations.clear()
-    monkeypatch.setattr(passes, "save_state", lambda *arguments: (saved(*arguments), iterations.append(1)))
+    monkeypatch.setattr(passes, "save_state", counted)
     cluster(planted_store, **options)
     assert rows_of(planted_store, query) == resumed
     assert len(iterations) == total, "what was done before the stop was done again"
@@ -162,10 +166,9 @@ def test_blocks_may_come_back_in_any_order(planted_store: Store, monkeypatch: py
     in_turn = rows_of(planted_store, query)
     for key, _ in list(planted_store.objects.list("results/clusterings")):
         planted_store.objects.delete(key)
-    mapped = fitting.map_tasks
 
     def reversed_order(function: Any, tasks: list[Block], **rest: Any) -> Iterator[tuple[int, Any]]:
-        yield from list(mapped(function, tasks, **rest))[::-1]
+        yield from list(map_tasks(function, tasks, **rest))[::-1]
 
     monkeypatch.setattr(fitting, "map_tasks", reversed_order)
     cluster(planted_store, **options)
