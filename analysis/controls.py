@@ -23,14 +23,3 @@ def shuffled_by_group(
     for own, donor in zip(members, donors, strict=True):
         shuffled[own] = values[np.resize(members[donor], len(own))]
     return shuffled
-
-
-def majority_predictions(
-    codes: NDArray[np.integer[Any]], cells: NDArray[np.integer[Any]], tested: Sequence[int], classes: int
-) -> NDArray[np.int64]:
-    """The commonest class of the training cells, for each row (N,); -1 outside tested cells."""
-    predictions = np.full(len(codes), -1, np.int64)
-    for cell in tested:
-        training = codes[(cells != cell) & (codes >= 0)]
-        predictions[cells == cell] = np.bincount(training, minlength=classes).argmax()
-    return predictions

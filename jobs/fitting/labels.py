@@ -59,7 +59,10 @@ class LabelledRows:
     """What a user should know: how many labels were left out, and why."""
 
     def hash_of(self, concept: Concept) -> str:
-        """Stands for one concept's labels as they were resolved, whatever else the query gave."""
+        """Stands for one concept's labels as they were resolved, whatever else the query gave.
+
+        Tables of results have it in the column `labels_hash`, so that they join.
+        """
         rows = np.flatnonzero(concept.labelled)
         named = [concept.classes[code] for code in concept.values[rows]] if concept.classes else []
         values = named or [repr(value) for value in concept.values[rows].tolist()]
@@ -121,11 +124,18 @@ def resolve_labels(
     )
 
 
-def record_labels(store: Store, labels: LabelledRows) -> str:
-    """Keep the resolved labels as a part of results/labels (view `results_labels`); returns its name."""
-    blocks = [_recorded(labels, concept) for concept in labels.concepts]
-    specification = {"run": labels.run_id, "query": labels.query, "labels": labels.labels_hash}
-    return write_results(store, "labels", specification, pa.concat_tables(blocks))
+def record_labels(store: Store, labels: LabelledRows) -> list[str]:
+    """Keep the resolved labels in results/labels (view `results_labels`); returns the part of each concept.
+
+    A concept that two queries resolve alike is one part: its rows are there once.
+    """
+    parts = []
+    for concept in labels.concepts:
+        table = _recorded(labels, concept)
+        cut = digest_of([table["group_id"].to_pylist(), table["split"].to_pylist()])
+        specification = {"run": labels.run_id, "labels": labels.hash_of(concept), "cut": cut}
+        parts.append(write_results(store, "labels", specification, table))
+    return parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,7 +301,7 @@ def _recorded(labels: LabelledRows, concept: Concept) -> pa.Table:
     count = int(rows.sum())
     texts = [concept.classes[code] for code in values] if is_class else [None] * count
     columns = {
-        "labels_hash": pa.repeat(pa.scalar(labels.labels_hash), count),
+        "labels_hash": pa.repeat(pa.scalar(labels.hash_of(concept)), count),
         "run_id": pa.repeat(pa.scalar(labels.run_id), count),
         "concept": pa.repeat(pa.scalar(concept.name), count),
         "clip_id": pa.array(np.array(labels.clip_ids)[rows].tolist(), pa.string()),
@@ -309,7 +319,7 @@ def _commented(name: str, kind: pa.DataType, comment: str) -> pa.Field:
 
 _SCHEMA = pa.schema(
     [
-        _commented("labels_hash", pa.string(), "stands for the labels as they were resolved"),
+        _commented("labels_hash", pa.string(), "stands for the concept's labels as they were resolved"),
         _commented("run_id", pa.string(), "run whose clips are labelled"),
         _commented("concept", pa.string(), "label column of the query"),
         _commented("clip_id", pa.string(), "the clip"),

@@ -1,11 +1,13 @@
 """Map a function over tasks, here or on Ray: each on one thread, so that sums never change."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
-from threadpoolctl import threadpool_limits
-
 from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.fitting.threads import one_thread
 from store.errors import InvalidInput, JobFailed
 from store.opening import Store
 
@@ -15,6 +17,8 @@ Engine = Literal["auto", "inline", "ray"]
 
 INLINE_SECONDS = 20.0
 """Starting Ray takes about half of that; what is quicker runs in this process."""
+MOST_INLINE = 8
+"""Tasks at once in this process, each of which may hold a layer."""
 TRIES = 3
 """How often a task may lose its worker before the job gives up."""
 
@@ -46,14 +50,38 @@ def map_tasks(
         store: what the function reads: one in a local folder is refused on a cluster of several nodes.
     """
     if engine == "inline":
-        with threadpool_limits(1):
-            for place, task in enumerate(tasks):
-                yield place, function(task)
+        yield from _mapped_here(function, tasks, workers or min(MOST_INLINE, available_cpus()))
         return
     with ray_session(address, cpus=workers if address == "local" else None):
         if store is not None:
             _refuse_private_folder(store)
         yield from _mapped_on_ray(function, tasks, workers)
+
+
+def available_cpus() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _mapped_here(
+    function: Callable[[Task], Result], tasks: Sequence[Task], most: int
+) -> Iterator[tuple[int, Result]]:
+    """As many tasks at once as there are threads: NumPy and BLAS let go of the interpreter's lock."""
+    waiting = iter(enumerate(tasks))
+    pool = ThreadPoolExecutor(most, thread_name_prefix="task")
+    with one_thread():  # around all threads: BLAS has one setting for the whole process
+        try:
+            running: dict[Future[Result], int] = {}
+            while True:
+                for place, task in islice(waiting, most - len(running)):
+                    running[pool.submit(_single_threaded, function, task)] = place
+                if not running:
+                    return
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                future = next(iter(done))
+                yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _mapped_on_ray(
@@ -81,7 +109,7 @@ def _mapped_on_ray(
 
 
 def _single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
-    with threadpool_limits(1):
+    with one_thread():
         return function(task)
 
 

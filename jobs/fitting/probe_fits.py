@@ -83,7 +83,7 @@ def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> 
         "strength": predicted.strength,
         "folds": len(coverage.partition.tested),
         "controls": plan.controls,
-        "labels_hash": plan.labels.labels_hash,
+        "labels_hash": plan.labels_hash(concept.name),
         "split": plan.split,
         "created_at": datetime.now(UTC).replace(tzinfo=None),
     }

@@ -67,6 +67,11 @@ class ProbePlan:
     """Digest of the committed rows of each collection that is read, by prefix."""
     code: str
 
+    def labels_hash(self, concept: str) -> str:
+        """Stands for the labels of a concept, whatever else the query gave."""
+        whole = next(one for one in self.labels.concepts if one.name == concept)
+        return self.labels.hash_of(whole)
+
     def specification(self, source: Source, loss: Loss) -> dict[str, Any]:
         """All that decides the probes of one source and loss."""
         cells = [

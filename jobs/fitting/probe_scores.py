@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bootstrap import LEVEL, bootstrap_draws, group_bootstrap, ratio
-from analysis.controls import majority_predictions
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
 from analysis.moments import Floats
 from jobs.fitting.labels import Concept
@@ -34,10 +33,8 @@ def class_rows(
     score = np.array([scores.accuracy, *scores.recall])
     low, high = group_bootstrap(groups, right[0], ratio)
     control = _control(groups, right[1:])
-    partition = coverage.partition
-    majority = majority_predictions(concept.values, partition.cells, partition.tested, len(concept.classes))
     shares = np.bincount(codes[0], minlength=len(concept.classes)) / tested.sum()
-    baseline = np.array([np.mean(majority[tested] == codes[0]), *shares])
+    baseline = np.array([shares.max(), *shares])
     common = {"classes": len(concept.classes)} | _counts(groups)
     rows: list[Row] = []
     for place, name in enumerate([None, *concept.classes]):

@@ -34,14 +34,14 @@ r2 float: share of the variance of held-out numbers that is explained
 r2_low float: lower end of its 95 % interval, from a bootstrap over groups
 r2_high float: upper end of that interval
 rmse float: root mean squared error of held-out numbers, in their unit
-baseline_accuracy float: accuracy of always naming the commonest class; for one class its share of the clips
+baseline_accuracy float: share of the most frequent class among the scored clips; for one class its own share
 control_accuracy float: the same score (for numbers R²) after the same fit to labels shuffled over groups
 control_low float: lower end of the 95 % interval of that control
 control_high float: upper end of that interval
 selectivity float: score − control
 within_control bool: true when the score is no better than the upper end of the control: nothing was found
 controls int: shuffled labellings that the control is made of
-labels_hash text: stands for the labels as they were resolved; see results_labels
+labels_hash text: stands for the concept's labels as they were resolved; see results_labels
 split text: groups (cross-validation) or official (the test rows of the dataset)
 """
 

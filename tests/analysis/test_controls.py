@@ -1,8 +1,8 @@
-"""Shuffled labels and the majority."""
+"""Shuffled labels."""
 
 import numpy as np
 
-from analysis.controls import majority_predictions, shuffled_by_group
+from analysis.controls import shuffled_by_group
 
 GROUPS = np.repeat([f"artist {number}" for number in range(30)], 4)
 LABELS = np.repeat(np.arange(30) % 3, 4)
@@ -27,9 +27,3 @@ def test_groups_of_different_sizes_take_the_labels_of_their_donor() -> None:
 def test_another_seed_is_another_shuffle() -> None:
     one, other = (shuffled_by_group(LABELS, GROUPS, random_seed=seed) for seed in (0, 1))
     assert not np.array_equal(one, other)
-
-
-def test_the_majority_is_that_of_the_training_cells() -> None:
-    codes, cells = np.array([0, 0, 1, 1, 1, 2]), np.array([0, 0, 1, 1, 1, 1])
-    assert majority_predictions(codes, cells, (0, 1), 3).tolist() == [1, 1, 0, 0, 0, 0]
-    assert majority_predictions(codes, cells, (1,), 3).tolist() == [-1, -1, 0, 0, 0, 0]

@@ -107,6 +107,7 @@ def test_resolved_labels_are_kept_and_can_be_queried(planted: Store) -> None:
     query = (
         "SELECT concept, count(*) n, count(class) c, sum(number) s FROM results_labels GROUP BY 1 ORDER BY 1"
     )
+    record_labels(planted, resolve_labels(planted, planted.run("songs"), "SELECT clip_id, live FROM clips"))
     rows = run_query(refresh_catalog(planted), query).to_pylist()
     tempo = labels.concepts[1].values.sum()
     assert rows == [

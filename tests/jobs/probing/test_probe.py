@@ -15,6 +15,8 @@ from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
 from jobs.cli import undertone
+from jobs.fitting.kmeans_fitting import fit_and_store
+from jobs.fitting.kmeans_options import KmeansOptions
 from jobs.fitting.probe_options import ProbeOptions
 from jobs.fitting.probing import Probed, probe_run
 from store.catalog import refresh_catalog
@@ -95,6 +97,27 @@ def test_the_same_command_again_fits_nothing_and_says_so(planted: Store) -> None
     assert again.table.equals(first.table)
     assert fit(planted, loss="mse,logistic").fitted == 2
     assert len(ask(planted, "SELECT DISTINCT probe_id FROM probes WHERE class IS NULL")) == 6
+
+
+def test_probes_and_clusterings_of_the_same_labels_meet_in_one_row_per_layer(planted: Store) -> None:
+    """The queries differ, and so do the other concepts that they name."""
+    fit(planted, "SELECT clip_id, style, vocals, tempo FROM clips")
+    fit_and_store(KmeansOptions(planted.url, "songs", "SELECT clip_id, style FROM clips", engine="inline"))
+    rows = ask(planted, "FROM layers WHERE concept = 'style' ORDER BY layer")
+    assert [row["layer"] for row in rows] == [0, 1]
+    assert all(row["score"] is not None and row["ari"] is not None for row in rows)
+    labelled = ask(planted, "SELECT DISTINCT labels_hash FROM results_labels WHERE concept = 'style'")
+    assert labelled == [{"labels_hash": rows[0]["labels_hash"]}]
+
+
+def test_the_baseline_is_the_share_of_the_most_frequent_class(planted: Store) -> None:
+    """Not a majority of training folds: that of balanced classes is rarer than chance where it is tested."""
+    fit(planted, "SELECT clip_id, live, style FROM clips WHERE style <> 'ambient'")
+    for concept in ("live", "style"):
+        counted = f"SELECT count(*) n FROM results_labels WHERE concept = '{concept}' GROUP BY class"
+        counts = [row["n"] for row in ask(planted, counted)]
+        probes = f"SELECT baseline_accuracy b FROM probes WHERE concept = '{concept}' AND class IS NULL"
+        assert [row["b"] for row in ask(planted, probes)] == pytest.approx([max(counts) / sum(counts)] * 2)
 
 
 def test_confusions_add_up_to_the_accuracy(planted: Store) -> None:
