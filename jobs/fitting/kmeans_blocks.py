@@ -60,7 +60,9 @@ class Source:
 @lru_cache(maxsize=1)
 def _opened_run(store_url: str, run_id: str, committed: str) -> Collection:  # noqa: ARG001 (part of the key)
     """The run, whose plan and markers a worker reads once and not for every block."""
-    return open_store(store_url).run(run_id)
+    run = open_store(store_url).run(run_id)
+    run.index()  # now, since later several threads would make it at once
+    return run
 
 
 @dataclass(frozen=True, slots=True)
