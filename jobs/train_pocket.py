@@ -6,7 +6,7 @@ import click
 
 from store.errors import InvalidInput
 
-STAGES = ("corpus", "recognizer", "codec", "codes", "models", "export", "evaluation", "scorers", "curves")
+STAGES = ("corpus", "recognizers", "codec", "codes", "models", "export", "evaluation", "scorers", "curves")
 """In their order; what they do is said in `pipelines.pocket.training.stages`."""
 
 

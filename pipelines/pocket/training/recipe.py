@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass, field, replace
 
+from pipelines.pocket.training.clap_stage import ClapSettings
 from pipelines.pocket.training.codec_stages import CodecSettings
 from pipelines.pocket.training.decoder_stage import DecoderSettings
+from pipelines.pocket.training.judge_stage import JudgeSettings
 from pipelines.pocket.training.language_stage import LanguageSettings
 from pipelines.pocket.training.loop import Surroundings, Tell
 from pipelines.pocket.training.recognizer import RecognizerSettings
+from pipelines.pocket.training.scorer_stage import ScorerSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +25,16 @@ class Recipe:
     evaluated_clips: int = 1_000
     workers: int = 2
     """Processes that share each codec stage; later the decoder and the language model each have one."""
-    recognizer: RecognizerSettings = field(default_factory=RecognizerSettings)
+    listener: RecognizerSettings = field(default_factory=RecognizerSettings)
+    """Helps to tune the decoder."""
+    recognizer: RecognizerSettings = field(
+        default_factory=lambda: RecognizerSettings(first=16_000, clips=8_000, seed=6)
+    )
+    """Measures the codec, and shares no clip with the listener."""
     codec: CodecSettings = field(default_factory=CodecSettings)
     decoder: DecoderSettings = field(default_factory=DecoderSettings)
     language: LanguageSettings = field(default_factory=LanguageSettings)
+    scorers: ScorerSettings = field(default_factory=ScorerSettings)
 
     def placed(self, *, device: str, workers: int, tell: Tell) -> "Recipe":
         """The same recipe on a device and with a listener."""
@@ -36,12 +45,18 @@ class Recipe:
             codec=replace(self.codec, here=here),
             decoder=replace(self.decoder, here=here),
             language=replace(self.language, here=here),
+            scorers=replace(
+                self.scorers,
+                clap=replace(self.scorers.clap, device=device, tell=tell),
+                judge=replace(self.scorers.judge, device=device, tell=tell),
+            ),
         )
 
     def seeded(self, seed: int) -> "Recipe":
         """The same recipe with other random numbers; 0 changes nothing."""
         return replace(
             self,
+            listener=replace(self.listener, seed=self.listener.seed + 100 * seed),
             recognizer=replace(self.recognizer, seed=self.recognizer.seed + 100 * seed),
             codec=replace(self.codec, seed=self.codec.seed + 100 * seed),
             decoder=replace(self.decoder, seed=self.decoder.seed + 100 * seed),
@@ -59,8 +74,18 @@ def smoke_recipe() -> Recipe:
         long_clips=2,
         evaluated_clips=8,
         workers=1,
-        recognizer=RecognizerSettings(clips=16, epochs=1, batch=8),
+        listener=RecognizerSettings(clips=16, epochs=1, batch=8),
+        recognizer=RecognizerSettings(first=16, clips=8, epochs=1, batch=8),
         codec=CodecSettings(autoencoder_steps=2, joint_steps=2, kmeans_latents=600),
         decoder=DecoderSettings(steps=3, adversarial_from=1, deceive_from=2),
         language=LanguageSettings(steps=3, batch=2),
+        scorers=ScorerSettings(
+            clap_clips=8,
+            judge_clips=8,
+            reconstructed_clips=4,
+            validation_clips=4,
+            test_clips=4,
+            clap=ClapSettings(steps=2, batch=4),
+            judge=JudgeSettings(steps=2, batch=4),
+        ),
     )

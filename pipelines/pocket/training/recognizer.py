@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from pipelines.pocket.training.clips import draw_clips, specimen
+from pipelines.pocket.training.clips import Part, draw_clip, specimen
 from pipelines.pocket.training.corpus import Corpus
 from pipelines.pocket.training.spectra import log_mel
 from pipelines.synthesis.instruments import LEADS
@@ -32,6 +32,8 @@ CHANNELS = (24, 32, 48, 64, 96)
 class RecognizerSettings:
     """How it is trained."""
 
+    first: int = 0
+    """Of the training clips that it learns from."""
     clips: int = 16_000
     epochs: int = 12
     batch: int = 32
@@ -77,9 +79,9 @@ def features_of(audio: torch.Tensor) -> torch.Tensor:
     return (mel - mel.mean((1, 2), keepdim=True)) / 2.0
 
 
-def clip_labels(part: str, clips: int) -> dict[str, torch.Tensor]:
-    """Class numbers (N,) of each concept of the first clips of a part."""
-    labels = [specimen(clip).labels for clip in draw_clips(part, clips)]  # type: ignore[arg-type]
+def clip_labels(part: Part, clips: int, *, first: int = 0) -> dict[str, torch.Tensor]:
+    """Class numbers (N,) of each concept of some clips of a part."""
+    labels = [specimen(draw_clip(part, first + index)).labels for index in range(clips)]
     return {
         concept: torch.tensor([classes.index(str(known[concept])) for known in labels])
         for concept, classes in CLASSES.items()
@@ -89,9 +91,9 @@ def clip_labels(part: str, clips: int) -> dict[str, torch.Tensor]:
 def train_recognizer(corpus: Corpus, settings: RecognizerSettings) -> Recognizer:
     """Learn from clean clips, each heard from a random offset on and with random gain of its bands."""
     torch.manual_seed(settings.seed)
-    count = min(settings.clips, len(corpus))
-    features = torch.cat([part.half() for part in _features(corpus, count)])
-    labels = clip_labels(corpus.part, count)
+    count = min(settings.clips, len(corpus) - settings.first)
+    features = torch.cat([part.half() for part in _features(corpus, settings.first, count)])
+    labels = clip_labels(corpus.part, count, first=settings.first)
     recognizer = Recognizer()
     optimizer = torch.optim.AdamW(recognizer.parameters(), settings.learning_rate, weight_decay=0.02)
     steps = settings.epochs * (count // settings.batch)
@@ -124,9 +126,10 @@ def load_recognizer(path: Path) -> Recognizer:
     return recognizer.eval()
 
 
-def _features(corpus: Corpus, count: int) -> Iterator[torch.Tensor]:
-    for first in range(0, count, 16):
-        audio = np.stack([corpus.samples(index) for index in range(first, min(first + 16, count))])
+def _features(corpus: Corpus, first: int, count: int) -> Iterator[torch.Tensor]:
+    for start in range(first, first + count, 16):
+        rows = range(start, min(start + 16, first + count))
+        audio = np.stack([corpus.samples(row) for row in rows])
         yield features_of(torch.from_numpy(audio))
 
 

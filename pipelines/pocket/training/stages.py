@@ -19,6 +19,7 @@ from pipelines.pocket.training.export import export_codec, export_language_model
 from pipelines.pocket.training.language_stage import finished_language_model, train_language_model
 from pipelines.pocket.training.recipe import Recipe
 from pipelines.pocket.training.recognizer import load_recognizer, train_recognizer
+from pipelines.pocket.training.scorer_stage import clap_stage, judge_stage, measure_scorers
 from pipelines.pocket.training.workers import keep_freed_memory, run_workers
 
 
@@ -67,12 +68,13 @@ def corpus(training: Training) -> None:
         render_corpus(training.corpus, part, clips, tell=tell)
 
 
-def recognizer(training: Training) -> None:
-    """Train the network that measures the codec."""
-    path = training.folder / "recognizer.pt"
-    if not path.exists():
-        network = train_recognizer(open_corpus(training.corpus, "train"), training.recipe.recognizer)
-        torch.save(network.state_dict(), path)
+def recognizers(training: Training) -> None:
+    """Train the network that helps to tune the decoder, and the one that measures the codec."""
+    recipe, clips = training.recipe, open_corpus(training.corpus, "train")
+    for name, settings in (("listener", recipe.listener), ("recognizer", recipe.recognizer)):
+        path = training.folder / f"{name}.pt"
+        if not path.exists():
+            torch.save(train_recognizer(clips, settings).state_dict(), path)
 
 
 def codec(training: Training) -> None:
@@ -144,14 +146,24 @@ def evaluation(training: Training) -> None:
     (training.folder / "codec-quality.json").write_text(json.dumps(measured, indent=2) + "\n")
 
 
+def scorers(training: Training) -> None:
+    """Train and measure pocket-clap and the judge."""
+    heard_through, settings = finished_codec(training.codec), training.recipe.scorers
+    folder, clap, judge = (training.folder / name for name in ("scorers", "pocket-clap", "judge.safetensors"))
+    clap_stage(folder, heard_through, clap, settings)
+    judge_stage(folder, heard_through, judge, settings)
+    measure_scorers(folder, heard_through, clap, judge, clips=settings.test_clips)
+
+
 STAGES: Mapping[str, Callable[[Training], None]] = {
     "corpus": corpus,
-    "recognizer": recognizer,
+    "recognizers": recognizers,
     "codec": codec,
     "codes": codes,
     "models": decoder_and_language_model,
     "export": export,
     "evaluation": evaluation,
+    "scorers": scorers,
 }
 
 

@@ -1,0 +1,63 @@
+"""A stage that was interrupted ends as if it had not been."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipelines.pocket.training.loop import Losses, Stage, step_generator
+
+
+class Interrupted(Exception):
+    pass
+
+
+def stage_of(folder: Path, steps: int, *, stop_at: int | None = None) -> tuple[Stage, torch.nn.Linear]:
+    """A regression whose batches are drawn by step."""
+    torch.manual_seed(0)
+    model = torch.nn.Linear(3, 1)
+    optimizer = torch.optim.AdamW(model.parameters())
+    stage = Stage("regression", folder, steps, {"model": model}, {"optimizer": optimizer}, 1e-2)
+
+    def step(number: int) -> Losses:
+        if number == stop_at:
+            stage.save()
+            raise Interrupted
+        inputs = torch.from_numpy(step_generator(0, "regression", number).standard_normal((8, 3), "float32"))
+        loss = (model(inputs) - inputs.sum(1, keepdim=True)).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return {"loss": float(loss.detach())}
+
+    if not stage.resume():
+        stage.run(step)
+    return stage, model
+
+
+def test_going_on_gives_what_an_uninterrupted_training_gives(tmp_path: Path) -> None:
+    for name in ("whole", "halves"):
+        (tmp_path / name).mkdir()
+    _, whole = stage_of(tmp_path / "whole", 60)
+    with pytest.raises(Interrupted):
+        stage_of(tmp_path / "halves", 60, stop_at=25)
+    stage, halves = stage_of(tmp_path / "halves", 60)
+    assert stage.done == 60
+    torch.testing.assert_close(halves.weight, whole.weight, rtol=0, atol=0)
+
+
+def test_a_finished_stage_does_nothing(tmp_path: Path) -> None:
+    stage_of(tmp_path, 5)
+    before = (tmp_path / "regression.pt").stat().st_mtime_ns
+    _, model = stage_of(tmp_path, 5, stop_at=0)
+    assert (tmp_path / "regression.pt").stat().st_mtime_ns == before
+    assert model.weight.shape == (1, 3)
+
+
+def test_losses_are_logged_with_their_step(tmp_path: Path) -> None:
+    stage_of(tmp_path, 7)
+    with (tmp_path / "regression.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows[-1]["step"] == "7"
+    assert 0 < float(rows[-1]["loss"]) < 10
