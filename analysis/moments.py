@@ -41,8 +41,6 @@ class Training:
     rows: float
     mean: Floats
     """Relative to the shift, (D,)."""
-    scatter: Floats
-    """Σ (x − mean)(x − mean)ᵀ, (D, D)."""
     scale: Floats
     """Standard deviation of each feature, (D,); infinite where it is constant, so that its weight is 0."""
 
@@ -93,8 +91,8 @@ class BlockSum:
             self._next += 1
 
 
-def training_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
-    """Mean, scatter and scale of the rows of some cells; with `standardise` off every scale is 1.
+def spread_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
+    """Mean and scale of the rows of some cells; with `standardise` off every scale is 1.
 
     Raises:
         InvalidInput: the cells hold no rows.
@@ -104,12 +102,18 @@ def training_of(moments: Moments, cells: Sequence[int], *, standardise: bool = T
     if not rows:
         raise InvalidInput("There are no rows to train on.")
     mean = moments.sums[chosen].sum(axis=0) / rows
+    squares = sum(np.diagonal(moments.grams[cell]) for cell in chosen) - rows * np.square(mean)
+    deviation = np.sqrt(np.maximum(squares, 0) / rows)
+    return Training(rows, mean, scales(deviation, moments.shift + mean, standardise=standardise))
+
+
+def scatter_of(moments: Moments, cells: Sequence[int], training: Training) -> Floats:
+    """Σ (x − mean)(x − mean)ᵀ over the rows of some cells, whose mean is known, (D, D)."""
     scatter = np.zeros_like(moments.grams[0])
-    for cell in chosen:
+    for cell in cells:
         scatter += moments.grams[cell]
-    scatter -= rows * np.outer(mean, mean)
-    deviation = np.sqrt(np.maximum(np.diagonal(scatter), 0) / rows)
-    return Training(rows, mean, scatter, scales(deviation, moments.shift + mean, standardise=standardise))
+    scatter -= training.rows * np.outer(training.mean, training.mean)
+    return scatter
 
 
 def scales(deviation: Floats, mean: Floats, *, standardise: bool) -> Floats:

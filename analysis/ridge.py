@@ -5,14 +5,20 @@ divided by their standard deviation, it minimises Σ ‖y − b − wᵀx‖² +
 free. scikit-learn's `Ridge(alpha=strength * n)` on standardised features is the same.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.moments import Floats, Moments, scales, training_of
+from analysis.moments import Floats, Moments, scales, scatter_of, spread_of
+from analysis.tridiagonal import Tridiagonal, tridiagonalise
+
+Factors = MutableMapping[tuple[int, ...], Tridiagonal]
+"""By the cells of a training set."""
+GRID_COLUMNS = 1024
+"""Solutions that are held at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +41,43 @@ class Linear:
 class System:
     """The regularised normal equations of one training set: (gram + strength · rows · I) v = cross."""
 
-    gram: Floats
-    """(d, d), positive semi-definite."""
+    gram: Callable[[], Floats]
+    """Makes the matrix (d, d), positive semi-definite."""
     cross: Floats
     """(d, R)."""
     rows: float
     lift: Callable[[Floats, slice | NDArray[np.intp]], Linear]
     """From a solution v of some of the R targets to the model."""
+    factor: Tridiagonal | None = None
+    """Of the matrix, where somebody has it."""
 
     def solve(self, strength: float, columns: slice | NDArray[np.intp] = slice(None)) -> Linear:
         """The ridge model of all or some targets."""
-        return self.lift(solve_shifted(self.gram, self.cross[:, columns], strength * self.rows), columns)
+        return self.lift(solve_shifted(self.gram(), self.cross[:, columns], strength * self.rows), columns)
+
+    def solve_grid(self, strengths: Floats) -> Iterator[tuple[slice, Linear]]:
+        """Models of all targets with every strength (S,), a few strengths at once: weights (d, few · R)."""
+        factor, targets = self._reduced(), self.cross.shape[1]
+        step = max(1, GRID_COLUMNS // targets)
+        for first in range(0, len(strengths), step):
+            place = slice(first, min(first + step, len(strengths)))
+            penalties = (strengths[place] * self.rows).tolist()
+            yield (
+                place,
+                self.lift(factor.solve(self.cross, penalties), np.tile(np.arange(targets), len(penalties))),
+            )
 
     def solve_each(self, strengths: Floats) -> Linear:
-        """The model in which every target has its own strength (R,); equal ones share a factorisation."""
-        parts = [(np.flatnonzero(strengths == strength), strength) for strength in np.unique(strengths)]
-        models = [(columns, self.solve(float(strength), columns)) for columns, strength in parts]
-        weights = np.empty((len(models[0][1].weights), len(strengths)))
-        intercept = np.empty(len(strengths))
-        for columns, model in models:
-            weights[:, columns], intercept[columns] = model.weights, model.intercept
-        return Linear(models[0][1].shift, weights, intercept)
+        """The model in which every target has its own strength (R,)."""
+        factor, solution = self._reduced(), np.empty_like(self.cross)
+        for strength in np.unique(strengths):
+            columns = np.flatnonzero(strengths == strength)
+            solution[:, columns] = factor.solve(self.cross[:, columns], [strength * self.rows])
+        return self.lift(solution, slice(None))
+
+    def _reduced(self) -> Tridiagonal:
+        """The same numbers whether somebody kept them or not."""
+        return self.factor or tridiagonalise(self.gram())
 
 
 class RidgeProblem(Protocol):
@@ -65,7 +87,7 @@ class RidgeProblem(Protocol):
         """The equations of a training set of whole cells."""
 
     def squared_error(self, model: Linear, cell: int) -> Floats:
-        """Σ (prediction − target)² over the rows of a cell, (R,)."""
+        """Σ (prediction − target)² over the rows of a cell, (R,); of all targets over and over, alike."""
 
     def rows_in(self, cells: Sequence[int]) -> float:
         """How many rows some cells hold."""
@@ -121,15 +143,24 @@ def added_targets(one: TargetMoments, other: TargetMoments) -> TargetMoments:
 class PrimalRidge:
     """Ridge from moments: D equations, whatever the number of rows."""
 
-    def __init__(self, moments: Moments, targets: TargetMoments, *, standardise: bool = True) -> None:
+    def __init__(
+        self,
+        moments: Moments,
+        targets: TargetMoments,
+        *,
+        standardise: bool = True,
+        factors: Factors | None = None,
+    ) -> None:
+        """Where `factors` is given, factors are taken from it, and those that are missing are added to it."""
         self._moments, self._targets, self._standardise = moments, targets, standardise
+        self._factors = factors
 
     def rows_in(self, cells: Sequence[int]) -> float:
         return float(self._moments.counts[list(cells)].sum())
 
     def train(self, cells: Sequence[int]) -> System:
         chosen = list(cells)
-        training = training_of(self._moments, chosen, standardise=self._standardise)
+        training = spread_of(self._moments, chosen, standardise=self._standardise)
         inverse = 1 / training.scale
         mean_target = self._targets.sums[chosen].sum(axis=0) / training.rows
         cross = self._targets.cross[chosen].sum(axis=0)
@@ -139,17 +170,30 @@ class PrimalRidge:
             weights = solution * inverse[:, np.newaxis]
             return Linear(self._moments.shift, weights, mean_target[columns] - training.mean @ weights)
 
-        gram = training.scatter
-        gram *= inverse
-        gram *= inverse[:, np.newaxis]
-        return System(gram, cross * inverse[:, np.newaxis], training.rows, lift)
+        def gram() -> Floats:
+            scatter = scatter_of(self._moments, chosen, training)
+            scatter *= inverse
+            scatter *= inverse[:, np.newaxis]
+            return scatter
+
+        factor = self._factor(tuple(chosen), gram)
+        return System(gram, cross * inverse[:, np.newaxis], training.rows, lift, factor)
+
+    def _factor(self, cells: tuple[int, ...], gram: Callable[[], Floats]) -> Tridiagonal | None:
+        if self._factors is None:
+            return None
+        if cells not in self._factors:
+            self._factors[cells] = tridiagonalise(gram())
+        return self._factors[cells]
 
     def squared_error(self, model: Linear, cell: int) -> Floats:
         moments, targets, weights, free = self._moments, self._targets, model.weights, model.intercept
+        times = len(free) // targets.sums.shape[1]
+        crosses, sums = np.tile(targets.cross[cell], times), np.tile(targets.sums[cell], times)
         predicted = np.einsum("dr,dr->r", weights, moments.grams[cell] @ weights)
         predicted += 2 * free * (moments.sums[cell] @ weights) + moments.counts[cell] * free**2
-        product = np.einsum("dr,dr->r", weights, targets.cross[cell]) + free * targets.sums[cell]
-        error: Floats = np.maximum(targets.squares[cell] - 2 * product + predicted, 0.0)
+        product = np.einsum("dr,dr->r", weights, crosses) + free * sums
+        error: Floats = np.maximum(np.tile(targets.squares[cell], times) - 2 * product + predicted, 0.0)
         return error
 
 
@@ -182,12 +226,14 @@ class DualRidge:
             weights = (features.T @ solution) * inverse[:, np.newaxis]
             return Linear(self._shift, weights, mean_target[columns] - mean @ weights)
 
-        return System(features @ features.T, targets - mean_target, float(len(rows)), lift)
+        gram = features @ features.T
+        return System(lambda: gram, targets - mean_target, float(len(rows)), lift)
 
     def squared_error(self, model: Linear, cell: int) -> Floats:
         members = self._cells == cell
         predictions = self._rows[members] @ model.weights + model.intercept
-        error: Floats = np.square(predictions - self._targets[members]).sum(axis=0)
+        times = predictions.shape[1] // self._targets.shape[1]
+        error: Floats = np.square(predictions - np.tile(self._targets[members], times)).sum(axis=0)
         return error
 
 

@@ -61,7 +61,7 @@ def nested_ridge(
     """Fit one model per tested cell, its strengths chosen by cross-validation among the other cells.
 
     The choice goes by squared error. Training without two cells serves both of them, so k folds cost
-    k (k − 1) / 2 + k factorisations per strength for all targets together.
+    k (k − 1) / 2 reductions to tridiagonal form for all strengths and targets together, and k models.
 
     Args:
         problem: rows, cells and targets.
@@ -71,13 +71,13 @@ def nested_ridge(
     """
     plan = CrossValidation(partition.tested, partition.count)
     tested = tuple(cell for cell in partition.tested if problem.rows_in([cell]))
+    systems = (problem.train(plan.without(cell)) for cell in tested)
     if len(strengths) == 1:
         chosen = np.full((len(tested), len(sharing)), strengths[0])
+        models = [system.solve(strengths[0]) for system in systems]
     else:
         chosen = _choose(problem, plan, tested, sharing, np.asarray(strengths, dtype=np.float64))
-    models = [
-        problem.train(plan.without(cell)).solve_each(chosen[place]) for place, cell in enumerate(tested)
-    ]
+        models = [system.solve_each(own) for system, own in zip(systems, chosen, strict=True)]
     return NestedRidge(tested, tuple(models), chosen)
 
 
@@ -95,12 +95,11 @@ def _choose(
         if not problem.rows_in(training):
             continue
         system = problem.train(training)
-        for place, strength in enumerate(strengths):
-            model = system.solve(float(strength))
+        for place, models in system.solve_grid(strengths):
             if one in tested:
-                errors[one, place] += problem.squared_error(model, other)
+                errors[one, place] += problem.squared_error(models, other).reshape(-1, len(sharing))
             if other in tested:
-                errors[other, place] += problem.squared_error(model, one)
+                errors[other, place] += problem.squared_error(models, one).reshape(-1, len(sharing))
     return np.stack([strengths[best_by_group(errors[cell], sharing)] for cell in tested])
 
 

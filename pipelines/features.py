@@ -1,5 +1,6 @@
 """Handcrafted features of a clip, by librosa: statistics of its mel spectrogram, MFCC or chroma over time."""
 
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -30,34 +31,56 @@ def compute_features(samples: NDArray[np.float32], kind: FeatureKind) -> NDArray
 
     Tuning is not estimated: chroma is that of equal temperament at 440 Hz.
     """
-    rows = {"mel": _mel, "mfcc": _mfcc, "chroma": _chroma}[kind](samples)
+    return _statistics(_ROWS[kind](_power(samples)))
+
+
+def compute_all_features(samples: NDArray[np.float32]) -> dict[FeatureKind, NDArray[np.float32]]:
+    """Features of every kind, from one spectrogram."""
+    power = _power(samples)
+    return {kind: _statistics(_ROWS[kind](power)) for kind in FEATURE_KINDS}
+
+
+def _statistics(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.concatenate([rows.mean(axis=1), rows.std(axis=1)]).astype(np.float32)
 
 
-def _mel(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _power(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Power spectrogram, (1 + WINDOW_SAMPLES / 2, frames)."""
+    import librosa
+
+    spectrum = librosa.stft(samples, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES)
+    return np.asarray(np.square(np.abs(spectrum)), dtype=np.float32)
+
+
+def _mel(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Mel bands in dB, (MEL_BANDS, frames)."""
     import librosa
 
-    power = librosa.feature.melspectrogram(
-        y=samples, sr=SAMPLE_RATE, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES, n_mels=MEL_BANDS
-    )
-    decibels: NDArray[np.float32] = librosa.power_to_db(power, amin=SILENCE, top_db=None)
+    bands = librosa.feature.melspectrogram(S=power, sr=SAMPLE_RATE, n_fft=WINDOW_SAMPLES, n_mels=MEL_BANDS)
+    decibels: NDArray[np.float32] = librosa.power_to_db(bands, amin=SILENCE, top_db=None)
     return decibels
 
 
-def _mfcc(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mfcc(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Cepstral coefficients and their differences between frames, (2 · MFCC_COEFFICIENTS, frames)."""
     import librosa
 
-    coefficients = librosa.feature.mfcc(S=_mel(samples), n_mfcc=MFCC_COEFFICIENTS)
+    coefficients = librosa.feature.mfcc(S=_mel(power), n_mfcc=MFCC_COEFFICIENTS)
     return np.concatenate([coefficients, np.gradient(coefficients, axis=1)])
 
 
-def _chroma(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _chroma(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Energy per pitch class relative to the strongest, (PITCH_CLASSES, frames)."""
     import librosa
 
     chroma: NDArray[np.float32] = librosa.feature.chroma_stft(
-        y=samples, sr=SAMPLE_RATE, n_fft=WINDOW_SAMPLES, hop_length=HOP_SAMPLES, tuning=0.0
+        S=power, sr=SAMPLE_RATE, n_fft=WINDOW_SAMPLES, tuning=0.0
     )
     return chroma
+
+
+_ROWS: dict[FeatureKind, Callable[[NDArray[np.float32]], NDArray[np.float32]]] = {
+    "mel": _mel,
+    "mfcc": _mfcc,
+    "chroma": _chroma,
+}

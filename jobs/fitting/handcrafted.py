@@ -1,33 +1,37 @@
 """Handcrafted features as sources beside the layers: what the audio itself gives away without a model."""
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.datasets.roots import resolve_root
 from jobs.engine.dispatch import Committed, Dispatcher, GivenUp
 from jobs.engine.heartbeat import heartbeat
 from jobs.engine.inline_pool import InlinePool
-from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
 from jobs.extraction.code_source import killed
 from jobs.fitting.labels import LabelledRows
+from jobs.fitting.mapping import MOST_INLINE, available_cpus
 from jobs.fitting.probe_plan import Source
 from jobs.fitting.progress import followed
 from jobs.fitting.results import digest_of
-from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, FeatureKind, compute_features, feature_width
+from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, FeatureKind, compute_all_features, feature_width
 from pipelines.files import Root
 from pipelines.recordings import Recordings
 from store.collection import Collection, create_collection, open_collection
 from store.errors import NotFound, UndertoneError
 from store.layout import document_key
 from store.opening import Store, open_store
-from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt, Unit
+from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt
 
 VERSION = 1
 """Changes with the definition of a feature."""
+KINDS = ", ".join(FEATURE_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,47 +40,38 @@ class FeaturePlan:
 
     store_url: str
     prefix: str
-    kind: FeatureKind
     root: Root
 
 
 def handcrafted_sources(
     store: Store, run: Collection, labels: LabelledRows, roots: Sequence[str]
 ) -> tuple[list[Source], list[str]]:
-    """Features of the run's dataset, computed if need be; notes say why a kind is left out."""
+    """Features of the run's dataset, computed if need be; notes say why they are left out."""
     if "dataset" not in run.document:  # a run that something else than `extract` made
         return [], ["the run names no dataset, so there are no statistics of its audio."]
     dataset = store.dataset(run.document["dataset"]["name"])
-    prefixes = {kind: _prefix(run, kind) for kind in FEATURE_KINDS}
-    missing = [kind for kind in FEATURE_KINDS if not _complete(store, prefixes[kind])]
-    notes: list[str] = []
-    if missing:
+    prefix, notes = _prefix(run), []
+    if not _complete(store, prefix):
         try:
             root = resolve_root(store, dataset, roots)
         except NotFound as error:
-            notes.append(f"{', '.join(missing)} statistics are not stored and are left out: {error}")
+            notes.append(f"{KINDS} statistics are not stored and are left out: {error}")
         else:
-            for kind in missing:
-                compute_missing(store, run, FeaturePlan(store.url, prefixes[kind], kind, root))
-    found = []
-    for kind in FEATURE_KINDS:
-        lacking = _lacking(store, prefixes[kind], labels)
-        if lacking is None:
-            continue
-        if lacking:
-            notes.append(f"{kind} statistics are left out: {lacking} labelled clips have none.")
-        else:
-            found.append(Source(prefixes[kind], kind))
+            compute_missing(store, run, FeaturePlan(store.url, prefix, root))
+    lacking = _lacking(store, prefix, labels)
+    if lacking:
+        notes.append(f"{KINDS} statistics are left out: {lacking} labelled clips have none.")
+    found = [Source(prefix, kind) for kind in FEATURE_KINDS] if lacking == 0 else []
     return found, notes
 
 
 def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
-    """Compute and commit the units of a kind that are missing; a clip that cannot be decoded fails alone."""
+    """Compute and commit the units that are missing; a clip that cannot be decoded fails alone."""
     collection = create_collection(
         store.objects,
         plan.prefix,
-        document=_document(run, plan.kind),
-        arrays=[ArraySpec(plan.kind, ("feature",), (feature_width(plan.kind),), "float32")],
+        document=_document(run),
+        arrays=[ArraySpec(kind, ("feature",), (feature_width(kind),), "float32") for kind in FEATURE_KINDS],
         clips=_clips(run),
         unit_clips=run.unit_clips,
     )
@@ -86,7 +81,7 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
         with heartbeat(collection):
             outcomes = Dispatcher(pool, missing).run()
             done = (outcome for outcome in outcomes if isinstance(outcome, Committed | GivenUp))
-            for outcome in followed(done, total=len(missing), title=plan.kind, unit="units"):
+            for outcome in followed(done, total=len(missing), title="features", unit="units"):
                 if isinstance(outcome, GivenUp):
                     raise NotFound(f"{outcome.unit.unit_id} of {plan.prefix}: {outcome.problem.message}")
     finally:
@@ -94,11 +89,12 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
 
 
 class FeatureWorker:
-    """Decodes the clips of a unit and commits their features."""
+    """Decodes each clip of a unit once, several side by side, and commits their features."""
 
     def __init__(self, plan: FeaturePlan) -> None:
         self._plan = plan
         self._stopping = False
+        self._threads = ThreadPoolExecutor(min(MOST_INLINE, available_cpus()), thread_name_prefix="clip")
 
     def load(self) -> None:
         plan = self._plan
@@ -107,49 +103,54 @@ class FeatureWorker:
 
     def stop(self) -> None:
         self._stopping = True
+        self._threads.shutdown(wait=False)
 
     def run(self, task: Task) -> Receipt:
-        kind, clock = self._plan.kind, StageClock()
-        values = np.full((len(task.unit.clips), feature_width(kind)), np.nan, np.float32)
-        statuses = []
-        for place, (clip, found) in enumerate(self._features(task.unit, task.quarantined, clock)):
-            if isinstance(found, Failure):
-                statuses.append(ClipStatus(clip.clip_id, "failed", found))
-            else:
-                values[place] = found
-                statuses.append(ClipStatus(clip.clip_id, "ok"))
+        clips = task.unit.clips
+        values = {
+            kind: np.full((len(clips), feature_width(kind)), np.nan, np.float32) for kind in FEATURE_KINDS
+        }
+        started = time.monotonic()
+        found = list(self._threads.map(partial(self._features, quarantined=task.quarantined), clips))
+        seconds = {"features": time.monotonic() - started}
+        for place, features in enumerate(found):
+            if not isinstance(features, Failure):
+                for kind, numbers in features.items():
+                    values[kind][place] = numbers
         with self._collection.begin(task.unit, provenance={"version": VERSION}) as pending:
-            pending.add(kind, 0, values)
-            return pending.commit(statuses, clock.seconds)
+            for kind, block in values.items():
+                pending.add(kind, 0, block)
+            return pending.commit([_status(*pair) for pair in zip(clips, found, strict=True)], seconds)
 
     def _features(
-        self, unit: Unit, quarantined: frozenset[str], clock: StageClock
-    ) -> Iterator[tuple[PlannedClip, np.ndarray | Failure]]:
-        for clip in unit.clips:
-            if self._stopping:
-                raise Stopped
-            if clip.clip_id in quarantined:
-                yield clip, killed(clip).failure or Failure(clip.clip_id, "worker", "WorkerDied", "")
-                continue
-            try:
-                with clock.stage("decode"):
-                    samples = self._recordings.decode(clip)
-                with clock.stage("features"):
-                    yield clip, compute_features(samples, self._plan.kind)
-            except (UndertoneError, OSError) as error:
-                yield clip, Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
+        self, clip: PlannedClip, *, quarantined: frozenset[str]
+    ) -> dict[FeatureKind, NDArray[np.float32]] | Failure:
+        if self._stopping:
+            raise Stopped
+        if clip.clip_id in quarantined:
+            return killed(clip).failure or Failure(clip.clip_id, "worker", "WorkerDied", "")
+        try:
+            return compute_all_features(self._recordings.decode(clip))
+        except (UndertoneError, OSError) as error:
+            return Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
 
 
-def _prefix(run: Collection, kind: FeatureKind) -> str:
+def _status(clip: PlannedClip, found: object) -> ClipStatus:
+    if isinstance(found, Failure):
+        return ClipStatus(clip.clip_id, "failed", found)
+    return ClipStatus(clip.clip_id, "ok")
+
+
+def _prefix(run: Collection) -> str:
     """Features depend on the clips alone, so that all runs over them share one collection."""
     dataset = run.document["dataset"]
     digest = digest_of([dataset["fingerprint"], run.document.get("clip_seconds"), run.unit_clips, VERSION])
-    return f"features/{dataset['name']}-{digest[:10]}-{kind}"
+    return f"features/{dataset['name']}-{digest[:10]}"
 
 
-def _document(run: Collection, kind: FeatureKind) -> dict[str, object]:
+def _document(run: Collection) -> dict[str, object]:
     dataset = {name: run.document["dataset"][name] for name in ("name", "fingerprint")}
-    return {"kind": kind, "version": VERSION, "sample_rate": SAMPLE_RATE, "dataset": dataset}
+    return {"version": VERSION, "sample_rate": SAMPLE_RATE, "dataset": dataset}
 
 
 def _clips(run: Collection) -> list[PlannedClip]:

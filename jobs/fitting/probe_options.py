@@ -31,6 +31,8 @@ class ProbeOptions:
     """Shuffled labellings."""
     handcrafted: bool = True
     """Fit mel, MFCC and chroma statistics too."""
+    keep_factors: bool = False
+    """Keep factorisations beside the moments."""
     seed: int = 0
     engine: Engine = "auto"
     address: str = "local"

@@ -66,6 +66,8 @@ class ProbePlan:
     committed: Mapping[str, str]
     """Digest of the committed rows of each collection that is read, by prefix."""
     code: str
+    keep_factors: bool = False
+    """Whether factors are kept for later concepts; decides no number."""
 
     def labels_hash(self, concept: str) -> str:
         """Stands for the labels of a concept, whatever else the query gave."""

@@ -34,6 +34,7 @@ CODE = (
     "analysis.nested_logistic",
     "analysis.ridge",
     "analysis.strengths",
+    "analysis.tridiagonal",
     "jobs.fitting.probe_scores",
     "jobs.fitting.probe_targets",
 )
@@ -119,6 +120,7 @@ def _plan(store: Store, sources: Sequence[Source], labels: LabelledRows, options
             prefix: committed_digest(open_collection(store.objects, prefix)) for prefix in sorted(prefixes)
         },
         code=code_version(*CODE),
+        keep_factors=options.keep_factors,
     )
 
 
@@ -207,7 +209,8 @@ def _estimated_seconds(
             columns, axes = classes * (1 + plan.controls), min(rows, width)
             fits = cells * (cells + 1) / 2 * len(plan.strengths)
             if loss == "mse":
-                operations += fits * (axes**3 / 3 + 6 * axes**2 * columns) + rows * width * (axes + columns)
+                operations += cells * (cells + 1) * axes**3 + fits * 8 * axes**2 * columns
+                operations += rows * width * (axes + columns)
             else:
                 operations += 100 * fits * rows * width * columns
     operations += sum(_frames_in_block(plan, store, task) for task in blocks)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from analysis.moments import BlockSum, Floats, moments_of
 from analysis.ridge import (
     DualRidge,
+    Factors,
     PrimalRidge,
     RidgeProblem,
     TargetMoments,
@@ -17,6 +18,7 @@ from analysis.ridge import (
     target_moments,
 )
 from analysis.strengths import nested_ridge
+from jobs.fitting.kept_factors import factors_key, keep_factors, read_factors
 from jobs.fitting.kept_moments import KeptMoments, keep_moments, moments_key, read_moments
 from jobs.fitting.labels import Concept
 from jobs.fitting.probe_plan import Coverage, ProbePlan, Source
@@ -48,8 +50,13 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
         every = Rows(open_collection(store.objects, source.prefix), source, plan.labels.clip_ids)
     for coverage in plan.coverages:
         targets = ridge_targets(coverage, controls=plan.controls, seed=plan.seed)
-        rows, problem = _problem(plan, store, source, coverage, targets, every)
+        key = factors_key(moments_key(plan, coverage, source))
+        factors = read_factors(store.objects, key) if len(plan.strengths) > 1 else {}
+        known = len(factors)
+        rows, problem = _problem(plan, store, source, coverage, targets, every, factors)
         nested = nested_ridge(problem, coverage.partition, targets.sharing, plan.strengths)
+        if len(factors) > known:
+            keep_factors(store.objects, key, factors)
         cells = coverage.partition.cells
         predictions = np.concatenate([nested.predict(block, cells[place]) for place, block in rows.blocks()])
         for number, concept in enumerate(coverage.concepts):
@@ -65,6 +72,7 @@ def _problem(
     coverage: Coverage,
     targets: Targets,
     every: Rows | None,
+    factors: Factors,
 ) -> tuple[Rows, RidgeProblem]:
     """What to solve for a coverage, and its rows relative to what the problem was built from."""
     cells, count = coverage.partition.cells, coverage.partition.count
@@ -85,7 +93,8 @@ def _problem(
         )
         total = part if total is None else added_targets(total, part)
     assert total is not None
-    return rows, PrimalRidge(moments, total)
+    wanted = factors or (plan.keep_factors and len(plan.strengths) > 1)
+    return rows, PrimalRidge(moments, total, factors=factors if wanted else None)
 
 
 def _moments(plan: ProbePlan, store: Store, source: Source, coverage: Coverage, rows: Rows) -> KeptMoments:

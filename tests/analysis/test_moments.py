@@ -1,11 +1,13 @@
 """Moments that add up."""
 
+import gc
 import itertools
+import weakref
 
 import numpy as np
 import pytest
 
-from analysis.moments import BlockSum, Moments, added, moments_of, training_of
+from analysis.moments import BlockSum, Moments, added, moments_of, scatter_of, spread_of
 from store.errors import InvalidInput
 
 WIDTH = 6
@@ -26,11 +28,13 @@ def _equal(one: Moments, other: Moments) -> bool:
 
 
 def test_training_moments_are_those_of_the_rows() -> None:
-    training = training_of(moments_of(ROWS, CELLS, 3, SHIFT), [0, 2])
+    moments = moments_of(ROWS, CELLS, 3, SHIFT)
+    training = spread_of(moments, [0, 2])
+    scatter = scatter_of(moments, [0, 2], training)
     rows = ROWS[CELLS != 1].astype(np.float64)
     assert training.rows == len(rows)
     np.testing.assert_allclose(training.mean + SHIFT, rows.mean(axis=0), rtol=1e-14)
-    np.testing.assert_allclose(training.scatter, len(rows) * np.cov(rows.T, bias=True), rtol=1e-10, atol=1e-9)
+    np.testing.assert_allclose(scatter, len(rows) * np.cov(rows.T, bias=True), rtol=1e-10, atol=1e-9)
     np.testing.assert_allclose(training.scale, rows.std(axis=0), rtol=1e-12)
 
 
@@ -48,6 +52,22 @@ def test_sums_are_bit_identical_whatever_the_order_and_with_every_block_twice() 
         assert _equal(found.total, expected.total)
 
 
+def test_a_block_that_comes_twice_is_dropped_and_not_kept_in_memory() -> None:
+    total = BlockSum()
+    total.add(1, _blocks()[1])
+    twice = _blocks()
+    held = [weakref.ref(block.grams) for block in twice]
+    total.add(1, twice[1])
+    total.add(0, twice[0])
+    expected = total.total
+    for number in (0, 1):
+        total.add(number, twice[number])
+    assert total.total is expected
+    del twice
+    gc.collect()
+    assert [grams() for grams in held] == [None] * len(held)
+
+
 def test_a_plain_sum_would_depend_on_the_order() -> None:
     blocks = _blocks()
     assert not _equal(
@@ -58,7 +78,8 @@ def test_a_plain_sum_would_depend_on_the_order() -> None:
 def test_a_channel_far_from_zero_keeps_its_digits() -> None:
     far = ROWS + np.float32(1e5)
     shift = far[:10].mean(axis=0, dtype=np.float64)
-    scatter = training_of(moments_of(far, CELLS, 3, shift), [0, 1, 2]).scatter
+    moments = moments_of(far, CELLS, 3, shift)
+    scatter = scatter_of(moments, [0, 1, 2], spread_of(moments, [0, 1, 2]))
     np.testing.assert_allclose(
         scatter, len(far) * np.cov(far.astype(np.float64).T, bias=True), rtol=1e-9, atol=1e-8
     )
@@ -67,7 +88,7 @@ def test_a_channel_far_from_zero_keeps_its_digits() -> None:
 def test_a_constant_feature_has_no_weight_rather_than_an_infinite_one() -> None:
     rows = ROWS.copy()
     rows[:, 2] = 0.1
-    training = training_of(moments_of(rows, CELLS, 3, rows[:10].mean(axis=0, dtype=np.float64)), [0, 1, 2])
+    training = spread_of(moments_of(rows, CELLS, 3, rows[:10].mean(axis=0, dtype=np.float64)), [0, 1, 2])
     assert np.isinf(training.scale[2])
     assert np.isfinite(np.delete(training.scale, 2)).all()
 

@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from numpy.typing import NDArray
 
 from jobs.fitting.handcrafted import handcrafted_sources
 from jobs.fitting.labels import LabelledRows, resolve_labels
-from pipelines.features import SAMPLE_RATE, compute_features
+from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, compute_features
+from pipelines.recordings import Recordings
 from store.collection import open_collection
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
@@ -58,12 +60,28 @@ def test_features_are_those_of_the_decoded_clips_and_are_kept(small: Store, tone
     sources, notes = handcrafted_sources(small, small.run("tones"), labels, [f"tones={tones}"])
     assert [source.site for source in sources] == ["mel", "mfcc", "chroma"]
     assert notes == []
-    kept = open_collection(small.objects, sources[2].prefix)
     samples, _ = soundfile.read(tones / "3.wav", dtype="float32")
-    np.testing.assert_allclose(kept.read_clips("chroma", ["clip3"])[0], compute_features(samples, "chroma"))
+    for source in sources:
+        kept = open_collection(small.objects, source.prefix).read_clips(source.array, ["clip3"])[0]
+        np.testing.assert_allclose(kept, compute_features(samples, FEATURE_KINDS[sources.index(source)]))
     for path in tones.iterdir():
         path.unlink()
     assert handcrafted_sources(small, small.run("tones"), labels, []) == (sources, [])
+
+
+def test_every_clip_is_decoded_once_for_all_kinds(
+    small: Store, tones: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[str] = []
+    decode = Recordings.decode
+
+    def counted(self: Recordings, clip: PlannedClip) -> NDArray[np.float32]:
+        decoded.append(clip.clip_id)
+        return decode(self, clip)
+
+    monkeypatch.setattr(Recordings, "decode", counted)
+    handcrafted_sources(small, small.run("tones"), labelled(small), [f"tones={tones}"])
+    assert sorted(decoded) == [f"clip{number}" for number in range(CLIPS)]
 
 
 def test_without_audio_they_are_left_out_with_a_word(small: Store) -> None:
@@ -77,4 +95,4 @@ def test_without_audio_they_are_left_out_with_a_word(small: Store) -> None:
 def test_a_kind_that_lacks_labelled_clips_is_left_out_with_their_number(small: Store, tones: Path) -> None:
     sources, notes = handcrafted_sources(small, small.run("tones"), labelled(small), [f"tones={tones}"])
     assert sources == []
-    assert notes[0] == "mel statistics are left out: 1 labelled clips have none."
+    assert notes[0] == "mel, mfcc, chroma statistics are left out: 1 labelled clips have none."

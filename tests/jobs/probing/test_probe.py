@@ -144,6 +144,19 @@ def test_a_new_concept_needs_neither_a_model_nor_audio_and_reuses_moments(plante
     assert sorted(path.name for path in Path(planted.url).glob("moments/*/*")) == kept
 
 
+def test_kept_factors_change_no_bit_of_a_score_and_survive_damage(planted: Store) -> None:
+    drop = ["created_at"]
+    expected = fit(planted).table.drop_columns(drop)
+    for again in ("made", "read", "damaged"):
+        shutil.rmtree(Path(planted.url) / "results")
+        found = fit(planted, keep_factors=again == "made").table.drop_columns(drop)
+        assert found.equals(expected), again
+        kept = sorted(Path(planted.url).glob("moments/*/*.factors-*.npy"))
+        assert len(kept) == (0 if again == "damaged" else 2)
+        for path in kept if again == "read" else ():
+            path.write_bytes(path.read_bytes()[:100])
+
+
 def test_labels_that_cover_fewer_clips_get_moments_of_their_own(planted: Store) -> None:
     found = fit(planted, "SELECT clip_id, live, vocals FROM clips")
     assert len(list(Path(planted.url).glob("moments/*"))) == 2
