@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,7 +80,8 @@ def mse(shape: Shape, repetitions: int) -> None:
 
     fits = FOLDS * CONCEPTS * ((FOLDS - 1) * len(STRENGTHS) + 1)
     times = interleaved(
-        {"ours": lambda: seconds_of(ours), "one": lambda: seconds_of(one_fit)}, repetitions=repetitions
+        {"ours": lambda: processor_seconds(ours), "one": lambda: processor_seconds(one_fit)},
+        repetitions=repetitions,
     )
     loops = [fits * seconds for seconds in times["one"]]
     print(ratio_line(f"{fits} scikit-learn fits (one timed, scaled) / ours", loops, times["ours"]))
@@ -101,10 +103,10 @@ def moments(shape: Shape, repetitions: int) -> None:
     useful = shape.rows * shape.width * (shape.width + 1)
 
     def gemm_rate() -> float:
-        return 2 * shape.width**3 / seconds_of(lambda: square @ square)
+        return 2 * shape.width**3 / processor_seconds(lambda: square @ square)
 
     def moments_rate() -> float:
-        return useful / seconds_of(lambda: moments_of(features, cells, FOLDS, shift))
+        return useful / processor_seconds(lambda: moments_of(features, cells, FOLDS, shift))
 
     rates = interleaved({"moments": moments_rate, "gemm": gemm_rate}, repetitions=repetitions)
     print(ratio_line("rate of moments / rate of GEMM, one thread", rates["moments"], rates["gemm"]))
@@ -115,17 +117,33 @@ def concept(shape: Shape, repetitions: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = stored(shape, Path(folder) / "bench.store")
 
-        def fit(query: str, **options: str | int) -> Callable[[], object]:
+        def fit(query: str, **options: str | int | bool) -> Callable[[], object]:
             given = ProbeOptions(store.url, "bench", query, engine="inline", handcrafted=False, **options)  # type: ignore[arg-type]
             return lambda: probe_run(given)
 
         label = "SELECT clip_id, concept{0} FROM clips"
-        first = seconds_of(fit(label.format(0)))
-        print(f"full nested table with shuffled control, nothing kept: {first:.1f} s")
-        for place in range(1, 1 + min(repetitions, CONCEPTS - 1)):
-            one = seconds_of(fit(label.format(place), strengths="1", controls=0))
-            whole = seconds_of(fit(label.format(place)))
-            print(f"new concept: one strength without controls {one:.1f} s; full table {whole:.1f} s")
+        report("full nested table with shuffled control, nothing kept", fit(label.format(0)))
+        others = [label.format(place) for place in range(1, 1 + min(repetitions, CONCEPTS - 1))]
+        for query in others:
+            report("new concept: one strength, no controls", fit(query, strengths="1", controls=0))
+            report("new concept: full table, moments kept", fit(query))
+        report("full table, factors being made and kept", fit(label.format(0), seed=1, keep_factors=True))
+        for query in others:
+            report("new concept: full table, factors kept", fit(query, seed=1))
+
+
+def report(what: str, work: Callable[[], object]) -> None:
+    """Print wall time, and processor time: what other programs of a busy machine do not lengthen."""
+    before = time.process_time()
+    wall = seconds_of(work)
+    print(f"{what}: {wall:.1f} s, {time.process_time() - before:.1f} s of processors", flush=True)
+
+
+def processor_seconds(work: Callable[[], object]) -> float:
+    """Processor time of one call, all threads together."""
+    before = time.process_time()
+    work()
+    return time.process_time() - before
 
 
 def memory(shape: Shape, repetitions: int) -> None:  # noqa: ARG001
