@@ -181,6 +181,8 @@ def _comment_columns(connection: duckdb.DuckDBPyConnection, views: Mapping[str, 
     names = {(view, column.lower()): column for view, column in connection.execute(existing).fetchall()}
     for table, column, comment in connection.execute(query).fetchall():
         view = views.get(table, table)
+        if (view, column) not in names:  # a part without rows made no table
+            continue
         target = f"{_quoted(view)}.{_quoted(names[view, column])}"
         connection.execute(f"COMMENT ON COLUMN {target} IS {_literal(comment)}")
 

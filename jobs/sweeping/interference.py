@@ -57,6 +57,8 @@ SCHEMA = pa.schema(
 def write_cross_effects(store: Store, plan: SweepPlan, scores: Scores) -> int:
     """Compute and write the cross effects of a sweep; returns the number of rows."""
     keys = sorted(key for key in scores.numbers if key[3] == "probability")
+    if not keys:
+        return 0
     slopes = [row for design in designs_of(plan.members) for row in _of_design(design, scores, keys)]
     totals = list(_totals(slopes))
     common = {

@@ -112,3 +112,11 @@ def test_layers_steered_together_and_other_parts_say_nothing_of_a_layer(store: S
     write(store, "effects", [{**EFFECT, "layer": 0, "value": 0.9, "part": "choose"}])
     (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
     assert row["correlation"] == pytest.approx(1.0)
+
+
+def test_a_part_without_rows_leaves_the_catalog_whole(store: Store) -> None:
+    schema = pa.schema([pa.field("kind", pa.string(), metadata={"comment": "of what"})])
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist([], schema=schema), buffer)
+    store.objects.create("results/cross_effects/0.parquet", [buffer.getvalue()])
+    assert ask(store, "SELECT 1 AS one") == [{"one": 1}]
