@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,26 +54,31 @@ class Collection:
         self._markers: dict[str, Marker] | None = None
         self._versions: dict[str, str] = {}
         self._index: RowIndex | None = None
+        self._state = RLock()
+        """Held while what is kept is read or replaced: threads share a collection."""
 
     def units(self) -> list[Unit]:
         """Every unit of the plan, supplementary ones included, in order of rows."""
-        if self._parts is None:
-            self._parts = {key: read_part(self.objects, key) for key in part_keys(self.objects, self.prefix)}
-        return [unit for part in self._parts.values() for unit in part]
+        with self._state:
+            if self._parts is None:
+                keys = part_keys(self.objects, self.prefix)
+                self._parts = {key: read_part(self.objects, key) for key in keys}
+            return [unit for part in self._parts.values() for unit in part]
 
     def markers(self) -> dict[str, Marker]:
         """The commit markers by unit id, as of the last `refresh` and this process's own commits."""
-        if self._markers is None:
-            self._markers = {}
-            self._read_new_markers()
-        return self._markers
+        with self._state:
+            if self._markers is None:
+                self._markers = self._read_new_markers({})
+            return self._markers
 
     def refresh(self) -> None:
         """List plan parts and markers anew."""
-        self._parts = None
-        self._index = None
-        if self._markers is not None:
-            self._read_new_markers()
+        with self._state:
+            self._parts = None
+            self._index = None
+            if self._markers is not None:
+                self._markers = self._read_new_markers(self._markers)
 
     def is_committed(self, unit_id: str) -> bool:
         """Whether a unit has a marker now, also one that another process wrote since the last `refresh`."""
@@ -108,9 +114,10 @@ class Collection:
 
     def index(self) -> RowIndex:
         """The same as an object that resolves clip ids."""
-        if self._index is None:
-            self._index = index_rows(self.units(), self.markers())
-        return self._index
+        with self._state:
+            if self._index is None:
+                self._index = index_rows(self.units(), self.markers())
+            return self._index
 
     def append_units(self, clips: Sequence[PlannedClip]) -> list[Unit]:
         """Plan clips once more, as supplementary units with rows of their own; for the driver alone."""
@@ -238,16 +245,13 @@ class Collection:
             raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {layers}).")
         return layers.index(layer)
 
-    def _read_new_markers(self) -> None:
+    def _read_new_markers(self, known: Mapping[str, Marker]) -> dict[str, Marker]:
         versions = dict(self.objects.versions(f"{self.prefix}/commits"))
         new = [key for key, version in versions.items() if self._versions.get(key) != version]
         read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
-        markers = {
-            unit_id: marker for unit_id, marker in self.markers().items() if self._key(unit_id) in versions
-        }
-        self._markers = markers | {marker.unit_id: marker for marker in read if marker}
+        kept = {unit_id: marker for unit_id, marker in known.items() if self._key(unit_id) in versions}
         self._versions = versions
-        self._index = None
+        return kept | {marker.unit_id: marker for marker in read if marker}
 
     def _read_marker(self, key: str) -> Marker | None:
         try:
@@ -259,8 +263,9 @@ class Collection:
         return marker_key(self.prefix, unit_id)
 
     def _keep(self, marker: Marker) -> None:
-        self.markers()[marker.unit_id] = marker
-        self._index = None
+        with self._state:
+            self.markers()[marker.unit_id] = marker
+            self._index = None
 
 
 def create_collection(

@@ -1,12 +1,15 @@
 """Plans, units, rows and reading, on both kinds of storage."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+import store.markers
 from store.collection import open_collection
 from store.errors import Conflict, InvalidInput, MissingRows, NotFound
 from store.objects import ObjectStore
@@ -20,6 +23,23 @@ def test_every_clip_reads_back_as_it_was_written(objects: ObjectStore, world: An
 
     for name in collection.arrays:
         np.testing.assert_array_equal(collection.read_clips(name, ids), world.values(name, ids))
+
+
+def test_threads_that_share_a_fresh_collection_all_see_every_clip(
+    objects: ObjectStore, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.write_all(world.create(objects))
+    read = store.markers.read_marker
+
+    def slowly(*arguments: Any) -> Any:
+        time.sleep(0.05)
+        return read(*arguments)
+
+    monkeypatch.setattr("store.collection.read_marker", slowly)
+    collection = open_collection(objects, "runs/world")
+    with ThreadPoolExecutor(4) as threads:
+        seen = list(threads.map(lambda _: len(collection.read_layer("resid.mean", 0)[1]), range(4)))
+    assert seen == [len(world.clips)] * 4
 
 
 def test_a_layer_is_addressed_by_the_models_number(objects: ObjectStore, world: Any) -> None:
