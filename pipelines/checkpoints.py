@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from pipelines.pocket import random_pocket_folder
+from pipelines.pocket.shipped import shipped_folder
 from store.errors import ModelError, NotFound
 
 LANGUAGE_MODEL_FILE = "state_dict.bin"
@@ -41,10 +42,13 @@ def resolve_checkpoint(name: str) -> Checkpoint:
         name: A built-in model, one of `HUB_NAMES` with an optional `@revision`, or a folder.
 
     Raises:
-        ModelError: The model is stereo, or its files are neither in the cache nor downloadable.
+        ModelError: The model is stereo, its files are neither in the cache nor downloadable, or the built-in
+            model is damaged.
         NotFound: There is no model of that name.
     """
-    if name in BUILT_IN:
+    if name == "pocket":
+        return Checkpoint(name, shipped_folder())
+    if name == "pocket-random":
         return Checkpoint(name, random_pocket_folder())
     repository, _, revision = name.partition("@")
     if "-stereo-" in repository and not Path(name).exists():

@@ -1,4 +1,4 @@
-"""The training clips: nothing about one label can be read from another, and some values are kept for tests."""
+"""The training clips: no label can be read from another, and some values are kept for tests."""
 
 import numpy as np
 import pytest
