@@ -1,7 +1,7 @@
 """The judge: hears style, lead instrument, drums, mode and tempo in audio, apart from any probe or direction.
 
 It was trained on rendered clips of its own, as they are and as the pocket model's codec gives them back. It
-says nothing about other music.
+says nothing about other music, and its verdict on the mode (major or minor) is no better than chance.
 """
 
 import json
@@ -102,8 +102,8 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
-            f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged or "
-            f"of another version. Check the installation out again, or train it with `undertone train-pocket`."
+            f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged, "
+            f"or of another version. Check the installation out again, or train it with `undertone train-pocket`."
         ) from error
     return Judge(network, classes, fingerprint(classes, state))
 

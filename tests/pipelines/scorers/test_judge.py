@@ -64,5 +64,5 @@ def test_audio_of_another_shape_or_too_short_is_refused(judge: Judge, shape: tup
 def test_a_damaged_or_missing_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "half").write_bytes(WEIGHTS.read_bytes()[:200_000])
     for name in ("half", "none"):
-        with pytest.raises(ModelError, match="missing, damaged or of another version"):
+        with pytest.raises(ModelError, match="missing, damaged, or of another version"):
             load_judge(tmp_path / name)
