@@ -109,7 +109,7 @@ def spread_of(moments: Moments, cells: Sequence[int], *, standardise: bool = Tru
 
 def scatter_of(moments: Moments, cells: Sequence[int], training: Training) -> Floats:
     """Σ (x − mean)(x − mean)ᵀ over the rows of some cells, whose mean is known, (D, D)."""
-    scatter = np.zeros_like(moments.grams[0])
+    scatter: Floats = np.zeros_like(moments.grams[0])
     for cell in cells:
         scatter += moments.grams[cell]
     scatter -= training.rows * np.outer(training.mean, training.mean)

@@ -26,4 +26,3 @@ def test_fusion_is_the_harmonic_mean_of_the_shares() -> None:
 
 def test_what_nobody_hears_has_no_fusion() -> None:
     assert np.isnan(fusion_of(np.array(0.0), np.array(0.0)))
-
