@@ -1,4 +1,4 @@
-"""The built-in small MusicGen: its shape, its trained weights, and random ones that are the same everywhere."""
+"""The built-in small MusicGen: its shape, its trained weights, and random ones, the same everywhere."""
 
 from pipelines.pocket.checkpoint import random_pocket_folder
 
