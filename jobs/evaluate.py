@@ -4,7 +4,18 @@ from typing import Any
 
 import click
 
-from jobs.options import address_option, engine_option, format_option, print_result, root_option
+from jobs.options import (
+    address_option,
+    device_option,
+    engine_option,
+    format_option,
+    gpus_per_worker_option,
+    model_workers_option,
+    print_result,
+    root_option,
+    shared_filesystem_option,
+    threads_option,
+)
 
 
 @click.command()
@@ -41,22 +52,14 @@ from jobs.options import address_option, engine_option, format_option, print_res
     is_flag=True,
     help="Also store what the built-in judge hears in rendered music: style, instrument, drums, mode, tempo.",
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="auto takes a GPU where there is one.",
-)
+@device_option
 @engine_option
 @address_option
-@click.option("--workers", type=int, help="Processes that hold a model; one per GPU or CPU core by default.")
-@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
-@click.option(
-    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
-)
+@model_workers_option
+@threads_option
+@gpus_per_worker_option
 @root_option
-@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@shared_filesystem_option
 @format_option
 def evaluate(format_: str, **values: Any) -> int:
     """Score clips or generations with zero-shot CLAP: a softmax over the prompts of each set.

@@ -5,7 +5,16 @@ from typing import Any
 import click
 
 from jobs.extraction.options import ExtractOptions
-from jobs.options import address_option, engine_option, format_option, print_result, root_option
+from jobs.options import (
+    address_option,
+    dtype_option,
+    engine_option,
+    format_option,
+    gpus_per_worker_option,
+    print_result,
+    root_option,
+    shared_filesystem_option,
+)
 
 
 @click.command()
@@ -30,13 +39,7 @@ from jobs.options import address_option, engine_option, format_option, print_res
     metavar="TEMPLATE",
     help='Text condition, with labels in braces: "a {instrument} solo". Empty by default.',
 )
-@click.option(
-    "--dtype",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    help="Of the language model; EnCodec always runs in fp32.",
-)
+@dtype_option
 @click.option(
     "--device",
     default="auto",
@@ -72,9 +75,7 @@ from jobs.options import address_option, engine_option, format_option, print_res
     show_default=True,
     help="Torch threads per worker. Part of a run's identity, like the batch.",
 )
-@click.option(
-    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
-)
+@gpus_per_worker_option
 @root_option
 @click.option("--retry-failed", is_flag=True, help="Try the clips that failed once more.")
 @click.option(
@@ -82,7 +83,7 @@ from jobs.options import address_option, engine_option, format_option, print_res
     type=int,
     help="Stop once more clips than this failed; by default when half of the clips fail, and at least 50.",
 )
-@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@shared_filesystem_option
 @click.option("--dry-run", is_flag=True, help="Print clips, units, bytes and time, and stop.")
 @format_option
 def extract(dry_run: bool, format_: str, **values: Any) -> int:

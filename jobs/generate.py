@@ -6,7 +6,12 @@ from typing import Any
 import click
 
 from jobs.generation.options import GenerateOptions
-from jobs.options import format_option, print_result
+from jobs.options import (
+    device_option,
+    dtype_option,
+    format_option,
+    print_result,
+)
 
 
 @click.command()
@@ -103,20 +108,8 @@ from jobs.options import format_option, print_result
 @click.option(
     "--reduce", default="mean", show_default=True, help="Of --capture: mean, std, last, segments, frames."
 )
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="auto takes a GPU where there is one.",
-)
-@click.option(
-    "--dtype",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    help="Of the decoder.",
-)
+@device_option
+@dtype_option
 @click.option(
     "-o",
     "--output",

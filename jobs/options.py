@@ -26,6 +26,25 @@ fit_engine_option = click.option(
     "--engine", default="auto", show_default=True, type=click.Choice(["auto", "inline", "ray"]),
     help="auto works in this process where that takes seconds, and on Ray where it takes longer.",
 )  # fmt: skip
+DEVICES = click.Choice(["auto", "cpu", "cuda"])
+DTYPES = click.Choice(["fp32", "bf16", "fp16"])
+device_option = click.option(
+    "--device", default="auto", show_default=True, type=DEVICES, help="auto takes a GPU where there is one.",
+)  # fmt: skip
+dtype_option = click.option(
+    "--dtype", default="fp32", show_default=True, type=DTYPES,
+    help="Of the language model; EnCodec always runs in fp32.",
+)  # fmt: skip
+model_workers_option = click.option(
+    "--workers", type=int, help="Processes that hold a model; one per GPU or CPU core by default.",
+)  # fmt: skip
+threads_option = click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
+gpus_per_worker_option = click.option(
+    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU.",
+)  # fmt: skip
+shared_filesystem_option = click.option(
+    "--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.",
+)  # fmt: skip
 workers_option = click.option("--workers", type=int, help="Tasks at once; as many as CPU cores by default.")
 labels_option = click.option(
     "--labels", required=True, metavar="SELECT",

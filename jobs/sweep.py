@@ -4,7 +4,19 @@ from typing import Any
 
 import click
 
-from jobs.options import address_option, engine_option, format_option, print_result, root_option
+from jobs.options import (
+    address_option,
+    device_option,
+    dtype_option,
+    engine_option,
+    format_option,
+    gpus_per_worker_option,
+    model_workers_option,
+    print_result,
+    root_option,
+    shared_filesystem_option,
+    threads_option,
+)
 
 
 @click.command()
@@ -32,29 +44,15 @@ from jobs.options import address_option, engine_option, format_option, print_res
 )
 @click.option("--batch", default=32, show_default=True, help="Generations per pass; never changes a sound.")
 @click.option("--unit", default=64, show_default=True, help="Generations per commit: what a crash can cost.")
-@click.option(
-    "--dtype",
-    default="fp32",
-    show_default=True,
-    type=click.Choice(["fp32", "bf16", "fp16"]),
-    help="Of the language model.",
-)
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    type=click.Choice(["auto", "cpu", "cuda"]),
-    help="auto takes a GPU where there is one.",
-)
+@dtype_option
+@device_option
 @engine_option
 @address_option
-@click.option("--workers", type=int, help="Processes that hold a model; one per GPU or CPU core by default.")
-@click.option("--threads", default=1, show_default=True, help="Torch threads per worker.")
-@click.option(
-    "--gpus-per-worker", default=1.0, show_default=True, help="A fraction lets workers share a GPU."
-)
+@model_workers_option
+@threads_option
+@gpus_per_worker_option
 @root_option
-@click.option("--shared-filesystem", is_flag=True, help="The store's folder is the same on every node.")
+@shared_filesystem_option
 @click.option("--dry-run", is_flag=True, help="Print settings, generations and time, and stop.")
 @click.option("--show", is_flag=True, help="Print the file of the sweep, to copy and change, and stop.")
 @format_option

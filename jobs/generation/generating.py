@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.extraction.planning import DTYPES
 from jobs.extraction.spec import parse_reductions, parse_sites
 from jobs.generation.automatic import find_strengths
 from jobs.generation.captured_run import write_captured
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from pipelines.musicgen import MusicGenModel
     from store.opening import Store
 
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 DEFAULT_SECONDS = 10.0
 ENDINGS = (".flac", ".wav")
 
