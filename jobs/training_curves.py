@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+from analysis.charts.placement import spread
+
 WIDTH, HEIGHT, MARGIN, ACROSS = 300, 190, 44, 2
 COLOURS = ("#1b6ca8", "#c1502e", "#3f7d4e", "#7d5ba6", "#8a6d1f")
 POINTS = 200
 """Values of a curve at most: neighbours are averaged."""
+LABEL_HEIGHT = 12.0
 
 Curve = Sequence[tuple[float, float]]
 
@@ -53,18 +56,29 @@ def write_curves(training: Path, figure: Path) -> None:
 
 
 def read_curves(path: Path, columns: Sequence[str]) -> Mapping[str, Curve]:
-    """Averaged (step, loss) points of some columns."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    """Averaged (step, loss) points of some columns; 0 stands for a loss that is not computed yet."""
+    rows = read_rows(path)
     at_once = -(-len(rows) // POINTS)
     groups = [rows[first : first + at_once] for first in range(0, len(rows), at_once)]
     return {
         column: [
             (float(group[-1]["step"]), sum(float(row[column]) for row in group) / len(group))
             for group in groups
+            if float(group[-1][column])
         ]
         for column in columns
     }
+
+
+def read_rows(path: Path) -> list[Mapping[str, str]]:
+    """Rows in order of steps: of those that a training wrote again when it was resumed, the later ones."""
+    kept: list[Mapping[str, str]] = []
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            while kept and int(kept[-1]["step"]) >= int(row["step"]):
+                kept.pop()
+            kept.append(row)
+    return kept
 
 
 def draw_panel(panel: Panel, curves: Mapping[str, Curve]) -> str:
@@ -84,11 +98,12 @@ def draw_panel(panel: Panel, curves: Mapping[str, Curve]) -> str:
         f'<text x="{MARGIN - 6}" y="{bottom + 4}" text-anchor="end">0</text>',
         f'<text x="{right}" y="{bottom + 16}" text-anchor="end">{last:,.0f} steps</text>',
     ]
-    for colour, (name, curve) in zip(COLOURS, curves.items(), strict=False):
+    drawn = {name: curve for name, curve in curves.items() if curve}
+    ends = [float(place(*curve[-1]).split(",")[1]) for curve in drawn.values()]
+    heights = spread(ends, gap=LABEL_HEIGHT, low=top, high=bottom)
+    for colour, (name, curve), height in zip(COLOURS, drawn.items(), heights, strict=False):
         points = " ".join(place(*point) for point in curve)
-        x, y = place(*curve[-1]).split(",")
+        words = escape(name.replace("_", " "))
         elements.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
-        elements.append(
-            f'<text x="{float(x) + 4}" y="{float(y) + 4:.1f}" fill="{colour}">{escape(name)}</text>'
-        )
+        elements.append(f'<text x="{right + 4:g}" y="{height + 4:.1f}" fill="{colour}">{words}</text>')
     return "".join(elements)
