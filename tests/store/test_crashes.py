@@ -19,13 +19,23 @@ def trials(scenario: str, folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-@pytest.mark.parametrize("scenario", ["kill_at_every_event", "kill_at_random_times"])
-def test_after_kill_9_the_same_command_ends_with_the_same_bytes(tmp_path: Path, scenario: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "least_killed"),
+    [
+        ("kill_at_every_event", 1.0),
+        ("kill_at_random_times", 0.3),  # a writer may be quicker than its killer
+    ],
+)
+def test_after_kill_9_the_same_command_ends_with_the_same_bytes(
+    tmp_path: Path, scenario: str, least_killed: float
+) -> None:
     found = trials(scenario, tmp_path)
 
     assert len(found) >= 15
+    killed = [trial["killed"] == -signal.SIGKILL for trial in found]
+    assert sum(killed) >= least_killed * len(found)
     for trial in found:
-        assert trial["killed"] == -signal.SIGKILL, trial
+        assert trial["killed"] in (0, -signal.SIGKILL), trial
         assert trial["rerun"] == 0, trial
         assert trial["same"], trial
         assert trial["clean"], trial
