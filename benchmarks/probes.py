@@ -20,9 +20,9 @@ from analysis.ridge import PrimalRidge, target_moments
 from analysis.splits import fold_partition
 from analysis.strengths import STRENGTHS, nested_ridge
 from benchmarks.measure import interleaved, ratio_line, seconds_of
-from jobs.fitting.probe_options import ProbeOptions
-from jobs.fitting.probing import probe_run
 from jobs.fitting.threads import one_thread
+from jobs.probing.options import ProbeOptions
+from jobs.probing.running import probe_run
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from jobs.fitting.direction_options import DirectionOptions
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -14,6 +13,7 @@ from jobs.options import (
     table_option,
     workers_option,
 )
+from jobs.steering_vectors.options import DirectionOptions
 
 
 @click.command()
@@ -59,7 +59,7 @@ def directions(format_: str, **values: Any) -> None:
         --method mse,diffmean,random --pair rock:jazz --sites resid --layers 4-8
       undertone sql music.store "SELECT layer, positive, score, score_low FROM vectors WHERE method = 'mse'"
     """
-    from jobs.fitting.direction_fitting import fit_and_store
+    from jobs.steering_vectors.fitting import fit_and_store
 
     summary = fit_and_store(DirectionOptions(**values))
     for note in summary.pop("notes"):

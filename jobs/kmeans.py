@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from jobs.fitting.kmeans_options import KmeansOptions
+from jobs.clusterings.options import KmeansOptions
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -66,7 +66,7 @@ def kmeans(format_: str, **values: Any) -> None:
         --k 2:12 --scaling zscore --sites resid --reduction frames
       undertone sql music.store "SELECT site, layer, ari, nmi FROM clusterings WHERE chosen ORDER BY ari DESC"
     """
-    from jobs.fitting.kmeans_fitting import fit_and_store
+    from jobs.clusterings.running import fit_and_store
 
     summary = fit_and_store(KmeansOptions(**values))
     for note in summary.pop("notes"):

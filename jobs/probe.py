@@ -4,7 +4,6 @@ from typing import Any
 
 import click
 
-from jobs.fitting.probe_options import ProbeOptions
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -14,6 +13,7 @@ from jobs.options import (
     table_option,
     workers_option,
 )
+from jobs.probing.options import ProbeOptions
 
 
 @click.command()
@@ -85,7 +85,7 @@ def probe(format_: str, **values: Any) -> None:
         --loss mse,logistic --sites resid --layers 4-8
       undertone probe music.store songs --table mine=moods.csv --labels "SELECT clip_id, mood FROM mine"
     """
-    from jobs.fitting.probe_report import print_probed
-    from jobs.fitting.probing import probe_run
+    from jobs.probing.report import print_probed
+    from jobs.probing.running import probe_run
 
     print_probed(probe_run(ProbeOptions(**values)), format_)

@@ -68,8 +68,8 @@ def superposition(store: str, where: str, form: Any) -> None:
     """
     import pyarrow as pa
 
-    from jobs.fitting.overlap import overlap_rows
-    from jobs.fitting.vectors import read_vectors
+    from jobs.steering_vectors.overlap import overlap_rows
+    from jobs.steering_vectors.stored import read_vectors
     from jobs.tables import write_result
     from store import open_store
 
@@ -102,8 +102,8 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
       undertone vectors export music.store exported --where "method = 'diffmean' AND site = 'resid'"
       undertone vectors export music.store exported --as npy
     """
-    from jobs.fitting.vector_files import series_of, write_series
-    from jobs.fitting.vectors import read_vectors
+    from jobs.steering_vectors.files import series_of, write_series
+    from jobs.steering_vectors.stored import read_vectors
     from store import open_store
 
     chosen = read_vectors(open_store(store), where)
@@ -141,9 +141,9 @@ def import_(
       undertone vectors import music.store exported/genre.jazz.diffmean.resid.mean.4f2a9c.safetensors
       undertone vectors import music.store happy.safetensors --run songs --concept mood --positive happy
     """
-    from jobs.fitting.vector_files import imported_rows, read_file
-    from jobs.fitting.vector_import import foreign_rows
-    from jobs.fitting.vectors import add_vectors, stored_ids
+    from jobs.steering_vectors.files import imported_rows, read_file
+    from jobs.steering_vectors.importing import foreign_rows
+    from jobs.steering_vectors.stored import add_vectors, stored_ids
     from store import open_store
 
     opened = open_store(store)

@@ -11,9 +11,9 @@ KMEANS_STARTS = 3
 
 def fit_probes(store: str, run: str, engine: Engine) -> None:
     """Linear probes of four concepts at every site and layer, with controls and handcrafted features."""
-    from jobs.fitting.probe_options import ProbeOptions
-    from jobs.fitting.probe_report import print_probed
-    from jobs.fitting.probing import probe_run
+    from jobs.probing.options import ProbeOptions
+    from jobs.probing.report import print_probed
+    from jobs.probing.running import probe_run
 
     _show("probe", store, run, CONCEPTS)
     print_probed(probe_run(ProbeOptions(store, run, CONCEPTS, engine=engine)), "text")
@@ -21,8 +21,8 @@ def fit_probes(store: str, run: str, engine: Engine) -> None:
 
 def cluster(store: str, run: str, engine: Engine) -> None:
     """k-means of every layer, against the styles and the instruments."""
-    from jobs.fitting.kmeans_fitting import fit_and_store
-    from jobs.fitting.kmeans_options import KmeansOptions
+    from jobs.clusterings.options import KmeansOptions
+    from jobs.clusterings.running import fit_and_store
 
     _show("kmeans", store, run, STYLES)
     fitted = fit_and_store(KmeansOptions(store, run, STYLES, starts=KMEANS_STARTS, engine=engine))
@@ -31,8 +31,8 @@ def cluster(store: str, run: str, engine: Engine) -> None:
 
 def find_directions(store: str, run: str, engine: Engine) -> None:
     """Directions of the styles, with random ones to compare them with."""
-    from jobs.fitting.direction_fitting import fit_and_store
-    from jobs.fitting.direction_options import DirectionOptions
+    from jobs.steering_vectors.fitting import fit_and_store
+    from jobs.steering_vectors.options import DirectionOptions
 
     _show("directions", store, run, STYLES)
     fitted = fit_and_store(

@@ -11,7 +11,7 @@ from jobs.evaluation.items import Items
 from jobs.evaluation.prompts import PromptSet
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, item_columns, now, scores
 from jobs.evaluation.stored import read_embeddings
-from jobs.fitting.results import write_results
+from jobs.results import write_results
 from pipelines.clap import ClapModel, cosines, zero_shot
 from store.opening import Store
 

@@ -125,7 +125,7 @@ class HearingWorker:
 
     def _write(self, table: pa.Table) -> int:
         """One part per unit; its name is made of what it holds, so that a unit done twice is written once."""
-        from jobs.fitting.results import write_results
+        from jobs.results import write_results
 
         items: list[Mapping[str, Any]] = table.select(["item_id", "sha256"]).to_pylist()
         specification = {"listener": self._plan.listener.partition(":")[0], "version": self._listener.version}

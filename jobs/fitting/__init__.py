@@ -1,1 +1,1 @@
-"""The parts of `probe`, `kmeans` and `directions`: labels, rows, moments, results."""
+"""What `probe`, `kmeans` and `directions` share: labels, layers, tasks on one thread, progress."""

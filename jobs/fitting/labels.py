@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.fitting.label_columns import Values, read_column
-from jobs.fitting.results import digest_of, write_results
+from jobs.results import digest_of, write_results
 from store.catalog import refresh_catalog
 from store.collection import Collection
 from store.errors import InvalidInput

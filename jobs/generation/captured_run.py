@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from jobs.extraction.spec import slug
-from jobs.fitting.results import digest_of
+from jobs.results import digest_of
 from pipelines.capture import array_specs
 from store.records import ClipStatus, PlannedClip
 

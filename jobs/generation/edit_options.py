@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from jobs.extraction.spec import parse_layers
-from jobs.fitting.vectors import find_vector, read_vectors
 from jobs.generation.specification import EditSpec
+from jobs.steering_vectors.stored import find_vector, read_vectors
 from pipelines.edits import Monitor
 from pipelines.schedules import parse_schedule
 from store.errors import InvalidInput, NotFound
@@ -15,8 +15,8 @@ from store.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.fitting.vectors import StoredVector
     from jobs.generation.options import GenerateOptions
+    from jobs.steering_vectors.stored import StoredVector
     from store.opening import Store
     from store.records import Site
 

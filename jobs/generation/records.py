@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
-from jobs.fitting.results import write_results
+from jobs.results import write_results
 from store.catalog import refresh_catalog
 from store.query import run_query
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from jobs.fitting.vectors import StoredVector
     from jobs.generation.specification import EditSpec, GenerationSpec
+    from jobs.steering_vectors.stored import StoredVector
     from store.records import Site
 
 

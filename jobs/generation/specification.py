@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from jobs.fitting.results import digest_of
+from jobs.results import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

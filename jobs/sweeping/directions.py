@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from jobs.fitting.direction_fitting import fit_and_store
-from jobs.fitting.direction_options import DirectionOptions
 from jobs.fitting.mapping import Engine
-from jobs.fitting.vectors import StoredVector, read_vectors
+from jobs.steering_vectors.fitting import fit_and_store
+from jobs.steering_vectors.options import DirectionOptions
+from jobs.steering_vectors.stored import StoredVector, read_vectors
 from jobs.sweeping.settings import Pair, Setting
 from jobs.sweeping.stored import has_view
 from store.errors import NotFound

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from analysis.paired_intervals import Estimate, crossed_interval
 from jobs.evaluation.records import now
-from jobs.fitting.results import code_version, digest_of, write_results
+from jobs.results import code_version, digest_of, write_results
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.planning import SweepPlan

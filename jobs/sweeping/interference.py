@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.cross_effects import dose_slope, interference_index
 from analysis.paired_intervals import Estimate
 from jobs.evaluation.records import now
-from jobs.fitting.results import code_version, digest_of, write_results
+from jobs.results import code_version, digest_of, write_results
 from jobs.sweeping.designs import Design, designs_of
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.scores import ScoreKey, Scores

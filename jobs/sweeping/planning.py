@@ -6,8 +6,8 @@ from hashlib import sha256
 from typing import Any, Literal
 
 from jobs.fitting.labels import resolve_labels
-from jobs.fitting.results import digest_of
 from jobs.generation.specification import EditSpec, GenerationSpec
+from jobs.results import digest_of
 from jobs.sweeping.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweeping.directions import (
     REDUCTION,

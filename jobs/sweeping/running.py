@@ -15,9 +15,9 @@ from jobs.engine.tasks import Pool
 from jobs.extraction.placement import refuse_missing_gpu, worker_resources
 from jobs.extraction.planning import DTYPES
 from jobs.extraction.report import count
-from jobs.fitting.results import part_name
 from jobs.generation.records import KIND, stored_generations
 from jobs.generation.specification import GenerationSpec
+from jobs.results import part_name
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.worker import GenerationPlan, GenerationWorker

@@ -11,11 +11,11 @@ import pyarrow as pa
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
-from jobs.fitting.handcrafted import handcrafted_sources
 from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
 from jobs.fitting.progress import followed
-from jobs.fitting.results import code_version, committed_digest, digest_of, write_results
+from jobs.probing.handcrafted import handcrafted_sources
+from jobs.results import code_version, committed_digest, digest_of, write_results
 from jobs.sweeping.sounds import read_sound
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from jobs.fitting.results import digest_of
+from jobs.results import digest_of
 from jobs.sweeping.configuration import CLASS, Grid, SteeredConcept
 from pipelines.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput

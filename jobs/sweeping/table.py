@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.evaluation.records import now
-from jobs.fitting.results import digest_of, write_results
+from jobs.results import digest_of, write_results
 from jobs.sweeping.planning import Cell, Member, SweepPlan
 from store.opening import Store
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
-from jobs.fitting.vectors import StoredVector
 from jobs.generation.records import audio_key, write_audio, write_generations
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
+from jobs.steering_vectors.stored import StoredVector
 from store.records import Receipt
 
 if TYPE_CHECKING:

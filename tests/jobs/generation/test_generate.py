@@ -15,8 +15,8 @@ import torch
 from click.testing import CliRunner, Result
 
 from jobs.cli import undertone
-from jobs.fitting.results import write_results
-from jobs.fitting.vectors import StoredVector, row_of, vectors_table
+from jobs.results import write_results
+from jobs.steering_vectors.stored import StoredVector, row_of, vectors_table
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.edits import Edit, Steering
 from pipelines.generation import GenerationRequest

@@ -7,8 +7,8 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from jobs.fitting.handcrafted import handcrafted_sources
 from jobs.fitting.labels import LabelledRows, resolve_labels
+from jobs.probing.handcrafted import handcrafted_sources
 from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, compute_features
 from pipelines.recordings import Recordings
 from store.collection import open_collection

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs.fitting.probe_options import ProbeOptions
-from jobs.fitting.probing import probe_run
+from jobs.probing.options import ProbeOptions
+from jobs.probing.running import probe_run
 from store.opening import Store
 from store.verification import verify
 
@@ -16,9 +16,9 @@ STYLE = "SELECT clip_id, style FROM clips WHERE style <> 'ambient'"
 PROGRAM = """
 import sys, time
 from jobs.cli import main
-from jobs.fitting import probing
+from jobs.probing import running
 
-fit_task, started = probing.fit_task, []
+fit_task, started = running.fit_task, []
 
 def fit_slowly(plan, task):
     started.append(task)
@@ -27,7 +27,7 @@ def fit_slowly(plan, task):
         time.sleep(3)
     return fit_task(plan, task)
 
-probing.fit_task = fit_slowly
+running.fit_task = fit_slowly
 main(sys.argv[1:])
 """
 

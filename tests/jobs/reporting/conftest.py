@@ -15,10 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from jobs.fitting.clusterings import clusterings_table
-from jobs.fitting.probe_table import confusions_table, probes_table
-from jobs.fitting.vectors import vectors_table
+from jobs.clusterings.table import clusterings_table
+from jobs.probing.table import confusions_table, probes_table
 from jobs.report import write_report
+from jobs.steering_vectors.stored import vectors_table
 from jobs.sweeping import effects, table
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip

@@ -1,0 +1,1 @@
+"""The parts of `undertone kmeans`: what is clustered, Lloyd's passes near and far, rows that follow."""

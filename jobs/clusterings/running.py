@@ -1,0 +1,167 @@
+"""Clusters every layer of a run that a user named, and stores what is not stored yet, a part per layer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from jobs.clusterings.layer import cluster_layer
+from jobs.clusterings.options import KmeansOptions, parse_k, parse_scaling
+from jobs.clusterings.passes import cluster_layer_by_blocks
+from jobs.clusterings.problems import kmeans_problems
+from jobs.clusterings.state import state_key
+from jobs.clusterings.table import (
+    ASSIGNMENTS,
+    CLUSTERINGS,
+    assignments_table,
+    clusterings_table,
+    stored_clusterings,
+)
+from jobs.clusterings.work import KmeansWork, LayerResult
+from jobs.engine.ray_session import ray_session
+from jobs.fitting.labels import record_labels, resolve_labels
+from jobs.fitting.layers import LayerArray, select_layers
+from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.progress import followed
+from jobs.fitting.user_tables import read_user_tables
+from jobs.results import code_version, committed_digest, write_results
+from store import open_store
+from store.collection import Collection
+from store.errors import InvalidInput
+from store.opening import Store
+from store.records import REDUCTIONS
+
+CODE = (
+    "analysis.kmeans",
+    "analysis.kmeans_scores",
+    "analysis.kmeans_starts",
+    "analysis.scaling",
+    "jobs.clusterings.blocks",
+    "jobs.clusterings.layer",
+    "jobs.clusterings.passes",
+    "jobs.clusterings.work",
+)
+"""A clustering that other code has made is another one."""
+MEMORY_BYTES = 256_000_000
+"""Of float32 points: a layer with more is read block by block."""
+OPERATIONS_PER_SECOND = 1e10
+USUAL_ITERATIONS = 25
+
+Engine = Literal["inline", "ray"]
+
+
+def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
+    """Cluster what is not stored yet and store it; returns a summary.
+
+    Raises:
+        UndertoneError: labels, layers or options cannot be used; what is stored stays.
+    """
+    ks, scaling = parse_k(options.k), parse_scaling(options.scaling)
+    if options.reduction not in REDUCTIONS or options.starts < 1:
+        raise InvalidInput(f"--reduction is one of {', '.join(REDUCTIONS)}, and --starts at least 1.")
+    store = open_store(options.store)
+    run = store.run(options.run)
+    layers = select_layers(run, sites=options.sites, layers=options.layers, reductions=[options.reduction])
+    labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
+    problems, notes = kmeans_problems(labels, ks)
+    work = KmeansWork(
+        store_url=store.url,
+        run_id=labels.run_id,
+        labels_query=labels.query,
+        problems=tuple(problems),
+        scaling=scaling,
+        seeds=tuple(range(options.seed, options.seed + options.starts)),
+        assignments=options.assignments,
+        origin={"committed": committed_digest(run), "code": code_version(*CODE)},
+    )
+    record_labels(store, labels)
+    known = stored_clusterings(store)
+    wanted = [layer for layer in layers if options.assignments or not work.identities(layer) <= known]
+    results = followed(
+        _results(work, run, wanted, options),
+        total=len(wanted),
+        title=f"kmeans {labels.run_id}",
+        unit="layers",
+    )
+    written = sum(_keep(store, work, result, known) for result in results)
+    return {
+        "run": work.run_id,
+        "layers": len(layers),
+        "clusterings": sum(len(work.identities(layer)) for layer in layers),
+        "fitted": written,
+        "k": sorted({k for problem in problems for k in problem.ks}),
+        "starts": options.starts,
+        "scaling": scaling,
+        "clips": len(labels.clip_ids),
+        "notes": [*labels.notes, *notes],
+    }
+
+
+def _results(
+    work: KmeansWork,
+    run: Collection,
+    layers: Sequence[LayerArray],
+    options: KmeansOptions,
+) -> Iterator[LayerResult]:
+    """Layers that fit into memory side by side, then each of the others on all workers."""
+    clips = max(len(problem.clip_ids) for problem in work.problems)
+    small = [layer for layer in layers if _points_bytes(run, layer, clips) <= MEMORY_BYTES]
+    seconds = sum(_estimated_seconds(work, run, layer) for layer in layers)
+    engine = choose_engine(options.engine, address=options.address, seconds=seconds)
+    cpus = options.workers if options.address == "local" else None
+    with ray_session(options.address, cpus=cpus) if engine == "ray" else nullcontext():
+        mapping = _mapping(open_store(work.store_url), engine, options)
+        for _, result in mapping(partial(cluster_layer, work), small):
+            yield result
+        for layer in (layer for layer in layers if layer not in small):
+            shape = run.arrays[layer.array].shape
+            yield cluster_layer_by_blocks(
+                work,
+                layer,
+                mapped=mapping,
+                points_per_clip=_points_per_clip(run, layer),
+                width=shape[-1],
+            )
+
+
+def _mapping(
+    store: Store, engine: Engine, options: KmeansOptions
+) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]:
+    def mapped(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        return map_tasks(
+            function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
+        )
+
+    return mapped
+
+
+def _keep(store: Store, work: KmeansWork, result: LayerResult, known: set[tuple[str, str]]) -> int:
+    """Store a layer, its clusterings last: they say that it is done. Then its state is no longer needed."""
+    rows = [row for row in result.rows if (row["clustering_id"], row["labels_hash"]) not in known]
+    for columns in result.assignments:
+        write_results(
+            store, ASSIGNMENTS, {"clustering": columns["clustering_id"][0]}, assignments_table(columns)
+        )
+    if rows:
+        identities = [[row["clustering_id"], row["labels_hash"]] for row in rows]
+        write_results(store, CLUSTERINGS, {"clusterings": identities}, clusterings_table(rows))
+    for problem in work.problems:
+        store.objects.delete(state_key(work, result.layer, problem))
+    return len(rows)
+
+
+def _points_per_clip(run: Collection, layer: LayerArray) -> int:
+    return int(np.prod(run.arrays[layer.array].shape[1:-1], dtype=np.int64))
+
+
+def _points_bytes(run: Collection, layer: LayerArray, clips: int) -> int:
+    return clips * _points_per_clip(run, layer) * run.arrays[layer.array].shape[-1] * 4
+
+
+def _estimated_seconds(work: KmeansWork, run: Collection, layer: LayerArray) -> float:
+    """Rough time on one thread: two products of points and centres per iteration."""
+    centers = sum(len(problem.clip_ids) * sum(problem.ks) for problem in work.problems) * len(work.seeds)
+    operations = 4 * USUAL_ITERATIONS * centers * _points_per_clip(run, layer)
+    return operations * run.arrays[layer.array].shape[-1] / OPERATIONS_PER_SECOND

@@ -1,0 +1,50 @@
+"""The centres of a k-means between its iterations, kept in the store so that it can be gone on with."""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.kmeans import Search
+from jobs.clusterings.problems import Problem
+from jobs.clusterings.work import KmeansWork
+from jobs.fitting.layers import LayerArray
+from jobs.results import digest_of
+from store.errors import NotFound
+from store.opening import Store
+
+
+def state_key(work: KmeansWork, layer: LayerArray, problem: Problem) -> str:
+    """Where the centres are kept between iterations."""
+    ids = [work.clustering_id(layer, problem, k, seed) for k in problem.ks for seed in work.seeds]
+    return f"state/kmeans/{digest_of(ids)}.npz"
+
+
+def save_state(store: Store, key: str, searches: Sequence[Search]) -> None:
+    """Keep where every start is, in place of what was kept before; whole or not at all."""
+    buffer = io.BytesIO()
+    arrays: dict[str, Any] = {f"centers_{place}": search.centers for place, search in enumerate(searches)}
+    np.savez(
+        buffer,
+        inertia=np.array([search.inertia for search in searches]),
+        iterations=np.array([search.iterations for search in searches]),
+        state=np.array([search.state for search in searches]),
+        **arrays,
+    )
+    store.objects.put(key, buffer.getvalue())
+
+
+def load_state(store: Store, key: str) -> list[Search] | None:
+    """What was kept, or None."""
+    try:
+        data = store.objects.get(key)
+    except NotFound:
+        return None
+    with np.load(io.BytesIO(data), allow_pickle=False) as kept:
+        return [
+            Search(kept[f"centers_{place}"], float(inertia), int(iterations), str(state))  # type: ignore[arg-type]
+            for place, (inertia, iterations, state) in enumerate(
+                zip(kept["inertia"], kept["iterations"], kept["state"], strict=True)
+            )
+        ]

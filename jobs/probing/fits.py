@@ -1,0 +1,90 @@
+"""One task of `undertone probe`: every concept on one source, or on a few small ones, to rows of `probes`."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from jobs.fitting.threads import one_thread
+from jobs.probing.logistic import predict_by_logistic
+from jobs.probing.options import Loss
+from jobs.probing.plan import ProbePlan, Source
+from jobs.probing.ridge import Predicted, predict_by_ridge
+from jobs.probing.scores import Row, class_rows, confusion_rows, number_row
+from jobs.results import digest_of
+from store.opening import open_store
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeTask:
+    """Sources of one array, to be probed with one loss."""
+
+    sources: tuple[Source, ...]
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True)
+class FittedSource:
+    """The probes of one source."""
+
+    source: Source
+    loss: Loss
+    probes: tuple[Row, ...]
+    confusions: tuple[Row, ...]
+    unconverged: int = 0
+    """Fits that stopped before their gradient was small."""
+
+
+def fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
+    """Fit and score everything that a task asks for, on one thread."""
+    with one_thread():
+        return _fit_task(plan, task)
+
+
+def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
+    store = open_store(plan.store_url)
+    if task.loss == "mse":
+        found: Iterable[tuple[Source, Predicted, int]] = (
+            (source, predicted, 0)
+            for source in task.sources
+            for predicted in predict_by_ridge(plan, store, source)
+        )
+    else:
+        one_vs_rest = task.loss == "logistic_ovr"
+        found = predict_by_logistic(plan, store, task.sources, one_vs_rest=one_vs_rest)
+    gathered: dict[Source, list[tuple[list[Row], list[Row], int]]] = {source: [] for source in task.sources}
+    for source, predicted, unconverged in found:
+        gathered[source].append((*_rows(plan, source, task.loss, predicted), unconverged))
+    return [_joined(source, task.loss, parts) for source, parts in gathered.items()]
+
+
+def _joined(source: Source, loss: Loss, parts: list[tuple[list[Row], list[Row], int]]) -> FittedSource:
+    probes = tuple(row for rows, _, _ in parts for row in rows)
+    confusions = tuple(row for _, rows, _ in parts for row in rows)
+    return FittedSource(source, loss, probes, confusions, sum(count for _, _, count in parts))
+
+
+def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> tuple[list[Row], list[Row]]:
+    """Rows of `probes` and of `confusions` for one concept."""
+    concept, coverage = predicted.concept, predicted.coverage
+    probe_id = digest_of(plan.specification(source, loss) | {"concept": concept.name})
+    if concept.kind == "class":
+        scored, scores = class_rows(concept, coverage, predicted.labels, predicted.predictions)
+        confusions = list(confusion_rows(concept, scores))
+    else:
+        scored = [number_row(concept, coverage, predicted.labels, predicted.predictions[..., 0])]
+        confusions = []
+    common = {
+        "probe_id": probe_id,
+        "run_id": plan.labels.run_id,
+        "site": source.site,
+        "reduction": source.reduction,
+        "layer": source.layer,
+        "loss": loss,
+        "strength": predicted.strength,
+        "folds": len(coverage.partition.tested),
+        "controls": plan.controls,
+        "labels_hash": plan.labels_hash(concept.name),
+        "split": plan.split,
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+    return [common | row for row in scored], [{"probe_id": probe_id} | row for row in confusions]

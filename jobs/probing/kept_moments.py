@@ -1,0 +1,62 @@
+"""Moments that were computed once: kept in the store by the rows, cells and bytes that they are made of."""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.moments import Moments
+from jobs.probing.plan import Coverage, ProbePlan, Source
+from jobs.results import code_version, digest_of
+from store.objects import ObjectStore
+
+CODE = ("analysis.moments", "jobs.probing.kept_moments", "jobs.probing.frame_moments")
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMoments:
+    """Moments of one source and coverage; over frames also what a later concept needs instead of them."""
+
+    moments: Moments
+    times: int = 1
+    """Rows (frames, segments) per clip."""
+    means: NDArray[np.float32] | None = None
+    """Mean row of each clip relative to the shift, (n, D); None where rows are clips already."""
+
+
+def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
+    """Key of the kept moments: labels do not count, only which rows there are and how they are cut."""
+    rows = {
+        "prefix": source.prefix,
+        "committed": plan.committed[source.prefix],
+        "array": source.array,
+        "clips": list(coverage.clip_ids),
+        "cells": coverage.partition.cells.tolist(),
+        "code": code_version(*CODE),
+    }
+    place = source.array if source.layer is None else f"{source.array}.{source.layer}"
+    return f"moments/{digest_of(rows)}/{place}.npy"
+
+
+def keep_moments(objects: ObjectStore, key: str, kept: KeptMoments) -> None:
+    """Keep moments as arrays one after the other, which is read at the speed of the disk."""
+    moments = kept.moments
+    means = kept.means if kept.means is not None else np.zeros((0, 0), np.float32)
+    buffer = io.BytesIO()
+    for array in (moments.shift, moments.counts, moments.sums, moments.grams, np.array(kept.times), means):
+        np.save(buffer, array, allow_pickle=False)
+    objects.create(key, [buffer.getbuffer()])
+
+
+def read_moments(objects: ObjectStore, key: str) -> KeptMoments | None:
+    """What was kept under a key; None where nothing was, or where it is damaged."""
+    if not objects.exists(key):
+        return None
+    buffer = io.BytesIO(objects.get(key))
+    try:
+        shift, counts, sums, grams, times, means = (np.load(buffer, allow_pickle=False) for _ in range(6))
+    except (EOFError, ValueError):
+        objects.delete(key)
+        return None
+    return KeptMoments(Moments(shift, counts, sums, grams), int(times), means if len(means) else None)

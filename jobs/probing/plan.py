@@ -1,0 +1,140 @@
+"""What a probe task needs to know on any machine: labels, cells and settings, resolved once by the driver."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.splits import Partition
+from jobs.fitting.labels import Concept, LabelledRows, Texts
+from jobs.probing.options import Loss
+from jobs.results import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Concepts that label the very same rows: their probes share moments and factorisations."""
+
+    rows: NDArray[np.intp]
+    """Places among the labelled rows, (n,)."""
+    clip_ids: tuple[str, ...]
+    groups: Texts
+    partition: Partition
+    concepts: tuple[Concept, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One matrix of rows: a layer of an array of a run, or handcrafted features."""
+
+    prefix: str
+    """Key of the collection."""
+    array: str
+    """"<site>.<reduction>", or the kind of features."""
+    layer: int | None = None
+
+    @property
+    def site(self) -> str:
+        """Site of the run, or kind of features."""
+        return self.array.split(".")[0]
+
+    @property
+    def reduction(self) -> str | None:
+        """What was kept over time; None for handcrafted features."""
+        return self.array.split(".")[1] if self.layer is not None else None
+
+    @property
+    def over_time(self) -> bool:
+        """Whether a clip has several rows, one per frame or segment."""
+        return self.reduction in ("frames", "segments")
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePlan:
+    """All that does not differ between tasks."""
+
+    store_url: str
+    labels: LabelledRows
+    coverages: tuple[Coverage, ...]
+    split: str
+    """"groups" or "official"."""
+    strengths: tuple[float, ...]
+    controls: int
+    seed: int
+    committed: Mapping[str, str]
+    """Digest of the committed rows of each collection that is read, by prefix."""
+    code: str
+    keep_factors: bool = False
+    """Whether factors are kept for later concepts; decides no number."""
+
+    def labels_hash(self, concept: str) -> str:
+        """Stands for the labels of a concept, whatever else the query gave."""
+        whole = next(one for one in self.labels.concepts if one.name == concept)
+        return self.labels.hash_of(whole)
+
+    def specification(self, source: Source, loss: Loss) -> dict[str, Any]:
+        """All that decides the probes of one source and loss."""
+        cells = [
+            [coverage.partition.cells.tolist(), list(coverage.partition.tested)]
+            for coverage in self.coverages
+        ]
+        return {
+            "run": self.labels.run_id,
+            "labels": self.labels.labels_hash,
+            "prefix": source.prefix,
+            "array": source.array,
+            "layer": source.layer,
+            "loss": loss,
+            "cells": digest_of(cells),
+            "strengths": list(self.strengths),
+            "controls": self.controls,
+            "seed": self.seed,
+            "committed": self.committed[source.prefix],
+            "code": self.code,
+        }
+
+
+def coverages(labels: LabelledRows, partition: Partition) -> tuple[Coverage, ...]:
+    """Concepts gathered by the rows that they label."""
+    gathered: dict[bytes, list[Concept]] = {}
+    for concept in labels.concepts:
+        gathered.setdefault(concept.labelled.tobytes(), []).append(concept)
+    return tuple(_coverage(labels, partition, concepts) for concepts in gathered.values())
+
+
+def _coverage(labels: LabelledRows, partition: Partition, concepts: Sequence[Concept]) -> Coverage:
+    rows = np.flatnonzero(concepts[0].labelled)
+    return Coverage(
+        rows,
+        tuple(labels.clip_ids[row] for row in rows),
+        labels.groups[rows],
+        Partition(partition.cells[rows], partition.count, partition.tested),
+        tuple(
+            Concept(concept.name, concept.kind, concept.values[rows], concept.classes) for concept in concepts
+        ),
+    )
+
+
+def missing_class_notes(coverage: Coverage) -> list[str]:
+    """Sentences about classes that some fold cannot learn or cannot test."""
+    cells, tested = coverage.partition.cells, coverage.partition.tested
+    notes = []
+    for concept in coverage.concepts:
+        for code, name in enumerate(concept.classes):
+            members = concept.values == code
+            unlearned = [cell for cell in tested if not (members & (cells != cell)).any()]
+            untested = [cell for cell in tested if not (members & (cells == cell)).any()]
+            if unlearned:
+                notes.append(
+                    f"{concept.name}: all {members.sum()} clips of class {name!r} fall into one held-out "
+                    "part, so no probe that is scored on them has seen the class."
+                )
+            elif len(untested) == len(tested):
+                notes.append(f"{concept.name}: no clip of class {name!r} is held out; it is not scored.")
+            elif untested:
+                notes.append(
+                    f"{concept.name}: class {name!r} has no clip in {len(untested)} of {len(tested)} folds."
+                )
+    return notes

@@ -1,0 +1,84 @@
+"""What `undertone probe` prints: the best layer of each site for every concept, beside what it must beat."""
+
+import json
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from jobs.probing.running import Probed
+from jobs.tables import to_json, to_text
+
+Row = dict[str, Any]
+WIDTH = 140
+
+
+def print_probed(probed: Probed, format_: str) -> None:
+    """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
+    for note in probed.notes:
+        click.echo(f"Note: {note}", err=True)
+    best = best_layers(probed.table.to_pylist())
+    summary = {
+        "run": probed.plan.labels.run_id,
+        "labels_hash": probed.plan.labels.labels_hash,
+        "clips": len(probed.plan.labels.clip_ids),
+        "fitted": probed.fitted,
+        "known": probed.known,
+    }
+    if format_ == "json":
+        records = json.loads(to_json(best))
+        click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
+        return
+    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in best]), width=WIDTH), nl=False)
+    click.echo(_work_line(probed))
+
+
+def best_layers(rows: list[Row]) -> list[Row]:
+    """The best layer of each site, reduction, loss and concept; handcrafted features have no layers."""
+    best: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        if row["class"] is None:
+            place = tuple(row[name] for name in ("concept", "loss", "site", "reduction"))
+            if place not in best or _score(row) > _score(best[place]):
+                best[place] = row
+    return sorted(best.values(), key=lambda row: (row["concept"], row["loss"], -_score(row)))
+
+
+def _score(row: Row) -> float:
+    score = row["accuracy"] if row["r2"] is None else row["r2"]
+    return float("-inf") if score is None else float(score)
+
+
+def _shown(row: Row) -> Row:
+    """One line for eyes."""
+    is_class = row["r2"] is None
+    name = "accuracy" if is_class else "r2"
+    place = row["site"] if row["reduction"] is None else f"{row['site']}.{row['reduction']}"
+    return {
+        "concept": row["concept"],
+        "loss": row["loss"],
+        "site": place,
+        "best layer": "" if row["layer"] is None else str(row["layer"]),
+        "score": f"{'accuracy' if is_class else 'R²'} {_number(row[name])}",
+        "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}",
+        "baseline": _number(row["baseline_accuracy"]),
+        "shuffled": f"{_number(row['control_accuracy'])} (to {_number(row['control_high'])})",
+        "verdict": _verdict(row),
+    }
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _verdict(row: Row) -> str:
+    if row["within_control"] is None:
+        return ""
+    return "no better than shuffled labels" if row["within_control"] else "better than shuffled labels"
+
+
+def _work_line(probed: Probed) -> str:
+    if not probed.fitted:
+        return f"Nothing to fit: all {probed.known} layers and losses were stored already (view probes)."
+    already = f", {probed.known} were stored already" if probed.known else ""
+    return f"Fitted {probed.fitted} layers and losses{already}; the views probes and layers show them all."

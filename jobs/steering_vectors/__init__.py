@@ -1,0 +1,1 @@
+"""The parts of `undertone directions` and `vectors`: contrasts, fits, stored directions, files."""

@@ -1,0 +1,284 @@
+"""Fits directions on every layer of a run that a user named, and stores those that are not stored yet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.directions import METHODS, Direction, Method, fit_directions, split_method
+from analysis.splits import group_folds
+from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
+from jobs.fitting.layers import LayerArray, select_layers
+from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.progress import followed
+from jobs.fitting.user_tables import read_user_tables
+from jobs.results import code_version, committed_digest, digest_of
+from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets
+from jobs.steering_vectors.options import DirectionOptions
+from jobs.steering_vectors.stored import add_vectors, stored_ids
+from store import open_store
+from store.collection import Collection
+from store.errors import InvalidInput
+from store.opening import Store
+
+CODE = (
+    "analysis.contrast_moments",
+    "analysis.direction_methods",
+    "analysis.directions",
+    "analysis.logistic",
+    "analysis.logistic_directions",
+    "analysis.row_space",
+    "analysis.separation",
+    "jobs.steering_vectors.fitting",
+)
+"""A direction that other code has fitted is another direction."""
+CHANCE = 0.5
+"""ROC-AUC of guessing."""
+OPERATIONS_PER_SECOND = 1e10
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """All that fitting one layer needs to know, on any machine."""
+
+    store_url: str
+    run_id: str
+    labels: LabelledRows
+    folds: NDArray[np.int8]
+    """Fold of each labelled row, (N,)."""
+    fold_count: int
+    sets: tuple[ContrastSet, ...]
+    groups_hash: str
+    """Stands for the groups, which decide the folds."""
+    seed: int
+    origin: Mapping[str, str]
+    """What the ids of directions also depend on: committed rows and code."""
+
+    def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method) -> str:
+        """Id of a direction: a hash of all that decides it."""
+        seed = {"seed": self.seed} if method == "random" else {}
+        return digest_of({**self.origin, **self._place(layer, contrast), "method": method, **seed})
+
+    def random_seed(self, layer: LayerArray, contrast: Contrast) -> int:
+        """Of the random direction that controls the others of this place."""
+        return int(digest_of(self._place(layer, contrast) | {"seed": self.seed}), 16) >> 1
+
+    def _place(self, layer: LayerArray, contrast: Contrast) -> dict[str, Any]:
+        return {
+            "run": self.run_id,
+            "labels": contrast.labels_hash,
+            "groups": self.groups_hash,
+            "folds": self.fold_count,
+            "array": layer.array,
+            "layer": layer.layer,
+            "contrast": [contrast.concept, contrast.positive, contrast.negative],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LayerTask:
+    """What one layer lacks: methods, and per method at least one contrast."""
+
+    layer: LayerArray
+    methods: tuple[Method, ...]
+
+
+def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
+    """Fit what is not stored yet and store it, a part per layer; returns a summary.
+
+    Raises:
+        UndertoneError: labels, layers or methods cannot be used; what is stored stays.
+    """
+    methods = parse_methods(options.methods)
+    store = open_store(options.store)
+    run = store.run(options.run)
+    layers = select_layers(run, sites=options.sites, layers=options.layers)
+    labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
+    sets, notes = contrast_sets(labels, options.pairs)
+    work = _work(store, run, labels, sets, options)
+    record_labels(store, labels)
+    known = stored_ids(store)
+    tasks = _lacking(work, layers, methods, known)
+    fitted = followed(
+        _fitted(work, tasks, run, options), total=len(tasks), title=f"directions {work.run_id}", unit="layers"
+    )
+    written = sum(add_vectors(store, rows, known) for rows in fitted)
+    contrasts = sum(len(one.contrasts) for one in sets)
+    return {
+        "run": work.run_id,
+        "layers": len(layers),
+        "contrasts": contrasts,
+        "methods": list(methods),
+        "directions": contrasts * len(methods) * len(layers),
+        "fitted": written,
+        "clips": len(labels.clip_ids),
+        "groups": len(np.unique(labels.groups)),
+        "notes": [*labels.notes, *notes],
+    }
+
+
+def parse_methods(text: str) -> tuple[Method, ...]:
+    """Read "all", or names like "mse,diffmean" or "mse:0.1"; raises `InvalidInput`."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return METHODS
+    if not names:
+        raise InvalidInput(f"There is no method {text!r}; methods are {', '.join(METHODS)}, or all.")
+    known = {name: METHODS.index(split_method(name)[0]) for name in names}
+    return tuple(sorted(known, key=lambda name: (known[name], name)))
+
+
+def _work(
+    store: Store,
+    run: Collection,
+    labels: LabelledRows,
+    sets: Sequence[ContrastSet],
+    options: DirectionOptions,
+) -> Work:
+    return Work(
+        store_url=store.url,
+        run_id=labels.run_id,
+        labels=labels,
+        folds=group_folds(labels.groups, options.folds, among=labels.all_groups),
+        fold_count=options.folds,
+        sets=tuple(sets),
+        groups_hash=digest_of([list(labels.clip_ids), labels.groups.tolist(), list(labels.all_groups)]),
+        seed=options.seed,
+        origin={"committed": committed_digest(run), "code": code_version(*CODE)},
+    )
+
+
+def _lacking(
+    work: Work, layers: Sequence[LayerArray], methods: Sequence[Method], known: AbstractSet[str]
+) -> list[LayerTask]:
+    """Tasks for the layers that have not every direction yet."""
+    contrasts = [contrast for one in work.sets for contrast in one.contrasts]
+    tasks = []
+    for layer in layers:
+        lacking = tuple(
+            method
+            for method in methods
+            if any(work.vector_id(layer, contrast, method) not in known for contrast in contrasts)
+        )
+        if lacking:
+            tasks.append(LayerTask(layer, lacking))
+    return tasks
+
+
+def _fitted(
+    work: Work, tasks: Sequence[LayerTask], run: Collection, options: DirectionOptions
+) -> Iterator[list[Row]]:
+    seconds = sum(estimated_seconds(work, run.arrays[task.layer.array].shape[-1]) for task in tasks)
+    engine = choose_engine(options.engine, address=options.address, seconds=seconds)
+    function = partial(fit_layer, work)
+    mapped = map_tasks(
+        function,
+        tasks,
+        engine=engine,
+        address=options.address,
+        workers=options.workers,
+        store=open_store(work.store_url),
+    )
+    for _, rows in mapped:
+        yield rows
+
+
+def estimated_seconds(work: Work, width: int) -> float:
+    """Rough time of one layer on one thread: an eigendecomposition per fold, and the products of all rows."""
+    operations = 0.0
+    for one in work.sets:
+        rows, contrasts = one.targets.shape
+        axes = min(rows, width)
+        operations += 10 * axes**3 * (work.fold_count + 1) * (1 + contrasts) + 4 * rows * axes * width
+    return operations / OPERATIONS_PER_SECOND
+
+
+def fit_layer(work: Work, task: LayerTask) -> list[Row]:
+    """Rows of `vectors` for one layer: read it once, fit every contrast by every method."""
+    run = open_store(work.store_url).run(work.run_id)
+    activations, _ = run.read_layer(task.layer.array, task.layer.layer, work.labels.clip_ids)
+    found: list[Row] = []
+    for one in work.sets:
+        rows = activations[one.rows]
+        fitted = fit_directions(
+            rows,
+            one.targets,
+            folds=work.folds[one.rows],
+            groups=work.labels.groups[one.rows],
+            methods=task.methods,
+            seeds=[work.random_seed(task.layer, contrast) for contrast in one.contrasts],
+        )
+        shared = _shared_columns(work, run.document["model"], task.layer, rows, one)
+        for place, (contrast, directions) in enumerate(zip(one.contrasts, fitted, strict=True)):
+            counted = {"positives": int(one.targets[:, place].sum())}
+            counted["negatives"] = len(one.rows) - counted["positives"]
+            for method, direction in directions.items():
+                found.append(
+                    shared
+                    | counted
+                    | _identity(work, task.layer, contrast, method)
+                    | _measurements(direction)
+                )
+    return found
+
+
+def _shared_columns(
+    work: Work, model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any], one: ContrastSet
+) -> Row:
+    return {
+        "run_id": work.run_id,
+        "model": model["name"],
+        "model_fingerprint": model["fingerprint"],
+        "site": layer.site,
+        "reduction": layer.reduction,
+        "layer": layer.layer,
+        "width": rows.shape[1],
+        "activation_norm": float(np.linalg.norm(rows.astype(np.float64), axis=1).mean()),
+        "scaling": "norm",
+        "clips": len(one.rows),
+        "groups": len(np.unique(work.labels.groups[one.rows])),
+        "folds": work.fold_count,
+        "labels_query": work.labels.query,
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def _identity(work: Work, layer: LayerArray, contrast: Contrast, method: Method) -> Row:
+    return {
+        "vector_id": work.vector_id(layer, contrast, method),
+        "concept": contrast.concept,
+        "labels_hash": contrast.labels_hash,
+        "positive": contrast.positive,
+        "negative": contrast.negative,
+        "method": method,
+        "random_seed": work.random_seed(layer, contrast) if method == "random" else None,
+    }
+
+
+def _measurements(direction: Direction) -> Row:
+    columns: Row = {
+        "vector": direction.vector.astype(np.float32),
+        "norm": direction.norm,
+        "strength": direction.strength,
+        "cosine_to_mean_difference": direction.cosine_to_mean_difference,
+    }
+    if direction.held_out is not None:
+        held_out = direction.held_out
+        columns |= {
+            "mean_positive": held_out.mean_positive,
+            "mean_negative": held_out.mean_negative,
+            "deviation": held_out.deviation,
+            "separability": held_out.separability if np.isfinite(held_out.separability) else None,
+            "score": held_out.score,
+            "score_low": held_out.score_low,
+            "score_high": held_out.score_high,
+            "within_chance": held_out.score_low <= CHANCE,
+        }
+    return columns

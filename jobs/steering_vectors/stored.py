@@ -1,0 +1,190 @@
+"""Stored directions: the columns of `vectors`, and reading them back as numpy."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from jobs.results import write_results
+from store.catalog import refresh_catalog
+from store.errors import InvalidInput, NotFound
+from store.opening import Store
+from store.query import run_query
+
+KIND = "vectors"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVector:
+    """One row of `vectors`: a direction that knows where it belongs and what is known of it."""
+
+    vector_id: str
+    run_id: str
+    """Run it was fitted on; "" for one that was imported without."""
+    model: str
+    model_fingerprint: str
+    site: str
+    reduction: str
+    layer: int
+    concept: str
+    positive: str
+    """Class that projects higher."""
+    negative: str | None
+    """Class it is told from; None for all others."""
+    method: str
+    vector: np.ndarray
+    """(D,) float32, length 1."""
+    width: int
+    norm: float
+    strength: float | None
+    mean_positive: float | None
+    mean_negative: float | None
+    deviation: float | None
+    separability: float | None
+    cosine_to_mean_difference: float | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    within_chance: bool | None
+    activation_norm: float | None
+    scaling: str
+    clips: int
+    positives: int
+    negatives: int
+    groups: int
+    folds: int
+    labels_query: str
+    labels_hash: str
+    random_seed: int | None
+    created_at: datetime
+
+
+_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
+_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
+    "vector_id": (_TEXT, "id of the direction; its beginning is enough where a command asks for one"),
+    "run_id": (_TEXT, "run whose activations it was fitted on"),
+    "model": (_TEXT, "name of the model"),
+    "model_fingerprint": (_TEXT, "hash of the model's weights: a direction means nothing in another model"),
+    "site": (_TEXT, "where in a block it belongs: embed, resid, attn, xattn or mlp"),
+    "reduction": (_TEXT, "what was kept over time of the rows it was fitted on"),
+    "layer": (_COUNT, "number of the layer it belongs to"),
+    "concept": (_TEXT, "label column"),
+    "positive": (_TEXT, "class towards which it points"),
+    "negative": (_TEXT, "class from which it points; NULL: all other classes"),
+    "method": (_TEXT, "mse, logistic, diffmean, mass_mean, pca, leace, random or imported"),
+    "vector": (pa.list_(pa.float32()), "the direction, of length 1; list_cosine_similarity compares two"),
+    "width": (_COUNT, "its number of entries, the width of the model"),
+    "norm": (_NUMBER, "length before it was normalised; of diffmean: distance between the class means"),
+    "strength": (_NUMBER, "penalty over the mean variance per axis: the strongest that does as well as any"),
+    "mean_positive": (_NUMBER, "mean projection of positives that were held out of the fit"),
+    "mean_negative": (_NUMBER, "mean projection of negatives that were held out of the fit"),
+    "deviation": (_NUMBER, "σ of held-out projections about the mean of their class"),
+    "separability": (_NUMBER, "held-out d′ = (mean_positive − mean_negative) / deviation"),
+    "cosine_to_mean_difference": (_NUMBER, "cosine with the difference of the class means"),
+    "score": (_NUMBER, "held-out ROC-AUC: how often a positive projects higher than a negative"),
+    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006), groups counted, not clips"),
+    "score_high": (_NUMBER, "upper end of that interval"),
+    "within_chance": (pa.bool_(), "true when the interval reaches down to 0.5: nothing has been found"),
+    "activation_norm": (_NUMBER, "mean length of the rows it was fitted on"),
+    "scaling": (_TEXT, "how α should scale it: norm = by the length of the activation it is added to"),
+    "clips": (_COUNT, "rows it was fitted on"),
+    "positives": (_COUNT, "how many of them are positive"),
+    "negatives": (_COUNT, "how many of them are negative"),
+    "groups": (_COUNT, "groups they belong to"),
+    "folds": (_COUNT, "folds of the held-out measurements"),
+    "labels_query": (_TEXT, "query that gave the labels"),
+    "labels_hash": (_TEXT, "hash of the concept's labels as they were resolved"),
+    "random_seed": (_COUNT, "of a random direction, else NULL"),
+    "created_at": (pa.timestamp("us"), "when it was fitted (UTC)"),
+}  # fmt: skip
+
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
+)
+
+
+def vectors_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows for results/vectors."""
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+
+
+def row_of(vector: StoredVector) -> dict[str, Any]:
+    """A vector as a row."""
+    return {field.name: getattr(vector, field.name) for field in fields(vector)}
+
+
+def read_vectors(
+    store: Store, where: str = "true", *, tables: Mapping[str, pa.Table] | None = None
+) -> list[StoredVector]:
+    """The directions that a condition in SQL picks, in order of place, concept and method.
+
+    Args:
+        store: where they are.
+        where: over the columns of `vectors`, for example "method = 'mse' AND layer BETWEEN 2 AND 4".
+        tables: tables of the user that the condition may read.
+
+    Raises:
+        QueryRefused: the condition is wrong.
+        InvalidInput: the store has no directions at all.
+    """
+    catalog = refresh_catalog(store)
+    if not _has_vectors(catalog):
+        raise InvalidInput(f"{store.url} has no directions yet: fit some with `undertone directions`.")
+    order = "run_id, site, reduction, concept, positive, negative, method, layer, created_at, vector_id"
+    query = f"SELECT {', '.join(_COLUMNS)} FROM vectors WHERE ({where}) ORDER BY {order}"  # noqa: S608
+    found = [_stored(row) for row in run_query(catalog, query, tables=tables).to_pylist()]
+    return list(
+        {vector.vector_id: vector for vector in found}.values()
+    )  # two jobs at once may write one twice
+
+
+def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: AbstractSet[str]) -> int:
+    """Store the directions whose ids are not known, as one part; returns how many that are."""
+    new = [row for row in rows if row["vector_id"] not in known]
+    if new:
+        write_results(store, KIND, {"vectors": [row["vector_id"] for row in new]}, vectors_table(new))
+    return len(new)
+
+
+def stored_ids(store: Store) -> set[str]:
+    """Ids of all directions in the store."""
+    catalog = refresh_catalog(store)
+    if not _has_vectors(catalog):
+        return set()
+    return set(run_query(catalog, "SELECT vector_id FROM vectors")["vector_id"].to_pylist())
+
+
+def _has_vectors(catalog: Path) -> bool:
+    query = (
+        "SELECT count(*) AS views FROM duckdb_views() WHERE view_name = 'vectors' AND schema_name = 'main'"
+    )
+    return bool(run_query(catalog, query)["views"][0].as_py())
+
+
+def find_vector(store: Store, vector_id: str) -> StoredVector:
+    """One direction by its id or the beginning of it.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput: several begin so.
+    """
+    escaped = vector_id.replace("'", "''")
+    found = read_vectors(store, f"starts_with(vector_id, '{escaped}')")
+    if not found or not vector_id:
+        raise NotFound(
+            f"There is no direction {vector_id!r}; `undertone vectors list {store.url}` shows all."
+        )
+    if len(found) > 1:
+        ids = ", ".join(vector.vector_id for vector in found[:5])
+        raise InvalidInput(f"{vector_id!r} may mean {len(found)} directions ({ids} …): give more of it.")
+    return found[0]
+
+
+def _stored(row: Mapping[str, Any]) -> StoredVector:
+    values = {name: row[name] for name in _COLUMNS} | {"vector": np.asarray(row["vector"], np.float32)}
+    return StoredVector(**values)

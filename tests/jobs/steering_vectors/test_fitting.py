@@ -1,0 +1,152 @@
+"""Directions of a run: what is stored, what it is measured on, and that nothing is done twice."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.steering_vectors.fitting import fit_and_store
+from jobs.steering_vectors.options import DirectionOptions
+from jobs.steering_vectors.stored import StoredVector, find_vector, read_vectors
+from store.catalog import refresh_catalog
+from store.errors import InvalidInput, NotFound
+from store.opening import Store
+from store.query import run_query
+
+STYLE = "SELECT clip_id, style FROM clips"
+
+
+def fit(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
+    given: dict[str, Any] = {"engine": "inline"} | options
+    return fit_and_store(DirectionOptions(store.url, "toy", labels, **given))
+
+
+def only(store: Store, where: str) -> StoredVector:
+    (found,) = read_vectors(store, where)
+    return found
+
+
+def test_a_direction_knows_where_it_belongs_and_what_it_was_fitted_to(planted_store: Store) -> None:
+    fit(planted_store, methods="diffmean,random")
+    found = only(planted_store, "site = 'attn' AND layer = 2 AND positive = 'jazz' AND method = 'diffmean'")
+    assert (found.model, found.model_fingerprint, found.run_id) == ("toy", "f00d", "toy")
+    assert (found.reduction, found.concept, found.negative, found.scaling) == ("mean", "style", None, "norm")
+    assert (found.clips, found.positives, found.negatives, found.groups) == (120, 40, 80, 30)
+    assert (found.width, found.labels_query, found.random_seed) == (24, STYLE, None)
+    rows, clip_ids = planted_store.run("toy").read_layer("attn.mean", 2)
+    jazz = np.array([int(clip.removeprefix("clip")) % 30 % 3 == 1 for clip in clip_ids])
+    difference = rows[jazz].mean(axis=0) - rows[~jazz].mean(axis=0)
+    np.testing.assert_allclose(found.vector * found.norm, difference, atol=1e-4)
+    assert found.activation_norm == pytest.approx(np.linalg.norm(rows, axis=1).mean(), rel=1e-5)
+    projections = rows @ found.vector
+    assert found.mean_positive == pytest.approx(projections[jazz].mean(), abs=0.3)
+    assert found.mean_negative == pytest.approx(projections[~jazz].mean(), abs=0.3)
+
+
+def test_deeper_layers_separate_better_and_the_first_and_random_ones_are_chance(planted_store: Store) -> None:
+    fit(planted_store, methods="mse,diffmean,random", sites="resid")
+    query = """
+        SELECT layer, method, bool_or(within_chance) AS chance, avg(separability) AS separability
+        FROM vectors GROUP BY ALL
+    """
+    rows = run_query(refresh_catalog(planted_store), query).to_pylist()
+    apart = {(row["method"], row["layer"]): row["separability"] for row in rows}
+    assert abs(apart["diffmean", 0]) < 1 < apart["diffmean", 1] < apart["diffmean", 2]
+    assert apart["mse", 2] > 3
+    assert all(row["chance"] for row in rows if row["layer"] == 0 or row["method"] == "random")
+    assert not any(row["chance"] for row in rows if row["layer"] == 2 and row["method"] != "random")
+
+
+def test_what_is_stored_is_not_fitted_again_and_a_new_method_only_adds(planted_store: Store) -> None:
+    assert fit(planted_store, methods="diffmean")["fitted"] == 2 * 3 * 3
+    before = {vector.vector_id: vector.created_at for vector in read_vectors(planted_store)}
+    assert fit(planted_store, methods="diffmean")["fitted"] == 0
+    assert fit(planted_store, methods="diffmean,pca")["fitted"] == 2 * 3 * 3
+    after = {vector.vector_id: vector.created_at for vector in read_vectors(planted_store)}
+    assert len(after) == 2 * len(before)
+    assert before.items() <= after.items()
+
+
+def test_a_second_concept_in_the_query_does_not_change_the_first(planted_store: Store) -> None:
+    fit(planted_store, methods="mse")
+    both = fit(planted_store, "SELECT clip_id, style, mood FROM clips", methods="mse")
+    assert both["fitted"] == 2 * 3 * 2
+    moods = read_vectors(planted_store, "concept = 'mood'")
+    assert {(one.clips, one.positive) for one in moods} == {(60, "calm"), (60, "wild")}
+    assert len({one.labels_hash for one in read_vectors(planted_store)}) == 2
+
+
+def test_a_pair_points_from_its_source_to_its_target_over_their_clips_alone(planted_store: Store) -> None:
+    fit(planted_store, methods="diffmean", pairs=("rock:polka",), sites="resid", layers="2")
+    found = only(planted_store, "true")
+    assert (found.positive, found.negative, found.clips) == ("polka", "rock", 80)
+    rows, clip_ids = planted_store.run("toy").read_layer("resid.mean", 2)
+    style = np.array([int(clip.removeprefix("clip")) % 30 % 3 for clip in clip_ids])
+    difference = rows[style == 2].mean(axis=0) - rows[style == 0].mean(axis=0)
+    np.testing.assert_allclose(found.vector * found.norm, difference, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_fits_of_the_same_thing_are_the_same_bytes_inline_and_on_ray(planted_store: Store) -> None:
+    fit(planted_store, methods="mse,logistic,pca", sites="resid")
+    inline = {one.vector_id: one.vector.tobytes() for one in read_vectors(planted_store)}
+    for key, _ in list(planted_store.objects.list("results/vectors")):
+        planted_store.objects.delete(key)
+    fit(planted_store, methods="mse,logistic,pca", sites="resid", engine="ray", workers=2)
+    assert {one.vector_id: one.vector.tobytes() for one in read_vectors(planted_store)} == inline
+
+
+def test_sql_measures_the_angle_between_directions(planted_store: Store) -> None:
+    fit(planted_store, methods="diffmean", sites="resid", layers="2")
+    query = """
+        SELECT a.positive AS one, b.positive AS other, list_cosine_similarity(a.vector, b.vector) AS cosine
+        FROM vectors a JOIN vectors b ON a.positive < b.positive
+    """
+    by_name = {vector.positive: vector.vector for vector in read_vectors(planted_store)}
+    catalog = refresh_catalog(planted_store)
+    for row in run_query(catalog, query).to_pylist():
+        assert row["cosine"] == pytest.approx(by_name[row["one"]] @ by_name[row["other"]], abs=1e-5)
+    cosines = run_query(catalog, "SELECT positive, other_positive, cosine FROM cosines").to_pylist()
+    assert {(row["positive"], row["other_positive"]): row["cosine"] for row in cosines} == pytest.approx(
+        {(one, two): by_name[one] @ by_name[two] for one in by_name for two in by_name if one != two},
+        abs=1e-5,
+    )
+
+
+def test_numbers_are_left_out_with_a_word_and_refused_alone(planted_store: Store) -> None:
+    summary = fit(planted_store, "SELECT clip_id, style, tempo FROM clips", methods="diffmean", layers="0")
+    assert any("tempo are numbers" in note for note in summary["notes"])
+    with pytest.raises(InvalidInput, match="CASE WHEN"):
+        fit(planted_store, "SELECT clip_id, tempo FROM clips")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": "mse,magic"}, "no method 'magic'"),
+        ({"pairs": ("rock:metal",)}, "rock:metal.*style: jazz, polka, rock"),
+        ({"sites": "xattn"}, "has no mean or std or last of xattn"),
+        ({"sites": "nose"}, "no site nose"),
+        ({"layers": "2-9"}, "no layer 3"),
+        ({"layers": "x"}, "4-7"),
+        ({"folds": 31}, "31 folds cannot be made of 30 groups"),
+    ],
+)
+def test_mistakes_are_named_with_their_cure(
+    planted_store: Store, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((InvalidInput, NotFound), match=message):
+        fit(planted_store, **options)
+
+
+def test_an_id_may_be_shortened_but_not_beyond_doubt(planted_store: Store) -> None:
+    with pytest.raises(InvalidInput, match="undertone directions"):
+        read_vectors(planted_store)
+    fit(planted_store, methods="all", sites="resid")
+    known = read_vectors(planted_store)
+    assert find_vector(planted_store, known[0].vector_id[:12]).vector_id == known[0].vector_id
+    with pytest.raises(NotFound, match="vectors list"):
+        find_vector(planted_store, "zz")
+    first = min("0123456789abcdef", key=lambda digit: -sum(one.vector_id[0] == digit for one in known))
+    with pytest.raises(InvalidInput, match="give more of it"):
+        find_vector(planted_store, first)

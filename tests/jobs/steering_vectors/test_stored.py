@@ -1,0 +1,161 @@
+"""`undertone vectors`: files that other tools read and that come back unchanged, and the overlap."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from safetensors.numpy import load_file, save_file
+
+from jobs.cli import undertone
+from jobs.steering_vectors.fitting import fit_and_store
+from jobs.steering_vectors.options import DirectionOptions
+from jobs.steering_vectors.stored import read_vectors, row_of
+from store.opening import Store, open_store
+
+
+@pytest.fixture
+def fitted_store(planted_store: Store) -> Store:
+    """Three styles and two moods at three layers of one site, by two methods."""
+    labels = "SELECT clip_id, style, mood FROM clips"
+    fit_and_store(
+        DirectionOptions(
+            planted_store.url, "toy", labels, methods="diffmean,random", sites="resid", engine="inline"
+        )
+    )
+    return planted_store
+
+
+def run(*arguments: object, code: int = 0) -> Result:
+    result = CliRunner().invoke(undertone, ["vectors", *map(str, arguments)])
+    assert result.exit_code == code, f"{result.output}\n{result.exception}"
+    return result
+
+
+@pytest.mark.parametrize("form", ["safetensors", "npy"])
+def test_what_was_exported_comes_back_as_it_was(fitted_store: Store, tmp_path: Path, form: str) -> None:
+    where = "concept = 'style' AND method = 'diffmean' AND positive <> 'rock'"
+    before = read_vectors(fitted_store, where)
+    run("export", fitted_store.url, tmp_path / "out", "--as", form, "--where", where)
+    other = open_store(tmp_path / "other.store", create=True)
+    files = sorted((tmp_path / "out").glob(f"*.{form}"))
+    assert len(files) == 2
+    for file in [*files, files[0]]:
+        run("import", other.url, file)
+    for one, two in zip(before, read_vectors(other), strict=True):
+        mine, theirs = row_of(one), row_of(two)
+        np.testing.assert_array_equal(mine.pop("vector"), theirs.pop("vector"))
+        assert mine == theirs
+
+
+def test_a_file_needs_nothing_of_ours_to_be_read(fitted_store: Store, tmp_path: Path) -> None:
+    where = "concept = 'style' AND positive = 'jazz' AND method = 'diffmean'"
+    run("export", fitted_store.url, tmp_path, "--where", where)
+    run("export", fitted_store.url, tmp_path, "--where", where, "--as", "npy")
+    by_layer = {vector.layer: vector.vector for vector in read_vectors(fitted_store, where)}
+    (file,) = tmp_path.glob("style.jazz.*.safetensors")
+    tensors = load_file(file)
+    assert tensors.keys() == {f"direction.{layer}" for layer in by_layer}
+    for layer, vector in by_layer.items():
+        np.testing.assert_array_equal(tensors[f"direction.{layer}"], vector)
+    (array,) = tmp_path.glob("style.jazz.*.npy")
+    document = json.loads(array.with_suffix(".json").read_text())
+    assert document["layers"] == list(by_layer)
+    np.testing.assert_array_equal(np.load(array, allow_pickle=False), np.stack(list(by_layer.values())))
+    assert {row["model_fingerprint"] for row in document["vectors"]} == {"f00d"}
+
+
+def test_a_direction_of_another_tool_is_told_where_it_belongs(fitted_store: Store, tmp_path: Path) -> None:
+    values = np.arange(24, dtype=np.float32)
+    save_file(
+        {"layers.1.weight": values[np.newaxis], "layers.2.weight": -values}, tmp_path / "happy.safetensors"
+    )
+    given = ("--run", "toy", "--concept", "valence", "--positive", "happy", "--site", "attn")
+    run("import", fitted_store.url, tmp_path / "happy.safetensors", *given)
+    one, two = read_vectors(fitted_store, "concept = 'valence'")
+    assert (one.layer, one.site, one.method, one.model_fingerprint) == (1, "attn", "imported", "f00d")
+    assert one.norm == pytest.approx(np.linalg.norm(values))
+    np.testing.assert_allclose(one.vector, values / np.linalg.norm(values), rtol=1e-6)
+    np.testing.assert_array_equal(two.vector, -one.vector)
+    assert (one.score, one.mean_positive) == (None, None)
+
+
+def test_files_that_cannot_be_directions_are_refused(fitted_store: Store, tmp_path: Path) -> None:
+    given = ("--run", "toy", "--positive", "x")
+
+    def refusal(name: str, *options: str) -> str:
+        result = CliRunner().invoke(
+            undertone, ["vectors", "import", fitted_store.url, str(tmp_path / name), *options]
+        )
+        assert result.exit_code == 1
+        return str(result.exception)
+
+    (tmp_path / "broken.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0 no header at all")
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    np.save(tmp_path / "wide.npy", np.ones((1, 25), np.float32))
+    np.save(tmp_path / "deep.npy", np.ones((9, 24), np.float32))
+    np.save(tmp_path / "zero.npy", np.zeros((1, 24), np.float32))
+    save_file({"happy": np.ones(24, np.float32)}, tmp_path / "nowhere.safetensors")
+    np.save(tmp_path / "fine.npy", np.ones((1, 24), np.float32))
+    assert "cannot be read as directions" in refusal("broken.safetensors", *given)
+    assert "cannot be read as directions" in refusal("objects.npy", *given)
+    assert "25 entries" in refusal("wide.npy", *given)
+    assert "layer 3" in refusal("deep.npy", *given)
+    assert "length 0" in refusal("zero.npy", *given)
+    assert "no layer number" in refusal("nowhere.safetensors", *given)
+    assert "say --run and --positive" in refusal("fine.npy")
+    assert "no file" in refusal("missing.npy", *given)
+    assert "neither .safetensors nor .npy" in refusal("planted.store/undertone.json", *given)
+    assert read_vectors(fitted_store, "method = 'imported'") == []
+
+
+def test_a_file_that_was_changed_is_not_taken_for_what_it_says(fitted_store: Store, tmp_path: Path) -> None:
+    run(
+        "export",
+        fitted_store.url,
+        tmp_path,
+        "--as",
+        "npy",
+        "--where",
+        "positive = 'jazz' AND method = 'diffmean'",
+    )
+    (file,) = tmp_path.glob("*.npy")
+    np.save(file, 2 * np.load(file))
+    other = open_store(tmp_path / "other.store", create=True)
+    result = CliRunner().invoke(undertone, ["vectors", "import", other.url, str(file)])
+    assert "length 1" in str(result.exception)
+
+
+def test_overlap_is_measured_within_a_place_and_a_method(fitted_store: Store) -> None:
+    listed = json.loads(run("superposition", fitted_store.url, "--format", "json").output)
+    at = [row for row in listed if row["layer"] == 2 and row["method"] == "diffmean"]
+    vectors = read_vectors(fitted_store, "layer = 2 AND method = 'diffmean' AND positive <> 'wild'")
+    assert {row["vector_id"] for row in at} == {vector.vector_id for vector in vectors}, (
+        "wild is calm, turned"
+    )
+    gram = np.abs(np.stack([v.vector for v in vectors]) @ np.stack([v.vector for v in vectors]).T)
+    off_diagonal = gram[~np.eye(len(vectors), dtype=bool)]
+    assert at[0]["mean_cosine"] == pytest.approx(off_diagonal.mean(), abs=1e-5)
+    assert at[0]["largest_cosine"] == pytest.approx(off_diagonal.max(), abs=1e-5)
+    assert at[0]["random_cosine"] == pytest.approx(np.sqrt(2 / (np.pi * 24)))
+    left = {row["positive"]: row["norm_left"] for row in at}
+    assert left["jazz"] == pytest.approx(0, abs=1e-3), "one style against the rest follows from the others"
+    assert left["calm"] > 0.5
+    query = "SELECT mean_cosine, largest_cosine, participation_ratio FROM superposition WHERE layer = 2"
+    arguments = ["sql", fitted_store.url, f"{query} AND method = 'diffmean'", "--format", "json"]
+    (in_sql,) = json.loads(CliRunner().invoke(undertone, arguments).stdout)
+    assert in_sql == pytest.approx({name: at[0][name] for name in in_sql}, abs=1e-5)
+
+
+def test_the_list_shows_the_best_first_and_an_empty_choice_says_so(fitted_store: Store) -> None:
+    listed = json.loads(run("list", fitted_store.url, "--format", "json").output)
+    assert len(listed) == 2 * 3 * 5
+    scores = [row["score"] for row in listed]
+    assert scores == sorted(scores, reverse=True)
+    for command in ("export", "superposition"):
+        folder = ["nowhere"] if command == "export" else []
+        result = CliRunner().invoke(
+            undertone, ["vectors", command, fitted_store.url, *folder, "--where", "layer = 99"]
+        )
+        assert "No direction meets" in str(result.exception)
