@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,7 @@ from analysis.kmeans_scores import majority
 from analysis.scaling import Scaling
 from jobs.clusterings.layer import clip_histogram
 from jobs.fitting.layers import LayerArray
-from store import open_store
-from store.collection import Collection
+from jobs.fitting.opened import opened_run
 
 BLOCK_BYTES = 32_000_000
 """Of float32 points that a task holds at once."""
@@ -52,17 +50,9 @@ class Source:
 
     def points(self, block: Block) -> NDArray[Any]:
         """(clips × points, D), as stored."""
-        run = _opened_run(self.store_url, self.run_id, self.committed)
+        run = opened_run(self.store_url, self.run_id, self.committed)
         activations, _ = run.read_layer(self.layer.array, self.layer.layer, block.clip_ids)
         return activations.reshape(-1, activations.shape[-1])
-
-
-@lru_cache(maxsize=1)
-def _opened_run(store_url: str, run_id: str, committed: str) -> Collection:  # noqa: ARG001 (part of the key)
-    """The run, whose plan and markers a worker reads once and not for every block."""
-    run = open_store(store_url).run(run_id)
-    run.index()  # now, since later several threads would make it at once
-    return run
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,12 +18,12 @@ from jobs.clusterings.work import (
     rows_of,
 )
 from jobs.fitting.layers import LayerArray
-from store import open_store
+from jobs.fitting.opened import opened_run
 
 
 def cluster_layer(work: KmeansWork, layer: LayerArray) -> LayerResult:
     """Read a layer once per problem and cluster it from every start, into every number of clusters."""
-    run = open_store(work.store_url).run(work.run_id)
+    run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     result = LayerResult(layer, [], [])
     for problem in work.problems:
         activations, _ = run.read_layer(layer.array, layer.layer, problem.clip_ids)

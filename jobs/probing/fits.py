@@ -50,7 +50,7 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
         )
     else:
         one_vs_rest = task.loss == "logistic_ovr"
-        found = predict_by_logistic(plan, store, task.sources, one_vs_rest=one_vs_rest)
+        found = predict_by_logistic(plan, task.sources, one_vs_rest=one_vs_rest)
     gathered: dict[Source, list[tuple[list[Row], list[Row], int]]] = {source: [] for source in task.sources}
     for source, predicted, unconverged in found:
         gathered[source].append((*_rows(plan, source, task.loss, predicted), unconverged))

@@ -11,8 +11,8 @@ from analysis.moments import BlockSum, Floats, Moments, added, moments_of
 from jobs.fitting.threads import one_thread
 from jobs.probing.kept_moments import KeptMoments, keep_moments, moments_key
 from jobs.probing.plan import Coverage, ProbePlan, Source
-from store.collection import Collection, open_collection
-from store.opening import Store, open_store
+from store.collection import Collection
+from store.opening import Store
 
 MOST_BLOCKS = 16
 """Blocks per layer: what a driver holds at worst is as many moments of D² numbers per cell."""
@@ -57,7 +57,7 @@ def moments_of_block(plan: ProbePlan, task: BlockTask) -> BlockMoments:
 
 
 def _moments_of_block(plan: ProbePlan, task: BlockTask) -> BlockMoments:
-    collection = open_collection(open_store(plan.store_url).objects, task.source.prefix)
+    collection = plan.collection(task.source.prefix)
     coverage = plan.coverages[task.coverage]
     shift = _shift(collection, task.source, coverage)
     first, last = _bounds(coverage)[task.number : task.number + 2]

@@ -1,6 +1,5 @@
 """Factors of training sets, kept beside the moments where a user asks: later concepts are faster."""
 
-import io
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ from numpy.typing import NDArray
 
 from analysis.ridge import Factors
 from analysis.tridiagonal import Tridiagonal
+from jobs.probing.array_file import packed, unpacked
 from jobs.results import code_version, digest_of
 from store.objects import ObjectStore
 
@@ -21,28 +21,19 @@ def factors_key(moments_key: str) -> str:
 
 def keep_factors(objects: ObjectStore, key: str, factors: Factors) -> None:
     """Keep factors: D² float64 numbers for each of k (k + 1) / 2 training sets, with k folds."""
-    buffer = io.BytesIO()
-    for cells, factor in factors.items():
-        for array in _arrays(cells, factor):
-            np.save(buffer, array, allow_pickle=False)
-    objects.create(key, [buffer.getbuffer()])
+    objects.create(key, [packed(array for item in factors.items() for array in _arrays(*item))])
 
 
 def read_factors(objects: ObjectStore, key: str) -> Factors:
     """What was kept under a key; nothing where it is damaged or was never there."""
     if not objects.exists(key):
         return {}
-    stored = objects.get(key)
-    buffer = io.BytesIO(stored)
-    factors: Factors = {}
     try:
-        while buffer.tell() < len(stored):
-            cells, *arrays = (np.load(buffer, allow_pickle=False) for _ in range(5))
-            factors[tuple(cells.tolist())] = Tridiagonal(*arrays)
-    except (EOFError, ValueError):
+        of_sets = zip(*[unpacked(objects.get(key))] * 5, strict=True)
+        return {tuple(cells.tolist()): Tridiagonal(*factor) for cells, *factor in of_sets}
+    except ValueError:
         objects.delete(key)
         return {}
-    return factors
 
 
 def _arrays(cells: tuple[int, ...], factor: Tridiagonal) -> list[NDArray[Any]]:

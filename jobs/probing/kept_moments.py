@@ -1,12 +1,12 @@
 """Moments that were computed once: kept in the store by the rows, cells and bytes that they are made of."""
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.moments import Moments
+from jobs.probing.array_file import packed, unpacked
 from jobs.probing.plan import Coverage, ProbePlan, Source
 from jobs.results import code_version, digest_of
 from store.objects import ObjectStore
@@ -43,20 +43,17 @@ def keep_moments(objects: ObjectStore, key: str, kept: KeptMoments) -> None:
     """Keep moments as arrays one after the other, which is read at the speed of the disk."""
     moments = kept.moments
     means = kept.means if kept.means is not None else np.zeros((0, 0), np.float32)
-    buffer = io.BytesIO()
-    for array in (moments.shift, moments.counts, moments.sums, moments.grams, np.array(kept.times), means):
-        np.save(buffer, array, allow_pickle=False)
-    objects.create(key, [buffer.getbuffer()])
+    arrays = (moments.shift, moments.counts, moments.sums, moments.grams, np.array(kept.times), means)
+    objects.create(key, [packed(arrays)])
 
 
 def read_moments(objects: ObjectStore, key: str) -> KeptMoments | None:
     """What was kept under a key; None where nothing was, or where it is damaged."""
     if not objects.exists(key):
         return None
-    buffer = io.BytesIO(objects.get(key))
     try:
-        shift, counts, sums, grams, times, means = (np.load(buffer, allow_pickle=False) for _ in range(6))
-    except (EOFError, ValueError):
+        shift, counts, sums, grams, times, means = unpacked(objects.get(key))
+    except ValueError:
         objects.delete(key)
         return None
     return KeptMoments(Moments(shift, counts, sums, grams), int(times), means if len(means) else None)

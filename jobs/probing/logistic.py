@@ -9,15 +9,13 @@ from jobs.probing.plan import ProbePlan, Source
 from jobs.probing.ridge import Predicted
 from jobs.probing.rows import Rows
 from jobs.probing.targets import labellings
-from store.collection import open_collection
-from store.opening import Store
 
 
 def predict_by_logistic(
-    plan: ProbePlan, store: Store, sources: Sequence[Source], *, one_vs_rest: bool
+    plan: ProbePlan, sources: Sequence[Source], *, one_vs_rest: bool
 ) -> Iterator[tuple[Source, Predicted, int]]:
     """Fit every concept with classes on all sources; yields how many fits did not converge, too."""
-    collection = open_collection(store.objects, sources[0].prefix)
+    collection = plan.collection(sources[0].prefix)
     whole = np.stack([Rows(collection, source, plan.labels.clip_ids).whole() for source in sources])
     for coverage in plan.coverages:
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):

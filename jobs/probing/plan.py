@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from analysis.splits import Partition
 from jobs.fitting.labels import Concept, LabelledRows, Texts
+from jobs.fitting.opened import opened
 from jobs.probing.options import Loss
 from jobs.results import digest_of
+from store.collection import Collection
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,10 @@ class ProbePlan:
     code: str
     keep_factors: bool = False
     """Whether factors are kept for later concepts; decides no number."""
+
+    def collection(self, prefix: str) -> Collection:
+        """The collection below a prefix, opened once per process."""
+        return opened(self.store_url, prefix, self.committed[prefix])
 
     def labels_hash(self, concept: str) -> str:
         """Stands for the labels of a concept, whatever else the query gave."""

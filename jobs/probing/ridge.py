@@ -24,7 +24,6 @@ from jobs.probing.kept_moments import KeptMoments, keep_moments, moments_key, re
 from jobs.probing.plan import Coverage, ProbePlan, Source
 from jobs.probing.rows import MeanRows, Rows
 from jobs.probing.targets import Targets, ridge_targets
-from store.collection import open_collection
 from store.errors import NotFound
 from store.opening import Store
 
@@ -47,7 +46,7 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
     """Fit every concept on a source, and predict what was held out."""
     every = None
     if not source.over_time:
-        every = Rows(open_collection(store.objects, source.prefix), source, plan.labels.clip_ids)
+        every = Rows(plan.collection(source.prefix), source, plan.labels.clip_ids)
     for coverage in plan.coverages:
         targets = ridge_targets(coverage, controls=plan.controls, seed=plan.seed)
         key = factors_key(moments_key(plan, coverage, source))

@@ -15,6 +15,7 @@ from analysis.splits import group_folds
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.opened import opened_run
 from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
 from jobs.results import code_version, committed_digest, digest_of
@@ -202,7 +203,7 @@ def estimated_seconds(work: Work, width: int) -> float:
 
 def fit_layer(work: Work, task: LayerTask) -> list[Row]:
     """Rows of `vectors` for one layer: read it once, fit every contrast by every method."""
-    run = open_store(work.store_url).run(work.run_id)
+    run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     activations, _ = run.read_layer(task.layer.array, task.layer.layer, work.labels.clip_ids)
     found: list[Row] = []
     for one in work.sets:
