@@ -70,11 +70,13 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
             tally.ended = time.monotonic()
+    # Counted in the store: a worker may die after it has committed a unit and before it can say so.
+    generated = len(specs.keys() & stored_generations(store)) - (len(specs) - missing)
     counts: dict[str, Any] = {
         "generations": len(specs),
         "stored_before": len(specs) - missing,
-        "generated": tally.clips - tally.failed,
-        "failed": tally.failed + tally.given_up,
+        "generated": generated,
+        "failed": missing - generated,
         "generations_per_second": tally.snapshot()["generations_per_second"],
     }
     if given_up:

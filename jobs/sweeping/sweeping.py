@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from jobs.engine.ray_session import ray_session
-from jobs.evaluation.hearing import hear_items
+from jobs.evaluation.hearing import Hearing, hear_items
 from jobs.evaluation.items import generations_with
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.prompts import PromptSet
@@ -125,7 +125,7 @@ def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> str:
 
     fingerprint = load_judge().fingerprint
     heard = hear_items(store, generations_with(store, made), "judge", fingerprint, _listening(options))
-    return f"{heard.heard} heard"
+    return _said(heard)
 
 
 def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> str:
@@ -136,7 +136,13 @@ def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpti
     listener = f"clap:{options.clap}"
     heard = hear_items(store, items, listener, clap.info.fingerprint, _listening(options))
     score_prompts(store, items, _prompts(plan), clap)
-    return f"{clap.info.name} {clap.info.fingerprint[:12]}: {heard.heard} heard"
+    return f"{clap.info.name} {clap.info.fingerprint[:12]}: {_said(heard)}"
+
+
+def _said(heard: Hearing) -> str:
+    if not heard.failures:
+        return f"{heard.heard} heard"
+    return f"{heard.heard} heard, {len(heard.failures)} failed: {heard.failures[0].message}"
 
 
 def _prompts(plan: SweepPlan) -> list[PromptSet]:

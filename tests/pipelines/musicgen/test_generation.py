@@ -13,6 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.capture import CaptureSpec, forward_activations
+from pipelines.conditions import Conditions
+from pipelines.decoding import _next_logits
 from pipelines.edits import Edit, Monitor, Steering
 from pipelines.generation import (
     GeneratedAudio,
@@ -21,10 +23,12 @@ from pipelines.generation import (
     encode_prompt,
     generate,
 )
+from pipelines.guidance import guided
 from pipelines.musicgen import MusicGenModel, load_musicgen
 from pipelines.sampling import Sampling
 from pipelines.schedules import parse_schedule
 from pipelines.steering import steer
+from pipelines.streaming import streaming
 from store.errors import InvalidInput, ModelError
 
 GREEDY = Sampling(top_k=1)
@@ -386,9 +390,74 @@ def test_progress_counts_every_step_once(short_segment: MusicGenModel) -> None:
     assert {total for _, total in calls} == {len(calls)}
 
 
+def test_a_schedule_counts_from_the_beginning_of_the_whole_generation_in_later_windows_too(
+    short_segment: MusicGenModel,
+) -> None:
+    plain = one(short_segment, seconds=2.2).codes[0]
+    late = steering(2.0, schedule=parse_schedule("window:1.5-"))
+    steered = one(short_segment, seconds=2.2, steering=late).codes[0]
+    opens = round(1.5 * short_segment.info.frame_rate)
+    assert np.array_equal(steered[:opens], plain[:opens])
+    assert not np.array_equal(steered[opens:], plain[opens:])
+
+
+def test_steering_away_moves_the_projection_down_during_generation(pocket: MusicGenModel) -> None:
+    """p' = (p − |α|‖h‖)/(1 + |α|)."""
+    steered = steering(-0.7, layers=(4,), away=True)
+    with watched(pocket, layer=4) as passes:
+        one(pocket, seconds=0.5, steering=steered)
+    unit = torch.tensor(steered.edits[0].vector)
+    for before, after in zip(passes.before, passes.after, strict=True):
+        h = before[: len(before) // 2]
+        assert torch.allclose(after[: len(h)] @ unit, (h @ unit - 0.7 * h.norm(dim=-1)) / 1.7, atol=1e-4)
+
+
+def test_under_guidance_rows_with_conditions_come_first(pocket: MusicGenModel) -> None:
+    conditions = [pocket.conditions.encode(text) for text in ("rock", "jazz")]
+    for name, (embedding, mask) in guided(pocket, conditions).items():
+        given = torch.cat([each[name][0] for each in conditions])
+        assert given.abs().sum() > 0
+        assert torch.equal(embedding[:2], given)
+        assert embedding[2:].abs().sum() == 0
+        assert mask[2:].sum() == 0
+
+
+def test_guidance_goes_from_logits_without_conditions_towards_those_with_them(pocket: MusicGenModel) -> None:
+    """Logits are u + g (c − u), c with and u without conditions."""
+    conditions = guided(pocket, [pocket.conditions.encode("rock")])
+    single = pocket.conditions.encode("rock")
+    start = torch.full((1, pocket.info.codebooks, 1), pocket.language_model.special_token_id)
+
+    def logits(rows: Conditions, guidance: float) -> torch.Tensor:
+        with torch.inference_mode(), streaming(pocket.language_model, steps=2):
+            return _next_logits(pocket.language_model, start, rows, guidance)
+
+    with_conditions = logits(single, 1.0)
+    nothing = {name: (torch.zeros_like(e), torch.zeros_like(m)) for name, (e, m) in single.items()}
+    without = logits(nothing, 1.0)
+    assert not torch.allclose(with_conditions, without, atol=1e-4)
+    expected = without + 4.0 * (with_conditions - without)
+    assert torch.allclose(logits(conditions, 4.0), expected, atol=1e-4)
+
+
+def test_nothing_remains_on_the_model_when_a_generation_is_stopped_halfway(pocket: MusicGenModel) -> None:
+    def stop(done: int, total: int) -> None:
+        if done == total // 2:
+            raise KeyboardInterrupt
+
+    request = GenerationRequest(0.5, "rock", steering=steering())
+    with pytest.raises(KeyboardInterrupt):
+        generate(pocket, [request], progress=stop)
+    _check_untouched(pocket)
+
+
 def test_nothing_remains_on_the_model_after_a_generation(pocket: MusicGenModel) -> None:
     one(pocket, steering=steering())
-    for module in pocket.language_model.modules():
+    _check_untouched(pocket)
+
+
+def _check_untouched(model: MusicGenModel) -> None:
+    for module in model.language_model.modules():
         assert not module._forward_hooks
         assert not module._forward_pre_hooks
         assert "forward" not in vars(module)

@@ -259,6 +259,7 @@ def test_nothing_remains_after_the_block_also_after_an_error(
         raise RuntimeError("on purpose")
     modules = list(pocket.language_model.modules())
     assert sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in modules) == 0
+    assert [module for module in modules if "forward" in vars(module)] == []
     assert torch.equal(forward_activations(pocket, codes, spec)["resid.mean"], before)
 
 
