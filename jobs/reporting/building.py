@@ -4,13 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from jobs.reporting.answers import Answers, Row, open_answers
 from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
+from jobs.reporting.comparisons import comparison_figure
 from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
 from jobs.reporting.facts import run_facts, run_row, run_warnings
+from jobs.reporting.failures import failure_figure
+from jobs.reporting.interference import interference_figure
+from jobs.reporting.layer_choice import beside_figure, choice_figure
 from jobs.reporting.listening import listening_figure
 from jobs.reporting.overview import overview_figure
 from jobs.reporting.page import Page, Section, anchor
-from jobs.reporting.steering import Sweep, chosen_figure, layer_figure, sweeps_of, trade_figure
+from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
 from jobs.reporting.subjects import Subject, subjects
+from jobs.reporting.sweeps import Sweep, sweeps_of
 from store.errors import NotFound
 from store.opening import Store
 
@@ -101,8 +106,13 @@ def _concept_section(answers: Answers, subject: Subject) -> Section:
 def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
     figures = (
         chosen_figure(answers, sweep),
+        comparison_figure(answers, sweep),
         layer_figure(answers, sweep),
+        beside_figure(answers, sweep),
+        choice_figure(answers, sweep),
         trade_figure(answers, sweep),
+        interference_figure(answers, sweep),
+        failure_figure(answers, sweep),
         listening_figure(answers, store, sweep),
     )
     return Section(

@@ -1,9 +1,10 @@
 """Sounds of a sweep's chosen settings, side by side: unsteered, steered, and their controls."""
 
 from jobs.reporting.answers import Answers, Row, where
+from jobs.reporting.failures import chosen_flags
 from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
 from jobs.reporting.sounds import embedded_sound
-from jobs.reporting.steering import Sweep
+from jobs.reporting.sweeps import Sweep, pair_of
 from store.opening import Store
 
 ROLES = {
@@ -37,21 +38,22 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     for row in answer.to_pylist():
         key = f"audio/{row['generation_id']}.flac"
         if row["role"] in ROLES and store.objects.exists(key):
-            sounds = groups.setdefault(f"{row['source']} → {row['target']}", {})
+            sounds = groups.setdefault(pair_of(row), {})
             sounds[row["role"]] = embedded_sound(
                 ROLES[row["role"]], store.objects.get(key), key, note=_note(row)
             )
     if not groups:
         return None
+    flags = chosen_flags(answers, sweep)
     return Figure(
         anchor(sweep.sweep_id, "sounds"),
         "Listen: the chosen setting of each pair",
         "One prompt and random state per pair, from the half that the setting was not chosen on. What stands "
-        "side by side shares its sampling noise.",
+        "side by side shares its sampling noise. In frames: what went wrong with the setting (see above).",
         table=data_table(answer),
         sql=sql,
         sounds=tuple(
-            SoundGroup(pair, tuple(sounds[role] for role in ROLES if role in sounds))
+            SoundGroup(pair, tuple(sounds[role] for role in ROLES if role in sounds), flags.get(pair, ()))
             for pair, sounds in list(groups.items())[:MOST_PAIRS]
         ),
     )

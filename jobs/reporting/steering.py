@@ -2,26 +2,20 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from analysis.charts.dots import DotRow, dot_plot
 from analysis.charts.lines import LineChart
 from analysis.charts.scatter import TradePath, trade_off_chart
 from analysis.charts.series import Ink, Level, Series
 from analysis.pareto import Trade, area_below_front
-from jobs.reporting.answers import Answers, Row, where
+from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.small_multiples import small_multiples
+from jobs.reporting.sweeps import INKS, Sweep, by_pair, families_of, number, pair_of, word_for
 
-INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 """What two settings share that differ in α alone."""
 FEWEST_LAYERS = 3
-
-SWEEPS = (
-    "SELECT DISTINCT sweep, sweep_id, chosen_by FROM effects {where} AND chosen_by IS NOT NULL ORDER BY ALL"
-)
 
 CHOSEN = """\
 SELECT source, target, site, layers, method, alpha, value AS transfer, low, high,
@@ -46,25 +40,6 @@ JOIN (FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'a
 ORDER BY ALL"""
 
 
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """One sweep, seen through the scorer that chose its settings."""
-
-    name: str
-    sweep_id: str
-    scorer: str
-
-    def where(self) -> str:
-        """Its rows of `effects`, as SQL."""
-        return where(sweep_id=self.sweep_id, scorer=self.scorer)
-
-
-def sweeps_of(answers: Answers, run_id: str) -> list[Sweep]:
-    """The sweeps that steered with directions of a run."""
-    rows = answers.rows(SWEEPS.format(where=where(run_id=run_id)))
-    return [Sweep(row["sweep"], row["sweep_id"], row["chosen_by"]) for row in rows]
-
-
 def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     """Transfer of each pair's chosen setting, on the half of the prompts that it was not chosen on."""
     sql = CHOSEN.format(where=sweep.where())
@@ -75,7 +50,7 @@ def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     title = f"Transfer of the chosen settings, as {sweep.scorer} hears it"
     columns = ("transfer", "low", "high", "random_low", "random_high", "baseline", "prompt")
     rows = [
-        DotRow(_pair(row), *(_number(row.get(column)) for column in columns)) for row in answer.to_pylist()
+        DotRow(pair_of(row), *(number(row.get(column)) for column in columns)) for row in answer.to_pylist()
     ]
     return Figure(
         name,
@@ -96,7 +71,7 @@ def layer_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     answer = answers.ask(sql)
     charts = {
         pair: chart
-        for pair, rows in _by_pair(answer.to_pylist()).items()
+        for pair, rows in by_pair(answer.to_pylist()).items()
         if (chart := _layer_chart(rows)) is not None
     }
     if not charts:
@@ -119,7 +94,7 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     answer = answers.ask(sql)
     panels = []
     name = anchor(sweep.sweep_id, "trade-off")
-    for pair, rows in _by_pair(answer.to_pylist()).items():
+    for pair, rows in by_pair(answer.to_pylist()).items():
         paths = list(_trade_paths(rows))
         if paths:
             area = area_below_front([trade for one in paths[:-1] for trade in one.trades])
@@ -141,41 +116,11 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     )
 
 
-def _by_pair(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(_pair(row), []).append(row)
-    return found
-
-
-def _pair(row: Row) -> str:
-    return f"{row['source']} → {row['target']}"
-
-
-def _families(rows: Sequence[Row], columns: Sequence[str]) -> dict[str, list[Row]]:
-    """Rows that agree in these columns, by what tells them from the others; those that reach most first."""
-    varying = [column for column in columns if len({str(row[column]) for row in rows}) > 1]
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        words = [_word(column, row[column]) for column in varying]
-        found.setdefault(" ".join(words) or str(rows[0]["method"]), []).append(row)
-    ordered = sorted(found.items(), key=lambda item: -max(_number(row["transfer"]) for row in item[1]))
-    return dict(ordered[: len(INKS)])
-
-
-def _word(column: str, value: Any) -> str:
-    """A value that is understood without its column."""
-    if column == "alpha":
-        return f"α {value:g}"
-    if column == "layers":
-        return f"layer {value[0]}" if len(value) == 1 else f"layers {','.join(map(str, value))}"
-    return str(value)
-
-
 def _layer_chart(rows: Sequence[Row]) -> LineChart | None:
-    if len({row["layer"] for row in rows}) < FEWEST_LAYERS:
+    ways = ("site", "method", "kind", "scaling", "schedule", "alpha")
+    families = families_of(rows, ways, at_least=FEWEST_LAYERS)
+    if not families:
         return None
-    families = _families(rows, ("site", "method", "kind", "scaling", "schedule", "alpha"))
     control = next(iter(families.values()))
     series = [_line("random", control, "random", "random_low", "random_high", "control")]
     series += [
@@ -187,7 +132,7 @@ def _layer_chart(rows: Sequence[Row]) -> LineChart | None:
 
 
 def _line(name: str, rows: Sequence[Row], value: str, low: str, high: str, ink: Ink) -> Series:
-    values, lows, highs = ([_number(row[column]) for row in rows] for column in (value, low, high))
+    values, lows, highs = ([number(row[column]) for row in rows] for column in (value, low, high))
     whole = all(map(math.isfinite, (*lows, *highs)))
     layers = [row["layer"] for row in rows]
     return Series(name, layers, values, lows if whole else (), highs if whole else (), ink)
@@ -196,12 +141,12 @@ def _line(name: str, rows: Sequence[Row], value: str, low: str, high: str, ink: 
 def _trade_paths(rows: Sequence[Row]) -> Iterator[TradePath]:
     """A path over α for each family, and last the random control of the first."""
     known = [row for row in rows if row["similarity"] is not None and row["transfer"] is not None]
-    families = {name: own for name, own in _families(known, FAMILY).items() if len(own) > 1} if known else {}
+    families = families_of(known, FAMILY)
     for (name, own), ink in zip(families.items(), INKS, strict=False):
         yield TradePath(name, [_trade(row) for row in own], ink)
     for own in list(families.values())[:1]:
         random = [
-            Trade(row["random_similarity"], row["random_transfer"], f"α {row['alpha']:g}")
+            Trade(row["random_similarity"], row["random_transfer"], word_for("alpha", row["alpha"]))
             for row in own
             if row["random_similarity"] is not None and row["random_transfer"] is not None
         ]
@@ -212,7 +157,7 @@ def _trade(row: Row) -> Trade:
     return Trade(
         row["similarity"],
         row["transfer"],
-        f"α {row['alpha']:g}",
+        word_for("alpha", row["alpha"]),
         _interval(row, "similarity"),
         _interval(row, "transfer"),
     )
@@ -221,7 +166,3 @@ def _trade(row: Row) -> Trade:
 def _interval(row: Mapping[str, float | None], name: str) -> tuple[float, float] | None:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return None if low is None or high is None else (low, high)
-
-
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value

@@ -19,7 +19,7 @@ from jobs.clusterings.table import clusterings_table
 from jobs.probing.table import confusions_table, probes_table
 from jobs.report import write_report
 from jobs.steering_vectors.stored import vectors_table
-from jobs.sweeping import effects, table
+from jobs.sweeping import effects, interference, table
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -151,31 +151,74 @@ def _vectors(random: np.random.Generator) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def _setting(target: str, layer: int, alpha: float) -> dict[str, Any]:
+def _setting(target: str, layer: int, alpha: float, method: str = "diffmean") -> dict[str, Any]:
     return {
         "sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "model": "pocket",
-        "setting_id": f"{target}-{layer}-{alpha}", "concept": "style", "source": "folk", "target": target,
-        "method": "diffmean", "site": "resid", "layer": layer, "layers": [layer], "alpha": alpha,
-        "kind": "interpolate", "scaling": "norm", "schedule": "constant", "created_at": FITTED,
+        "setting_id": f"{target}-{layer}-{alpha}-{method}", "concept": "style", "source": "folk",
+        "target": target, "method": method, "site": "resid", "layer": layer, "layers": [layer],
+        "alpha": alpha, "kind": "interpolate", "scaling": "norm", "schedule": "constant",
+        "rows": "conditional", "created_at": FITTED,
     }  # fmt: skip
 
 
 def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
-    """Two pairs, steered at eight layers with four strengths: more α, more transfer, less similarity."""
-    settings = product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8))
-    for (target, layer, alpha), part in product(settings, ("all", "choose", "report")):
+    """Two pairs, steered at eight layers with four strengths: more α, more transfer, less similarity.
+
+    The strongest settings of disco are damaged and turn into swing; the weakest of metal do nothing.
+    """
+    settings = [
+        *product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8), ["diffmean"]),
+        *product(("metal", "disco"), [5], [0.8], ["mse"]),
+    ]
+    for (target, layer, alpha, method), part in product(settings, ("all", "choose", "report")):
         transfer = 0.5 * (1 - np.exp(-4 * alpha)) * _curve("style", "resid", layer) + 0.01 * random.random()
+        transfer *= 0.6 if method == "mse" else 1.0
         similarity = 1 - 0.6 * alpha - 0.02 * random.random()
-        chosen = {"chosen": (layer, alpha) == (5, 0.8), "chosen_by": "clap", "part": part, "scorer": "clap"}
-        for metric, value, control in (
-            ("transfer", transfer, 0.02),
-            ("similarity", similarity, similarity + 0.05),
-        ):
-            yield _setting(target, layer, alpha) | chosen | {
-                "metric": metric, "value": value, "low": value - 0.04, "high": value + 0.05,
-                "random": control, "random_low": control - 0.02, "random_high": control + 0.03,
-                "prompt": 0.45, "over_random": value - control,
+        chosen = (layer, alpha, method) == (5, 0.8, "diffmean")
+        shared = _setting(target, layer, alpha, method) | {
+            "chosen": chosen, "chosen_by": "clap", "part": part, "prompt": 0.45,
+        }  # fmt: skip
+        strong, weak = (target, alpha) == ("disco", 0.8), (target, alpha) == ("metal", 0.1)
+        yield shared | _measured("clap", "transfer", transfer, 0.02, over=-0.01 if weak else transfer - 0.06)
+        yield shared | _measured("clap", "similarity", similarity, similarity + 0.05, prompt=0.55)
+        yield shared | _measured("clap", "kad", 6.0 if strong else 0.5, 0.4, prompt=1.0)
+        swing = _measured("clap", "change", 0.7 if strong else 0.0, 0.01, over=0.5 if strong else -0.02)
+        yield shared | swing | {"measured_concept": "style", "measured_class": "swing"}
+
+
+def _measured(
+    scorer: str, metric: str, value: float, control: float, *, over: float = 0.0, prompt: float = 0.45
+) -> dict[str, Any]:
+    """Columns of one metric; `over` is the lower end of what it has over random directions."""
+    return {
+        "scorer": scorer, "metric": metric, "value": value, "low": value - 0.04, "high": value + 0.05,
+        "random": control, "random_low": control - 0.02, "random_high": control + 0.03,
+        "prompt": prompt, "prompt_low": prompt - 0.1, "prompt_high": prompt + 0.1,
+        "over_random": value - control, "over_random_low": over,
+    }  # fmt: skip
+
+
+def _cross_effects() -> Iterator[dict[str, Any]]:
+    """Two concepts steered: styles move modes by half of what they move themselves, not the other way."""
+    way = {
+        "sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "method": "diffmean", "site": "resid",
+        "layers": [5], "kind": "interpolate", "scaling": "norm", "schedule": "constant", "alphas": [0.4, 0.8],
+        "scorer": "clap", "created_at": FITTED,
+    }  # fmt: skip
+    slopes = {
+        ("style", "folk", "metal"): (-0.4, 0.4, 0.2, -0.2),
+        ("style", "folk", "disco"): (-0.3, 0.1, -0.2, 0.2),
+        ("mode", "major", "minor"): (0.0, 0.01, -0.5, 0.5),
+    }
+    measured = (("style", "folk"), ("style", "metal"), ("mode", "major"), ("mode", "minor"))
+    for (concept, source, target), values in slopes.items():
+        for (one, class_), slope in zip(measured, values, strict=True):
+            yield way | {
+                "concept": concept, "source": source, "target": target, "measured_concept": one,
+                "measured_class": class_, "slope": slope, "low": slope - 0.1, "high": slope + 0.1,
+                "random": 0.01,
             }  # fmt: skip
+    yield way | {"slope": 0.31, "random": 0.05}
 
 
 def _sounds(store: Store) -> Iterator[dict[str, Any]]:
@@ -204,6 +247,8 @@ def fill(store: Store) -> None:
     write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
     write_table(store, "vectors", vectors_table(list(_vectors(random))))
     write_table(store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=effects.SCHEMA))
+    crossed = pa.Table.from_pylist(list(_cross_effects()), schema=interference.SCHEMA)
+    write_table(store, "cross_effects", crossed)
     write_table(store, "sweep_generations", pa.Table.from_pylist(list(_sounds(store)), schema=table.SCHEMA))
 
 

@@ -40,7 +40,7 @@ def expected_cell(value: Any) -> str:
     if isinstance(value, bool):
         return {True: "yes", False: "no"}[value]
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(expected_cell, value))
     if isinstance(value, str):
         return value
     return (f"{value:.3f}" if isinstance(value, float) else str(value)).replace("-", "−", 1)
@@ -65,7 +65,7 @@ def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, repo
         rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
         assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
         compared += 1
-    assert compared == 1 + 3 * 4 + 1 + 4, "overview; curves and classes; a curve for tempo; the sweep"
+    assert compared == 1 + 3 * 4 + 1 + 9, "overview; curves and classes; a curve for tempo; the sweep"
 
 
 def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
@@ -117,6 +117,7 @@ def test_a_sweep_is_drawn_by_layer_with_its_random_control(fitted_store: Store, 
     assert [title.text for title in figure.all("h5")] == ["folk → disco", "folk → metal"]
     sql = (
         "SELECT layer, value FROM effects WHERE target = 'metal' AND alpha = 0.8 AND metric = 'transfer' "
+        "AND method = 'diffmean' "
         "AND part = 'all' ORDER BY layer"
     )
     rows = run_query(refresh_catalog(fitted_store), sql).to_pylist()
@@ -148,6 +149,94 @@ def test_sounds_of_the_chosen_setting_stand_beside_their_controls(
     steered = list(figure.all("audio"))[5].attributes["src"]
     stored = fitted_store.objects.get("audio/metalsteered.flac")
     assert base64.b64decode(steered.partition(",")[2]) == stored
+
+
+def figure_of(page: Node, name: str) -> Node:
+    (found,) = [one for one in figures(page) if one.attributes["id"] == f"{SWEEP}-{name}"]
+    return found
+
+
+def cells(drawing: Node) -> dict[str, str]:
+    """What a reader hears of each cell of a heat map: its place, and its number."""
+    said = [title.text for title in drawing.all("title")][1:]
+    return {text.rpartition(": ")[0]: text.rpartition(": ")[2] for text in said}
+
+
+def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
+    figure = figure_of(report_page, "failures")
+    counts = cells(next(figure.all("svg")))
+    assert counts["strength α 0.1, signature no change"] == "8/16", "metal at eight layers"
+    assert counts["strength α 0.8, signature distortion"] == "9/18", "disco at eight layers and by mse"
+    assert counts["strength α 0.8, signature wrong concept"] == "9/18"
+    assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/16"}
+    (caption,) = figure.all("figcaption")
+    for name in ("No change: ", "distortion: ", "wrong concept: ", "source lost: "):
+        assert name in caption.text
+
+
+def test_players_of_a_failing_setting_say_what_is_wrong(report_page: Node) -> None:
+    titles = [title.words() for title in figure_of(report_page, "sounds").all("p", class_="sound-title")]
+    assert titles == ["folk → disco distortion wrong concept", "folk → metal"]
+
+
+def test_interference_is_a_map_of_slopes_with_its_index(report_page: Node) -> None:
+    figure = figure_of(report_page, "interference")
+    slopes = cells(next(figure.all("svg")))
+    assert len(slopes) == 3 * 4
+    assert slopes["steered folk → metal, measured style: metal"] == ".40"
+    assert slopes["steered folk → metal, measured mode: minor"] == "−.20"
+    assert slopes["steered major → minor, measured mode: major"] == "−.50"
+    titles = [title.text for title in figure.all("h5")]
+    assert titles == ["interference index 0.31 (random directions 0.05)"]
+
+
+def test_the_number_that_names_a_layer_has_its_correlation_and_verdict(
+    fitted_store: Store, report_page: Node
+) -> None:
+    figure = figure_of(report_page, "layer-choice")
+    assert [title.text for title in figure.all("h5")] == ["α 0.1", "α 0.2", "α 0.4", "α 0.8"]
+    sql = "SELECT correlation, low, high, verdict FROM layer_choice WHERE alpha = 0.4 AND predictor = 'ari'"
+    (row,) = run_query(refresh_catalog(fitted_store), sql).to_pylist()
+    said = [title.text for title in list(figure.all("svg"))[2].all("title")]
+    number = f"{row['correlation']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+    assert f"ARI: {row['verdict']}: {number}" in said
+
+
+def test_effect_over_layers_stands_beside_what_the_layers_know(report_page: Node) -> None:
+    figure = figure_of(report_page, "beside")
+    effect, known = figure.all("svg")
+    assert [title.text for title in figure.all("h5")] == [
+        "style at resid: transfer",
+        "style at resid: what its layers know",
+    ]
+    assert "transfer: from" in effect.children[1].text
+    for name in ("probe: from", "ARI: from", "NMI: from"):
+        assert name in known.children[1].text
+    marks = [line.attributes["x1"] for one in (effect, known) for line in one.all("line", class_="mark")]
+    assert len(marks) == 2
+
+
+def test_losses_are_compared_where_they_were_chosen_on_the_other_half(
+    fitted_store: Store, report_page: Node
+) -> None:
+    figure = figure_of(report_page, "compared")
+    (heading,) = figure.all("h4")
+    assert heading.text == "Losses compared, each at its best setting"
+    assert [title.text for title in figure.all("h5")] == ["folk → disco", "folk → metal"]
+    choosing = (
+        "SELECT setting_id FROM effects WHERE part = 'choose' AND metric = 'transfer' AND target = 'metal' "
+        "AND method = 'diffmean' ORDER BY value DESC LIMIT 1"
+    )
+    catalog = refresh_catalog(fitted_store)
+    (best,) = run_query(catalog, choosing).to_pylist()
+    reported = (
+        f"SELECT value FROM effects WHERE setting_id = '{best['setting_id']}' AND part = 'report' "
+        "AND metric = 'transfer'"
+    )
+    (row,) = run_query(catalog, reported).to_pylist()
+    said = [title.text for title in list(figure.all("svg"))[1].all("title")]
+    assert any(text.startswith(f"diffmean: {row['value']:.3f} (") for text in said)
+    assert any(text.startswith("mse: ") for text in said)
 
 
 def test_every_drawing_has_words_and_a_table(report_page: Node) -> None:

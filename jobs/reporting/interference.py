@@ -1,0 +1,98 @@
+"""Interference: how fast every class that is scored changes with the strength of each direction."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from analysis.charts.heat_map import HeatMap, heat_map
+from jobs.reporting.answers import Answers, Row
+from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.sweeps import Sweep, number, pair_of, word_for
+
+WAY = ("site", "layers", "method", "kind", "scaling", "schedule")
+MOST_MAPS = 4
+
+SLOPES = """\
+SELECT site, layers, method, kind, scaling, schedule, alphas, concept, source, target, measured_concept,
+       measured_class, slope, low, high, random, random_low, random_high
+FROM cross_effects {where} AND (concept IS NULL OR measured_class IS NOT NULL)
+QUALIFY created_at = max(created_at) OVER ()
+ORDER BY ALL"""
+
+
+def interference_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Steered pairs by measured classes, a map per way to steer, each with its index."""
+    if "cross_effects" not in answers.views:
+        return None
+    sql = SLOPES.format(where=sweep.where())
+    answer = answers.ask(sql)
+    ways = _by_way(answer.to_pylist())
+    if not ways:
+        return None
+    name = anchor(sweep.sweep_id, "interference")
+    limit = max(abs(row["slope"] or 0.0) for rows in ways.values() for row in rows if row["concept"]) or 1.0
+    panels = [_panel(name, way, rows, limit) for way, rows in list(ways.items())[:MOST_MAPS]]
+    return Figure(
+        name,
+        "What else changes: probabilities per unit of α",
+        "Rows: what is steered. Columns: what is measured. Blue: its probability rises; orange: it falls; "
+        f"the strongest colour is {limit:.2f}. Index: change of the other steered concepts over that of the "
+        "steered one; 0 is none. "
+        f"{_left_out(len(ways))}",
+        tuple(panels),
+        data_table(answer),
+        sql,
+        wide=True,
+    )
+
+
+def _by_way(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by the way to steer, named by what tells it from the others; those that move most first."""
+    varying = [column for column in WAY if len({str(row[column]) for row in rows}) > 1]
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(" · ".join(word_for(column, row[column]) for column in varying), []).append(row)
+    moved = {
+        way: sum(abs(row["slope"] or 0.0) for row in own if row["concept"]) for way, own in found.items()
+    }
+    return {way: found[way] for way in sorted(found, key=lambda way: -moved[way]) if moved[way]}
+
+
+def _panel(name: str, way: str, rows: Sequence[Row], limit: float) -> Panel:
+    slopes = [row for row in rows if row["concept"] is not None]
+    title = " · ".join(filter(None, [way, _index([row for row in rows if row["concept"] is None])]))
+    cells = {(_steered(row), _measured(row)): number(row["slope"]) for row in slopes}
+    down, across = list(dict.fromkeys(map(_steered, slopes))), list(dict.fromkeys(map(_measured, slopes)))
+    values = _matrix(cells, down, across)
+    texts = [["" if math.isnan(value) else _short(value) for value in line] for line in values]
+    chart = HeatMap(down, across, values, "steered", "measured", texts=texts, limit=limit)
+    return Panel(heat_map(anchor(name, way or "chart"), f"Interference, {title}", chart), title)
+
+
+def _matrix(
+    cells: Mapping[tuple[str, str], float], down: Sequence[str], across: Sequence[str]
+) -> list[list[float]]:
+    return [[cells.get((one, other), math.nan) for other in across] for one in down]
+
+
+def _index(rows: Sequence[Row]) -> str:
+    """The index in words, beside that of random directions."""
+    if not rows or rows[0]["slope"] is None:
+        return "no index: it needs two steered concepts"
+    random = f" (random directions {rows[0]['random']:.2f})" if rows[0]["random"] is not None else ""
+    return f"interference index {rows[0]['slope']:.2f}{random}"
+
+
+def _steered(row: Row) -> str:
+    return pair_of(row)
+
+
+def _measured(row: Row) -> str:
+    return f"{row['measured_concept']}: {row['measured_class']}"
+
+
+def _short(slope: float) -> str:
+    return f"{slope:.2f}".replace("-", "−").replace("0.", ".", 1)
+
+
+def _left_out(ways: int) -> str:
+    return f"The {MOST_MAPS} of {ways} ways to steer that move most." if ways > MOST_MAPS else ""

@@ -1,0 +1,81 @@
+"""A sweep as the report sees it, and how its rows of `effects` are gathered and named."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.charts.series import Ink
+from jobs.reporting.answers import Answers, Row, where
+
+INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
+SWEEPS = (
+    "SELECT DISTINCT sweep, sweep_id, chosen_by FROM effects {where} AND chosen_by IS NOT NULL ORDER BY ALL"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One sweep, seen through the scorer that chose its settings."""
+
+    name: str
+    sweep_id: str
+    scorer: str
+
+    def where(self) -> str:
+        """Its rows of `effects`, as SQL."""
+        return where(sweep_id=self.sweep_id, scorer=self.scorer)
+
+
+def sweeps_of(answers: Answers, run_id: str) -> list[Sweep]:
+    """The sweeps that steered with directions of a run."""
+    rows = answers.rows(SWEEPS.format(where=where(run_id=run_id)))
+    return [Sweep(row["sweep"], row["sweep_id"], row["chosen_by"]) for row in rows]
+
+
+def by_pair(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by what is steered to what."""
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(pair_of(row), []).append(row)
+    return found
+
+
+def pair_of(row: Row) -> str:
+    """The pair of classes of a row, for eyes."""
+    return f"{row['source']} → {row['target']}"
+
+
+def families_of(rows: Sequence[Row], columns: Sequence[str], *, at_least: int = 2) -> dict[str, list[Row]]:
+    """Rows that agree in these columns, by what tells them from the others; those that reach most first.
+
+    Families with fewer rows are left out: they are no curve.
+    """
+    alike = Counter(_key(row, columns) for row in rows)
+    curves = [row for row in rows if alike[_key(row, columns)] >= at_least]
+    varying = [column for column in columns if len({str(row[column]) for row in curves}) > 1]
+    found: dict[str, list[Row]] = {}
+    for row in curves:
+        words = [word_for(column, row[column]) for column in varying]
+        found.setdefault(" ".join(words) or str(curves[0]["method"]), []).append(row)
+    ordered = sorted(found.items(), key=lambda item: -max(number(row["transfer"]) for row in item[1]))
+    return dict(ordered[: len(INKS)])
+
+
+def _key(row: Row, columns: Sequence[str]) -> str:
+    return str([row[column] for column in columns])
+
+
+def word_for(column: str, value: Any) -> str:
+    """A value that is understood without its column."""
+    if column == "alpha":
+        return "α auto" if value is None else f"α {value:g}"
+    if column == "layers":
+        return f"layer {value[0]}" if len(value) == 1 else f"layers {','.join(map(str, value))}"
+    return str(value)
+
+
+def number(value: float | None) -> float:
+    """A value to draw; NaN where there is none."""
+    return math.nan if value is None else value
