@@ -113,16 +113,45 @@ def _frames_from(
     if origin is None:
         raise AudioError("The file has an audio header but nothing in it decodes.")
     yield 0, origin
+    following: int | None = origin.samples
     tick, start = _tick_seconds(stream), origin.pts
     exact = start is not None and (1 / (origin.sample_rate * tick)).denominator == 1
     if exact and seconds > 0 and stream.codec_context.name not in _REMEMBERING_CODECS:
         container.seek((start or 0) + int(seconds / tick), stream=stream)
-        frames = _decoded(container, stream)
+        frames, following = _decoded(container, stream), None
+    if exact:
+        rate = tick * origin.sample_rate
+        yield from _steadied(
+            ((round(((frame.pts or 0) - (start or 0)) * rate), frame) for frame in frames), following
+        )
+        return
     counted = origin.samples
     for frame in frames:
-        ticks = (frame.pts or 0) - (start or 0)
-        yield (round(ticks * tick * origin.sample_rate) if exact else counted), frame
+        yield counted, frame
         counted += frame.samples
+
+
+def _steadied(
+    stamped: Iterator[tuple[int, "AudioFrame"]], following: int | None
+) -> Iterator[tuple[int, "AudioFrame"]]:
+    """Frames with the positions that they must have where one stamp disagrees with both of its neighbours.
+
+    FFmpeg stamps the Vorbis frame at which the block size changes too late, and the next one properly; a
+    real gap shifts all that follow. After a seek (`following` is None) a first frame that does not fit
+    the second is dropped, as nobody knows which of them is right.
+    """
+    held: tuple[int, AudioFrame] | None = None
+    for position, frame in stamped:
+        if held is not None:
+            own, kept = held
+            if following is not None and following + kept.samples == position:
+                own = following
+            if following is not None or own + kept.samples == position:
+                yield own, kept
+                following = own + kept.samples
+        held = (position, frame)
+    if held is not None:
+        yield held
 
 
 def _decoded(container: "InputContainer", stream: "av.AudioStream") -> Iterator["AudioFrame"]:

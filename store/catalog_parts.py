@@ -168,9 +168,9 @@ def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
     return {"commits": _rows([commit]), "clip_states": _rows(rows)}
 
 
-def _failure(status: Any) -> dict[str, str]:
+def _failure(status: Any) -> dict[str, str | None]:
     columns = ("item", "uri", "stage", "error", "message")
-    return {column: getattr(status.failure, column) for column in columns} if status.failure else {}
+    return {column: getattr(status.failure, column, None) for column in columns}
 
 
 def _result(data: bytes, kind: str) -> PartRows:

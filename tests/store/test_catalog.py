@@ -226,6 +226,15 @@ def test_failures_of_listing_and_of_runs_stand_together(store: Store) -> None:
     ]  # fmt: skip
 
 
+def test_a_failure_is_told_whatever_stands_before_it_in_its_unit(store: Store) -> None:
+    run = store.run("abcd")
+    _commit(run, run.units()[2], failed=[1], silent=[0])
+    (row,) = _ask(store, "FROM failures WHERE unit_id = 'unit-000002'")
+    clip = SONGS[9]
+    assert (row["item"], row["uri"], row["stage"]) == (clip.clip_id, clip.uri, "decode")
+    assert (row["error"], row["message"]) == ("AudioError", "truncated")
+
+
 def test_rows_say_what_the_run_itself_says(store: Store) -> None:
     run = store.run("abcd")
     rows = _ask(store, "SELECT clip_id, row, unit_id, state FROM rows WHERE state <> 'pending'")
