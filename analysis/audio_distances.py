@@ -3,17 +3,19 @@
 KAD is the unbiased squared maximum mean discrepancy with a Gaussian kernel (Gretton et al. 2012), as kernel
 audio distance (Chung et al. 2025, arXiv:2502.15602): the bandwidth is the median distance within the
 reference, and values are multiplied by 100 as in their toolkit. It may be negative where sets are alike.
-reference, and values are multiplied by 100 as in their toolkit. It may be below 0 where sets are alike.
-which its floor shows: the distance of two halves of one set.
+
+FAD is the Fréchet distance of two normal distributions. It is biased upwards where sounds are few, which its
+floor shows: the distance of two halves of one set.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import Estimate, percentiles
+from analysis.paired_intervals import RESAMPLES, Estimate, percentiles
 
 Floats = NDArray[np.floating[Any]]
 
@@ -63,6 +65,49 @@ def paired_kernel_distance(
     return Estimate(value, *percentiles(_paired(kernels, draws)))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceSet:
+    """Sounds that others are compared with, drawn anew by groups; prepared once for many comparisons."""
+
+    embeddings: Floats
+    """(m, E)"""
+    draws: Floats
+    """How often each is drawn, (R, m)."""
+    bandwidth: float
+    within: Floats
+    """Mean kernel among them, in all of them and in each draw, (1 + R,)."""
+
+
+def reference_set(
+    embeddings: Floats, groups: Sequence[str], *, resamples: int = RESAMPLES, random_seed: int = 0
+) -> ReferenceSet:
+    """Prepare a reference of embeddings (m, E) in groups (m,); drawn with replacement, group by group."""
+    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    random = np.random.default_rng(random_seed)
+    share = np.full(len(names), 1 / len(names))
+    draws = random.multinomial(len(names), share, size=resamples)[:, places].astype(np.float64)
+    bandwidth = median_distance(embeddings)
+    kernel = _kernel(embeddings, embeddings, bandwidth)
+    np.fill_diagonal(kernel, 0.0)
+    weights = np.concatenate([np.ones((1, len(places))), draws])
+    return ReferenceSet(embeddings, draws, bandwidth, _mean_of_pairs(kernel, weights))
+
+
+def reference_distance(sounds: Floats, reference: ReferenceSet, draws: Floats) -> Estimate:
+    """KAD of embeddings (n, E) against a reference, over draws of the sounds (R, n) and of the reference."""
+    if len(sounds) < 2 or len(draws) != len(reference.draws):
+        return Estimate(np.nan, np.nan, np.nan)
+    kernel = _kernel(sounds, sounds, reference.bandwidth)
+    np.fill_diagonal(kernel, 0.0)
+    weights = np.concatenate([np.ones((1, len(sounds))), draws])
+    others = np.concatenate([np.ones((1, len(reference.embeddings))), reference.draws])
+    between = ((weights @ _kernel(sounds, reference.embeddings, reference.bandwidth)) * others).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = between / (weights.sum(axis=1) * others.sum(axis=1))
+    values = KAD_SCALE * (_mean_of_pairs(kernel, weights) + reference.within - 2 * between)
+    return Estimate(float(values[0]), *percentiles(values[1:]))
+
+
 def median_distance(embeddings: Floats) -> float:
     """Median distance between different rows; 1 where all are equal."""
     from scipy.spatial.distance import pdist
@@ -98,11 +143,22 @@ _Kernels = tuple[Floats, Floats, Floats]
 """Within the sounds, within the reference, between them."""
 
 
-def _kernels(sounds: Floats, reference: Floats, bandwidth: float) -> _Kernels:
+def _kernel(one: Floats, other: Floats, bandwidth: float) -> Floats:
     from scipy.spatial.distance import cdist
 
+    return np.asarray(np.exp(-cdist(one, other, "sqeuclidean") / (2 * bandwidth**2)))
+
+
+def _mean_of_pairs(kernel: Floats, weights: Floats) -> Floats:
+    """Mean over pairs of different rows with weights (R, n), (R,); the kernel's diagonal is 0."""
+    pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(((weights @ kernel) * weights).sum(axis=1) / pairs)
+
+
+def _kernels(sounds: Floats, reference: Floats, bandwidth: float) -> _Kernels:
     pairs = ((sounds, sounds), (reference, reference), (sounds, reference))
-    within, other, between = (np.exp(-cdist(a, b, "sqeuclidean") / (2 * bandwidth**2)) for a, b in pairs)
+    within, other, between = (_kernel(*pair, bandwidth) for pair in pairs)
     np.fill_diagonal(within, 0.0)
     np.fill_diagonal(other, 0.0)
     return within, other, between

@@ -33,7 +33,7 @@ from jobs.options import (
     "--scorers",
     default="all",
     show_default=True,
-    help="all, or from descriptors, similarity, features, judge, clap.",
+    help="all, or from descriptors, similarity, features, probe, judge, clap.",
 )
 @click.option(
     "--clap",

@@ -22,7 +22,10 @@ COMMENT ON COLUMN effects.strength IS
 COMMENT ON COLUMN effects.site IS 'where it is steered';
 COMMENT ON COLUMN effects.layer IS 'the layer that is steered; NULL: several';
 COMMENT ON COLUMN effects.layers IS 'the layers that are steered';
-COMMENT ON COLUMN effects.alpha IS 'strength of steering';
+COMMENT ON COLUMN effects.alpha IS
+    'strength of steering; NULL: automatic, found for each prompt and random state';
+COMMENT ON COLUMN effects.mean_alpha IS
+    'strength that was used: of an automatic one the mean over its generations';
 COMMENT ON COLUMN effects.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN effects.scaling IS 'norm, unit or norm_restored';
 COMMENT ON COLUMN effects.schedule IS 'strength over time';
@@ -30,10 +33,10 @@ COMMENT ON COLUMN effects."rows" IS 'rows steered under guidance: conditional or
 COMMENT ON COLUMN effects.cosine_to_mean_difference IS 'of the direction; the mean over layers and targets';
 COMMENT ON COLUMN effects.separability IS 'held-out d'' of the direction; the mean over layers and targets';
 COMMENT ON COLUMN effects.scorer IS
-    'who measured: clap, judge, features, descriptors, or chroma and onset similarity';
+    'who measured: clap, judge, features, probe, descriptors; chroma or onset similarity';
 COMMENT ON COLUMN effects.scorer_version IS 'its name and version; NULL where the metric says it all';
 COMMENT ON COLUMN effects.metric IS
-    'what is measured, see the README: transfer, retention, fusion, balance, alignment, change, similarity, kad …';
+    'what is measured, see the README: transfer, retention, fusion, balance, alignment, change, similarity, kad, kad_clips …';
 COMMENT ON COLUMN effects.measured_concept IS 'of metric change: the concept that is measured';
 COMMENT ON COLUMN effects.measured_class IS
     'of metric change: the class, or the descriptor, that is measured';

@@ -78,11 +78,19 @@ CREATE TABLE IF NOT EXISTS declared.vectors (
 CREATE TABLE IF NOT EXISTS declared.effects (
     _part VARCHAR, sweep VARCHAR, sweep_id VARCHAR, run_id VARCHAR, model VARCHAR, setting_id VARCHAR,
     part VARCHAR, concept VARCHAR, source VARCHAR, target VARCHAR, method VARCHAR, strength DOUBLE,
-    site VARCHAR, layer BIGINT, layers BIGINT[], alpha DOUBLE, kind VARCHAR, scaling VARCHAR,
-    schedule VARCHAR, "rows" VARCHAR, cosine_to_mean_difference DOUBLE, separability DOUBLE, scorer VARCHAR,
-    scorer_version VARCHAR, metric VARCHAR, measured_concept VARCHAR, measured_class VARCHAR, cells BIGINT,
+    site VARCHAR, layer BIGINT, layers BIGINT[], alpha DOUBLE, mean_alpha DOUBLE, kind VARCHAR,
+    scaling VARCHAR, schedule VARCHAR, "rows" VARCHAR, cosine_to_mean_difference DOUBLE,
+    separability DOUBLE, scorer VARCHAR, scorer_version VARCHAR, metric VARCHAR, measured_concept VARCHAR,
+    measured_class VARCHAR, cells BIGINT,
     prompts BIGINT, random_states BIGINT, value DOUBLE, low DOUBLE, high DOUBLE, random DOUBLE,
     random_low DOUBLE, random_high DOUBLE, prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
     unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE, chosen BOOLEAN,
     chosen_by VARCHAR, created_at TIMESTAMP
+);
+
+CREATE TABLE IF NOT EXISTS declared.ratings (
+    _part VARCHAR, test_id VARCHAR, sweep VARCHAR, sweep_id VARCHAR, listener VARCHAR, seed BIGINT, trial_id VARCHAR,
+    kind VARCHAR, sound_id VARCHAR, role VARCHAR, generation_id VARCHAR, setting_id VARCHAR, concept VARCHAR,
+    source VARCHAR, target VARCHAR, template VARCHAR, random_state BIGINT, value DOUBLE, alternatives BIGINT,
+    shown BIGINT, answered_at TIMESTAMP, created_at TIMESTAMP
 );

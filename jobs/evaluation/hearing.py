@@ -14,6 +14,7 @@ from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit, node_hosts, ray_session
 from jobs.engine.tasks import Pool
 from jobs.evaluation.items import Item, Items, units_of
+from jobs.evaluation.listeners import ListenerSource
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.stored import heard_items
 from jobs.evaluation.worker import HeardReceipt, HearingPlan, HearingWorker
@@ -36,7 +37,15 @@ class Hearing:
     seconds: float
 
 
-def hear_items(store: Store, items: Items, listener: str, version: str, options: EvaluateOptions) -> Hearing:
+def hear_items(
+    store: Store,
+    items: Items,
+    listener: str,
+    version: str,
+    options: EvaluateOptions,
+    *,
+    source: ListenerSource | None = None,
+) -> Hearing:
     """Hears the items of which nothing is stored for this listener; a second call has nothing left to do.
 
     Args:
@@ -45,6 +54,7 @@ def hear_items(store: Store, items: Items, listener: str, version: str, options:
         listener: "clap:NAME" or "judge".
         version: the fingerprint of its weights and settings.
         options: engine, workers, device, roots.
+        source: makes a listener that cannot be loaded by its name.
 
     Raises:
         UndertoneError: the job cannot start or cannot go on; what was heard stays stored.
@@ -55,7 +65,7 @@ def hear_items(store: Store, items: Items, listener: str, version: str, options:
     if not missing:
         return Hearing(before, 0, (), 0.0)
     root = audio_root(store, items, options.roots)
-    plan = HearingPlan(store.url, root, items.dataset, listener, options.device, options.threads)
+    plan = HearingPlan(store.url, root, items.dataset, listener, options.device, options.threads, source)
     units = list(units_of(missing, size=UNIT_ITEMS))
     tally = Tally(clips_total=len(missing), clips_before=0, clip_seconds=_seconds(missing))
     failures: list[Failure] = []

@@ -86,7 +86,7 @@ def generations_of(store: Store, query: str) -> Items:
 
 
 def generations_with(store: Store, generation_ids: Sequence[str]) -> Items:
-    """Generations by id, each once, in order."""
+    """Generations by id, each once, in order; of those that continue a recording what comes after it."""
     ids = list(dict.fromkeys(generation_ids))
     present = {key for key, _ in store.objects.list("audio/")}
     missing = [each for each in ids if audio_key(each) not in present]
@@ -94,7 +94,23 @@ def generations_with(store: Store, generation_ids: Sequence[str]) -> Items:
         raise NotFound(
             f"{len(missing)} of {len(ids)} generations have no sound in the store, first {missing[0]!r}."
         )
-    return Items(None, tuple(Item(each, "generation", "", audio_key(each)) for each in ids))
+    prompted = _continuations(store)
+    return Items(
+        None, tuple(Item(each, "generation", "", audio_key(each), *prompted.get(each, ())) for each in ids)
+    )
+
+
+def _continuations(store: Store) -> dict[str, tuple[float, float]]:
+    """Start and length in seconds of what comes after an audio prompt, by generation."""
+    catalog = refresh_catalog(store)
+    views = "SELECT count(*) AS n FROM duckdb_views() WHERE view_name = 'generations'"
+    if not run_query(catalog, views)["n"][0].as_py():
+        return {}
+    query = "SELECT generation_id, prompt_seconds, seconds FROM generations WHERE prompt_seconds > 0"
+    rows = run_query(catalog, query, timeout_seconds=None).to_pylist()
+    return {
+        row["generation_id"]: (row["prompt_seconds"], row["seconds"] - row["prompt_seconds"]) for row in rows
+    }
 
 
 def units_of(items: Sequence[Item], *, size: int) -> Iterator[Unit]:

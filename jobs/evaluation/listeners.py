@@ -32,6 +32,13 @@ class Listener(Protocol):
         """From audio (B, samples) at the listener's rate to rows; `items` as `item_columns` gives them."""
 
 
+class ListenerSource(Protocol):
+    """Makes a listener wherever a worker runs; travels there with all that it needs."""
+
+    def __call__(self, *, device: str) -> Listener:
+        """Load what is slow to load."""
+
+
 class ClapListener:
     """Embeds audio; texts are compared with the embeddings later, without the audio."""
 

@@ -18,9 +18,9 @@ from store.query import run_query
 
 def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
     """(item_id, checksum) of every item that a listener has heard."""
-    if listener == "judge":
+    if listener in ("judge", "probe"):
         found = _ask(
-            store, EVALUATIONS, "item_id, sha256", f"scorer = 'judge' AND scorer_version = '{version}'"
+            store, EVALUATIONS, "item_id, sha256", f"scorer = '{listener}' AND scorer_version = '{version}'"
         )
     else:
         found = _ask(store, EMBEDDINGS, "item_id, sha256", f"clap_fingerprint = '{version}'")

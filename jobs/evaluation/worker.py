@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
 from jobs.evaluation.items import WHOLE
-from jobs.evaluation.listeners import load_listener
+from jobs.evaluation.listeners import ListenerSource, load_listener
 from jobs.evaluation.records import item_columns
 from pipelines.audio import probe
 from pipelines.files import Root
@@ -34,11 +34,13 @@ class HearingPlan:
     root: Root
     dataset: str | None
     listener: str
-    """As `load_listener` takes it."""
+    """As `load_listener` takes it; or any name, with a source."""
     device: str
     """"auto", "cpu" or "cuda"."""
     threads: int
     """Torch threads."""
+    source: ListenerSource | None = None
+    """Makes a listener that cannot be loaded by its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,10 @@ class HearingWorker:
 
         plan = self._plan
         device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        source = plan.source or partial(load_listener, plan.listener)
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
-        self._listener = self._on_compute_thread(partial(load_listener, plan.listener, device=device))
+        self._listener = self._on_compute_thread(partial(source, device=device))
         self._recordings = Recordings(plan.root, sample_rate=self._listener.sample_rate)
         self._store = open_store(plan.store_url)
 

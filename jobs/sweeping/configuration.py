@@ -17,6 +17,10 @@ from store.records import SITES
 
 SHIPPED = Path(__file__).with_name("sweeps")
 CLASS = "{class}"
+AUTO = "auto"
+DIRECTION_CLIPS = ("all", "half")
+Strength = float | str
+"""Of steering: a number, or "auto"."""
 Record = TypeVar("Record")
 
 _LEGAL: Mapping[str, tuple[str, ...]] = {
@@ -43,6 +47,12 @@ class SteeredConcept:
     """Prompts, with the class in braces: the source's unsteered and steered, the target's for the control."""
     labels: str = ""
     """Label query; by default the column of that name, of the run's dataset."""
+    audio: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Recordings that are continued, by class of the source: paths, or "clip:ID" of clips in the store."""
+
+    def audio_of(self, source: str) -> tuple[str, ...]:
+        """Audio prompts for a source; "" stands for none."""
+        return dict(self.audio).get(source, ("",))
 
     def __post_init__(self) -> None:
         if not self.pairs or not self.texts:
@@ -58,7 +68,8 @@ class Grid:
     sites: tuple[str, ...] = ("resid",)
     layers: tuple[tuple[int, ...], ...] = ()
     """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
-    alphas: tuple[float, ...] = (0.5,)
+    alphas: tuple[Strength, ...] = (0.5,)
+    """Numbers; "auto" finds for each prompt and random state what `undertone generate --alpha auto` would."""
     kinds: tuple[str, ...] = ("interpolate",)
     scalings: tuple[str, ...] = ("norm",)
     schedules: tuple[str, ...] = ("constant",)
@@ -73,8 +84,11 @@ class Grid:
                 raise InvalidInput(
                     f"[grid] {name}: there is no {unknown[0]!r}; choose from {', '.join(legal)}."
                 )
-        if not all(math.isfinite(alpha) and alpha != -1 for alpha in self.alphas):
+        numbers = [alpha for alpha in self.alphas if not isinstance(alpha, str)]
+        if not all(math.isfinite(alpha) and alpha != -1 for alpha in numbers):
             raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
+        if AUTO in self.alphas and set(self.kinds) != {"interpolate"}:
+            raise InvalidInput('[grid] alphas: "auto" is for kinds = ["interpolate"] alone; give numbers.')
         for method in self.methods:
             split_method(method)
         for schedule in self.schedules:
@@ -109,7 +123,13 @@ class SweepConfiguration:
     concepts: tuple[SteeredConcept, ...]
     question: str = ""
     seconds: float = 4.0
-    """Length of each generation."""
+    """Length of each generation, beyond its audio prompt."""
+    audio_seconds: float = 2.0
+    """Length of the audio prompts, of concepts that have some."""
+    direction_clips: str = "all"
+    """"all", or "half": of the groups, by a hash; a probe of the other half then scores what steering did."""
+    cap_auto: bool = False
+    """Automatic strengths change no more than the target's prompt alone would."""
     random_states: tuple[int, ...] = (0, 1, 2, 3)
     grid: Grid = field(default_factory=Grid)
     sampling: SamplingValues = field(default_factory=SamplingValues)
@@ -126,8 +146,13 @@ class SweepConfiguration:
             raise InvalidInput(f"random_states {list(self.random_states)}: give one or more, all different.")
         if "{}" not in self.clap_template:
             raise InvalidInput(f"clap_template {self.clap_template!r} must hold {{}}, where the class goes.")
-        if not (math.isfinite(self.seconds) and self.seconds > 0):
-            raise InvalidInput(f"seconds = {self.seconds}: a generation must have a length.")
+        if self.direction_clips not in DIRECTION_CLIPS:
+            raise InvalidInput(
+                f"direction_clips = {self.direction_clips!r}: choose {' or '.join(DIRECTION_CLIPS)}."
+            )
+        for name in ("seconds", "audio_seconds"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
+                raise InvalidInput(f"{name} = {getattr(self, name)}: a sound must have a length.")
 
 
 def shipped_sweeps() -> dict[str, Path]:
@@ -170,7 +195,9 @@ def parse_sweep(document: Mapping[str, Any]) -> SweepConfiguration:
     concepts = values.pop("concepts", [])
     if not isinstance(concepts, list) or not all(isinstance(one, dict) for one in concepts):
         raise InvalidInput("Concepts are written as [[concepts]], with two brackets.")
-    values["concepts"] = tuple(_record(SteeredConcept, one, "[[concepts]]") for one in concepts)
+    values["concepts"] = tuple(
+        _record(SteeredConcept, _audio_as_pairs(one), "[[concepts]]") for one in concepts
+    )
     for name, kind in (("grid", Grid), ("sampling", SamplingValues), ("controls", Controls)):
         if name in values:
             values[name] = _record(kind, _layers_as_lists(values[name]), f"[{name}]")
@@ -194,6 +221,20 @@ def _layers_as_lists(table: Mapping[str, Any]) -> dict[str, Any]:
         ) from error
 
 
+def _audio_as_pairs(concept: Mapping[str, Any]) -> dict[str, Any]:
+    """`audio = { rock = ["song.wav", "clip:ID"] }` as pairs, which can be hashed."""
+    values = dict(concept)
+    if "audio" not in values:
+        return values
+    table = values["audio"]
+    if not isinstance(table, Mapping):
+        raise InvalidInput('audio: write a table of lists, as in audio = { rock = ["song.wav", "clip:ID"] }.')
+    pairs = [(name, [paths] if isinstance(paths, str) else paths) for name, paths in table.items()]
+    if not all(isinstance(paths, list) and all(_is(one, str) for one in paths) for _, paths in pairs):
+        raise InvalidInput("audio: paths and clip:ID are texts; look at a shipped sweep (--show).")
+    return values | {"audio": tuple((name, tuple(paths)) for name, paths in pairs if paths)}
+
+
 def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record:
     known: dict[str, Any] = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(known)):
@@ -207,6 +248,8 @@ def _record(kind: type[Record], values: Mapping[str, Any], where: str) -> Record
 
 def _typed(name: str, value: Any, wanted: Any, where: str) -> Any:
     """The value as the field's type: lists become tuples, whole numbers may stand for others."""
+    if name == "alphas":
+        return _strengths(value, where)
     if wanted in _LISTS:
         element = _LISTS[wanted]
         listed = [value] if isinstance(value, element) else value
@@ -217,6 +260,13 @@ def _typed(name: str, value: Any, wanted: Any, where: str) -> Any:
     elif wanted not in (str, int, bool) or (isinstance(value, wanted) and _is(value, wanted)):
         return value
     raise InvalidInput(f"{where} {name} = {value!r} has the wrong type; look at a shipped sweep (--show).")
+
+
+def _strengths(value: Any, where: str) -> tuple[Strength, ...]:
+    listed = value if isinstance(value, list | tuple) else [value]
+    if unknown := [one for one in listed if one != AUTO and not _is(one, float)]:
+        raise InvalidInput(f'{where} alphas: {unknown[0]!r} is neither a number nor "{AUTO}".')
+    return tuple(one if one == AUTO else float(one) for one in listed)
 
 
 def _is(value: Any, kind: type) -> bool:

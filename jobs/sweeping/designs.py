@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.sweeping.planning import Half, Member
+from jobs.sweeping.members import Half, Member
 from jobs.sweeping.settings import Pair, Role, Setting
 
 Ids = NDArray[Any]
@@ -21,7 +21,8 @@ class Design:
     """All generations of a pair."""
 
     pair: Pair
-    templates: tuple[str, ...]
+    prompts: tuple[tuple[str, str], ...]
+    """Text and audio prompt of each row."""
     states: tuple[int, ...]
     halves: NDArray[Any]
     """"choose" or "report" for each cell, (P, S)."""
@@ -52,14 +53,14 @@ def designs_of(members: Sequence[Member]) -> list[Design]:
 
 
 def _design(pair: Pair, members: Sequence[Member]) -> Design:
-    templates = tuple(dict.fromkeys(one.cell.template for one in members))
+    prompts = tuple(dict.fromkeys(one.cell.prompt for one in members))
     states = tuple(dict.fromkeys(one.cell.random_state for one in members))
-    halves = np.full((len(templates), len(states)), "", dtype=object)
+    halves = np.full((len(prompts), len(states)), "", dtype=object)
     ids: dict[tuple[Role, Setting | None], Ids] = {}
     for one in members:
-        place = templates.index(one.cell.template), states.index(one.cell.random_state)
+        place = prompts.index(one.cell.prompt), states.index(one.cell.random_state)
         half: Half = one.cell.half
         halves[place] = half
         table = ids.setdefault((one.role, one.setting), np.full(halves.shape, "", dtype=object))
         table[place] = one.generation_id
-    return Design(pair, templates, states, halves, ids)
+    return Design(pair, prompts, states, halves, ids)

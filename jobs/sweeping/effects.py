@@ -1,6 +1,7 @@
 """Effects of a sweep: every metric of every setting with its interval, beside the same of its controls."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from jobs.results import code_version, digest_of, write_results
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.planning import SweepPlan
-from jobs.sweeping.pooled import PooledDamage, pooled_damage
+from jobs.sweeping.pooled import ANYWHERE, PooledDamage, pooled_damage
 from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Setting
+from jobs.sweeping.table import mean_strength
 from store.opening import Store
 
 KIND = "effects"
-CHOOSERS = ("clap", "features", "judge")
+CHOOSERS = ("clap", "features", "judge", "probe")
 """The first of these that scored chooses the setting of each pair."""
 CODE = (
     "analysis.audio_distances",
@@ -47,14 +49,15 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "site": (_TEXT, "where it is steered"),
     "layer": (_COUNT, "the layer that is steered; NULL: several"),
     "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering"),
+    "alpha": (_NUMBER, "strength of steering; NULL: automatic, found for each prompt and random state"),
+    "mean_alpha": (_NUMBER, "strength that was used: of an automatic one the mean over its generations"),
     "kind": (_TEXT, "interpolate, add or ablate"),
     "scaling": (_TEXT, "norm, unit or norm_restored"),
     "schedule": (_TEXT, "strength over time"),
     "rows": (_TEXT, "rows steered under guidance: conditional or both"),
     "cosine_to_mean_difference": (_NUMBER, "of the direction; the mean over layers and targets"),
     "separability": (_NUMBER, "held-out d' of the direction; the mean over layers and targets"),
-    "scorer": (_TEXT, "who measured: clap, judge, features, descriptors, or chroma and onset similarity"),
+    "scorer": (_TEXT, "who measured: clap, judge, features, probe, descriptors; chroma or onset similarity"),
     "scorer_version": (_TEXT, "its name and version; NULL where the metric says it all"),
     "metric": (_TEXT, "; ".join(f"{name}: {said}" for name, said in METRICS.items())),
     "measured_concept": (_TEXT, "of metric change: the concept that is measured"),
@@ -100,10 +103,9 @@ def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
 def effects_of(design: Design, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Every metric of every setting of a pair."""
     metrics = metrics_of(design.pair, scores)
+    shared = {setting: _shared_columns(setting, plan) for setting in design.settings}
     rows = [
-        _shared_columns(setting, plan) | row
-        for part in PARTS
-        for setting, row in _part_rows(design, metrics, part, scores)
+        shared[setting] | row for part in PARTS for setting, row in _part_rows(design, metrics, part, scores)
     ]
     return _with_choice(rows)
 
@@ -208,7 +210,8 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         "site": setting.site,
         "layer": setting.layers[0] if len(setting.layers) == 1 else None,
         "layers": list(setting.layers),
-        "alpha": setting.alpha,
+        "alpha": None if setting.automatic else setting.alpha,
+        "mean_alpha": _mean_alpha(setting, plan),
         "kind": setting.kind,
         "scaling": setting.scaling,
         "schedule": setting.schedule,
@@ -216,6 +219,21 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         "cosine_to_mean_difference": float(np.mean(cosines)) if cosines else None,
         "separability": float(np.mean(separabilities)) if separabilities else None,
     }
+
+
+def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
+    """Of an automatic setting what was found, over all cells; of one of all pairs, over all pairs."""
+    if not isinstance(setting.alpha, str):
+        return setting.alpha
+    found = [
+        one.spec
+        for one in plan.members
+        if one.role == "steered"
+        and one.setting is not None
+        and setting == replace(one.setting, pair=setting.pair)
+        and setting.pair in (one.setting.pair, ANYWHERE)
+    ]
+    return mean_strength(found)
 
 
 def _with_choice(rows: Sequence[Row]) -> list[Row]:

@@ -50,7 +50,10 @@ def _seconds_per_second(model_name: str, missing: Sequence[GenerationSpec], opti
     torch.set_num_threads(options.threads)
     try:
         model = load_musicgen(model_name, device=device, dtype=DTYPES[options.dtype])
-        specs = [replace(spec.twin(), seconds=MEASURED_SECONDS, text="") for spec in missing[: options.batch]]
+        specs = [
+            replace(spec.twin(), seconds=MEASURED_SECONDS, text="", audio_prompt=None)
+            for spec in missing[: options.batch]
+        ]
         requests = [request_of(spec, {}) for spec in specs]
         started = time.perf_counter()
         generate(model, requests, batch_size=options.batch)

@@ -76,6 +76,8 @@ def write_cross_effects(store: Store, plan: SweepPlan, scores: Scores) -> int:
 def _of_design(design: Design, scores: Scores, keys: Sequence[ScoreKey]) -> Iterator[Row]:
     families: dict[Setting, list[Setting]] = {}
     for setting in design.settings:
+        if setting.automatic:  # has no strength that an effect could be divided by
+            continue
         families.setdefault(replace(setting, alpha=0.0), []).append(setting)
     for family, members in families.items():
         for key in keys:

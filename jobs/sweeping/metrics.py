@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.audio_distances import paired_kernel_distance
+from analysis.audio_distances import ReferenceSet, paired_kernel_distance, reference_distance
 from analysis.paired_intervals import Estimate, Score, crossed_draws, crossed_interval
 from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
 from jobs.sweeping.designs import Ids
@@ -31,6 +31,7 @@ METRICS: Mapping[str, str] = {
     "similarity": "to the unsteered twin: 1 is all kept",
     "fad": "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor",
     "kad": "damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none",
+    "kad_clips": "the same against recordings of the concept; unsteered is what the model does anyway",
 }
 """Name → what it is."""
 
@@ -66,6 +67,12 @@ def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
     if scores.embeddings is not None:
         found.append(_mean_metric("clap", "similarity", partial(_embedded_cosine, scores)))
         found.append(Metric("clap", "kad", partial(_kernel_distance, scores)))
+        if pair.concept in scores.references:
+            found.append(
+                Metric(
+                    "clap", "kad_clips", partial(_distance_to_clips, scores, scores.references[pair.concept])
+                )
+            )
     return found
 
 
@@ -150,6 +157,13 @@ def _embedded_cosine(scores: Scores, ids: Ids, twins: Ids) -> Floats:
     assert one is not None
     assert other is not None
     return np.asarray((one * other).sum(axis=-1))[np.newaxis]
+
+
+def _distance_to_clips(scores: Scores, reference: ReferenceSet, ids: Ids, _: Ids) -> Estimate:
+    sounds = scores.embedded(ids)
+    assert sounds is not None
+    known = np.isfinite(sounds).all(axis=-1)
+    return reference_distance(sounds[known], reference, crossed_draws(*known.shape)[:, known])
 
 
 def _kernel_distance(scores: Scores, ids: Ids, twins: Ids) -> Estimate:

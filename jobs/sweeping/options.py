@@ -6,7 +6,7 @@ from typing import Literal
 from store.errors import InvalidInput
 
 Engine = Literal["ray", "inline"]
-SCORERS = ("descriptors", "similarity", "features", "judge", "clap")
+SCORERS = ("descriptors", "similarity", "features", "probe", "judge", "clap")
 """In the order in which they work."""
 
 

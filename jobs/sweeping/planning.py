@@ -1,14 +1,15 @@
 """From a sweep's file and a store to every generation it needs, each named by the hash of what it is."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any
 
 from jobs.fitting.labels import resolve_labels
-from jobs.generation.specification import EditSpec, GenerationSpec
+from jobs.generation.specification import GenerationSpec
 from jobs.results import digest_of
-from jobs.sweeping.configuration import SteeredConcept, SweepConfiguration
+from jobs.sweeping.audio_prompts import PromptSound, read_audio_prompts
+from jobs.sweeping.configuration import SweepConfiguration
 from jobs.sweeping.directions import (
     REDUCTION,
     FitOptions,
@@ -16,38 +17,16 @@ from jobs.sweeping.directions import (
     find_directions,
     fit_directions_of,
 )
-from jobs.sweeping.settings import Pair, Role, Setting, expand, read_pairs
+from jobs.sweeping.members import Ingredients, Member, members_of
+from jobs.sweeping.settings import Setting, expand, read_pairs
+from jobs.sweeping.strengths import WantedStrengths, read_strengths
 from pipelines.musicgen import describe_model
 from store.collection import Collection
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
 
-Half = Literal["choose", "report"]
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One prompt and one random state: what a steered generation and its twin and controls have in common."""
-
-    pair: Pair
-    template: str
-    random_state: int
-    number: int
-    """Of the random state: which random direction controls it."""
-    half: Half
-    """Settings are chosen on one half of the cells and reported on the other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One generation in its place in the sweep; several members may share a generation."""
-
-    cell: Cell
-    role: Role
-    setting: Setting | None
-    """None for what all settings of a pair share: the unsteered twin and the prompt-only edit."""
-    spec: GenerationSpec
-    generation_id: str
+REFERENCE_CLIPS = 256
+"""Clips of a concept that sounds are compared with: enough for a distance, few enough to listen to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +39,23 @@ class SweepPlan:
     """As the run's document describes it."""
     labels: Mapping[str, str]
     """Label query by concept, of those steered and those only measured."""
+    direction_labels: Mapping[str, str]
+    """By concept, the query whose clips directions are fitted on: all that have labels, or half of them."""
+    reference: Mapping[str, Mapping[str, str]]
+    """By concept, clips of the dataset that sounds are compared with, each with its group."""
     classes: Mapping[str, tuple[str, ...]]
     settings: tuple[Setting, ...]
     members: tuple[Member, ...]
     directions: SweepDirections
     model_name: str
     """As `load_musicgen` takes it."""
+    sounds: Mapping[str, PromptSound]
+    """Audio prompts by the names that the file gives them."""
+    wanted: tuple[WantedStrengths, ...]
+    """Automatic strengths that are to be found before the members that need them are what they will be."""
+
+    dataset: str
+    """Of the run."""
 
     @property
     def sweep_id(self) -> str:
@@ -87,6 +77,7 @@ def plan_sweep(
     *,
     model: str = "",
     dtype: str = "float32",
+    roots: Sequence[str] = (),
     fit: FitOptions | None,
 ) -> SweepPlan:
     """Expand a sweep.
@@ -97,6 +88,7 @@ def plan_sweep(
         run: the run whose directions steer its model.
         model: where that model is, if its name does not tell.
         dtype: of the language model.
+        roots: where datasets have their audio, as NAME=PATH; for audio prompts that are clips.
         fit: where to fit directions that are missing; None fits none, and generations that need them have
             ids of their own in the plan.
 
@@ -106,7 +98,12 @@ def plan_sweep(
     model_name = _model_name(run.document["model"], model)
     run_id = run.prefix.removeprefix("runs/")
     labels = _label_queries(configuration, run)
-    classes = _classes(store, run, labels)
+    classes, reference = _classes(store, run, labels)
+    direction_labels = (
+        {name: _half(query) for name, query in labels.items()}
+        if configuration.direction_clips == "half"
+        else labels
+    )
     layers = {site: run.layers(f"{site}.{REDUCTION}") for site in _sites(run)}
     settings = [
         setting
@@ -117,20 +114,47 @@ def plan_sweep(
     if fit is not None:
         for concept in configuration.concepts:
             own = [one for one in settings if one.pair.concept == concept.name]
-            fit_directions_of(store, run_id, labels[concept.name], own, randoms=randoms, fit=fit)
-    directions = find_directions(store, run_id, labels)
+            fit_directions_of(store, run_id, direction_labels[concept.name], own, randoms=randoms, fit=fit)
+    directions = find_directions(store, run_id, direction_labels)
     base = _base_spec(configuration, run.document["model"], dtype)
-    members = tuple(_members(configuration, settings, directions, base, fitted=fit is not None))
+    sounds = _sounds(store, configuration, settings, model_name, roots)
+    strengths = read_strengths(store) if any(one.automatic for one in settings) else {}
+    given = Ingredients(configuration, base, directions, sounds, strengths, fitted=fit is not None)
+    members, wanted = members_of(settings, given)
     return SweepPlan(
         configuration,
         run_id,
         run.document["model"],
         labels,
+        direction_labels,
+        reference,
         classes,
         tuple(settings),
         members,
         directions,
         model_name,
+        sounds,
+        wanted,
+        run.document["dataset"]["name"],
+    )
+
+
+def _sounds(
+    store: Store,
+    configuration: SweepConfiguration,
+    settings: Sequence[Setting],
+    model_name: str,
+    roots: Sequence[str],
+) -> dict[str, PromptSound]:
+    """The audio prompts of the sources that are steered."""
+    concepts = {one.name: one for one in configuration.concepts}
+    pairs = dict.fromkeys(setting.pair for setting in settings)
+    names = [name for pair in pairs for name in concepts[pair.concept].audio_of(pair.source) if name]
+    if not names:
+        return {}
+    rate = describe_model(model_name).sample_rate
+    return read_audio_prompts(
+        store, names, seconds=configuration.audio_seconds, sample_rate=rate, roots=roots
     )
 
 
@@ -184,17 +208,37 @@ def _label_query(concept: str, dataset: str) -> str:
     return f'SELECT clip_id, "{column}" FROM clips WHERE dataset = \'{name}\' AND "{column}" IS NOT NULL'  # noqa: S608 (quoted)
 
 
-def _classes(store: Store, run: Collection, labels: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    classes = {}
+def _half(labels: str) -> str:
+    """The labels of half of the groups, by a hash of their names."""
+    return (
+        f"SELECT l.* FROM ({labels.rstrip().rstrip(';')}) AS l JOIN clips USING (clip_id) "  # noqa: S608
+        "WHERE md5(clips.group_id) < '8'"
+    )
+
+
+def _classes(
+    store: Store, run: Collection, labels: Mapping[str, str]
+) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]]]:
+    """Classes of each concept, and a sample of the clips that have one, with their groups."""
+    classes, reference = {}, {}
     for name, query in labels.items():
-        found = {concept.name: concept for concept in resolve_labels(store, run, query).concepts}
+        rows = resolve_labels(store, run, query)
+        found = {concept.name: concept for concept in rows.concepts}
         if name not in found or found[name].kind != "class":
             raise InvalidInput(
                 f"The labels of {name!r} must be a column of that name with classes, not numbers; the query "
                 f"gives {', '.join(found)}. Make classes with CASE WHEN … THEN … ELSE … END AS {name}."
             )
         classes[name] = found[name].classes
-    return classes
+        labelled = found[name].labelled
+        groups = {
+            clip: str(group)
+            for clip, group, known in zip(rows.clip_ids, rows.groups, labelled, strict=True)
+            if known
+        }
+        chosen = sorted(groups, key=lambda clip: sha256(clip.encode()).digest())[:REFERENCE_CLIPS]
+        reference[name] = {clip: groups[clip] for clip in chosen}
+    return classes, reference
 
 
 def _base_spec(configuration: SweepConfiguration, model: Mapping[str, Any], dtype: str) -> GenerationSpec:
@@ -206,86 +250,3 @@ def _base_spec(configuration: SweepConfiguration, model: Mapping[str, Any], dtyp
         dtype=dtype,
         **asdict(configuration.sampling),
     )
-
-
-def _members(
-    configuration: SweepConfiguration,
-    settings: Sequence[Setting],
-    directions: SweepDirections,
-    base: GenerationSpec,
-    *,
-    fitted: bool,
-) -> Iterator[Member]:
-    by_pair: dict[Pair, list[Setting]] = {}
-    for setting in settings:
-        by_pair.setdefault(setting.pair, []).append(setting)
-    concepts = {one.name: one for one in configuration.concepts}
-    roles: tuple[Role, ...] = ("steered", "random") if configuration.controls.random else ("steered",)
-    for pair, own in by_pair.items():
-        for cell in _cells(configuration, concepts[pair.concept], pair):
-            unsteered = replace(base, text=pair.source_text(cell.template), random_state=cell.random_state)
-            yield _member(cell, "unsteered", None, unsteered)
-            if configuration.controls.prompt:
-                asked = replace(unsteered, text=pair.target_text(cell.template))
-                yield _member(cell, "prompt", None, asked)
-            for setting in own:
-                for role in roles:
-                    edits = _edits(setting, cell, role, directions, fitted=fitted)
-                    yield _member(cell, role, setting, replace(unsteered, edits=edits, rows=setting.rows))
-
-
-def _member(cell: Cell, role: Role, setting: Setting | None, spec: GenerationSpec) -> Member:
-    return Member(cell, role, setting, spec, spec.generation_id)
-
-
-def _cells(configuration: SweepConfiguration, concept: SteeredConcept, pair: Pair) -> Iterator[Cell]:
-    """Every prompt with every random state; prompts alternate between the halves, in order of a hash."""
-    states = configuration.random_states
-    templates = sorted(concept.texts, key=lambda text: sha256(text.encode()).digest())
-    alone = len(templates) == 1
-    for place, template in enumerate(templates):
-        for number, state in enumerate(states):
-            half: Half = "choose" if (number if alone else place) % 2 == 0 else "report"
-            yield Cell(pair, template, state, number, half)
-
-
-def _edits(
-    setting: Setting, cell: Cell, role: Role, directions: SweepDirections, *, fitted: bool
-) -> tuple[EditSpec, ...]:
-    """One edit for each target and layer; several targets share the strength."""
-    return tuple(
-        EditSpec(
-            vector_id=_vector_id(setting, cell, role, target, layer, directions, fitted=fitted),
-            site=setting.site,
-            layer=layer,
-            alpha=setting.alpha,
-            kind=setting.kind,
-            scaling=setting.scaling,
-            schedule=setting.schedule,
-            weight=1 / len(setting.pair.targets),
-            away=setting.alpha < 0,
-        )
-        for target in setting.pair.targets
-        for layer in setting.layers
-    )
-
-
-def _vector_id(
-    setting: Setting,
-    cell: Cell,
-    role: Role,
-    target: str,
-    layer: int,
-    directions: SweepDirections,
-    *,
-    fitted: bool,
-) -> str:
-    try:
-        if role == "random":
-            return directions.control(setting, target, layer, cell.number).vector_id
-        return directions.steered(setting, target, layer).vector_id
-    except NotFound:
-        if fitted:
-            raise
-        control = cell.number if role == "random" else None
-        return digest_of([setting.setting_id, target, layer, control])

@@ -1,7 +1,7 @@
 """Makes the generations of a sweep that a store lacks: units through a pool of workers, committed whole."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
@@ -11,35 +11,62 @@ from jobs.engine.inline_pool import InlinePool
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.engine.ray_pool import RayPool
 from jobs.engine.ray_session import node_hosts, ray_session
-from jobs.engine.tasks import Pool
+from jobs.engine.tasks import Pool, WorkerFactory
 from jobs.extraction.placement import refuse_missing_gpu, worker_resources
 from jobs.extraction.planning import DTYPES
 from jobs.extraction.report import count
 from jobs.generation.records import KIND, stored_generations
-from jobs.generation.specification import GenerationSpec
+from jobs.generation.specification import EditSpec
 from jobs.results import part_name
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.strength_worker import StrengthWorker
+from jobs.sweeping.strengths import read_strengths
 from jobs.sweeping.worker import GenerationPlan, GenerationWorker
 from pipelines.musicgen import describe_model
-from store.errors import InvalidInput
+from store.errors import InvalidInput, JobFailed
 from store.opening import Store
 from store.records import PlannedClip, Unit
 
 
-def cut_units(specs: dict[str, GenerationSpec], unit: int, stored: set[str]) -> list[Unit]:
-    """Units of generations that are still to be made.
+def cut_units(seconds: Mapping[str, float], unit: int, stored: Container[str]) -> list[Unit]:
+    """Units of what is still to be made, given the length of each generation by id.
 
     They are cut from the whole sweep, so that two drivers at once cut the same ones.
     """
-    every = list(specs)
+    every = list(seconds)
     units = []
     for first in range(0, len(every), unit):
         missing = [one for one in every[first : first + unit] if one not in stored]
         if missing:
-            clips = tuple(PlannedClip(one, "", 0.0, specs[one].seconds, specs[one].text) for one in missing)
+            clips = tuple(PlannedClip(one, "", 0.0, seconds[one]) for one in missing)
             units.append(Unit(f"unit-{first // unit:06d}", first, clips))
     return units
+
+
+def find_missing_strengths(store: Store, plan: SweepPlan, options: SweepOptions) -> int:
+    """Find and commit the automatic strengths that a plan wants; returns how many.
+
+    Raises:
+        UndertoneError: no worker can be had, or some strengths cannot be found; what is committed stays.
+    """
+    wanted = {one.strength_id: one for one in plan.wanted}
+    if not wanted:
+        return 0
+    ordered = sorted(wanted.values(), key=lambda one: (one.unsteered.generation_id, one.strength_id))
+    units = cut_units({one.strength_id: one.unsteered.seconds for one in ordered}, options.unit, ())
+    work = GenerationPlan(
+        specs={one.unsteered.generation_id: one.unsteered for one in ordered},
+        strengths=wanted,
+        **_shared_work(store, plan, options, [edit for one in ordered for edit in one.edits]),
+    )
+    tally = Tally(len(wanted), 0, plan.configuration.seconds, what="strengths")
+    with _pool(store, plan, options, partial(StrengthWorker, work), len(units)) as pool:
+        given_up = _dispatch(pool, units, tally, title=f"sweep {plan.configuration.name}, strengths")
+    if wanted.keys() - read_strengths(store).keys():
+        said = given_up[0].problem.message if given_up else "their workers died"
+        raise JobFailed(f"Some automatic strengths cannot be found: {said}")
+    return len(wanted)
 
 
 def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> dict[str, Any]:
@@ -50,7 +77,7 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
     """
     specs = plan.generations()
     stored = stored_generations(store)
-    units = cut_units(specs, options.unit, stored)
+    units = cut_units({one: spec.seconds for one, spec in specs.items()}, options.unit, stored)
     missing = sum(len(unit.clips) for unit in units)
     tally = Tally(
         clips_total=len(specs),
@@ -60,16 +87,11 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
     )
     given_up: list[GivenUp] = []
     if units:
-        with (
-            _pool(store, plan, options, units) as pool,
-            ProgressReport(tally, title=f"sweep {plan.configuration.name}") as report,
-        ):
-            for outcome in Dispatcher(pool, units, is_committed=partial(_is_committed, store)).run():
-                tally.see_workers(pool.workers())
-                count(outcome, tally, report)
-                if isinstance(outcome, GivenUp):
-                    given_up.append(outcome)
-            tally.ended = time.monotonic()
+        work = partial(GenerationWorker, _worker_plan(store, plan, options, units))
+        with _pool(store, plan, options, work, len(units)) as pool:
+            committed = partial(_is_committed, store)
+            title = f"sweep {plan.configuration.name}"
+            given_up = _dispatch(pool, units, tally, title=title, is_committed=committed)
     # Counted in the store: a worker may die after it has committed a unit and before it can say so.
     generated = len(specs.keys() & stored_generations(store)) - (len(specs) - missing)
     counts: dict[str, Any] = {
@@ -85,6 +107,26 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
     return counts
 
 
+def _dispatch(
+    pool: Pool,
+    units: Sequence[Unit],
+    tally: Tally,
+    *,
+    title: str,
+    is_committed: Callable[[Unit], bool] = lambda _: False,
+) -> list[GivenUp]:
+    """Run units to their end; returns those that raised in every attempt."""
+    given_up = []
+    with ProgressReport(tally, title=title) as report:
+        for outcome in Dispatcher(pool, units, is_committed=is_committed).run():
+            tally.see_workers(pool.workers())
+            count(outcome, tally, report)
+            if isinstance(outcome, GivenUp):
+                given_up.append(outcome)
+        tally.ended = time.monotonic()
+    return given_up
+
+
 def _is_committed(store: Store, unit: Unit) -> bool:
     """Whether another driver has written the part of this unit."""
     ids = sorted(clip.clip_id for clip in unit.clips)
@@ -92,8 +134,9 @@ def _is_committed(store: Store, unit: Unit) -> bool:
 
 
 @contextmanager
-def _pool(store: Store, plan: SweepPlan, options: SweepOptions, units: Sequence[Unit]) -> Iterator[Pool]:
-    factory = partial(GenerationWorker, _worker_plan(store, plan, options, units))
+def _pool(
+    store: Store, plan: SweepPlan, options: SweepOptions, factory: WorkerFactory, units: int
+) -> Iterator[Pool]:
     with ExitStack() as stack:
         if options.engine == "inline":
             pool: Pool = InlinePool(factory)
@@ -102,7 +145,7 @@ def _pool(store: Store, plan: SweepPlan, options: SweepOptions, units: Sequence[
             _refuse_private_folder(store, options)
             refuse_missing_gpu(options)
             resources, wanted = worker_resources(options, describe_model(plan.model_name))
-            pool = RayPool(factory, resources=resources, wanted=wanted, units=len(units))
+            pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
 
@@ -112,17 +155,24 @@ def _worker_plan(
 ) -> GenerationPlan:
     specs = plan.generations()
     wanted = {clip.clip_id: specs[clip.clip_id] for unit in units for clip in unit.clips}
-    named = {edit.vector_id for spec in wanted.values() for edit in spec.edits}
-    return GenerationPlan(
-        store_url=store.url,
-        model=plan.model_name,
-        specs=wanted,
-        vectors={one: vector for one, vector in plan.directions.vectors().items() if one in named},
-        batch=options.batch,
-        device=options.device,
-        dtype=DTYPES[options.dtype],
-        threads=options.threads,
-    )
+    edits = [edit for spec in wanted.values() for edit in spec.edits]
+    return GenerationPlan(specs=wanted, strengths={}, **_shared_work(store, plan, options, edits))
+
+
+def _shared_work(
+    store: Store, plan: SweepPlan, options: SweepOptions, edits: Iterable[EditSpec]
+) -> dict[str, Any]:
+    named = {edit.vector_id for edit in edits}
+    return {
+        "store_url": store.url,
+        "model": plan.model_name,
+        "vectors": {one: vector for one, vector in plan.directions.vectors().items() if one in named},
+        "sounds": {sound.prompt: sound.samples for sound in plan.sounds.values()},
+        "batch": options.batch,
+        "device": options.device,
+        "dtype": DTYPES[options.dtype],
+        "threads": options.threads,
+    }
 
 
 def _refuse_private_folder(store: Store, options: SweepOptions) -> None:

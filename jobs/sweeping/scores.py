@@ -1,13 +1,14 @@
 """What is known of a sweep's generations, read from a store once: numbers and embeddings by generation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.audio_distances import ReferenceSet, reference_set
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
 from jobs.sweeping.scoring import SIMILARITIES
 from jobs.sweeping.stored import has_view
@@ -34,6 +35,8 @@ class Scores:
     """Of the CLAP, (n, E), NaN rows where unknown; None where nobody has listened with one."""
     versions: Mapping[str, str]
     """By scorer, which one: name and version."""
+    references: Mapping[str, ReferenceSet] = field(default_factory=dict)
+    """By concept, recordings that generations are compared with, as the same CLAP hears them."""
 
     def of(self, key: ScoreKey, ids: NDArray[Any]) -> Floats:
         """A number of some generations, in the shape of the ids."""
@@ -55,17 +58,29 @@ class Scores:
         return np.array([self.places[one] for one in ids.ravel()], np.intp).reshape(ids.shape)
 
 
-def read_scores(store: Store, generation_ids: Sequence[str]) -> Scores:
-    """All scores of some generations: of each scorer the version that scored last."""
+def read_scores(
+    store: Store,
+    generation_ids: Sequence[str],
+    references: Mapping[str, Mapping[str, str]] | None = None,
+) -> Scores:
+    """All scores of some generations: of each scorer the version that scored last.
+
+    Args:
+        store: where they are.
+        generation_ids: which ones.
+        references: by concept, clips that they are compared with, each with its group.
+    """
     wanted = pa.table({"item_id": list(dict.fromkeys(generation_ids))})
     places = {one: place for place, one in enumerate(wanted["item_id"].to_pylist())}
     numbers, versions = _numbers(store, wanted, places)
+    clap, embeddings = _embeddings(store, wanted, places)
     return Scores(
         places,
         numbers,
         _similarities(store, wanted),
-        _embeddings(store, wanted, places),
+        embeddings,
         versions,
+        _references(store, references or {}, clap) if clap else {},
     )
 
 
@@ -113,21 +128,43 @@ def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[
     return found
 
 
-def _embeddings(store: Store, wanted: pa.Table, places: Mapping[str, int]) -> Floats | None:
+def _references(
+    store: Store, references: Mapping[str, Mapping[str, str]], clap: str
+) -> dict[str, ReferenceSet]:
+    """Of each concept those clips that the CLAP of this fingerprint has heard."""
+    query = f"""
+        SELECT item_id, arg_max(embedding, created_at) AS embedding
+        FROM {EMBEDDINGS} JOIN wanted USING (item_id)
+        WHERE clap_fingerprint = '{clap}' GROUP BY item_id ORDER BY item_id
+    """  # noqa: S608 (our own words)
+    found = {}
+    for concept, groups in references.items():
+        rows = _ask(store, query, pa.table({"item_id": list(groups)})).to_pylist()
+        if len(rows) > 1:
+            embeddings = np.array([row["embedding"] for row in rows], np.float64)
+            found[concept] = reference_set(embeddings, [groups[row["item_id"]] for row in rows])
+    return found
+
+
+def _embeddings(
+    store: Store, wanted: pa.Table, places: Mapping[str, int]
+) -> tuple[str | None, Floats | None]:
+    """Fingerprint of the CLAP that heard last, and what it heard."""
     if not has_view(store, EMBEDDINGS):
-        return None
+        return None, None
     query = f"""
         WITH heard AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id))
-        SELECT item_id, arg_max(embedding, created_at) AS embedding FROM heard
+        SELECT item_id, arg_max(embedding, created_at) AS embedding, any_value(clap_fingerprint) AS clap
+        FROM heard
         WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM heard) GROUP BY item_id
     """  # noqa: S608 (our own words)
     rows = _ask(store, query, wanted).to_pylist()
     if not rows:
-        return None
+        return None, None
     embeddings = np.full((len(places), len(rows[0]["embedding"])), np.nan)
     for row in rows:
         embeddings[places[row["item_id"]]] = row["embedding"]
-    return embeddings
+    return rows[0]["clap"], embeddings
 
 
 def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:

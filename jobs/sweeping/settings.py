@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from jobs.results import digest_of
-from jobs.sweeping.configuration import CLASS, Grid, SteeredConcept
+from jobs.sweeping.configuration import AUTO, CLASS, Grid, SteeredConcept, Strength
 from pipelines.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 from store.records import Site
@@ -32,8 +32,8 @@ class Pair:
         return template.replace(CLASS, self.source)
 
     def target_text(self, template: str) -> str:
-        """The prompt that asks for the target in words."""
-        return template.replace(CLASS, " and ".join(self.targets))
+        """The prompt that asks for the target in words; without one for the source, the plainest."""
+        return (template or f"{CLASS} music").replace(CLASS, " and ".join(self.targets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +44,17 @@ class Setting:
     method: str
     site: Site
     layers: tuple[int, ...]
-    alpha: float
+    alpha: Strength
+    """A number, or "auto": found for each generation."""
     kind: Kind
     scaling: Scaling
     schedule: str
     rows: SteeredRows
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the strengths are found and not given."""
+        return self.alpha == AUTO
 
     @property
     def setting_id(self) -> str:

@@ -1,6 +1,7 @@
 """Generations as sound again: read from a store at the rate that a scorer hears."""
 
 import io
+import json
 
 import numpy as np
 import soundfile
@@ -11,10 +12,19 @@ from jobs.generation.records import audio_key
 from store.opening import Store
 
 
+def prompt_seconds(tags: str) -> float:
+    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
+    prompt = json.loads(tags)["audio_prompt"]
+    return float(prompt["seconds"]) if prompt else 0.0
+
+
 def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
-    """Mono samples (samples,) of a generation at a rate; raises `NotFound`."""
+    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
     data = store.objects.get(audio_key(generation_id))
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float32")
+    with soundfile.SoundFile(io.BytesIO(data)) as file:
+        rate = file.samplerate
+        file.seek(round(prompt_seconds(file.comment) * rate))
+        samples = file.read(dtype="float32")
     if rate == sample_rate:
         return np.asarray(samples)
     return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)

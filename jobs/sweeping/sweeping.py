@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from jobs.engine.ray_session import ray_session
 from jobs.evaluation.hearing import Hearing, hear_items
-from jobs.evaluation.items import generations_with
+from jobs.evaluation.items import clips_of, generations_with
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.prompts import PromptSet
 from jobs.evaluation.scoring import score_prompts
@@ -14,13 +15,14 @@ from jobs.extraction.planning import DTYPES
 from jobs.generation.records import stored_generations
 from jobs.sweeping.configuration import find_sweep, read_sweep
 from jobs.sweeping.designs import designs_of
-from jobs.sweeping.directions import FitOptions
+from jobs.sweeping.directions import REDUCTION, FitOptions
 from jobs.sweeping.effects import write_effects
 from jobs.sweeping.estimate import estimated_seconds
+from jobs.sweeping.held_out_probe import SCORER, fit_held_out_probes
 from jobs.sweeping.interference import write_cross_effects
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
-from jobs.sweeping.running import generate_missing
+from jobs.sweeping.running import find_missing_strengths, generate_missing
 from jobs.sweeping.scores import read_scores
 from jobs.sweeping.scoring import (
     ScoringOptions,
@@ -30,6 +32,7 @@ from jobs.sweeping.scoring import (
 )
 from jobs.sweeping.table import write_members
 from store import open_store
+from store.errors import NotFound
 from store.opening import Store
 
 
@@ -64,6 +67,8 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
             stack.enter_context(ray_session(options.address))  # one for all steps
         fit = FitOptions("auto", options.address, options.workers)
         plan = _plan(store, options, fit=fit)
+        if find_missing_strengths(store, plan, options):
+            plan = _plan(store, options, fit=fit)  # the same, with the strengths that were found
         write_members(store, plan)
         counts = generate_missing(store, plan, options)
         done = stored_generations(store)
@@ -72,7 +77,7 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
     complete = len(made) == counts["generations"]
     if complete:
-        scores = read_scores(store, made)
+        scores = read_scores(store, made, plan.reference)
         scored["effects"] = len(write_effects(store, plan, scores))
         scored["cross_effects"] = write_cross_effects(store, plan, scores)
     return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
@@ -82,7 +87,9 @@ def _plan(store: Store, options: SweepOptions, *, fit: FitOptions | None) -> Swe
     configuration = read_sweep(find_sweep(options.sweep))
     run = only_run(store, options.run)
     dtype = DTYPES[options.dtype]
-    return plan_sweep(store, configuration, run, model=options.model, dtype=dtype, fit=fit)
+    return plan_sweep(
+        store, configuration, run, model=options.model, dtype=dtype, roots=options.roots, fit=fit
+    )
 
 
 def _model(plan: SweepPlan) -> str:
@@ -103,6 +110,8 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
         accuracies, notes = classify_generations(store, made, run, plan.labels, scoring)
         summary["classifier_accuracy"] = {name: round(value, 3) for name, value in accuracies.items()}
         summary |= {"note": " ".join(notes)} if notes else {}
+    if "probe" in scorers:
+        summary["probe"] = _probe(store, plan, made, options)
     if "judge" in scorers:
         summary["judge"] = _judge(store, made, options)
     if "clap" in scorers:
@@ -118,6 +127,30 @@ def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
         for ids in design.ids.values():
             pairs += list(zip(ids.ravel(), twins.ravel(), strict=True))
     return [(one, other) for one, other in pairs if one in made and other in made]
+
+
+def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> str:
+    run, array = store.run(plan.run_id), f"resid.{REDUCTION}"
+    if array not in run.arrays:
+        return f"none: the run has no {array}"
+    source, notes = fit_held_out_probes(
+        store,
+        run,
+        array,
+        plan.direction_labels,
+        plan.labels,
+        model=plan.model_name,
+        dtype=DTYPES[options.dtype],
+    )
+    if source is None:
+        return " ".join(notes)
+    items = generations_with(store, made)
+    heard = hear_items(store, items, SCORER, source.version, _listening(options), source=source)
+    read = [
+        f"{one.concept} at layer {one.layer}, held-out accuracy {one.classifier.accuracy:.2f}"
+        for one in source.probes
+    ]
+    return " ".join([f"{_said(heard)}; {', '.join(read)}.", *notes])
 
 
 def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> str:
@@ -136,7 +169,20 @@ def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpti
     listener = f"clap:{options.clap}"
     heard = hear_items(store, items, listener, clap.info.fingerprint, _listening(options))
     score_prompts(store, items, _prompts(plan), clap)
-    return f"{clap.info.name} {clap.info.fingerprint[:12]}: {_said(heard)}"
+    said = f"{clap.info.name} {clap.info.fingerprint[:12]}: {_said(heard)}"
+    return f"{said}; {_reference(store, plan, clap.info.fingerprint, options)}"
+
+
+def _reference(store: Store, plan: SweepPlan, fingerprint: str, options: SweepOptions) -> str:
+    """Lets CLAP hear the recordings that generations are compared with, where their audio can be reached."""
+    wanted = {clip for clips in plan.reference.values() for clip in clips}
+    items = clips_of(store, plan.dataset)
+    chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
+    try:
+        heard = hear_items(store, chosen, f"clap:{options.clap}", fingerprint, _listening(options))
+    except NotFound as error:
+        return f"no recordings to compare with: {error}"
+    return f"recordings to compare with: {_said(heard)}"
 
 
 def _said(heard: Hearing) -> str:
@@ -167,5 +213,6 @@ def _listening(options: SweepOptions) -> EvaluateOptions:
         workers=options.workers,
         threads=options.threads,
         gpus_per_worker=options.gpus_per_worker,
+        roots=options.roots,
         shared_filesystem=options.shared_filesystem,
     )

@@ -1,13 +1,16 @@
 """Which generation stands where in a sweep: rows of results/sweep_generations, for finding sounds."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from jobs.evaluation.records import now
+from jobs.generation.specification import GenerationSpec
 from jobs.results import digest_of, write_results
-from jobs.sweeping.planning import Cell, Member, SweepPlan
+from jobs.sweeping.members import Cell, Member
+from jobs.sweeping.planning import SweepPlan
 from store.opening import Store
 
 KIND = "sweep_generations"
@@ -26,12 +29,14 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "target": (_TEXT, "class that it is steered to; several joined by +"),
     "template": (_TEXT, "prompt with the class in braces"),
     "text": (_TEXT, "prompt as it was given to the model"),
+    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
     "random_state": (_COUNT, "of the sampling noise"),
     "setting_id": (_TEXT, "setting, as in the view effects; NULL for unsteered and prompt"),
     "method": (_TEXT, "of the direction that the setting names"),
     "site": (_TEXT, "where it is steered"),
     "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering"),
+    "alpha": (_NUMBER, "strength of steering; where it was found, the mean over layers"),
+    "automatic": (pa.bool_(), "whether the strength was found and not given"),
     "kind": (_TEXT, "interpolate, add or ablate"),
     "scaling": (_TEXT, "norm, unit or norm_restored"),
     "schedule": (_TEXT, "strength over time"),
@@ -40,7 +45,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
 )
-_OF_SETTINGS = ("setting_id", "method", "site", "alpha", "kind", "scaling", "schedule")
+_OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling", "schedule")
 
 
 def write_members(store: Store, plan: SweepPlan) -> str:
@@ -76,10 +81,17 @@ def _row(member: Member) -> dict[str, Any]:
         "target": cell.pair.target,
         "template": cell.template,
         "text": member.spec.text,
+        "audio_prompt": cell.audio or None,
+        "alpha": mean_strength([member.spec]) if setting else None,
         "random_state": cell.random_state,
         "layers": list(setting.layers) if setting else None,
     }
 
 
 def _cell(cell: Cell) -> tuple[Any, ...]:
-    return cell.pair, cell.template, cell.random_state
+    return cell.pair, cell.prompt, cell.random_state
+
+
+def mean_strength(specs: Sequence[GenerationSpec]) -> float:
+    """Strength of steered generations, the mean over them and over their edits."""
+    return float(np.mean([edit.alpha for spec in specs for edit in spec.edits]))

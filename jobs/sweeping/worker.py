@@ -9,12 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
 from jobs.generation.records import audio_key, write_audio, write_generations
 from jobs.generation.requests import request_of
-from jobs.generation.specification import GenerationSpec
+from jobs.generation.specification import AudioPrompt, GenerationSpec
 from jobs.steering_vectors.stored import StoredVector
+from jobs.sweeping.strengths import WantedStrengths
 from store.records import Receipt
 
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ class GenerationPlan:
     """By generation_id."""
     vectors: Mapping[str, StoredVector]
     """By vector_id, every direction that the specifications name."""
+    sounds: Mapping[AudioPrompt, NDArray[np.float32]]
+    """Samples (samples,) of their audio prompts, at the model's rate."""
+    strengths: Mapping[str, WantedStrengths]
+    """By strength_id, for a worker that finds strengths."""
     batch: int
     """Generations in a pass; decides speed and memory, never the sound."""
     device: str
@@ -45,6 +53,7 @@ class GenerationWorker:
     def __init__(self, plan: GenerationPlan) -> None:
         self._plan = plan
         self._stopping = threading.Event()
+        self._encoded: dict[AudioPrompt, NDArray[np.int16]] = {}
 
     def load(self) -> None:
         import torch
@@ -81,12 +90,26 @@ class GenerationWorker:
         from pipelines.generation import generate
 
         specs = [self._plan.specs[one] for one in wanted]
-        requests = [request_of(spec, self._plan.vectors) for spec in specs]
+        requests = [
+            request_of(spec, self._plan.vectors, prompt_codes=self._codes(spec.audio_prompt))
+            for spec in specs
+        ]
         with clock.stage("generate"):
             made = self._compute.submit(
                 generate, self._model, requests, batch_size=self._plan.batch, progress=self._go_on
             ).result()
         return list(zip(specs, made, strict=True))
+
+    def _codes(self, prompt: AudioPrompt | None) -> NDArray[np.int16] | None:
+        """Codec tokens of an audio prompt, encoded once."""
+        from pipelines.generation import encode_prompt
+
+        if prompt is None:
+            return None
+        if prompt not in self._encoded:
+            samples = self._plan.sounds[prompt]
+            self._encoded[prompt] = self._compute.submit(encode_prompt, self._model, samples).result()
+        return self._encoded[prompt]
 
     def _go_on(self, done: int, total: int) -> None:
         if self._stopping.is_set():

@@ -10,6 +10,8 @@ from analysis.audio_distances import (
     kernel_distance,
     median_distance,
     paired_kernel_distance,
+    reference_distance,
+    reference_set,
 )
 from analysis.paired_intervals import crossed_draws
 
@@ -74,3 +76,38 @@ def test_frechet_distance_of_normal_distributions_is_the_closed_form_above_a_sma
 def test_there_is_no_frechet_distance_of_a_handful_of_sounds() -> None:
     sounds = np.random.default_rng(0).standard_normal((7, 512))
     assert frechet_distance(sounds, sounds) is None
+
+
+def test_distance_to_a_reference_is_the_unbiased_estimate_written_out() -> None:
+    random = np.random.default_rng(3)
+    sounds, recordings = random.standard_normal((5, 3)), random.standard_normal((7, 3)) + 0.5
+    prepared = reference_set(recordings, list("aabbccc"), resamples=50)
+
+    width = prepared.bandwidth
+    among = [
+        np.mean([kernel(one, other, width) for one, other in itertools.permutations(rows, 2)])
+        for rows in (sounds, recordings)
+    ]
+    between = np.mean([kernel(one, other, width) for one in sounds for other in recordings])
+    found = reference_distance(sounds, prepared, np.ones((50, 5)))
+    assert found.value == pytest.approx(100 * (sum(among) - 2 * between))
+    assert found.value == pytest.approx(kernel_distance(sounds, recordings))
+    assert found.low < found.high  # the reference is drawn, too
+
+
+def test_an_interval_against_a_reference_tells_a_shift_from_chance_and_groups_from_rows() -> None:
+    random = np.random.default_rng(4)
+    recordings = random.standard_normal((60, 8))
+    draws = random.multinomial(40, np.full(40, 1 / 40), size=500).astype(np.float64)
+    alone = reference_set(recordings, [str(row) for row in range(60)], resamples=500)
+    alike = reference_distance(random.standard_normal((40, 8)), alone, draws)
+    apart = reference_distance(random.standard_normal((40, 8)) + 1.0, alone, draws)
+    assert alike.low < 0 < alike.high
+    assert apart.low > alike.high
+    takes = recordings + np.repeat(random.standard_normal((6, 8)), 10, axis=0)
+    by_groups = reference_set(takes, [str(row // 10) for row in range(60)], resamples=500)
+    by_rows = reference_set(takes, [str(row) for row in range(60)], resamples=500)
+    sounds = random.standard_normal((40, 8))
+    wide, narrow = (reference_distance(sounds, one, draws) for one in (by_groups, by_rows))
+    assert wide.value == narrow.value
+    assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)

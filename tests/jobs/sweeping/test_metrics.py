@@ -30,7 +30,7 @@ def design(pair: Pair = PAIR) -> Design:
     }
     halves = np.full((PROMPTS, STATES), "choose", dtype=object)
     halves[::2] = "report"
-    return Design(pair, tuple("abcd"), tuple(range(STATES)), halves, ids)
+    return Design(pair, tuple((text, "") for text in "abcd"), tuple(range(STATES)), halves, ids)
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""Automatic strengths of a sweep: which are wanted, which are stored, and what is known of each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from jobs.evaluation.records import now
+from jobs.generation.specification import EditSpec, GenerationSpec
+from jobs.results import digest_of, write_results
+from jobs.sweeping.stored import has_view
+from store.catalog import refresh_catalog
+from store.opening import Store
+from store.query import run_query
+
+KIND = "strengths"
+
+_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
+_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
+    "strength_id": (_TEXT, "hash of the unsteered generation, its edits and the text of the cap"),
+    "unsteered_id": (_TEXT, "generation on which the strengths were found"),
+    "vector_ids": (pa.list_(_TEXT), "directions, one per edit"),
+    "layers": (pa.list_(_COUNT), "layers, one per edit"),
+    "alphas": (pa.list_(_NUMBER), "strengths that were found, one per edit"),
+    "cap_text": (_TEXT, "prompt whose effect the strengths do not exceed; NULL: no cap"),
+    "cap": (_NUMBER, "factor by which the cap lowered the strengths; NULL: no cap"),
+    "created_at": (pa.timestamp("us"), "when they were found (UTC)"),
+}  # fmt: skip
+SCHEMA = pa.schema(
+    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WantedStrengths:
+    """Edits whose strengths are to be found on an unsteered generation."""
+
+    unsteered: GenerationSpec
+    edits: tuple[EditSpec, ...]
+    """Their strengths mean nothing."""
+    cap_text: str | None
+    """Caps the strengths by what this prompt alone would change."""
+
+    @property
+    def strength_id(self) -> str:
+        """Stands for all that decides the strengths."""
+        edits = [{**asdict(edit), "alpha": None} for edit in self.edits]
+        return digest_of([self.unsteered.generation_id, edits, self.cap_text])
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStrengths:
+    """One strength per edit, and the factor of the cap."""
+
+    alphas: tuple[float, ...]
+    cap: float | None
+
+
+def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
+    """Stored strengths by strength_id."""
+    if not has_view(store, KIND):
+        return {}
+    query = f"SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM {KIND} GROUP BY ALL"  # noqa: S608
+    rows = run_query(refresh_catalog(store), query).to_pylist()
+    return {row["strength_id"]: tuple(row["alphas"]) for row in rows}
+
+
+def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:
+    """Write the strengths of some generations as one part; returns its name."""
+    ids = sorted(wanted.strength_id for wanted, _ in found)
+    table = pa.Table.from_pylist([_row(*each) for each in found], schema=SCHEMA)
+    return write_results(store, KIND, {"kind": KIND, "strengths": ids}, table)
+
+
+def _row(wanted: WantedStrengths, found: FoundStrengths) -> dict[str, Any]:
+    return {
+        "strength_id": wanted.strength_id,
+        "unsteered_id": wanted.unsteered.generation_id,
+        "vector_ids": [edit.vector_id for edit in wanted.edits],
+        "layers": [edit.layer for edit in wanted.edits],
+        "alphas": list(found.alphas),
+        "cap_text": wanted.cap_text,
+        "cap": found.cap,
+        "created_at": now(),
+    }
