@@ -42,11 +42,8 @@ def group_bootstrap(
     Returns:
         Lower and upper ends, each (…); NaN where no draw has a score.
     """
-    totals = _group_totals(groups, statistics)
-    draws = score(_resampled(totals, resamples, random_seed))
-    tail = (1 - level) / 2
-    low, high = _quantiles(draws, [tail, 1 - tail])
-    return low, high
+    draws = bootstrap_draws(groups, statistics, score, resamples=resamples, random_seed=random_seed)
+    return interval_of(draws, level=level)
 
 
 def bootstrap_draws(
@@ -59,6 +56,17 @@ def bootstrap_draws(
 ) -> NDArray[np.float64]:
     """The scores (…, resamples) whose quantiles `group_bootstrap` gives."""
     return score(_resampled(_group_totals(groups, statistics), resamples, random_seed))
+
+
+def interval_of(
+    draws: NDArray[np.float64], *, level: float = LEVEL
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lower and upper ends (…) of what draws (…, resamples) cover; NaN where none of them has a score."""
+    tail = (1 - level) / 2
+    ends = np.full((2, *draws.shape[:-1]), np.nan)
+    some = ~np.isnan(draws).all(axis=-1)
+    ends[:, some] = np.nanquantile(draws[some], [tail, 1 - tail], axis=-1)
+    return ends[0], ends[1]
 
 
 def ratio(sums: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -91,11 +99,3 @@ def _draws(count: int, resamples: int, random_seed: int) -> NDArray[np.float64]:
     """How often each group is drawn, (resamples, count); the same for every layer of a run."""
     random = np.random.default_rng(random_seed)
     return random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-
-
-def _quantiles(draws: NDArray[np.float64], levels: Sequence[float]) -> NDArray[np.float64]:
-    """Quantiles over the last axis without NaN, (levels, …)."""
-    found = np.full((len(levels), *draws.shape[:-1]), np.nan)
-    some = ~np.isnan(draws).all(axis=-1)
-    found[:, some] = np.nanquantile(draws[some], levels, axis=-1)
-    return found

@@ -6,6 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+FEW_GROUPS = 5
+"""With fewer there are not ten ways to give every group the labels of another: they make no control."""
+
 
 def shuffled_by_group(
     values: NDArray[Any], groups: Sequence[str] | NDArray[Any], *, random_seed: int
@@ -13,13 +16,25 @@ def shuffled_by_group(
     """Labels (N,) dealt to other groups: clips of one group keep labels of one group.
 
     Were single clips shuffled, labels would vary within recordings as true labels never do, and the control
-    would be too easy to beat. Each group takes the labels of another, drawn without replacement, over and
-    over where it has more clips.
+    would be too easy to beat. Each group takes the labels of another, never its own, drawn without
+    replacement, over and over where it has more clips. A single group keeps what it has.
     """
     names, codes = np.unique(np.asarray(groups), return_inverse=True)
-    donors = np.random.default_rng(random_seed).permutation(len(names))
+    donors = derangement(len(names), np.random.default_rng(random_seed))
     members = [np.flatnonzero(codes == code) for code in range(len(names))]
     shuffled = np.empty_like(values)
     for own, donor in zip(members, donors, strict=True):
         shuffled[own] = values[np.resize(members[donor], len(own))]
     return shuffled
+
+
+def derangement(count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """A permutation that leaves nothing in its place, all of them equally likely; of one thing the identity.
+
+    Drawn until one comes, which takes e draws on average.
+    """
+    places = np.arange(count)
+    drawn = random.permutation(count)
+    while count > 1 and (drawn == places).any():
+        drawn = random.permutation(count)
+    return drawn

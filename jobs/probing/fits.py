@@ -4,12 +4,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from jobs.fitting.labels import Concept
 from jobs.fitting.threads import one_thread
 from jobs.probing.logistic import predict_by_logistic
 from jobs.probing.options import Loss
 from jobs.probing.plan import ProbePlan, Source
 from jobs.probing.ridge import Predicted, predict_by_ridge
-from jobs.probing.scores import Row, class_rows, confusion_rows, number_row
+from jobs.probing.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
 from jobs.results import digest_of
 from store.opening import open_store
 
@@ -54,6 +55,8 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
     gathered: dict[Source, list[tuple[list[Row], list[Row], int]]] = {source: [] for source in task.sources}
     for source, predicted, unconverged in found:
         gathered[source].append((*_rows(plan, source, task.loss, predicted), unconverged))
+    for source, parts in gathered.items():
+        parts.append((_unmeasured(plan, source, task.loss), [], 0))
     return [_joined(source, task.loss, parts) for source, parts in gathered.items()]
 
 
@@ -66,25 +69,39 @@ def _joined(source: Source, loss: Loss, parts: list[tuple[list[Row], list[Row], 
 def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> tuple[list[Row], list[Row]]:
     """Rows of `probes` and of `confusions` for one concept."""
     concept, coverage = predicted.concept, predicted.coverage
-    probe_id = digest_of(plan.specification(source, loss) | {"concept": concept.name})
     if concept.kind == "class":
         scored, scores = class_rows(concept, coverage, predicted.labels, predicted.predictions)
         confusions = list(confusion_rows(concept, scores))
     else:
         scored = [number_row(concept, coverage, predicted.labels, predicted.predictions[..., 0])]
         confusions = []
-    common = {
-        "probe_id": probe_id,
+    common = _common(plan, source, loss, concept) | {
+        "strength": predicted.strength,
+        "folds": len(coverage.partition.tested),
+        "controls": plan.controls,
+    }
+    return [common | row for row in scored], [{"probe_id": common["probe_id"]} | row for row in confusions]
+
+
+def _unmeasured(plan: ProbePlan, source: Source, loss: Loss) -> list[Row]:
+    """Rows of the concepts that the split does not let be measured: they say so, and nothing else."""
+    return [
+        _common(plan, source, loss, concept) | unmeasured_row(concept)
+        for concept in plan.unmeasured
+        if loss == "mse" or concept.kind == "class"
+    ]
+
+
+def _common(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> Row:
+    return {
+        "probe_id": digest_of(plan.specification(source, loss) | {"concept": concept.name}),
         "run_id": plan.labels.run_id,
         "site": source.site,
         "reduction": source.reduction,
         "layer": source.layer,
+        "concept": concept.name,
         "loss": loss,
-        "strength": predicted.strength,
-        "folds": len(coverage.partition.tested),
-        "controls": plan.controls,
         "labels_hash": plan.labels_hash(concept.name),
         "split": plan.split,
         "created_at": datetime.now(UTC).replace(tzinfo=None),
     }
-    return [common | row for row in scored], [{"probe_id": probe_id} | row for row in confusions]

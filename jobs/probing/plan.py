@@ -60,6 +60,9 @@ class ProbePlan:
     store_url: str
     labels: LabelledRows
     coverages: tuple[Coverage, ...]
+    """With the concepts that can be measured."""
+    unmeasured: tuple[Concept, ...]
+    """Those that the split does not let be measured: they have rows without scores."""
     split: str
     """"groups" or "official"."""
     strengths: tuple[float, ...]
@@ -121,26 +124,3 @@ def _coverage(labels: LabelledRows, partition: Partition, concepts: Sequence[Con
             Concept(concept.name, concept.kind, concept.values[rows], concept.classes) for concept in concepts
         ),
     )
-
-
-def missing_class_notes(coverage: Coverage) -> list[str]:
-    """Sentences about classes that some fold cannot learn or cannot test."""
-    cells, tested = coverage.partition.cells, coverage.partition.tested
-    notes = []
-    for concept in coverage.concepts:
-        for code, name in enumerate(concept.classes):
-            members = concept.values == code
-            unlearned = [cell for cell in tested if not (members & (cells != cell)).any()]
-            untested = [cell for cell in tested if not (members & (cells == cell)).any()]
-            if unlearned:
-                notes.append(
-                    f"{concept.name}: all {members.sum()} clips of class {name!r} fall into one held-out "
-                    "part, so no probe that is scored on them has seen the class."
-                )
-            elif len(untested) == len(tested):
-                notes.append(f"{concept.name}: no clip of class {name!r} is held out; it is not scored.")
-            elif untested:
-                notes.append(
-                    f"{concept.name}: class {name!r} has no clip in {len(untested)} of {len(tested)} folds."
-                )
-    return notes

@@ -45,36 +45,31 @@ def best_layers(rows: list[Row]) -> list[Row]:
 
 
 def _score(row: Row) -> float:
-    score = row["accuracy"] if row["r2"] is None else row["r2"]
+    score = row["r2"] if row["classes"] is None else row["accuracy"]
     return float("-inf") if score is None else float(score)
 
 
 def _shown(row: Row) -> Row:
-    """One line for eyes."""
-    is_class = row["r2"] is None
+    """One line for eyes; what was not measured has no best layer."""
+    is_class = row["classes"] is not None
     name = "accuracy" if is_class else "r2"
+    measured = row[name] is not None
     place = row["site"] if row["reduction"] is None else f"{row['site']}.{row['reduction']}"
     return {
         "concept": row["concept"],
         "loss": row["loss"],
         "site": place,
-        "best layer": "" if row["layer"] is None else str(row["layer"]),
+        "best layer": str(row["layer"]) if measured and row["layer"] is not None else "",
         "score": f"{'accuracy' if is_class else 'R²'} {_number(row[name])}",
-        "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}",
-        "baseline": _number(row["baseline_accuracy"]),
+        "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}" if measured else "",
+        "baseline": _number(row["baseline_accuracy"] if is_class or not measured else 0.0),
         "shuffled": f"{_number(row['control_accuracy'])} (to {_number(row['control_high'])})",
-        "verdict": _verdict(row),
+        "verdict": row["verdict"],
     }
 
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _verdict(row: Row) -> str:
-    if row["within_control"] is None:
-        return ""
-    return "no better than shuffled labels" if row["within_control"] else "better than shuffled labels"
 
 
 def _work_line(probed: Probed) -> str:

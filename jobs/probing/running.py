@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 
+from analysis.controls import FEW_GROUPS
 from analysis.splits import Partition, fold_partition, official_partition
 from analysis.strengths import STRENGTHS
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
@@ -16,8 +18,9 @@ from jobs.fitting.user_tables import read_user_tables
 from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probing.handcrafted import handcrafted_sources
+from jobs.probing.measurable import measurability_notes, measurable_part
 from jobs.probing.options import Loss, ProbeOptions, parse_losses, parse_strengths
-from jobs.probing.plan import ProbePlan, Source, coverages, missing_class_notes
+from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.results import code_version, committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
@@ -35,8 +38,16 @@ CODE = (
     "analysis.ridge",
     "analysis.strengths",
     "analysis.tridiagonal",
+    "jobs.probing.fits",
+    "jobs.probing.frame_moments",
+    "jobs.probing.logistic",
+    "jobs.probing.measurable",
+    "jobs.probing.plan",
+    "jobs.probing.ridge",
+    "jobs.probing.rows",
     "jobs.probing.scores",
     "jobs.probing.targets",
+    "jobs.probing.verdicts",
 )
 """A probe that other code has fitted is another probe."""
 BATCH_BYTES = 64_000_000
@@ -73,8 +84,11 @@ def probe_run(options: ProbeOptions) -> Probed:
     if options.handcrafted:
         extra, said = handcrafted_sources(store, run, labels, options.roots)
         sources, notes = [*sources, *extra], notes + said
-    plan = _plan(store, sources, labels, options)
-    notes += [note for coverage in plan.coverages for note in missing_class_notes(coverage)]
+    found = coverages(labels, _partition(labels, options))
+    for coverage in found:
+        notes += measurability_notes(coverage, labels, split=options.split)
+    plan = _plan(store, sources, labels, found, options)
+    notes += _control_notes(plan)
     record_labels(store, labels)
     wanted = [(source, loss) for loss in losses for source in sources if _possible(source, loss, labels)]
     notes += _impossible_notes(sources, losses, labels)
@@ -106,12 +120,20 @@ def _sources(run: Collection, options: ProbeOptions) -> list[Source]:
     return [Source(run.prefix, layer.array, layer.layer) for layer in found]
 
 
-def _plan(store: Store, sources: Sequence[Source], labels: LabelledRows, options: ProbeOptions) -> ProbePlan:
+def _plan(
+    store: Store,
+    sources: Sequence[Source],
+    labels: LabelledRows,
+    found: Sequence[Coverage],
+    options: ProbeOptions,
+) -> ProbePlan:
     prefixes = {source.prefix for source in sources}
+    measurable, unmeasured = measurable_part(found)
     return ProbePlan(
         store_url=store.url,
         labels=labels,
-        coverages=coverages(labels, _partition(labels, options)),
+        coverages=measurable,
+        unmeasured=unmeasured,
         split=options.split,
         strengths=parse_strengths(options.strengths, STRENGTHS),
         controls=options.controls,
@@ -128,6 +150,18 @@ def _partition(labels: LabelledRows, options: ProbeOptions) -> Partition:
     if options.split == "official":
         return official_partition(labels.groups, labels.splits, options.folds, among=labels.all_groups)
     return fold_partition(labels.groups, options.folds, among=labels.all_groups)
+
+
+def _control_notes(plan: ProbePlan) -> list[str]:
+    notes = []
+    for coverage in plan.coverages:
+        groups = len(np.unique(coverage.groups))
+        if plan.controls and groups < FEW_GROUPS:
+            names = ", ".join(concept.name for concept in coverage.concepts)
+            notes.append(
+                f"{names}: labels of {groups} groups can hardly be shuffled; the control says little."
+            )
+    return notes
 
 
 def _possible(source: Source, loss: Loss, labels: LabelledRows) -> bool:

@@ -1,18 +1,31 @@
 """From out-of-fold predictions to rows of the table `probes`."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bootstrap import LEVEL, bootstrap_draws, group_bootstrap, ratio
+from analysis.bootstrap import Score, bootstrap_draws, group_bootstrap, interval_of, ratio
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
 from analysis.moments import Floats
 from jobs.fitting.labels import Concept
+from jobs.probing.measurable import scored_rows
 from jobs.probing.plan import Coverage
+from jobs.probing.verdicts import NOT_MEASURABLE, verdict
 
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Scores of the same fit to shuffled labels; NaN where a class was never scored."""
+
+    mean: Floats
+    low: Floats
+    high: Floats
 
 
 def class_rows(
@@ -24,16 +37,18 @@ def class_rows(
         concept: the concept.
         coverage: its rows.
         codes: labels that were learned, (1 + controls, n): true ones first, then shuffled ones.
-        predictions: out-of-fold scores, (1 + controls, n, C); NaN where a row was not tested.
+        predictions: out-of-fold scores, (1 + controls, n, C).
     """
-    tested = np.isfinite(predictions[0]).all(axis=-1)
-    groups, codes, predictions = coverage.groups[tested], codes[:, tested], predictions[:, tested]
-    scores = class_scores(codes[0], predictions[0])
-    right = [_right(own, scored) for own, scored in zip(codes, predictions, strict=True)]
+    kept = [scored_rows(own, coverage.partition, classes=True) for own in codes]
+    right = [
+        _right(own[rows], guess[rows]) for own, guess, rows in zip(codes, predictions, kept, strict=True)
+    ]
+    groups, true = coverage.groups[kept[0]], codes[0][kept[0]]
+    scores = class_scores(true, predictions[0][kept[0]])
     score = np.array([scores.accuracy, *scores.recall])
     low, high = group_bootstrap(groups, right[0], ratio)
-    control = _control(groups, right[1:])
-    shares = np.bincount(codes[0], minlength=len(concept.classes)) / tested.sum()
+    control = _control(coverage, kept[1:], right[1:], ratio)
+    shares = np.bincount(true, minlength=len(concept.classes)) / len(true)
     baseline = np.array([shares.max(), *shares])
     common = {"classes": len(concept.classes)} | _counts(groups)
     rows: list[Row] = []
@@ -49,32 +64,39 @@ def class_rows(
                 "baseline_accuracy": float(baseline[place]),
             }
             | _class_measures(scores, place - 1)
-            | _selectivity(float(score[place]), control, place)
+            | _comparison(score[place], low[place], baseline[place], control, place)
         )
     return rows, scores
 
 
 def number_row(concept: Concept, coverage: Coverage, values: Floats, predictions: Floats) -> Row:
     """Scores of a concept with numbers, for values and predictions (1 + controls, n)."""
-    tested = np.isfinite(predictions[0])
-    groups, values, predictions = coverage.groups[tested], values[:, tested], predictions[:, tested]
+    kept = [scored_rows(own, coverage.partition, classes=False) for own in values]
     statistics = [
-        r2_statistics(own, guess)[..., np.newaxis] for own, guess in zip(values, predictions, strict=True)
+        r2_statistics(own[rows], guess[rows])[..., np.newaxis]
+        for own, guess, rows in zip(values, predictions, kept, strict=True)
     ]
+    groups = coverage.groups[kept[0]]
     score = float(r2_of_sums(statistics[0].sum(axis=0))[0])
     low, high = group_bootstrap(groups, statistics[0], r2_of_sums)
-    control = _control(groups, statistics[1:], r2_of_sums)
+    control = _control(coverage, kept[1:], statistics[1:], r2_of_sums)
     return (
         {
             "concept": concept.name,
             "r2": score,
             "r2_low": float(low[0]),
             "r2_high": float(high[0]),
-            "rmse": root_mean_squared_error(values[0], predictions[0]),
+            "rmse": root_mean_squared_error(values[0][kept[0]], predictions[0][kept[0]]),
         }
         | _counts(groups)
-        | _selectivity(score, control, 0)
+        | _comparison(score, low[0], 0.0, control, 0)
     )
+
+
+def unmeasured_row(concept: Concept) -> Row:
+    """What is said of a concept that the split does not let be measured."""
+    classes = len(concept.classes) if concept.kind == "class" else None
+    return {"classes": classes, "clips": 0, "groups": 0, "folds": 0, "verdict": NOT_MEASURABLE}
 
 
 def confusion_rows(concept: Concept, scores: ClassScores) -> Iterator[Row]:
@@ -96,28 +118,31 @@ def _right(codes: NDArray[np.int64], predictions: Floats) -> Floats:
 
 
 def _control(
-    groups: Any, statistics: list[Floats], score: Any = ratio
-) -> tuple[Floats, Floats, Floats] | None:
+    coverage: Coverage, kept: Sequence[NDArray[np.bool_]], statistics: Sequence[Floats], score: Score
+) -> Control | None:
     """Mean and interval of the scores of shuffled labels, over shuffles and drawn groups."""
-    if not statistics:
+    able = [(coverage.groups[rows], own) for rows, own in zip(kept, statistics, strict=True) if rows.any()]
+    if not able:
         return None
-    pooled = np.concatenate([bootstrap_draws(groups, one, score) for one in statistics], axis=-1)
-    means = np.nanmean([score(one.sum(axis=0)) for one in statistics], axis=0)
-    tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(pooled, [tail, 1 - tail], axis=-1)
-    return means, low, high
+    draws = np.concatenate([bootstrap_draws(groups, own, score) for groups, own in able], axis=-1)
+    scores = np.stack([score(own.sum(axis=0)) for _, own in able])
+    mean = np.ma.masked_invalid(scores).mean(axis=0).filled(np.nan)
+    return Control(mean, *interval_of(draws))
 
 
-def _selectivity(score: float, control: tuple[Floats, Floats, Floats] | None, place: int) -> Row:
+def _comparison(score: float, low: float, baseline: float, control: Control | None, place: int) -> Row:
+    """What a score is against its baseline and its control; what is unknown is NULL."""
     if control is None:
-        return {"controls": 0}
-    mean, low, high = (float(numbers[place]) for numbers in control)
+        said = verdict(score, low, baseline=baseline, control_high=None)
+        return {"controls": 0, "verdict": said}
+    mean, high = float(control.mean[place]), float(control.high[place])
     return {
         "control_accuracy": mean,
-        "control_low": low,
+        "control_low": float(control.low[place]),
         "control_high": high,
-        "selectivity": score - mean,
-        "within_control": bool(score <= high),
+        "selectivity": float(score) - mean,
+        "within_control": None if math.isnan(score) or math.isnan(high) else bool(score <= high),
+        "verdict": verdict(score, low, baseline=baseline, control_high=high),
     }
 
 

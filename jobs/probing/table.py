@@ -21,7 +21,7 @@ class text: the class that the row is about, against all others; NULL for the co
 loss text: mse (ridge), logistic (multinomial; binary for two classes) or logistic_ovr (class against rest)
 strength float: penalty per training row and unit of variance that was chosen; the median over folds
 folds int: held-out parts that were scored
-clips int: clips that were scored
+clips int: clips that were scored: a clip whose class is in no other fold is not
 groups int: groups they belong to
 classes int: number of classes; NULL for numbers
 accuracy float: share of held-out clips whose class was named; for one class its recall
@@ -39,7 +39,8 @@ control_accuracy float: the same score (for numbers R²) after the same fit to l
 control_low float: lower end of the 95 % interval of that control
 control_high float: upper end of that interval
 selectivity float: score − control
-within_control bool: true when the score is no better than the upper end of the control: nothing was found
+within_control bool: true when the score is no better than the upper end of its control; NULL if unknown
+verdict text: better than both (baseline and shuffled labels), or what it does not beat; or not measurable
 controls int: shuffled labellings that the control is made of
 labels_hash text: stands for the concept's labels as they were resolved; see results_labels
 split text: groups (cross-validation) or official (the test rows of the dataset)
