@@ -1,0 +1,93 @@
+"""Generations of a sweep before anything is fitted or made: strengths, prompts and halves."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from jobs.generation.specification import AudioPrompt, GenerationSpec
+from jobs.sweeping.audio_prompts import PromptSound
+from jobs.sweeping.configuration import parse_sweep
+from jobs.sweeping.directions import SweepDirections
+from jobs.sweeping.members import Ingredients, Member, members_of
+from jobs.sweeping.settings import Setting, expand, read_pairs
+
+CLASSES = ("jazz", "rock")
+BASE = GenerationSpec("toy", "model", "codec", seconds=4.0)
+SOUNDS = {
+    name: PromptSound(AudioPrompt(2.0, sha256=name), np.zeros(10, np.float32)) for name in ("a.wav", "b.wav")
+}
+
+
+def planned(
+    *,
+    concept: dict[str, Any] | None = None,
+    strengths: dict[str, tuple[float, ...]] | None = None,
+    **grid: Any,
+) -> tuple[list[Setting], tuple[Member, ...], Any]:
+    sweep = parse_sweep(
+        {
+            "name": "x",
+            "cap_auto": True,
+            "random_states": [0, 1],
+            "concepts": [{"name": "style", "pairs": ["rock:jazz"], "texts": ["{class}"], **(concept or {})}],
+            "grid": {"layers": [[2, 3]], **grid},
+        }
+    )
+    settings = expand(sweep.grid, read_pairs(sweep.concepts[0], CLASSES), {"resid": range(8)})
+    given = Ingredients(sweep, BASE, SweepDirections({}, {}), SOUNDS, strengths or {}, fitted=False)
+    return settings, *members_of(settings, given)
+
+
+def test_a_negative_strength_steers_away_and_says_so() -> None:
+    _, members, _ = planned(alphas=[-0.5, 0.5])
+    edits = {(e.alpha, e.away) for m in members for e in m.spec.edits}
+    assert edits == {(-0.5, True), (0.5, False)}
+
+
+def test_automatic_strengths_are_wanted_once_per_cell_and_used_by_steered_and_control_alike() -> None:
+    _, unknown, wanted = planned(alphas=["auto", 0.5])
+    assert len(wanted) == 2
+    assert {one.unsteered.random_state for one in wanted} == {0, 1}
+    assert {one.cap_text for one in wanted} == {"jazz"}
+    assert all(one.unsteered.edits == () for one in wanted)
+    found: dict[str, tuple[float, ...]] = {
+        one.strength_id: (0.1 + one.unsteered.random_state, 0.7) for one in wanted
+    }
+    _, members, still = planned(alphas=["auto", 0.5], strengths=found)
+    assert still == ()
+    for member in members:
+        if member.setting is not None and member.setting.automatic:
+            strengths = tuple(edit.alpha for edit in member.spec.edits)
+            assert strengths == (0.1 + member.cell.random_state, 0.7)
+    fixed = [
+        {m.generation_id for m in every if m.setting and not m.setting.automatic}
+        for every in (unknown, members)
+    ]
+    assert fixed[0] == fixed[1]
+
+
+def test_strengths_have_ids_of_what_they_are_found_on() -> None:
+    _, _, (first, second) = planned(alphas=["auto"])
+    assert first.strength_id != second.strength_id
+    assert first.strength_id != replace(first, cap_text=None).strength_id
+    louder = tuple(replace(edit, alpha=0.9) for edit in first.edits)
+    assert first.strength_id == replace(first, edits=louder).strength_id
+
+
+def test_every_text_follows_every_recording_of_the_source_and_prompts_alternate_between_halves() -> None:
+    audio = {"rock": ["a.wav", "b.wav"], "jazz": ["never"]}
+    _, members, _ = planned(concept={"texts": ["", "slow {class}"], "audio": audio})
+    unsteered = [member for member in members if member.role == "unsteered"]
+    assert {member.cell.prompt for member in unsteered} == {
+        ("", "a.wav"), ("", "b.wav"), ("slow {class}", "a.wav"), ("slow {class}", "b.wav")
+    }  # fmt: skip
+    assert {member.spec.seconds for member in members} == {6.0}
+    halves = {
+        half: {m.cell.prompt for m in unsteered if m.cell.half == half} for half in ("choose", "report")
+    }
+    assert len(halves["choose"]) == len(halves["report"]) == 2
+    assert not halves["choose"] & halves["report"]
+    asked = {m.spec.text for m in members if m.role == "prompt"}
+    assert asked == {"jazz music", "slow jazz"}
+    assert all(m.spec.audio_prompt is not None for m in members)
