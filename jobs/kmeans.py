@@ -10,7 +10,6 @@ from jobs.options import (
     fit_engine_option,
     format_option,
     labels_option,
-    print_result,
     table_option,
     workers_option,
 )
@@ -57,18 +56,19 @@ def kmeans(format_: str, **values: Any) -> None:
     """Cluster the activations of every layer of RUN and compare the clusters with labels.
 
     The view clusterings holds a row per layer, start and concept: inertia, ARI, NMI, AMI, homogeneity,
-    completeness and silhouette. What is stored already is not computed again; what was interrupted goes on.
+    completeness and silhouette. Of all starts that are stored for a k the one of lowest inertia is best, and
+    of all k that are stored for a scaling the one of the best silhouette is chosen. What is stored already is
+    not computed again; what was interrupted goes on.
 
     \b
     Examples:
       undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips"
       undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips" \\
         --k 2:12 --scaling zscore --sites resid --reduction frames
-      undertone sql music.store "SELECT site, layer, ari, nmi FROM clusterings WHERE chosen ORDER BY ari DESC"
+      undertone sql music.store \\
+        "SELECT concept, scaling, site, layer, k, ari FROM clusterings WHERE chosen ORDER BY ari DESC"
     """
+    from jobs.clusterings.report import print_clusterings
     from jobs.clusterings.running import fit_and_store
 
-    summary = fit_and_store(KmeansOptions(**values))
-    for note in summary.pop("notes"):
-        click.echo(f"Note: {note}", err=True)
-    print_result(summary, format_)
+    print_clusterings(fit_and_store(KmeansOptions(**values)), format_)

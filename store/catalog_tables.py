@@ -13,7 +13,10 @@ from store.catalog_parts import PART, RESULTS, read_parts
 from store.objects import ObjectStore
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
-VIEWS = ("views.sql", "layers.sql", "superposition.sql", "steering.sql", "signatures.sql")
+VIEWS = (
+    "views.sql", "clusterings.sql", "layers.sql", "superposition.sql", "steering.sql", "signatures.sql",
+    "listening.sql",
+)  # fmt: skip
 VIEWS_SQL = tuple(Path(__file__).with_name(name) for name in VIEWS)
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""

@@ -1,6 +1,9 @@
 -- The view that answers "which layer?": what probes, clusterings and directions say of each, side by side.
 -- typed.* is all there is of a kind of result in the columns that store/tables.sql declares: no rows where there
 -- are none. Of several fits of the same thing the newest counts.
+-- Numbers of k-means compare over layers only where they have one k and one scaling. So each concept of a run has one
+-- setting at all its layers: the one that most layers were clustered with; of equals k = the number of classes, then
+-- scaling none before zscore, l2 and pca, then the k of the best mean silhouette. A layer without it has NULL.
 
 CREATE OR REPLACE VIEW layers AS
 WITH fits AS (
@@ -19,18 +22,25 @@ handcrafted AS (
 ),
 settings AS (
     SELECT
-        run_id, site, reduction, layer, concept, labels_hash, k, scaling, max(created_at) AS created_at,
-        bool_or(chosen) AS chosen, count(DISTINCT start_seed) AS starts, arg_min(silhouette, inertia) AS silhouette,
+        run_id, site, reduction, layer, concept, labels_hash, k, scaling, any_value(classes) AS classes,
+        count(*) AS starts, arg_min(silhouette, inertia) AS silhouette,
         arg_min(ari, inertia) AS ari, min(ari) AS ari_low, max(ari) AS ari_high,
         arg_min(nmi, inertia) AS nmi, min(nmi) AS nmi_low, max(nmi) AS nmi_high
-    FROM typed.clusterings GROUP BY ALL
+    FROM clusterings GROUP BY ALL
 ),
-clusterings AS (
-    SELECT * FROM settings
+common_settings AS (
+    SELECT run_id, reduction, concept, labels_hash, k, scaling FROM settings
+    GROUP BY run_id, reduction, concept, labels_hash, k, scaling
     QUALIFY 1 = row_number() OVER (
-        PARTITION BY run_id, site, reduction, layer, concept, labels_hash
-        ORDER BY chosen DESC NULLS LAST, created_at DESC, silhouette DESC NULLS LAST, k, scaling
+        PARTITION BY run_id, reduction, concept, labels_hash
+        ORDER BY
+            count(*) DESC, bool_or(k = classes) DESC NULLS LAST,
+            list_position(['none', 'zscore', 'l2', 'pca'], scaling) NULLS LAST,
+            avg(silhouette) DESC NULLS LAST, k, scaling
     )
+),
+kmeans AS (
+    SELECT settings.* FROM settings JOIN common_settings USING (run_id, reduction, concept, labels_hash, k, scaling)
 ),
 directions AS (
     SELECT * FROM typed.vectors
@@ -53,7 +63,7 @@ methods AS (
 ),
 places AS (
     SELECT run_id, site, reduction, layer, concept, labels_hash FROM fits
-    UNION SELECT run_id, site, reduction, layer, concept, labels_hash FROM clusterings
+    UNION SELECT run_id, site, reduction, layer, concept, labels_hash FROM kmeans
     UNION SELECT run_id, site, reduction, layer, concept, labels_hash FROM directions
 )
 SELECT
@@ -65,7 +75,7 @@ SELECT
 FROM places
 LEFT JOIN fits f USING (run_id, site, reduction, layer, concept, labels_hash)
 LEFT JOIN handcrafted h USING (run_id, concept, labels_hash, loss)
-LEFT JOIN clusterings c USING (run_id, site, reduction, layer, concept, labels_hash)
+LEFT JOIN kmeans c USING (run_id, site, reduction, layer, concept, labels_hash)
 LEFT JOIN methods m USING (run_id, site, reduction, layer, concept, labels_hash)
 LEFT JOIN (FROM separations WHERE method = 'random') r
     USING (run_id, site, reduction, layer, concept, labels_hash)
@@ -92,7 +102,9 @@ COMMENT ON COLUMN layers.selectivity IS 'score − control (Hewitt & Liang 2019)
 COMMENT ON COLUMN layers.within_control IS 'true when the score lies within the interval of its control';
 COMMENT ON COLUMN layers.handcrafted IS 'score of the best handcrafted features (mel, MFCC, chroma) on the same labels';
 COMMENT ON COLUMN layers.handcrafted_site IS 'which features these are';
-COMMENT ON COLUMN layers.k IS 'clusters of the newest k-means, at the k that it chose';
+COMMENT ON COLUMN layers.k IS
+    'clusters of k-means: for a concept the same k and scaling at all layers, those that most layers have; of equals '
+    'as many as there are classes, without scaling. The view clusterings has all others';
 COMMENT ON COLUMN layers.scaling IS 'scaling of the activations before clustering';
 COMMENT ON COLUMN layers.starts IS 'random starts of that k-means';
 COMMENT ON COLUMN layers.ari IS 'adjusted Rand index between the labels and the clusters of lowest inertia';

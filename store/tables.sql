@@ -64,15 +64,25 @@ CREATE TABLE IF NOT EXISTS declared.probes (
 );
 
 CREATE TABLE IF NOT EXISTS declared.clusterings (
-    _part VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR, k BIGINT,
-    scaling VARCHAR, start_seed BIGINT, inertia DOUBLE, chosen BOOLEAN, ari DOUBLE, nmi DOUBLE, silhouette DOUBLE,
+    _part VARCHAR, clustering_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT,
+    concept VARCHAR, classes BIGINT, k BIGINT, scaling VARCHAR, dimensions BIGINT, start_seed BIGINT, inertia DOUBLE,
+    iterations BIGINT, ari DOUBLE, nmi DOUBLE, ami DOUBLE, homogeneity DOUBLE, completeness DOUBLE,
+    silhouette DOUBLE, label_silhouette DOUBLE, points BIGINT, clips BIGINT, labels_query VARCHAR,
     labels_hash VARCHAR, created_at TIMESTAMP
 );
 
+CREATE TABLE IF NOT EXISTS declared.assignments (
+    _part VARCHAR, clustering_id VARCHAR, clip_id VARCHAR, cluster BIGINT, share DOUBLE, histogram BIGINT[]
+);
+
 CREATE TABLE IF NOT EXISTS declared.vectors (
-    _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR,
-    positive VARCHAR, negative VARCHAR, method VARCHAR, vector FLOAT[], separability DOUBLE, labels_hash VARCHAR,
-    created_at TIMESTAMP
+    _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, model VARCHAR, model_fingerprint VARCHAR, site VARCHAR,
+    reduction VARCHAR, layer BIGINT, concept VARCHAR, positive VARCHAR, negative VARCHAR, method VARCHAR,
+    vector FLOAT[], width BIGINT, norm DOUBLE, strength DOUBLE, mean_positive DOUBLE, mean_negative DOUBLE,
+    deviation DOUBLE, separability DOUBLE, cosine_to_mean_difference DOUBLE, score DOUBLE, score_low DOUBLE,
+    score_high DOUBLE, within_chance BOOLEAN, random_score DOUBLE, within_random BOOLEAN, activation_norm DOUBLE,
+    scaling VARCHAR, clips BIGINT, positives BIGINT, negatives BIGINT, groups BIGINT, folds BIGINT,
+    labels_query VARCHAR, labels_hash VARCHAR, random_seed BIGINT, created_at TIMESTAMP
 );
 
 CREATE TABLE IF NOT EXISTS declared.effects (

@@ -11,13 +11,16 @@ from jobs.clusterings.layer import cluster_layer
 from jobs.clusterings.options import KmeansOptions, parse_k, parse_scaling
 from jobs.clusterings.passes import cluster_layer_by_blocks
 from jobs.clusterings.problems import kmeans_problems
+from jobs.clusterings.report import best_layers
 from jobs.clusterings.state import state_key
 from jobs.clusterings.table import (
     ASSIGNMENTS,
     CLUSTERINGS,
+    Stored,
     assignments_table,
     clusterings_table,
-    stored_clusterings,
+    read_clusterings,
+    read_stored,
 )
 from jobs.clusterings.work import KmeansWork, LayerResult
 from jobs.engine.ray_session import ray_session
@@ -41,6 +44,8 @@ CODE = (
     "jobs.clusterings.blocks",
     "jobs.clusterings.layer",
     "jobs.clusterings.passes",
+    "jobs.clusterings.problems",
+    "jobs.clusterings.state",
     "jobs.clusterings.work",
 )
 """A clustering that other code has made is another one."""
@@ -77,26 +82,39 @@ def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
         origin={"committed": committed_digest(run), "code": code_version(*CODE)},
     )
     record_labels(store, labels)
-    known = stored_clusterings(store)
-    wanted = [layer for layer in layers if options.assignments or not work.identities(layer) <= known]
+    stored = read_stored(store)
+    wanted = [layer for layer in layers if not _is_done(work, layer, run, stored)]
     results = followed(
         _results(work, run, wanted, options),
         total=len(wanted),
         title=f"kmeans {labels.run_id}",
         unit="layers",
     )
-    written = sum(_keep(store, work, result, known) for result in results)
+    written = sum(_keep(store, work, result, stored) for result in results)
+    identities = {identity for layer in layers for identity in work.identities(layer)}
     return {
         "run": work.run_id,
         "layers": len(layers),
-        "clusterings": sum(len(work.identities(layer)) for layer in layers),
+        "clusterings": len(identities),
         "fitted": written,
+        "known": len(identities & stored.inertias.keys()),
         "k": sorted({k for problem in problems for k in problem.ks}),
         "starts": options.starts,
         "scaling": scaling,
         "clips": len(labels.clip_ids),
         "notes": [*labels.notes, *notes],
+        "best": best_layers(read_clusterings(store, identities)),
     }
+
+
+def _is_done(work: KmeansWork, layer: LayerArray, run: Collection, stored: Stored) -> bool:
+    """Whether a layer has all its rows and, where they are asked for, the best starts' assignments."""
+    if not work.identities(layer) <= stored.inertias.keys():
+        return False
+    if not work.assignments and _points_per_clip(run, layer) == 1:
+        return True
+    best = [min(starts, key=lambda start: stored.inertias[start]) for starts in work.starts(layer)]
+    return {clustering_id for clustering_id, _ in best} <= stored.assigned
 
 
 def _results(
@@ -137,9 +155,9 @@ def _mapping(
     return mapped
 
 
-def _keep(store: Store, work: KmeansWork, result: LayerResult, known: set[tuple[str, str]]) -> int:
+def _keep(store: Store, work: KmeansWork, result: LayerResult, stored: Stored) -> int:
     """Store a layer, its clusterings last: they say that it is done. Then its state is no longer needed."""
-    rows = [row for row in result.rows if (row["clustering_id"], row["labels_hash"]) not in known]
+    rows = [row for row in result.rows if (row["clustering_id"], row["labels_hash"]) not in stored.inertias]
     for columns in result.assignments:
         write_results(
             store, ASSIGNMENTS, {"clustering": columns["clustering_id"][0]}, assignments_table(columns)

@@ -1,6 +1,12 @@
-"""The columns of `clusterings` and `assignments`: what k-means found, and where each clip fell."""
+"""The columns of `clusterings` and `assignments`: what k-means found, and where each clip fell.
+
+Which start is best and which k is chosen is no column: both follow from all that is stored, in the view
+`clusterings` (`store/clusterings.sql`).
+"""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -26,14 +32,15 @@ _CLUSTERING_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "start_seed": (_COUNT, "seed of the k-means++ start, as random_state in scikit-learn"),
     "inertia": (_NUMBER, "sum of squared distances to the nearest centre, after scaling"),
     "iterations": (_COUNT, "steps until the centres were at rest"),
-    "best": (pa.bool_(), "true for the start of lowest inertia at its k"),
-    "chosen": (pa.bool_(), "true for that start at the k that was chosen"),
     "ari": (_NUMBER, "adjusted Rand index of clusters and classes; chance is 0"),
     "nmi": (_NUMBER, "normalised mutual information (arithmetic mean)"),
     "ami": (_NUMBER, "adjusted mutual information; chance is 0"),
     "homogeneity": (_NUMBER, "1 where every cluster holds one class only"),
     "completeness": (_NUMBER, "1 where every class lies in one cluster"),
-    "silhouette": (_NUMBER, "mean silhouette of the clusters, on at most 2,000 points; for the best start"),
+    "silhouette": (
+        _NUMBER,
+        "mean silhouette of the clusters, on at most 2,000 points; for the best start of a command",
+    ),
     "label_silhouette": (_NUMBER, "mean silhouette of the classes themselves, on the same points"),
     "points": (_COUNT, "points that were clustered: clips, or their frames or segments"),
     "clips": (_COUNT, "labelled clips; with several points a clip counts as its most frequent cluster"),
@@ -42,7 +49,7 @@ _CLUSTERING_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
 }
 _ASSIGNMENT_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "clustering_id": (_TEXT, "the chosen start, see clusterings"),
+    "clustering_id": (_TEXT, "the best start of a command at its k, see clusterings"),
     "clip_id": (_TEXT, "the clip"),
     "cluster": (_COUNT, "its cluster, from 0; with several points per clip the most frequent one"),
     "share": (_NUMBER, "share of its points in that cluster"),
@@ -63,14 +70,37 @@ def assignments_table(columns: Mapping[str, Any]) -> pa.Table:
     )
 
 
-def stored_clusterings(store: Store) -> set[tuple[str, str]]:
-    """(clustering_id, labels_hash) of all rows in the store."""
-    query = "SELECT DISTINCT clustering_id, labels_hash FROM clusterings"
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a store holds of k-means."""
+
+    inertias: Mapping[tuple[str, str], float]
+    """Of each start, by (clustering_id, labels_hash)."""
+    assigned: frozenset[str]
+    """Ids of the starts whose assignments are there."""
+
+
+def read_stored(store: Store) -> Stored:
+    """What is stored before a command begins."""
     catalog = refresh_catalog(store)
-    views = "SELECT view_name FROM duckdb_views() WHERE view_name = 'clusterings' AND schema_name = 'main'"
-    if not run_query(catalog, views).num_rows:
-        return set()
-    return {(row["clustering_id"], row["labels_hash"]) for row in run_query(catalog, query).to_pylist()}
+    rows = run_query(catalog, "SELECT clustering_id, labels_hash, inertia FROM typed.clusterings").to_pylist()
+    assigned = run_query(catalog, "SELECT DISTINCT clustering_id FROM typed.assignments")
+    return Stored(
+        {(row["clustering_id"], row["labels_hash"]): row["inertia"] for row in rows},
+        frozenset(assigned["clustering_id"].to_pylist()),
+    )
+
+
+def read_clusterings(store: Store, identities: AbstractSet[tuple[str, str]]) -> list[dict[str, Any]]:
+    """Rows of `clusterings` by (clustering_id, labels_hash)."""
+    wanted = pa.table(
+        {"clustering_id": [one for one, _ in identities], "labels_hash": [one for _, one in identities]}
+    )
+    query = "FROM clusterings SEMI JOIN wanted USING (clustering_id, labels_hash)"
+    rows: list[dict[str, Any]] = run_query(
+        refresh_catalog(store), query, tables={"wanted": wanted}
+    ).to_pylist()
+    return rows
 
 
 def _schema(columns: Mapping[str, tuple[pa.DataType, str]]) -> pa.Schema:

@@ -40,13 +40,16 @@ class KmeansWork:
 
     def identities(self, layer: LayerArray) -> set[tuple[str, str]]:
         """(clustering_id, labels_hash) of all rows that a layer will have."""
-        return {
-            (self.clustering_id(layer, problem, k, seed), comparison.labels_hash)
+        return {identity for starts in self.starts(layer) for identity in starts}
+
+    def starts(self, layer: LayerArray) -> list[list[tuple[str, str]]]:
+        """(clustering_id, labels_hash) of all starts, for each k and concept that it is compared with."""
+        return [
+            [(self.clustering_id(layer, problem, k, seed), comparison.labels_hash) for seed in self.seeds]
             for problem in self.problems
             for k in problem.ks
             for comparison in problem.compared_at(k)
-            for seed in self.seeds
-        }
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,6 @@ def rows_of(
     points: int,
 ) -> list[Row]:
     """A row per k, start and concept, with the indices of agreement."""
-    chosen = chosen_k(problem, clusterings)
     found: list[Row] = []
     for one in clusterings:
         for comparison in problem.compared_at(one.k):
@@ -106,8 +108,6 @@ def rows_of(
                         "start_seed": work.seeds[place],
                         "inertia": search.inertia,
                         "iterations": search.iterations,
-                        "best": best,
-                        "chosen": best and one.k in chosen,
                         "ari": indices.ari,
                         "nmi": indices.nmi,
                         "ami": indices.ami,
@@ -124,31 +124,22 @@ def rows_of(
 def assignments_of(
     work: KmeansWork, layer: LayerArray, problem: Problem, clusterings: Sequence[Clustering]
 ) -> list[dict[str, Any]]:
-    """Columns of `assignments` for the best start at each chosen k."""
-    chosen = chosen_k(problem, clusterings)
+    """Columns of `assignments` for the best start at each k."""
     found = []
     for one in clusterings:
-        if one.k in chosen:
-            cluster = one.clusters[one.best]
-            identity = work.clustering_id(layer, problem, one.k, work.seeds[one.best])
-            counts = one.histogram
-            found.append(
-                {
-                    "clustering_id": [identity] * len(cluster),
-                    "clip_id": list(problem.clip_ids),
-                    "cluster": cluster,
-                    "share": counts[np.arange(len(cluster)), cluster] / counts.sum(axis=1),
-                    "histogram": list(counts),
-                }
-            )
+        cluster = one.clusters[one.best]
+        counts = one.histogram
+        found.append(
+            {
+                "clustering_id": [work.clustering_id(layer, problem, one.k, work.seeds[one.best])]
+                * len(cluster),
+                "clip_id": list(problem.clip_ids),
+                "cluster": cluster,
+                "share": counts[np.arange(len(cluster)), cluster] / counts.sum(axis=1),
+                "histogram": list(counts),
+            }
+        )
     return found
-
-
-def chosen_k(problem: Problem, clusterings: Sequence[Clustering]) -> set[int]:
-    """Every k that a number of classes or the user gave; of a range the one with the best silhouette."""
-    if problem.own_k or len(clusterings) == 1:
-        return {one.k for one in clusterings}
-    return {max(clusterings, key=lambda one: one.silhouette if one.silhouette is not None else -1.0).k}
 
 
 def label_silhouettes(problem: Problem, sample: SilhouetteSample, clips: Labels) -> dict[str, float | None]:

@@ -105,9 +105,9 @@ def test_rows_of_single_classes_do_not_count(store: Store) -> None:
 
 def test_the_newest_fit_counts(store: Store) -> None:
     write(store, "probes", PROBE, {**PROBE, "accuracy": 0.5, "created_at": NEW})
-    write(store, "clusterings", {**CLUSTERING, "k": 9, "ari": 0.1, "created_at": NEW}, CLUSTERING)
+    write(store, "clusterings", {**CLUSTERING, "ari": 0.1, "created_at": NEW}, CLUSTERING)
     write(store, "vectors", VECTOR, {**VECTOR, "separability": 1.0, "created_at": NEW})
-    assert one(store, "score", "k", "ari", "separability", "directions") == (0.5, 9, 0.1, 1.0, 1)
+    assert one(store, "score", "ari", "starts", "separability", "directions") == (0.5, 0.1, 1, 1.0, 1)
 
 
 def test_numbers_have_r2_for_a_score(store: Store) -> None:
@@ -146,13 +146,57 @@ def test_of_many_starts_the_one_of_lowest_inertia_speaks_and_the_spread_is_kept(
     assert found == (best[1], best[2], numbers[:, 1].min(), numbers[:, 1].max(), 7)
 
 
-def test_of_several_k_the_chosen_one_speaks(store: Store) -> None:
-    several = [
-        {**CLUSTERING, "k": k, "inertia": 1.0 / k, "chosen": k == 5, "created_at": OLD + k * SECOND}
-        for k in (2, 5, 8)
+SETTINGS = {"classes": 4, "silhouette": 0.5}
+
+
+def test_all_layers_show_the_setting_that_most_of_them_were_clustered_with(store: Store) -> None:
+    """Another k or scaling is another measure: two of them side by side would compare nothing."""
+    everywhere = [{**CLUSTERING, **SETTINGS, "layer": layer, "ari": 0.1 * layer} for layer in (1, 2, 3)]
+    one_site = {"k": 12, "scaling": "zscore", "silhouette": 0.9, "ari": 0.95, "created_at": NEW}
+    write(store, "clusterings", *everywhere)
+    write(store, "clusterings", *({**row, **one_site} for row in everywhere[:2]))
+    assert layers(store, "layer, k, scaling, ari") == [
+        {"layer": layer, "k": 4, "scaling": "none", "ari": pytest.approx(0.1 * layer)} for layer in (1, 2, 3)
     ]
-    write(store, "clusterings", *several)
-    assert one(store, "k") == (5,)
+    write(store, "clusterings", *({**everywhere[2], **one_site, "layer": layer} for layer in (3, 4)))
+    assert layers(store, "layer, k, ari") == [
+        {"layer": layer, "k": 12, "ari": 0.95} for layer in (1, 2, 3, 4)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("other", "shown"),
+    [
+        ({"k": 5, "silhouette": 0.9}, (4, "none")),
+        ({"scaling": "zscore", "silhouette": 0.9}, (4, "none")),
+        ({"k": 5, "silhouette": 0.9, "classes": 7}, (5, "none")),
+    ],
+)
+def test_of_equally_frequent_settings_the_classes_then_no_scaling_then_the_silhouette_decide(
+    store: Store, other: dict[str, Any], shown: tuple[int, str]
+) -> None:
+    first = {**CLUSTERING, **SETTINGS, "classes": other.get("classes", 4)}
+    write(store, "clusterings", first, {**first, **other, "created_at": NEW})
+    assert one(store, "k", "scaling") == shown
+
+
+def test_the_best_start_and_the_chosen_k_follow_from_all_that_is_stored(store: Store) -> None:
+    """Two commands, the second with another k and with more starts: one best per k, one chosen per layer."""
+    first = [
+        {**CLUSTERING, "k": k, "start_seed": seed, "inertia": 10.0 - seed, "silhouette": silhouette}
+        for k, silhouette in ((2, 0.4), (3, 0.6))
+        for seed in (0, 1)
+    ]
+    query = "SELECT k, start_seed, best, chosen FROM clusterings WHERE best ORDER BY k"
+
+    def flags() -> list[tuple[Any, ...]]:
+        return [tuple(row.values()) for row in run_query(refresh_catalog(store), query).to_pylist()]
+
+    write(store, "clusterings", *first)
+    assert flags() == [(2, 1, True, False), (3, 1, True, True)]
+    better = {**first[0], "start_seed": 7, "inertia": 1.0, "silhouette": 0.7, "created_at": NEW}
+    write(store, "clusterings", better, {**better, "k": 4, "silhouette": 0.5})
+    assert flags() == [(2, 7, True, True), (3, 1, True, False), (4, 7, True, False)]
 
 
 def test_separability_is_the_mean_over_the_concept_and_random_directions_are_its_control(

@@ -1,14 +1,17 @@
 """k-means of a run: against scikit-learn on the stored rows, in memory, in blocks, and after a stop."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import jobs.clusterings.running as fitting
+from jobs.cli import undertone
 from jobs.clusterings import passes
 from jobs.clusterings.blocks import Block
 from jobs.clusterings.options import KmeansOptions
@@ -54,8 +57,8 @@ def test_every_start_is_what_scikit_learn_finds_with_that_random_state(planted_s
         assert (row["k"], row["classes"], row["clips"], row["points"]) == (3, 3, 120, 120)
         assert row["label_silhouette"] == pytest.approx(silhouette_score(centred, styles), abs=1e-4)
     best = min(found, key=lambda row: row["inertia"])
-    assert [row["best"] for row in found] == [row["chosen"] for row in found]
-    assert best["best"]
+    flags = rows_of(planted_store, "SELECT start_seed FROM clusterings WHERE best AND chosen")
+    assert flags == [{"start_seed": best["start_seed"]}]
 
 
 def test_deeper_layers_cluster_by_style_and_none_by_what_means_nothing(planted_store: Store) -> None:
@@ -97,6 +100,69 @@ def test_frames_give_each_clip_its_histogram_and_its_majority(planted_store: Sto
     assert all(row["share"] == row["histogram"][row["cluster"]] / 5 for row in clips)
     styles = [int(row["clip_id"].removeprefix("clip")) % 30 % 3 for row in clips]
     assert chosen["ari"] == pytest.approx(adjusted_rand_score(styles, [row["cluster"] for row in clips]))
+
+
+def test_another_k_that_was_tried_in_a_range_has_its_assignments_and_the_same_choice(
+    planted_store: Store,
+) -> None:
+    """The order of two commands must not decide what is stored, best or chosen."""
+    place = {"reduction": "frames", "sites": "resid", "layers": "2"}
+    query = "SELECT k, start_seed, chosen FROM clusterings WHERE best AND {} ORDER BY k"
+    cluster(planted_store, k="2:4", **place)
+    again = cluster(planted_store, k="3", **place)
+    assert (again["fitted"], again["known"]) == (0, 3)
+    assigned = "clustering_id IN (SELECT clustering_id FROM assignments)"
+    found = rows_of(planted_store, query.format(assigned))
+    assert [row["k"] for row in found] == [2, 3, 4]
+    assert sum(row["chosen"] for row in found) == 1
+    assert found == rows_of(planted_store, query.format("true"))
+
+
+def test_more_starts_leave_one_best_start_and_its_assignments(planted_store: Store) -> None:
+    place: dict[str, Any] = {"sites": "resid", "layers": "1", "k": "6", "assignments": True}
+    cluster(planted_store, starts=2, **place)
+    cluster(planted_store, starts=8, **place)
+    (best,) = rows_of(planted_store, "SELECT * FROM clusterings WHERE best")
+    (lowest,) = rows_of(planted_store, "SELECT min(inertia) AS inertia, count(*) AS n FROM clusterings")
+    assert (best["inertia"], best["chosen"], lowest["n"]) == (lowest["inertia"], True, 8)
+    clips = f"SELECT * FROM assignments WHERE clustering_id = '{best['clustering_id']}'"
+    assert len(rows_of(planted_store, clips)) == 120
+
+
+def test_assignments_that_are_asked_for_later_are_computed_once(planted_store: Store) -> None:
+    place = {"sites": "resid", "layers": "1"}
+    cluster(planted_store, **place)
+    assert rows_of(planted_store, "SELECT count(*) AS n FROM typed.assignments") == [{"n": 0}]
+    assert cluster(planted_store, assignments=True, **place)["fitted"] == 0
+    assert rows_of(planted_store, "SELECT count(*) AS n FROM assignments") == [{"n": 120}]
+    parts = list(planted_store.objects.versions("results/assignments"))
+    cluster(planted_store, assignments=True, **place)
+    assert list(planted_store.objects.versions("results/assignments")) == parts
+
+
+def test_the_command_says_which_layers_agree_best_and_what_was_stored_already(planted_store: Store) -> None:
+    chosen = ["--layers", "0,1", "--starts", "3", "--engine", "inline"]
+    arguments = ["kmeans", planted_store.url, "toy", "--labels", STYLE, *chosen]
+    first = CliRunner().invoke(undertone, arguments)
+    assert first.exit_code == 0, first.output
+    best = rows_of(
+        planted_store,
+        "SELECT site, arg_max(layer, ari) AS layer, max(ari) AS ari FROM clusterings WHERE chosen "
+        "GROUP BY site ORDER BY ari DESC, site",
+    )
+    lines = [line.split() for line in first.stdout.splitlines()[1:3]]
+    assert [(line[1], line[2], line[5]) for line in lines] == [
+        (f"{row['site']}.mean", str(row["layer"]), f"{row['ari']:.3f}") for row in best
+    ]
+    assert "12 clusterings of 4 layers, 3 starts each; the views clusterings" in first.stdout
+    second = CliRunner().invoke(undertone, [*arguments, "--format", "json"])
+    summary = json.loads(second.stdout)
+    assert (summary["fitted"], summary["known"]) == (0, 12)
+    assert [(row["site"], row["layer"]) for row in summary["best"]] == [
+        (row["site"], row["layer"]) for row in best
+    ]
+    more = CliRunner().invoke(undertone, [*arguments, "--starts", "4"])
+    assert "4 clusterings of 4 layers, 4 starts each, 12 were stored already" in more.stdout
 
 
 @pytest.mark.parametrize("scaling", ["none", "zscore", "l2", "pca"])
