@@ -43,9 +43,12 @@ def group_folds(groups: Texts, folds: int, *, among: Collection[str] = ()) -> ND
         InvalidInput: fewer than two folds, or fewer groups than folds.
     """
     names = sorted({*map(str, among), *map(str, groups)}, key=_hash)
-    if not 2 <= folds <= min(len(names), np.iinfo(np.int8).max):
+    if folds < 2:
+        raise InvalidInput(f"{folds} folds hold nothing out of the fit: choose 2 or more.")
+    most = min(len(names), np.iinfo(np.int8).max)
+    if folds > most:
         raise InvalidInput(
-            f"{folds} folds cannot be made of {len(names)} groups: choose 2 to {max(2, len(names))} folds, "
+            f"{folds} folds cannot be made of {len(names)} groups: choose 2 to {max(2, most)} folds, "
             "and label clips of more groups where there are too few."
         )
     fold = {name: place % folds for place, name in enumerate(names)}

@@ -35,8 +35,6 @@ def read_column(name: str, column: pa.ChunkedArray) -> Values:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     kind = column.type
-    if pa.types.is_null(kind):
-        raise InvalidInput(f"Label {name!r} is NULL for every clip.")
     if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _classes(column.cast(pa.string()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -9,6 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.fitting.label_columns import Values, read_column
+from jobs.fitting.label_query import (
+    GROUP_COLUMNS,
+    SPLIT_COLUMN,
+    ask_for_labels,
+    concept_names,
+    labels_there_are,
+)
 from jobs.results import digest_of, write_results
 from store.catalog import refresh_catalog
 from store.collection import Collection
@@ -17,8 +25,6 @@ from store.opening import Store
 from store.query import DEFAULT_TIMEOUT_SECONDS, run_query
 
 Texts = NDArray[np.str_]
-GROUP_COLUMNS = ("grp", "group_id")
-SPLIT_COLUMN = "split"
 MIN_GROUPS = 2
 """A class with fewer groups cannot be both trained and tested."""
 
@@ -94,21 +100,23 @@ def resolve_labels(
         InvalidInput: its result cannot label this run; the message says why, with counts.
     """
     catalog = refresh_catalog(store)
-    answer = _unique_rows(
-        run_query(catalog, query, timeout_seconds=timeout_seconds, tables=dict(tables or {}))
+    run_id = run.prefix.removeprefix("runs/")
+    answer, nameless = ask_for_labels(
+        catalog, run_id, query, tables=tables or {}, timeout_seconds=timeout_seconds
     )
-    clips = run_query(catalog, _clips_of(run), timeout_seconds=timeout_seconds)
+    clips = run_query(catalog, _clips_of(run_id), timeout_seconds=timeout_seconds)
     place, notes = _places(run, answer)
     own = _by_clip(clips, place)
     groups = _texts(answer, GROUP_COLUMNS, place, own["group_id"])
     splits = _texts(answer, (SPLIT_COLUMN,), place, own["split"])
+    columns = {name: answer.column(name).take(pa.array(place.rows)) for name in concept_names(answer)}
+    _refuse_nulls(columns, catalog, run_id)
     concepts: list[Concept] = []
-    for name in _concept_names(answer):
-        concept, said = _concept(name, answer.column(name).take(pa.array(place.rows)), groups)
+    for name, column in columns.items():
+        concept, said = _concept(name, column, groups)
         concepts.append(concept)
         notes += said
     kept = np.logical_or.reduce([concept.labelled for concept in concepts])
-    run_id = run.prefix.removeprefix("runs/")
     resolved = [_subset(concept, kept) for concept in concepts]
     clip_ids = tuple(clip for clip, keep in zip(place.clip_ids, kept, strict=True) if keep)
     return LabelledRows(
@@ -120,7 +128,7 @@ def resolve_labels(
         splits[kept],
         tuple(resolved),
         _all_groups(answer, groups, clips),
-        tuple(notes),
+        (*nameless, *notes),
     )
 
 
@@ -146,44 +154,14 @@ class _Places:
     rows: NDArray[np.int64]
 
 
-def _clips_of(run: Collection) -> str:
+def _clips_of(run_id: str) -> str:
     """SQL for the clips of a run's plan, with groups and splits."""
-    run_id = run.prefix.removeprefix("runs/").replace("'", "''")
+    run_id = run_id.replace("'", "''")
     return (
         'SELECT r.clip_id, c.group_id, c.split FROM "rows" r '  # noqa: S608 (quoted)
         "JOIN runs u USING (run_id) LEFT JOIN clips c ON c.clip_id = r.clip_id AND c.dataset = u.dataset "
         f"WHERE r.run_id = '{run_id}'"
     )
-
-
-def _unique_rows(answer: pa.Table) -> pa.Table:
-    """The answer with one row per clip; raises `InvalidInput` where two rows of a clip disagree."""
-    names = answer.column_names
-    if "clip_id" not in names or len(set(names)) < len(names) or not _concept_names(answer):
-        raise InvalidInput(
-            f"The label query gives the columns {', '.join(names)}; it must give clip_id and at least one "
-            "label column, each name once. `undertone sql STORE` lists what there is to choose from."
-        )
-    clip_ids = answer["clip_id"].cast(pa.string()).to_pylist()
-    first: dict[str, int] = {}
-    differing: set[str] = set()
-    for row, clip in enumerate(clip_ids):
-        if clip is not None and first.setdefault(clip, row) != row:
-            one, other = (answer.slice(place, 1).to_pylist() for place in (first[clip], row))
-            differing |= {clip} if one != other else set()
-    if differing:
-        raise InvalidInput(
-            f"The label query labels {len(differing)} clips more than once, and differently, for example "
-            f"{min(differing)}: choose one row per clip with WHERE or GROUP BY."
-        )
-    texts = pa.array(clip_ids, pa.string())
-    answer = answer.set_column(names.index("clip_id"), "clip_id", texts)
-    return answer.take(pa.array(list(first.values()), pa.int64()))
-
-
-def _concept_names(answer: pa.Table) -> list[str]:
-    reserved = {"clip_id", *GROUP_COLUMNS, SPLIT_COLUMN}
-    return [name for name in answer.column_names if name not in reserved]
 
 
 def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
@@ -197,17 +175,34 @@ def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
             f"None of the {len(row_of)} clips of the label query has activations in {run.prefix} "
             f"({len(usable)} clips have): does the query name the dataset of this run?"
         )
-    failed = sum(states.get(clip) == "failed" for clip in row_of)
+    labelled = _labelled_clips(answer)
+    failed = sum(states.get(clip) == "failed" for clip in labelled)
     plan = {clip.clip_id for unit in run.units() for clip in unit.clips}
-    pending = sum(clip in plan and clip not in states for clip in row_of)
+    pending = sum(clip in plan and clip not in states for clip in labelled)
     counts = {
-        "labelled clips are not in this run": sum(clip not in plan for clip in row_of),
+        "labelled clips are not in this run": sum(clip not in plan for clip in labelled),
         "labelled clips failed in this run": failed,
         "labelled clips are not extracted yet": pending,
         "extracted clips have no row in the label query": len(usable) - len(clip_ids),
     }
     notes = [f"{count} {what}." for what, count in counts.items() if count]
     return _Places(clip_ids, np.array([row_of[clip] for clip in clip_ids], dtype=np.int64)), notes
+
+
+def _labelled_clips(answer: pa.Table) -> list[str]:
+    """Clips with at least one label that is not NULL."""
+    said = [answer[name].is_valid().to_numpy() for name in concept_names(answer)]
+    clips: list[str] = answer["clip_id"].filter(pa.array(np.logical_or.reduce(said))).to_pylist()
+    return clips
+
+
+def _refuse_nulls(columns: Mapping[str, pa.ChunkedArray], catalog: Path, run_id: str) -> None:
+    for name, column in columns.items():
+        if column.null_count == len(column):
+            raise InvalidInput(
+                f"Label {name!r} is NULL for all {len(column)} clips of this run. "
+                f"{labels_there_are(catalog, run_id)}"
+            )
 
 
 def _by_clip(clips: pa.Table, place: _Places) -> dict[str, list[str | None]]:

@@ -36,6 +36,16 @@ def test_more_folds_than_groups_are_refused_with_both_numbers() -> None:
         group_folds(["a", "b", "c"], 5)
 
 
+def test_fewer_than_two_folds_are_refused_without_blaming_the_groups() -> None:
+    with pytest.raises(InvalidInput, match=r"1 folds hold nothing out of the fit: choose 2 or more\.$"):
+        group_folds(GROUPS, 1)
+
+
+def test_more_folds_than_can_be_numbered_are_refused_with_how_many_can() -> None:
+    with pytest.raises(InvalidInput, match="choose 2 to 127 folds"):
+        group_folds([f"artist {number}" for number in range(300)], 200)
+
+
 def test_every_fold_of_a_cross_validation_is_tested() -> None:
     partition = fold_partition(GROUPS, 4)
     assert partition.tested == (0, 1, 2, 3)

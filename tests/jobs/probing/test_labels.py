@@ -4,11 +4,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from jobs.fitting.label_query import _identifier
 from jobs.fitting.labels import record_labels, resolve_labels
 from store.catalog import refresh_catalog
-from store.errors import InvalidInput, QueryRefused
+from store.errors import InvalidInput, QueryRefused, UndertoneError
 from store.opening import Store
 from store.query import run_query
+from store.records import Clip
 
 
 def test_texts_and_booleans_are_classes_and_numbers_are_numbers(planted: Store) -> None:
@@ -61,7 +63,16 @@ def test_clips_that_the_run_does_not_have_and_clips_without_a_row_are_counted(pl
         ("SELECT style FROM clips", "must give clip_id and at least one label"),
         ("SELECT clip_id, 'one' AS label FROM clips", "'label' has 1 classes"),
         ("SELECT clip_id, 3 AS label FROM clips", "'label' has 1 different numbers"),
-        ("SELECT clip_id, NULL AS label FROM clips", "'label'"),
+        ("SELECT clip_id, NULL AS label FROM clips", "'label' is NULL for all 119 clips .*Labels of songs"),
+        (
+            "SELECT clip_id, CASE WHEN tempo < 0 THEN 'x' END AS label FROM clips",
+            "'label' is NULL for all 119",
+        ),
+        ("SELECT clip_id, 'nan'::DOUBLE AS label FROM clips", "'label' is NULL for all 119"),
+        (
+            "SELECT clip_id, style FROM clips WHERE style = 'Drone'",
+            "no rows: check its WHERE. Labels of songs",
+        ),
         ("SELECT clip_id, [style] AS label FROM clips", "text and booleans make classes"),
         ("SELECT clip_id, 1e308 * 10 * tempo AS label FROM clips", "infinite for 119 clips"),
         ("SELECT 'x' AS clip_id, 'y' AS label", "None of the 1 clips .*119 clips have"),
@@ -76,6 +87,54 @@ def test_a_query_that_cannot_label_the_run_says_why(planted: Store, query: str, 
 def test_a_wrong_query_is_refused_as_in_sql(planted: Store) -> None:
     with pytest.raises(QueryRefused, match="tables: "):
         resolve_labels(planted, planted.run("songs"), "SELECT clip_id, x FROM nothing")
+
+
+@pytest.mark.parametrize(
+    "query", ["label", "style", "SELECT clip_id, genre FROM clips", "SELECT clip_id FROM clips"]
+)
+def test_a_query_that_misses_is_answered_with_the_labels_there_are_and_one_to_copy(
+    planted: Store, query: str
+) -> None:
+    with pytest.raises(UndertoneError) as refusal:
+        resolve_labels(planted, planted.run("songs"), query)
+    assert "Labels of songs: live, style, tempo, vocals; for example " in str(refusal.value)
+    example = str(refusal.value).split('--labels "')[1].removesuffix('".')
+    assert resolve_labels(planted, planted.run("songs"), example).concepts[0].name == "live"
+
+
+def test_the_example_quotes_a_label_that_is_no_word() -> None:
+    assert _identifier("main genre") == '\\"main genre\\"'
+
+
+def test_rows_without_a_clip_are_counted(planted: Store) -> None:
+    query = "SELECT clip_id, style FROM clips UNION ALL SELECT NULL, 'jazz' FROM range(3)"
+    labels = resolve_labels(planted, planted.run("songs"), query)
+    assert "3 rows of the label query have no clip_id (NULL)." in labels.notes
+
+
+def test_a_row_that_is_repeated_with_nan_does_not_contradict_itself(planted: Store) -> None:
+    once = "SELECT clip_id, CASE WHEN live THEN tempo ELSE 'nan'::DOUBLE END AS pace FROM clips"
+    labels = resolve_labels(planted, planted.run("songs"), f"{once} UNION ALL {once}")
+    assert len(labels.clip_ids) == 60
+    assert "pace: 59 of 119 clips have no label (NULL)." in labels.notes
+
+
+def test_clips_elsewhere_without_a_label_are_not_counted_as_labelled(planted: Store) -> None:
+    planted.add_dataset(
+        "others",
+        {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}},
+        [
+            Clip(
+                f"other{n}", f"{n}.wav", 0.0, 4.0, "x", None, "0" * 64, 0.0, {"style": "jazz" if n else None}
+            )
+            for n in range(5)
+        ],
+        [],
+    )
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, vocals FROM clips")
+    assert not [note for note in labels.notes if "not in this run" in note]
+    labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, style FROM clips")
+    assert "4 labelled clips are not in this run." in labels.notes
 
 
 def test_a_query_may_repeat_a_row_and_name_its_own_groups_and_splits(planted: Store) -> None:

@@ -1,0 +1,100 @@
+"""The answer to a label query: one row per clip, or a message that names the labels there are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from store.errors import InvalidInput, QueryRefused
+from store.query import run_query
+
+GROUP_COLUMNS = ("grp", "group_id")
+SPLIT_COLUMN = "split"
+MOST_NAMED = 20
+
+
+def ask_for_labels(
+    catalog: Path, run_id: str, query: str, *, tables: Mapping[str, pa.Table], timeout_seconds: float
+) -> tuple[pa.Table, list[str]]:
+    """Rows of a label query, each clip once, NaN as NULL; with notes on rows that are of no clip.
+
+    Raises:
+        QueryRefused: the query is wrong.
+        InvalidInput: its result holds no labels, or contradicts itself.
+    """
+    try:
+        answer = run_query(catalog, query, timeout_seconds=timeout_seconds, tables=tables)
+    except QueryRefused as error:
+        raise QueryRefused(f"The label query: {error}. {labels_there_are(catalog, run_id)}") from error
+    names = answer.column_names
+    if "clip_id" not in names or len(set(names)) < len(names) or not concept_names(answer):
+        raise InvalidInput(
+            f"The label query gives the columns {', '.join(names)}; it must give clip_id and at least one "
+            f"label column, each name once. {labels_there_are(catalog, run_id)}"
+        )
+    if not len(answer):
+        raise InvalidInput(
+            f"The label query returned no rows: check its WHERE. {labels_there_are(catalog, run_id)}"
+        )
+    return _unique_rows(_nan_as_null(answer))
+
+
+def concept_names(answer: pa.Table) -> list[str]:
+    """Its label columns."""
+    reserved = {"clip_id", *GROUP_COLUMNS, SPLIT_COLUMN}
+    return [name for name in answer.column_names if name not in reserved]
+
+
+def labels_there_are(catalog: Path, run_id: str) -> str:
+    """A sentence with the labels of a run's dataset, and with one of them a query to copy."""
+    run = run_id.replace("'", "''")
+    known = "SELECT dataset, name FROM labels JOIN runs USING (dataset)"
+    found = run_query(catalog, f"{known} WHERE run_id = '{run}' GROUP BY ALL ORDER BY name").to_pylist()
+    if not found:
+        return "The dataset of this run has no labels of its own: bring some with --table NAME=PATH."
+    names = [str(row["name"]) for row in found]
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    example = f'--labels "SELECT clip_id, {_identifier(names[0])} FROM clips"'  # noqa: S608 (shown)
+    return f"Labels of {found[0]['dataset']}: {', '.join(names[:MOST_NAMED])}{more}; for example {example}."
+
+
+def _identifier(name: str) -> str:
+    """As SQL wants it inside the double quotes of a shell."""
+    return name if name.isidentifier() else '\\"' + name.replace('"', '""') + '\\"'
+
+
+def _nan_as_null(answer: pa.Table) -> pa.Table:
+    for place, field in enumerate(answer.schema):
+        if pa.types.is_floating(field.type):
+            column = answer.column(place)
+            known = pc.if_else(pc.is_nan(column), pa.scalar(None, field.type), column)
+            answer = answer.set_column(place, field, known)
+    return answer
+
+
+def _unique_rows(answer: pa.Table) -> tuple[pa.Table, list[str]]:
+    """One row per clip; raises `InvalidInput` where two rows of a clip disagree."""
+    clip_ids = answer["clip_id"].cast(pa.string()).to_pylist()
+    first, differing = _first_rows(answer, clip_ids)
+    if differing:
+        raise InvalidInput(
+            f"The label query labels {len(differing)} clips more than once, and differently, for example "
+            f"{min(differing)}: choose one row per clip with WHERE or GROUP BY."
+        )
+    nameless = clip_ids.count(None)
+    texts = pa.array(clip_ids, pa.string())
+    answer = answer.set_column(answer.column_names.index("clip_id"), "clip_id", texts)
+    notes = [f"{nameless} rows of the label query have no clip_id (NULL)."] if nameless else []
+    return answer.take(pa.array(list(first.values()), pa.int64())), notes
+
+
+def _first_rows(answer: pa.Table, clip_ids: Sequence[str | None]) -> tuple[dict[str, int], set[str]]:
+    """The first row of every clip, and clips of which a later row says something else."""
+    first: dict[str, int] = {}
+    differing: set[str] = set()
+    for row, clip in enumerate(clip_ids):
+        if clip is not None and first.setdefault(clip, row) != row:
+            one, other = (answer.slice(place, 1).to_pylist() for place in (first[clip], row))
+            differing |= {clip} if one != other else set()
+    return first, differing
