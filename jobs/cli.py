@@ -19,6 +19,7 @@ COMMANDS = {
     "directions": ("jobs.directions", "Fit directions that tell classes apart, at every layer."),
     "generate": ("jobs.generate", "Generate music, steered along stored directions or not."),
     "sweep": ("jobs.sweep", "Steer by every setting of a grid, and measure what it does."),
+    "listen": ("jobs.listen", "Ask people what they hear in a sweep, and compare it with CLAP."),
     "report": ("jobs.report", "Draw what was found in every layer, as one HTML file."),
     "vectors": ("jobs.vectors", "List, compare, export and import stored directions."),
     "evaluate": ("jobs.evaluate", "Score clips or generations with CLAP and the judge."),

@@ -15,6 +15,7 @@ from store.objects import ObjectStore
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS = (
     "views.sql", "clusterings.sql", "layers.sql", "superposition.sql", "steering.sql", "signatures.sql",
+    "listening.sql",
 )  # fmt: skip
 VIEWS_SQL = tuple(Path(__file__).with_name(name) for name in VIEWS)
 VERSION_KEY = "version"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from jobs.reporting.answers import Answers, Row, open_answers
+from jobs.reporting.automatic import automatic_figure
 from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
 from jobs.reporting.comparisons import comparison_figure
 from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
@@ -13,6 +14,7 @@ from jobs.reporting.layer_choice import beside_figure, choice_figure
 from jobs.reporting.listening import listening_figure
 from jobs.reporting.overview import overview_figure
 from jobs.reporting.page import Page, Section, anchor
+from jobs.reporting.ratings import ratings_figure
 from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
 from jobs.reporting.subjects import Subject, subjects
 from jobs.reporting.sweeps import Sweep, sweeps_of
@@ -111,9 +113,11 @@ def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
         beside_figure(answers, sweep),
         choice_figure(answers, sweep),
         trade_figure(answers, sweep),
+        automatic_figure(answers, sweep),
         interference_figure(answers, sweep),
         failure_figure(answers, sweep),
         listening_figure(answers, store, sweep),
+        ratings_figure(answers, sweep),
     )
     return Section(
         anchor(sweep.sweep_id),

@@ -139,16 +139,20 @@ def _line(name: str, rows: Sequence[Row], value: str, low: str, high: str, ink: 
 
 
 def _trade_paths(rows: Sequence[Row]) -> Iterator[TradePath]:
-    """A path over α for each family, and last the random control of the first."""
+    """A path over α for each family, automatic strengths apart; last the random control of the first."""
     known = [row for row in rows if row["similarity"] is not None and row["transfer"] is not None]
     families = families_of(known, FAMILY)
     for (name, own), ink in zip(families.items(), INKS, strict=False):
-        yield TradePath(name, [_trade(row) for row in own], ink)
+        yield TradePath(name, [_trade(row) for row in own if row["alpha"] is not None], ink)
+        if automatic := [_trade(row) for row in own if row["alpha"] is None]:
+            yield TradePath(f"auto {name}", automatic, ink)
     for own in list(families.values())[:1]:
         random = [
             Trade(row["random_similarity"], row["random_transfer"], word_for("alpha", row["alpha"]))
             for row in own
-            if row["random_similarity"] is not None and row["random_transfer"] is not None
+            if row["alpha"] is not None
+            and row["random_similarity"] is not None
+            and row["random_transfer"] is not None
         ]
         yield TradePath("random", random, "control")
 

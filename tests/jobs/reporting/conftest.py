@@ -16,6 +16,7 @@ import pytest
 import soundfile
 
 from jobs.clusterings.table import clusterings_table
+from jobs.listening import ratings
 from jobs.probing.table import confusions_table, probes_table
 from jobs.report import write_report
 from jobs.steering_vectors.stored import vectors_table
@@ -33,6 +34,8 @@ CONCEPTS = {
 NUMBER = "tempo_bpm"
 PEAKS = {"resid": 0.9, "attn": 0.75, "mlp": 0.8}
 EASE = {"chord": 0.8, "style": 0.95, "key": 0.15, NUMBER: 0.9}
+AUTOMATIC = 0.33
+"""What an automatic strength came to."""
 FITTED = datetime(2026, 11, 22, 12, tzinfo=UTC).replace(tzinfo=None)
 
 
@@ -156,7 +159,8 @@ def _setting(target: str, layer: int, alpha: float, method: str = "diffmean") ->
         "sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "model": "pocket",
         "setting_id": f"{target}-{layer}-{alpha}-{method}", "concept": "style", "source": "folk",
         "target": target, "method": method, "site": "resid", "layer": layer, "layers": [layer],
-        "alpha": alpha, "kind": "interpolate", "scaling": "norm", "schedule": "constant",
+        "alpha": None if alpha == AUTOMATIC else alpha, "mean_alpha": alpha,
+        "kind": "interpolate", "scaling": "norm", "schedule": "constant",
         "rows": "conditional", "created_at": FITTED,
     }  # fmt: skip
 
@@ -169,6 +173,7 @@ def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
     settings = [
         *product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8), ["diffmean"]),
         *product(("metal", "disco"), [5], [0.8], ["mse"]),
+        *product(("metal",), [5], [AUTOMATIC], ["diffmean"]),
     ]
     for (target, layer, alpha, method), part in product(settings, ("all", "choose", "report")):
         transfer = 0.5 * (1 - np.exp(-4 * alpha)) * _curve("style", "resid", layer) + 0.01 * random.random()
@@ -239,6 +244,19 @@ def _sounds(store: Store) -> Iterator[dict[str, Any]]:
         store.objects.create(f"audio/{generation}.flac", [stream.getvalue()])
 
 
+def _ratings() -> Iterator[dict[str, Any]]:
+    """Two listeners and four settings of metal: the stronger, the more often chosen, the less alike."""
+    for listener, alpha in product(("Ada", "Bo"), (0.1, 0.2, 0.4, 0.8)):
+        place = {
+            **_setting("metal", 5, alpha), "test_id": "7e57", "listener": listener, "seed": 1,
+            "trial_id": f"{alpha}", "alternatives": 3, "shown": 0, "answered_at": FITTED,
+        }  # fmt: skip
+        rated = {"reference": 100.0, "anchor": 20.0, "steered": 90 - 80 * alpha, "random": 85 - 40 * alpha}
+        for role, value in rated.items():
+            yield place | {"kind": "rating", "role": role, "value": value}
+        yield place | {"kind": "choice", "role": "steered", "value": float(alpha > 0.3)}
+
+
 def fill(store: Store) -> None:
     """Results of every kind, in the columns that the jobs give them."""
     random = np.random.default_rng(7)
@@ -249,6 +267,8 @@ def fill(store: Store) -> None:
     write_table(store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=effects.SCHEMA))
     crossed = pa.Table.from_pylist(list(_cross_effects()), schema=interference.SCHEMA)
     write_table(store, "cross_effects", crossed)
+    judged = pa.Table.from_pylist(list(_ratings()), schema=ratings.SCHEMA)
+    write_table(store, "ratings", judged)
     write_table(store, "sweep_generations", pa.Table.from_pylist(list(_sounds(store)), schema=table.SCHEMA))
 
 

@@ -65,7 +65,7 @@ def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, repo
         rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
         assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
         compared += 1
-    assert compared == 1 + 3 * 4 + 1 + 9, "overview; curves and classes; a curve for tempo; the sweep"
+    assert compared == 1 + 3 * 4 + 1 + 11, "overview; curves and classes; a curve for tempo; the sweep"
 
 
 def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
@@ -134,9 +134,10 @@ def test_the_trade_off_has_a_path_per_layer_and_the_strengths_on_it(report_page:
     for drawing in figure.all("svg"):
         said = [title.text for title in drawing.all("title")][1:]
         names = {text.split(",")[0] for text in said}
-        assert len(names) == 5
+        assert len(names - {"auto layer 5"}) == 5
         assert {"layer 5", "random"} <= names
-        assert {text.split(", ")[1].split(":")[0] for text in said} == {"α 0.1", "α 0.2", "α 0.4", "α 0.8"}
+        strengths = {text.split(", ")[1].split(":")[0] for text in said} - {"α auto"}
+        assert strengths == {"α 0.1", "α 0.2", "α 0.4", "α 0.8"}
 
 
 def test_sounds_of_the_chosen_setting_stand_beside_their_controls(
@@ -214,6 +215,31 @@ def test_effect_over_layers_stands_beside_what_the_layers_know(report_page: Node
         assert name in known.children[1].text
     marks = [line.attributes["x1"] for one in (effect, known) for line in one.all("line", class_="mark")]
     assert len(marks) == 2
+
+
+def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None:
+    figure = figure_of(report_page, "automatic")
+    assert [title.text for title in figure.all("h5")] == ["folk → metal"]
+    said = [title.text for title in figure.all("title")]
+    assert [text.split(":")[0] for text in said if text.startswith("grid,")] == [
+        "grid, α 0.1", "grid, α 0.2", "grid, α 0.4", "grid, α 0.8"
+    ]  # fmt: skip
+    assert [text.split(":")[0] for text in said if text.startswith("auto,")] == ["auto, α 0.33"]
+    (caption,) = figure.all("figcaption")
+    for idea in ("in-distribution target", "distortion-matched cap", "self-monitor"):
+        assert idea in caption.text
+    trades = [title.text for title in list(figure_of(report_page, "trade-off").all("svg"))[1].all("title")]
+    assert [text.split(":")[0] for text in trades if text.startswith("auto")] == ["auto layer 5, α auto"]
+
+
+def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:
+    figure = figure_of(report_page, "ratings")
+    agreed, rated = figure.all("svg")
+    assert "likeness, similarity: agree: 1.000 (1.000 to 1.000)" in agreed.children[1].text
+    assert "chosen, transfer: " in agreed.children[1].text
+    said = rated.children[1].text
+    for words in ("hidden reference: 100.000", "steered: 60.000", "random direction: 70.000"):
+        assert words in said, "mean over α of 90 − 80 α and 85 − 40 α"
 
 
 def test_losses_are_compared_where_they_were_chosen_on_the_other_half(

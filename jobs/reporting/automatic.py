@@ -1,0 +1,93 @@
+"""Automatic strengths beside the grid: does what needs no search reach what a search finds?"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from analysis.charts.lines import LineChart
+from analysis.charts.series import Level, Series
+from jobs.reporting.answers import Answers, Row
+from jobs.reporting.page import Figure, anchor, data_table
+from jobs.reporting.small_multiples import small_multiples
+from jobs.reporting.sweeps import Sweep, by_pair, number, word_for
+
+FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
+
+STRENGTHS = """\
+WITH found AS (
+    FROM effects {where} AND metric = 'transfer' AND part = 'report' AND setting_id IS NOT NULL
+    QUALIFY bool_or(alpha IS NULL) OVER (
+        PARTITION BY source, target, site, layers, method, kind, scaling, schedule
+    )
+),
+kept AS (
+    SELECT sweep_id, setting_id, value AS similarity
+    FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'report'
+)
+SELECT source, target, site, layers, method, kind, scaling, schedule,
+       coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, value AS transfer, low, high, random,
+       prompt, similarity
+FROM found LEFT JOIN kept USING (sweep_id, setting_id)
+ORDER BY ALL"""
+
+IDEAS = (
+    "Auto: for each prompt and random state the strength at which the mean projection on the direction "
+    "becomes that of the target’s own clips, μ₊ as stored with the direction (in-distribution target: closed "
+    "form, no search). With cap_auto no more than moves the last layer as far as the target’s prompt alone "
+    "would (distortion-matched cap). The third idea, the self-monitor (undertone generate --monitor), "
+    "switches the edit off while the projections so far say that the target is reached. Auto stands at the "
+    "mean of the strengths it found."
+)
+
+
+def automatic_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Transfer over α of every family that has an automatic strength, and where that one stands."""
+    sql = STRENGTHS.format(where=sweep.where())
+    answer = answers.ask(sql)
+    rows = answer.to_pylist()
+    if not rows:
+        return None
+    name = anchor(sweep.sweep_id, "automatic")
+    return Figure(
+        name,
+        "Automatic strength beside the grid",
+        IDEAS,
+        small_multiples(name, "Transfer by α", dict(_charts(rows))),
+        data_table(answer),
+        sql,
+    )
+
+
+def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, LineChart]]:
+    varying = [column for column in FAMILY if len({str(row[column]) for row in rows}) > 1]
+    for pair, own in by_pair(rows).items():
+        families: dict[str, list[Row]] = {}
+        for row in own:
+            words = [word_for(column, row[column]) for column in varying]
+            families.setdefault(" · ".join([pair, *words]), []).append(row)
+        for title, family in families.items():
+            yield title, _chart(family)
+
+
+def _chart(rows: Sequence[Row]) -> LineChart:
+    ordered = sorted(rows, key=lambda row: number(row["mean_alpha"]))
+    grid = [row for row in ordered if row["alpha"] != "auto"]
+    found = [row for row in ordered if row["alpha"] == "auto"]
+    low, high = _column(grid, "low"), _column(grid, "high")
+    whole = all(map(math.isfinite, [*low, *high]))
+    series = [
+        Series("random", _column(grid, "mean_alpha"), _column(grid, "random"), ink="control"),
+        Series(
+            "grid",
+            _column(grid, "mean_alpha"),
+            _column(grid, "transfer"),
+            low if whole else (),
+            high if whole else (),
+        ),
+        Series("auto", _column(found, "mean_alpha"), _column(found, "transfer"), ink="second"),
+    ]
+    asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
+    return LineChart([one for one in series if one.segments()], "α", "transfer", asked, whole_x=False)
+
+
+def _column(rows: Sequence[Row], name: str) -> list[float]:
+    return [number(row[name]) for row in rows]
