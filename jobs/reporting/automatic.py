@@ -85,8 +85,11 @@ def _chart(rows: Sequence[Row]) -> LineChart:
         ),
         Series("auto", _column(found, "mean_alpha"), _column(found, "transfer"), ink="second"),
     ]
+    mark = number(found[0]["mean_alpha"]) if found else None
     asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
-    return LineChart([one for one in series if one.segments()], "α", "transfer", asked, whole_x=False)
+    return LineChart(
+        [one for one in series if one.segments()], "α", "transfer", asked, mark=mark, whole_x=False
+    )
 
 
 def _column(rows: Sequence[Row], name: str) -> list[float]:

@@ -9,7 +9,8 @@ from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.sweeps import Sweep, number
 
-NAMES = {"choice": "chosen, transfer", "rating": "likeness, similarity"}
+NAMES = {"choice": "choice", "rating": "likeness"}
+FULL_MARKS = 100
 HEARD = """\
 SELECT test_id, source, target, setting_id, listeners, chosen, chosen_random, chance, clap_transfer,
        likeness, likeness_random, likeness_reference, likeness_anchor, clap_similarity
@@ -60,9 +61,12 @@ def _agreement_panel(name: str, agreed: Mapping[str, Agreement]) -> Panel:
 def _rating_panel(name: str, rows: Sequence[Row]) -> Panel:
     drawn = [DotRow(words, _mean([row[column] for row in rows])) for column, words in ROLES.items()]
     title = "How like the unsteered sound"
-    return Panel(dot_plot(anchor(name, "likeness"), title, drawn, x_name="rating", domain=(0, 100)), title)
+    return Panel(
+        dot_plot(anchor(name, "likeness"), title, drawn, x_name="share of full marks", domain=(0, 1)), title
+    )
 
 
 def _mean(values: Sequence[float | None]) -> float:
+    """Of ratings up to 100, as a share."""
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else number(None)
+    return sum(known) / len(known) / FULL_MARKS if known else number(None)

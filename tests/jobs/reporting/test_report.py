@@ -235,10 +235,10 @@ def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None
 def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:
     figure = figure_of(report_page, "ratings")
     agreed, rated = figure.all("svg")
-    assert "likeness, similarity: agree: 1.000 (1.000 to 1.000)" in agreed.children[1].text
-    assert "chosen, transfer: " in agreed.children[1].text
+    assert "likeness: agree: 1.000 (1.000 to 1.000)" in agreed.children[1].text
+    assert "choice: " in agreed.children[1].text
     said = rated.children[1].text
-    for words in ("hidden reference: 100.000", "steered: 60.000", "random direction: 70.000"):
+    for words in ("hidden reference: 1.000", "steered: 0.600", "random direction: 0.700"):
         assert words in said, "mean over α of 90 − 80 α and 85 − 40 α"
 
 
