@@ -39,7 +39,7 @@ class Sums:
 
 
 @dataclass(frozen=True, slots=True)
-class ContrastMoments:
+class ClassMoments:
     """Training rows of M contrasts (each row is positive or negative in each), in r axes."""
 
     rows: int
@@ -51,10 +51,6 @@ class ContrastMoments:
     """Mean of the positives − mean of the negatives, (M, r)."""
     scatter: Floats
     """Sum of (x − mean)(x − mean)ᵀ, (r, r)."""
-    eigenvalues: Floats
-    """Of the scatter, ascending, none negative, (r,)."""
-    axes: Floats
-    """Its eigenvectors as columns, (r, r)."""
 
     @property
     def has_both(self) -> Masks:
@@ -64,7 +60,17 @@ class ContrastMoments:
     @property
     def between(self) -> Floats:
         """n₊ n₋ / n, (M,): what a mean difference adds to the scatter, per squared length."""
-        return self.positives * (self.rows - self.positives) / self.rows
+        return self.positives * (self.rows - self.positives) / max(self.rows, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ContrastMoments(ClassMoments):
+    """With the axes of the scatter."""
+
+    eigenvalues: Floats
+    """Of the scatter, ascending, none negative, (r,)."""
+    axes: Floats
+    """Its eigenvectors as columns, (r, r)."""
 
 
 def sums_by_fold(coordinates: Floats, targets: Masks, folds: Folds) -> list[Sums]:
@@ -74,32 +80,49 @@ def sums_by_fold(coordinates: Floats, targets: Masks, folds: Folds) -> list[Sums
 
 def moments_of_trainings(folds: list[Sums]) -> Iterator[ContrastMoments]:
     """Moments of the training rows of each fold (all other folds), then of all rows."""
-    everything = folds[0]
-    for sums in folds[1:]:
-        everything = _added(everything, sums)
+    everything = all_sums(folds)
     for sums in folds:
         yield contrast_moments(everything.without(sums))
     yield contrast_moments(everything)
 
 
+def all_sums(folds: list[Sums]) -> Sums:
+    """Over the rows of all folds."""
+    everything = folds[0]
+    for sums in folds[1:]:
+        everything = _added(everything, sums)
+    return everything
+
+
 def contrast_moments(sums: Sums) -> ContrastMoments:
-    """Means, scatter and its axes from plain sums, which are over rows near zero: nothing cancels."""
+    """Means, scatter and its axes from plain sums."""
+    known = class_moments(sums)
+    eigenvalues, axes = scipy.linalg.eigh(known.scatter, driver="evd")
+    return ContrastMoments(
+        known.rows,
+        known.mean,
+        known.positives,
+        known.differences,
+        known.scatter,
+        eigenvalues=np.maximum(eigenvalues, 0.0),
+        axes=axes,
+    )
+
+
+def class_moments(sums: Sums) -> ClassMoments:
+    """Means and scatter from plain sums, which are over rows near zero: nothing cancels."""
     count = max(sums.rows, 1)
     mean = sums.total / count
-    scatter = sums.products - count * np.outer(mean, mean)
-    eigenvalues, axes = scipy.linalg.eigh(scatter, driver="evd")
     negatives = sums.rows - sums.positives
     with np.errstate(invalid="ignore", divide="ignore"):
         positive_means = sums.positive_total / sums.positives[:, np.newaxis]
         negative_means = (sums.total - sums.positive_total) / negatives[:, np.newaxis]
-    return ContrastMoments(
+    return ClassMoments(
         rows=sums.rows,
         mean=mean,
         positives=sums.positives,
         differences=np.nan_to_num(positive_means - negative_means),
-        scatter=scatter,
-        eigenvalues=np.maximum(eigenvalues, 0.0),
-        axes=axes,
+        scatter=sums.products - count * np.outer(mean, mean),
     )
 
 

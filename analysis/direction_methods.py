@@ -7,18 +7,18 @@ arXiv 2310.01405), LEACE (Belrose et al., arXiv 2306.03819), ridge probes (arXiv
 import numpy as np
 import scipy.linalg
 
-from analysis.contrast_moments import ContrastMoments, Masks
+from analysis.contrast_moments import ClassMoments, ContrastMoments, Masks
 from analysis.row_space import Floats
+from analysis.tridiagonal import tridiagonalise
 
 STRENGTHS: Floats = np.logspace(-4, 4, 9)
 """Penalties tried, over the mean variance of the axes: from hardly any to (almost) the mean difference."""
 
 
-def mean_variance(training: ContrastMoments) -> float:
-    """Mean of the scatter's eigenvalues over the axes that the rows span; the unit of penalties."""
-    largest = float(training.eigenvalues[-1])
-    spanned = int((training.eigenvalues > 1e-12 * largest).sum())
-    return float(training.eigenvalues.sum()) / max(spanned, 1)
+def mean_variance(eigenvalues: Floats) -> float:
+    """Mean of a scatter's eigenvalues (ascending) over the axes that the rows span; the unit of penalties."""
+    spanned = int((eigenvalues > 1e-12 * eigenvalues[-1]).sum())
+    return float(eigenvalues.sum()) / max(spanned, 1)
 
 
 def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> Floats:
@@ -27,10 +27,21 @@ def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> Floa
     λ is strength × `mean_variance`. The weights are (scatter + λ)⁻¹ times the mean difference: a
     discriminant (LDA) where λ is small, the mean difference where it is large.
     """
-    penalties = np.asarray(strengths) * mean_variance(training)
+    penalties = np.asarray(strengths) * mean_variance(training.eigenvalues)
     rotated = 2 * training.between[:, np.newaxis] * training.differences @ training.axes
-    damped = rotated / (training.eigenvalues + penalties[:, np.newaxis, np.newaxis])
+    damping = training.eigenvalues + penalties[:, np.newaxis, np.newaxis]
+    damped = rotated / np.where(damping > 0, damping, np.inf)
     return np.asarray(damped @ training.axes.T)
+
+
+def ridge_path_without_axes(training: ClassMoments, strengths: Floats = STRENGTHS) -> Floats:
+    """As `ridge_path`, at a quarter of the cost of finding the axes first."""
+    reduced = tridiagonalise(training.scatter)
+    eigenvalues = scipy.linalg.eigvalsh_tridiagonal(reduced.diagonal, reduced.beside)
+    penalties = np.asarray(strengths) * mean_variance(np.maximum(eigenvalues, 0.0))
+    cross = (2 * training.between[:, np.newaxis] * training.differences).T
+    solved = reduced.solve(cross, penalties.tolist())
+    return np.asarray(solved.T.reshape(len(penalties), cross.shape[1], -1))
 
 
 def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, width: int) -> float:
@@ -42,6 +53,8 @@ def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, widt
         width: D; the rows may stand in fewer axes.
     """
     rows = training.rows
+    if not rows:
+        return float("inf")
     scale = float(training.eigenvalues.sum()) / (rows * width)
     squares = float((training.eigenvalues**2).sum()) / rows**2
     spread = (squares - width * scale**2) / width

@@ -261,7 +261,7 @@ def _evaluate(batch: Batch, strengths: Floats, point: Floats) -> tuple[Floats, F
     """Objective (L, P) and its gradient, shaped as the point."""
     weights, intercept = _unpacked(point, batch.features.shape[2])
     logits = batch.logits(weights, intercept)
-    shares = (batch.training / batch.rows[:, np.newaxis])[np.newaxis]
+    shares = (batch.training / np.maximum(batch.rows, 1)[:, np.newaxis])[np.newaxis]
     loss = (losses(logits, batch.targets) * shares).sum(axis=-1)
     objective = loss + strengths / 2 * np.square(weights).sum(axis=(-1, -2))
     residuals = (probabilities(logits) - batch.targets) * shares[..., np.newaxis]

@@ -2,30 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.held_out import scored_rows
 from analysis.splits import Partition, fold_partition
 from jobs.fitting.labels import Concept, LabelledRows
 from jobs.probing.plan import Coverage
 
 MOST_SUGGESTED_FOLDS = 20
-
-
-def scored_rows(labels: NDArray[Any], partition: Partition, *, classes: bool) -> NDArray[np.bool_]:
-    """Held-out rows (n,) about which a probe can be right.
-
-    It was trained on different labels, one of which is the row's own where labels (n,) are codes of classes.
-    """
-    scored = np.zeros(len(labels), dtype=np.bool_)
-    for cell in partition.tested:
-        held_out = partition.cells == cell
-        learned = np.unique(labels[~held_out])
-        if len(learned) > 1:
-            scored |= held_out & np.isin(labels, learned) if classes else held_out
-    return scored
 
 
 def is_measurable(concept: Concept, partition: Partition) -> bool:

@@ -31,6 +31,7 @@ from store.records import REDUCTIONS
 CODE = (
     "analysis.bootstrap",
     "analysis.controls",
+    "analysis.held_out",
     "analysis.logistic",
     "analysis.metrics",
     "analysis.moments",

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.bootstrap import Score, bootstrap_draws, group_bootstrap, interval_of, ratio
+from analysis.held_out import scored_rows
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
 from analysis.moments import Floats
 from jobs.fitting.labels import Concept
-from jobs.probing.measurable import scored_rows
 from jobs.probing.plan import Coverage
 from jobs.probing.verdicts import NOT_MEASURABLE, verdict
 

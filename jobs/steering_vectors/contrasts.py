@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.held_out import scored_rows
+from analysis.splits import Partition
 from jobs.fitting.labels import Concept, LabelledRows
 from store.errors import InvalidInput
 
@@ -64,6 +66,21 @@ def contrast_sets(labels: LabelledRows, pairs: Sequence[str] = ()) -> tuple[list
         for name in concept.classes
     ]
     return _shared(rest), notes
+
+
+def unscored_notes(sets: Sequence[ContrastSet], partition: Partition) -> list[str]:
+    """Sentences about contrasts of which nothing can be held out, for cells of all labelled rows."""
+    notes = []
+    for one in sets:
+        cells = Partition(partition.cells[one.rows], partition.count, partition.tested)
+        for positive, contrast in zip(one.targets.T, one.contrasts, strict=True):
+            scored = scored_rows(positive, cells, classes=True)
+            if len(np.unique(positive[scored])) < 2:
+                notes.append(
+                    f"{contrast.concept}: the direction to {contrast.positive!r} is not scored: all clips of "
+                    "it or of what it is told from fall into one held-out part. Try other --folds."
+                )
+    return notes
 
 
 def _pair(text: str, concepts: Sequence[Concept]) -> list[tuple[Concept, Contrast]]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.directions import METHODS, Direction, Method, fit_directions, split_method
-from analysis.splits import group_folds
+from analysis.splits import Partition, group_folds
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
@@ -19,7 +19,7 @@ from jobs.fitting.opened import opened_run
 from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
 from jobs.results import code_version, committed_digest, digest_of
-from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets
+from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import add_vectors, stored_ids
 from store import open_store
@@ -30,11 +30,17 @@ from store.opening import Store
 CODE = (
     "analysis.contrast_moments",
     "analysis.direction_methods",
+    "analysis.direction_penalties",
     "analysis.directions",
     "analysis.logistic",
     "analysis.logistic_directions",
+    "analysis.moments",
+    "analysis.random_directions",
     "analysis.row_space",
     "analysis.separation",
+    "analysis.splits",
+    "analysis.tridiagonal",
+    "jobs.steering_vectors.contrasts",
     "jobs.steering_vectors.fitting",
 )
 """A direction that other code has fitted is another direction."""
@@ -104,6 +110,8 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
     sets, notes = contrast_sets(labels, options.pairs)
     work = _work(store, run, labels, sets, options)
+    cells = Partition(work.folds, work.fold_count, tuple(range(work.fold_count)))
+    notes += unscored_notes(sets, cells)
     record_labels(store, labels)
     known = stored_ids(store)
     tasks = _lacking(work, layers, methods, known)
@@ -281,5 +289,7 @@ def _measurements(direction: Direction) -> Row:
             "score_low": held_out.score_low,
             "score_high": held_out.score_high,
             "within_chance": held_out.score_low <= CHANCE,
+            "random_score": direction.random_score,
+            "within_random": held_out.score <= direction.random_score,
         }
     return columns

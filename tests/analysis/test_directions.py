@@ -122,6 +122,20 @@ def test_a_class_within_one_group_is_fitted_but_not_scored() -> None:
         assert direction.held_out is None or method == "random"
 
 
+@pytest.mark.parametrize("fold", [0, 3])
+@pytest.mark.parametrize("width", [6, 60])
+def test_rows_of_one_fold_alone_give_directions_that_nothing_was_measured_of(fold: int, width: int) -> None:
+    rows, positive, _ = planted(40, width, 3.0)
+    folds = np.full(len(rows), fold, np.int8)
+    targets = positive[:, np.newaxis]
+    alone = fit_directions(rows, targets, folds=folds, groups=np.arange(len(rows)) // 2)[0]
+    difference = rows[positive].mean(axis=0) - rows[~positive].mean(axis=0)
+    for method, found in alone.items():
+        assert found.held_out is None, method
+        assert np.linalg.norm(found.vector) == pytest.approx(1.0), method
+        assert method == "random" or found.vector @ difference > 0, method
+
+
 def test_random_directions_depend_on_their_seed_alone_and_are_nobodys_difference() -> None:
     rows, positive, _ = planted(200, 1024, 4.0)
     one = fitted(rows, positive, "random", seeds=[7])["random"]

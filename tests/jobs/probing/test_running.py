@@ -207,7 +207,7 @@ def test_every_module_that_decides_a_number_makes_another_probe_when_it_changes(
         "jobs.probing.options",
         "analysis.splits",
     }
-    reached, waiting = set(), ["jobs.probing.fits", "jobs.probing.frame_moments"]
+    reached, waiting = set(), ["jobs.probing.fits", "jobs.probing.frame_moments", "jobs.probing.measurable"]
     while waiting:
         name = waiting.pop()
         reached.add(name)

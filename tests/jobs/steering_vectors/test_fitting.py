@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.splits import group_folds
+from jobs.fitting.labels import resolve_labels
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import StoredVector, find_vector, read_vectors
@@ -74,6 +76,21 @@ def test_a_second_concept_in_the_query_does_not_change_the_first(planted_store: 
     moods = read_vectors(planted_store, "concept = 'mood'")
     assert {(one.clips, one.positive) for one in moods} == {(60, "calm"), (60, "wild")}
     assert len({one.labels_hash for one in read_vectors(planted_store)}) == 2
+
+
+def test_labels_within_one_fold_give_directions_without_a_score_and_say_so(planted_store: Store) -> None:
+    labels = resolve_labels(planted_store, planted_store.run("toy"), STYLE)
+    folds = group_folds(labels.groups, 5, among=labels.all_groups)
+    few = ", ".join(f"'{clip}'" for clip, fold in zip(labels.clip_ids, folds, strict=True) if fold == 0)
+    query = f"SELECT clip_id, CASE WHEN clip_id IN ({few}) THEN style END AS few, style FROM clips"
+    summary = fit(planted_store, query, sites="resid")
+    unscored = [note for note in summary["notes"] if "is not scored" in note]
+    assert unscored
+    assert all(note.startswith("few: the direction to ") for note in unscored)
+    stored = read_vectors(planted_store, "concept = 'few'")
+    assert stored
+    assert {one.score for one in stored} == {None}
+    assert None not in {one.score for one in read_vectors(planted_store, "concept = 'style'")}
 
 
 def test_a_pair_points_from_its_source_to_its_target_over_their_clips_alone(planted_store: Store) -> None:

@@ -1,0 +1,25 @@
+"""Which held-out rows a fit can be right about: those whose label it could learn from the other cells."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.splits import Partition
+
+
+def scored_rows(labels: NDArray[Any], partition: Partition, *, classes: bool) -> NDArray[np.bool_]:
+    """Held-out rows (n,) whose fit has seen different labels and, where labels are classes, the row's own.
+
+    Args:
+        labels: codes of classes, or numbers, (n,).
+        partition: cells of the rows, and which are held out.
+        classes: whether labels are codes of classes.
+    """
+    scored = np.zeros(len(labels), dtype=np.bool_)
+    for cell in partition.tested:
+        held_out = partition.cells == cell
+        learned = np.unique(labels[~held_out])
+        if len(learned) > 1:
+            scored |= held_out & np.isin(labels, learned) if classes else held_out
+    return scored
