@@ -164,7 +164,9 @@ def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
         "provenance": json.dumps(marker.provenance),
         "seconds": json.dumps(marker.seconds),
     }
-    rows = [unit | {"clip_id": status.clip_id, "state": status.state} | _failure(status) for status in states]
+    rows = [
+        {**unit, "clip_id": status.clip_id, "state": status.state, **_failure(status)} for status in states
+    ]
     return {"commits": _rows([commit]), "clip_states": _rows(rows)}
 
 

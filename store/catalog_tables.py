@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from store.catalog_parts import PART, RESULTS, read_parts
 from store.objects import ObjectStore
+from store.result_views import result_comment
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS = (
@@ -169,7 +170,7 @@ def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
         view = f"{RESULTS}_{kind}" if kind.lower() in taken else kind
         rows = f"SELECT * EXCLUDE ({PART}) FROM {RESULTS}.{_quoted(kind)}"
         connection.execute(f"CREATE VIEW {_quoted(view)} AS {rows}")
-        connection.execute(f"COMMENT ON VIEW {_quoted(view)} IS {_literal(f'results of the kind {kind}')}")
+        connection.execute(f"COMMENT ON VIEW {_quoted(view)} IS {_literal(result_comment(view, kind))}")
         views[f"{RESULTS}/{kind}"] = view
     return views
 

@@ -4,6 +4,7 @@ Two layers: the connection (file attached read-only, external access off, config
 spilling to disk, limited memory and time) and `store.sql_guard` for what DuckDB leaves open.
 """
 
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ import duckdb
 import pyarrow as pa
 
 from store.errors import InvalidInput, QueryRefused
+from store.result_views import absence
 from store.sql_guard import check_reads_only
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
@@ -23,6 +25,10 @@ BATCH_ROWS = 100_000
 GRACE_SECONDS = 2.0
 """What an interrupted query gets to stop in."""
 QUERY_THREAD = "undertone query"
+
+_MISSING_TABLE = re.compile(r'Table with name "?(?P<name>\w+)"? does not exist')
+_INTERNAL_HINT = re.compile(r' Did you mean "[^"]*\b(declared|parts|results|typed)\.[^"]*"\?')
+"""Schemas that views are made from, which nobody should query."""
 
 _CONFIGURATION: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": False,
@@ -184,7 +190,11 @@ def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:
     """DuckDB's message and hint on one line, without its drawing of the statement."""
     text = str(error).split("\n\nLINE ")[0]
     message = " ".join(text.split())
+    missing = _MISSING_TABLE.search(message)
+    if missing and (said := absence(missing["name"])):
+        return said
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
+        message = _INTERNAL_HINT.sub("", message)
         names = ", ".join(_relation_names(connection))
         return f"{message} (tables: {names}; `undertone sql STORE` alone lists their columns)"
     return message

@@ -1,0 +1,74 @@
+"""The views that come with results: what each holds, and which command makes its first row."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ResultView:
+    """A view that is there once a command has written results for it."""
+
+    comment: str
+    command: str
+    """What to run, without options that have defaults."""
+
+
+_LABELS = '--labels "SELECT clip_id, … FROM clips"'
+_PROBE = f"undertone probe STORE RUN {_LABELS}"
+_SWEEP = "undertone sweep STORE NAME"
+_EVALUATE = "undertone evaluate STORE --dataset NAME --prompts CONCEPT=CLASS,CLASS"
+
+RESULT_VIEWS: Mapping[str, ResultView] = {
+    "probes": ResultView(
+        "what linear probes read: a row per place, concept and loss, and one per class of the concept", _PROBE
+    ),
+    "confusions": ResultView("held-out clips per probe, true class and class that the probe named", _PROBE),
+    "results_labels": ResultView(
+        "labels as fits have used them: a row per concept and clip, by labels_hash", _PROBE
+    ),
+    "assignments": ResultView(
+        "where each clip fell in a k-means of its frames or segments: its most frequent one, and all",
+        f"undertone kmeans STORE RUN --reduction frames {_LABELS}",
+    ),
+    "vectors": ResultView(
+        "directions: a unit vector per place, method and contrast, and what held-out clips say of it",
+        f"undertone directions STORE RUN {_LABELS}",
+    ),
+    "generations": ResultView(
+        "generated sounds: a row each, with all that decides it",
+        'undertone generate STORE --prompt "…" -o FILE',
+    ),
+    "sweep_generations": ResultView(
+        "where each generation stands in a sweep: its setting, prompt and part in the comparison", _SWEEP
+    ),
+    "strengths": ResultView("automatic strengths of sweeps: a row per unsteered sound and edit", _SWEEP),
+    "cross_effects": ResultView(
+        "interference: how fast every scored class changes with the strength of each direction", _SWEEP
+    ),
+    "similarities": ResultView("how alike a generation and its reference are over time", _SWEEP),
+    "embeddings": ResultView("what CLAP hears: a unit vector per clip or generation", _EVALUATE),
+    "evaluations": ResultView(
+        "scores of clips and generations: a row per item, scorer, measure and class", _EVALUATE
+    ),
+    "ratings": ResultView(
+        "answers of listeners: a row per trial and sound", "undertone listen import STORE FILE"
+    ),
+    "listening_sounds": ResultView(
+        "the key of listening tests: what each sound is", "undertone listen export STORE SWEEP --into DIR"
+    ),
+}
+
+
+def result_comment(view: str, kind: str) -> str:
+    """What stands beside the name of a view that shows the results of one kind."""
+    if view in RESULT_VIEWS:
+        return RESULT_VIEWS[view].comment
+    if view != kind:
+        return f"results/{kind} as it was written; the view {kind} says what counts"
+    return f"results of the kind {kind}"
+
+
+def absence(view: str) -> str | None:
+    """Why a view is not there and how it comes to be; None for a name that no command makes."""
+    known = RESULT_VIEWS.get(view.lower())
+    return None if known is None else f"this store has no {view.lower()} yet: `{known.command}` makes them"
