@@ -2,14 +2,22 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.contrast_moments import ContrastMoments, Folds, Masks, moments_of_trainings, sums_by_fold
+from analysis.contrast_moments import (
+    ContrastMoments,
+    Folds,
+    Masks,
+    Sums,
+    all_sums,
+    class_moments,
+    moments_of_trainings,
+    sums_by_fold,
+)
 from analysis.direction_methods import (
     STRENGTHS,
     discriminants,
@@ -17,8 +25,11 @@ from analysis.direction_methods import (
     mean_variance,
     reading_vectors,
     ridge_path,
+    ridge_path_without_axes,
 )
+from analysis.direction_penalties import LeftOut, choose_penalties, left_out_pairs, training_rows
 from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
+from analysis.random_directions import random_scores
 from analysis.row_space import Floats, RowSpace, row_space
 from analysis.separation import Separation, separation
 from store.errors import InvalidInput
@@ -45,6 +56,8 @@ class Direction:
     cosine_to_mean_difference: float
     held_out: Separation | None
     """Of rows that the direction was not fitted to; None where no fold has both classes on either side."""
+    random_score: float
+    """ROC-AUC that random directions stay within, see `random_scores`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,8 @@ class _Problem:
     space: RowSpace
     targets: Masks
     folds: Folds
+    sums: list[Sums]
+    """Of each fold."""
     trainings: Sequence[ContrastMoments]
     """One for each fold, without it, and one of all rows."""
     seeds: Sequence[int]
@@ -88,7 +103,7 @@ def fit_directions(
 
     Projections are measured on held-out rows: each fold on the direction that the other folds give, since
     with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are
-    chosen on held-out folds; for its own projections a fold has no say in that choice.
+    chosen on held-out folds, by nested cross-validation: for its own projections a fold has no say.
 
     Args:
         rows: (N, D).
@@ -99,15 +114,14 @@ def fit_directions(
         seeds: of the random direction of each contrast, (M,).
     """
     space = row_space(rows)
-    trainings = list(moments_of_trainings(sums_by_fold(space.coordinates, targets, folds)))
-    problem = _Problem(space, targets, folds, trainings, seeds or range(targets.shape[1]))
+    sums = sums_by_fold(space.coordinates, targets, folds)
+    trainings = list(moments_of_trainings(sums))
+    problem = _Problem(space, targets, folds, sums, trainings, seeds or range(targets.shape[1]))
     differences = space.embedded(trainings[-1].differences)
+    random = random_scores(space, targets)
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     for method in methods:
-        estimator, strength = split_method(method)
-        fit = (
-            _PENALISED[estimator](problem, strength) if estimator in _PENALISED else _FREE[estimator](problem)
-        )
+        fit = _fitted(problem, *split_method(method))
         held_out = _held_out_projections(problem, fit)
         vectors = fit.vectors
         for contrast, directions in enumerate(found):
@@ -115,9 +129,8 @@ def fit_directions(
             norm = float(np.linalg.norm(vectors[contrast]))
             unit = vectors[contrast] / (norm or 1.0)
             measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
-            directions[method] = Direction(
-                unit, norm, penalty, _cosine(unit, differences[contrast]), measured
-            )
+            cosine = _cosine(unit, differences[contrast])
+            directions[method] = Direction(unit, norm, penalty, cosine, measured, float(random[contrast]))
     return found
 
 
@@ -179,7 +192,7 @@ def _mass_means(problem: _Problem) -> _Fit:
         rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
         penalties.append(ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean)))
     weights = [discriminants(*pair) for pair in zip(problem.trainings, penalties, strict=True)]
-    strength = penalties[-1] / mean_variance(problem.trainings[-1])
+    strength = penalties[-1] / mean_variance(problem.trainings[-1].eigenvalues)
     return _fit(problem, weights, np.full(problem.targets.shape[1], strength))
 
 
@@ -202,60 +215,38 @@ def _random_vectors(problem: _Problem) -> _Fit:
 
 def _ridge(problem: _Problem, strength: float | None) -> _Fit:
     strengths: Floats = STRENGTHS if strength is None else np.array([strength])
-    return _best_of(problem, [ridge_path(training, strengths) for training in problem.trainings], strengths)
+    paths = {
+        out: ridge_path(training, strengths)
+        for out, training in zip(_held_out(problem), problem.trainings, strict=True)
+    }
+    for pair in left_out_pairs(problem.folds) if strength is None else ():
+        kept = [sums for fold, sums in enumerate(problem.sums) if fold not in pair]
+        paths[pair] = ridge_path_without_axes(class_moments(all_sums(kept)), strengths)
+    return _best_of(problem, paths, strengths)
 
 
 def _logistic(problem: _Problem, strength: float | None) -> _Fit:
     everything = problem.trainings[-1]
-    unit = mean_variance(everything) / everything.rows
+    unit = mean_variance(everything.eigenvalues) / everything.rows
     strengths: Floats = LOGISTIC_STRENGTHS if strength is None else np.array([strength])
-    paths = logistic_paths(problem.space.coordinates, problem.targets, problem.folds, unit, strengths)
-    return _best_of(problem, paths, strengths)
+    left_out = [*_held_out(problem), *(left_out_pairs(problem.folds) if strength is None else ())]
+    trainings = [training_rows(problem.folds, out) for out in left_out]
+    paths = logistic_paths(problem.space.coordinates, problem.targets, trainings, unit, strengths)
+    return _best_of(problem, dict(zip(left_out, paths, strict=True)), strengths)
 
 
-def _best_of(problem: _Problem, paths: Sequence[Floats], strengths: Floats) -> _Fit:
-    """The penalty whose directions do best on held-out folds; a fold has no say for the one without it.
-
-    Args:
-        problem: rows, contrasts and folds.
-        paths: weights (S, M, r) without each fold, then from all rows.
-        strengths: the penalties, ascending, (S,).
-    """
-    scores = np.stack([_correlations(problem, fold, path) for fold, path in enumerate(paths[:-1])])
-    folds = range(len(scores))
-    choices = [_strongest_good(np.delete(scores, fold, axis=0)) for fold in folds] + [_strongest_good(scores)]
+def _best_of(problem: _Problem, paths: Mapping[LeftOut, Floats], strengths: Floats) -> _Fit:
+    """The penalty whose directions do best on held-out folds, chosen anew for each fold that is projected."""
+    held_out = _held_out(problem)
+    choices = choose_penalties(problem.space.coordinates, problem.targets, problem.folds, paths, held_out)
     contrasts = np.arange(problem.targets.shape[1])
-    weights = [path[choice, contrasts] for path, choice in zip(paths, choices, strict=True)]
+    weights = [paths[out][choice, contrasts] for out, choice in zip(held_out, choices, strict=True)]
     return _fit(problem, weights, strengths[choices[-1]])
 
 
-def _correlations(problem: _Problem, fold: int, weights: Floats) -> Floats:
-    """Of a fold's projections with its labels, (S, M): the length of a direction must not matter."""
-    rows = problem.folds == fold
-    if rows.sum() < 2 or not problem.trainings[fold].rows:
-        return np.full(weights.shape[:2], np.nan)
-    labels = problem.targets[rows] - problem.targets[rows].mean(axis=0)
-    projections = np.einsum("nr,smr->snm", problem.space.coordinates[rows], weights, optimize=True)
-    projections -= projections.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(projections, axis=1) * np.linalg.norm(labels, axis=0)
-    products = np.einsum("snm,nm->sm", projections, labels)
-    known = (lengths > 0) & problem.trainings[fold].has_both
-    return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known))
-
-
-def _strongest_good(scores: Floats) -> NDArray[np.intp]:
-    """Place of the strongest penalty within one standard error of the best, (M,), from scores (F, S, M).
-
-    The rule of Breiman et al. (1984): where folds cannot tell penalties apart, the simpler model. Weak
-    penalties predict as well as strong ones and steer worse.
-    """
-    counts = np.maximum((~np.isnan(scores)).sum(axis=0), 1)
-    mean = np.nansum(scores, axis=0) / counts
-    error = np.sqrt(np.nansum((scores - mean) ** 2, axis=0) / np.maximum(counts - 1, 1) / counts)
-    best = mean.argmax(axis=0)
-    contrasts = np.arange(scores.shape[2])
-    good = mean >= (mean - error)[best, contrasts]
-    return np.asarray(len(mean) - 1 - good[::-1].argmax(axis=0))
+def _held_out(problem: _Problem) -> list[LeftOut]:
+    """Each fold, then none: as `problem.trainings`."""
+    return [*(frozenset({fold}) for fold in range(len(problem.sums))), frozenset()]
 
 
 _PENALISED: dict[str, Callable[[_Problem, float | None], _Fit]] = {"mse": _ridge, "logistic": _logistic}

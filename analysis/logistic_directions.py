@@ -1,11 +1,11 @@
 """Logistic regression of many contrasts on many training sets, in the axes of a row space."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from analysis.contrast_moments import Folds, Masks
+from analysis.contrast_moments import Masks
 from analysis.logistic import Batch, LogisticFit, fit_logistic
 from analysis.row_space import Floats
 
@@ -16,9 +16,13 @@ SMALLEST_GRADIENT = 1e-5
 
 
 def logistic_paths(
-    coordinates: Floats, targets: Masks, folds: Folds, unit: float, strengths: Floats = LOGISTIC_STRENGTHS
+    coordinates: Floats,
+    targets: Masks,
+    trainings: Sequence[Masks],
+    unit: float,
+    strengths: Floats = LOGISTIC_STRENGTHS,
 ) -> list[Floats]:
-    """Weights (S, M, r) without each fold, then from all rows.
+    """Weights (S, M, r) of each training.
 
     The penalty is strength · n · unit, with one scale for all axes: scaling each by its own deviation would
     make the solution depend on the choice of axes.
@@ -26,12 +30,11 @@ def logistic_paths(
     Args:
         coordinates: rows about their mean, (N, r).
         targets: (N, M).
-        folds: (N,).
+        trainings: which rows each has, (N,) each.
         unit: mean variance of the axes.
         strengths: ascending, (S,).
     """
-    count, contrasts = targets.shape
-    trainings = [folds != fold for fold in range(int(folds.max()) + 1)] + [np.ones(count, bool)]
+    contrasts = targets.shape[1]
     batch = _batch(coordinates, targets, trainings, np.sqrt(unit))
     fits: list[LogisticFit] = []
     for strength in strengths[::-1]:  # the strongest is solved in few steps and starts the next
@@ -50,9 +53,7 @@ def logistic_paths(
     return [weights[:, place] for place in range(len(trainings))]
 
 
-def _batch(
-    coordinates: Floats, targets: Masks, trainings: list[NDArray[np.bool_]], scale: np.floating[Any]
-) -> Batch:
+def _batch(coordinates: Floats, targets: Masks, trainings: Sequence[Masks], scale: np.floating[Any]) -> Batch:
     """Problems in the order (training, contrast)."""
     contrasts = targets.shape[1]
     masks = np.stack(trainings).astype(np.float64)

@@ -9,8 +9,9 @@ from jobs.options import format_option, print_result
 from store.errors import InvalidInput
 
 LISTED = (
-    "vector_id, concept, positive, negative, method, site, reduction, layer, score, score_low, separability, "
-    "cosine_to_mean_difference AS cosine_to_diffmean, model"
+    "vector_id, run_id, concept, positive, negative, method, site, reduction, layer, score, random_score, "
+    "within_random, within_chance, separability, cosine_to_mean_difference AS cosine_to_diffmean, clips, "
+    "folds, created_at, model"
 )
 
 where_option = click.option(
@@ -35,18 +36,22 @@ def vectors() -> None:
 def list_(store: str, where: str, form: Any) -> None:
     """List the directions of STORE, the best first.
 
+    Fits of the same direction on other labels, folds or code are rows of their own: clips, folds and
+    created_at tell them apart. NOT within_random leaves those out that random directions of the same place
+    equal; NOT within_chance alone does not, where one direction of a place tells everything.
+
     \b
     Examples:
       undertone vectors list music.store
-      undertone vectors list music.store --where "method = 'mse' AND positive = 'jazz' AND NOT within_chance"
+      undertone vectors list music.store --where "method = 'mse' AND positive = 'jazz' AND NOT within_random"
     """
+    from jobs.steering_vectors.stored import catalog_with_vectors
     from jobs.tables import write_result
     from store import open_store
-    from store.catalog import refresh_catalog
     from store.query import run_query
 
-    catalog = refresh_catalog(open_store(store))
-    query = f"SELECT {LISTED} FROM vectors WHERE ({where}) ORDER BY score DESC NULLS LAST, vector_id"  # noqa: S608
+    catalog = catalog_with_vectors(open_store(store))
+    query = f"SELECT {LISTED} FROM typed.vectors WHERE ({where}) ORDER BY score DESC NULLS LAST, vector_id"  # noqa: S608
     write_result(run_query(catalog, query), form)
 
 
@@ -57,9 +62,10 @@ def list_(store: str, where: str, form: Any) -> None:
 def superposition(store: str, where: str, form: Any) -> None:
     """Report how the directions of each place and method share its dimensions.
 
-    A row per direction: its closest other one, the share of a dimension it has for itself, the length left
-    of it after all others are projected out; and for its place the mean cosine against that of random
-    directions, the Welch bound and the effective rank. The views cosines and superposition hold the rest.
+    A row per direction, of several fits of one the newest: its closest other one, the share of a dimension
+    it has for itself, the length left of it after all others are projected out; and for its place the mean
+    cosine against that of random directions, the Welch bound and the effective rank. The views cosines and
+    superposition hold the rest.
 
     \b
     Examples:
@@ -73,7 +79,7 @@ def superposition(store: str, where: str, form: Any) -> None:
     from jobs.tables import write_result
     from store import open_store
 
-    rows = overlap_rows(read_vectors(open_store(store), where))
+    rows = overlap_rows(read_vectors(open_store(store), where, newest=True))
     if not rows:
         raise InvalidInput(f"No direction meets {where!r}; `undertone vectors list {store}` shows all.")
     write_result(pa.Table.from_pylist(rows), form)

@@ -1,11 +1,13 @@
 -- Views of how directions share the space of one place: a place is one site, reduction and layer of one run.
--- Only directions of one method are compared, each contrast's newest.
+-- Only directions of one method are compared. Fits of one direction (the same place, method, concept, positive and
+-- negative) on other labels, folds or code are one direction: the newest counts. A class against the rest and one class
+-- against another say the same thing twice, so `superposition` keeps them apart.
 
 CREATE OR REPLACE VIEW cosines AS
 WITH newest AS (
     SELECT * FROM typed.vectors
     QUALIFY 1 = row_number() OVER (
-        PARTITION BY run_id, site, reduction, layer, concept, labels_hash, method, positive, negative
+        PARTITION BY run_id, site, reduction, layer, method, concept, positive, negative
         ORDER BY created_at DESC, vector_id
     )
 )
@@ -41,13 +43,15 @@ WITH mirrored AS (
     FROM cosines WHERE concept = other_concept AND cosine < -0.99999
 )
 SELECT
-    run_id, site, reduction, layer, method, count(DISTINCT vector_id) AS directions,
+    run_id, site, reduction, layer, method, negative IS NOT NULL AS pairs, count(DISTINCT vector_id) AS directions,
     avg(abs(cosine)) AS mean_cosine, max(abs(cosine)) AS largest_cosine, any_value(random_cosine) AS random_cosine,
     mean_cosine / any_value(random_cosine) AS times_random,
     sqrt(greatest(directions - any_value(width), 0) / (any_value(width) * (directions - 1))) AS welch_bound,
     directions ^ 2 / (directions + sum(cosine ^ 2)) AS participation_ratio
 FROM cosines
-WHERE vector_id NOT IN (FROM mirrored) AND other_id NOT IN (FROM mirrored)
+WHERE
+    (negative IS NULL) = (other_negative IS NULL)
+    AND vector_id NOT IN (FROM mirrored) AND other_id NOT IN (FROM mirrored)
 GROUP BY ALL;
 
 COMMENT ON VIEW superposition IS
@@ -57,6 +61,8 @@ COMMENT ON COLUMN superposition.site IS 'where in a block: embed, resid, attn, x
 COMMENT ON COLUMN superposition.reduction IS 'what was kept over time of the rows they were fitted on';
 COMMENT ON COLUMN superposition.layer IS 'number of the layer';
 COMMENT ON COLUMN superposition.method IS 'how they were fitted';
+COMMENT ON COLUMN superposition.pairs IS
+    'true of directions from one class to another; false of each class against the rest';
 COMMENT ON COLUMN superposition.directions IS 'how many directions there are';
 COMMENT ON COLUMN superposition.mean_cosine IS 'mean |cosine| over all pairs';
 COMMENT ON COLUMN superposition.largest_cosine IS 'largest |cosine| of a pair';

@@ -1,4 +1,8 @@
-"""The superposition of stored directions: a report row for each, within its place and method."""
+"""The superposition of stored directions: a report row for each, within its place and method.
+
+As in the view `superposition`, a place is one site, reduction and layer of one run, and pairs of classes are
+kept apart from classes against the rest.
+"""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -23,14 +27,14 @@ def overlap_rows(vectors: Sequence[StoredVector]) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(vector: StoredVector) -> tuple[str, str, str, int, str, int]:
+def _place(vector: StoredVector) -> tuple[str, str, str, int, str, bool]:
     return (
-        vector.model_fingerprint,
+        vector.run_id,
         vector.site,
         vector.reduction,
         vector.layer,
         vector.method,
-        vector.width,
+        vector.negative is not None,
     )
 
 
@@ -53,6 +57,7 @@ def _row(vectors: Sequence[StoredVector], place: int, report: Superposition) -> 
     alone = len(vectors) == 1
     return {
         "vector_id": vector.vector_id,
+        "run_id": vector.run_id,
         "concept": vector.concept,
         "positive": vector.positive,
         "negative": vector.negative,
@@ -60,7 +65,7 @@ def _row(vectors: Sequence[StoredVector], place: int, report: Superposition) -> 
         "site": vector.site,
         "reduction": vector.reduction,
         "layer": vector.layer,
-        "closest": None if alone else f"{vectors[closest].concept} {vectors[closest].positive}",
+        "closest": None if alone else _named(vectors[closest]),
         "cosine": None if alone else float(report.gram[place, closest]),
         "dimensionality": float(report.dimensionality[place]),
         "norm_left": float(report.norm_left[place]),
@@ -72,3 +77,8 @@ def _row(vectors: Sequence[StoredVector], place: int, report: Superposition) -> 
         "effective_rank": report.effective_rank,
         "participation_ratio": report.participation_ratio,
     }
+
+
+def _named(vector: StoredVector) -> str:
+    against = "" if vector.negative is None else f" − {vector.negative}"
+    return f"{vector.concept} {vector.positive}{against}"

@@ -1,5 +1,6 @@
 """Stored directions: the columns of `vectors`, and reading them back as numpy."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
@@ -17,6 +18,10 @@ from store.opening import Store
 from store.query import run_query
 
 KIND = "vectors"
+SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
+"""Directions that agree in these are fits of one direction, on other labels, folds or code.
+
+The newest counts, as in `store/superposition.sql`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,8 @@ class StoredVector:
     score_low: float | None
     score_high: float | None
     within_chance: bool | None
+    random_score: float | None
+    within_random: bool | None
     activation_norm: float | None
     scaling: str
     clips: int
@@ -90,6 +97,8 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006), groups counted, not clips"),
     "score_high": (_NUMBER, "upper end of that interval"),
     "within_chance": (pa.bool_(), "true when the interval reaches down to 0.5: nothing has been found"),
+    "random_score": (_NUMBER, "ROC-AUC that 95 % of random directions of its place stay within, either way"),
+    "within_random": (pa.bool_(), "true when score does not exceed random_score: any direction does as well"),
     "activation_norm": (_NUMBER, "mean length of the rows it was fitted on"),
     "scaling": (_TEXT, "how α should scale it: norm = by the length of the activation it is added to"),
     "clips": (_COUNT, "rows it was fitted on"),
@@ -119,7 +128,11 @@ def row_of(vector: StoredVector) -> dict[str, Any]:
 
 
 def read_vectors(
-    store: Store, where: str = "true", *, tables: Mapping[str, pa.Table] | None = None
+    store: Store,
+    where: str = "true",
+    *,
+    tables: Mapping[str, pa.Table] | None = None,
+    newest: bool = False,
 ) -> list[StoredVector]:
     """The directions that a condition in SQL picks, in order of place, concept and method.
 
@@ -127,20 +140,34 @@ def read_vectors(
         store: where they are.
         where: over the columns of `vectors`, for example "method = 'mse' AND layer BETWEEN 2 AND 4".
         tables: tables of the user that the condition may read.
+        newest: of several fits of one direction only the newest that meets the condition.
 
     Raises:
         QueryRefused: the condition is wrong.
         InvalidInput: the store has no directions at all.
     """
-    catalog = refresh_catalog(store)
-    if not _has_vectors(catalog):
-        raise InvalidInput(f"{store.url} has no directions yet: fit some with `undertone directions`.")
     order = "run_id, site, reduction, concept, positive, negative, method, layer, created_at, vector_id"
-    query = f"SELECT {', '.join(_COLUMNS)} FROM vectors WHERE ({where}) ORDER BY {order}"  # noqa: S608
-    found = [_stored(row) for row in run_query(catalog, query, tables=tables).to_pylist()]
+    query = f"SELECT {', '.join(_COLUMNS)} FROM typed.vectors WHERE ({where})"  # noqa: S608
+    if newest:
+        query += f" QUALIFY 1 = row_number() OVER (PARTITION BY {SAME} ORDER BY created_at DESC, vector_id)"
+    catalog = catalog_with_vectors(store)
+    found = [
+        _stored(row) for row in run_query(catalog, f"{query} ORDER BY {order}", tables=tables).to_pylist()
+    ]
     return list(
         {vector.vector_id: vector for vector in found}.values()
     )  # two jobs at once may write one twice
+
+
+def catalog_with_vectors(store: Store) -> Path:
+    """The catalog of a store; raises `InvalidInput` where the store has no directions at all."""
+    catalog = refresh_catalog(store)
+    if not _ids(catalog):
+        raise InvalidInput(
+            f"{store.url} has no directions yet: fit some with "
+            f"`undertone directions {shlex.quote(store.url)} RUN --labels …`."
+        )
+    return catalog
 
 
 def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: AbstractSet[str]) -> int:
@@ -153,17 +180,11 @@ def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: Abstract
 
 def stored_ids(store: Store) -> set[str]:
     """Ids of all directions in the store."""
-    catalog = refresh_catalog(store)
-    if not _has_vectors(catalog):
-        return set()
-    return set(run_query(catalog, "SELECT vector_id FROM vectors")["vector_id"].to_pylist())
+    return _ids(refresh_catalog(store))
 
 
-def _has_vectors(catalog: Path) -> bool:
-    query = (
-        "SELECT count(*) AS views FROM duckdb_views() WHERE view_name = 'vectors' AND schema_name = 'main'"
-    )
-    return bool(run_query(catalog, query)["views"][0].as_py())
+def _ids(catalog: Path) -> set[str]:
+    return set(run_query(catalog, "SELECT vector_id FROM typed.vectors")["vector_id"].to_pylist())
 
 
 def find_vector(store: Store, vector_id: str) -> StoredVector:

@@ -72,7 +72,7 @@ def test_ridge_is_scikit_learn_s_on_the_features_themselves(rows: Floats, target
     strengths = np.array([1e-2, 1.0, 1e3])
     weights = ridge_path(moments, strengths)
     for place, strength in enumerate(strengths):
-        oracle = Ridge(alpha=strength * mean_variance(moments))
+        oracle = Ridge(alpha=strength * mean_variance(moments.eigenvalues))
         oracle.fit(rows[training], np.where(targets[training], 1.0, -1.0))
         np.testing.assert_allclose(space.embedded(weights[place]), oracle.coef_, rtol=1e-6, atol=1e-9)
 
@@ -82,7 +82,7 @@ def test_logistic_regression_is_scikit_learn_s_on_the_features_themselves(
 ) -> None:
     space, training = row_space(rows), FOLDS != 0
     unit = 2.5
-    weights = logistic_paths(space.coordinates, targets, FOLDS, unit)[0]
+    weights = logistic_paths(space.coordinates, targets, [FOLDS != 0], unit)[0]
     for place, strength in enumerate(LOGISTIC_STRENGTHS):
         if strength < 1e-2:
             continue

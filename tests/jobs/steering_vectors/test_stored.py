@@ -11,8 +11,10 @@ from safetensors.numpy import load_file, save_file
 from jobs.cli import undertone
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
-from jobs.steering_vectors.stored import read_vectors, row_of
+from jobs.steering_vectors.stored import SCHEMA, read_vectors, row_of
+from store.catalog import refresh_catalog
 from store.opening import Store, open_store
+from store.query import run_query
 
 
 @pytest.fixture
@@ -146,6 +148,61 @@ def test_overlap_is_measured_within_a_place_and_a_method(fitted_store: Store) ->
     arguments = ["sql", fitted_store.url, f"{query} AND method = 'diffmean'", "--format", "json"]
     (in_sql,) = json.loads(CliRunner().invoke(undertone, arguments).stdout)
     assert in_sql == pytest.approx({name: at[0][name] for name in in_sql}, abs=1e-5)
+
+
+def test_refits_are_one_direction_in_the_overlap_and_told_apart_in_the_list(planted_store: Store) -> None:
+    """The same contrast on fewer clips and with other folds: not another direction, but a newer one."""
+    half = "SELECT clip_id, style FROM clips WHERE clip_id < 'clip0060'"
+    common = {"methods": "diffmean", "sites": "resid", "layers": "2", "engine": "inline"}
+    for labels, folds in (("SELECT clip_id, style FROM clips", 5), (half, 5), (half, 4)):
+        fit_and_store(DirectionOptions(planted_store.url, "toy", labels, folds=folds, **common))  # type: ignore[arg-type]
+    listed = json.loads(run("list", planted_store.url, "--format", "json").output)
+    assert len({(row["clips"], row["folds"], row["created_at"]) for row in listed}) == 3
+    assert {row["run_id"] for row in listed} == {"toy"}
+    newest = {row["vector_id"] for row in listed if row["folds"] == 4}
+    overlap = json.loads(run("superposition", planted_store.url, "--format", "json").output)
+    assert {row["vector_id"] for row in overlap} == newest
+    assert max(abs(row["cosine"]) for row in overlap) < 0.9
+    older = json.loads(
+        run("superposition", planted_store.url, "--where", "folds = 5", "--format", "json").output
+    )
+    assert {row["vector_id"] for row in older} == {
+        row["vector_id"] for row in listed if (row["folds"], row["clips"]) == (5, 60)
+    }
+    catalog = refresh_catalog(planted_store)
+    in_sql = run_query(catalog, "SELECT DISTINCT vector_id FROM cosines")["vector_id"].to_pylist()
+    assert set(in_sql) == newest
+    assert run_query(catalog, "SELECT directions FROM superposition")["directions"].to_pylist() == [3]
+
+
+def test_pairs_and_classes_against_the_rest_are_not_counted_together(fitted_store: Store) -> None:
+    options = DirectionOptions(
+        fitted_store.url, "toy", "SELECT clip_id, style FROM clips", methods="diffmean", sites="resid",
+        pairs=("rock:jazz", "jazz:polka"), layers="2", engine="inline",
+    )  # fmt: skip
+    where = "layer = 2 AND method = 'diffmean'"
+    query = f"SELECT pairs, directions FROM superposition WHERE {where} ORDER BY pairs"
+    alone = run_query(refresh_catalog(fitted_store), query).to_pylist()
+    fit_and_store(options)
+    both = run_query(refresh_catalog(fitted_store), query).to_pylist()
+    assert both == [*alone, {"pairs": True, "directions": 2}]
+    listed = json.loads(run("superposition", fitted_store.url, "--where", where, "--format", "json").output)
+    assert {(row["negative"] is not None, row["directions"]) for row in listed} == {
+        (row["pairs"], row["directions"]) for row in both
+    }
+
+
+def test_a_store_without_directions_says_how_to_fit_some(planted_store: Store) -> None:
+    for command in ("list", "superposition"):
+        result = CliRunner().invoke(undertone, ["vectors", command, planted_store.url])
+        assert "no directions yet" in str(result.exception)
+        assert "undertone directions" in str(result.exception)
+
+
+def test_the_catalog_declares_every_column_of_vectors(planted_store: Store) -> None:
+    """A store that was filled before a column existed shows it as NULL."""
+    query = "SELECT * FROM typed.vectors LIMIT 0"
+    assert run_query(refresh_catalog(planted_store), query).column_names == SCHEMA.names
 
 
 def test_the_list_shows_the_best_first_and_an_empty_choice_says_so(fitted_store: Store) -> None:
