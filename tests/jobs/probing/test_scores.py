@@ -1,0 +1,63 @@
+"""Intervals of probe scores count groups: twenty artists are twenty witnesses, whatever they recorded."""
+
+import numpy as np
+import pytest
+
+from analysis.splits import fold_partition
+from jobs.fitting.labels import Concept
+from jobs.probing.plan import Coverage
+from jobs.probing.scores import class_rows, number_row
+
+ARTISTS, EACH = 20, 12
+GROUPS = np.repeat([f"artist{number:02d}" for number in range(ARTISTS)], EACH)
+RANDOM = np.random.default_rng(3)
+
+
+def covered(concept: Concept) -> Coverage:
+    clips = tuple(f"clip{number}" for number in range(len(GROUPS)))
+    return Coverage(np.arange(len(GROUPS)), clips, GROUPS, fold_partition(GROUPS, 5), (concept,))
+
+
+def one_hot(codes: np.ndarray) -> np.ndarray:
+    return np.asarray(np.eye(2)[codes])
+
+
+def test_an_interval_is_as_wide_as_that_of_a_share_of_artists() -> None:
+    """All clips of an artist are right or all are wrong: a binomial of 20 draws, not of 240."""
+    codes = np.arange(len(GROUPS)) % 2
+    right = np.repeat(np.arange(ARTISTS) % 10 < 7, EACH)
+    guesses = np.where(right, codes, 1 - codes)
+    concept = Concept("style", "class", codes, ("jazz", "rock"))
+    rows, _ = class_rows(concept, covered(concept), codes[np.newaxis], one_hot(guesses)[np.newaxis])
+    assert rows[0]["accuracy"] == pytest.approx(0.7)
+    width = 2 * 1.96 * np.sqrt(0.7 * 0.3 / ARTISTS)
+    for row in rows:
+        assert row["accuracy_high"] - row["accuracy_low"] == pytest.approx(width, rel=0.15), row["class"]
+        assert row["groups"] == ARTISTS
+
+
+def test_the_control_s_interval_counts_artists_too() -> None:
+    codes = np.arange(len(GROUPS)) % 2
+    right = np.repeat(np.arange(ARTISTS) % 2 == 0, EACH)
+    concept = Concept("style", "class", codes, ("jazz", "rock"))
+    guesses = np.stack([one_hot(codes), one_hot(np.where(right, codes, 1 - codes))])
+    rows, _ = class_rows(concept, covered(concept), np.stack([codes, codes]), guesses)
+    assert rows[0]["control_accuracy"] == pytest.approx(0.5)
+    width = 2 * 1.96 * np.sqrt(0.25 / ARTISTS)
+    assert rows[0]["control_high"] - rows[0]["control_low"] == pytest.approx(width, rel=0.15)
+    assert rows[0]["verdict"] == "better than both"
+
+
+def test_an_interval_of_numbers_is_that_of_artists_drawn_by_hand() -> None:
+    """Each artist has one tempo and one error, so a clip more of an artist says nothing new."""
+    tempo, error = (np.repeat(RANDOM.normal(size=ARTISTS), EACH) for _ in range(2))
+    concept = Concept("tempo", "number", tempo)
+    row = number_row(concept, covered(concept), tempo[np.newaxis], (tempo + error)[np.newaxis])
+    drawn = []
+    for _ in range(2000):
+        artists = RANDOM.integers(ARTISTS, size=ARTISTS) * EACH
+        spread = np.square(tempo[artists] - tempo[artists].mean()).sum()
+        drawn.append(1 - np.square(error[artists]).sum() / spread)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert row["r2_high"] - row["r2_low"] == pytest.approx(high - low, rel=0.2)
+    assert row["groups"] == ARTISTS
