@@ -9,7 +9,6 @@ from jobs.options import (
     fit_engine_option,
     format_option,
     labels_option,
-    print_result,
     table_option,
     workers_option,
 )
@@ -50,18 +49,17 @@ def directions(format_: str, **values: Any) -> None:
     """Fit directions that tell classes apart at every pooled layer of RUN; the view vectors shows them.
 
     Every direction has length 1 and points to its class. Its projections, separability and score are
-    measured on clips that were held out of the fit. What is stored already is not fitted again.
+    measured on clips that were held out of the fit, and within_random says whether random directions of the
+    same place score as much. What is stored already is not fitted again.
 
     \b
     Examples:
       undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips"
       undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips" \\
         --method mse,diffmean,random --pair rock:jazz --sites resid --layers 4-8
-      undertone sql music.store "SELECT layer, positive, score, score_low FROM vectors WHERE method = 'mse'"
+      undertone sql music.store "SELECT layer, positive, method, score FROM vectors WHERE NOT within_random"
     """
     from jobs.steering_vectors.fitting import fit_and_store
+    from jobs.steering_vectors.report import print_directions
 
-    summary = fit_and_store(DirectionOptions(**values))
-    for note in summary.pop("notes"):
-        click.echo(f"Note: {note}", err=True)
-    print_result(summary, format_)
+    print_directions(fit_and_store(DirectionOptions(**values)), format_)

@@ -7,11 +7,13 @@ A file holds a series: directions that differ in their layer only. In safetensor
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.steering_vectors.stored import SCHEMA, StoredVector, row_of
@@ -20,6 +22,10 @@ from store.errors import InvalidInput, NotFound
 FileForm = Literal["safetensors", "npy"]
 FORMAT, VERSION = "undertone vectors", "1"
 UNIT_TOLERANCE = 1e-3
+MOST_BYTES = 60
+"""Of a part of a file's name: file systems take 255 bytes for all of it."""
+REQUIRED = tuple(field.name for field in fields(StoredVector) if type(None) not in get_args(field.type))
+"""Columns that are never NULL."""
 _SERIES = ("run_id", "site", "reduction", "concept", "positive", "negative", "method", "labels_hash", "folds")
 
 
@@ -73,24 +79,39 @@ def read_file(path: Path) -> tuple[dict[int, NDArray[np.float32]], list[dict[str
     raise InvalidInput(f'"{path.name}" is neither .safetensors nor .npy.')
 
 
-def imported_rows(
-    described: Sequence[Mapping[str, Any]], directions: Mapping[int, NDArray[np.float32]]
-) -> list[dict[str, Any]]:
+def imported_rows(described: Any, directions: Mapping[int, NDArray[np.float32]]) -> list[dict[str, Any]]:
     """Rows of `vectors` from a file that Undertone wrote; raises `InvalidInput` where it was changed."""
-    rows = []
-    for known in described:
-        missing = [name for name in SCHEMA.names if name not in known and name != "vector"]
-        vector = directions.get(known.get("layer", -1))
-        if missing or vector is None or len(vector) != known["width"]:
-            what = f"lacks {', '.join(missing)}" if missing else "disagrees with its numbers"
-            raise InvalidInput(f"The description of {known.get('vector_id', 'a direction')} {what}.")
-        if abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
-            raise InvalidInput(
-                f"Direction {known['vector_id']} does not have length 1: the file was changed."
-            )
-        created_at = datetime.fromisoformat(known["created_at"])
-        rows.append({**known, "vector": vector, "created_at": created_at})
-    return rows
+    if not isinstance(described, list) or not all(isinstance(known, dict) for known in described):
+        raise InvalidInput("The description of the directions is no list of objects: the file was changed.")
+    return [_imported_row(known, directions) for known in described]
+
+
+def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.float32]]) -> dict[str, Any]:
+    name = f"The description of {known.get('vector_id', 'a direction')}"
+    missing = [column for column in REQUIRED if known.get(column) is None and column != "vector"]
+    if missing:
+        raise InvalidInput(f"{name} lacks {', '.join(missing)}.")
+    row = {column: known.get(column) for column in SCHEMA.names if column != "vector"}
+    try:
+        row["created_at"] = datetime.fromisoformat(str(known["created_at"])).replace(tzinfo=None)
+    except ValueError as error:
+        raise InvalidInput(f"{name} says created_at {known['created_at']!r}, which is no date.") from error
+    for column, value in row.items():
+        _check_type(name, column, value)
+    vector = directions.get(known["layer"])
+    if vector is None or len(vector) != known["width"] or known["layer"] < 0:
+        raise InvalidInput(f"{name} disagrees with its numbers.")
+    if abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
+        raise InvalidInput(f"Direction {known['vector_id']} does not have length 1: the file was changed.")
+    return row | {"vector": vector}
+
+
+def _check_type(name: str, column: str, value: Any) -> None:
+    kind = SCHEMA.field(column).type
+    try:
+        pa.array([value], kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as error:
+        raise InvalidInput(f"{name} says {column} {value!r}, which is no {kind}.") from error
 
 
 def _read_safetensors(
@@ -132,10 +153,11 @@ def _flat(name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def _layer_in(name: str) -> int:
-    """The last number in the name of a tensor."""
-    numbers = re.findall(r"\d+", name)
-    if not numbers:
-        raise ValueError(f'the name of tensor "{name}" has no layer number, as "direction.12" has')
+    """The last number in the name of a tensor; a dash after a letter or digit is no sign."""
+    numbers = re.findall(r"(?:(?<![^\W_])-)?\d+", name)
+    if not numbers or numbers[-1].startswith("-"):
+        what = f"the layer {numbers[-1]}, and layers count from 0" if numbers else "no layer number"
+        raise ValueError(f'the name of tensor "{name}" has {what}: name it like "direction.12"')
     return int(numbers[-1])
 
 
@@ -146,6 +168,11 @@ def _described(vector: StoredVector) -> dict[str, Any]:
 
 
 def _file_name(vector: StoredVector) -> str:
+    """What a series is about, cut to what every file system takes; the id keeps names apart."""
     contrast = vector.positive if vector.negative is None else f"{vector.negative}-to-{vector.positive}"
     parts = (vector.concept, contrast, vector.method, vector.site, vector.reduction, vector.vector_id[:6])
-    return ".".join(re.sub(r"[^\w-]+", "_", part) for part in parts)
+    return ".".join(_shortened(re.sub(r"[^\w-]+", "_", part)) for part in parts)
+
+
+def _shortened(part: str) -> str:
+    return part.encode()[:MOST_BYTES].decode(errors="ignore")

@@ -21,7 +21,8 @@ from jobs.fitting.user_tables import read_user_tables
 from jobs.results import code_version, committed_digest, digest_of
 from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.steering_vectors.options import DirectionOptions
-from jobs.steering_vectors.stored import add_vectors, stored_ids
+from jobs.steering_vectors.report import best_layers
+from jobs.steering_vectors.stored import add_vectors, measured, stored_ids
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput
@@ -32,6 +33,7 @@ CODE = (
     "analysis.direction_methods",
     "analysis.direction_penalties",
     "analysis.directions",
+    "analysis.held_out",
     "analysis.logistic",
     "analysis.logistic_directions",
     "analysis.moments",
@@ -120,16 +122,25 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     )
     written = sum(add_vectors(store, rows, known) for rows in fitted)
     contrasts = sum(len(one.contrasts) for one in sets)
+    ids = {
+        work.vector_id(layer, contrast, method)
+        for layer in layers
+        for one in sets
+        for contrast in one.contrasts
+        for method in methods
+    }
     return {
         "run": work.run_id,
         "layers": len(layers),
         "contrasts": contrasts,
         "methods": list(methods),
-        "directions": contrasts * len(methods) * len(layers),
+        "directions": len(ids),
         "fitted": written,
+        "known": len(ids & known),
         "clips": len(labels.clip_ids),
         "groups": len(np.unique(labels.groups)),
         "notes": [*labels.notes, *notes],
+        "best": best_layers(measured(store, ids)),
     }
 
 

@@ -39,7 +39,7 @@ def _row(
 ) -> dict[str, Any]:
     model = run.document["model"]
     widths = {spec.shape[-1] for spec in run.arrays.values()}
-    if len(vector) not in widths or layer >= model.get("layers", layer + 1):
+    if len(vector) not in widths or not 0 <= layer < model.get("layers", layer + 1):
         raise InvalidInput(
             f"A direction with {len(vector)} entries for layer {layer} does not fit {model['name']} "
             f"({model.get('layers', 'some')} layers, width {', '.join(map(str, sorted(widths)))})."

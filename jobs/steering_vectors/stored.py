@@ -183,6 +183,18 @@ def stored_ids(store: Store) -> set[str]:
     return _ids(refresh_catalog(store))
 
 
+def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
+    """What is known of directions, without their numbers."""
+    chosen = pa.table({"vector_id": sorted(ids)})
+    query = """
+        SELECT DISTINCT ON (vector_id) * EXCLUDE (vector)
+        FROM typed.vectors SEMI JOIN chosen USING (vector_id)
+    """
+    catalog = refresh_catalog(store)
+    rows: list[dict[str, Any]] = run_query(catalog, query, tables={"chosen": chosen}).to_pylist()
+    return rows
+
+
 def _ids(catalog: Path) -> set[str]:
     return set(run_query(catalog, "SELECT vector_id FROM typed.vectors")["vector_id"].to_pylist())
 

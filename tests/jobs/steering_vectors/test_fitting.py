@@ -1,11 +1,14 @@
 """Directions of a run: what is stored, what it is measured on, and that nothing is done twice."""
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from analysis.splits import group_folds
+from jobs.cli import undertone
 from jobs.fitting.labels import resolve_labels
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
@@ -57,6 +60,49 @@ def test_deeper_layers_separate_better_and_the_first_and_random_ones_are_chance(
     assert apart["mse", 2] > 3
     assert all(row["chance"] for row in rows if row["layer"] == 0 or row["method"] == "random")
     assert not any(row["chance"] for row in rows if row["layer"] == 2 and row["method"] != "random")
+
+
+def test_random_directions_pass_for_random_and_planted_ones_do_not(planted_store: Store) -> None:
+    """Of 18 random directions about one in forty may pass, whatever the place."""
+    fit(planted_store, methods="diffmean,random")
+    random = read_vectors(planted_store, "method = 'random'")
+    assert sum(not one.within_random for one in random) <= 2
+    planted = read_vectors(planted_store, "method = 'diffmean' AND layer = 2")
+    assert not any(one.within_random for one in planted)
+    for one in read_vectors(planted_store):
+        assert one.score is not None
+        assert one.random_score is not None
+        assert one.within_random == (one.score <= one.random_score)
+        assert 0.5 <= one.random_score < 1
+
+
+def test_the_command_says_which_layers_are_best_and_what_was_stored_already(planted_store: Store) -> None:
+    chosen = ["--method", "diffmean,random", "--sites", "resid", "--engine", "inline"]
+    arguments = ["directions", planted_store.url, "toy", "--labels", STYLE, *chosen]
+    first = CliRunner().invoke(undertone, arguments)
+    assert first.exit_code == 0, first.output
+    query = """
+        SELECT method, layer, avg(score) AS score, min(score) AS low, arg_min(positive, score) AS lowest,
+            count(*) FILTER (NOT within_random) AS beyond
+        FROM vectors GROUP BY method, layer
+        QUALIFY 1 = row_number() OVER (PARTITION BY method ORDER BY avg(vectors.score) DESC, layer) ORDER BY method
+    """
+    best = run_query(refresh_catalog(planted_store), query).to_pylist()
+    lines = [line.split() for line in first.stdout.splitlines()[1:3]]
+    for line, row in zip(lines, best, strict=True):
+        numbers = [str(row["layer"]), f"{row['score']:.3f}", f"{row['low']:.3f}", row["lowest"]]
+        assert line[:2] == ["style", row["method"]]
+        assert line[3:7] == numbers
+        assert line[-3:] == [str(row["beyond"]), "of", "3"]
+    assert "18 directions of 3 layers; the view vectors" in first.stdout
+    again = CliRunner().invoke(undertone, arguments)
+    assert "Nothing to fit: all 18 directions were stored already" in again.stdout
+    more = CliRunner().invoke(undertone, [*arguments, "--method", "diffmean,pca", "--format", "json"])
+    summary = json.loads(more.stdout)
+    assert (summary["fitted"], summary["known"]) == (9, 9)
+    assert [(row["method"], row["layer"]) for row in summary["best"] if row["method"] == "diffmean"] == [
+        ("diffmean", best[0]["layer"])
+    ]
 
 
 def test_what_is_stored_is_not_fitted_again_and_a_new_method_only_adds(planted_store: Store) -> None:

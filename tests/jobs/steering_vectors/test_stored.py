@@ -1,6 +1,7 @@
 """`undertone vectors`: files that other tools read and that come back unchanged, and the overlap."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import SCHEMA, read_vectors, row_of
 from store.catalog import refresh_catalog
+from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.query import run_query
 
@@ -127,6 +129,75 @@ def test_a_file_that_was_changed_is_not_taken_for_what_it_says(fitted_store: Sto
     other = open_store(tmp_path / "other.store", create=True)
     result = CliRunner().invoke(undertone, ["vectors", "import", other.url, str(file)])
     assert "length 1" in str(result.exception)
+
+
+@pytest.mark.parametrize("form", ["safetensors", "npy"])
+def test_long_names_of_classes_make_files_that_can_be_written_and_read(
+    planted_store: Store, tmp_path: Path, form: str
+) -> None:
+    long = "é" * 300
+    labels = f"SELECT clip_id, CASE WHEN style = 'jazz' THEN '{long}' ELSE 'other' END AS style FROM clips"
+    fit_and_store(
+        DirectionOptions(planted_store.url, "toy", labels, methods="diffmean", layers="0", engine="inline")
+    )
+    run("export", planted_store.url, tmp_path / "out", "--as", form)
+    other = open_store(tmp_path / "other.store", create=True)
+    for file in (tmp_path / "out").glob(f"*.{form}"):
+        run("import", other.url, file)
+    assert {vector.positive for vector in read_vectors(other)} == {long, "other"}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("created_at", "yesterday", "created_at 'yesterday', which is no date"),
+        ("model_fingerprint", 7, "model_fingerprint 7, which is no string"),
+        ("layer", "deep", "layer 'deep', which is no int64"),
+        ("width", None, "lacks width"),
+        ("score", [0.5], r"score \[0.5\], which is no double"),
+    ],
+)
+def test_a_description_with_a_wrong_value_is_refused_by_its_name(
+    fitted_store: Store, tmp_path: Path, column: str, value: object, message: str
+) -> None:
+    run("export", fitted_store.url, tmp_path, "--as", "npy", "--where", "positive = 'jazz' AND layer = 1")
+    file = next(tmp_path.glob("*.npy"))
+    document = json.loads(file.with_suffix(".json").read_text())
+    document["vectors"][0][column] = value
+    file.with_suffix(".json").write_text(json.dumps(document))
+    result = CliRunner().invoke(undertone, ["vectors", "import", fitted_store.url, str(file)])
+    assert isinstance(result.exception, InvalidInput)
+    assert re.search(message, str(result.exception))
+
+
+def test_what_older_files_do_not_know_is_null(fitted_store: Store, tmp_path: Path) -> None:
+    where = "positive = 'jazz' AND layer = 1 AND method = 'diffmean'"
+    run("export", fitted_store.url, tmp_path, "--as", "npy", "--where", where)
+    (file,) = tmp_path.glob("*.npy")
+    document = json.loads(file.with_suffix(".json").read_text())
+    assert isinstance(document["vectors"][0].pop("within_random"), bool)
+    file.with_suffix(".json").write_text(json.dumps(document))
+    other = open_store(tmp_path / "other.store", create=True)
+    run("import", other.url, file)
+    assert [vector.within_random for vector in read_vectors(other)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [("direction.2", 2), ("layers-2.weight", 2), ("block_1-2", 2), ("layer.-1", None), ("-2", None)],
+)
+def test_a_dash_before_a_layer_is_a_sign_only_where_no_name_ends(
+    fitted_store: Store, tmp_path: Path, name: str, layer: int | None
+) -> None:
+    save_file({name: np.ones(24, np.float32)}, tmp_path / "happy.safetensors")
+    given = ("--run", "toy", "--concept", "valence", "--positive", "happy")
+    arguments = ["vectors", "import", fitted_store.url, str(tmp_path / "happy.safetensors"), *given]
+    result = CliRunner().invoke(undertone, arguments)
+    if layer is None:
+        assert "layers count from 0" in str(result.exception)
+        assert read_vectors(fitted_store, "concept = 'valence'") == []
+    else:
+        assert [one.layer for one in read_vectors(fitted_store, "concept = 'valence'")] == [layer]
 
 
 def test_overlap_is_measured_within_a_place_and_a_method(fitted_store: Store) -> None:

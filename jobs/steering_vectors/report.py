@@ -1,0 +1,85 @@
+"""What `undertone directions` prints: the layers where a method tells a concept's classes best."""
+
+import json
+from collections.abc import Mapping, Sequence
+from statistics import fmean
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from jobs.tables import to_json, to_text
+
+Row = dict[str, Any]
+WIDTH = 140
+PLACE = ("concept", "method", "site", "reduction")
+
+
+def best_layers(rows: Sequence[Row]) -> list[Row]:
+    """The layer of the best mean score for each concept, method, site and reduction."""
+    layers: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        layers.setdefault(tuple(row[name] for name in (*PLACE, "layer")), []).append(row)
+    best: dict[tuple[Any, ...], Row] = {}
+    for (*place, layer), same in sorted(layers.items()):
+        found = dict(zip(PLACE, place, strict=True)) | {"layer": layer} | _summary(same)
+        known = best.setdefault(tuple(place), found)
+        if _score(found) > _score(known):
+            best[tuple(place)] = found
+    return sorted(best.values(), key=lambda row: (row["concept"], row["method"] == "random", -_score(row)))
+
+
+def print_directions(summary: Mapping[str, Any], format_: str) -> None:
+    """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
+    for note in summary["notes"]:
+        click.echo(f"Note: {note}", err=True)
+    if format_ == "json":
+        click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
+        return
+    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in summary["best"]]), width=WIDTH), nl=False)
+    click.echo(_work_line(summary))
+
+
+def _summary(rows: Sequence[Row]) -> Row:
+    """Of the directions of one place and method."""
+    scored = [row for row in rows if row["score"] is not None]
+    apart = [row["separability"] for row in scored if row["separability"] is not None]
+    weakest = min(scored, key=lambda row: float(row["score"]), default=None)
+    return {
+        "directions": len(rows),
+        "score": fmean(row["score"] for row in scored) if scored else None,
+        "lowest_score": weakest and weakest["score"],
+        "lowest": weakest and weakest["positive"],
+        "separability": fmean(apart) if apart else None,
+        "beyond_random": sum(row["within_random"] is False for row in scored),
+    }
+
+
+def _score(row: Row) -> float:
+    return float("-inf") if row["score"] is None else float(row["score"])
+
+
+def _shown(row: Row) -> Row:
+    """One line for eyes."""
+    return {
+        "concept": row["concept"],
+        "method": row["method"],
+        "site": f"{row['site']}.{row['reduction']}",
+        "best layer": str(row["layer"]),
+        "mean AUC": _number(row["score"]),
+        "lowest": "–" if row["lowest"] is None else f"{_number(row['lowest_score'])} {row['lowest']}",
+        "d′": _number(row["separability"]),
+        "beyond random": f"{row['beyond_random']} of {row['directions']}",
+    }
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _work_line(summary: Mapping[str, Any]) -> str:
+    if not summary["fitted"]:
+        return f"Nothing to fit: all {summary['known']:,} directions were stored already (view vectors)."
+    already = f", {summary['known']:,} were stored already" if summary["known"] else ""
+    fitted = f"{summary['fitted']:,} directions of {summary['layers']:,} layers"
+    return f"{fitted}{already}; the view vectors shows them all."
