@@ -76,7 +76,8 @@ def probe(format_: str, **values: Any) -> None:
 
     Every score is of clips whose group the probe has not seen, with the penalty chosen inside the training
     groups, and stands beside its interval, a baseline, a control with shuffled labels and, where the audio
-    is at hand, handcrafted features. What is stored already is not fitted again.
+    is at hand, handcrafted features; the verdict says which of them it beats. What the split does not let be
+    measured is said and skipped. What is stored already is not fitted again.
 
     \b
     Examples:
