@@ -70,6 +70,8 @@ def superposition(store: str, where: str, form: Any) -> None:
     \b
     Examples:
       undertone vectors superposition music.store --where "method = 'diffmean' AND site = 'resid'"
+      undertone vectors superposition music.store --format parquet > overlap.parquet
+      undertone sql music.store --table overlap=overlap.parquet "SELECT positive, norm_left FROM overlap"
       undertone sql music.store "SELECT layer, method, mean_cosine, random_cosine FROM superposition"
     """
     import pyarrow as pa

@@ -85,7 +85,8 @@ def test_the_command_says_which_layers_are_best_and_what_was_stored_already(plan
         SELECT method, layer, avg(score) AS score, min(score) AS low, arg_min(positive, score) AS lowest,
             count(*) FILTER (NOT within_random) AS beyond
         FROM vectors GROUP BY method, layer
-        QUALIFY 1 = row_number() OVER (PARTITION BY method ORDER BY avg(vectors.score) DESC, layer) ORDER BY method
+        QUALIFY 1 = row_number() OVER (PARTITION BY method ORDER BY avg(vectors.score) DESC, layer)
+        ORDER BY method
     """
     best = run_query(refresh_catalog(planted_store), query).to_pylist()
     lines = [line.split() for line in first.stdout.splitlines()[1:3]]

@@ -246,6 +246,22 @@ def test_refits_are_one_direction_in_the_overlap_and_told_apart_in_the_list(plan
     assert run_query(catalog, "SELECT directions FROM superposition")["directions"].to_pylist() == [3]
 
 
+def test_the_whole_report_can_be_asked_in_sql_as_a_table(fitted_store: Store, tmp_path: Path) -> None:
+    file = tmp_path / "overlap.parquet"
+    file.write_bytes(run("superposition", fitted_store.url, "--format", "parquet").stdout_bytes)
+    query = """
+        SELECT o.effective_rank, o.norm_left, o.participation_ratio, s.participation_ratio AS of_view
+        FROM overlap o JOIN superposition s USING (run_id, site, reduction, layer, method)
+    """
+    arguments = ["sql", fitted_store.url, "--table", f"overlap={file}", query, "--format", "json"]
+    rows = json.loads(CliRunner().invoke(undertone, arguments).stdout)
+    assert len(rows) == len(json.loads(run("superposition", fitted_store.url, "--format", "json").stdout))
+    for row in rows:
+        assert 1 <= row["effective_rank"] <= 5
+        assert 0 <= row["norm_left"] <= 1
+        assert row["of_view"] == pytest.approx(row["participation_ratio"], rel=1e-4)
+
+
 def test_pairs_and_classes_against_the_rest_are_not_counted_together(fitted_store: Store) -> None:
     options = DirectionOptions(
         fitted_store.url, "toy", "SELECT clip_id, style FROM clips", methods="diffmean", sites="resid",
