@@ -51,17 +51,17 @@ def measurability_notes(coverage: Coverage, labels: LabelledRows, *, split: str)
 
 def _unmeasurable_note(concept: Concept, partition: Partition) -> str:
     held_out = _held_out(partition)
-    if not held_out.any():
-        return f"{concept.name} is not measurable: none of its {len(concept.values)} clips is held out."
-    counts = f"of {len(concept.values)} labelled clips {held_out.sum()} are held out"
+    start, count = f"{concept.name} is not measurable:", int(held_out.sum())
+    if not count:
+        return f"{start} none of its {len(concept.values)} clips is held out."
     if concept.kind == "number":
         numbers = len(np.unique(concept.values[held_out]))
-        return f"{concept.name} is not measurable: {counts}, with {numbers} different numbers."
+        return f"{start} its {count} held-out clips have {numbers} different numbers."
     scored = scored_rows(concept.values, partition, classes=True)
     classes = len(np.unique(concept.values[scored]))
     return (
-        f"{concept.name} is not measurable: {counts}, and {scored.sum()} of them, of {classes} classes, "
-        "are of a class that the other parts have as well."
+        f"{start} of {count} held-out clips {scored.sum()} (of {classes} classes) have their class in the "
+        "other parts too, and another class to tell it from."
     )
 
 
