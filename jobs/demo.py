@@ -12,6 +12,7 @@ import click
 from jobs.demonstration.analysis import cluster, find_directions, fit_probes
 from jobs.demonstration.music import DAMAGED, DATASET, add_music, render_music
 from jobs.demonstration.questions import questions
+from jobs.demonstration.steering import steer
 from jobs.extraction.options import Engine, ExtractOptions
 from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
@@ -28,7 +29,7 @@ CLIPS = 320
 )
 @engine_option
 def demo(folder: Path, clips: int, engine: Engine) -> None:
-    """Render songs into FOLDER, extract and verify them, find their concepts, and report.
+    """Render songs into FOLDER, extract and verify them, find their concepts, steer along them, and report.
 
     Running it again goes on where it stopped, or shows the answers anew.
 
@@ -54,6 +55,8 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         cluster(str(store), run, fitting)
     with _step("Find the directions of the styles"):
         find_directions(str(store), run, fitting)
+    with _step("Generate music steered along them, and listen to what changed"):
+        steer(str(store), run, engine)
     for question, sql, answer in questions(str(store), run):
         click.secho(f"\n{question}", bold=True)
         click.echo(sql)

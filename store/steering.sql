@@ -129,7 +129,8 @@ bounded AS (
 SELECT
     * EXCLUDE (correlations, draws), list_aggregate(draws, 'quantile_cont', 0.025) AS low,
     list_aggregate(draws, 'quantile_cont', 0.975) AS high,
-    CASE WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END AS verdict
+    CASE WHEN pairs < 4 THEN 'undecided' WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END
+        AS verdict
 FROM bounded;
 
 COMMENT ON VIEW layer_choice IS
@@ -158,4 +159,4 @@ COMMENT ON COLUMN layer_choice.low IS
     'lower end of the 95 % interval of correlation over pairs; NULL for a single pair';
 COMMENT ON COLUMN layer_choice.high IS 'upper end of that interval';
 COMMENT ON COLUMN layer_choice.verdict IS
-    'yes, opposite, or undecided: the interval covers 0, or there is none';
+    'yes, opposite, or undecided: the interval covers 0, or there are fewer than 4 pairs';

@@ -22,23 +22,24 @@ def fit_probes(store: str, run: str, engine: Engine) -> None:
 def cluster(store: str, run: str, engine: Engine) -> None:
     """k-means of every layer, against the styles and the instruments."""
     from jobs.clusterings.options import KmeansOptions
+    from jobs.clusterings.report import print_clusterings
     from jobs.clusterings.running import fit_and_store
 
     _show("kmeans", store, run, STYLES)
-    fitted = fit_and_store(KmeansOptions(store, run, STYLES, starts=KMEANS_STARTS, engine=engine))
-    click.echo(f"{fitted['clusterings']} clusterings of {fitted['layers']} layers")
+    options = KmeansOptions(store, run, STYLES, starts=KMEANS_STARTS, engine=engine)
+    print_clusterings(fit_and_store(options), "text")
 
 
 def find_directions(store: str, run: str, engine: Engine) -> None:
     """Directions of the styles, with random ones to compare them with."""
     from jobs.steering_vectors.fitting import fit_and_store
     from jobs.steering_vectors.options import DirectionOptions
+    from jobs.steering_vectors.report import print_directions
 
     _show("directions", store, run, STYLES)
-    fitted = fit_and_store(
-        DirectionOptions(store, run, STYLES, methods="diffmean,mse,random", sites="resid", engine=engine)
-    )
-    click.echo(f"{fitted['directions']} directions of {fitted['layers']} layers")
+    methods = "diffmean,mse,random"
+    options = DirectionOptions(store, run, STYLES, methods=methods, sites="resid", engine=engine)
+    print_directions(fit_and_store(options), "text")
 
 
 def _show(command: str, store: str, run: str, labels: str) -> None:

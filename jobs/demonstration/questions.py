@@ -1,4 +1,4 @@
-"""The five questions the demo asks, as SQL that users can copy."""
+"""The six questions the demo asks, as SQL that users can copy."""
 
 from collections.abc import Iterator
 
@@ -39,6 +39,13 @@ FROM layers
 WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND concept IN ('style', 'instrument')
 ORDER BY concept DESC, layer"""
 
+EFFECTS = """\
+SELECT source, target, layers, alpha, scorer, round(value, 2) AS transfer, round(low, 2) AS low,
+       round(high, 2) AS high, round(random, 2) AS random, round(prompt, 2) AS prompt
+FROM effects
+WHERE metric = 'transfer' AND part = 'report' AND chosen
+ORDER BY source DESC, scorer"""
+
 
 def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
     """Ask the questions: (question, SQL, answer as text)."""
@@ -52,5 +59,6 @@ def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
         ("What failed, by class?", FAILURES, {}),
         ("How much does each run hold?", SIZES, {}),
         ("Which layer knows the style, which the instrument?", LAYERS, {}),
+        ("How far does steering move a style, beside random directions and the other prompt?", EFFECTS, {}),
     ):
         yield question, sql, to_text(run_query(catalog, sql, timeout_seconds=60, tables=tables), width=WIDTH)

@@ -84,8 +84,9 @@ def choice_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         name,
         "Which number names the layer to steer at?",
         "Spearman’s rank correlation, over the layers, of each number with the transfer; mean over pairs, "
-        "with the 95 % interval of a bootstrap over pairs. Undecided: the interval covers 0, or there is "
-        "none. Regret (in the table): transfer lost by steering at the layer that the number names.",
+        "with the 95 % interval of a bootstrap over pairs. Undecided: the interval covers 0, or there are "
+        "fewer than 4 pairs. Regret (in the table): transfer lost by steering at the layer that the number "
+        "names.",
         tuple(_choice_panel(name, way, rows) for way, rows in list(ways.items())[:MOST_PANELS]),
         data_table(answer),
         sql,

@@ -96,6 +96,7 @@ def test_agreement_and_regret_tell_what_choosing_by_the_number_costs(store: Stor
         ({f"c{i}": [0.4, 0.3, 0.2, 0.1] for i in range(4)}, "opposite"),
         ({"a": [0.1, 0.2, 0.3], "b": [0.3, 0.2, 0.1], "c": [0.1, 0.3, 0.2]}, "undecided"),
         ({"alone": [0.1, 0.2, 0.3]}, "undecided"),
+        ({f"c{i}": [0.1, 0.2, 0.3, 0.4] for i in range(3)}, "undecided"),  # too few to draw from
     ],
 )
 def test_the_verdict_is_undecided_where_the_interval_over_pairs_covers_zero(

@@ -20,7 +20,7 @@ CLASSES = ("a:b", "jazz", "rock")
 
 def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
     assert set(shipped_sweeps()) == {
-        "layer-ablation", "losses", "sites", "strength", "fusion", "interference"
+        "first-look", "layer-ablation", "losses", "sites", "strength", "fusion", "interference"
     }  # fmt: skip
     for name, path in shipped_sweeps().items():
         assert read_sweep(path).name == name

@@ -1,0 +1,18 @@
+"""How the demo steers: a small sweep over layers and strengths, as `undertone sweep` would run it."""
+
+import click
+
+from jobs.sweeping.options import Engine
+
+SWEEP = "first-look"
+SCORERS = "descriptors,similarity,judge,clap"
+
+
+def steer(store: str, run: str, engine: Engine) -> None:
+    """Steer styles towards each other, beside random directions; CLAP and the judge hear what changed."""
+    from jobs.options import print_result
+    from jobs.sweeping.options import SweepOptions
+    from jobs.sweeping.sweeping import run_sweep
+
+    click.echo(f"undertone sweep {store} {SWEEP} --scorers {SCORERS}")
+    print_result(run_sweep(SweepOptions(store, SWEEP, run=run, scorers=SCORERS, engine=engine)), "text")
