@@ -10,7 +10,7 @@ WITH fits AS (
     SELECT
         *, coalesce(accuracy, r2) AS score, coalesce(accuracy_low, r2_low) AS score_low,
         coalesce(accuracy_high, r2_high) AS score_high,
-        CASE WHEN accuracy IS NULL THEN 'r2' ELSE 'accuracy' END AS metric
+        CASE WHEN accuracy IS NULL AND classes IS NULL THEN 'r2' ELSE 'accuracy' END AS metric
     FROM typed.probes WHERE class IS NULL
     QUALIFY 1 = row_number() OVER (
         PARTITION BY run_id, site, reduction, layer, concept, labels_hash, loss ORDER BY created_at DESC, probe_id
@@ -69,7 +69,7 @@ places AS (
 SELECT
     run_id, site, reduction, layer, concept, labels_hash, f.loss, f.metric, f.score, f.score_low, f.score_high,
     f.baseline_accuracy AS baseline, f.control_accuracy AS control, f.control_low, f.control_high, f.selectivity,
-    f.within_control, h.handcrafted, h.handcrafted_site, c.k, c.scaling, c.starts, c.ari, c.ari_low, c.ari_high,
+    f.within_control, f.verdict, h.handcrafted, h.handcrafted_site, c.k, c.scaling, c.starts, c.ari, c.ari_low, c.ari_high,
     c.nmi, c.nmi_low, c.nmi_high, c.silhouette, m.method AS direction_method, m.directions, m.separability,
     r.separability AS random_separability, f.probe_id
 FROM places
@@ -100,6 +100,7 @@ COMMENT ON COLUMN layers.control_low IS 'lower end of the interval of the contro
 COMMENT ON COLUMN layers.control_high IS 'upper end of the interval of the control';
 COMMENT ON COLUMN layers.selectivity IS 'score − control (Hewitt & Liang 2019)';
 COMMENT ON COLUMN layers.within_control IS 'true when the score lies within the interval of its control';
+COMMENT ON COLUMN layers.verdict IS 'what the score beats: both the baseline and shuffled labels, or which of them not';
 COMMENT ON COLUMN layers.handcrafted IS 'score of the best handcrafted features (mel, MFCC, chroma) on the same labels';
 COMMENT ON COLUMN layers.handcrafted_site IS 'which features these are';
 COMMENT ON COLUMN layers.k IS

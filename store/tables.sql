@@ -60,7 +60,8 @@ CREATE TABLE IF NOT EXISTS declared.probes (
     _part VARCHAR, probe_id VARCHAR, run_id VARCHAR, site VARCHAR, reduction VARCHAR, layer BIGINT, concept VARCHAR,
     class VARCHAR, loss VARCHAR, accuracy DOUBLE, accuracy_low DOUBLE, accuracy_high DOUBLE, r2 DOUBLE,
     r2_low DOUBLE, r2_high DOUBLE, baseline_accuracy DOUBLE, control_accuracy DOUBLE, control_low DOUBLE,
-    control_high DOUBLE, selectivity DOUBLE, within_control BOOLEAN, labels_hash VARCHAR, created_at TIMESTAMP
+    control_high DOUBLE, selectivity DOUBLE, within_control BOOLEAN, verdict VARCHAR, classes BIGINT,
+    labels_hash VARCHAR, created_at TIMESTAMP
 );
 
 CREATE TABLE IF NOT EXISTS declared.clusterings (

@@ -63,7 +63,7 @@ def _edit(vector: StoredVector, layer: int, alpha: str, schedule: str, options: 
         vector_id=vector.vector_id,
         site=cast("Site", options.site or vector.site),
         layer=layer,
-        alpha=0.0 if alpha == AUTO else _number(alpha),
+        alpha=0.0 if alpha == AUTO else _strength(alpha, away=options.away),
         kind=options.kind,
         scaling=options.scaling,
         schedule=schedule,
@@ -130,11 +130,16 @@ def _one_each(given: Sequence[Given], count: int, option: str) -> list[Given]:
     return list(given)
 
 
-def _number(text: str) -> float:
+def _strength(text: str, *, away: bool) -> float:
     try:
-        return float(text)
+        strength = float(text)
     except ValueError as error:
         raise InvalidInput(f"Strength {text!r} is no number; give one such as 0.5, or auto.") from error
+    if strength < 0 and not away:
+        raise InvalidInput(
+            f"--alpha {text} steers away from the direction's class: add --away if that is meant."
+        )
+    return strength
 
 
 def _monitor(text: str, vector: StoredVector) -> Monitor:

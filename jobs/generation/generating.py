@@ -57,6 +57,8 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
         summary = {"alphas": [edit.alpha for edit in found.edits]} | (
             {} if found.cap is None else {"cap": found.cap}
         )
+        if not any(edit.alpha for edit in found.edits):
+            summary["note"] = "nothing is steered: all strengths found are 0"
     elif chosen.edits:
         spec = replace(spec, edits=chosen.edits)
     generated = _generate(model, spec, chosen, sounds, capture)

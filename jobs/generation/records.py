@@ -155,7 +155,7 @@ def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
     if not edits:
         return {"steered": False, "rows": None, "steer_prompt": None}
     return {
-        "steered": True,
+        "steered": any(edit.alpha or edit.kind == "ablate" for edit in edits),
         "layers": [edit.layer for edit in edits],
         "vector_ids": [edit.vector_id for edit in edits],
         "alphas": [edit.alpha * edit.weight for edit in edits],

@@ -1,7 +1,9 @@
 """Builds the page of a store: a section per run, and in it one per concept."""
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
+from jobs.fitting.label_query import labels_there_are
 from jobs.reporting.answers import Answers, Row, open_answers
 from jobs.reporting.automatic import automatic_figure
 from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
@@ -18,6 +20,7 @@ from jobs.reporting.ratings import ratings_figure
 from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
 from jobs.reporting.subjects import Subject, subjects
 from jobs.reporting.sweeps import Sweep, sweeps_of
+from store.catalog import refresh_catalog
 from store.errors import NotFound
 from store.opening import Store
 
@@ -61,11 +64,13 @@ def _runs_with_results(answers: Answers, store: Store, run: str | None) -> list[
 
 def _nothing_yet(store: Store, known: Sequence[str], run: str | None) -> str:
     if not known:
-        return f"{store.url} has no run to report yet. Start one with: undertone extract {store.url} DATASET"
-    labels = '--labels "SELECT clip_id, genre FROM clips"'
+        start = f"undertone extract {quote(store.url)} DATASET"
+        return f"{store.url} has no run to report yet. Start one with: {start}"
+    chosen = run or known[0]
     return (
         f"Nothing was fitted on {'run ' + run if run else 'any run'} yet. Fit probes with: undertone probe "
-        f"{store.url} {run or known[0]} {labels}; undertone kmeans and undertone directions work alike."
+        f"{quote(store.url)} {chosen} --labels QUERY; undertone kmeans and undertone directions work alike. "
+        f"{labels_there_are(refresh_catalog(store), chosen)}"
     )
 
 
@@ -129,7 +134,17 @@ def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
 
 
 def _lead(subject: Subject) -> str:
+    if subject.verdict == "not measurable":
+        return "Not measurable: too few of its classes are fitted and held out; `undertone probe` says more."
     if subject.score is None:
-        return f"No probe is fitted for this concept; the chosen layer is {subject.place}."
+        return f"No probe is fitted for this concept; looked at closely at {subject.place}."
+    if subject.best is not None:
+        return f"At {subject.place}, as asked: {_read(subject)}. {_lead(subject.best)}"
+    if subject.verdict is None or subject.verdict.startswith("better"):
+        return f"Best read at {subject.place} ({_read(subject)})."
+    return f"Not surely read anywhere: highest at {subject.place} ({_read(subject)}; {subject.verdict})."
+
+
+def _read(subject: Subject) -> str:
     metric = "R²" if subject.metric == "r2" else "accuracy"
-    return f"Best read at {subject.place} ({subject.loss} probe, {metric} {subject.score:.3f})."
+    return f"{subject.loss} probe, {metric} {subject.score:.3f}"

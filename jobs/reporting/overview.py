@@ -12,7 +12,7 @@ SCORE = ("score", "score_low", "score_high")
 FLOOR = -0.5
 """R² below it is drawn there: how bad a bad fit is does not matter."""
 COLUMNS = """concept, site, reduction, layer, loss, metric, score, score_low, score_high,
-       control, control_low, control_high, selectivity, within_control, baseline,
+       control, control_low, control_high, selectivity, verdict, baseline,
        handcrafted, handcrafted_site, ari, nmi, separability"""
 
 
@@ -22,6 +22,7 @@ def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None
     answer = answers.ask(sql)
     scored = [row for row in answer.to_pylist() if row["score"] is not None]
     name = anchor(run_id, "overview")
+    where_found = "at the best layer of each" if place is None else f"at {place[0]} {place[1]}"
     panels = []
     for metric in sorted({row["metric"] for row in scored}):
         rows = [
@@ -29,16 +30,15 @@ def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None
             for row in scored
             if row["metric"] == metric
         ]
-        title = f"{NAMES[metric].capitalize()} at the best layer, by concept"
+        title = f"{NAMES[metric].capitalize()} {where_found}, by concept"
         domain = (0.0, 1.0) if metric == "accuracy" else None
         panels.append(Panel(dot_plot(f"{name}-{metric}", title, rows, x_name=NAMES[metric], domain=domain)))
-    where_found = "at the best layer of each" if place is None else f"at {place[0]} {place[1]}"
     return Figure(
         name,
         f"What can be read linearly, {where_found}",
         "Dot: score of the probe with its interval. Grey bar: interval of the same probe on shuffled labels. "
         "Tick: always the most frequent class. Diamond: best handcrafted features (mel, MFCC, chroma). "
-        "The layer was chosen on these very scores, which flatters it a little.",
+        + ("" if place else "The layer was chosen on these very scores, which flatters it a little."),
         tuple(panels),
         data_table(answer),
         sql,

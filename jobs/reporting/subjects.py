@@ -1,7 +1,7 @@
 """What a report is about: the concepts of a run, and the layer at which each is looked at closely."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.reporting.answers import Answers, where
 from store.errors import InvalidInput, NotFound
@@ -35,7 +35,11 @@ class Subject:
     loss: str | None
     metric: str | None
     score: float | None
+    verdict: str | None
+    """Of the probe: what its score beats."""
     probe_id: str | None
+    best: "Subject | None" = None
+    """The same concept at its best layer, where `place` was asked for."""
 
     @property
     def labels(self) -> dict[str, str]:
@@ -66,10 +70,19 @@ def best_layers(columns: str, run_id: str, place: tuple[str, int] | None = None)
 
 def subjects(answers: Answers, run_id: str, place: tuple[str, int] | None = None) -> list[Subject]:
     """The concepts of a run, classes first, the best known first."""
-    columns = "concept, labels_hash, site, reduction, layer, loss, metric, score, probe_id"
-    rows = answers.rows(best_layers(columns, run_id, place))
-    if place is not None and not rows:
+    best = _subjects(answers, run_id, None)
+    if place is None:
+        return best
+    known = {tuple(subject.labels.values()): subject for subject in best}
+    asked = _subjects(answers, run_id, place)
+    if not asked:
         raise NotFound(_unknown_place(answers, run_id, place))
+    return [replace(subject, best=known[tuple(subject.labels.values())]) for subject in asked]
+
+
+def _subjects(answers: Answers, run_id: str, place: tuple[str, int] | None) -> list[Subject]:
+    columns = "concept, labels_hash, site, reduction, layer, loss, metric, score, verdict, probe_id"
+    rows = answers.rows(best_layers(columns, run_id, place))
     names = [row["concept"] for row in rows]
     return [
         Subject(
@@ -81,6 +94,7 @@ def subjects(answers: Answers, run_id: str, place: tuple[str, int] | None = None
             row["loss"],
             row["metric"],
             row["score"],
+            row["verdict"],
             row["probe_id"],
         )
         for row in rows

@@ -221,6 +221,9 @@ def test_an_automatic_strength_brings_the_projection_to_the_class_mean(world: Wo
 def test_a_target_prompt_that_changes_nothing_leaves_nothing_of_an_automatic_strength(world: World) -> None:
     capped = world.made("--prompt", TEXT, "--direction", "aaa2", "--alpha", "auto", "--target-prompt", TEXT)
     assert (capped["cap"], capped["alphas"]) == (0.0, [0.0])
+    assert "nothing is steered" in capped["note"]
+    asked = f"SELECT steered FROM generations WHERE generation_id = '{capped['generation']}'"
+    assert world.query(asked) == [{"steered": False}]
     twin, steered = (
         soundfile.read(world.store_file(capped[which]), dtype="int16")[0] for which in ("twin", "generation")
     )
@@ -256,7 +259,7 @@ def test_captured_activations_are_a_run_of_mode_generate(world: World, model: An
     ("arguments", "message"),
     [
         (["--direction", "zzz"], "no direction 'zzz'"),
-        (["--direction", "aaa2", "--alpha", "-0.5"], "steers away"),
+        (["--direction", "aaa2", "--alpha", "-0.5"], "add --away"),
         (["--direction", "aaa2", "--alpha", "-1", "--away"], "no value there"),
         (["--direction", "aaa2", "--alpha", "nan"], "not a finite number"),
         (["--direction", "aaa2", "--alpha", "much"], "is no number"),

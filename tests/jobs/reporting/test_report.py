@@ -347,6 +347,20 @@ def test_an_unknown_run_is_refused_with_the_choices(fitted_store: Store, tmp_pat
         write_report(fitted_store.url, tmp_path / "report.html", run="nonsense")
 
 
+def best_and(store: Store, site: str, layer: int) -> list[dict[str, Any]]:
+    """Scores at a layer, and where each concept is read best."""
+    query = f"""
+        SELECT a.concept, a.score, b.site AS best_site, b.layer AS best_layer
+        FROM layers a JOIN (
+            SELECT run_id, concept, arg_max(site, score) AS site, arg_max(layer, score) AS layer
+            FROM layers GROUP BY ALL
+        ) b USING (run_id, concept)
+        WHERE a.site = '{site}' AND a.layer = {layer} AND starts_with(run_id, '3f2a')
+    """
+    rows: list[dict[str, Any]] = run_query(refresh_catalog(store), query).to_pylist()
+    return rows
+
+
 def test_a_layer_can_be_chosen(
     fitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]
 ) -> None:
@@ -359,6 +373,11 @@ def test_a_layer_can_be_chosen(
     titles = [node.text for node in everything(page) if node.attributes.get("class") == "figure-title"]
     assert "What is taken for what: chord at attn 2" in titles
     assert "Cosines between the diffmean directions at attn 2" in titles
+    chord = next(row for row in best_and(fitted_store, "attn", 2) if row["concept"] == "chord")
+    text = " ".join(node.text for node in everything(page))
+    assert f"At attn 2, as asked: mse probe, accuracy {chord['score']:.3f}." in text
+    assert f"Best read at {chord['best_site']} {chord['best_layer']} (mse probe" in text
+    assert "chosen on these very scores" not in text
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_choices(fitted_store: Store, tmp_path: Path) -> None:
