@@ -350,12 +350,13 @@ def test_an_unknown_run_is_refused_with_the_choices(fitted_store: Store, tmp_pat
 def best_and(store: Store, site: str, layer: int) -> list[dict[str, Any]]:
     """Scores at a layer, and where each concept is read best."""
     query = f"""
-        SELECT a.concept, a.score, b.site AS best_site, b.layer AS best_layer
+        SELECT a.concept, a.loss, a.score, b.site AS best_site, b.layer AS best_layer
         FROM layers a JOIN (
             SELECT run_id, concept, arg_max(site, score) AS site, arg_max(layer, score) AS layer
             FROM layers GROUP BY ALL
         ) b USING (run_id, concept)
         WHERE a.site = '{site}' AND a.layer = {layer} AND starts_with(run_id, '3f2a')
+        ORDER BY a.score DESC
     """
     rows: list[dict[str, Any]] = run_query(refresh_catalog(store), query).to_pylist()
     return rows
@@ -375,8 +376,8 @@ def test_a_layer_can_be_chosen(
     assert "Cosines between the diffmean directions at attn 2" in titles
     chord = next(row for row in best_and(fitted_store, "attn", 2) if row["concept"] == "chord")
     text = " ".join(node.text for node in everything(page))
-    assert f"At attn 2, as asked: mse probe, accuracy {chord['score']:.3f}." in text
-    assert f"Best read at {chord['best_site']} {chord['best_layer']} (mse probe" in text
+    assert f"At attn 2, as asked: {chord['loss']} probe, accuracy {chord['score']:.3f}." in text
+    assert f"Best read at {chord['best_site']} {chord['best_layer']} (" in text
     assert "chosen on these very scores" not in text
 
 
