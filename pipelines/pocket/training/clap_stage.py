@@ -51,7 +51,7 @@ Facts = Mapping[str, int]
 class ClapSettings:
     """How pocket-clap is trained."""
 
-    steps: int = 5_000
+    steps: int = 12_000
     batch: int = 32
     learning_rate: float = 6e-4
     augmentation: float = 0.7

@@ -22,7 +22,7 @@ class LanguageSettings:
     """How the language model is trained."""
 
     seed: int = 3
-    steps: int = 2_700
+    steps: int = 9_000
     batch: int = 16
     learning_rate: float = 1e-3
     long_every: int = 8

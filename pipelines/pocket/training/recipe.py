@@ -61,6 +61,11 @@ class Recipe:
             codec=replace(self.codec, seed=self.codec.seed + 100 * seed),
             decoder=replace(self.decoder, seed=self.decoder.seed + 100 * seed),
             language=replace(self.language, seed=self.language.seed + 100 * seed),
+            scorers=replace(
+                self.scorers,
+                clap=replace(self.scorers.clap, seed=self.scorers.clap.seed + 100 * seed),
+                judge=replace(self.scorers.judge, seed=self.scorers.judge.seed + 100 * seed),
+            ),
         )
 
 
