@@ -19,9 +19,9 @@ def shuffled_by_group(
     would be too easy to beat. Each group takes the labels of another, never its own, drawn without
     replacement, over and over where it has more clips. A single group keeps what it has.
     """
-    names, codes = np.unique(np.asarray(groups), return_inverse=True)
+    names, codes, counts = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
     donors = derangement(len(names), np.random.default_rng(random_seed))
-    members = [np.flatnonzero(codes == code) for code in range(len(names))]
+    members = np.split(np.argsort(codes, kind="stable"), np.cumsum(counts)[:-1])
     shuffled = np.empty_like(values)
     for own, donor in zip(members, donors, strict=True):
         shuffled[own] = values[np.resize(members[donor], len(own))]

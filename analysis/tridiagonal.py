@@ -1,31 +1,27 @@
 """Orthogonal reduction of a symmetric matrix to tridiagonal form, which makes many ridge penalties cheap.
 
-For G = Q T Qᵀ, (G + p I)⁻¹ c = Q (T + p I)⁻¹ Qᵀ c: one reduction of (4/3) D³ operations serves all
-penalties p and right-hand sides, at 4 D² a column. It costs as much as three or four factorisations by
-Cholesky and a fifth of the eigendecomposition (Golub & Van Loan 2013, section 8.3; Eldén 1977 for ridge).
+For G = Q T Qᵀ, (G + p I)⁻¹ c = Q (T + p I)⁻¹ Qᵀ c: one reduction of (8/3) D³ operations serves all
+penalties p and right-hand sides, at 2 D² a column for each of Q and Qᵀ (Golub & Van Loan 2013, section 8.3;
+Eldén 1977 for ridge). Q is formed rather than kept as reflectors: products of matrices are what BLAS does
+best, and NumPy lets other threads work meanwhile, which SciPy's LAPACK does not.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from analysis.moments import Floats
 
-BLOCK = 64
-"""Workspace columns per column of a product: the block size of LAPACK."""
-
 
 @dataclass(frozen=True, slots=True)
 class Tridiagonal:
     """Q and T of a positive semi-definite G = Q T Qᵀ."""
 
-    reflectors: NDArray[np.float64]
-    """Householder vectors below the diagonal, in LAPACK's order (column-major), (D − 1, D − 1)."""
-    scales: Floats
-    """Of the reflectors, (D − 1,)."""
+    rotation: Floats
+    """Q without its first row and column, which are those of I, (D − 1, D − 1)."""
     diagonal: Floats
     """Of T, (D,)."""
     beside: Floats
@@ -33,21 +29,9 @@ class Tridiagonal:
 
     def solve(self, cross: Floats, penalties: Sequence[float]) -> Floats:
         """Solutions v of (G + p I) v = cross for cross (D, R) and every p, (D, penalties · R)."""
-        turned = self._turned(cross, "T")
+        turned = _turned(self.rotation.T, cross)
         solved = [self._solve_tridiagonal(turned, penalty) for penalty in penalties]
-        return self._turned(np.concatenate(solved, axis=1), "N")
-
-    def _turned(self, columns: Floats, how: Literal["T", "N"]) -> Floats:
-        """Qᵀ (how "T") or Q (how "N") times columns (D, R)."""
-        from scipy.linalg.lapack import dormqr
-
-        if len(columns) == 1:
-            return columns
-        turned = np.asfortranarray(columns)
-        room = max(1, BLOCK * columns.shape[1])
-        below, _, failed = dormqr("L", how, self.reflectors, self.scales, turned[1:], room)
-        assert not failed
-        return np.concatenate([turned[:1], below])
+        return _turned(self.rotation, np.concatenate(solved, axis=1))
 
     def _solve_tridiagonal(self, cross: Floats, penalty: float) -> Floats:
         """By Cholesky; where rounding leaves the matrix indefinite, by its eigenvalues above zero."""
@@ -68,11 +52,18 @@ class Tridiagonal:
 
 def tridiagonalise(gram: Floats) -> Tridiagonal:
     """Reduce a symmetric matrix (D, D)."""
-    from scipy.linalg.lapack import dsytrd, dsytrd_lwork
+    from scipy.linalg.lapack import dorgqr, dsytrd, dsytrd_lwork
 
     if len(gram) == 1:
-        return Tridiagonal(np.zeros((0, 0)), np.zeros(0), gram[0].copy(), np.zeros(0))
+        return Tridiagonal(np.zeros((0, 0)), gram[0].copy(), np.zeros(0))
     room, _ = dsytrd_lwork(len(gram), lower=1)
     reduced, diagonal, beside, scales, failed = dsytrd(gram.T, lower=1, lwork=int(room))
     assert not failed
-    return Tridiagonal(np.asfortranarray(reduced[1:, :-1]), scales, diagonal, beside)
+    rotation, _, failed = dorgqr(np.asfortranarray(reduced[1:, :-1]), scales, int(room), overwrite_a=1)
+    assert not failed
+    return Tridiagonal(rotation, diagonal, beside)
+
+
+def _turned(rotation: Floats, columns: Floats) -> Floats:
+    """Q or Qᵀ times columns (D, R)."""
+    return np.concatenate([columns[:1], rotation @ columns[1:]])

@@ -1,6 +1,7 @@
 """MusicGens of published shapes with random weights, assembled in memory and straight on the device.
 
-Speed does not depend on what the weights are. The codec is the pocket's: only decoders are measured.
+Speed does not depend on what the weights are. Only decoders are measured; the codec is the pocket's, with as
+many tokens as they have.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ def random_model(shape: Shape, *, device: str = "cpu", dtype: str = "float32") -
         dim=shape.width, num_heads=shape.heads, num_layers=shape.layers, card=shape.codebook_size
     )
     decoder = assemble_language_model(configuration, device=device, dtype=dtype)
+    for quantizer in pocket.codec.quantizer.vq.layers:  # so that every token can be decoded
+        book = quantizer._codebook  # noqa: SLF001
+        book.embed = torch.randn(shape.codebook_size, book.embed.shape[1], device=device)
     return replace(
         pocket,
         info=replace(

@@ -16,7 +16,6 @@ SMALL_SEANET = {
     "n_filters": 64,
     "ratios": [8, 5, 4, 4],
     "activation": "ELU",
-    "activation_params": {"alpha": 1.0},
     "norm": "weight_norm",
     "lstm": 2,
     "pad_mode": "reflect",
@@ -49,6 +48,7 @@ def _write_codec(path: Path) -> None:
             "rvq": {"bins": SMALL_TRANSFORMER["card"]},
         },
     )
+    configuration["seanet"]["activation_params"] = {"alpha": 1.0}  # instead of the pocket's, not beside them
     _save(path, get_compression_model(OmegaConf.create({**configuration, "device": "cpu"})), configuration)
 
 

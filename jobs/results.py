@@ -4,6 +4,7 @@ import importlib.util
 import io
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def committed_digest(collection: Collection) -> str:
     return digest_of(shards)
 
 
+@lru_cache
 def code_version(*modules: str) -> str:
     """Stands for the source of the named modules; no module is imported."""
     digest = sha256()

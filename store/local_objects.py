@@ -4,6 +4,7 @@ The hard link is what makes `create` exclusive and atomic at once; a rename woul
 """
 
 import errno
+import mmap
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -43,6 +44,12 @@ class LocalObjects:
     def get(self, key: str) -> bytes:
         with _reported("read", self.path(key)):
             return self.path(key).read_bytes()
+
+    def view(self, key: str) -> memoryview:
+        with _reported("read", self.path(key)), self.path(key).open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:
+                return memoryview(b"")  # nothing cannot be mapped
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def size(self, key: str) -> int | None:
         try:

@@ -30,6 +30,9 @@ class ObjectStore(Protocol):
     def get(self, key: str) -> bytes:
         """The whole object; raises `NotFound`."""
 
+    def view(self, key: str) -> memoryview:
+        """The whole object, read-only, without a copy where there need be none; raises `NotFound`."""
+
     def size(self, key: str) -> int | None:
         """Length in bytes, None where there is no such object."""
 

@@ -41,6 +41,9 @@ class RemoteObjects:
         except BaseError as error:
             raise self._failure("read", key, error) from error
 
+    def view(self, key: str) -> memoryview:
+        return memoryview(self.get(key))
+
     def size(self, key: str) -> int | None:
         try:
             return int(obstore.head(self.backend, key)["size"])

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+MOST_HEADER_BYTES = 4096
+
 
 def packed(arrays: Iterable[NDArray[Any]]) -> memoryview:
     """The bytes to store."""
@@ -17,17 +19,17 @@ def packed(arrays: Iterable[NDArray[Any]]) -> memoryview:
     return buffer.getbuffer()
 
 
-def unpacked(stored: bytes) -> Iterator[NDArray[Any]]:
+def unpacked(stored: memoryview) -> Iterator[NDArray[Any]]:
     """The arrays, read-only, over the memory of the bytes themselves.
 
     Raises:
         ValueError: the bytes are damaged or end too early.
     """
-    buffer = io.BytesIO(stored)
-    while buffer.tell() < len(stored):
-        npy.read_magic(buffer)
-        shape, by_columns, dtype = npy.read_array_header_1_0(buffer)
-        count = int(np.prod(shape, dtype=np.int64))
-        flat = np.frombuffer(stored, dtype, count, buffer.tell())
-        buffer.seek(flat.nbytes, io.SEEK_CUR)
+    offset = 0
+    while offset < len(stored):
+        head = io.BytesIO(stored[offset : offset + MOST_HEADER_BYTES])
+        npy.read_magic(head)
+        shape, by_columns, dtype = npy.read_array_header_1_0(head)
+        flat = np.frombuffer(stored, dtype, int(np.prod(shape, dtype=np.int64)), offset + head.tell())
+        offset += head.tell() + flat.nbytes
         yield flat.reshape(shape, order="F" if by_columns else "C")

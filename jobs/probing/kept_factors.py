@@ -29,7 +29,7 @@ def read_factors(objects: ObjectStore, key: str) -> Factors:
     if not objects.exists(key):
         return {}
     try:
-        of_sets = zip(*[unpacked(objects.get(key))] * 5, strict=True)
+        of_sets = zip(*[unpacked(objects.view(key))] * 4, strict=True)
         return {tuple(cells.tolist()): Tridiagonal(*factor) for cells, *factor in of_sets}
     except ValueError:
         objects.delete(key)
@@ -37,4 +37,4 @@ def read_factors(objects: ObjectStore, key: str) -> Factors:
 
 
 def _arrays(cells: tuple[int, ...], factor: Tridiagonal) -> list[NDArray[Any]]:
-    return [np.array(cells), factor.reflectors, factor.scales, factor.diagonal, factor.beside]
+    return [np.array(cells), factor.rotation, factor.diagonal, factor.beside]

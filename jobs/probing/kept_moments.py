@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from analysis.moments import Moments
 from jobs.probing.array_file import packed, unpacked
-from jobs.probing.plan import Coverage, ProbePlan, Source
+from jobs.probing.plan import Coverage, ProbePlan, Source, cells_digest
 from jobs.results import code_version, digest_of
 from store.objects import ObjectStore
 
@@ -31,8 +31,7 @@ def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
         "prefix": source.prefix,
         "committed": plan.committed[source.prefix],
         "array": source.array,
-        "clips": list(coverage.clip_ids),
-        "cells": coverage.partition.cells.tolist(),
+        "cells": cells_digest(coverage),
         "code": code_version(*CODE),
     }
     place = source.array if source.layer is None else f"{source.array}.{source.layer}"
@@ -52,7 +51,7 @@ def read_moments(objects: ObjectStore, key: str) -> KeptMoments | None:
     if not objects.exists(key):
         return None
     try:
-        shift, counts, sums, grams, times, means = unpacked(objects.get(key))
+        shift, counts, sums, grams, times, means = unpacked(objects.view(key))
     except ValueError:
         objects.delete(key)
         return None

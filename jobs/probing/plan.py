@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,12 @@ from jobs.results import digest_of
 from store.collection import Collection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Coverage:
-    """Concepts that label the very same rows: their probes share moments and factorisations."""
+    """Concepts that label the very same rows: their probes share moments and factorisations.
+
+    Equal only to itself, so that what follows from it is computed once and remembered.
+    """
 
     rows: NDArray[np.intp]
     """Places among the labelled rows, (n,)."""
@@ -85,10 +89,6 @@ class ProbePlan:
 
     def specification(self, source: Source, loss: Loss) -> dict[str, Any]:
         """All that decides the probes of one source and loss."""
-        cells = [
-            [coverage.partition.cells.tolist(), list(coverage.partition.tested)]
-            for coverage in self.coverages
-        ]
         return {
             "run": self.labels.run_id,
             "labels": self.labels.labels_hash,
@@ -96,13 +96,20 @@ class ProbePlan:
             "array": source.array,
             "layer": source.layer,
             "loss": loss,
-            "cells": digest_of(cells),
+            "cells": [cells_digest(coverage) for coverage in self.coverages],
             "strengths": list(self.strengths),
             "controls": self.controls,
             "seed": self.seed,
             "committed": self.committed[source.prefix],
             "code": self.code,
         }
+
+
+@lru_cache(maxsize=16)
+def cells_digest(coverage: Coverage) -> str:
+    """Stands for the clips of a coverage and how they are cut into cells."""
+    cells, tested = coverage.partition.cells.tolist(), list(coverage.partition.tested)
+    return digest_of([list(coverage.clip_ids), cells, tested])
 
 
 def coverages(labels: LabelledRows, partition: Partition) -> tuple[Coverage, ...]:

@@ -1,6 +1,7 @@
 """What ridge probes are asked to predict: one-hot classes and numbers, true and shuffled, as columns."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,7 @@ def labellings(concept: Concept, coverage: Coverage, *, controls: int, seed: int
     return np.stack([concept.values, *shuffled])
 
 
+@lru_cache(maxsize=16)
 def ridge_targets(coverage: Coverage, *, controls: int, seed: int) -> Targets:
     """One-hot columns per class, or the numbers themselves, for every concept and control."""
     learned = tuple(

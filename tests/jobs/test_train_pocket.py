@@ -1,4 +1,4 @@
-"""One command trains everything that ships: here a few steps of it, from rendered songs to models that load."""
+"""One command trains everything that ships: here a few steps of it, from songs to models that load."""
 
 from pathlib import Path
 

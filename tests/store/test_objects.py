@@ -24,6 +24,16 @@ def test_a_created_object_is_read_back_whole(objects: ObjectStore) -> None:
     assert objects.exists("a/b.bin")
 
 
+def test_a_view_is_what_is_read_and_cannot_be_written_to(objects: ObjectStore) -> None:
+    objects.create("a/b.bin", [b"one ", b"two"])
+    objects.create("empty", [])
+    view = objects.view("a/b.bin")
+    assert (bytes(view), view.readonly) == (b"one two", True)
+    assert bytes(objects.view("empty")) == b""
+    with pytest.raises(NotFound):
+        objects.view("absent")
+
+
 def test_create_never_overwrites(objects: ObjectStore) -> None:
     objects.create("key", [b"first"])
 
