@@ -5,7 +5,7 @@ import click
 from jobs.sweeping.options import Engine
 
 SWEEP = "first-look"
-SCORERS = "descriptors,similarity,judge,clap"
+SCORERS = "judge,clap"
 
 
 def steer(store: str, run: str, engine: Engine) -> None:
