@@ -44,7 +44,7 @@ def _summary(rows: Sequence[Row]) -> Row:
     """Of the directions of one place and method."""
     scored = [row for row in rows if row["score"] is not None]
     apart = [row["separability"] for row in scored if row["separability"] is not None]
-    weakest = min(scored, key=lambda row: float(row["score"]), default=None)
+    weakest = min(scored, key=lambda row: (float(row["score"]), str(row["positive"])), default=None)
     return {
         "directions": len(rows),
         "score": fmean(row["score"] for row in scored) if scored else None,
