@@ -82,8 +82,8 @@ def test_the_command_says_which_layers_are_best_and_what_was_stored_already(plan
     first = CliRunner().invoke(undertone, arguments)
     assert first.exit_code == 0, first.output
     query = """
-        SELECT method, layer, avg(score) AS score, min(score) AS low, arg_min(positive, (score, positive)) AS lowest,
-            count(*) FILTER (NOT within_random) AS beyond
+        SELECT method, layer, avg(score) AS score, min(score) AS low,
+            arg_min(positive, (score, positive)) AS lowest, count(*) FILTER (NOT within_random) AS beyond
         FROM vectors GROUP BY method, layer
         QUALIFY 1 = row_number() OVER (PARTITION BY method ORDER BY avg(vectors.score) DESC, layer)
         ORDER BY method
