@@ -1,16 +1,10 @@
 """What `undertone kmeans` prints: the layer of each site whose clusters agree best with each concept."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
-import pyarrow as pa
+from jobs.fitting.printing import Row, number, print_best
 
-from jobs.tables import to_json, to_text
-
-Row = dict[str, Any]
-WIDTH = 140
 SHOWN = (
     "concept", "classes", "scaling", "k", "site", "reduction", "layer", "ari", "ari_low", "ari_high", "nmi",
     "silhouette", "label_silhouette",
@@ -32,13 +26,7 @@ def best_layers(rows: Sequence[Row]) -> list[Row]:
 
 def print_clusterings(summary: Mapping[str, Any], format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
-    for note in summary["notes"]:
-        click.echo(f"Note: {note}", err=True)
-    if format_ == "json":
-        click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
-        return
-    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in summary["best"]]), width=WIDTH), nl=False)
-    click.echo(_work_line(summary))
+    print_best(summary, format_, shown=_shown, work_line=_work_line(summary))
 
 
 def _layers(rows: Sequence[Row]) -> list[Row]:
@@ -73,13 +61,9 @@ def _shown(row: Row) -> Row:
         "ARI": f"{row['ari']:.3f}",
         "over starts": f"{row['ari_low']:.3f} to {row['ari_high']:.3f}",
         "NMI": f"{row['nmi']:.3f}",
-        "silhouette": _number(row["silhouette"]),
-        "of the classes": _number(row["label_silhouette"]),
+        "silhouette": number(row["silhouette"]),
+        "of the classes": number(row["label_silhouette"]),
     }
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _work_line(summary: Mapping[str, Any]) -> str:

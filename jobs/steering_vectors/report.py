@@ -1,17 +1,11 @@
 """What `undertone directions` prints: the layers where a method tells a concept's classes best."""
 
-import json
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-import click
-import pyarrow as pa
+from jobs.fitting.printing import Row, number, print_best
 
-from jobs.tables import to_json, to_text
-
-Row = dict[str, Any]
-WIDTH = 140
 PLACE = ("concept", "method", "site", "reduction")
 
 
@@ -31,13 +25,7 @@ def best_layers(rows: Sequence[Row]) -> list[Row]:
 
 def print_directions(summary: Mapping[str, Any], format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
-    for note in summary["notes"]:
-        click.echo(f"Note: {note}", err=True)
-    if format_ == "json":
-        click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
-        return
-    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in summary["best"]]), width=WIDTH), nl=False)
-    click.echo(_work_line(summary))
+    print_best(summary, format_, shown=_shown, work_line=_work_line(summary))
 
 
 def _summary(rows: Sequence[Row]) -> Row:
@@ -66,15 +54,11 @@ def _shown(row: Row) -> Row:
         "method": row["method"],
         "site": f"{row['site']}.{row['reduction']}",
         "best layer": str(row["layer"]),
-        "mean AUC": _number(row["score"]),
-        "lowest": "–" if row["lowest"] is None else f"{_number(row['lowest_score'])} {row['lowest']}",
-        "d′": _number(row["separability"]),
+        "mean AUC": number(row["score"]),
+        "lowest": "–" if row["lowest"] is None else f"{number(row['lowest_score'])} {row['lowest']}",
+        "d′": number(row["separability"]),
         "beyond random": f"{row['beyond_random']} of {row['directions']}",
     }
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _work_line(summary: Mapping[str, Any]) -> str:

@@ -99,17 +99,8 @@ def plan_sweep(
     run_id = run.prefix.removeprefix("runs/")
     labels = _label_queries(configuration, run)
     classes, reference = _classes(store, run, labels)
-    direction_labels = (
-        {name: _half(query) for name, query in labels.items()}
-        if configuration.direction_clips == "half"
-        else labels
-    )
-    layers = {site: run.layers(f"{site}.{REDUCTION}") for site in _sites(run)}
-    settings = [
-        setting
-        for concept in configuration.concepts
-        for setting in expand(configuration.grid, read_pairs(concept, classes[concept.name]), layers)
-    ]
+    direction_labels = _direction_labels(configuration, labels)
+    settings = _settings(configuration, run, classes)
     randoms = len(configuration.random_states) if configuration.controls.random else 0
     if fit is not None:
         for concept in configuration.concepts:
@@ -137,6 +128,24 @@ def plan_sweep(
         wanted,
         run.document["dataset"]["name"],
     )
+
+
+def _direction_labels(configuration: SweepConfiguration, labels: Mapping[str, str]) -> dict[str, str]:
+    """Label queries of the clips that directions are made of: all, or half of the groups."""
+    half = configuration.direction_clips == "half"
+    return {name: _half(query) if half else query for name, query in labels.items()}
+
+
+def _settings(
+    configuration: SweepConfiguration, run: Collection, classes: Mapping[str, Sequence[str]]
+) -> list[Setting]:
+    """Every combination of the grid, for every pair of every concept."""
+    layers = {site: run.layers(f"{site}.{REDUCTION}") for site in _sites(run)}
+    return [
+        setting
+        for concept in configuration.concepts
+        for setting in expand(configuration.grid, read_pairs(concept, classes[concept.name]), layers)
+    ]
 
 
 def _sounds(

@@ -1,0 +1,31 @@
+"""What `kmeans` and `directions` print: notes on standard error, the best of each site, and what was done."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from jobs.tables import to_json, to_text
+
+Row = dict[str, Any]
+WIDTH = 140
+
+
+def print_best(
+    summary: Mapping[str, Any], format_: str, *, shown: Callable[[Row], Row], work_line: str
+) -> None:
+    """Print `summary`, whose "best" rows `shown` puts into words, for eyes or as one JSON object."""
+    for note in summary["notes"]:
+        click.echo(f"Note: {note}", err=True)
+    if format_ == "json":
+        click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
+        return
+    click.echo(to_text(pa.Table.from_pylist([shown(row) for row in summary["best"]]), width=WIDTH), nl=False)
+    click.echo(work_line)
+
+
+def number(value: float | None) -> str:
+    """Three digits; a dash where it is unknown."""
+    return "–" if value is None else f"{value:.3f}"
