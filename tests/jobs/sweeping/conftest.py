@@ -11,6 +11,9 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
+from jobs.datasets.adding import AddRequest, add_dataset
+from jobs.extraction.options import ExtractOptions
+from jobs.extraction.running import run_extraction
 from pipelines.checkpoints import LANGUAGE_MODEL_FILE
 from pipelines.pocket import random_pocket_folder
 from pipelines.pocket.configuration import CODEBOOK_SIZE, WIDTH
@@ -92,3 +95,15 @@ def _codes(model: Any, folder: Path) -> NDArray[np.int64]:
     """Tokens of the first codebook in a folder's recordings."""
     audio = np.stack([soundfile.read(path, dtype="float32")[0] for path in sorted(folder.iterdir())])
     return np.unique(model.encode(torch.from_numpy(audio)[:, None])[:, 0].numpy().astype(np.int64))
+
+
+@pytest.fixture(scope="session")
+def base(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with a run of the pocket model, which tests copy before they sweep."""
+    url = tmp_path_factory.mktemp("stores") / "music.store"
+    add_dataset(AddRequest(str(url), "sounds", str(sounds), clip_seconds=1.0))
+    options = ExtractOptions(
+        str(url), "sounds", model="pocket-random", sites="resid", layers="1", engine="inline"
+    )
+    assert run_extraction(options)["complete"]
+    return url

@@ -13,9 +13,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from jobs.datasets.adding import AddRequest, add_dataset
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
 from jobs.sweep import sweep
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.sweeping import run_sweep
@@ -40,18 +37,6 @@ layers = [1]
 alphas = {alphas}
 """
 GENERATIONS = 2 * 2 * (2 + 2)  # prompts × states × (unsteered, prompt; steered, random)
-
-
-@pytest.fixture(scope="module")
-def base(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of the pocket model, never swept."""
-    url = tmp_path_factory.mktemp("stores") / "music.store"
-    add_dataset(AddRequest(str(url), "sounds", str(sounds), clip_seconds=1.0))
-    options = ExtractOptions(
-        str(url), "sounds", model="pocket-random", sites="resid", layers="1", engine="inline"
-    )
-    assert run_extraction(options)["complete"]
-    return url
 
 
 @pytest.fixture

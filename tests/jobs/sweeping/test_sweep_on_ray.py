@@ -15,9 +15,6 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from jobs.datasets.adding import AddRequest, add_dataset
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.sweeping import run_sweep
 from store import open_store
@@ -40,18 +37,6 @@ alphas = {alphas}
 CELLS = 2 * 3
 FEWER, MORE = [0.5, 1.0], [0.5, 1.0, 2.0]
 Sweep = Callable[[list[float]], str]
-
-
-@pytest.fixture(scope="module")
-def base(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of the pocket model, never swept."""
-    url = tmp_path_factory.mktemp("stores") / "music.store"
-    add_dataset(AddRequest(str(url), "sounds", str(sounds), clip_seconds=1.0))
-    options = ExtractOptions(
-        str(url), "sounds", model="pocket-random", sites="resid", layers="1", engine="inline"
-    )
-    assert run_extraction(options)["complete"]
-    return url
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 """Automatic strengths and audio prompts in a grid: the very generations that `undertone generate` makes."""
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
-from jobs.datasets.adding import AddRequest, add_dataset
 from jobs.evaluation.items import generations_with
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
 from jobs.generation.generating import run_generation
 from jobs.generation.options import GenerateOptions
 from jobs.sweeping.options import SweepOptions
@@ -40,16 +38,13 @@ alphas = {alphas}
 """
 
 
-@pytest.fixture(scope="module")
-def base(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a run of the pocket model, never swept."""
-    url = tmp_path_factory.mktemp("stores") / "music.store"
-    add_dataset(AddRequest(str(url), "sounds", str(sounds), clip_seconds=1.0))
-    options = ExtractOptions(
-        str(url), "sounds", model="pocket-random", sites="resid", layers="1", engine="inline"
-    )
-    assert run_extraction(options)["complete"]
-    return url
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """As a sweep's workers have: automatic strengths, and so ids, follow from sums in their last bits."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture
