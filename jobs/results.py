@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from store.collection import Collection
 from store.layout import check_name
 from store.opening import Store
+from store.parquet import parquet_table
 
 DIGITS = 16
 
@@ -44,7 +45,7 @@ def read_results(store: Store, kind: str, specification: Mapping[str, Any]) -> p
     key = _key(kind, part_name(specification))
     if not store.objects.exists(key):
         return None
-    return pq.ParquetFile(pa.BufferReader(store.objects.get(key))).read()
+    return parquet_table(store.objects.get(key))
 
 
 def part_name(specification: Mapping[str, Any]) -> str:

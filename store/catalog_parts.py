@@ -4,7 +4,6 @@ A part is one immutable (or versioned) Parquet or JSON file, named by its key. I
 `store/views.sql`; every row remembers its part, so that a part can be taken out again.
 """
 
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,11 +13,11 @@ from hashlib import sha256
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from store.errors import CorruptData, NotFound
 from store.markers import decode_marker
 from store.objects import ObjectStore
+from store.parquet import parquet_table
 
 LISTING_THREADS = 16
 RESULTS = "results"
@@ -210,7 +209,7 @@ def _with_constant(table: pa.Table, name: str, value: str) -> pa.Table:
 
 def _parquet(data: bytes) -> pa.Table:
     """All rows of a file, in types that can be united with those of other parts."""
-    table = pq.read_table(io.BytesIO(data))
+    table = parquet_table(data)
     return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
 

@@ -16,6 +16,7 @@ from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failur
 from store.errors import Conflict, CorruptData, NotFound
 from store.layout import check_name
 from store.objects import ObjectStore
+from store.parquet import parquet_batches, parquet_table
 from store.records import Clip, Failure
 from store.zarr_metadata import encoded_json
 
@@ -40,27 +41,27 @@ class Dataset:
     def clips(self) -> Iterator[Clip]:
         """Every clip in order."""
         labels = self.info["labels"]
-        for batch in self._file("clips").iter_batches():
+        for batch in parquet_batches(self._bytes("clips")):
             for row in batch.to_pylist():
                 yield clip_from_row(row, labels)
 
     def table(self) -> pa.Table:
         """clips.parquet: one row per clip, one column per label."""
-        return self._file("clips").read()
+        return parquet_table(self._bytes("clips"))
 
     @property
     def failures(self) -> list[Failure]:
         """What could not be used."""
-        return [Failure(**row) for row in self._file("failures").read().to_pylist()]
+        return [Failure(**row) for row in parquet_table(self._bytes("failures")).to_pylist()]
 
-    def _file(self, name: str) -> pq.ParquetFile:
+    def _bytes(self, name: str) -> bytes:
         key = f"datasets/{self.name}/{name}.parquet"
         data = self.objects.get(key)
         if len(data) != self.info["files"][f"{name}.parquet"]:
             raise CorruptData(
                 f"{key} has {len(data)} bytes, not those of dataset.json: add the dataset again."
             )
-        return pq.ParquetFile(pa.BufferReader(data))
+        return data
 
 
 def add_dataset(

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from store.errors import Conflict
 from store.layout import plan_key, unit_name
 from store.objects import ObjectStore
+from store.parquet import parquet_table
 from store.records import PlannedClip, Unit
 
 SCHEMA = pa.schema(
@@ -64,7 +65,7 @@ def write_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Uni
 
 def read_part(objects: ObjectStore, key: str) -> list[Unit]:
     """The units of one part of the plan, in order."""
-    return list(_units(pq.ParquetFile(io.BytesIO(objects.get(key))).read()))
+    return list(_units(parquet_table(objects.get(key))))
 
 
 def part_keys(objects: ObjectStore, prefix: str) -> list[str]:

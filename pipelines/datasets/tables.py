@@ -128,8 +128,8 @@ def _read_parquet(root: Root, uri: str) -> Iterator[Row]:
     from pyarrow import parquet
 
     try:
-        with root.open(uri) as file, parquet.ParquetFile(file) as table:
-            for batch in table.iter_batches(batch_size=4096):
+        with root.open(uri) as file, parquet.ParquetFile(file, pre_buffer=False) as table:
+            for batch in table.iter_batches(batch_size=4096, use_threads=False):
                 for row in batch.to_pylist():
                     yield {name: _as_label(value) for name, value in row.items()}
     except pa.ArrowException as error:
