@@ -240,18 +240,16 @@ class DualRidge:
 def solve_shifted(gram: Floats, cross: Floats, penalty: float) -> Floats:
     """Solve (gram + penalty · I) v = cross for symmetric positive semi-definite `gram`.
 
-    By Cholesky's factorisation; where rounding leaves the matrix indefinite, by its eigenvalues above zero.
+    Where the penalty is no more than what rounding makes of the eigenvalues, by those above zero.
     """
+    rounding = len(gram) * np.finfo(np.float64).eps
+    if penalty > rounding * np.trace(gram):
+        shifted = gram.copy().T  # symmetric: the column order of LAPACK, for free
+        shifted.flat[:: len(gram) + 1] += penalty
+        return np.linalg.solve(shifted, cross)  # unlike SciPy's Cholesky, it lets other threads run
     from scipy.linalg import eigh
-    from scipy.linalg.lapack import dpotrf, dpotrs
 
-    shifted = gram.copy().T  # symmetric: the column order of LAPACK, for free
-    shifted.flat[:: len(gram) + 1] += penalty
-    factor, failed = dpotrf(shifted, lower=1, overwrite_a=1)
-    if not failed:
-        solution, _ = dpotrs(factor, cross, lower=1)
-        return np.asarray(solution)
     values, vectors = eigh(gram)
-    kept = values > len(gram) * np.finfo(np.float64).eps * values[-1]
+    kept = values > rounding * values[-1]
     basis = vectors[:, kept]
     return np.asarray(basis @ ((basis.T @ cross) / (values[kept] + penalty)[:, np.newaxis]))
