@@ -246,7 +246,8 @@ def solve_shifted(gram: Floats, cross: Floats, penalty: float) -> Floats:
     if penalty > rounding * np.trace(gram):
         shifted = gram.copy().T  # symmetric: the column order of LAPACK, for free
         shifted.flat[:: len(gram) + 1] += penalty
-        return np.linalg.solve(shifted, cross)  # unlike SciPy's Cholesky, it lets other threads run
+        # Unlike SciPy's Cholesky factorisation, this lets other threads run.
+        return np.asarray(np.linalg.solve(shifted, cross), np.float64)
     from scipy.linalg import eigh
 
     values, vectors = eigh(gram)
