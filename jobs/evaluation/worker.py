@@ -18,6 +18,7 @@ from jobs.evaluation.listeners import ListenerSource, load_listener
 from jobs.evaluation.records import item_columns
 from pipelines.audio import probe
 from pipelines.files import Root
+from pipelines.freed_memory import keep_freed_memory
 from store.errors import AudioError, NotFound
 from store.records import Failure, PlannedClip, Receipt
 
@@ -63,6 +64,7 @@ class HearingWorker:
         from pipelines.recordings import Recordings
         from store import open_store
 
+        keep_freed_memory()
         plan = self._plan
         device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         source = plan.source or partial(load_listener, plan.listener)

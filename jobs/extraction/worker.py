@@ -19,6 +19,7 @@ from jobs.extraction.code_source import Codes, CodeSource, Samples
 from jobs.extraction.host_copy import HostArrays, start_copy
 from pipelines.capture import CaptureSpec
 from pipelines.files import Root
+from pipelines.freed_memory import keep_freed_memory
 from store.errors import AudioError
 from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
 
@@ -64,6 +65,7 @@ class ExtractionWorker:
         from pipelines.recordings import Recordings
         from store import open_store
 
+        keep_freed_memory()
         plan = self._plan
         device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))

@@ -19,6 +19,7 @@ from jobs.generation.requests import request_of
 from jobs.generation.specification import AudioPrompt, GenerationSpec
 from jobs.steering_vectors.stored import StoredVector
 from jobs.sweeping.strengths import WantedStrengths
+from pipelines.freed_memory import keep_freed_memory
 from store.records import Receipt
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ class GenerationWorker:
         from pipelines.musicgen import load_musicgen
         from store import open_store
 
+        keep_freed_memory()
         plan = self._plan
         device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))

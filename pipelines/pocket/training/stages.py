@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from pipelines.freed_memory import keep_freed_memory
 from pipelines.pocket.training.clips import Part
 from pipelines.pocket.training.codec_evaluation import evaluate_codec
 from pipelines.pocket.training.codec_stages import train_autoencoder, train_jointly
@@ -20,7 +21,7 @@ from pipelines.pocket.training.language_stage import finished_language_model, tr
 from pipelines.pocket.training.recipe import Recipe
 from pipelines.pocket.training.recognizer import load_recognizer, train_recognizer
 from pipelines.pocket.training.scorer_stage import clap_stage, judge_stage, measure_scorers
-from pipelines.pocket.training.workers import keep_freed_memory, run_workers
+from pipelines.pocket.training.workers import run_workers
 
 
 @dataclass(frozen=True, slots=True)

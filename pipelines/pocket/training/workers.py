@@ -4,8 +4,6 @@ Small convolutions gain nothing from a second thread (they wait for memory), but
 process with a batch of its own.
 """
 
-import ctypes
-import platform
 import socket
 from collections.abc import Callable, Iterable
 
@@ -13,8 +11,7 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
-# From malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD.
-MALLOC_OPTIONS = ((-4, 0), (-1, 2**31 - 1), (-2, 2**26))
+from pipelines.freed_memory import keep_freed_memory
 
 
 def run_workers(task: Callable[..., None], *arguments: object, workers: int) -> None:
@@ -58,15 +55,6 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
 def worker_count() -> int:
     """How many workers see one another."""
     return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def keep_freed_memory() -> None:
-    """Let glibc keep what a step frees: giving it back and taking it again costs a fifth of the time."""
-    if platform.libc_ver()[0] != "glibc":
-        return
-    library = ctypes.CDLL(None)
-    for option, value in MALLOC_OPTIONS:
-        library.mallopt(option, value)
 
 
 def _free_port() -> int:
