@@ -89,7 +89,7 @@ def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float
     source_rate = decoder.read_rate(file)
     first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
     begin, end = _source_range(first, count, source_rate, sample_rate)
-    mono = decoder.read_samples(file, begin, end - begin).mean(axis=1, dtype=np.float32)
+    mono = _mono(decoder.read_samples(file, begin, end - begin))
     missing = math.floor((first + count) * source_rate / sample_rate) - begin - len(mono)
     if missing > 1:
         raise AudioError(
@@ -102,6 +102,10 @@ def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float
     skip = first - begin * sample_rate // source_rate
     resampled = soxr.resample(mono, source_rate, sample_rate, quality="VHQ")
     return np.ascontiguousarray(resampled[skip : skip + count], dtype=np.float32)
+
+
+def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
 
 
 def _source_range(first: int, count: int, source_rate: int, rate: int) -> tuple[int, int]:
