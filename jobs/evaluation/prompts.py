@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from jobs.results import digest_of
 from pipelines.clap import TEMPLATE
 from store.errors import InvalidInput
 
@@ -19,6 +20,11 @@ class PromptSet:
     concept: str
     texts: Mapping[str, str]
     """By class, as they are given to the model."""
+
+    @property
+    def digest(self) -> str:
+        """Stands for classes and texts: a probability holds within one set alone."""
+        return digest_of(dict(self.texts))
 
 
 def parse_prompts(values: Sequence[str], template: str = TEMPLATE) -> list[PromptSet]:

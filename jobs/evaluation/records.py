@@ -34,6 +34,10 @@ _EVALUATION: Mapping[str, tuple[pa.DataType, str]] = {
     "concept": (_TEXT, "what was asked: the name of a set of prompts, or of what the judge hears"),
     "class": (_TEXT, "the class that the value is for; NULL for numbers such as a tempo"),
     "text": (_TEXT, "the very text that was compared with the audio; NULL for the judge"),
+    "prompt_set": (
+        _TEXT,
+        "hash of all classes and texts among which probability was divided; NULL where no texts were asked",
+    ),
     "measure": (
         _TEXT,
         "probability (over the classes of the concept), cosine (of text and audio), or tempo_bpm",

@@ -67,6 +67,7 @@ def _rows(
         "scorer_name": clap.info.name,
         "scorer_version": clap.info.fingerprint,
         "concept": prompts.concept,
+        "prompt_set": prompts.digest,
         "created_at": now(),
     }
     return evaluations_table(

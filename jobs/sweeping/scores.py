@@ -62,6 +62,7 @@ def read_scores(
     store: Store,
     generation_ids: Sequence[str],
     references: Mapping[str, Mapping[str, str]] | None = None,
+    prompt_sets: Mapping[str, str] | None = None,
 ) -> Scores:
     """All scores of some generations: of each scorer the version that scored last.
 
@@ -69,10 +70,11 @@ def read_scores(
         store: where they are.
         generation_ids: which ones.
         references: by concept, clips that they are compared with, each with its group.
+        prompt_sets: by concept, the digest of the texts that CLAP was asked with: other sets do not count.
     """
     wanted = pa.table({"item_id": list(dict.fromkeys(generation_ids))})
     places = {one: place for place, one in enumerate(wanted["item_id"].to_pylist())}
-    numbers, versions = _numbers(store, wanted, places)
+    numbers, versions = _numbers(store, wanted, places, prompt_sets or {})
     clap, embeddings = _embeddings(store, wanted, places)
     return Scores(
         places,
@@ -85,7 +87,7 @@ def read_scores(
 
 
 def _numbers(
-    store: Store, wanted: pa.Table, places: Mapping[str, int]
+    store: Store, wanted: pa.Table, places: Mapping[str, int], prompt_sets: Mapping[str, str]
 ) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
     if not has_view(store, EVALUATIONS):
         return {}, {}
@@ -97,6 +99,7 @@ def _numbers(
             FROM scored GROUP BY scorer, concept
         )
         SELECT item_id, scorer, coalesce(s.concept, '') AS concept, coalesce(class, '') AS class, measure,
+            prompt_set,
             arg_max(value, created_at) AS value,
             any_value(l.scorer_name || ' ' || l.scorer_version) AS version
         FROM scored s JOIN latest l USING (scorer, scorer_version)
@@ -107,6 +110,8 @@ def _numbers(
     numbers: dict[ScoreKey, Floats] = {}
     versions: dict[str, str] = {}
     for row in answer.to_pylist():
+        if row["prompt_set"] != (prompt_sets.get(row["concept"]) if row["scorer"] == "clap" else None):
+            continue
         key = row["scorer"], row["concept"], row["class"], row["measure"]
         column = numbers.setdefault(key, np.full(len(places), np.nan))
         if row["value"] is not None:

@@ -77,7 +77,8 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
     complete = len(made) == counts["generations"]
     if complete:
-        scores = read_scores(store, made, plan.reference)
+        sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
+        scores = read_scores(store, made, plan.reference, sets)
         scored["effects"] = len(write_effects(store, plan, scores))
         scored["cross_effects"] = write_cross_effects(store, plan, scores)
     return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
