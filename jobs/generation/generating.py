@@ -15,10 +15,11 @@ from jobs.generation.automatic import find_strengths
 from jobs.generation.captured_run import write_captured
 from jobs.generation.edit_options import ChosenEdits, choose_edits
 from jobs.generation.inputs import read_melody, read_prompt
-from jobs.generation.records import write_audio, write_audio_file, write_generations
+from jobs.generation.records import audio_key, read_audio, write_audio, write_audio_file, write_generations
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
 from pipelines.capture import CaptureSpec
+from pipelines.musicgen import describe_model
 from store import open_store
 from store.errors import InvalidInput, NotFound
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pipelines.generation import GeneratedAudio
     from pipelines.musicgen import MusicGenModel
     from store.opening import Store
+    from store.records import ModelInfo
 
 DEFAULT_SECONDS = 10.0
 ENDINGS = (".flac", ".wav")
@@ -45,12 +47,19 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     _check_output(options)
     store = open_store(options.store, create=True)
     chosen = choose_edits(store, options) if options.directions else ChosenEdits((), {}, frozenset())
-    model = _load(options, chosen)
-    spec, sounds = _specify(options, model)
-    capture = _capture_spec(options, model)
+    name = _model_name(options, chosen)
+    info = describe_model(name)
+    spec, sounds = _specify(options, info)
+    capture = _capture_spec(options, info)
+    if capture is None and not chosen.automatic:
+        wanted = replace(spec, edits=chosen.edits)
+        if store.objects.exists(audio_key(wanted.generation_id)):
+            return _stored(store, wanted, options, info)
+    model = _load(options, name)
+    codes = _encoded(model, sounds)
     summary: dict[str, Any] = {}
     if chosen.automatic:
-        twin = _generate(model, spec, chosen, sounds, None)
+        twin = _generate(model, spec, chosen, codes, None)
         _keep(store, spec, twin)
         found = find_strengths(model, spec, chosen, twin, target_prompt=options.target_prompt)
         spec = replace(spec, edits=found.edits)
@@ -61,19 +70,33 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
             summary["note"] = "nothing is steered: all strengths found are 0"
     elif chosen.edits:
         spec = replace(spec, edits=chosen.edits)
-    generated = _generate(model, spec, chosen, sounds, capture)
+    generated = _generate(model, spec, chosen, codes, capture)
     _keep(store, spec, generated)
-    write_audio_file(options.output, spec, generated)
+    write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
     if capture is not None:
         summary["run"] = write_captured(store, model, capture, [(spec, generated)])
+    seconds = len(generated.audio) / generated.sample_rate
+    return _summary(spec, options, info, seconds) | summary
+
+
+def _summary(
+    spec: GenerationSpec, options: GenerateOptions, info: ModelInfo, seconds: float
+) -> dict[str, Any]:
     return {
         "generation": spec.generation_id,
         "twin": spec.twin().generation_id if spec.edits else "",
         "output": str(options.output),
-        "seconds": round(len(generated.audio) / generated.sample_rate, 3),
-        "model": model.info.name + (" (random weights)" if model.info.random_weights else ""),
-        **summary,
+        "seconds": round(seconds, 3),
+        "model": info.name + (" (random weights)" if info.random_weights else ""),
     }
+
+
+def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: ModelInfo) -> dict[str, Any]:
+    """Write a sound that the store has already where the user wants it."""
+    samples, sample_rate = read_audio(store, spec)
+    write_audio_file(options.output, spec, samples, sample_rate)
+    summary = _summary(spec, options, info, len(samples) / sample_rate)
+    return summary | {"note": "the store had this sound already; nothing was computed"}
 
 
 def _check_output(options: GenerateOptions) -> None:
@@ -83,38 +106,48 @@ def _check_output(options: GenerateOptions) -> None:
         raise NotFound(f"The folder of {options.output} does not exist; make it first.")
 
 
-def _load(options: GenerateOptions, chosen: ChosenEdits) -> MusicGenModel:
+def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
+    """The model that was asked for, else that of the directions."""
+    names = {vector.model for vector in chosen.vectors.values()}
+    if options.model is None and len(names) > 1:
+        raise InvalidInput(f"The directions are of several models ({', '.join(sorted(names))}): say --model.")
+    return options.model or (names.pop() if names else "pocket")
+
+
+def _load(options: GenerateOptions, name: str) -> MusicGenModel:
     import torch
 
     from pipelines.musicgen import load_musicgen
 
-    names = {vector.model for vector in chosen.vectors.values()}
-    if options.model is None and len(names) > 1:
-        raise InvalidInput(f"The directions are of several models ({', '.join(sorted(names))}): say --model.")
-    name = options.model or (names.pop() if names else "pocket")
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return load_musicgen(name, device=device, dtype=DTYPES[options.dtype])
 
 
-def _specify(
-    options: GenerateOptions, model: MusicGenModel
-) -> tuple[GenerationSpec, dict[str, np.ndarray[Any, Any]]]:
-    """The specification without edits, and the arrays that its request needs."""
+def _encoded(model: MusicGenModel, sounds: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+    """What a request needs of the sounds: the codes of its audio prompt, and its melody as it is."""
     from pipelines.generation import encode_prompt
 
-    info = model.info
+    codes = dict(sounds)
+    if "prompt" in codes:
+        codes["prompt_codes"] = encode_prompt(model, codes.pop("prompt"))
+    return codes
+
+
+def _specify(
+    options: GenerateOptions, info: ModelInfo
+) -> tuple[GenerationSpec, dict[str, np.ndarray[Any, Any]]]:
+    """The specification without edits, and the sounds that it names, each (samples,)."""
     sounds: dict[str, np.ndarray[Any, Any]] = {}
     prompt = melody = None
     if options.audio_prompt is not None:
-        prompt, samples = read_prompt(
+        prompt, sounds["prompt"] = read_prompt(
             options.audio_prompt,
             start_seconds=options.audio_start,
             seconds=options.audio_seconds,
             sample_rate=info.sample_rate,
         )
-        sounds["prompt_codes"] = encode_prompt(model, samples)
     if options.melody is not None:
         melody, sounds["melody"] = read_melody(options.melody, sample_rate=info.sample_rate)
     spec = GenerationSpec(
@@ -137,10 +170,10 @@ def _specify(
     return spec, sounds
 
 
-def _capture_spec(options: GenerateOptions, model: MusicGenModel) -> CaptureSpec | None:
+def _capture_spec(options: GenerateOptions, info: ModelInfo) -> CaptureSpec | None:
     if options.capture is None:
         return None
-    layers = tuple(range(model.info.layers))
+    layers = tuple(range(info.layers))
     return CaptureSpec(parse_sites(options.capture), layers, parse_reductions(options.reduce))
 
 
@@ -148,12 +181,12 @@ def _generate(
     model: MusicGenModel,
     spec: GenerationSpec,
     chosen: ChosenEdits,
-    sounds: dict[str, np.ndarray[Any, Any]],
+    codes: dict[str, Any],
     capture: CaptureSpec | None,
 ) -> GeneratedAudio:
     from pipelines.generation import generate
 
-    request = request_of(spec, chosen.vectors, **sounds)
+    request = request_of(spec, chosen.vectors, **codes)
     with _progress("generate" if spec.edits else "unsteered") as progress:
         return generate(model, [request], capture=capture, progress=progress)[0]
 

@@ -105,10 +105,19 @@ def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.round(np.clip(samples, -1.0, 1.0) * np.iinfo(np.int16).max).astype(np.int16)
 
 
-def write_audio_file(path: Path, spec: GenerationSpec, generated: GeneratedAudio) -> None:
+def read_audio(store: Store, spec: GenerationSpec) -> tuple[NDArray[np.float32], int]:
+    """Samples (samples,) of a stored generation, and how many a second has."""
+    sound = store.objects.get(audio_key(spec.generation_id))
+    integers, sample_rate = soundfile.read(io.BytesIO(sound), dtype="int16")
+    return integers / np.float32(np.iinfo(np.int16).max), sample_rate
+
+
+def write_audio_file(
+    path: Path, spec: GenerationSpec, samples: NDArray[np.float32], sample_rate: int
+) -> None:
     """Write the sound where a user wants it: FLAC, or WAV by the ending of the name."""
     format_ = "WAV" if path.suffix.lower() == ".wav" else "FLAC"
-    path.write_bytes(encoded_audio(generated.audio, generated.sample_rate, spec, format_=format_))
+    path.write_bytes(encoded_audio(samples, sample_rate, spec, format_=format_))
 
 
 def write_generations(store: Store, generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> str:

@@ -62,6 +62,8 @@ class World:
     def call(self, *arguments: str, output: str = "out.flac") -> Result:
         fixed = [
             self.store.url,
+            "--model",
+            "pocket-random",
             "--seconds",
             str(SECONDS),
             "-o",
@@ -159,6 +161,37 @@ def test_the_same_options_give_the_same_row_once(world: World) -> None:
     again = world.made("--prompt", TEXT)
     assert first["generation"] == again["generation"]
     assert world.query("SELECT count(*) AS n FROM generations") == [{"n": 1}]
+
+
+def test_a_sound_that_is_stored_is_copied_and_no_model_is_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit = ("--direction", "aaa2", "--alpha", "0.5", "--prompt", TEXT)
+    first = world.made(*edit)
+    monkeypatch.setattr("pipelines.musicgen.load_musicgen", _must_not_load)
+    again = world.made(*edit, output="again.flac")
+    other = world.made(*edit, output="again.wav")
+    assert again.pop("note") == other["note"] == "the store had this sound already; nothing was computed"
+    assert {**again, "output": first["output"]} == first
+    assert (world.folder / "again.flac").read_bytes() == (world.folder / "out.flac").read_bytes()
+    for one, copy in zip(
+        soundfile.read(world.folder / "out.flac"), soundfile.read(world.folder / "again.wav"), strict=True
+    ):
+        np.testing.assert_array_equal(one, copy)
+
+
+def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.musicgen.load_musicgen", _must_not_load)
+    (world.folder / "broken.wav").write_text("no sound")
+    result = world.call("--audio-prompt", str(world.folder / "broken.wav"))
+    assert result.exit_code != 0
+    assert "broken.wav" in str(result.exception)
+
+
+def _must_not_load(*_: Any, **__: Any) -> None:
+    raise AssertionError("a model was loaded")
 
 
 def test_layers_name_the_directions_fitted_like_this_one(world: World) -> None:

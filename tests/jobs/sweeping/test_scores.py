@@ -40,6 +40,6 @@ def test_a_probability_among_other_classes_does_not_count_though_it_is_newer(sto
 
 
 def test_a_prompt_set_is_known_by_its_texts_and_not_by_their_order() -> None:
-    turned = PromptSet("other", dict(reversed(TWO.texts.items())))
+    turned = PromptSet("other", dict(reversed(list(TWO.texts.items()))))
     assert turned.digest == TWO.digest
     assert THREE.digest != TWO.digest
