@@ -62,7 +62,7 @@ COMMENT ON COLUMN signatures.layers IS 'the layers that are steered';
 COMMENT ON COLUMN signatures.alpha IS 'strength of steering';
 COMMENT ON COLUMN signatures.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN signatures.scaling IS 'norm, unit or norm_restored';
-COMMENT ON COLUMN signatures.schedule IS 'strength over time';
+COMMENT ON COLUMN signatures.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN signatures."rows" IS 'rows steered under guidance: conditional or both';
 COMMENT ON COLUMN signatures.scorer IS 'who measured the classes: clap, judge or features';
 COMMENT ON COLUMN signatures.chosen IS 'whether the setting was chosen for its pair';

@@ -28,7 +28,7 @@ COMMENT ON COLUMN effects.mean_alpha IS
     'strength that was used: of an automatic one the mean over its generations';
 COMMENT ON COLUMN effects.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN effects.scaling IS 'norm, unit or norm_restored';
-COMMENT ON COLUMN effects.schedule IS 'strength over time';
+COMMENT ON COLUMN effects.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN effects."rows" IS 'rows steered under guidance: conditional or both';
 COMMENT ON COLUMN effects.cosine_to_mean_difference IS 'of the direction; the mean over layers and targets';
 COMMENT ON COLUMN effects.separability IS 'held-out d'' of the direction; the mean over layers and targets';
@@ -143,7 +143,7 @@ COMMENT ON COLUMN layer_choice.method IS 'of the directions';
 COMMENT ON COLUMN layer_choice.alpha IS 'strength of steering';
 COMMENT ON COLUMN layer_choice.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN layer_choice.scaling IS 'norm, unit or norm_restored';
-COMMENT ON COLUMN layer_choice.schedule IS 'strength over time';
+COMMENT ON COLUMN layer_choice.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN layer_choice."rows" IS 'rows steered under guidance: conditional or both';
 COMMENT ON COLUMN layer_choice.scorer IS 'who measured the transfer';
 COMMENT ON COLUMN layer_choice.predictor IS

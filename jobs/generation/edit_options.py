@@ -69,7 +69,7 @@ def _edit(vector: StoredVector, layer: int, alpha: str, schedule: str, options: 
         schedule=schedule,
         foreign=options.foreign,
         away=options.away,
-        monitor=_monitor(options.monitor, vector) if options.monitor else None,
+        monitor=monitor_of(options.monitor, vector) if options.monitor else None,
     )
 
 
@@ -142,16 +142,28 @@ def _strength(text: str, *, away: bool) -> float:
     return strength
 
 
-def _monitor(text: str, vector: StoredVector) -> Monitor:
+def monitor_of(text: str, vector: StoredVector) -> Monitor:
+    """A self-monitor "P" or "P:DECAY" that watches a direction.
+
+    Raises:
+        InvalidInput: The text says something else, or the direction's statistics are not known.
+    """
+    threshold, decay = parse_monitor(text)
+    positive, negative, deviation = statistics(vector)
+    return Monitor(positive, negative, deviation, threshold, decay)
+
+
+def parse_monitor(text: str) -> tuple[float, float]:
+    """Threshold and decay of "P" or "P:DECAY"; raises `InvalidInput`."""
     try:
         threshold, _, decay = text.partition(":")
         numbers = float(threshold), float(decay or 0.0)
     except ValueError as error:
         raise InvalidInput(
-            f"--monitor {text!r} cannot be read; write 0.8, or 0.8:0.01 with a decay."
+            f"The monitor {text!r} cannot be read; write 0.8, or 0.8:0.01 with a decay."
         ) from error
-    positive, negative, deviation = statistics(vector)
-    return Monitor(positive, negative, deviation, *numbers)
+    Monitor(1.0, -1.0, 1.0, *numbers)  # raises where they are out of range
+    return numbers
 
 
 def statistics(vector: StoredVector) -> tuple[float, float, float]:

@@ -1,10 +1,10 @@
-"""Automatic strengths beside the grid: does what needs no search reach what a search finds?"""
+"""Automatic strengths and self-monitors beside the grid: do they reach what a search finds?"""
 
 import math
 from collections.abc import Iterator, Sequence
 
 from analysis.charts.lines import LineChart
-from analysis.charts.series import Level, Series
+from analysis.charts.series import Ink, Level, Series
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, anchor, data_table
 from jobs.reporting.small_multiples import small_multiples
@@ -13,9 +13,13 @@ from jobs.reporting.sweeps import Sweep, by_pair, number, word_for
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 
 STRENGTHS = """\
-WITH found AS (
+WITH transfers AS (
+    SELECT * REPLACE (split_part(schedule, ' monitor:', 1) AS schedule),
+           nullif(split_part(schedule, ' monitor:', 2), '') AS monitor
     FROM effects {where} AND metric = 'transfer' AND part = 'report' AND setting_id IS NOT NULL
-    QUALIFY bool_or(alpha IS NULL) OVER (
+),
+found AS (
+    FROM transfers QUALIFY bool_or(alpha IS NULL OR monitor IS NOT NULL) OVER (
         PARTITION BY source, target, site, layers, method, kind, scaling, schedule
     )
 ),
@@ -24,7 +28,7 @@ kept AS (
     FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'report'
 )
 SELECT source, target, site, layers, method, kind, scaling, schedule,
-       coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, value AS transfer, low, high, random,
+       coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, monitor, value AS transfer, low, high, random,
        prompt, similarity
 FROM found LEFT JOIN kept USING (sweep_id, setting_id)
 ORDER BY ALL"""
@@ -33,14 +37,14 @@ IDEAS = (
     "Auto: for each prompt and random state the strength at which the mean projection on the direction "
     "becomes that of the target’s own clips, μ₊ as stored with the direction (in-distribution target: closed "
     "form, no search). With cap_auto no more than moves the last layer as far as the target’s prompt alone "
-    "would (distortion-matched cap). The third idea, the self-monitor (undertone generate --monitor), "
-    "switches the edit off while the projections so far say that the target is reached. Auto stands at the "
-    "mean of the strengths it found."
+    "would (distortion-matched cap). Monitor (monitors in a sweep, generate --monitor): the edit "
+    "has the grid’s strength, and is off for each frame at which the projections so far make the target as "
+    "probable as the threshold that is named. Auto stands at the mean of the strengths it found."
 )
 
 
 def automatic_figure(answers: Answers, sweep: Sweep) -> Figure | None:
-    """Transfer over α of every family that has an automatic strength, and where that one stands."""
+    """Transfer over α of every family that has an automatic strength or a monitor, and where those stand."""
     sql = STRENGTHS.format(where=sweep.where())
     answer = answers.ask(sql)
     rows = answer.to_pylist()
@@ -70,8 +74,8 @@ def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, LineChart]]:
 
 def _chart(rows: Sequence[Row]) -> LineChart:
     ordered = sorted(rows, key=lambda row: number(row["mean_alpha"]))
-    grid = [row for row in ordered if row["alpha"] != "auto"]
-    found = [row for row in ordered if row["alpha"] == "auto"]
+    grid = [row for row in ordered if row["alpha"] != "auto" and row["monitor"] is None]
+    found = [row for row in ordered if row["alpha"] == "auto" and row["monitor"] is None]
     low, high = _column(grid, "low"), _column(grid, "high")
     whole = all(map(math.isfinite, [*low, *high]))
     series = [
@@ -84,12 +88,23 @@ def _chart(rows: Sequence[Row]) -> LineChart:
             high if whole else (),
         ),
         Series("auto", _column(found, "mean_alpha"), _column(found, "transfer"), ink="second"),
+        *_monitored(ordered),
     ]
     mark = number(found[0]["mean_alpha"]) if found else None
     asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
     return LineChart(
         [one for one in series if one.segments()], "α", "transfer", asked, mark=mark, whole_x=False
     )
+
+
+def _monitored(rows: Sequence[Row]) -> Iterator[Series]:
+    """A series per self-monitor."""
+    inks: Sequence[Ink] = ("third", "fourth")
+    monitors = list(dict.fromkeys(row["monitor"] for row in rows if row["monitor"] is not None))
+    for place, monitor in enumerate(sorted(monitors)):
+        own = [row for row in rows if row["monitor"] == monitor]
+        alphas, transfers = _column(own, "mean_alpha"), _column(own, "transfer")
+        yield Series(f"monitor {monitor}", alphas, transfers, ink=inks[place % len(inks)])
 
 
 def _column(rows: Sequence[Row], name: str) -> list[float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from analysis.directions import split_method
+from jobs.generation.edit_options import parse_monitor
 from pipelines.clap import TEMPLATE
 from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
 from pipelines.schedules import parse_schedule
@@ -18,6 +19,7 @@ from store.records import SITES
 SHIPPED = Path(__file__).with_name("sweeps")
 CLASS = "{class}"
 AUTO = "auto"
+NONE = "none"
 DIRECTION_CLIPS = ("all", "half")
 Strength = float | str
 """Of steering: a number, or "auto"."""
@@ -30,6 +32,7 @@ _LEGAL: Mapping[str, tuple[str, ...]] = {
     "kinds": KINDS,
     "scalings": SCALINGS,
     "schedules": (),
+    "monitors": (),
     "rows": STEERED_ROWS,
 }
 """What a grid combines, and what may stand there; nothing: it is checked otherwise."""
@@ -73,6 +76,8 @@ class Grid:
     kinds: tuple[str, ...] = ("interpolate",)
     scalings: tuple[str, ...] = ("norm",)
     schedules: tuple[str, ...] = ("constant",)
+    monitors: tuple[str, ...] = (NONE,)
+    """Self-monitors, as `undertone generate --monitor` takes them: "0.8", or "0.8:0.01" with a decay."""
     rows: tuple[str, ...] = ("conditional",)
 
     def __post_init__(self) -> None:
@@ -93,6 +98,9 @@ class Grid:
             split_method(method)
         for schedule in self.schedules:
             parse_schedule(schedule)
+        for monitor in self.monitors:
+            if monitor != NONE:
+                parse_monitor(monitor)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "layers": (pa.list_(_COUNT), "the layers that are steered"),
     "kind": (_TEXT, "interpolate, add or ablate"),
     "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time"),
+    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
     "alphas": (pa.list_(_NUMBER), "strengths that the slope is over"),
     "scorer": (_TEXT, "who measured: clap, judge or features"),
     "measured_concept": (_TEXT, "concept that is measured; NULL in rows of the index"),
@@ -159,7 +159,7 @@ def _family_columns(family: Setting, members: Sequence[Setting]) -> Row:
         "layers": list(family.layers),
         "kind": family.kind,
         "scaling": family.scaling,
-        "schedule": family.schedule,
+        "schedule": family.course,
         "alphas": [setting.alpha for setting in members],
     }
 

@@ -5,13 +5,16 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
 
+from jobs.generation.edit_options import monitor_of
 from jobs.generation.specification import EditSpec, GenerationSpec
 from jobs.results import digest_of
+from jobs.steering_vectors.stored import StoredVector
 from jobs.sweeping.audio_prompts import PromptSound
-from jobs.sweeping.configuration import SteeredConcept, SweepConfiguration
+from jobs.sweeping.configuration import NONE, SteeredConcept, SweepConfiguration
 from jobs.sweeping.directions import SweepDirections
 from jobs.sweeping.settings import Pair, Role, Setting
 from jobs.sweeping.strengths import WantedStrengths
+from pipelines.edits import Monitor
 from store.errors import InvalidInput, NotFound
 
 Half = Literal["choose", "report"]
@@ -173,18 +176,37 @@ def _edits(
             schedule=setting.schedule,
             weight=1 / len(setting.pair.targets),
             away=alpha < 0,
+            monitor=_monitor(setting, cell, role, target, layer, given),
         )
         for (target, layer), alpha in zip(places, strengths, strict=True)
     )
 
 
 def _vector_id(setting: Setting, cell: Cell, role: Role, target: str, layer: int, given: Ingredients) -> str:
+    vector = _vector(setting, cell, role, target, layer, given)
+    if vector is not None:
+        return vector.vector_id
+    control = cell.number if role == "random" else None
+    return digest_of([setting.setting_id, target, layer, control])
+
+
+def _monitor(
+    setting: Setting, cell: Cell, role: Role, target: str, layer: int, given: Ingredients
+) -> Monitor | None:
+    """Each direction is watched by its own statistics, random ones too."""
+    vector = None if setting.monitor == NONE else _vector(setting, cell, role, target, layer, given)
+    return None if vector is None else monitor_of(setting.monitor, vector)
+
+
+def _vector(
+    setting: Setting, cell: Cell, role: Role, target: str, layer: int, given: Ingredients
+) -> StoredVector | None:
+    """None where it is still to be fitted."""
     try:
         if role == "random":
-            return given.directions.control(setting, target, layer, cell.number).vector_id
-        return given.directions.steered(setting, target, layer).vector_id
+            return given.directions.control(setting, target, layer, cell.number)
+        return given.directions.steered(setting, target, layer)
     except NotFound:
         if given.fitted:
             raise
-        control = cell.number if role == "random" else None
-        return digest_of([setting.setting_id, target, layer, control])
+        return None

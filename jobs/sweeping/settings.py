@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from jobs.results import digest_of
-from jobs.sweeping.configuration import AUTO, CLASS, Grid, SteeredConcept, Strength
+from jobs.sweeping.configuration import AUTO, CLASS, NONE, Grid, SteeredConcept, Strength
 from pipelines.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 from store.records import Site
 
+MONITORED = " monitor:"
+"""Between a schedule and a self-monitor."""
 Role = Literal["steered", "random", "prompt", "unsteered"]
 
 
@@ -49,6 +51,8 @@ class Setting:
     kind: Kind
     scaling: Scaling
     schedule: str
+    monitor: str
+    """Of the edits: "0.8", "0.8:0.01" or "none"."""
     rows: SteeredRows
 
     @property
@@ -57,11 +61,16 @@ class Setting:
         return self.alpha == AUTO
 
     @property
+    def course(self) -> str:
+        """What decides the strength over time: the schedule, and the self-monitor if there is one."""
+        return self.schedule if self.monitor == NONE else f"{self.schedule}{MONITORED}{self.monitor}"
+
+    @property
     def setting_id(self) -> str:
         """Stands for the setting in all sweeps of one model."""
         pair = [self.pair.concept, self.pair.source, *self.pair.targets]
         direction = [self.method, self.site, *self.layers]
-        return digest_of([pair, direction, [self.alpha, self.kind, self.scaling, self.schedule, self.rows]])
+        return digest_of([pair, direction, [self.alpha, self.kind, self.scaling, self.course, self.rows]])
 
 
 def read_pairs(concept: SteeredConcept, classes: Sequence[str]) -> list[Pair]:
@@ -108,13 +117,14 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
             cast("Kind", kind),
             cast("Scaling", scaling),
             schedule,
+            monitor,
             cast("SteeredRows", rows),
         )
         for pair, site in itertools.product(pairs, grid.sites)
         for layers in _layers(grid, site, layers_of_site)
         for method in grid.methods
-        for alpha, kind, scaling, schedule, rows in itertools.product(
-            grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.rows
+        for alpha, kind, scaling, schedule, monitor, rows in itertools.product(
+            grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.monitors, grid.rows
         )
     ]
     return list(dict.fromkeys(settings))

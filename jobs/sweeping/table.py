@@ -39,13 +39,13 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "automatic": (pa.bool_(), "whether the strength was found and not given"),
     "kind": (_TEXT, "interpolate, add or ablate"),
     "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time"),
+    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
     "created_at": (pa.timestamp("us"), "when it was planned (UTC)"),
 }  # fmt: skip
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
 )
-_OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling", "schedule")
+_OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling")
 
 
 def write_members(store: Store, plan: SweepPlan) -> str:
@@ -85,6 +85,7 @@ def _row(member: Member) -> dict[str, Any]:
         "alpha": mean_strength([member.spec]) if setting else None,
         "random_state": cell.random_state,
         "layers": list(setting.layers) if setting else None,
+        "schedule": setting.course if setting else None,
     }
 
 

@@ -36,6 +36,7 @@ PEAKS = {"resid": 0.9, "attn": 0.75, "mlp": 0.8}
 EASE = {"chord": 0.8, "style": 0.95, "key": 0.15, NUMBER: 0.9}
 AUTOMATIC = 0.33
 """What an automatic strength came to."""
+MONITORED = "constant monitor:0.9"
 FITTED = datetime(2026, 11, 22, 12, tzinfo=UTC).replace(tzinfo=None)
 
 
@@ -154,13 +155,15 @@ def _vectors(random: np.random.Generator) -> Iterator[dict[str, Any]]:
             }  # fmt: skip
 
 
-def _setting(target: str, layer: int, alpha: float, method: str = "diffmean") -> dict[str, Any]:
+def _setting(
+    target: str, layer: int, alpha: float, method: str = "diffmean", schedule: str = "constant"
+) -> dict[str, Any]:
     return {
         "sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "model": "pocket",
-        "setting_id": f"{target}-{layer}-{alpha}-{method}", "concept": "style", "source": "folk",
+        "setting_id": f"{target}-{layer}-{alpha}-{method}-{schedule}", "concept": "style", "source": "folk",
         "target": target, "method": method, "site": "resid", "layer": layer, "layers": [layer],
         "alpha": None if alpha == AUTOMATIC else alpha, "mean_alpha": alpha,
-        "kind": "interpolate", "scaling": "norm", "schedule": "constant",
+        "kind": "interpolate", "scaling": "norm", "schedule": schedule,
         "rows": "conditional", "created_at": FITTED,
     }  # fmt: skip
 
@@ -171,16 +174,18 @@ def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
     The strongest settings of disco are damaged and turn into swing; the weakest of metal do nothing.
     """
     settings = [
-        *product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8), ["diffmean"]),
-        *product(("metal", "disco"), [5], [0.8], ["mse"]),
-        *product(("metal",), [5], [AUTOMATIC], ["diffmean"]),
+        *product(("metal", "disco"), LAYERS, (0.1, 0.2, 0.4, 0.8), ["diffmean"], ["constant"]),
+        *product(("metal", "disco"), [5], [0.8], ["mse"], ["constant"]),
+        *product(("metal",), [5], [AUTOMATIC], ["diffmean"], ["constant"]),
+        *product(("metal",), [5], [0.4, 0.8], ["diffmean"], [MONITORED]),
     ]
-    for (target, layer, alpha, method), part in product(settings, ("all", "choose", "report")):
+    for (target, layer, alpha, method, schedule), part in product(settings, ("all", "choose", "report")):
         transfer = 0.5 * (1 - np.exp(-4 * alpha)) * _curve("style", "resid", layer) + 0.01 * random.random()
         transfer *= 0.6 if method == "mse" else 1.0
         similarity = 1 - 0.6 * alpha - 0.02 * random.random()
-        chosen = (layer, alpha, method) == (5, 0.8, "diffmean")
-        shared = _setting(target, layer, alpha, method) | {
+        transfer *= 0.8 if schedule == MONITORED else 1.0
+        chosen = (layer, alpha, method, schedule) == (5, 0.8, "diffmean", "constant")
+        shared = _setting(target, layer, alpha, method, schedule) | {
             "chosen": chosen, "chosen_by": "clap", "part": part, "prompt": 0.45,
         }  # fmt: skip
         strong, weak = (target, alpha) == ("disco", 0.8), (target, alpha) == ("metal", 0.1)

@@ -117,7 +117,7 @@ def test_a_sweep_is_drawn_by_layer_with_its_random_control(fitted_store: Store, 
     assert [title.text for title in figure.all("h5")] == ["folk → disco", "folk → metal"]
     sql = (
         "SELECT layer, value FROM effects WHERE target = 'metal' AND alpha = 0.8 AND metric = 'transfer' "
-        "AND method = 'diffmean' "
+        "AND method = 'diffmean' AND schedule = 'constant' "
         "AND part = 'all' ORDER BY layer"
     )
     rows = run_query(refresh_catalog(fitted_store), sql).to_pylist()
@@ -134,8 +134,9 @@ def test_the_trade_off_has_a_path_per_layer_and_the_strengths_on_it(report_page:
     for drawing in figure.all("svg"):
         said = [title.text for title in drawing.all("title")][1:]
         names = {text.split(",")[0] for text in said}
-        assert len(names - {"auto layer 5"}) == 5
-        assert {"layer 5", "random"} <= names
+        assert len(names - {"auto layer 5 constant"}) == 5
+        assert "random" in names
+        assert any(name.startswith("layer 5") for name in names)
         strengths = {text.split(", ")[1].split(":")[0] for text in said} - {"α auto"}
         assert strengths == {"α 0.1", "α 0.2", "α 0.4", "α 0.8"}
 
@@ -167,9 +168,9 @@ def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
     figure = figure_of(report_page, "failures")
     counts = cells(next(figure.all("svg")))
     assert counts["strength α 0.1, signature no change"] == "8/16", "metal at eight layers"
-    assert counts["strength α 0.8, signature distortion"] == "9/18", "disco at eight layers and by mse"
-    assert counts["strength α 0.8, signature wrong concept"] == "9/18"
-    assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/16"}
+    assert counts["strength α 0.8, signature distortion"] == "9/19", "disco at eight layers and by mse"
+    assert counts["strength α 0.8, signature wrong concept"] == "9/19"
+    assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/17"}
     (caption,) = figure.all("figcaption")
     for name in ("No change: ", "distortion: ", "wrong concept: ", "source lost: "):
         assert name in caption.text
@@ -225,11 +226,16 @@ def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None
         "grid, α 0.1", "grid, α 0.2", "grid, α 0.4", "grid, α 0.8"
     ]  # fmt: skip
     assert [text.split(":")[0] for text in said if text.startswith("auto,")] == ["auto, α 0.33"]
+    assert [text.split(":")[0] for text in said if text.startswith("monitor")] == [
+        "monitor 0.9, α 0.4", "monitor 0.9, α 0.8"
+    ]  # fmt: skip
     (caption,) = figure.all("figcaption")
-    for idea in ("in-distribution target", "distortion-matched cap", "self-monitor"):
+    for idea in ("in-distribution target", "distortion-matched cap", "Monitor"):
         assert idea in caption.text
     trades = [title.text for title in list(figure_of(report_page, "trade-off").all("svg"))[1].all("title")]
-    assert [text.split(":")[0] for text in trades if text.startswith("auto")] == ["auto layer 5, α auto"]
+    assert [text.split(":")[0] for text in trades if text.startswith("auto")] == [
+        "auto layer 5 constant, α auto"
+    ]
 
 
 def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:

@@ -46,6 +46,8 @@ def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
         ("[[concepts]]\nname = 'style'\n[grid]\nmethods = ['diffmean:1']", "take a penalty"),
         ("[[concepts]]\nname = 'style'\n[grid]\nscalings = ['huge']", "choose from norm"),
         ("[[concepts]]\nname = 'style'\n[grid]\nschedules = ['sometimes']", "linear-up"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['often']", "'often' cannot be read"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['1.5']", "threshold lies above 0 and up to 1"),
         ("[[concepts]]\nname = 'style'\n[grid]\nlayers = ['last']", "numbers and lists"),
         ("random_states = [1, 1]\n[[concepts]]\nname = 'style'", "all different"),
         ("seconds = 0\n[[concepts]]\nname = 'style'", "length"),

@@ -12,7 +12,7 @@ from jobs.sweeping.settings import Pair, Setting
 
 PAIR = Pair("style", "rock", ("jazz",))
 LUCKY, STEADY = (
-    Setting(PAIR, method, "resid", (3,), 0.5, "interpolate", "norm", "constant", "conditional")
+    Setting(PAIR, method, "resid", (3,), 0.5, "interpolate", "norm", "constant", "none", "conditional")
     for method in ("diffmean", "mse")
 )
 PROMPTS, STATES = 4, 3

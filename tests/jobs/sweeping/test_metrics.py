@@ -13,7 +13,9 @@ from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Pair, Role, Setting
 
 PAIR = Pair("style", "rock", ("jazz",))
-SETTING = Setting(PAIR, "diffmean", "resid", (3,), 0.5, "interpolate", "norm", "constant", "conditional")
+SETTING = Setting(
+    PAIR, "diffmean", "resid", (3,), 0.5, "interpolate", "norm", "constant", "none", "conditional"
+)
 ROLES: tuple[Role, ...] = ("unsteered", "prompt", "steered", "random")
 PROMPTS, STATES = 4, 5
 

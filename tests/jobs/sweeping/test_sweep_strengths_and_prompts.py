@@ -123,6 +123,27 @@ def test_automatic_strengths_are_those_of_generate_and_stand_beside_the_grid(
     assert len(ask(store, "FROM strengths")) == 2
 
 
+def test_a_monitor_in_a_grid_is_that_of_generate_and_stands_beside_the_setting_without(
+    run: Callable[..., dict[str, Any]], store: str, tmp_path: Path
+) -> None:
+    assert run(alphas='[0.5]\nmonitors = ["none", "0.6"]')["complete"]
+    made = ask(
+        store,
+        "SELECT schedule, generation_id FROM sweep_generations "
+        "WHERE role = 'steered' AND random_state = 1 ORDER BY schedule",
+    )
+    options: dict[str, Any] = {"prompt": "hum", "seconds": 0.5, "alphas": ("0.5",)}
+    assert made == [
+        {"schedule": "constant", "generation_id": generated(store, tmp_path, **options)},
+        {
+            "schedule": "constant monitor:0.6",
+            "generation_id": generated(store, tmp_path, **options, monitor="0.6"),
+        },
+    ]
+    told = ask(store, "SELECT DISTINCT schedule FROM effects ORDER BY ALL")
+    assert [row["schedule"] for row in told] == ["constant", "constant monitor:0.6"]
+
+
 def test_recordings_are_continued_and_only_what_follows_them_is_scored(
     run: Callable[..., dict[str, Any]], store: str, sounds: Path, tmp_path: Path
 ) -> None:
