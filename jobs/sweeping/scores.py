@@ -62,37 +62,46 @@ def read_scores(
     store: Store,
     generation_ids: Sequence[str],
     references: Mapping[str, Mapping[str, str]] | None = None,
+    *,
     prompt_sets: Mapping[str, str] | None = None,
+    versions: Mapping[str, str] | None = None,
 ) -> Scores:
-    """All scores of some generations: of each scorer the version that scored last.
+    """All scores of some generations: of each scorer the version that is named, else that which scored last.
 
     Args:
         store: where they are.
         generation_ids: which ones.
         references: by concept, clips that they are compared with, each with its group.
         prompt_sets: by concept, the digest of the texts that CLAP was asked with: other sets do not count.
+        versions: by scorer, the one that counts.
     """
     wanted = pa.table({"item_id": list(dict.fromkeys(generation_ids))})
     places = {one: place for place, one in enumerate(wanted["item_id"].to_pylist())}
-    numbers, versions = _numbers(store, wanted, places, prompt_sets or {})
-    clap, embeddings = _embeddings(store, wanted, places)
+    numbers, names = _numbers(store, wanted, places, prompt_sets or {}, versions or {})
+    clap, embeddings = _embeddings(store, wanted, places, (versions or {}).get("clap"))
     return Scores(
         places,
         numbers,
         _similarities(store, wanted),
         embeddings,
-        versions,
+        names,
         _references(store, references or {}, clap) if clap else {},
     )
 
 
 def _numbers(
-    store: Store, wanted: pa.Table, places: Mapping[str, int], prompt_sets: Mapping[str, str]
+    store: Store,
+    wanted: pa.Table,
+    places: Mapping[str, int],
+    prompt_sets: Mapping[str, str],
+    versions: Mapping[str, str],
 ) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
     if not has_view(store, EVALUATIONS):
         return {}, {}
+    named = " ".join(f"WHEN '{scorer}' THEN '{version}'" for scorer, version in versions.items())
+    counted = f"scorer_version = CASE scorer {named} ELSE scorer_version END" if named else "true"
     query = f"""
-        WITH scored AS (FROM {EVALUATIONS} JOIN wanted USING (item_id)),
+        WITH scored AS (FROM {EVALUATIONS} JOIN wanted USING (item_id) WHERE {counted}),
         latest AS (
             SELECT scorer, concept, arg_max(scorer_version, created_at) AS scorer_version,
                 arg_max(scorer_name, created_at) AS scorer_name
@@ -108,7 +117,7 @@ def _numbers(
     """  # noqa: S608 (our own words)
     answer = _ask(store, query, wanted)
     numbers: dict[ScoreKey, Floats] = {}
-    versions: dict[str, str] = {}
+    names: dict[str, str] = {}
     for row in answer.to_pylist():
         if row["prompt_set"] != (prompt_sets.get(row["concept"]) if row["scorer"] == "clap" else None):
             continue
@@ -116,8 +125,8 @@ def _numbers(
         column = numbers.setdefault(key, np.full(len(places), np.nan))
         if row["value"] is not None:
             column[places[row["item_id"]]] = row["value"]
-        versions[row["scorer"]] = row["version"]
-    return numbers, versions
+        names[row["scorer"]] = row["version"]
+    return numbers, names
 
 
 def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
@@ -152,13 +161,14 @@ def _references(
 
 
 def _embeddings(
-    store: Store, wanted: pa.Table, places: Mapping[str, int]
+    store: Store, wanted: pa.Table, places: Mapping[str, int], version: str | None
 ) -> tuple[str | None, Floats | None]:
-    """Fingerprint of the CLAP that heard last, and what it heard."""
+    """Fingerprint of the CLAP that is named, else of the one that heard last, and what it heard."""
     if not has_view(store, EMBEDDINGS):
         return None, None
+    counted = "true" if version is None else f"clap_fingerprint = '{version}'"
     query = f"""
-        WITH heard AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id))
+        WITH heard AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id) WHERE {counted})
         SELECT item_id, arg_max(embedding, created_at) AS embedding, any_value(clap_fingerprint) AS clap
         FROM heard
         WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM heard) GROUP BY item_id

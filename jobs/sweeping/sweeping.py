@@ -35,13 +35,16 @@ from store import open_store
 from store.errors import NotFound
 from store.opening import Store
 
+NOBODY = ""
+"""Version of a scorer that has heard nothing."""
+
 
 def describe_sweep(options: SweepOptions) -> dict[str, Any]:
     """What a sweep would do: settings, generations, time; nothing is fitted or generated."""
     store = open_store(options.store)
     plan = _plan(store, options, fit=None)
-    specs = plan.generations()
-    missing = [spec for one, spec in specs.items() if one not in stored_generations(store)]
+    specs, done = plan.generations(), stored_generations(store)
+    missing = [spec for one, spec in specs.items() if one not in done]
     return {
         "sweep": plan.configuration.name,
         "run": plan.run_id,
@@ -73,12 +76,12 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
         counts = generate_missing(store, plan, options)
         done = stored_generations(store)
         made = [one for one in plan.generations() if one in done]
-        scored = _score(store, plan, made, options) if made else {}
+        scored, versions = _score(store, plan, made, options) if made else ({}, {})
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
     complete = len(made) == counts["generations"]
     if complete:
         sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
-        scores = read_scores(store, made, plan.reference, sets)
+        scores = read_scores(store, made, plan.reference, prompt_sets=sets, versions=versions)
         scored["effects"] = len(write_effects(store, plan, scores))
         scored["cross_effects"] = write_cross_effects(store, plan, scores)
     return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
@@ -97,11 +100,14 @@ def _model(plan: SweepPlan) -> str:
     return str(plan.model["name"]) + (" (random weights)" if plan.model["random_weights"] else "")
 
 
-def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> dict[str, Any]:
-    """Every scorer that was asked for, one after the other."""
+def _score(
+    store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Every scorer that was asked for: a summary, and the versions of the models that scored."""
     scorers = options.scorer_names()
     scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
     summary: dict[str, Any] = {}
+    versions: dict[str, str] = {}
     if "descriptors" in scorers:
         summary["described"] = describe_generations(store, made, scoring)
     if "similarity" in scorers:
@@ -112,12 +118,12 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
         summary["classifier_accuracy"] = {name: round(value, 3) for name, value in accuracies.items()}
         summary |= {"note": " ".join(notes)} if notes else {}
     if "probe" in scorers:
-        summary["probe"] = _probe(store, plan, made, options)
+        summary["probe"], versions["probe"] = _probe(store, plan, made, options)
     if "judge" in scorers:
-        summary["judge"] = _judge(store, made, options)
+        summary["judge"], versions["judge"] = _judge(store, made, options)
     if "clap" in scorers:
-        summary["clap"] = _clap(store, plan, made, options)
-    return summary
+        summary["clap"], versions["clap"] = _clap(store, plan, made, options)
+    return summary, versions
 
 
 def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
@@ -130,10 +136,11 @@ def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
     return [(one, other) for one, other in pairs if one in made and other in made]
 
 
-def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> str:
+def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
+    """What was heard, and the version that heard it, as the other scorers' functions give them."""
     run, array = store.run(plan.run_id), f"resid.{REDUCTION}"
     if array not in run.arrays:
-        return f"none: the run has no {array}"
+        return f"none: the run has no {array}", NOBODY
     source, notes = fit_held_out_probes(
         store,
         run,
@@ -144,25 +151,25 @@ def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
         dtype=DTYPES[options.dtype],
     )
     if source is None:
-        return " ".join(notes)
+        return " ".join(notes), NOBODY
     items = generations_with(store, made)
     heard = hear_items(store, items, SCORER, source.version, _listening(options), source=source)
     read = [
         f"{one.concept} at layer {one.layer}, held-out accuracy {one.classifier.accuracy:.2f}"
         for one in source.probes
     ]
-    return " ".join([f"{_said(heard)}; {', '.join(read)}.", *notes])
+    return " ".join([f"{_said(heard)}; {', '.join(read)}.", *notes]), source.version
 
 
-def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> str:
+def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
     from pipelines.pocket.judge import load_judge
 
     fingerprint = load_judge().fingerprint
     heard = hear_items(store, generations_with(store, made), "judge", fingerprint, _listening(options))
-    return _said(heard)
+    return _said(heard), fingerprint
 
 
-def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> str:
+def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
     from pipelines.clap import load_clap
 
     clap = load_clap(options.clap)
@@ -171,7 +178,7 @@ def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpti
     heard = hear_items(store, items, listener, clap.info.fingerprint, _listening(options))
     score_prompts(store, items, _prompts(plan), clap)
     said = f"{clap.info.name} {clap.info.fingerprint[:12]}: {_said(heard)}"
-    return f"{said}; {_reference(store, plan, clap.info.fingerprint, options)}"
+    return f"{said}; {_reference(store, plan, clap.info.fingerprint, options)}", clap.info.fingerprint
 
 
 def _reference(store: Store, plan: SweepPlan, fingerprint: str, options: SweepOptions) -> str:

@@ -39,6 +39,16 @@ def test_a_probability_among_other_classes_does_not_count_though_it_is_newer(sto
         assert scores.numbers["clap", "style", "rock", "probability"].tolist() == [expected]
 
 
+def test_the_version_that_is_asked_for_counts_though_another_is_newer(store: Store) -> None:
+    write(store, TWO, 0.75, hour=1, version="v1")
+    write(store, TWO, 0.25, hour=2, version="v2")
+    asked = {"style": TWO.digest}
+    for versions, expected in (({"clap": "v1"}, [0.75]), ({"clap": "v2"}, [0.25]), (None, [0.25])):
+        scores = read_scores(store, ["sound"], prompt_sets=asked, versions=versions)
+        assert scores.numbers["clap", "style", "rock", "probability"].tolist() == expected
+    assert read_scores(store, ["sound"], prompt_sets=asked, versions={"clap": ""}).numbers == {}
+
+
 def test_a_prompt_set_is_known_by_its_texts_and_not_by_their_order() -> None:
     turned = PromptSet("other", dict(reversed(list(TWO.texts.items()))))
     assert turned.digest == TWO.digest
