@@ -57,9 +57,15 @@ def find_strengths(
     if target_prompt is not None:
         cap = distortion_matched_cap(model, found, twin, target_text=target_prompt)
     strengths = {
-        place: edit.alpha * (1.0 if cap is None else cap) for place, edit in zip(places, found, strict=True)
+        place: _rounded(edit.alpha * (1.0 if cap is None else cap))
+        for place, edit in zip(places, found, strict=True)
     }
     settled = [
         replace(edit, alpha=strengths.get(place, edit.alpha)) for place, edit in enumerate(chosen.edits)
     ]
     return AutomaticStrengths(tuple(settled), cap)
+
+
+def _rounded(strength: float) -> float:
+    """To four digits: another number of threads must not give another generation."""
+    return float(f"{strength:.4g}")
