@@ -14,6 +14,7 @@ import torch
 from pipelines.guidance import prepended_steps
 from pipelines.sampling import choose_tokens
 from pipelines.streaming import streaming
+from store.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -80,15 +81,20 @@ def fill_window(
         sampling: How tokens are chosen.
         noise: Of the B generations.
         stepped: Called after every step.
+
+    Raises:
+        ModelError: The model gives logits that are no numbers.
     """
     language_model, delays = model.language_model, model.info.delays
     part = codes[..., window.start : window.end]
     known, frames = window.known - window.start, part.shape[-1]
     sequence = _delayed(part, delays, language_model.special_token_id)
     steps, before = sequence.shape[-1], 0
+    finite = torch.ones((), dtype=torch.bool, device=codes.device)
     with streaming(language_model, steps=steps + prepended_steps(language_model, conditions)):
         for step in range(known + 1 + min(delays), steps):
             logits = _next_logits(language_model, sequence[..., before:step], conditions, sampling.guidance)
+            finite &= logits.isfinite().all()
             drawn = None if sampling.greedy else noise.at(window.start + step)
             tokens = choose_tokens(logits, sampling, drawn)
             due = [k for k, delay in enumerate(delays) if known <= step - 1 - delay < frames]
@@ -96,6 +102,11 @@ def fill_window(
             sequence[:, everywhere, step] = tokens[:, everywhere]
             before = step
             stepped()
+    if not finite:  # asked once, as a GPU would have to be waited for
+        raise ModelError(
+            "The model's logits are not finite: an edit is too strong, or the numbers of its dtype too small "
+            "(choose bfloat16 or float32)."
+        )
     for k, delay in enumerate(delays):
         part[:, k] = sequence[:, k, delay + 1 : delay + 1 + frames]
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 TINY = 1e-20
 """Where a length is zero, as of the cross-attention to no text, it stays zero."""
+LEAST_NEW = 1e-4
+"""A direction of length one that adds less to those before it adds nothing."""
 NOTHING = -1
 """Number of the stretches of time in which no row is edited."""
 
@@ -165,18 +167,22 @@ class Monitors:
         self._seen = 0
 
     def watch(self, h: torch.Tensor, directions: torch.Tensor, first: int) -> None:
-        """Look at a step before it is edited and set its gate; steps seen before keep theirs."""
-        if h.shape[1] > 1 or first < self._seen:
+        """Look at the newest step before it is edited and set its gate; steps seen before keep theirs.
+
+        Of a prompt that is the last step, which predicts the first frame that is new.
+        """
+        newest = first + h.shape[1] - 1
+        if newest < self._seen:
             return
-        self._seen = first + 1
-        counts = (first >= self._origins).float()
-        self._sum += counts * torch.einsum("rd,rnd->rn", h[:, 0].float(), directions)
+        self._seen = newest + 1
+        counts = (newest >= self._origins).float()
+        self._sum += counts * torch.einsum("rd,rnd->rn", h[:, -1].float(), directions)
         self._count += counts
         mean = self._sum / self._count.clamp(min=1)
         probability = torch.sigmoid(self._slope * (mean - self._middle))
         below = probability < self._threshold
         self._weight = torch.where(below, self._weight * (1 - self._decay * probability), self._weight)
-        self.gates[:, first] = self._weight * below
+        self.gates[:, newest] = self._weight * below
 
 
 def _selector(rows: Sequence[int], batch: int, device: torch.device) -> slice | torch.Tensor:
@@ -216,8 +222,15 @@ def _directions(rows: Sequence[tuple[Sequence[Edit], int]], width: int, device: 
 
 
 def _basis(directions: torch.Tensor) -> torch.Tensor:
-    """Gram-Schmidt of each row's directions, (R, n, D): what each adds to those before it, or zero."""
-    basis, lengths = torch.linalg.qr(directions.transpose(1, 2))
-    adds = lengths.diagonal(dim1=1, dim2=2).abs() > 1e-4
-    own: torch.Tensor = basis.transpose(1, 2) * adds[..., None]
-    return own
+    """Gram-Schmidt of each row's directions, (R, n, D): what each adds to those before it, or zero.
+
+    Not by QR, whose later vectors are wrong where an earlier one adds nothing.
+    """
+    basis = torch.zeros_like(directions, dtype=torch.float64)
+    for place, direction in enumerate(directions.double().unbind(1)):
+        rest = direction
+        for _ in range(2):  # once leaves what rounding makes of nearly equal directions
+            rest = rest - torch.einsum("rn,rnd->rd", torch.einsum("rnd,rd->rn", basis, rest), basis)
+        length = torch.linalg.vector_norm(rest, dim=-1, keepdim=True)
+        basis[:, place] = torch.where(length > LEAST_NEW, rest / length.clamp(min=TINY), 0.0)
+    return basis.to(directions.dtype)

@@ -113,8 +113,13 @@ def _numbers(texts: list[str]) -> tuple[float | None, ...] | None:
 
 
 def _written(name: str, values: tuple[float | None, ...]) -> str:
-    numbers = ("-" if name == "window" else ":").join("" if v is None else f"{v:g}" for v in values)
+    numbers = ("-" if name == "window" else ":").join("" if v is None else _digits(v) for v in values)
     return f"{name}:{numbers}" if values else name
+
+
+def _digits(value: float) -> str:
+    """The fewest that give the number back, without an exponent: its minus would part a window."""
+    return np.format_float_positional(value, trim="-")
 
 
 def _linear_up(clock: Clock, seconds: float | None = None) -> Strengths:
@@ -152,7 +157,8 @@ def _ordered(start: float | None, stop: float | None) -> bool:
 
 
 def _whole(value: float | None) -> bool:
-    return value is not None and value == int(value)
+    """Whether it counts something: beyond 2⁵³ numbers have gaps."""
+    return value is not None and value == int(value) and value <= 2**53
 
 
 _FACTORS = {

@@ -56,7 +56,7 @@ def read_answers(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InvalidInput(f"{path} does not exist.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise InvalidInput(f"{path} is no JSON: {error}. Was it saved whole?") from error
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{path} has no answers: its format is not {FORMAT!r}.")
@@ -82,7 +82,7 @@ def rating_rows(path: Path, document: Mapping[str, Any], key: Key) -> list[Row]:
             f"{path} answers test {test_id!r}; this store has {', '.join(sorted(key)) or 'none'}."
         )
     seed, listener = document.get("seed"), document.get("listener")
-    if not isinstance(seed, int) or not isinstance(listener, str):
+    if type(seed) is not int or not 0 <= seed < 2**63 or not _is_text(listener):
         raise InvalidInput(
             f"{path} has seed {seed!r} and listener {listener!r}: a whole number and a text are due."
         )
@@ -141,8 +141,13 @@ def _choice(where: str, answer: Mapping[str, Any], names: set[str]) -> dict[str,
     return {name: float(name == chosen) for name in names}
 
 
+def _is_text(value: Any) -> bool:
+    """Whether Parquet can hold it: JSON may name halves of letters."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
 def _time(path: Path, text: Any) -> datetime:
     try:
         return datetime.fromisoformat(str(text)).astimezone(UTC).replace(tzinfo=None)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise InvalidInput(f"{path} was finished at {text!r}, which is no time.") from error

@@ -70,7 +70,17 @@ def test_the_two_sides_of_a_crossfade_add_up_to_one() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["linear-down:4,every:5", "window:5-10", "window:5-", "window:-5", "bernoulli:0.3:7", "exponential:0.9"],
+    [
+        "linear-down:4,every:5",
+        "window:5-10",
+        "window:5-",
+        "window:-5",
+        "window:0.00001-5",
+        "bernoulli:0.3:7",
+        "bernoulli:0.5:12345678",
+        "exponential:0.9",
+        "exponential:0.99812345",
+    ],
 )
 def test_the_text_of_a_schedule_reads_back_as_the_same(text: str) -> None:
     schedule = parse_schedule(text)
@@ -98,6 +108,7 @@ def test_the_text_of_no_schedule_is_constant() -> None:
         "every",
         "every:0",
         "every:2.5",
+        "every:1e30",
         "bernoulli",
         "bernoulli:1.2",
         "bernoulli:0.5:-1",

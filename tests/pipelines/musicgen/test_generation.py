@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.conditions import Conditions
-from pipelines.decoding import _next_logits
+from pipelines.decoding import _next_logits, windows_of
 from pipelines.edits import Edit, Monitor, Steering
 from pipelines.generation import (
     GeneratedAudio,
@@ -25,7 +25,7 @@ from pipelines.generation import (
 )
 from pipelines.guidance import guided
 from pipelines.musicgen import MusicGenModel, load_musicgen
-from pipelines.sampling import Sampling
+from pipelines.sampling import GumbelNoise, Sampling
 from pipelines.schedules import parse_schedule
 from pipelines.steering import steer
 from pipelines.streaming import streaming
@@ -131,6 +131,29 @@ def test_beyond_its_segment_windows_move_on_as_in_audiocraft(
     frames = ours.codes.shape[1]
     assert frames == round(2.5 * short_segment.info.frame_rate)
     assert np.array_equal(ours.codes[:, : expected.shape[2]], expected[0, :, :frames])
+
+
+def test_no_window_draws_the_noise_of_another(
+    short_segment: MusicGenModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[int] = []
+    at = GumbelNoise.at
+
+    def remembered(noise: GumbelNoise, step: int) -> torch.Tensor:
+        drawn.append(step)
+        return at(noise, step)
+
+    monkeypatch.setattr(GumbelNoise, "at", remembered)
+    one(short_segment, seconds=2.2)
+    info = short_segment.info
+    spread = max(info.delays)
+    expected = [
+        step
+        for window in windows_of(info, round(2.2 * info.frame_rate), 0)
+        for step in range(window.known + 1, window.end + 1 + spread)
+    ]
+    assert drawn == expected
+    assert max(drawn.count(step) for step in drawn) == 2, "where delayed codebooks of a window end"
 
 
 @pytest.mark.parametrize("rows", ["conditional", "both"])
@@ -274,6 +297,21 @@ def test_a_monitor_switches_the_edit_off_where_the_concept_is_reached(pocket: Mu
     assert not np.array_equal(plain, full)
     assert np.array_equal(one(pocket, steering=steering(monitor=never)).codes, full)
     assert np.array_equal(one(pocket, steering=steering(monitor=reached)).codes, plain)
+
+
+def test_logits_that_are_no_numbers_are_an_error_and_no_sound(pocket: MusicGenModel) -> None:
+    far = Edit("resid", 0, direction(0), 3e38, kind="add", scaling="unit")
+    with pytest.raises(ModelError, match="not finite"):
+        one(pocket, steering=Steering((far,)))
+
+
+def test_a_monitor_gates_the_first_frame_after_a_recording_too(
+    pocket: MusicGenModel, prompt: NDArray[np.int16]
+) -> None:
+    reached = Monitor(mean_positive=-1e4, mean_negative=-2e4, deviation=1.0, threshold=0.5)
+    plain = one(pocket, prompt_codes=prompt)
+    watched_only = one(pocket, prompt_codes=prompt, steering=steering(monitor=reached))
+    assert np.array_equal(watched_only.codes, plain.codes)
 
 
 def test_a_monitor_that_decays_weakens_the_edit_frame_by_frame(pocket: MusicGenModel) -> None:
