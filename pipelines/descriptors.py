@@ -11,7 +11,7 @@ Floats = NDArray[np.floating]
 SAMPLE_RATE = 22_050
 """Of the audio they are computed from; librosa's usual one."""
 HOP_SAMPLES = 512
-VERSION = 1
+VERSION = 2
 """Changes with the definition of a descriptor."""
 
 DESCRIPTORS: Mapping[str, str] = {
@@ -51,15 +51,21 @@ class Contour:
     """Onset strength, (frames,)."""
 
 
-def describe_sound(samples: NDArray[np.float32]) -> dict[str, float]:
+def describe_sound(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE) -> dict[str, float]:
     """Every descriptor of a mono sound.
 
     Args:
-        samples: (samples,) at SAMPLE_RATE.
+        samples: (samples,); clipping is looked for here, everything else at SAMPLE_RATE, as a resampler's
+            filter moves samples away from full scale.
+        sample_rate: Of the samples, per second.
     """
     import librosa
+    import soxr
     from librosa.onset import onset_detect, onset_strength
 
+    clipping = float(np.mean(np.abs(samples) >= FULL_SCALE))
+    if sample_rate != SAMPLE_RATE:
+        samples = np.asarray(soxr.resample(samples, sample_rate, SAMPLE_RATE), np.float32)
     spectrum = np.abs(librosa.stft(samples, hop_length=HOP_SAMPLES))
     onsets = onset_strength(y=samples, sr=SAMPLE_RATE, hop_length=HOP_SAMPLES)
     seconds = len(samples) / SAMPLE_RATE
@@ -77,7 +83,7 @@ def describe_sound(samples: NDArray[np.float32]) -> dict[str, float]:
         "majorness": majorness,
         "loudness_db": _decibels(float(np.mean(samples.astype(np.float64) ** 2))),
         "spectral_flatness": float(librosa.feature.spectral_flatness(S=spectrum).mean()),
-        "clipping": float(np.mean(np.abs(samples) >= FULL_SCALE)),
+        "clipping": clipping,
         "silence": _silent_share(samples),
         "repetition": _repetition(power),
     }

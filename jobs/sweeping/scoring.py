@@ -16,7 +16,7 @@ from jobs.fitting.mapping import Engine, choose_engine, map_tasks
 from jobs.fitting.progress import followed
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.results import code_version, committed_digest, digest_of, write_results
-from jobs.sweeping.sounds import read_sound
+from jobs.sweeping.sounds import read_samples, read_sound
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
     DESCRIPTORS,
@@ -37,6 +37,10 @@ from store.opening import Store
 from store.query import run_query
 
 SIMILARITIES = "similarities"
+SIMILARITY_VERSION = f"{VERSION}.1"
+"""Since .1 a silent sound is like no other; before, nobody knew."""
+SILENCE = 1e-3
+"""Loudest sample of what counts as silent: -60 dB of full scale, as for the descriptor."""
 SOUNDS_PER_TASK = 16
 SECONDS_PER_SOUND = 0.3
 """Rough: what a descriptor step takes for a few seconds of sound."""
@@ -116,7 +120,7 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     """
     known: set[tuple[str, str]] = set()
     if has_view(store, SIMILARITIES):
-        query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = '{VERSION}'"  # noqa: S608
+        query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = '{SIMILARITY_VERSION}'"  # noqa: S608
         known = {
             (row["item_id"], row["reference_id"])
             for row in run_query(refresh_catalog(store), query).to_pylist()
@@ -135,7 +139,7 @@ _SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
         pa.string(),
         "chroma (mean cosine of simultaneous pitch classes) or onset (correlation of onsets)",
     ),
-    "value": (pa.float64(), "1: all is kept"),
+    "value": (pa.float64(), "1: all is kept; 0 where one of the two is silent; NULL where both are"),
     "version": (pa.string(), "of the definition"),
     "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
 }
@@ -188,7 +192,7 @@ def _described(store_url: str, generation_ids: Sequence[str]) -> list[Row]:
     store = open_store(store_url)
     rows = []
     for one in generation_ids:
-        found = describe_sound(read_sound(store, one, sample_rate=DESCRIPTOR_RATE))
+        found = describe_sound(*read_samples(store, one))
         rows += [_row(one, "descriptors", "librosa", str(VERSION), name, found[name]) for name in DESCRIPTORS]
     return rows
 
@@ -208,20 +212,22 @@ def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[Row]:
     store = open_store(store_url)
 
     @lru_cache(maxsize=4)
-    def heard(generation_id: str) -> Contour:
-        return contour(read_sound(store, generation_id, sample_rate=DESCRIPTOR_RATE))
+    def heard(generation_id: str) -> tuple[Contour, bool]:
+        samples = read_sound(store, generation_id, sample_rate=DESCRIPTOR_RATE)
+        return contour(samples), bool(np.abs(samples).max(initial=0.0) < SILENCE)
 
     rows = []
     for item, reference in pairs:
-        for measure, value in similarities(heard(item), heard(reference)).items():
-            common = {
-                "item_id": item,
-                "reference_id": reference,
-                "version": str(VERSION),
-                "created_at": now(),
-            }
-            rows.append(common | {"measure": measure, "value": _number(value)})
+        common = {"item_id": item, "reference_id": reference, "version": SIMILARITY_VERSION}
+        for measure, value in _similarities(heard(item), heard(reference)).items():
+            rows.append(common | {"created_at": now(), "measure": measure, "value": _number(value)})
     return rows
+
+
+def _similarities(one: tuple[Contour, bool], other: tuple[Contour, bool]) -> dict[str, float]:
+    """Of two sounds, each with whether it is silent: silence keeps nothing of a sound."""
+    found = similarities(one[0], other[0])
+    return found if one[1] == other[1] else dict.fromkeys(found, 0.0)
 
 
 def _features(store: Store, generation_id: str) -> np.ndarray[Any, Any]:

@@ -20,11 +20,16 @@ def prompt_seconds(tags: str) -> float:
 
 def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
     """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
+    samples, rate = read_samples(store, generation_id)
+    if rate == sample_rate:
+        return samples
+    return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)
+
+
+def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
     data = store.objects.get(audio_key(generation_id))
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         rate = file.samplerate
         file.seek(round(prompt_seconds(file.comment) * rate))
-        samples = file.read(dtype="float32")
-    if rate == sample_rate:
-        return np.asarray(samples)
-    return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)
+        return np.asarray(file.read(dtype="float32")), rate

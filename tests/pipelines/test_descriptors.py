@@ -63,6 +63,14 @@ def test_silence_and_clipping_are_shares() -> None:
     assert np.isnan(silent["spectral_centroid_hz"])
 
 
+def test_clipping_is_that_of_the_file_whatever_its_rate() -> None:
+    random = np.random.default_rng(0).standard_normal(64_000).astype(np.float32)
+    clipped = np.clip(0.5 * random, -1, 1)
+    share = float(np.mean(np.abs(clipped) == 1))
+    assert 0.02 < share < 0.1
+    assert describe_sound(clipped, 32_000)["clipping"] == pytest.approx(share)
+
+
 def test_a_sound_is_like_itself_and_unlike_another_key_and_rhythm() -> None:
     one = contour(clicks(120) + tone(261.63))
     assert similarities(one, one) == pytest.approx({"chroma": 1.0, "onset": 1.0})
