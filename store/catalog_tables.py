@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from store.catalog_parts import PART, RESULTS, read_parts
 from store.objects import ObjectStore
-from store.result_views import result_comment
+from store.result_views import newest_of, result_comment
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS = (
@@ -169,10 +169,20 @@ def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     for (kind,) in connection.execute(tables).fetchall():
         view = f"{RESULTS}_{kind}" if kind.lower() in taken else kind
         rows = f"SELECT * EXCLUDE ({PART}) FROM {RESULTS}.{_quoted(kind)}"
-        connection.execute(f"CREATE VIEW {_quoted(view)} AS {rows}")
+        connection.execute(f"CREATE VIEW {_quoted(view)} AS {rows} {_only_newest(connection, view, kind)}")
         connection.execute(f"COMMENT ON VIEW {_quoted(view)} IS {_literal(result_comment(view, kind))}")
         views[f"{RESULTS}/{kind}"] = view
     return views
+
+
+def _only_newest(connection: duckdb.DuckDBPyConnection, view: str, kind: str) -> str:
+    """What keeps, of rows that stand for the same, those of the newest part; nothing where all rows count."""
+    query = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
+    present = {column for (column,) in connection.execute(query, [RESULTS, kind]).fetchall()}
+    key = [_quoted(column) for column in newest_of(view) if column in present]
+    if not key or "created_at" not in present:
+        return ""
+    return f"QUALIFY 1 = rank() OVER (PARTITION BY {', '.join(key)} ORDER BY created_at DESC, {PART})"
 
 
 def _comment_columns(connection: duckdb.DuckDBPyConnection, views: Mapping[str, str]) -> None:

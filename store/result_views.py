@@ -11,12 +11,17 @@ class ResultView:
     comment: str
     command: str
     """What to run, without options that have defaults."""
+    newest_of: tuple[str, ...] = ()
+    """Of rows that agree in these columns those of one part count, the newest: two commands at once may write
+    the same, and a later one may replace what an earlier one found."""
 
 
 _LABELS = '--labels "SELECT clip_id, … FROM clips"'
 _PROBE = f"undertone probe STORE RUN {_LABELS}"
 _SWEEP = "undertone sweep STORE NAME"
 _EVALUATE = "undertone evaluate STORE --dataset NAME --prompts CONCEPT=CLASS,CLASS"
+
+_ITEM = ("item_id", "dataset", "sha256")
 
 RESULT_VIEWS: Mapping[str, ResultView] = {
     "probes": ResultView(
@@ -37,18 +42,31 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
     "generations": ResultView(
         "generated sounds: a row each, with all that decides it",
         'undertone generate STORE --prompt "…" -o FILE',
+        newest_of=("generation_id",),
     ),
     "sweep_generations": ResultView(
         "where each generation stands in a sweep: its setting, prompt and part in the comparison", _SWEEP
     ),
     "strengths": ResultView("automatic strengths of sweeps: a row per unsteered sound and edit", _SWEEP),
     "cross_effects": ResultView(
-        "interference: how fast every scored class changes with the strength of each direction", _SWEEP
+        "interference: how fast every scored class changes with the strength of each direction",
+        _SWEEP,
+        newest_of=("sweep_id",),
     ),
-    "similarities": ResultView("how alike a generation and its reference are over time", _SWEEP),
-    "embeddings": ResultView("what CLAP hears: a unit vector per clip or generation", _EVALUATE),
+    "similarities": ResultView(
+        "how alike a generation and its reference are over time",
+        _SWEEP,
+        newest_of=("item_id", "reference_id", "measure", "version"),
+    ),
+    "embeddings": ResultView(
+        "what CLAP hears: a unit vector per clip or generation",
+        _EVALUATE,
+        newest_of=(*_ITEM, "clap_fingerprint"),
+    ),
     "evaluations": ResultView(
-        "scores of clips and generations: a row per item, scorer, measure and class", _EVALUATE
+        "scores of clips and generations: a row per item, scorer, measure and class",
+        _EVALUATE,
+        newest_of=(*_ITEM, "scorer", "scorer_version", "concept", "class", "prompt_set", "measure"),
     ),
     "ratings": ResultView(
         "answers of listeners: a row per trial and sound", "undertone listen import STORE FILE"
@@ -66,6 +84,11 @@ def result_comment(view: str, kind: str) -> str:
     if view != kind:
         return f"results/{kind} as it was written; the view {kind} says what counts"
     return f"results of the kind {kind}"
+
+
+def newest_of(view: str) -> tuple[str, ...]:
+    """Columns in which rows agree of which only the newest count; none for views that show all rows."""
+    return RESULT_VIEWS[view].newest_of if view in RESULT_VIEWS else ()
 
 
 def absence(view: str) -> str | None:

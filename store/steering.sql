@@ -1,5 +1,5 @@
--- What sweeps found. typed.effects is all rows that any sweep wrote; of a sweep that was scored again the newest
--- count.
+-- What sweeps found. typed.effects is all rows that any sweep wrote; of each sweep the last command's count, which
+-- writes them again where others were written since (jobs/sweeping/newest.py).
 
 CREATE OR REPLACE VIEW effects AS
 FROM typed.effects QUALIFY created_at = max(created_at) OVER (PARTITION BY sweep_id);
@@ -8,6 +8,7 @@ COMMENT ON VIEW effects IS
     'what steering does: a row per sweep, setting, part, scorer and metric, beside its controls';
 COMMENT ON COLUMN effects.sweep IS 'name of the sweep';
 COMMENT ON COLUMN effects.sweep_id IS 'hash of its file and run';
+COMMENT ON COLUMN effects.plan_id IS 'hash of its generations; see the view sweep_generations';
 COMMENT ON COLUMN effects.run_id IS 'run whose directions steer';
 COMMENT ON COLUMN effects.model IS 'name of the model';
 COMMENT ON COLUMN effects.setting_id IS 'hash of the setting, the same in all sweeps; NULL: pooled over pairs';
@@ -58,7 +59,7 @@ COMMENT ON COLUMN effects.over_random_low IS
     'lower end of its interval: above 0, steering did more than chance';
 COMMENT ON COLUMN effects.over_random_high IS 'upper end';
 COMMENT ON COLUMN effects.chosen IS
-    'whether the setting has the largest transfer of its pair on the choosing half';
+    'whether it has its pair''s largest transfer on the choosing half, above 0 and random';
 COMMENT ON COLUMN effects.chosen_by IS 'scorer of that transfer';
 COMMENT ON COLUMN effects.created_at IS 'when it was computed (UTC)';
 

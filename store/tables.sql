@@ -87,7 +87,8 @@ CREATE TABLE IF NOT EXISTS declared.vectors (
 );
 
 CREATE TABLE IF NOT EXISTS declared.effects (
-    _part VARCHAR, sweep VARCHAR, sweep_id VARCHAR, run_id VARCHAR, model VARCHAR, setting_id VARCHAR,
+    _part VARCHAR, sweep VARCHAR, sweep_id VARCHAR, plan_id VARCHAR, run_id VARCHAR, model VARCHAR,
+    setting_id VARCHAR,
     part VARCHAR, concept VARCHAR, source VARCHAR, target VARCHAR, method VARCHAR, strength DOUBLE,
     site VARCHAR, layer BIGINT, layers BIGINT[], alpha DOUBLE, mean_alpha DOUBLE, kind VARCHAR,
     scaling VARCHAR, schedule VARCHAR, "rows" VARCHAR, cosine_to_mean_difference DOUBLE,

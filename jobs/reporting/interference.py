@@ -15,7 +15,6 @@ SLOPES = """\
 SELECT site, layers, method, kind, scaling, schedule, alphas, concept, source, target, measured_concept,
        measured_class, slope, low, high, random, random_low, random_high
 FROM cross_effects {where} AND (concept IS NULL OR measured_class IS NOT NULL)
-QUALIFY created_at = max(created_at) OVER ()
 ORDER BY ALL"""
 
 

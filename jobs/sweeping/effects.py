@@ -8,10 +8,9 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.paired_intervals import Estimate, crossed_interval
-from jobs.evaluation.records import now
-from jobs.results import code_version, digest_of, write_results
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
+from jobs.sweeping.newest import write_newest
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.pooled import ANYWHERE, PooledDamage, pooled_damage
 from jobs.sweeping.scores import Scores
@@ -22,14 +21,6 @@ from store.opening import Store
 KIND = "effects"
 CHOOSERS = ("clap", "features", "judge", "probe")
 """The first of these that scored chooses the setting of each pair."""
-CODE = (
-    "analysis.audio_distances",
-    "analysis.paired_intervals",
-    "analysis.transfer",
-    "jobs.sweeping.effects",
-    "jobs.sweeping.metrics",
-    "jobs.sweeping.pooled",
-)
 
 Row = dict[str, Any]
 
@@ -37,6 +28,7 @@ _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_(
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "sweep": (_TEXT, "name of the sweep"),
     "sweep_id": (_TEXT, "hash of its file and run"),
+    "plan_id": (_TEXT, "hash of its generations; see the view sweep_generations"),
     "run_id": (_TEXT, "run whose directions steer"),
     "model": (_TEXT, "name of the model"),
     "setting_id": (_TEXT, "hash of the setting, the same in all sweeps; NULL: pooled over pairs"),
@@ -78,7 +70,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "over_random": (_NUMBER, "value minus random, draw by draw"),
     "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
     "over_random_high": (_NUMBER, "upper end"),
-    "chosen": (_FLAG, "whether the setting has the largest transfer of its pair on the choosing half"),
+    "chosen": (_FLAG, "whether it has its pair's largest transfer on the choosing half, above 0 and random"),
     "chosen_by": (_TEXT, "scorer of that transfer"),
     "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
 }  # fmt: skip
@@ -89,14 +81,10 @@ SCHEMA = pa.schema(
 
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
-    written = {"created_at": now()}
     designs = designs_of(plan.members)
-    found = [row for design in designs for row in effects_of(design, plan, scores)]
-    found += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
-    rows = [row | written for row in found]
-    content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
-    specification = {"sweep": plan.sweep_id, "rows": digest_of(content), "code": code_version(*CODE)}
-    write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))
+    rows = [row for design in designs for row in effects_of(design, plan, scores)]
+    rows += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
+    write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return rows
 
 
@@ -199,6 +187,7 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
     return {
         "sweep": plan.configuration.name,
         "sweep_id": plan.sweep_id,
+        "plan_id": plan.plan_id,
         "run_id": plan.run_id,
         "model": plan.model["name"],
         "setting_id": setting.setting_id,
@@ -237,15 +226,21 @@ def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
 
 
 def _with_choice(rows: Sequence[Row]) -> list[Row]:
-    """Marks the setting with the largest transfer on the choosing half, by the first scorer that has one."""
+    """Marks the setting that the first scorer that can tell chooses, if any, and names that scorer."""
     for scorer in CHOOSERS:
-        transfers = {
-            row["setting_id"]: row["value"]
+        transfers = [
+            row
             for row in rows
             if (row["part"], row["scorer"], row["metric"]) == ("choose", scorer, "transfer")
             and row["value"] is not None
-        }
+        ]
         if transfers:
-            best = max(transfers, key=transfers.__getitem__)
+            best = _best(transfers)
             return [row | {"chosen": row["setting_id"] == best, "chosen_by": scorer} for row in rows]
     return list(rows)
+
+
+def _best(transfers: Sequence[Row]) -> str | None:
+    """The setting with the largest transfer, above 0 and above that of its random directions."""
+    able = [row for row in transfers if row["value"] > max(0.0, row["random"] or 0.0)]
+    return max(able, key=lambda row: row["value"])["setting_id"] if able else None

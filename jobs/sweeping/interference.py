@@ -10,16 +10,15 @@ from numpy.typing import NDArray
 
 from analysis.cross_effects import dose_slope, interference_index
 from analysis.paired_intervals import Estimate
-from jobs.evaluation.records import now
-from jobs.results import code_version, digest_of, write_results
+from jobs.results import digest_of
 from jobs.sweeping.designs import Design, designs_of
+from jobs.sweeping.newest import write_newest
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.scores import ScoreKey, Scores
 from jobs.sweeping.settings import Role, Setting
 from store.opening import Store
 
 KIND = "cross_effects"
-CODE = ("analysis.cross_effects", "jobs.sweeping.interference")
 
 Row = dict[str, Any]
 
@@ -27,6 +26,7 @@ _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "sweep": (_TEXT, "name of the sweep"),
     "sweep_id": (_TEXT, "hash of its file and run"),
+    "plan_id": (_TEXT, "hash of its generations; see the view sweep_generations"),
     "run_id": (_TEXT, "run whose directions steer"),
     "concept": (_TEXT, "concept that is steered; NULL in rows of the index"),
     "source": (_TEXT, "class of the prompt"),
@@ -64,12 +64,11 @@ def write_cross_effects(store: Store, plan: SweepPlan, scores: Scores) -> int:
     common = {
         "sweep": plan.configuration.name,
         "sweep_id": plan.sweep_id,
+        "plan_id": plan.plan_id,
         "run_id": plan.run_id,
-        "created_at": now(),
     }
     rows = [row | common for row in [*slopes, *totals, *_indices(totals)]]
-    specification = {"sweep": plan.sweep_id, "rows": digest_of([slopes, totals]), "code": code_version(*CODE)}
-    write_results(store, KIND, specification, pa.Table.from_pylist(rows, schema=SCHEMA))
+    write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return len(rows)
 
 

@@ -62,6 +62,11 @@ class SweepPlan:
         """Stands for the file and the run it was applied to."""
         return digest_of([asdict(self.configuration), self.run_id])
 
+    @property
+    def plan_id(self) -> str:
+        """Stands for its generations: other directions, strengths or types of numbers make another plan."""
+        return digest_of([self.sweep_id, [one.generation_id for one in self.members]])
+
     def generations(self) -> dict[str, GenerationSpec]:
         """What is to be generated, each once, ordered so that neighbours can share a batch."""
         every = {one.generation_id: one.spec for one in self.members}

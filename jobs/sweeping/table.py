@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from jobs.evaluation.records import now
 from jobs.generation.specification import GenerationSpec
-from jobs.results import digest_of, write_results
+from jobs.results import write_results
 from jobs.sweeping.members import Cell, Member
 from jobs.sweeping.planning import SweepPlan
 from store.opening import Store
@@ -19,6 +19,7 @@ _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "sweep": (_TEXT, "name of the sweep"),
     "sweep_id": (_TEXT, "hash of its file and run"),
+    "plan_id": (_TEXT, "hash of all generations that were planned together; effects names those it is of"),
     "run_id": (_TEXT, "run whose directions steer"),
     "generation_id": (_TEXT, "the generation; its sound is audio/<generation_id>.flac"),
     "unsteered_id": (_TEXT, "generation of the same prompt and random state, unsteered"),
@@ -50,11 +51,8 @@ _OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling")
 
 def write_members(store: Store, plan: SweepPlan) -> str:
     """Write the plan of a sweep as rows; returns the name of the part."""
-    specification = {
-        "sweep": plan.sweep_id,
-        "generations": digest_of([m.generation_id for m in plan.members]),
-    }
-    return write_results(store, KIND, specification, pa.Table.from_pylist(list(_rows(plan)), schema=SCHEMA))
+    table = pa.Table.from_pylist(list(_rows(plan)), schema=SCHEMA)
+    return write_results(store, KIND, {"plan": plan.plan_id}, table)
 
 
 def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
@@ -62,6 +60,7 @@ def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
     common = {
         "sweep": plan.configuration.name,
         "sweep_id": plan.sweep_id,
+        "plan_id": plan.plan_id,
         "run_id": plan.run_id,
         "created_at": now(),
     }
