@@ -8,34 +8,14 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis.directions import split_method
-from jobs.generation.edit_options import parse_monitor
+from jobs.sweeping.grid import AUTO, Grid, Strength, refuse_twice
 from pipelines.clap import TEMPLATE
-from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
-from pipelines.schedules import parse_schedule
 from store.errors import InvalidInput, NotFound
-from store.records import SITES
 
 SHIPPED = Path(__file__).with_name("sweeps")
 CLASS = "{class}"
-AUTO = "auto"
-NONE = "none"
 DIRECTION_CLIPS = ("all", "half")
-Strength = float | str
-"""Of steering: a number, or "auto"."""
 Record = TypeVar("Record")
-
-_LEGAL: Mapping[str, tuple[str, ...]] = {
-    "methods": (),
-    "sites": SITES,
-    "alphas": (),
-    "kinds": KINDS,
-    "scalings": SCALINGS,
-    "schedules": (),
-    "monitors": (),
-    "rows": STEERED_ROWS,
-}
-"""What a grid combines, and what may stand there; nothing: it is checked otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +27,10 @@ class SteeredConcept:
     pairs: tuple[str, ...] = ("all",)
     """"SOURCE:TARGET", or "SOURCE:TARGET+TARGET" to steer to two at once; "all" is every ordered pair."""
     texts: tuple[str, ...] = (CLASS + " music",)
-    """Prompts, with the class in braces: the source's unsteered and steered, the target's for the control."""
+    """Prompts, with the class in braces: the source's unsteered and steered, the target's for the control.
+
+    Where none names a class, nothing asks for the target in words, and there is no such control.
+    """
     labels: str = ""
     """Label query; by default the column of that name, of the run's dataset."""
     audio: tuple[tuple[str, tuple[str, ...]], ...] = ()
@@ -57,50 +40,25 @@ class SteeredConcept:
         """Audio prompts for a source; "" stands for none."""
         return dict(self.audio).get(source, ("",))
 
+    @property
+    def asks(self) -> bool:
+        """Whether its texts can ask for the target in words: they name the class, or say nothing at all."""
+        return _names_class(self.texts[0])
+
     def __post_init__(self) -> None:
         if not self.pairs or not self.texts:
             raise InvalidInput(f"Concept {self.name!r} needs at least one pair and one text.")
-
-
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """`[grid]`: the settings, every combination of which is one."""
-
-    methods: tuple[str, ...] = ("diffmean",)
-    """As in `undertone directions`: "mse" chooses its penalty on held-out folds, "mse:0.1" names it."""
-    sites: tuple[str, ...] = ("resid",)
-    layers: tuple[tuple[int, ...], ...] = ()
-    """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
-    alphas: tuple[Strength, ...] = (0.5,)
-    """Numbers; "auto" finds for each prompt and random state what `undertone generate --alpha auto` would."""
-    kinds: tuple[str, ...] = ("interpolate",)
-    scalings: tuple[str, ...] = ("norm",)
-    schedules: tuple[str, ...] = ("constant",)
-    monitors: tuple[str, ...] = (NONE,)
-    """Self-monitors, as `undertone generate --monitor` takes them: "0.8", or "0.8:0.01" with a decay."""
-    rows: tuple[str, ...] = ("conditional",)
-
-    def __post_init__(self) -> None:
-        for name, legal in _LEGAL.items():
-            chosen = getattr(self, name)
-            if not chosen:
-                raise InvalidInput(f"[grid] {name} is empty: give at least one, or leave the line out.")
-            if unknown := [one for one in chosen if legal and one not in legal]:
+        where = f"[[concepts]] {self.name}"
+        refuse_twice(f"{where} pairs", self.pairs)
+        refuse_twice(f"{where} texts", self.texts)
+        for source, recordings in self.audio:
+            refuse_twice(f"{where} audio of {source!r}", recordings)
+        for text in self.texts:
+            if _names_class(text) != self.asks:
                 raise InvalidInput(
-                    f"[grid] {name}: there is no {unknown[0]!r}; choose from {', '.join(legal)}."
+                    f"{where} texts: {self.texts[0]!r} and {text!r} do not go together, one without {CLASS}: "
+                    "only the other can ask for the target in words, the control. Write two sweeps."
                 )
-        numbers = [alpha for alpha in self.alphas if not isinstance(alpha, str)]
-        if not all(math.isfinite(alpha) and alpha != -1 for alpha in numbers):
-            raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
-        if AUTO in self.alphas and set(self.kinds) != {"interpolate"}:
-            raise InvalidInput('[grid] alphas: "auto" is for kinds = ["interpolate"] alone; give numbers.')
-        for method in self.methods:
-            split_method(method)
-        for schedule in self.schedules:
-            parse_schedule(schedule)
-        for monitor in self.monitors:
-            if monitor != NONE:
-                parse_monitor(monitor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +108,18 @@ class SweepConfiguration:
     def __post_init__(self) -> None:
         if not self.concepts:
             raise InvalidInput('A sweep needs a concept: [[concepts]] with name = "style", for example.')
-        if not self.random_states or len(set(self.random_states)) < len(self.random_states):
-            raise InvalidInput(f"random_states {list(self.random_states)}: give one or more, all different.")
+        if not self.random_states:
+            raise InvalidInput("random_states is empty: give at least one, or leave the line out.")
+        refuse_twice("random_states", self.random_states)
+        refuse_twice("measure", self.measure)
+        refuse_twice("[[concepts]]", [one.name for one in self.concepts])
+        for one in self.concepts:
+            if self.cap_auto and AUTO in self.grid.alphas and not one.asks:
+                raise InvalidInput(
+                    f"cap_auto: the cap is what a text that asks for the target would change, and "
+                    f"{one.texts[0]!r} asks for no class. Write {CLASS} into the texts of {one.name!r}, or "
+                    "cap_auto = false."
+                )
         if "{}" not in self.clap_template:
             raise InvalidInput(f"clap_template {self.clap_template!r} must hold {{}}, where the class goes.")
         if self.direction_clips not in DIRECTION_CLIPS:
@@ -161,6 +129,11 @@ class SweepConfiguration:
         for name in ("seconds", "audio_seconds"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise InvalidInput(f"{name} = {getattr(self, name)}: a sound must have a length.")
+
+
+def _names_class(text: str) -> bool:
+    """Whether a text has another form for the target; the empty one, beside a recording, has the plainest."""
+    return not text or CLASS in text
 
 
 def shipped_sweeps() -> dict[str, Path]:

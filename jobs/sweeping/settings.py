@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 from jobs.results import digest_of
-from jobs.sweeping.configuration import AUTO, CLASS, NONE, Grid, SteeredConcept, Strength
+from jobs.sweeping.configuration import CLASS, SteeredConcept
+from jobs.sweeping.grid import AUTO, NONE, Grid, Strength
 from pipelines.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 from store.records import Site

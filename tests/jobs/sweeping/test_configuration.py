@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from jobs.sweeping.configuration import (
-    Grid,
     SteeredConcept,
     find_sweep,
     parse_sweep,
     read_sweep,
     shipped_sweeps,
 )
+from jobs.sweeping.grid import Grid
 from jobs.sweeping.settings import Pair, expand, read_pairs
 from store.errors import InvalidInput, NotFound
 
@@ -49,7 +49,21 @@ def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
         ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['often']", "'often' cannot be read"),
         ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['1.5']", "threshold lies above 0 and up to 1"),
         ("[[concepts]]\nname = 'style'\n[grid]\nlayers = ['last']", "numbers and lists"),
-        ("random_states = [1, 1]\n[[concepts]]\nname = 'style'", "all different"),
+        ("random_states = [1, 1]\n[[concepts]]\nname = 'style'", "random_states: 1 stands there twice"),
+        ("random_states = []\n[[concepts]]\nname = 'style'", "random_states is empty"),
+        ("[[concepts]]\nname = 'style'\ntexts = ['{class}', '{class}']", "style texts: '{class}' .* twice"),
+        ("[[concepts]]\nname = 'style'\npairs = ['a:b', 'a:b']", "pairs: 'a:b' stands there twice"),
+        ("[[concepts]]\nname = 'style'\naudio.a = ['x', 'x']", "audio of 'a': 'x' stands there twice"),
+        ("[[concepts]]\nname = 's'\n[[concepts]]\nname = 's'", "concepts.*'s' stands there twice"),
+        ("[[concepts]]\nname = 's'\n[grid]\nalphas = [0.5, 0.5]", "alphas: 0.5 stands there twice"),
+        ("[[concepts]]\nname = 's'\n[grid]\nlayers = [[1, 2], [1, 2]]", r"\[1, 2\] stands there twice"),
+        ("[[concepts]]\nname = 's'\n[grid]\nlayers = [[1, 1]]", r"\[1, 1\]: 1 stands there twice"),
+        ("[[concepts]]\nname = 's'\n[grid]\nalphas = [0.5, -0.5]", "-0.5 steers away.*away = true"),
+        ("[[concepts]]\nname = 's'\ntexts = ['slow', '{class}']", "'slow' and '{class}' do not go together"),
+        (
+            "cap_auto = true\n[[concepts]]\nname = 's'\ntexts = ['slow']\n[grid]\nalphas = ['auto']",
+            "'slow' asks for no class.*cap_auto = false",
+        ),
         ("seconds = 0\n[[concepts]]\nname = 'style'", "length"),
         ("[[concepts]\nname = 'style'", "is not TOML"),
     ],
@@ -59,6 +73,16 @@ def test_a_mistake_is_named_with_its_cure(toml: str, complaint: str, tmp_path: P
     path.write_text(toml)
     with pytest.raises(InvalidInput, match=complaint):
         read_sweep(path)
+
+
+def test_texts_without_a_class_can_be_steered_with_strengths_that_nothing_caps() -> None:
+    sweep = parse_sweep({"name": "x", "concepts": [{"name": "s", "texts": ["slow music"]}], "cap_auto": True})
+    assert not sweep.concepts[0].asks
+    assert SteeredConcept("s", texts=("", "{class}")).asks
+
+
+def test_strengths_below_zero_are_steered_where_it_is_said() -> None:
+    assert Grid(alphas=(-0.5, 0.5), away=True).alphas == (-0.5, 0.5)
 
 
 def test_a_name_that_does_not_exist_is_answered_with_those_that_do() -> None:

@@ -1,6 +1,7 @@
 """Generations of a sweep before anything is fitted or made: strengths, prompts and halves."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ def planned(
     *,
     concept: dict[str, Any] | None = None,
     strengths: dict[str, tuple[float, ...]] | None = None,
+    directions: SweepDirections | None = None,
     **grid: Any,
 ) -> tuple[list[Setting], tuple[Member, ...], Any]:
     sweep = parse_sweep(
@@ -35,12 +37,14 @@ def planned(
         }
     )
     settings = expand(sweep.grid, read_pairs(sweep.concepts[0], CLASSES), {"resid": range(8)})
-    given = Ingredients(sweep, BASE, SweepDirections({}, {}), SOUNDS, strengths or {}, fitted=False)
+    given = Ingredients(
+        sweep, BASE, directions or SweepDirections({}, {}), SOUNDS, strengths or {}, fitted=False
+    )
     return settings, *members_of(settings, given)
 
 
 def test_a_negative_strength_steers_away_and_says_so() -> None:
-    _, members, _ = planned(alphas=[-0.5, 0.5])
+    _, members, _ = planned(alphas=[-0.5, 0.5], away=True)
     edits = {(e.alpha, e.away) for m in members for e in m.spec.edits}
     assert edits == {(-0.5, True), (0.5, False)}
 
@@ -91,3 +95,39 @@ def test_every_text_follows_every_recording_of_the_source_and_prompts_alternate_
     asked = {m.spec.text for m in members if m.role == "prompt"}
     assert asked == {"jazz music", "slow jazz"}
     assert all(m.spec.audio_prompt is not None for m in members)
+
+
+def test_texts_that_name_no_class_have_no_control_that_asks_for_the_target() -> None:
+    for text, roles in (
+        ("slow music", {"unsteered", "steered", "random"}),
+        ("slow {class}", {"unsteered", "prompt", "steered", "random"}),
+    ):
+        _, members, _ = planned(concept={"texts": [text]}, alphas=[0.5])
+        assert {member.role for member in members} == roles
+        asked = {m.generation_id for m in members if m.role == "prompt"}
+        assert not asked & {m.generation_id for m in members if m.role == "unsteered"}
+
+
+def test_each_random_state_has_a_random_direction_of_its_own_the_same_for_all_prompts_and_strengths() -> None:
+    drawn: Any = [SimpleNamespace(vector_id=name) for name in ("first", "second")]
+    places = [("style", "rock", "jazz", "random", "resid", layer) for layer in (2, 3)]
+    directions = SweepDirections({}, dict.fromkeys(places, drawn))
+    concept = {"texts": ["{class}", "slow {class}"]}
+    _, members, _ = planned(alphas=[0.3, 0.5], concept=concept, directions=directions)
+    used = {
+        (member.cell.random_state, *(edit.vector_id for edit in member.spec.edits))
+        for member in members
+        if member.role == "random"
+    }
+    assert used == {(0, "first", "first"), (1, "second", "second")}
+
+
+def test_halves_do_not_follow_the_order_of_words() -> None:
+    texts = [f"{tempo} {{class}}" for tempo in "abcdefgh"]
+    _, members, _ = planned(concept={"texts": texts}, alphas=[0.5])
+    halves = {m.cell.template: m.cell.half for m in members}
+    assert list(halves.values()).count("choose") == 4
+    alternating = {text: ("choose", "report")[place % 2] for place, text in enumerate(sorted(texts))}
+    assert {text: halves[text] for text in texts} != alternating
+    _, shuffled, _ = planned(concept={"texts": texts[::-1]}, alphas=[0.5])
+    assert {m.cell.template: m.cell.half for m in shuffled} == halves

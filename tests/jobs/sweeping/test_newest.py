@@ -1,4 +1,4 @@
-"""A sweep shows what its last command found, whatever was found in between; what was found twice is one row."""
+"""A sweep shows what its last command found, whatever was found before; what was found twice is one row."""
 
 import subprocess
 from collections.abc import Callable

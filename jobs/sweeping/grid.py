@@ -1,0 +1,91 @@
+"""The grid of a sweep: lists of ways to steer, each checked; every combination of theirs is a setting."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.directions import split_method
+from jobs.generation.edit_options import parse_monitor
+from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
+from pipelines.schedules import parse_schedule
+from store.errors import InvalidInput
+from store.records import SITES
+
+AUTO = "auto"
+NONE = "none"
+Strength = float | str
+"""Of steering: a number, or "auto"."""
+
+_LEGAL: Mapping[str, tuple[str, ...]] = {
+    "methods": (),
+    "sites": SITES,
+    "alphas": (),
+    "kinds": KINDS,
+    "scalings": SCALINGS,
+    "schedules": (),
+    "monitors": (),
+    "rows": STEERED_ROWS,
+}
+"""What a grid combines, and what may stand there; nothing: it is checked otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """`[grid]`: the settings, every combination of which is one."""
+
+    methods: tuple[str, ...] = ("diffmean",)
+    """As in `undertone directions`: "mse" chooses its penalty on held-out folds, "mse:0.1" names it."""
+    sites: tuple[str, ...] = ("resid",)
+    layers: tuple[tuple[int, ...], ...] = ()
+    """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
+    alphas: tuple[Strength, ...] = (0.5,)
+    """Numbers; "auto" finds for each prompt and random state what `undertone generate --alpha auto` would."""
+    kinds: tuple[str, ...] = ("interpolate",)
+    scalings: tuple[str, ...] = ("norm",)
+    schedules: tuple[str, ...] = ("constant",)
+    monitors: tuple[str, ...] = (NONE,)
+    """Self-monitors, as `undertone generate --monitor` takes them: "0.8", or "0.8:0.01" with a decay."""
+    rows: tuple[str, ...] = ("conditional",)
+    away: bool = False
+    """Whether alphas may be negative, which steers away from the target."""
+
+    def __post_init__(self) -> None:
+        for name, legal in _LEGAL.items():
+            _check_list(name, getattr(self, name), legal)
+        self._check_strengths()
+        refuse_twice("[grid] layers", self.layers)
+        for layers in self.layers:
+            refuse_twice(f"[grid] layers {list(layers)}", layers)
+        for method in self.methods:
+            split_method(method)
+        for schedule in self.schedules:
+            parse_schedule(schedule)
+        for monitor in set(self.monitors) - {NONE}:
+            parse_monitor(monitor)
+
+    def _check_strengths(self) -> None:
+        numbers = [alpha for alpha in self.alphas if not isinstance(alpha, str)]
+        if not all(math.isfinite(alpha) and alpha != -1 for alpha in numbers):
+            raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
+        if not self.away and min(numbers, default=0.0) < 0:
+            raise InvalidInput(
+                f"[grid] alphas: {min(numbers):g} steers away from the target; write away = true if it shall."
+            )
+        if AUTO in self.alphas and set(self.kinds) != {"interpolate"}:
+            raise InvalidInput('[grid] alphas: "auto" is for kinds = ["interpolate"] alone; give numbers.')
+
+
+def refuse_twice(where: str, values: Sequence[Any]) -> None:
+    """Refuse values of which one stands there twice: it would count as another, and be none."""
+    if again := [value for place, value in enumerate(values) if value in values[:place]]:
+        said = list(again[0]) if isinstance(again[0], tuple) else again[0]
+        raise InvalidInput(f"{where}: {said!r} stands there twice; take one away.")
+
+
+def _check_list(name: str, chosen: Sequence[Any], legal: Sequence[str]) -> None:
+    if not chosen:
+        raise InvalidInput(f"[grid] {name} is empty: give at least one, or leave the line out.")
+    refuse_twice(f"[grid] {name}", chosen)
+    if unknown := [one for one in chosen if legal and one not in legal]:
+        raise InvalidInput(f"[grid] {name}: there is no {unknown[0]!r}; choose from {', '.join(legal)}.")
