@@ -40,8 +40,9 @@ def ratings_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "Left: Spearman’s rank correlation over settings of what people say with what CLAP says, of two "
         "kinds: how often the steered sound was chosen as most like the target, with CLAP’s transfer; how "
         "like the unsteered sound it was rated, with CLAP’s similarity. Interval: a bootstrap over listeners "
-        "and settings; undecided where it covers 0. Right: mean ratings. Who missed the hidden reference "
-        "too often (ITU-R BS.1534-3) is left out.",
+        "and settings. Undecided: it covers 0, random orders agree as well (permutation test), or there are "
+        "fewer than 6 settings. Right: mean ratings. Who missed the hidden reference too often "
+        "(ITU-R BS.1534-3) is left out.",
         (_agreement_panel(name, agreements(answers.rows, sweep.sweep_id)), _rating_panel(name, rows)),
         data_table(answer),
         sql,

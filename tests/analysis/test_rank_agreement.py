@@ -1,12 +1,13 @@
 """Rank agreement is Spearman's correlation of mean ratings, and undecided where chance could have made it."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from analysis.rank_agreement import rank_agreement
+from analysis.rank_agreement import Agreement, rank_agreement
 
 SCORES = np.array([0.1, 0.2, 0.3, 0.5, 0.6, 0.8, 0.85, 0.9])
 
@@ -20,8 +21,10 @@ def test_it_is_spearmans_correlation_of_the_mean_ratings() -> None:
 
 
 def test_items_without_a_score_or_a_rating_are_left_out() -> None:
-    ratings, scores = np.array([[1.0, 2, 3, 4, 9, np.nan]]), np.array([1.0, 2, 4, 3, np.nan, 0])
-    assert rank_agreement(ratings, scores).correlation == pytest.approx(0.8)
+    ratings = np.array([[1.0, 2, 3, 4, 5, 6, 9, np.nan]])
+    scores = np.array([1.0, 2, 4, 3, 5, 6, np.nan, 0])
+    expected = spearmanr(ratings[0, :6], scores[:6]).statistic
+    assert rank_agreement(ratings, scores).correlation == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, "agree"), (-1, "opposed")])
@@ -32,10 +35,28 @@ def test_listeners_who_follow_the_score_agree_or_are_opposed(sign: int, verdict:
     assert found.low <= found.correlation <= found.high
 
 
-def test_ratings_that_have_nothing_to_do_with_the_score_are_undecided() -> None:
+@pytest.mark.parametrize("items", [3, 5, 6, 8])
+def test_ratings_that_have_nothing_to_do_with_the_score_are_undecided(items: int) -> None:
     random = np.random.default_rng(2)
-    verdicts = [rank_agreement(random.random((4, 8)), SCORES).verdict for _ in range(40)]
-    assert verdicts.count("undecided") >= 34, "wrong once in twenty, and with few items more often"
+    scores = np.arange(float(items))
+    verdicts = [rank_agreement(random.random((4, items)), scores, resamples=200).verdict for _ in range(150)]
+    assert verdicts.count("undecided") >= 139, "wrong once in twenty, give or take what chance allows"
+
+
+def test_chance_is_the_share_of_orders_that_agree_as_much_either_way() -> None:
+    scores = np.arange(6.0)
+    found = rank_agreement(np.tile(scores, (3, 1)), scores)
+    assert found.chance == pytest.approx(2 / math.factorial(6))
+    swapped = rank_agreement(np.tile(scores[[1, 0, 2, 3, 5, 4]], (3, 1)), scores)
+    oracle = [spearmanr(order, scores).statistic for order in itertools.permutations(range(6))]
+    beyond = np.mean(np.abs(oracle) >= swapped.correlation - 1e-9)
+    assert swapped.chance == pytest.approx(beyond)
+
+
+def test_an_interval_above_zero_is_not_enough() -> None:
+    assert Agreement(0.7, 0.1, 0.9, chance=0.2).verdict == "undecided"
+    assert Agreement(0.7, 0.1, 0.9, chance=0.02).verdict == "agree"
+    assert Agreement(0.7, -0.1, 0.9, chance=0.02).verdict == "undecided"
 
 
 def test_one_divided_listener_more_makes_the_interval_wider() -> None:
@@ -46,7 +67,7 @@ def test_one_divided_listener_more_makes_the_interval_wider() -> None:
     assert wide.verdict == "undecided"
 
 
-def test_two_items_have_no_order_to_agree_about() -> None:
-    found = rank_agreement(np.array([[1.0, 2.0]]), np.array([1.0, 2.0]))
+def test_five_items_are_too_few_to_agree_about() -> None:
+    found = rank_agreement(np.tile(np.arange(5.0), (4, 1)), np.arange(5.0))
     assert math.isnan(found.correlation)
     assert found.verdict == "undecided"
