@@ -5,7 +5,7 @@ audio distance (Chung et al. 2025, arXiv:2502.15602): the bandwidth is the media
 reference, and values are multiplied by 100 as in their toolkit. It may be negative where sets are alike.
 
 FAD is the Fréchet distance of two normal distributions. It is biased upwards where sounds are few, which its
-floor shows: the distance of two halves of one set.
+floor shows: the distance of two sets of the same sizes, dealt at random from all the sounds.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import RESAMPLES, Estimate, percentiles
-
 Floats = NDArray[np.floating[Any]]
 
 KAD_SCALE = 100.0
 FAD_DIMENSIONS = 32
 """Most principal axes kept: a covariance needs many more sounds than axes."""
 SOUNDS_PER_DIMENSION = 4
-FLOOR_SPLITS = 10
+FLOOR_SPLITS = 20
+FEWEST_SOUNDS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class FrechetDistance:
-    """FAD of two sets, and what it is between two halves of the reference."""
+    """FAD of two sets, and what it is where both are drawn from one."""
 
     value: float
     floor: float
@@ -43,69 +42,69 @@ def kernel_distance(sounds: Floats, reference: Floats, *, bandwidth: float | Non
 
 
 def paired_kernel_distance(
-    sounds: Floats, reference: Floats, draws: Floats, *, bandwidth: float | None = None
-) -> Estimate:
-    """KAD of paired embeddings (n, E), with an interval over draws of the pairs.
+    sounds: Floats, reference: Floats, *, bandwidth: float | None = None
+) -> Floats | None:
+    """What each of n pairs adds to the KAD of paired embeddings (n, E), (n,); their mean is the KAD.
 
-    No sound is compared with itself, also when it is drawn twice, nor with its own twin: twins are not
-    independent, and sets that are the same have the distance 0.
+    No sound is compared with its own twin: twins are not independent, and sets that are the same have the
+    distance 0. A contribution is the distance plus the first term of Hoeffding's decomposition (1948), which
+    is what makes its error over pairs that of a mean. None below three pairs: of two, both add the same.
 
     Args:
         sounds: (n, E).
         reference: their twins, (n, E).
-        draws: how often each pair is drawn, (R, n).
         bandwidth: of the kernel; by default the median distance within the reference.
     """
-    if len(sounds) < 2:
-        return Estimate(np.nan, np.nan, np.nan)
-    kernels = _kernels(sounds, reference, bandwidth or median_distance(reference))
-    np.fill_diagonal(kernels[2], 0.0)
-    ones = np.ones((1, len(sounds)))
-    value = float(_paired(kernels, ones)[0])
-    return Estimate(value, *percentiles(_paired(kernels, draws)))
+    if len(sounds) < FEWEST_SOUNDS:
+        return None
+    within, other, between = _kernels(sounds, reference, bandwidth or median_distance(reference))
+    np.fill_diagonal(between, 0.0)
+    means = (within + other - between - between.T).sum(axis=1) / (len(sounds) - 1)
+    return np.asarray(KAD_SCALE * (2 * means - means.mean()))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ReferenceSet:
-    """Sounds that others are compared with, drawn anew by groups; prepared once for many comparisons."""
+    """Sounds in groups that others are compared with; prepared once for many comparisons."""
 
     embeddings: Floats
     """(m, E)"""
-    draws: Floats
-    """How often each is drawn, (R, m)."""
+    groups: NDArray[np.intp]
+    """Place of the group of each, (m,)."""
     bandwidth: float
     within: Floats
-    """Mean kernel among them, in all of them and in each draw, (1 + R,)."""
+    """Mean kernel of each with the others, (m,)."""
+
+    def by_group(self, contributions: Floats) -> Floats:
+        """Contributions of rows (m,) to a mean as those of groups, (G,), of the same mean."""
+        sums = np.bincount(self.groups, weights=contributions)
+        return np.asarray(sums * len(sums) / len(contributions))
 
 
-def reference_set(
-    embeddings: Floats, groups: Sequence[str], *, resamples: int = RESAMPLES, random_seed: int = 0
-) -> ReferenceSet:
-    """Prepare a reference of embeddings (m, E) in groups (m,); drawn with replacement, group by group."""
-    names, places = np.unique(np.asarray(groups), return_inverse=True)
-    random = np.random.default_rng(random_seed)
-    share = np.full(len(names), 1 / len(names))
-    draws = random.multinomial(len(names), share, size=resamples)[:, places].astype(np.float64)
+def reference_set(embeddings: Floats, groups: Sequence[str]) -> ReferenceSet:
+    """Prepare a reference of embeddings (m, E) in groups (m,), m at least 2."""
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
     bandwidth = median_distance(embeddings)
-    kernel = _kernel(embeddings, embeddings, bandwidth)
-    np.fill_diagonal(kernel, 0.0)
-    weights = np.concatenate([np.ones((1, len(places))), draws])
-    return ReferenceSet(embeddings, draws, bandwidth, _mean_of_pairs(kernel, weights))
+    return ReferenceSet(embeddings, places, bandwidth, _mean_of_others(embeddings, bandwidth))
 
 
-def reference_distance(sounds: Floats, reference: ReferenceSet, draws: Floats) -> Estimate:
-    """KAD of embeddings (n, E) against a reference, over draws of the sounds (R, n) and of the reference."""
-    if len(sounds) < 2 or len(draws) != len(reference.draws):
-        return Estimate(np.nan, np.nan, np.nan)
-    kernel = _kernel(sounds, sounds, reference.bandwidth)
-    np.fill_diagonal(kernel, 0.0)
-    weights = np.concatenate([np.ones((1, len(sounds))), draws])
-    others = np.concatenate([np.ones((1, len(reference.embeddings))), reference.draws])
-    between = ((weights @ _kernel(sounds, reference.embeddings, reference.bandwidth)) * others).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        between = between / (weights.sum(axis=1) * others.sum(axis=1))
-    values = KAD_SCALE * (_mean_of_pairs(kernel, weights) + reference.within - 2 * between)
-    return Estimate(float(values[0]), *percentiles(values[1:]))
+def reference_distance(sounds: Floats, reference: ReferenceSet) -> tuple[Floats, Floats] | None:
+    """KAD of embeddings (n, E) against a reference of G groups, as contributions; None below three sounds.
+
+    Returns:
+        What each sound adds, (n,), whose mean is the distance; and what each group of the reference adds to
+        its error, (G,), of mean 0.
+    """
+    if len(sounds) < FEWEST_SOUNDS:
+        return None
+    within = _mean_of_others(sounds, reference.bandwidth)
+    between = _kernel(sounds, reference.embeddings, reference.bandwidth)
+    value = within.mean() + reference.within.mean() - 2 * between.mean()
+    of_sounds = 2 * (within - within.mean()) - 2 * (between.mean(axis=1) - between.mean())
+    of_reference = 2 * (reference.within - reference.within.mean()) - 2 * (
+        between.mean(axis=0) - between.mean()
+    )
+    return KAD_SCALE * (value + of_sounds), reference.by_group(KAD_SCALE * of_reference)
 
 
 def median_distance(embeddings: Floats) -> float:
@@ -119,24 +118,29 @@ def median_distance(embeddings: Floats) -> float:
 def frechet_distance(sounds: Floats, reference: Floats, *, random_seed: int = 0) -> FrechetDistance | None:
     """FAD in the principal axes of the reference; None where there are too few sounds for it to mean much.
 
+    Every sound counts once: pass none twice.
+
     Args:
         sounds: embeddings (n, E).
         reference: (m, E).
-        random_seed: of the halves that give the floor.
+        random_seed: of the splits that give the floor.
     """
-    least = min(len(sounds), len(reference) // 2)
+    least = min(len(sounds), len(reference))
     dimensions = min(FAD_DIMENSIONS, sounds.shape[1], least // SOUNDS_PER_DIMENSION)
     if dimensions < 2:
         return None
     mean = reference.mean(axis=0)
     _, _, axes = np.linalg.svd(reference - mean, full_matrices=False)
-    kept = axes[:dimensions].T
-    one, other = (sounds - mean) @ kept, (reference - mean) @ kept
+    both = (np.concatenate([sounds, reference]) - mean) @ axes[:dimensions].T
+    value = _frechet(both[: len(sounds)], both[len(sounds) :])
+    return FrechetDistance(value, _floor(both, len(sounds), random_seed), dimensions)
+
+
+def _floor(both: Floats, count: int, random_seed: int) -> float:
+    """Mean FAD of random splits into as many sounds as were compared."""
     random = np.random.default_rng(random_seed)
-    halves = [random.permutation(len(other)) for _ in range(FLOOR_SPLITS)]
-    middle = len(other) // 2
-    floor = float(np.mean([_frechet(other[half[:middle]], other[half[middle:]]) for half in halves]))
-    return FrechetDistance(_frechet(one, other), floor, dimensions)
+    splits = [random.permutation(len(both)) for _ in range(FLOOR_SPLITS)]
+    return float(np.mean([_frechet(both[split[:count]], both[split[count:]]) for split in splits]))
 
 
 _Kernels = tuple[Floats, Floats, Floats]
@@ -149,11 +153,11 @@ def _kernel(one: Floats, other: Floats, bandwidth: float) -> Floats:
     return np.asarray(np.exp(-cdist(one, other, "sqeuclidean") / (2 * bandwidth**2)))
 
 
-def _mean_of_pairs(kernel: Floats, weights: Floats) -> Floats:
-    """Mean over pairs of different rows with weights (R, n), (R,); the kernel's diagonal is 0."""
-    pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(((weights @ kernel) * weights).sum(axis=1) / pairs)
+def _mean_of_others(sounds: Floats, bandwidth: float) -> Floats:
+    """Mean kernel of each sound with the others, (n,)."""
+    kernel = _kernel(sounds, sounds, bandwidth)
+    np.fill_diagonal(kernel, 0.0)
+    return np.asarray(kernel.sum(axis=1) / (len(sounds) - 1))
 
 
 def _kernels(sounds: Floats, reference: Floats, bandwidth: float) -> _Kernels:
@@ -162,16 +166,6 @@ def _kernels(sounds: Floats, reference: Floats, bandwidth: float) -> _Kernels:
     np.fill_diagonal(within, 0.0)
     np.fill_diagonal(other, 0.0)
     return within, other, between
-
-
-def _paired(kernels: _Kernels, weights: Floats) -> Floats:
-    """The U-statistic of pairs with weights (R, n), (R,); kernels have zeros on their diagonals."""
-    within, other, between = kernels
-    combined = within + other - between - between.T
-    pairs = weights.sum(axis=1) ** 2 - (weights**2).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means = np.einsum("ri,ij,rj->r", weights, combined, weights, optimize=True) / pairs
-    return np.asarray(KAD_SCALE * means)
 
 
 def _frechet(one: Floats, other: Floats) -> float:

@@ -9,27 +9,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import Estimate, crossed_draws, percentiles
+from analysis.paired_intervals import Contributions
 
 Floats = NDArray[np.floating[Any]]
 
 
-def dose_slope(alphas: Floats, changes: Floats, *, random_seed: int = 0) -> Estimate:
-    """Slope of changes against strength, through the origin: without steering nothing changes.
+def dose_slopes(alphas: Floats, changes: Floats) -> Contributions:
+    """Slope of changes against strength in every cell, through the origin: without steering nothing changes.
 
     Args:
         alphas: (A,).
         changes: of the score against the unsteered twin, (A, P, S); NaN where it is unknown.
-        random_seed: decides the draws of prompts and random states.
     """
-    known = np.isfinite(changes).all(axis=0)
-    if not known.any() or not np.any(alphas):
-        return Estimate(np.nan, np.nan, np.nan)
-    per_cell = np.einsum("a,aps->ps", alphas, np.where(known, changes, 0.0)) / float(alphas @ alphas)
-    draws = crossed_draws(*known.shape, random_seed=random_seed) * known
-    with np.errstate(invalid="ignore", divide="ignore"):
-        slopes = (draws * per_cell).sum(axis=(1, 2)) / draws.sum(axis=(1, 2))
-    return Estimate(float(per_cell[known].mean()), *percentiles(slopes))
+    squares = float(alphas @ alphas)
+    if squares == 0:
+        return Contributions(np.full(changes.shape[1:], np.nan))
+    return Contributions(np.einsum("a,aps->ps", alphas, changes) / squares)
 
 
 def interference_index(slopes: Floats) -> float:

@@ -1,25 +1,29 @@
-"""Intervals of steering effects: prompts and random states are drawn anew, twins and controls with them.
+"""Intervals of steering effects: over prompts and random states, twins and controls cell by cell.
 
 A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise with
-its twin and its controls. Resampling the cells alone would take generations of one prompt for independent
-witnesses; the pigeonhole bootstrap (Owen 2007, "The pigeonhole bootstrap") draws prompts and random states,
-each with replacement, and every cell as often as both its sides were drawn. It errs on the wide side.
+its twin and its controls. Generations of one prompt are no independent witnesses, and neither are those of
+one random state: both are random effects of a two-way layout. The variance of a mean over cells is estimated
+from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate distribution of
+estimates of variance components"), and Student's t gives the interval. With two or four prompts a percentile
+bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
-Score = Callable[[Floats], Floats]
-"""Weighted means of statistics (m, …) → scores (…)."""
+Mask = NDArray[np.bool_]
+Score = Callable[[Any], Any]
+"""Means of statistics (m, …) → scores (…); analytic, so that it takes complex numbers, too."""
+Bounds = tuple[float, float]
 
-RESAMPLES = 1000
 LEVEL = 0.95
+ANY_NUMBER: Bounds = (-np.inf, np.inf)
+_STEP = 1e-30
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,54 +35,151 @@ class Estimate:
     high: float
 
 
-def crossed_interval(
-    statistics: Floats, score: Score, *, resamples: int = RESAMPLES, random_seed: int = 0
-) -> Estimate:
-    """A score of means over cells, with a percentile interval.
+UNKNOWN = Estimate(np.nan, np.nan, np.nan)
 
-    Cells with a NaN in any statistic are left out, of the value and of every draw.
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Variance of a mean, and how many degrees of freedom its estimate has."""
+
+    variance: float
+    degrees: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What each cell adds to a number. Their mean is the number; cells that were left out are NaN."""
+
+    cells: Floats
+    """(P, S)"""
+    reference: Floats | None = None
+    """What the groups of a set that cells are compared with add to the number's error, (G,), of mean 0."""
+
+    def __sub__(self, other: "Contributions") -> "Contributions":
+        """Of the difference of two numbers, over the cells that both have."""
+        if self.reference is None or other.reference is None:
+            return Contributions(self.cells - other.cells)
+        return Contributions(self.cells - other.cells, self.reference - other.reference)
+
+
+def crossed_interval(
+    contributions: Contributions, *, units: Sequence[str] | None = None, bounds: Bounds = ANY_NUMBER
+) -> Estimate:
+    """A number with its interval over prompts and random states.
+
+    Where all known cells are of one prompt, it is an interval over random states alone, and the other way
+    round; a single cell has none.
+
+    Args:
+        contributions: of cells (P, S).
+        units: of each prompt, the unit that is drawn, (P,): prompts of one unit are no independent witnesses.
+            By default each is its own.
+        bounds: of what the number can be; an interval says no more.
+    """
+    cells = contributions.cells
+    known = ~np.isnan(cells)
+    if not known.any():
+        return UNKNOWN
+    spreads = [crossed_spread(cells, units=units)]
+    if contributions.reference is not None:
+        spreads.append(group_spread(contributions.reference))
+    return interval_of(float(cells[known].mean()), spreads, bounds)
+
+
+def linearised(statistics: Floats, score: Score, known: Mask) -> Contributions:
+    """Contributions to a score of means over the known cells: the score, to first order around the means.
+
+    The derivative is a complex step (Squire & Trapp 1998), exact but for rounding.
 
     Args:
         statistics: m numbers per cell, (m, P, S).
-        score: gives scores (…) from means (m, …).
-        resamples: number of draws.
-        random_seed: decides the draws, so that equal designs share them.
+        score: of their means.
+        known: which cells count, (P, S).
     """
-    known = ~np.isnan(statistics).any(axis=0)
-    filled = np.where(known, statistics, 0.0)
     if not known.any():
-        return Estimate(np.nan, np.nan, np.nan)
-    value = float(score(filled.sum(axis=(1, 2)) / known.sum()))
-    draws = crossed_draws(*known.shape, resamples=resamples, random_seed=random_seed) * known
-    totals = draws.sum(axis=(1, 2))
-    sums = np.einsum("mps,rps->mr", filled, draws)
+        return Contributions(np.full(known.shape, np.nan))
+    means = statistics[:, known].mean(axis=1)
+    steps = means[:, np.newaxis] + 1j * _STEP * np.eye(len(means))
     with np.errstate(invalid="ignore", divide="ignore"):
-        scores = score(sums / totals)
-    return Estimate(value, *percentiles(scores))
+        slopes = np.imag(score(steps)) / _STEP
+        value = float(score(means))
+    changes = np.einsum("m,mps->ps", slopes, statistics - means[:, np.newaxis, np.newaxis])
+    return Contributions(np.where(known, value + changes, np.nan))
 
 
-def crossed_draws(prompts: int, states: int, *, resamples: int = RESAMPLES, random_seed: int = 0) -> Floats:
-    """How often each cell is drawn, (resamples, P, S); a side of one is not drawn but kept."""
-    return _draws(prompts, states, resamples, random_seed)
+def crossed_spread(cells: Floats, *, units: Sequence[str] | None = None) -> Spread | None:
+    """Variance of the mean of known cells (P, S), random over units and random states; None for one of each.
+
+    The interaction is in the mean squares of both sides, and counts once. By chance it may come out larger
+    than a side: the variance is never less than that of one side alone, nor do degrees come from it.
+    """
+    sums, counts = _sums(cells, units)
+    if counts.size == 1:
+        return None
+    sides = [_side(sums, axis) / counts.sum() ** 2 for axis in (0, 1) if counts.shape[axis] > 1]
+    degrees = [length - 1 for length in counts.shape if length > 1]
+    both = sum(sides) - _interaction(sums) / counts.sum() ** 2
+    return _satterthwaite(max(both, *sides) if len(sides) > 1 else sides[0], sides, degrees)
 
 
-def percentiles(scores: Floats, *, level: float = LEVEL) -> tuple[float, float]:
-    """The interval of drawn scores; NaN where fewer than half of the draws have one, or there is one draw."""
-    known = scores[np.isfinite(scores)]
-    if len(known) * 2 < len(scores) or len(scores) < 2:
-        return float("nan"), float("nan")
-    tail = (1 - level) / 2
-    low, high = np.quantile(known, [tail, 1 - tail])
-    return float(low), float(high)
+def group_spread(contributions: Floats) -> Spread | None:
+    """Variance of the mean of independent contributions (G,); None for one."""
+    count = len(contributions)
+    return Spread(float(np.var(contributions, ddof=1)) / count, count - 1) if count > 1 else None
 
 
-@lru_cache(maxsize=16)
-def _draws(prompts: int, states: int, resamples: int, random_seed: int) -> Floats:
-    if prompts * states < 2:
-        return np.full((1, prompts, states), 1.0)
-    random = np.random.default_rng(random_seed)
-    sides = [
-        random.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
-        for count in (prompts, states)
-    ]
-    return np.asarray(sides[0][:, :, np.newaxis] * sides[1][:, np.newaxis, :])
+def interval_of(
+    value: float, spreads: Sequence[Spread | None], bounds: Bounds = ANY_NUMBER, *, level: float = LEVEL
+) -> Estimate:
+    """A number with the interval of its independent sources of error; without one where any is unknown."""
+    from scipy.stats import t
+
+    known = [one for one in spreads if one is not None]
+    if len(known) < len(spreads):
+        return Estimate(value, np.nan, np.nan)
+    variances = [one.variance for one in known]
+    whole = _satterthwaite(sum(variances), variances, [one.degrees for one in known])
+    half = float(t.ppf((1 + level) / 2, whole.degrees)) * np.sqrt(whole.variance)
+    low, high = np.clip([value - half, value + half], *bounds)
+    return Estimate(value, float(low), float(high))
+
+
+def witnesses(known: Mask, units: Sequence[str] | None = None) -> tuple[int, int]:
+    """How many units and how many random states known cells (P, S) are of."""
+    names = np.arange(len(known)) if units is None else np.asarray(units)
+    return len(set(names[known.any(axis=1)].tolist())), int(known.any(axis=0).sum())
+
+
+def _sums(cells: Floats, units: Sequence[str] | None) -> tuple[Floats, Floats]:
+    """Sums of deviations from the mean, and counts, by unit and state, (U, S); empty sides are gone."""
+    known = ~np.isnan(cells)
+    deviations = np.where(known, cells - cells[known].mean(), 0.0)
+    _, places = np.unique(np.arange(len(cells)) if units is None else np.asarray(units), return_inverse=True)
+    belongs = np.eye(places.max() + 1)[:, places]
+    sums, counts = belongs @ deviations, belongs @ known
+    kept = np.ix_(counts.any(axis=1), counts.any(axis=0))
+    return sums[kept], counts[kept]
+
+
+def _side(sums: Floats, axis: int) -> float:
+    """Sum of squares of one side, with what its mean takes away given back."""
+    length = sums.shape[axis]
+    return float((sums.sum(axis=1 - axis) ** 2).sum() * length / (length - 1))
+
+
+def _interaction(sums: Floats) -> float:
+    """The same of what neither side explains."""
+    if min(sums.shape) < 2:
+        return 0.0
+    rest = sums - sums.mean(axis=0) - sums.mean(axis=1, keepdims=True) + sums.mean()
+    rows, columns = rest.shape
+    return float((rest**2).sum() * rest.size / ((rows - 1) * (columns - 1)))
+
+
+def _satterthwaite(variance: float, parts: Sequence[float], degrees: Sequence[float]) -> Spread:
+    """Degrees of freedom of a variance made of independent parts; never fewer than the scarcest part has."""
+    scarcest = min(degrees)
+    if variance <= 0:
+        return Spread(0.0, scarcest)
+    uncertain = sum(part**2 / own for part, own in zip(parts, degrees, strict=True))
+    return Spread(variance, max(variance**2 / uncertain, scarcest))

@@ -41,11 +41,16 @@ COMMENT ON COLUMN effects.metric IS
 COMMENT ON COLUMN effects.measured_concept IS 'of metric change: the concept that is measured';
 COMMENT ON COLUMN effects.measured_class IS
     'of metric change: the class, or the descriptor, that is measured';
-COMMENT ON COLUMN effects.cells IS 'generations: prompts x random states';
-COMMENT ON COLUMN effects.prompts IS 'different prompts';
-COMMENT ON COLUMN effects.random_states IS 'different random states';
+COMMENT ON COLUMN effects.cells IS
+    'steered generations that count: measured, as are their twins and random controls';
+COMMENT ON COLUMN effects.missing IS 'those of the part that do not';
+COMMENT ON COLUMN effects.prompts IS
+    'independent prompts among them: recordings where several are continued, else texts';
+COMMENT ON COLUMN effects.random_states IS
+    'different ones among them; intervals of one prompt are over these alone';
 COMMENT ON COLUMN effects.value IS 'of the steered generations';
-COMMENT ON COLUMN effects.low IS 'lower end of its 95 % interval over prompts and random states';
+COMMENT ON COLUMN effects.low IS
+    'lower end of its 95 % interval over prompts and random states; NULL below two cells';
 COMMENT ON COLUMN effects.high IS 'upper end';
 COMMENT ON COLUMN effects.random IS 'control: the same with random directions of the same length and place';
 COMMENT ON COLUMN effects.random_low IS 'lower end of its interval';
@@ -54,7 +59,7 @@ COMMENT ON COLUMN effects.prompt IS 'control: the target''s prompt, unsteered';
 COMMENT ON COLUMN effects.prompt_low IS 'lower end of its interval';
 COMMENT ON COLUMN effects.prompt_high IS 'upper end';
 COMMENT ON COLUMN effects.unsteered IS 'control: the unsteered twins';
-COMMENT ON COLUMN effects.over_random IS 'value minus random, draw by draw';
+COMMENT ON COLUMN effects.over_random IS 'value minus random, cell by cell';
 COMMENT ON COLUMN effects.over_random_low IS
     'lower end of its interval: above 0, steering did more than chance';
 COMMENT ON COLUMN effects.over_random_high IS 'upper end';
@@ -64,15 +69,20 @@ COMMENT ON COLUMN effects.chosen_by IS 'scorer of that transfer';
 COMMENT ON COLUMN effects.created_at IS 'when it was computed (UTC)';
 
 -- Does a number of a layer tell how well it steers? Over the layers of each pair of classes: Spearman's rank
--- correlation of the number with the transfer. Over the pairs: its mean, with a percentile interval from 1,000
--- draws of pairs with replacement; a hash draws, so that the same rows give the same interval.
+-- correlation of the number with the transfer. All pairs of a concept see the same numbers, so that a concept is one
+-- witness however many pairs it has: the correlation is the mean of the concepts' means, and its interval is Student's,
+-- over concepts. Layers beside each other are alike, so that shuffling the layers of one concept would not tell chance;
+-- below five concepts nothing is decided. What choosing by the number costs is out of sample: the best layer is that
+-- of the choosing half, and what both layers reach is told by the reporting half.
 
 CREATE OR REPLACE VIEW layer_choice AS
 WITH steered AS (
     SELECT
         sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, concept, source,
-        target, layer, value AS transfer, separability AS direction_separability
-    FROM effects WHERE metric = 'transfer' AND part = 'all' AND layer IS NOT NULL AND value IS NOT NULL
+        target, layer, separability AS direction_separability, max(value) FILTER (part = 'all') AS transfer,
+        max(value) FILTER (part = 'choose') AS chosen_by, max(value) FILTER (part = 'report') AS reported
+    FROM effects WHERE metric = 'transfer' AND layer IS NOT NULL AND value IS NOT NULL
+    GROUP BY ALL HAVING transfer IS NOT NULL
 ),
 of_layers AS (
     SELECT
@@ -100,39 +110,44 @@ ranked AS (
         FROM numbers
     )
 ),
-pairs AS (
+of_pairs AS (
     SELECT
-        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor,
+        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor, concept,
         source || ':' || target AS pair, corr(x_rank, transfer_rank) AS correlation,
-        arg_max(layer, transfer) AS best_layer, arg_max(layer, x) AS predicted_layer,
-        max(transfer) AS best_transfer, arg_max(transfer, x) AS predicted_transfer
+        (arg_max(layer, chosen_by) = arg_max(layer, x))::INT AS agreement,
+        arg_max(reported, chosen_by) - arg_max(reported, x) AS regret
     FROM ranked GROUP BY ALL HAVING count(*) > 2 AND isfinite(corr(x_rank, transfer_rank))
+),
+of_concepts AS (
+    SELECT
+        * EXCLUDE (pair, correlation, agreement, regret), count(*) AS pairs, avg(correlation) AS correlation,
+        avg(agreement) AS agreement, avg(regret) AS regret
+    FROM of_pairs GROUP BY ALL
 ),
 gathered AS (
     SELECT
-        sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor,
-        count(*) AS pairs, list(correlation ORDER BY pair) AS correlations, avg(correlation) AS correlation,
-        avg((best_layer = predicted_layer)::INT) AS agreement,
-        avg(best_transfer - predicted_transfer) AS regret
-    FROM pairs GROUP BY ALL
+        * EXCLUDE (concept, pairs, correlation, agreement, regret), count(*) AS concepts, sum(pairs)::BIGINT AS pairs,
+        avg(correlation) AS correlation, avg(agreement) AS agreement, avg(regret) AS regret,
+        stddev_samp(correlation) / sqrt(count(*)) AS deviation, count(*) - 1 AS v
+    FROM of_concepts GROUP BY ALL
 ),
 bounded AS (
+    -- The 97.5 % quantile of Student's t with v degrees of freedom: Abramowitz & Stegun 26.7.5, to 0.001 from v = 4.
     SELECT
-        *,
-        CASE WHEN pairs > 1 THEN list_transform(
-            range(1000),
-            lambda draw: list_avg(list_transform(
-                range(pairs), lambda place: correlations[1 + (hash(draw, place) % pairs)::BIGINT]
-            ))
-        ) END AS draws
+        * EXCLUDE (deviation, v),
+        CASE WHEN concepts >= 5 THEN
+            deviation * (1.95996 + 2.37227 / v + 2.82250 / v ** 2 + 2.55585 / v ** 3 + 1.58953 / v ** 4)
+        END AS half
     FROM gathered
+),
+limits AS (
+    SELECT
+        * EXCLUDE (half), CASE WHEN half IS NOT NULL THEN greatest(correlation - half, -1) END AS low,
+        CASE WHEN half IS NOT NULL THEN least(correlation + half, 1) END AS high
+    FROM bounded
 )
-SELECT
-    * EXCLUDE (correlations, draws), list_aggregate(draws, 'quantile_cont', 0.025) AS low,
-    list_aggregate(draws, 'quantile_cont', 0.975) AS high,
-    CASE WHEN pairs < 4 THEN 'undecided' WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END
-        AS verdict
-FROM bounded;
+SELECT *, CASE WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END AS verdict
+FROM limits;
 
 COMMENT ON VIEW layer_choice IS
     'does a number of a layer (probe score, ARI, NMI …) predict how well it steers? A row per predictor';
@@ -149,15 +164,17 @@ COMMENT ON COLUMN layer_choice."rows" IS 'rows steered under guidance: condition
 COMMENT ON COLUMN layer_choice.scorer IS 'who measured the transfer';
 COMMENT ON COLUMN layer_choice.predictor IS
     'the number: probe_score, ari, nmi, silhouette (see the view layers) or direction_separability';
+COMMENT ON COLUMN layer_choice.concepts IS 'concepts that are steered: the independent witnesses';
 COMMENT ON COLUMN layer_choice.pairs IS 'pairs of classes';
 COMMENT ON COLUMN layer_choice.correlation IS
-    'rank correlation over layers of the number and the transfer, mean of pairs';
+    'rank correlation over layers of the number and the transfer: mean of concepts, each the mean of its pairs';
 COMMENT ON COLUMN layer_choice.agreement IS
-    'share of pairs whose best layer is the one that the number names';
+    'share of pairs whose best layer on the choosing half is the one that the number names; mean of concepts';
 COMMENT ON COLUMN layer_choice.regret IS
-    'transfer lost by steering at the layer that the number names, mean of pairs';
+    'transfer lost on the reporting half by steering at the layer that the number names and not at that which was best '
+    'on the choosing half; mean of concepts; below 0 the number chose better';
 COMMENT ON COLUMN layer_choice.low IS
-    'lower end of the 95 % interval of correlation over pairs; NULL for a single pair';
+    'lower end of the 95 % interval of correlation over concepts; NULL for fewer than 5';
 COMMENT ON COLUMN layer_choice.high IS 'upper end of that interval';
 COMMENT ON COLUMN layer_choice.verdict IS
-    'yes, opposite, or undecided: the interval covers 0, or there are fewer than 4 pairs';
+    'yes, opposite, or undecided: the interval covers 0, or there are fewer than 5 concepts';

@@ -23,7 +23,7 @@ PREDICTORS = {
 WAY = ("site", "method", "alpha", "kind", "scaling", "schedule", "rows")
 
 CORRELATIONS = """\
-SELECT site, method, alpha, kind, scaling, schedule, rows, predictor, pairs, correlation, low, high,
+SELECT site, method, alpha, kind, scaling, schedule, rows, predictor, concepts, pairs, correlation, low, high,
        verdict, agreement, regret
 FROM layer_choice {where}
 ORDER BY ALL"""
@@ -83,10 +83,11 @@ def choice_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     return Figure(
         name,
         "Which number names the layer to steer at?",
-        "Spearman’s rank correlation, over the layers, of each number with the transfer; mean over pairs, "
-        "with the 95 % interval of a bootstrap over pairs. Undecided: the interval covers 0, or there are "
-        "fewer than 4 pairs. Regret (in the table): transfer lost by steering at the layer that the number "
-        "names.",
+        "Spearman’s rank correlation, over the layers, of each number with the transfer; mean over concepts, "
+        "with a 95 % interval over concepts where there are five: the pairs of a concept share its numbers. "
+        "Undecided: the interval covers 0, or there is none. Regret (in the table): transfer lost, on the "
+        "reporting half of the prompts, by steering at the layer that the number names and not at the best "
+        "of the choosing half.",
         tuple(_choice_panel(name, way, rows) for way, rows in list(ways.items())[:MOST_PANELS]),
         data_table(answer),
         sql,

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.sweeping.members import Half, Member
+from jobs.sweeping.members import Half, Member, units_of
 from jobs.sweeping.settings import Pair, Role, Setting
 
 Ids = NDArray[Any]
@@ -42,6 +42,11 @@ class Design:
         kept = self.halves == part
         rows, columns = kept.any(axis=1), kept.any(axis=0)
         return found[np.ix_(rows, columns)] if kept.any() else None
+
+    def units(self, part: Part) -> list[str]:
+        """Of each prompt of a part the unit that is drawn, (P',)."""
+        kept = (self.halves == part).any(axis=1) | (part == "all")
+        return [unit for unit, keep in zip(units_of(self.prompts), kept, strict=True) if keep]
 
 
 def designs_of(members: Sequence[Member]) -> list[Design]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.paired_intervals import Estimate, crossed_interval
+from analysis.paired_intervals import Estimate, Mask, crossed_interval, witnesses
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.newest import write_newest
@@ -54,11 +54,12 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "metric": (_TEXT, "; ".join(f"{name}: {said}" for name, said in METRICS.items())),
     "measured_concept": (_TEXT, "of metric change: the concept that is measured"),
     "measured_class": (_TEXT, "of metric change: the class, or the descriptor, that is measured"),
-    "cells": (_COUNT, "generations: prompts x random states"),
-    "prompts": (_COUNT, "different prompts"),
-    "random_states": (_COUNT, "different random states"),
+    "cells": (_COUNT, "steered generations that count: measured, as are their twins and random controls"),
+    "missing": (_COUNT, "those of the part that do not"),
+    "prompts": (_COUNT, "independent prompts among them: recordings where several are continued, else texts"),
+    "random_states": (_COUNT, "different ones among them; intervals of one prompt are over these alone"),
     "value": (_NUMBER, "of the steered generations"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states"),
+    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL below two cells"),
     "high": (_NUMBER, "upper end"),
     "random": (_NUMBER, "control: the same with random directions of the same length and place"),
     "random_low": (_NUMBER, "lower end of its interval"),
@@ -67,7 +68,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "prompt_low": (_NUMBER, "lower end of its interval"),
     "prompt_high": (_NUMBER, "upper end"),
     "unsteered": (_NUMBER, "control: the unsteered twins"),
-    "over_random": (_NUMBER, "value minus random, draw by draw"),
+    "over_random": (_NUMBER, "value minus random, cell by cell"),
     "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
     "over_random_high": (_NUMBER, "upper end"),
     "chosen": (_FLAG, "whether it has its pair's largest transfer on the choosing half, above 0 and random"),
@@ -104,7 +105,7 @@ def _part_rows(
     twins = design.of("unsteered", None, part)
     if twins is None:
         return
-    asked = design.of("prompt", None, part)
+    asked, units = design.of("prompt", None, part), design.units(part)
     for metric in metrics:
         shared = {
             "part": part,
@@ -113,41 +114,53 @@ def _part_rows(
             "metric": metric.name,
             "measured_concept": metric.measured_concept,
             "measured_class": metric.measured_class,
-            "cells": twins.size,
-            "prompts": len(twins),
-            "random_states": twins.shape[1],
-            "unsteered": _number(metric.estimate(twins, twins).value),
-            **_interval("prompt", metric, asked, twins),
+            **_interval("prompt", metric, asked, twins, units),
         }
         for setting in design.settings:
             steered = design.of("steered", setting, part)
-            control = design.of("random", setting, part)
             assert steered is not None
-            yield (
-                setting,
-                shared
-                | _interval("value", metric, steered, twins)
-                | _interval("random", metric, control, twins)
-                | _over(metric, steered, control, twins),
-            )
+            control = design.of("random", setting, part)
+            yield setting, shared | _beside_controls(metric, steered, control, twins, units)
 
 
-def _interval(name: str, metric: Metric, ids: Ids | None, twins: Ids) -> Row:
+def _beside_controls(
+    metric: Metric, steered: Ids, control: Ids | None, twins: Ids, units: Sequence[str]
+) -> Row:
+    """All over the same cells: those where the sound, its random control and its twin are all measured."""
+    known = metric.known(steered, twins) & metric.known(twins, twins)
+    if control is not None:
+        known &= metric.known(control, twins)
+    prompts, states = witnesses(known, units)
+    return {
+        "cells": int(known.sum()),
+        "missing": int((~known).sum()),
+        "prompts": prompts,
+        "random_states": states,
+        "unsteered": _number(metric.estimate(twins, twins, known).value),
+        **_interval("value", metric, steered, twins, units, known),
+        **_interval("random", metric, control, twins, units, known),
+        **_over(metric, steered, control, twins, units, known),
+    }
+
+
+def _interval(
+    name: str, metric: Metric, ids: Ids | None, twins: Ids, units: Sequence[str], known: Mask | None = None
+) -> Row:
     """Columns NAME, NAME_low, NAME_high; of the value itself value, low, high."""
     prefix = "" if name == "value" else f"{name}_"
     if ids is None:
         return {name: None, f"{prefix}low": None, f"{prefix}high": None}
-    return _columns(metric.estimate(ids, twins), name, prefix)
+    return _columns(metric.estimate(ids, twins, known, units), name, prefix)
 
 
-def _over(metric: Metric, steered: Ids, control: Ids | None, twins: Ids) -> Row:
-    """The score of the steered minus that of the random control, in each draw."""
-    if metric.statistics is None or metric.score is None or control is None:
+def _over(
+    metric: Metric, steered: Ids, control: Ids | None, twins: Ids, units: Sequence[str], known: Mask
+) -> Row:
+    """The score of the steered minus that of the random control, cell by cell."""
+    if control is None:
         return {}
-    score, one, other = metric.score, metric.statistics(steered, twins), metric.statistics(control, twins)
-    both = np.concatenate([one, other])
-    estimate = crossed_interval(both, lambda means: score(means[: len(one)]) - score(means[len(one) :]))
-    return _columns(estimate, "over_random", "over_random_")
+    one, other = (metric.contributions(ids, twins, known) for ids in (steered, control))
+    return _columns(crossed_interval(one - other, units=units), "over_random", "over_random_")
 
 
 def _columns(estimate: Estimate, name: str, prefix: str) -> Row:

@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.cross_effects import dose_slope, interference_index
-from analysis.paired_intervals import Estimate
+from analysis.cross_effects import dose_slopes, interference_index
+from analysis.paired_intervals import Estimate, crossed_interval
 from jobs.results import digest_of
 from jobs.sweeping.designs import Design, designs_of
 from jobs.sweeping.newest import write_newest
@@ -100,7 +100,8 @@ def _slope(
     changes = [scores.of(key, each) - twins for each in ids if each is not None]
     if len(changes) < len(settings):
         return None
-    return dose_slope(np.array([setting.alpha for setting in settings]), np.stack(changes))
+    slopes = dose_slopes(np.array([setting.alpha for setting in settings]), np.stack(changes))
+    return crossed_interval(slopes, units=design.units("all"))
 
 
 def _totals(slopes: Sequence[Row]) -> Iterator[Row]:

@@ -10,9 +10,8 @@ from jobs.generation.specification import EditSpec, GenerationSpec
 from jobs.results import digest_of
 from jobs.steering_vectors.stored import StoredVector
 from jobs.sweeping.audio_prompts import PromptSound
-from jobs.sweeping.configuration import SteeredConcept, SweepConfiguration
+from jobs.sweeping.configuration import NONE, SteeredConcept, SweepConfiguration
 from jobs.sweeping.directions import SweepDirections
-from jobs.sweeping.grid import NONE
 from jobs.sweeping.settings import Pair, Role, Setting
 from jobs.sweeping.strengths import WantedStrengths
 from pipelines.edits import Monitor
@@ -90,36 +89,42 @@ def members_of(
         member
         for pair, own in by_pair.items()
         for cell in _cells(given.configuration, concepts[pair.concept], pair)
-        for member in _members_of_cell(cell, own, given, wanted, asks=concepts[pair.concept].asks)
+        for member in _members_of_cell(cell, own, given, wanted)
     ]
     return tuple(members), tuple(wanted.values())
 
 
+def units_of(prompts: Sequence[tuple[str, str]]) -> list[str]:
+    """What makes prompts independent witnesses: their recording where there are several, else their text.
+
+    Music continues its recording more than its text, so that texts of one recording say much the same.
+    """
+    side = 1 if len({audio for _, audio in prompts}) > 1 else 0
+    return [prompt[side] for prompt in prompts]
+
+
 def _cells(configuration: SweepConfiguration, concept: SteeredConcept, pair: Pair) -> Iterator[Cell]:
-    """Every prompt with every random state; prompts alternate between the halves, in order of a hash."""
+    """Every prompt with every random state; units alternate between the halves, in order of a hash."""
     states = configuration.random_states
-    every = [(text, audio) for text in concept.texts for audio in concept.audio_of(pair.source)]
-    prompts = sorted(every, key=lambda prompt: sha256("".join(prompt).encode()).digest())
-    alone = len(prompts) == 1
-    for place, (template, audio) in enumerate(prompts):
+    prompts = [(text, audio) for text in concept.texts for audio in concept.audio_of(pair.source)]
+    units = units_of(prompts)
+    ordered = sorted(set(units), key=lambda unit: sha256(unit.encode()).digest())
+    alone = len(ordered) == 1
+    for place, (template, audio) in sorted(
+        (ordered.index(unit), prompt) for unit, prompt in zip(units, prompts, strict=True)
+    ):
         for number, state in enumerate(states):
             half: Half = "choose" if (number if alone else place) % 2 == 0 else "report"
             yield Cell(pair, template, audio, state, number, half)
 
 
 def _members_of_cell(
-    cell: Cell,
-    settings: Sequence[Setting],
-    given: Ingredients,
-    wanted: dict[str, WantedStrengths],
-    *,
-    asks: bool,
+    cell: Cell, settings: Sequence[Setting], given: Ingredients, wanted: dict[str, WantedStrengths]
 ) -> Iterator[Member]:
-    """The unsteered twin, the prompt-only edit where texts can ask for the target, and every setting."""
     controls = given.configuration.controls
     unsteered = _unsteered(cell, given)
     yield _member(cell, "unsteered", None, unsteered)
-    if controls.prompt and asks:
+    if controls.prompt:
         asked = replace(unsteered, text=cell.pair.target_text(cell.template))
         yield _member(cell, "prompt", None, asked)
     roles: tuple[Role, ...] = ("steered", "random") if controls.random else ("steered",)

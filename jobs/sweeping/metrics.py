@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.audio_distances import ReferenceSet, paired_kernel_distance, reference_distance
-from analysis.paired_intervals import Estimate, Score, crossed_draws, crossed_interval
+from analysis.paired_intervals import (
+    ANY_NUMBER,
+    Bounds,
+    Contributions,
+    Estimate,
+    Mask,
+    Score,
+    crossed_interval,
+    linearised,
+)
 from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
 from jobs.sweeping.designs import Ids
 from jobs.sweeping.scores import Scores
@@ -18,6 +27,12 @@ from jobs.sweeping.settings import Pair
 Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]
 """Generations and their twins → the numbers (m, P, S) that a score needs the means of."""
+
+SHARE: Bounds = (0.0, 1.0)
+DIFFERENCE: Bounds = (-1.0, 1.0)
+COSINES: Bounds = (-2.0, 2.0)
+"""What a difference of two cosines can be."""
+AT_LEAST_0: Bounds = (0.0, np.inf)
 
 METRICS: Mapping[str, str] = {
     "target_probability": "mean P(target)",
@@ -29,7 +44,7 @@ METRICS: Mapping[str, str] = {
     "alignment": "cosine of sound and target text minus that of the twin",
     "change": "P(measured_class), or a physical descriptor, minus that of the twin",
     "similarity": "to the unsteered twin: 1 is all kept",
-    "fad": "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor",
+    "fad": "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance",
     "kad": "damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none",
     "kad_clips": "the same against recordings of the concept; unsteered is what the model does anyway",
 }
@@ -42,13 +57,21 @@ class Metric:
 
     scorer: str
     name: str
-    estimate: Callable[[Ids, Ids], Estimate]
-    """From generations and twins (P, S)."""
-    statistics: Statistics | None = None
-    score: Score | None = None
-    """With these two, a metric can be compared between two sets of generations, draw by draw."""
+    known: Callable[[Ids, Ids], Mask]
+    """Which cells can be measured, from generations and twins (P, S)."""
+    contributions: Callable[[Ids, Ids, Mask], Contributions]
+    """What those of a mask add to the number."""
+    bounds: Bounds
+    """What the number can be."""
     measured_concept: str | None = None
     measured_class: str | None = None
+
+    def estimate(
+        self, ids: Ids, twins: Ids, known: Mask | None = None, units: Sequence[str] | None = None
+    ) -> Estimate:
+        """The number with its interval, over these cells or all that can be measured."""
+        mask = self.known(ids, twins) if known is None else known
+        return crossed_interval(self.contributions(ids, twins, mask), units=units, bounds=self.bounds)
 
 
 def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
@@ -58,21 +81,29 @@ def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
     found += [metric for scorer in scorers for metric in _changes(scorer, scores)]
     found += _alignments(pair, scores)
     found += [
-        _mean_metric("descriptors", "change", partial(_changed, scores, (key,)), measured_class=key[3])
+        _mean_metric(
+            "descriptors", "change", partial(_changed, scores, (key,)), ANY_NUMBER, measured_class=key[3]
+        )
         for key in sorted(scores.numbers)
         if key[0] == "descriptors"
     ]
     measures = sorted({measure for found in scores.similarities.values() for measure in found})
-    found += [_mean_metric(measure, "similarity", partial(_similar, scores, measure)) for measure in measures]
-    if scores.embeddings is not None:
-        found.append(_mean_metric("clap", "similarity", partial(_embedded_cosine, scores)))
-        found.append(Metric("clap", "kad", partial(_kernel_distance, scores)))
-        if pair.concept in scores.references:
-            found.append(
-                Metric(
-                    "clap", "kad_clips", partial(_distance_to_clips, scores, scores.references[pair.concept])
-                )
-            )
+    found += [
+        _mean_metric(measure, "similarity", partial(_similar, scores, measure), DIFFERENCE)
+        for measure in measures
+    ]
+    return found if scores.embeddings is None else found + _of_embeddings(pair, scores)
+
+
+def _of_embeddings(pair: Pair, scores: Scores) -> list[Metric]:
+    heard = partial(_heard, scores)
+    found = [
+        _mean_metric("clap", "similarity", partial(_embedded_cosine, scores), DIFFERENCE),
+        Metric("clap", "kad", heard, partial(_kernel_distance, scores), ANY_NUMBER),
+    ]
+    if pair.concept in scores.references:
+        distance = partial(_distance_to_clips, scores, scores.references[pair.concept])
+        found.append(Metric("clap", "kad_clips", heard, distance, ANY_NUMBER))
     return found
 
 
@@ -84,12 +115,12 @@ def _of_probabilities(pair: Pair, scorer: str, scores: Scores) -> list[Metric]:
     first, second = (source, targets[0]) if len(targets) == 1 else (targets[0], targets[1])
     target, kept = partial(_beside_twin, scores, targets), partial(_beside_twin, scores, (source,))
     return [
-        _mean_metric(scorer, "target_probability", partial(_summed, scores, targets)),
-        _mean_metric(scorer, "source_probability", partial(_summed, scores, (source,))),
-        _metric(scorer, "transfer", target, transfer_score),
-        _metric(scorer, "retention", kept, retention_score),
-        _mean_metric(scorer, "fusion", partial(_mixed, scores, fusion_of, first, second)),
-        _mean_metric(scorer, "balance", partial(_mixed, scores, balance_of, first, second)),
+        _mean_metric(scorer, "target_probability", partial(_summed, scores, targets), SHARE),
+        _mean_metric(scorer, "source_probability", partial(_summed, scores, (source,)), SHARE),
+        _metric(scorer, "transfer", target, transfer_score, DIFFERENCE),
+        _metric(scorer, "retention", kept, retention_score, AT_LEAST_0),
+        _mean_metric(scorer, "fusion", partial(_mixed, scores, fusion_of, first, second), SHARE),
+        _mean_metric(scorer, "balance", partial(_mixed, scores, balance_of, first, second), SHARE),
     ]
 
 
@@ -100,6 +131,7 @@ def _changes(scorer: str, scores: Scores) -> list[Metric]:
             scorer,
             "change",
             partial(_changed, scores, (key,)),
+            DIFFERENCE,
             measured_concept=key[1],
             measured_class=key[2],
         )
@@ -112,18 +144,23 @@ def _alignments(pair: Pair, scores: Scores) -> list[Metric]:
     keys = tuple(("clap", pair.concept, target, "cosine") for target in pair.targets)
     if any(key not in scores.numbers for key in keys):
         return []
-    return [_mean_metric("clap", "alignment", partial(_changed, scores, keys))]
+    return [_mean_metric("clap", "alignment", partial(_changed, scores, keys), COSINES)]
 
 
-def _metric(scorer: str, name: str, statistics: Statistics, score: Score, **measured: str) -> Metric:
-    def estimate(ids: Ids, twins: Ids) -> Estimate:
-        return crossed_interval(statistics(ids, twins), score)
+def _metric(
+    scorer: str, name: str, statistics: Statistics, score: Score, bounds: Bounds, **measured: str
+) -> Metric:
+    def known(ids: Ids, twins: Ids) -> Mask:
+        return np.asarray(np.isfinite(statistics(ids, twins)).all(axis=0))
 
-    return Metric(scorer, name, estimate, statistics, score, **measured)
+    def contributions(ids: Ids, twins: Ids, mask: Mask) -> Contributions:
+        return linearised(statistics(ids, twins), score, mask)
+
+    return Metric(scorer, name, known, contributions, bounds, **measured)
 
 
-def _mean_metric(scorer: str, name: str, values: Statistics, **measured: str) -> Metric:
-    return _metric(scorer, name, values, mean_score, **measured)
+def _mean_metric(scorer: str, name: str, values: Statistics, bounds: Bounds, **measured: str) -> Metric:
+    return _metric(scorer, name, values, mean_score, bounds, **measured)
 
 
 def _sum(scores: Scores, keys: Sequence[tuple[str, str, str, str]], ids: Ids) -> Floats:
@@ -152,25 +189,37 @@ def _similar(scores: Scores, measure: str, ids: Ids, twins: Ids) -> Floats:
     return scores.similar(measure, ids, twins)[np.newaxis]
 
 
+def _embedded(scores: Scores, ids: Ids) -> Floats:
+    found = scores.embedded(ids)
+    assert found is not None
+    return found
+
+
 def _embedded_cosine(scores: Scores, ids: Ids, twins: Ids) -> Floats:
-    one, other = scores.embedded(ids), scores.embedded(twins)
-    assert one is not None
-    assert other is not None
-    return np.asarray((one * other).sum(axis=-1))[np.newaxis]
+    products = _embedded(scores, ids) * _embedded(scores, twins)
+    return np.asarray(products.sum(axis=-1))[np.newaxis]
 
 
-def _distance_to_clips(scores: Scores, reference: ReferenceSet, ids: Ids, _: Ids) -> Estimate:
-    sounds = scores.embedded(ids)
-    assert sounds is not None
-    known = np.isfinite(sounds).all(axis=-1)
-    return reference_distance(sounds[known], reference, crossed_draws(*known.shape)[:, known])
+def _heard(scores: Scores, ids: Ids, twins: Ids) -> Mask:
+    both = _embedded(scores, ids) + _embedded(scores, twins)
+    return np.asarray(np.isfinite(both).all(axis=-1))
 
 
-def _kernel_distance(scores: Scores, ids: Ids, twins: Ids) -> Estimate:
-    """Draws cells as everywhere else; cells without an embedding are left out."""
-    one, other = scores.embedded(ids), scores.embedded(twins)
-    assert one is not None
-    assert other is not None
-    known = np.isfinite(one).all(axis=-1) & np.isfinite(other).all(axis=-1)
-    draws = crossed_draws(*known.shape)[:, known]
-    return paired_kernel_distance(one[known], other[known], draws)
+def _kernel_distance(scores: Scores, ids: Ids, twins: Ids, known: Mask) -> Contributions:
+    sounds, others = _embedded(scores, ids)[known], _embedded(scores, twins)[known]
+    return _placed(paired_kernel_distance(sounds, others), known)
+
+
+def _distance_to_clips(
+    scores: Scores, reference: ReferenceSet, ids: Ids, _: Ids, known: Mask
+) -> Contributions:
+    found = reference_distance(_embedded(scores, ids)[known], reference)
+    return _placed(None, known) if found is None else _placed(found[0], known, found[1])
+
+
+def _placed(found: Floats | None, known: Mask, reference: Floats | None = None) -> Contributions:
+    """Contributions of the known cells (n,) in their cells."""
+    cells = np.full(known.shape, np.nan)
+    if found is not None:
+        cells[known] = found
+    return Contributions(cells, reference)

@@ -25,6 +25,7 @@ class PooledDamage:
     setting: Setting
     """Its pair is `ANYWHERE`."""
     sounds: int
+    """Different steered ones."""
     steered: FrechetDistance
     random: FrechetDistance | None
 
@@ -48,11 +49,11 @@ def pooled_damage(designs: Sequence[Design], scores: Scores) -> Iterator[PooledD
 
 
 def _embeddings(members: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -> Floats | None:
-    """Of all cells of all pairs, (n, E), without those that nobody has listened to."""
+    """Of all cells of all pairs, each generation once, (n, E), without those that nobody has listened to.
+
+    Pairs of one source share their unsteered twins: counted twice, they would look like more sounds.
+    """
     found = [design.of(role, setting, "all") for design, setting in members]
-    blocks = [scores.embedded(ids.ravel()) for ids in found if ids is not None]
-    known = [block for block in blocks if block is not None]
-    if not known:
-        return None
-    rows = np.concatenate(known)
-    return np.asarray(rows[np.isfinite(rows).all(axis=1)])
+    ids = list(dict.fromkeys(one for block in found if block is not None for one in block.ravel()))
+    rows = scores.embedded(np.array(ids, dtype=object)) if ids else None
+    return None if rows is None else np.asarray(rows[np.isfinite(rows).all(axis=1)])

@@ -218,7 +218,7 @@ def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[Row]:
 
     rows = []
     for item, reference in pairs:
-        common = {"item_id": item, "reference_id": reference, "version": SIMILARITY_VERSION}
+        common: Row = {"item_id": item, "reference_id": reference, "version": SIMILARITY_VERSION}
         for measure, value in _similarities(heard(item), heard(reference)).items():
             rows.append(common | {"created_at": now(), "measure": measure, "value": _number(value)})
     return rows

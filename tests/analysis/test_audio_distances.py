@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.audio_distances import (
+    ReferenceSet,
     frechet_distance,
     kernel_distance,
     median_distance,
@@ -13,7 +14,7 @@ from analysis.audio_distances import (
     reference_distance,
     reference_set,
 )
-from analysis.paired_intervals import crossed_draws
+from analysis.paired_intervals import Contributions, Estimate, crossed_interval
 
 
 def kernel(one: np.ndarray, other: np.ndarray, bandwidth: float) -> float:
@@ -41,20 +42,56 @@ def test_kernel_distance_of_two_sets_of_one_distribution_is_zero_on_average() ->
     assert min(found) < 0  # a biased estimate is never negative
 
 
-def test_twins_that_are_the_same_sounds_have_no_distance_whatever_is_drawn() -> None:
+def paired_estimate(sounds: np.ndarray, reference: np.ndarray, shape: tuple[int, int]) -> Estimate:
+    found = paired_kernel_distance(sounds, reference)
+    assert found is not None
+    return crossed_interval(Contributions(found.reshape(shape)))
+
+
+def test_twins_that_are_the_same_sounds_have_no_distance() -> None:
     sounds = np.random.default_rng(0).standard_normal((8, 4))
-    draws = crossed_draws(4, 2, resamples=50).reshape(50, 8)
-    estimate = paired_kernel_distance(sounds, sounds, draws)
+    estimate = paired_estimate(sounds, sounds, (4, 2))
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0, 0, 0), abs=1e-9)
 
 
-def test_the_interval_of_paired_distances_holds_the_value_and_tells_a_shift() -> None:
+def test_the_paired_distance_leaves_out_a_sound_and_its_own_twin() -> None:
     random = np.random.default_rng(1)
-    reference = random.standard_normal((24, 4))
-    draws = crossed_draws(6, 4, resamples=200).reshape(200, 24)
-    shifted = paired_kernel_distance(reference + 2.0, reference, draws)
+    x, y = random.standard_normal((5, 3)), random.standard_normal((5, 3)) + 1
+    terms = [
+        kernel(x[i], x[j], 1.5) + kernel(y[i], y[j], 1.5) - 2 * kernel(x[i], y[j], 1.5)
+        for i, j in itertools.permutations(range(5), 2)
+    ]
+    found = paired_kernel_distance(x, y, bandwidth=1.5)
+    assert found is not None
+    assert found.mean() == pytest.approx(100 * np.mean(terms))
+    assert paired_kernel_distance(x[:2], y[:2]) is None
+
+
+def test_the_interval_of_paired_distances_holds_the_value_and_tells_a_shift() -> None:
+    reference = np.random.default_rng(1).standard_normal((24, 4))
+    shifted = paired_estimate(reference + 2.0, reference, (6, 4))
     assert shifted.low <= shifted.value <= shifted.high
     assert shifted.low > 10
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_at_least_90_of_100_intervals_of_the_distance_hold_it(shift: float) -> None:
+    def sweep(random: np.random.Generator, prompts: int) -> Estimate:
+        """Sounds of a prompt are alike, more or less damaged."""
+        heard = random.standard_normal((prompts, 1, 4)) + 0.5 * random.standard_normal((prompts, 4, 4))
+        reference = heard + 0.5 * random.standard_normal((prompts, 4, 4))
+        steered = (
+            heard + shift * random.uniform(size=(prompts, 1, 1)) + 0.5 * random.standard_normal(heard.shape)
+        )
+        cells = (steered.reshape(-1, 4), reference.reshape(-1, 4))
+        found = paired_kernel_distance(*cells, bandwidth=2.0)
+        assert found is not None
+        return crossed_interval(Contributions(found.reshape(prompts, 4)))
+
+    random = np.random.default_rng(5)
+    truth = sweep(random, 250).value
+    found = [sweep(random, 4) for _ in range(200)]
+    assert np.mean([one.low <= truth <= one.high for one in found]) >= 0.90
 
 
 def test_the_bandwidth_is_the_median_distance_of_different_sounds() -> None:
@@ -78,10 +115,16 @@ def test_there_is_no_frechet_distance_of_a_handful_of_sounds() -> None:
     assert frechet_distance(sounds, sounds) is None
 
 
+def reference_estimate(sounds: np.ndarray, reference: ReferenceSet, shape: tuple[int, int]) -> Estimate:
+    found = reference_distance(sounds, reference)
+    assert found is not None
+    return crossed_interval(Contributions(found[0].reshape(shape), found[1]))
+
+
 def test_distance_to_a_reference_is_the_unbiased_estimate_written_out() -> None:
     random = np.random.default_rng(3)
-    sounds, recordings = random.standard_normal((5, 3)), random.standard_normal((7, 3)) + 0.5
-    prepared = reference_set(recordings, list("aabbccc"), resamples=50)
+    sounds, recordings = random.standard_normal((6, 3)), random.standard_normal((7, 3)) + 0.5
+    prepared = reference_set(recordings, list("aabbccc"))
 
     width = prepared.bandwidth
     among = [
@@ -89,25 +132,46 @@ def test_distance_to_a_reference_is_the_unbiased_estimate_written_out() -> None:
         for rows in (sounds, recordings)
     ]
     between = np.mean([kernel(one, other, width) for one in sounds for other in recordings])
-    found = reference_distance(sounds, prepared, np.ones((50, 5)))
+    found = reference_estimate(sounds, prepared, (3, 2))
     assert found.value == pytest.approx(100 * (sum(among) - 2 * between))
     assert found.value == pytest.approx(kernel_distance(sounds, recordings))
-    assert found.low < found.high  # the reference is drawn, too
+    parts = reference_distance(sounds, prepared)
+    assert parts is not None
+    assert parts[1].shape == (3,)
+    assert parts[1].mean() == pytest.approx(0.0, abs=1e-9)
 
 
 def test_an_interval_against_a_reference_tells_a_shift_from_chance_and_groups_from_rows() -> None:
     random = np.random.default_rng(4)
     recordings = random.standard_normal((60, 8))
-    draws = random.multinomial(40, np.full(40, 1 / 40), size=500).astype(np.float64)
-    alone = reference_set(recordings, [str(row) for row in range(60)], resamples=500)
-    alike = reference_distance(random.standard_normal((40, 8)), alone, draws)
-    apart = reference_distance(random.standard_normal((40, 8)) + 1.0, alone, draws)
+    alone = reference_set(recordings, [str(row) for row in range(60)])
+    alike = reference_estimate(random.standard_normal((40, 8)), alone, (10, 4))
+    apart = reference_estimate(random.standard_normal((40, 8)) + 1.0, alone, (10, 4))
     assert alike.low < 0 < alike.high
     assert apart.low > alike.high
     takes = recordings + np.repeat(random.standard_normal((6, 8)), 10, axis=0)
-    by_groups = reference_set(takes, [str(row // 10) for row in range(60)], resamples=500)
-    by_rows = reference_set(takes, [str(row) for row in range(60)], resamples=500)
+    by_groups = reference_set(takes, [str(row // 10) for row in range(60)])
+    by_rows = reference_set(takes, [str(row) for row in range(60)])
     sounds = random.standard_normal((40, 8))
-    wide, narrow = (reference_distance(sounds, one, draws) for one in (by_groups, by_rows))
+    wide, narrow = (reference_estimate(sounds, one, (10, 4)) for one in (by_groups, by_rows))
     assert wide.value == narrow.value
     assert wide.high - wide.low > 1.3 * (narrow.high - narrow.low)
+
+
+def test_the_floor_is_what_two_sets_of_these_sizes_have_by_chance() -> None:
+    random = np.random.default_rng(6)
+    found = [
+        frechet_distance(random.standard_normal((12, 3)), random.standard_normal((48, 3)), random_seed=seed)
+        for seed in range(100)
+    ]
+    values, floors = np.array([(one.value, one.floor) for one in found if one is not None]).T
+    assert floors.mean() == pytest.approx(values.mean(), rel=0.15)
+
+
+def test_the_floor_does_not_hang_on_the_order_of_the_sounds() -> None:
+    random = np.random.default_rng(7)
+    recordings = random.standard_normal((60, 3)) + np.repeat([[0.0], [6.0]], 30, axis=0)
+    sounds = random.standard_normal((60, 3)) + np.repeat([[0.0], [6.0]], 30, axis=0)
+    found = frechet_distance(sounds, recordings)
+    assert found is not None
+    assert found.floor < 2.0  # of the first halves against the second it would be 36 and more

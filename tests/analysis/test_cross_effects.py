@@ -3,22 +3,26 @@
 import numpy as np
 import pytest
 
-from analysis.cross_effects import dose_slope, interference_index
+from analysis.cross_effects import dose_slopes, interference_index
+from analysis.paired_intervals import crossed_interval
 
 
 def test_a_linear_dose_response_has_its_slope() -> None:
     alphas = np.array([0.25, 0.5, 1.0])
     cells = np.array([[0.2, 0.4], [0.6, 0.8]])
-    estimate = dose_slope(alphas, alphas[:, None, None] * cells)
+    estimate = crossed_interval(dose_slopes(alphas, alphas[:, None, None] * cells))
     assert estimate.value == pytest.approx(0.5)
-    assert 0.2 <= estimate.low < 0.5 < estimate.high <= 0.8
+    assert estimate.low < 0.5 < estimate.high
+    assert dose_slopes(alphas, alphas[:, None, None] * cells).cells == pytest.approx(cells)
 
 
 def test_the_slope_is_least_squares_through_the_origin() -> None:
     alphas = np.array([0.5, 1.0, 2.0])
     changes = np.array([0.3, 0.2, 0.9])
     expected, *_ = np.linalg.lstsq(alphas[:, None], changes, rcond=None)
-    assert dose_slope(alphas, changes[:, None, None]).value == pytest.approx(expected[0])
+    found = dose_slopes(alphas, changes[:, None, None]).cells
+    assert found == pytest.approx(expected[0])
+    assert np.isnan(dose_slopes(np.zeros(3), changes[:, None, None]).cells).all()
 
 
 def test_directions_that_leave_each_other_alone_do_not_interfere() -> None:

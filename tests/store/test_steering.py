@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import sem, spearmanr, t
 
 from store.catalog import refresh_catalog
 from store.opening import Store, open_store
@@ -47,14 +47,31 @@ def ask(store: Store, query: str) -> list[dict[str, Any]]:
     return rows
 
 
-def sweep_of(accuracies: Sequence[float], transfers: Mapping[str, Sequence[float]], store: Store) -> None:
-    """Transfers over layers by target class, and probe accuracies of the layers."""
-    write(store, "probes", [{**PROBE, "layer": i, "accuracy": value} for i, value in enumerate(accuracies)])
+Transfers = Mapping[str, Sequence[float]]
+"""Over layers, by target class."""
+
+
+def sweep_of(
+    accuracies: Sequence[float],
+    transfers: Transfers | Mapping[str, Transfers],
+    store: Store,
+    part: str = "all",
+) -> None:
+    """Transfers of one concept or several, and probe accuracies of the layers, the same for all."""
+    first = next(iter(transfers.values()))
+    of_concepts: Any = transfers if isinstance(first, Mapping) else {"style": transfers}
+    probes = [
+        {**PROBE, "concept": concept, "layer": i, "accuracy": value}
+        for concept in of_concepts
+        for i, value in enumerate(accuracies)
+    ]
     effects = [
-        {**EFFECT, "target": target, "layer": layer, "value": value}
-        for target, values in transfers.items()
+        {**EFFECT, "concept": concept, "target": target, "layer": layer, "value": value, "part": part}
+        for concept, own in of_concepts.items()
+        for target, values in own.items()
         for layer, value in enumerate(values)
     ]
+    write(store, "probes", probes)
     write(store, "effects", effects)
 
 
@@ -82,29 +99,64 @@ def test_the_correlation_is_spearmans_averaged_over_pairs(store: Store) -> None:
     assert row["correlation"] == pytest.approx(expected)
 
 
-def test_agreement_and_regret_tell_what_choosing_by_the_number_costs(store: Store) -> None:
-    sweep_of([0.5, 0.9, 0.7], {"jazz": [0.1, 0.4, 0.2], "pop": [0.3, 0.1, 0.6]}, store)
+def test_what_choosing_by_the_number_costs_is_told_by_the_half_that_chose_nothing(store: Store) -> None:
+    accuracies = [0.5, 0.9, 0.7]
+    halves = {
+        "all": {"jazz": [0.2, 0.4, 0.2], "pop": [0.3, 0.1, 0.6]},
+        "choose": {"jazz": [0.1, 0.5, 0.2], "pop": [0.3, 0.1, 0.6]},
+        "report": {"jazz": [0.9, 0.3, 0.2], "pop": [0.3, 0.2, 0.1]},
+    }
+    for part, transfers in halves.items():
+        sweep_of(accuracies, transfers, store, part)
     (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
     assert row["agreement"] == 0.5  # right for jazz
-    assert row["regret"] == pytest.approx((0.0 + 0.5) / 2)
+    assert row["regret"] == pytest.approx((0.0 + (0.1 - 0.2)) / 2)  # the best layer for pop was luck
+
+
+def concepts(*correlated: Sequence[float]) -> dict[str, Transfers]:
+    """A concept for each, of one pair."""
+    return {f"concept{i}": {"target": values} for i, values in enumerate(correlated)}
+
+
+UP, DOWN, MIXED = [0.1, 0.2, 0.3, 0.4], [0.4, 0.3, 0.2, 0.1], [0.1, 0.2, 0.4, 0.3]
 
 
 @pytest.mark.parametrize(
     ("transfers", "verdict"),
     [
-        ({f"c{i}": [0.1, 0.2, 0.3, 0.4] for i in range(4)}, "yes"),
-        ({f"c{i}": [0.4, 0.3, 0.2, 0.1] for i in range(4)}, "opposite"),
-        ({"a": [0.1, 0.2, 0.3], "b": [0.3, 0.2, 0.1], "c": [0.1, 0.3, 0.2]}, "undecided"),
-        ({"alone": [0.1, 0.2, 0.3]}, "undecided"),
-        ({f"c{i}": [0.1, 0.2, 0.3, 0.4] for i in range(3)}, "undecided"),  # too few to draw from
+        (concepts(UP, UP, UP, UP, MIXED), "yes"),
+        (concepts(DOWN, DOWN, DOWN, DOWN, DOWN), "opposite"),
+        (concepts(UP, UP, UP, DOWN, MIXED), "undecided"),
+        (concepts(UP, UP, UP, UP), "undecided"),  # too few to tell
+        ({"style": {f"class{i}": UP for i in range(12)}}, "undecided"),  # one concept, whatever its pairs
     ],
 )
-def test_the_verdict_is_undecided_where_the_interval_over_pairs_covers_zero(
-    store: Store, transfers: dict[str, list[float]], verdict: str
+def test_the_verdict_is_undecided_where_the_interval_over_concepts_covers_zero_or_there_are_few(
+    store: Store, transfers: dict[str, Transfers], verdict: str
 ) -> None:
     sweep_of([0.5, 0.6, 0.7, 0.8], transfers, store)
     (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
     assert row["verdict"] == verdict
+    assert row["concepts"] == len(transfers)
+
+
+@pytest.mark.parametrize("count", [5, 6, 12])
+def test_the_interval_is_students_over_the_means_of_concepts(store: Store, count: int) -> None:
+    random = np.random.default_rng(count)
+    transfers = {
+        f"concept{i}": {f"class{j}": random.permutation(6).tolist() for j in range(1 + i % 3)}
+        for i in range(count)
+    }
+    accuracies = [0.5, 0.6, 0.7, 0.75, 0.8, 0.9]
+    sweep_of(accuracies, transfers, store)
+    means = [
+        np.mean([spearmanr(accuracies, values).statistic for values in own.values()])
+        for own in transfers.values()
+    ]
+    (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
+    low, high = t.interval(0.95, count - 1, np.mean(means), sem(means))
+    assert row["correlation"] == pytest.approx(np.mean(means))
+    assert (row["low"], row["high"]) == pytest.approx((max(low, -1), min(high, 1)), abs=1e-3)
 
 
 def test_layers_steered_together_and_other_parts_say_nothing_of_a_layer(store: Store) -> None:

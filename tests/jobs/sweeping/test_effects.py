@@ -88,13 +88,15 @@ def test_a_setting_is_chosen_only_if_it_does_something_and_more_than_random_dire
     assert {row["chosen"] for row in found if row["setting_id"] not in chosen} == {False}
 
 
-def one_row(monkeypatch: pytest.MonkeyPatch, *, absent: Mapping[str, float]) -> dict[str, Any]:
+def one_row(monkeypatch: pytest.MonkeyPatch, *, absent: dict[str, float]) -> dict[str, Any]:
     """P(target) of one setting: 0.1 of twins and random sounds, 0.6 of steered ones but those named."""
     monkeypatch.setattr(effects, "_shared_columns", lambda setting, _: {"setting_id": setting.method})
     names = np.array([["0-0", "0-1"], ["1-0", "1-1"]], dtype=object)
     ids = {("unsteered", None): "u" + names, ("steered", LUCKY): "s" + names, ("random", LUCKY): "r" + names}
     design = Design(PAIR, (("a", ""), ("b", "")), (0, 1), np.full((2, 2), "choose", dtype=object), ids)  # type: ignore[arg-type]
-    jazz = {one: 0.6 if one[0] == "s" else 0.1 for block in ids.values() for one in block.ravel()} | absent
+    jazz: dict[str, float] = {
+        one: 0.6 if one[0] == "s" else 0.1 for block in ids.values() for one in block.ravel()
+    } | absent
     places = {name: place for place, name in enumerate(jazz)}
     key = ("clap", "style", "jazz", "probability")
     numbers = {

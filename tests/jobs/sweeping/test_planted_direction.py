@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import Estimate, crossed_interval
+from analysis.paired_intervals import Estimate, crossed_interval, linearised
 from analysis.transfer import transfer_score
 from jobs.datasets.adding import AddRequest, add_dataset
 from jobs.extraction.options import ExtractOptions
@@ -73,7 +73,8 @@ def effect(design: Design, setting: Setting, role: Role, shares: dict[str, float
     """Share of the tokens minus that of the unsteered twins, with its interval."""
     tables = [design.of(role, setting, "all"), design.of("unsteered", None, "all")]
     values = [np.vectorize(shares.__getitem__)(ids) for ids in tables]
-    return crossed_interval(np.stack(values), transfer_score)
+    known = np.ones(values[0].shape, dtype=bool)
+    return crossed_interval(linearised(np.stack(values), transfer_score, known))
 
 
 def settings_with(plan: SweepPlan, alpha: float) -> list[tuple[Design, Setting]]:
