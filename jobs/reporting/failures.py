@@ -11,7 +11,7 @@ DEFINITIONS = {
     "no change": "no class rises more than with random directions",
     "distortion": "more damage (KAD, clipping, silence, repetition or spectral flatness) than the prompt "
     "that asks for the target in words does",
-    "wrong concept": "another class rises more than the target",
+    "wrong concept": "another class rises more than the target, their intervals apart",
     "source lost": "less like the unsteered twin than the sound of that prompt is, by every "
     "measure of similarity",
 }
@@ -19,7 +19,7 @@ DEFINITIONS = {
 
 SIGNATURES = """\
 SELECT source, target, site, layers, method, alpha, kind, scaling, schedule, signatures, transfer,
-       transfer_low, transfer_high, damaged, rival, rival_rise
+       transfer_low, transfer_high, damaged, rival, rival_rise, rival_low
 FROM signatures {where}
 ORDER BY ALL"""
 

@@ -66,10 +66,12 @@ def row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         ([{**STAYS, "over_random_low": None, "low": None}], []),
         ([{**STAYS, "over_random_low": None}], []),
         ([{**STAYS, "over_random_low": None, "low": -0.01}], ["no change"]),
-        ([STAYS, rival("folk", 0.3)], ["wrong concept"]),
+        ([{**RISES, "low": -0.1}], ["no change"]),  # random directions only lower it more
+        ([STAYS, rival("folk", 0.3, low=0.21)], ["wrong concept"]),
+        ([STAYS, rival("folk", 0.3, low=0.19)], []),  # higher, but the intervals meet
         ([STAYS, rival("folk", 0.3, low=-0.1)], ["no change"]),
-        ([RISES, rival("slow", 0.6, concept="tempo")], ["wrong concept"]),
-        ([RISES, rival("jazz", 0.6)], []),
+        ([RISES, rival("slow", 0.6, concept="tempo", low=0.55)], ["wrong concept"]),
+        ([RISES, rival("jazz", 0.6, low=0.55)], []),
         ([RISES, damage("clipping", 0.4)], ["distortion"]),
         ([RISES, damage("clipping", 0.2)], []),
         ([RISES, damage("clipping", 0.2, prompt_high=None)], ["distortion"]),
@@ -90,9 +92,9 @@ def test_what_went_wrong_is_said_in_detail(row: Callable[..., dict[str, Any]]) -
     kad = {"metric": "kad", "value": 3.0, "low": 2.0, "prompt_high": 1.0}
     found = row(RISES, kad, damage("silence", 0.9), rival("folk", 0.5), rival("metal", 0.6))
     assert found["damaged"] == ["kad", "silence"]
-    assert (found["rival"], found["rival_rise"]) == ("metal", 0.6)
+    assert (found["rival"], found["rival_rise"], found["rival_low"]) == ("metal", 0.6, 0.05)
 
 
 def test_classes_that_are_fused_are_no_rivals(row: Callable[..., dict[str, Any]]) -> None:
     both = {"target": "jazz+folk"}
-    assert row({**RISES, **both}, {**rival("folk", 0.9), **both})["signatures"] == []
+    assert row({**RISES, **both}, {**rival("folk", 0.9, low=0.8), **both})["signatures"] == []
