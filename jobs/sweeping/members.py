@@ -10,8 +10,9 @@ from jobs.generation.specification import EditSpec, GenerationSpec
 from jobs.results import digest_of
 from jobs.steering_vectors.stored import StoredVector
 from jobs.sweeping.audio_prompts import PromptSound
-from jobs.sweeping.configuration import NONE, SteeredConcept, SweepConfiguration
+from jobs.sweeping.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweeping.directions import SweepDirections
+from jobs.sweeping.grid import NONE
 from jobs.sweeping.settings import Pair, Role, Setting
 from jobs.sweeping.strengths import WantedStrengths
 from pipelines.edits import Monitor
@@ -89,7 +90,7 @@ def members_of(
         member
         for pair, own in by_pair.items()
         for cell in _cells(given.configuration, concepts[pair.concept], pair)
-        for member in _members_of_cell(cell, own, given, wanted)
+        for member in _members_of_cell(cell, own, given, wanted, asks=concepts[pair.concept].asks)
     ]
     return tuple(members), tuple(wanted.values())
 
@@ -119,12 +120,18 @@ def _cells(configuration: SweepConfiguration, concept: SteeredConcept, pair: Pai
 
 
 def _members_of_cell(
-    cell: Cell, settings: Sequence[Setting], given: Ingredients, wanted: dict[str, WantedStrengths]
+    cell: Cell,
+    settings: Sequence[Setting],
+    given: Ingredients,
+    wanted: dict[str, WantedStrengths],
+    *,
+    asks: bool,
 ) -> Iterator[Member]:
+    """The unsteered twin, the prompt-only edit where texts can ask for the target, and every setting."""
     controls = given.configuration.controls
     unsteered = _unsteered(cell, given)
     yield _member(cell, "unsteered", None, unsteered)
-    if controls.prompt:
+    if controls.prompt and asks:
         asked = replace(unsteered, text=cell.pair.target_text(cell.template))
         yield _member(cell, "prompt", None, asked)
     roles: tuple[Role, ...] = ("steered", "random") if controls.random else ("steered",)
