@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import StoredVector, read_vectors
 from jobs.sweeping.settings import Pair, Setting
 from jobs.sweeping.stored import has_view
+from store.collection import Collection
 from store.errors import NotFound
 from store.opening import Store
 
@@ -93,13 +95,18 @@ def fit_directions_of(
         fit_and_store(replace(common, methods=RANDOM, seed=seed))
 
 
-def find_directions(store: Store, run_id: str, labels: Mapping[str, str]) -> SweepDirections:
-    """The directions of a run that were fitted with these label queries (by concept): the newest of each."""
+def find_directions(store: Store, run: Collection, queries: Mapping[str, str]) -> SweepDirections:
+    """The directions of a run that were fitted to these labels (a query by concept): the newest of each.
+
+    Labels are what counts, and not the words that ask for them.
+    """
     if not has_view(store, "vectors"):
         return SweepDirections({}, {})
+    run_id = run.prefix.removeprefix("runs/")
     where = f"run_id = '{run_id}' AND reduction = '{REDUCTION}' AND negative IS NOT NULL"
+    labels = {concept: _labels_hash(store, run, concept, query) for concept, query in queries.items()}
     found = [
-        vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_query
+        vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_hash
     ]
     fitted: dict[Key, StoredVector] = {}
     random: dict[Key, dict[int, StoredVector]] = {}
@@ -112,6 +119,12 @@ def find_directions(store: Store, run_id: str, labels: Mapping[str, str]) -> Swe
         else:  # the oldest of each seed: what was drawn once stays the control
             random.setdefault(key, {}).setdefault(vector.random_seed, vector)
     return SweepDirections(fitted, {key: tuple(drawn.values()) for key, drawn in random.items()})
+
+
+def _labels_hash(store: Store, run: Collection, concept: str, query: str) -> str:
+    labels = resolve_labels(store, run, query)
+    (asked,) = [one for one in labels.concepts if one.name == concept]
+    return labels.hash_of(asked)
 
 
 def _key(pair: Pair, target: str, method: str, site: str, layer: int) -> Key:

@@ -111,7 +111,7 @@ def plan_sweep(
         for concept in configuration.concepts:
             own = [one for one in settings if one.pair.concept == concept.name]
             fit_directions_of(store, run_id, direction_labels[concept.name], own, randoms=randoms, fit=fit)
-    directions = find_directions(store, run_id, direction_labels)
+    directions = find_directions(store, run, direction_labels)
     base = _base_spec(configuration, run.document["model"], dtype)
     sounds = _sounds(store, configuration, settings, model_name, roots)
     strengths = read_strengths(store) if any(one.automatic for one in settings) else {}

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from jobs.steering_vectors.fitting import fit_and_store
+from jobs.steering_vectors.options import DirectionOptions
 from jobs.sweep import sweep
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.sweeping import run_sweep
@@ -171,6 +173,25 @@ def test_a_dry_run_counts_and_touches_nothing(
     )
     assert found["estimated_seconds"] > 0
     assert sorted(path for path in Path(store).rglob("*") if "catalog" not in path.name) == before
+
+
+def test_a_direction_that_was_fitted_by_hand_steers_whatever_words_asked_for_its_labels(
+    make_store: Callable[[str], str], write_sweep: Callable[[list[float]], str]
+) -> None:
+    store = make_store("by hand")
+    (run_id,) = open_store(store).runs()
+    words = "SELECT clip_id, label FROM clips ORDER BY label"
+    fit_and_store(DirectionOptions(store, run_id, words, pairs=("hum:hiss",), methods="diffmean,random"))
+    (by_hand,) = ask(
+        store, "SELECT vector_id FROM vectors WHERE method = 'diffmean' AND layer = 1 AND positive = 'hiss'"
+    )
+    assert run(store, write_sweep([0.5]), scorers="descriptors")["complete"]
+    steered = ask(
+        store,
+        "SELECT DISTINCT vector_ids FROM generations JOIN sweep_generations USING (generation_id) "
+        "WHERE role = 'steered'",
+    )
+    assert steered == [{"vector_ids": [by_hand["vector_id"]]}]
 
 
 def test_another_model_than_the_runs_is_refused(
