@@ -8,7 +8,7 @@ from analysis.charts.series import Ink, Level, Series
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, anchor, data_table
 from jobs.reporting.small_multiples import small_multiples
-from jobs.reporting.sweeps import Sweep, by_pair, number, word_for
+from jobs.reporting.sweeps import Sweep, by_pair, number, over_what, word_for
 
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 
@@ -29,7 +29,7 @@ kept AS (
 )
 SELECT source, target, site, layers, method, kind, scaling, schedule,
        coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, monitor, value AS transfer, low, high, random,
-       prompt, similarity
+       prompt, similarity, prompts, random_states
 FROM found LEFT JOIN kept USING (sweep_id, setting_id)
 ORDER BY ALL"""
 
@@ -54,7 +54,7 @@ def automatic_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     return Figure(
         name,
         "Automatic strength beside the grid",
-        IDEAS,
+        f"{IDEAS} {over_what(rows)}",
         small_multiples(name, "Transfer by α", dict(_charts(rows))),
         data_table(answer),
         sql,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.charts.dots import DotRow, dot_plot
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
-from jobs.reporting.sweeps import Sweep, by_pair, number
+from jobs.reporting.sweeps import Sweep, by_pair, number, over_what
 
 BEST = """\
 WITH chosen AS (
@@ -16,7 +16,7 @@ WITH chosen AS (
 )
 SELECT r.source, r.target, r.method, r.site, r.layers, r.alpha, r.kind, r.scaling, r.schedule,
        r.value AS transfer, r.low, r.high, r.random, r.random_low, r.random_high, r.prompt,
-       r.cosine_to_mean_difference, r.separability
+       r.prompts, r.random_states, r.missing, r.cosine_to_mean_difference, r.separability
 FROM (FROM effects {where} AND metric = 'transfer' AND part = 'report') r
 SEMI JOIN chosen USING (setting_id)
 ORDER BY ALL"""
@@ -35,7 +35,7 @@ def comparison_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         f"{_compared(rows).capitalize()} compared, each at its best setting",
         "Dot: transfer with its interval, of the layer and α that were best on one half of the prompts, on "
         "the other half. Grey bar: random directions. Diamond: the prompt that asks for the target in words. "
-        "The table has each direction’s cosine to the mean difference.",
+        f"The table has each direction’s cosine to the mean difference. {over_what(rows)}",
         tuple(_panel(name, pair, own, rows) for pair, own in by_pair(rows).items()),
         data_table(answer),
         sql,

@@ -11,7 +11,7 @@ from analysis.pareto import Trade, area_below_front
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.small_multiples import small_multiples
-from jobs.reporting.sweeps import INKS, Sweep, by_pair, families_of, number, pair_of, word_for
+from jobs.reporting.sweeps import INKS, Sweep, by_pair, families_of, number, over_what, pair_of, word_for
 
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 """What two settings share that differ in α alone."""
@@ -19,13 +19,14 @@ FEWEST_LAYERS = 3
 
 CHOSEN = """\
 SELECT source, target, site, layers, method, alpha, value AS transfer, low, high,
-       random, random_low, random_high, prompt, over_random, over_random_low, over_random_high
+       random, random_low, random_high, prompt, over_random, over_random_low, over_random_high, prompts,
+       random_states, missing
 FROM effects {where} AND metric = 'transfer' AND part = 'report' AND chosen
 ORDER BY ALL"""
 
 OVER_LAYERS = """\
 SELECT source, target, site, method, kind, scaling, schedule, alpha, layer, value AS transfer, low, high,
-       random, random_low, random_high, prompt
+       random, random_low, random_high, prompt, prompts, random_states
 FROM effects {where} AND metric = 'transfer' AND part = 'all' AND layer IS NOT NULL
 ORDER BY ALL"""
 
@@ -33,7 +34,7 @@ TRADES = """\
 SELECT t.source, t.target, t.site, t.layers, t.method, t.kind, t.scaling, t.schedule, t.alpha,
        s.value AS similarity, s.low AS similarity_low, s.high AS similarity_high,
        t.value AS transfer, t.low AS transfer_low, t.high AS transfer_high,
-       s.random AS random_similarity, t.random AS random_transfer
+       s.random AS random_similarity, t.random AS random_transfer, t.prompts, t.random_states
 FROM (FROM effects {where} AND metric = 'transfer' AND part = 'all') t
 JOIN (FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'all') s
     USING (sweep_id, setting_id)
@@ -57,7 +58,7 @@ def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         title,
         "Dot: rise of the target's probability over the unsteered twin, with its interval; chosen on one "
         "half of the prompts, shown for the other. Grey bar: random directions of the same length. Diamond: "
-        "the prompt that asks for the target in words.",
+        f"the prompt that asks for the target in words. {over_what(answer.to_pylist())}",
         (Panel(dot_plot(f"{name}-chart", title, rows, x_name="transfer")),),
         data_table(answer),
         sql,
@@ -80,8 +81,8 @@ def layer_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     return Figure(
         name,
         "Where steering acts: transfer by layer",
-        "Bands: intervals over prompts and random states; grey: random directions of the same length. "
-        "Dashed: the prompt that asks for the target in words.",
+        "Bands: intervals; grey: random directions of the same length. Dashed: the prompt that asks for the "
+        f"target in words. {over_what(answer.to_pylist())}",
         small_multiples(name, "Transfer", charts),
         data_table(answer),
         sql,
@@ -97,19 +98,19 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     for pair, rows in by_pair(answer.to_pylist()).items():
         paths = list(_trade_paths(rows))
         if paths:
-            area = area_below_front([trade for one in paths[:-1] for trade in one.trades])
             drawing = trade_off_chart(
                 anchor(name, pair), f"Trade-off, {pair}", paths, x_name="similarity", y_name="transfer"
             )
-            panels.append(Panel(drawing, f"{pair} · area {area:.3f}"))
+            panels.append(Panel(drawing, f"{pair} · {_areas(rows)}"))
     if not panels:
         return None
     return Figure(
         name,
         "What steering costs: transfer against similarity as α grows",
         "Right: more like the unsteered twin, by the cosine of their CLAP embeddings. Up: more of the "
-        "target. Dashed: the front of the settings that nothing beats; area: what lies below it. Grey: "
-        "random directions.",
+        "target. Dashed: the front of the settings that nothing beats; area: what lies below it, beside that "
+        "of the random directions of the same settings: the best of many is above 0 by chance, too. Grey: "
+        f"random directions. {over_what(answer.to_pylist())}",
         tuple(panels),
         data_table(answer),
         sql,
@@ -138,10 +139,25 @@ def _line(name: str, rows: Sequence[Row], value: str, low: str, high: str, ink: 
     return Series(name, layers, values, lows if whole else (), highs if whole else (), ink)
 
 
+def _areas(rows: Sequence[Row]) -> str:
+    """Of the fronts of the settings that are drawn and of their random directions, in words."""
+    drawn = [row for own in families_of(_traded(rows), FAMILY).values() for row in own]
+    controls = [
+        Trade(row["random_similarity"], row["random_transfer"], "")
+        for row in drawn
+        if row["random_similarity"] is not None and row["random_transfer"] is not None
+    ]
+    random = f" (random directions {area_below_front(controls):.3f})" if controls else ""
+    return f"area {area_below_front([_trade(row) for row in drawn]):.3f}{random}"
+
+
+def _traded(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["similarity"] is not None and row["transfer"] is not None]
+
+
 def _trade_paths(rows: Sequence[Row]) -> Iterator[TradePath]:
     """A path over α for each family, automatic strengths apart; last the random control of the first."""
-    known = [row for row in rows if row["similarity"] is not None and row["transfer"] is not None]
-    families = families_of(known, FAMILY)
+    families = families_of(_traded(rows), FAMILY)
     for (name, own), ink in zip(families.items(), INKS, strict=False):
         yield TradePath(name, [_trade(row) for row in own if row["alpha"] is not None], ink)
         if automatic := [_trade(row) for row in own if row["alpha"] is None]:

@@ -76,6 +76,23 @@ def word_for(column: str, value: Any) -> str:
     return str(value)
 
 
+def over_what(rows: Sequence[Row]) -> str:
+    """What the intervals of rows are over, as a sentence; "" where nobody knows."""
+    prompts, states = (_span(rows, column) for column in ("prompts", "random_states"))
+    if not prompts or not states:
+        return ""
+    if prompts == "1":
+        return f"Intervals are over {states} random states of one prompt alone, and say nothing of others."
+    if states == "1":
+        return f"Intervals are over {prompts} prompts at one random state alone."
+    return f"Intervals are over {prompts} prompts × {states} random states."
+
+
+def _span(rows: Sequence[Row], column: str) -> str:
+    known = sorted({row[column] for row in rows if row[column]})
+    return "–".join(str(one) for one in dict.fromkeys([*known[:1], *known[-1:]]))
+
+
 def number(value: float | None) -> float:
     """A value to draw; NaN where there is none."""
     return math.nan if value is None else value

@@ -186,7 +186,8 @@ def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         transfer *= 0.8 if schedule == MONITORED else 1.0
         chosen = (layer, alpha, method, schedule) == (5, 0.8, "diffmean", "constant")
         shared = _setting(target, layer, alpha, method, schedule) | {
-            "chosen": chosen, "chosen_by": "clap", "part": part, "prompt": 0.45,
+            "chosen": chosen, "chosen_by": "clap", "part": part, "prompt": 0.45, "random_states": 4,
+            "prompts": 4 if part == "all" else 2,
         }  # fmt: skip
         strong, weak = (target, alpha) == ("disco", 0.8), (target, alpha) == ("metal", 0.1)
         yield shared | _measured("clap", "transfer", transfer, 0.02, over=-0.01 if weak else transfer - 0.06)
@@ -250,11 +251,11 @@ def _sounds(store: Store) -> Iterator[dict[str, Any]]:
 
 
 def _ratings() -> Iterator[dict[str, Any]]:
-    """Two listeners and four settings of metal: the stronger, the more often chosen, the less alike."""
-    for listener, alpha in product(("Ada", "Bo"), (0.1, 0.2, 0.4, 0.8)):
+    """Two listeners and eight settings of metal: the stronger, the more often chosen, the less alike."""
+    for listener, layer, alpha in product(("Ada", "Bo"), (4, 5), (0.1, 0.2, 0.4, 0.8)):
         place = {
-            **_setting("metal", 5, alpha), "test_id": "7e57", "listener": listener, "seed": 1,
-            "trial_id": f"{alpha}", "alternatives": 3, "shown": 0, "answered_at": FITTED,
+            **_setting("metal", layer, alpha), "test_id": "7e57", "listener": listener, "seed": 1,
+            "trial_id": f"{layer}-{alpha}", "alternatives": 3, "shown": 0, "answered_at": FITTED,
         }  # fmt: skip
         rated = {"reference": 100.0, "anchor": 20.0, "steered": 90 - 80 * alpha, "random": 85 - 40 * alpha}
         for role, value in rated.items():

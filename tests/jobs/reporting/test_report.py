@@ -141,6 +141,24 @@ def test_the_trade_off_has_a_path_per_layer_and_the_strengths_on_it(report_page:
         assert strengths == {"α 0.1", "α 0.2", "α 0.4", "α 0.8"}
 
 
+def test_the_area_below_the_front_stands_beside_that_of_random_directions(
+    fitted_store: Store, report_page: Node
+) -> None:
+    (figure,) = [one for one in figures(report_page) if one.attributes["id"] == f"{SWEEP}-trade-off"]
+    titles = [title.text for title in figure.all("h5")]
+    sql = "SELECT metric, max(random) AS most FROM effects WHERE target = '{}' AND part = 'all' GROUP BY ALL"
+    for title, target in zip(titles, ("disco", "metal"), strict=True):
+        found = re.fullmatch(rf"folk → {target} · area (0\.\d+) \(random directions (0\.\d+)\)", title)
+        assert found, title
+        most = {
+            row["metric"]: row["most"]
+            for row in run_query(refresh_catalog(fitted_store), sql.format(target)).to_pylist()
+        }
+        steered, random = map(float, found.groups())
+        assert random == pytest.approx(most["similarity"] * most["transfer"], abs=1e-3)  # all transfer alike
+        assert random < steered
+
+
 def test_sounds_of_the_chosen_setting_stand_beside_their_controls(
     fitted_store: Store, report_page: Node
 ) -> None:
@@ -197,11 +215,11 @@ def test_the_number_that_names_a_layer_has_its_correlation_and_verdict(
 ) -> None:
     figure = figure_of(report_page, "layer-choice")
     assert [title.text for title in figure.all("h5")] == ["α 0.1", "α 0.2", "α 0.4", "α 0.8"]
-    sql = "SELECT correlation, low, high, verdict FROM layer_choice WHERE alpha = 0.4 AND predictor = 'ari'"
+    sql = "SELECT correlation, low, verdict FROM layer_choice WHERE alpha = 0.4 AND predictor = 'ari'"
     (row,) = run_query(refresh_catalog(fitted_store), sql).to_pylist()
+    assert (row["low"], row["verdict"]) == (None, "undecided")  # two pairs, but of one concept
     said = [title.text for title in list(figure.all("svg"))[2].all("title")]
-    number = f"{row['correlation']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
-    assert f"ARI: {row['verdict']}: {number}" in said
+    assert f"ARI: undecided: {row['correlation']:.3f}" in said
 
 
 def test_effect_over_layers_stands_beside_what_the_layers_know(report_page: Node) -> None:
@@ -216,6 +234,12 @@ def test_effect_over_layers_stands_beside_what_the_layers_know(report_page: Node
         assert name in known.children[1].text
     marks = [line.attributes["x1"] for one in (effect, known) for line in one.all("line", class_="mark")]
     assert len(marks) == 2
+
+
+def test_figures_say_over_how_many_prompts_and_random_states_their_intervals_are(report_page: Node) -> None:
+    for name, prompts in {"chosen": 2, "layers": 4, "trade-off": 4, "compared": 2, "automatic": 2}.items():
+        (caption,) = figure_of(report_page, name).all("figcaption")
+        assert f"over {prompts} prompts × 4 random states" in caption.words(), name
 
 
 def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None:
@@ -241,7 +265,7 @@ def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None
 def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:
     figure = figure_of(report_page, "ratings")
     agreed, rated = figure.all("svg")
-    assert "likeness: agree: 1.000 (1.000 to 1.000)" in agreed.children[1].text
+    assert "likeness: agree: 0.976 (" in agreed.children[1].text  # 1 but for ties
     assert "choice: " in agreed.children[1].text
     said = rated.children[1].text
     for words in ("hidden reference: 1.000", "steered: 0.600", "random direction: 0.700"):

@@ -79,7 +79,7 @@ def test_strengths_have_ids_of_what_they_are_found_on() -> None:
     assert first.strength_id == replace(first, edits=louder).strength_id
 
 
-def test_every_text_follows_every_recording_of_the_source_and_prompts_alternate_between_halves() -> None:
+def test_every_text_follows_every_recording_of_the_source_and_recordings_alternate_between_halves() -> None:
     audio = {"rock": ["a.wav", "b.wav"], "jazz": ["never"]}
     _, members, _ = planned(concept={"texts": ["", "slow {class}"], "audio": audio})
     unsteered = [member for member in members if member.role == "unsteered"]
@@ -90,8 +90,10 @@ def test_every_text_follows_every_recording_of_the_source_and_prompts_alternate_
     halves = {
         half: {m.cell.prompt for m in unsteered if m.cell.half == half} for half in ("choose", "report")
     }
-    assert len(halves["choose"]) == len(halves["report"]) == 2
-    assert not halves["choose"] & halves["report"]
+    recordings = {half: {audio for _, audio in prompts} for half, prompts in halves.items()}
+    assert sorted(map(len, recordings.values())) == [1, 1]
+    assert not recordings["choose"] & recordings["report"], "a recording would be its own witness"
+    assert {text for text, _ in halves["choose"]} == {text for text, _ in halves["report"]}
     asked = {m.spec.text for m in members if m.role == "prompt"}
     assert asked == {"jazz music", "slow jazz"}
     assert all(m.spec.audio_prompt is not None for m in members)
@@ -120,6 +122,14 @@ def test_each_random_state_has_a_random_direction_of_its_own_the_same_for_all_pr
         if member.role == "random"
     }
     assert used == {(0, "first", "first"), (1, "second", "second")}
+
+
+def test_texts_alternate_where_all_continue_one_recording_and_states_where_there_is_one_text() -> None:
+    audio = {"rock": ["a.wav"], "jazz": ["never"]}
+    _, members, _ = planned(concept={"texts": ["", "slow {class}"], "audio": audio})
+    assert len({(m.cell.template, m.cell.half) for m in members}) == 2
+    _, members, _ = planned(concept={"texts": [""], "audio": audio})
+    assert len({(m.cell.random_state, m.cell.half) for m in members}) == 2
 
 
 def test_halves_do_not_follow_the_order_of_words() -> None:
