@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -70,8 +71,8 @@ def _say_what_next(store: Path, report: Path, seconds: float) -> None:
     program = "undertone" if shutil.which("undertone") else sys.argv[0]
     click.echo(f"\nThe report is {report}: open it in a browser. ({seconds:.0f} s)")
     click.echo(f"The store is {store}. Ask it more:")
-    click.echo(f"  {program} sql {store}        lists its tables and columns")
-    click.echo(f"  {program} status {store}     shows its runs")
+    click.echo(f"  {program} sql {quote(str(store))}        lists its tables and columns")
+    click.echo(f"  {program} status {quote(str(store))}     shows its runs")
 
 
 @contextmanager
@@ -97,5 +98,7 @@ def _verify(store: Path) -> None:
 
     damage = [finding for collection in chosen(open_store(store), None) for finding in findings(collection)]
     if damage:
-        raise JobFailed(f"{len(damage)} disagreements, the first: {damage[0]}. Run: undertone repair {store}")
+        raise JobFailed(
+            f"{len(damage)} disagreements, the first: {damage[0]}. Run: undertone repair {quote(str(store))}"
+        )
     click.echo("Everything committed is intact.")

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,7 +41,9 @@ def status(store: str, run: str | None, format_: str) -> None:
         _print_table(runs)
     else:
         names = ", ".join(opened.datasets()) or "none"
-        click.echo(f"No runs yet; datasets: {names}. Start one with: undertone extract {store} DATASET")
+        click.echo(
+            f"No runs yet; datasets: {names}. Start one with: undertone extract {quote(store)} DATASET"
+        )
 
 
 def overview(run: "Collection") -> dict[str, Any]:

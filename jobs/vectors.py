@@ -1,6 +1,7 @@
 """`undertone vectors`: list stored directions, how they overlap, and bring them to and from other tools."""
 
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -83,7 +84,9 @@ def superposition(store: str, where: str, form: Any) -> None:
 
     rows = overlap_rows(read_vectors(open_store(store), where, newest=True))
     if not rows:
-        raise InvalidInput(f"No direction meets {where!r}; `undertone vectors list {store}` shows all.")
+        raise InvalidInput(
+            f"No direction meets {where!r}; `undertone vectors list {quote(store)}` shows all."
+        )
     write_result(pa.Table.from_pylist(rows), form)
 
 
@@ -116,7 +119,9 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
 
     chosen = read_vectors(open_store(store), where)
     if not chosen:
-        raise InvalidInput(f"No direction meets {where!r}; `undertone vectors list {store}` shows all.")
+        raise InvalidInput(
+            f"No direction meets {where!r}; `undertone vectors list {quote(store)}` shows all."
+        )
     folder.mkdir(parents=True, exist_ok=True)
     files = [write_series(folder, series, file_form) for series in series_of(chosen)]
     print_result({"directions": len(chosen), "files": [file.name for file in files]}, format_)

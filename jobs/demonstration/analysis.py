@@ -1,5 +1,7 @@
 """What the demo fits to the stored activations: probes, k-means and directions, as their commands would."""
 
+from shlex import quote
+
 import click
 
 from jobs.fitting.mapping import Engine
@@ -43,4 +45,4 @@ def find_directions(store: str, run: str, engine: Engine) -> None:
 
 
 def _show(command: str, store: str, run: str, labels: str) -> None:
-    click.echo(f'undertone {command} {store} {run} --labels "{labels}"')
+    click.echo(f'undertone {command} {quote(store)} {run} --labels "{labels}"')

@@ -1,5 +1,7 @@
 """How the demo steers: a small sweep over layers and strengths, as `undertone sweep` would run it."""
 
+from shlex import quote
+
 import click
 
 from jobs.sweeping.options import Engine
@@ -14,5 +16,5 @@ def steer(store: str, run: str, engine: Engine) -> None:
     from jobs.sweeping.options import SweepOptions
     from jobs.sweeping.sweeping import run_sweep
 
-    click.echo(f"undertone sweep {store} {SWEEP} --scorers {SCORERS}")
+    click.echo(f"undertone sweep {quote(store)} {SWEEP} --scorers {SCORERS}")
     print_result(run_sweep(SweepOptions(store, SWEEP, run=run, scorers=SCORERS, engine=engine)), "text")

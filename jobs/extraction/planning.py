@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.spec import ExtractionSpec, parse_layers, parse_reductions, parse_sites, planned
@@ -66,6 +67,6 @@ def resolve(options: ExtractOptions) -> Extraction:
     if not clips:
         raise InvalidInput(
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
-            f"(undertone sql {options.store})."
+            f"(undertone sql {quote(options.store)})."
         )
     return Extraction(options, store, dataset, spec, clips)

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from shlex import quote
 from typing import Any
 
 from jobs.datasets.roots import resolve_root
@@ -139,6 +140,6 @@ def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:
     if failed > limit:
         raise JobFailed(
             f"{failed} of {seen} clips failed, more than --max-failures {limit} allows. "
-            f"The view `failures` holds the reasons (undertone sql {options.store}). "
+            f"The view `failures` holds the reasons (undertone sql {quote(options.store)}). "
             "What is committed stays; run the same command with a higher limit to go on."
         )

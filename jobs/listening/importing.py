@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -44,7 +45,7 @@ def _key(store: Store) -> dict[str, list[Row]]:
     if not run_query(catalog, f"SELECT 1 FROM duckdb_views() WHERE view_name = '{KEY}'").num_rows:  # noqa: S608
         raise NotFound(
             f"{store.url} has no listening test. Make one with: "
-            f"undertone listen export {store.url} SWEEP --into DIR"
+            f"undertone listen export {quote(store.url)} SWEEP --into DIR"
         )
     key: dict[str, list[Row]] = {}
     for row in run_query(catalog, f"SELECT * EXCLUDE (created_at) FROM {KEY} ORDER BY ALL").to_pylist():  # noqa: S608

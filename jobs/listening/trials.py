@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import Any, Literal
 
 from jobs.results import digest_of
@@ -104,7 +105,7 @@ def _sweep(store: Store, named: str) -> tuple[str, str]:
     names = ", ".join(sorted({row["sweep"] for row in known})) or "none"
     raise NotFound(
         f"{store.url} has no sweep {named!r}; it has {names}. Run one with: "
-        f"undertone sweep {store.url} {named}"
+        f"undertone sweep {quote(store.url)} {quote(named)}"
     )
 
 

@@ -1,11 +1,11 @@
 """Stored directions: the columns of `vectors`, and reading them back as numpy."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,7 @@ def catalog_with_vectors(store: Store) -> Path:
     if not _ids(catalog):
         raise InvalidInput(
             f"{store.url} has no directions yet: fit some with "
-            f"`undertone directions {shlex.quote(store.url)} RUN --labels …`."
+            f"`undertone directions {quote(store.url)} RUN --labels …`."
         )
     return catalog
 
@@ -210,7 +210,7 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
     found = read_vectors(store, f"starts_with(vector_id, '{escaped}')")
     if not found or not vector_id:
         raise NotFound(
-            f"There is no direction {vector_id!r}; `undertone vectors list {store.url}` shows all."
+            f"There is no direction {vector_id!r}; `undertone vectors list {quote(store.url)}` shows all."
         )
     if len(found) > 1:
         ids = ", ".join(vector.vector_id for vector in found[:5])
