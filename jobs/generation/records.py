@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from jobs.generation.specification import GenerationSpec
+    from pipelines.edits import Monitor
     from pipelines.generation import GeneratedAudio
     from store.opening import Store
 
@@ -51,6 +52,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "kind": (_TEXT, "interpolate, add or ablate, joined by + where several"),
     "scaling": (_TEXT, "norm, unit or norm_restored, joined by + where several"),
     "schedule": (_TEXT, "over time, joined by + where several"),
+    "monitor": (_TEXT, "self-monitor P[:DECAY], joined by + where several; NULL: none"),
     "rows": (_TEXT, "rows steered under guidance: conditional or both"),
     "steer_prompt": (_FLAG, "whether the audio prompt's frames are steered too"),
     "specification": (_TEXT, "JSON: the whole truth, of which the other columns are a part"),
@@ -172,4 +174,11 @@ def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
             name: "+".join(dict.fromkeys(getattr(edit, name) for edit in edits))
             for name in ("site", "kind", "scaling", "schedule")
         },
+        "monitor": "+".join(dict.fromkeys(_said(edit.monitor) for edit in edits if edit.monitor)) or None,
     }
+
+
+def _said(monitor: Monitor) -> str:
+    """As `undertone generate --monitor` takes it."""
+    decay = f":{monitor.decay:.12g}" if monitor.decay else ""
+    return f"{monitor.threshold:.12g}{decay}"
