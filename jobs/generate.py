@@ -25,7 +25,9 @@ from jobs.options import (
 @click.option(
     "--audio-start", default=0.0, show_default=True, help="Second at which the audio prompt begins."
 )
-@click.option("--audio-seconds", default=5.0, show_default=True, help="Length of the audio prompt.")
+@click.option(
+    "--audio-seconds", type=float, help="Length of the audio prompt; 5 s by default, or what there is."
+)
 @click.option(
     "--melody",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -46,11 +48,9 @@ from jobs.options import (
     "--alpha",
     "alphas",
     multiple=True,
-    default=("0.5",),
-    show_default=True,
     metavar="X|auto",
-    help="How strongly: once for all directions, or once for each. auto brings the music to the mean of the "
-    "direction's class.",
+    help="How strongly: once for all directions, or once for each; 0.5 by default, and 1, all of it, for an "
+    "ablation. auto brings the music to the mean of the direction's class, with one direction per layer.",
 )
 @click.option(
     "--target-prompt", metavar="TEXT", help="Cap --alpha auto by what this text alone would change."
@@ -82,10 +82,8 @@ from jobs.options import (
     "--schedule",
     "schedules",
     multiple=True,
-    default=("constant",),
-    show_default=True,
-    help="When: linear-up[:S], linear-down[:S], exponential[:RATE], window:A-B, every:N, "
-    "bernoulli:P[:SEED]; commas join several.",
+    help="When: linear-up[:SECONDS], linear-down[:SECONDS], exponential[:RATE per frame], window:A-B in "
+    "seconds, every:N frames, bernoulli:P[:SEED]; commas join several. Always by default.",
 )
 @click.option(
     "--rows",
@@ -110,6 +108,13 @@ from jobs.options import (
 )
 @device_option
 @dtype_option
+@click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Torch threads on a CPU; more are faster for large models, and may change the last digits.",
+)
 @click.option(
     "-o",
     "--output",

@@ -44,8 +44,9 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
         InvalidInput: Strengths or schedules don't fit the directions, or cannot be read.
     """
     count = len(options.directions)
-    alphas = _one_each(options.alphas, count, "--alpha")
-    schedules = _one_each([str(parse_schedule(s)) for s in options.schedules], count, "--schedule")
+    alphas = _one_each(options.alphas or (_usual_strength(options),), count, "--alpha")
+    written = options.schedules or ("constant",)
+    schedules = _one_each([str(parse_schedule(text)) for text in written], count, "--schedule")
     edits: list[EditSpec] = []
     vectors: dict[str, StoredVector] = {}
     automatic: set[int] = set()
@@ -55,7 +56,22 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
                 automatic.add(len(edits))
             vectors[vector.vector_id] = vector
             edits.append(_edit(vector, layer, alpha, schedule, options))
+    if automatic:
+        _check_automatic(edits)
     return ChosenEdits(tuple(edits), vectors, frozenset(automatic))
+
+
+def _usual_strength(options: GenerateOptions) -> str:
+    return "1" if options.kind == "ablate" else "0.5"
+
+
+def _check_automatic(edits: Sequence[EditSpec]) -> None:
+    if kinds := sorted({edit.kind for edit in edits} - {"interpolate"}):
+        raise InvalidInput(
+            f"--alpha auto is for --kind interpolate, and not for {kinds[0]}: give a number instead."
+        )
+    if len({edit.layer for edit in edits}) < len(edits):
+        raise InvalidInput("--alpha auto needs one direction per layer; give numbers for a fusion.")
 
 
 def _edit(vector: StoredVector, layer: int, alpha: str, schedule: str, options: GenerateOptions) -> EditSpec:

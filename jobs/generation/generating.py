@@ -13,15 +13,16 @@ from jobs.extraction.planning import DTYPES
 from jobs.extraction.spec import parse_reductions, parse_sites
 from jobs.generation.automatic import find_strengths
 from jobs.generation.captured_run import write_captured
+from jobs.generation.checking import check_options
 from jobs.generation.edit_options import ChosenEdits, choose_edits
 from jobs.generation.inputs import read_melody, read_prompt
 from jobs.generation.records import audio_key, read_audio, write_audio, write_audio_file, write_generations
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
-from pipelines.capture import CaptureSpec
+from pipelines.capture import CaptureSpec, check_capture
 from pipelines.musicgen import describe_model
 from store import open_store
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from store.records import ModelInfo
 
 DEFAULT_SECONDS = 10.0
-ENDINGS = (".flac", ".wav")
 
 
 def run_generation(options: GenerateOptions) -> dict[str, Any]:
@@ -44,8 +44,8 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     Raises:
         UndertoneError: Something that was asked for is not possible; nothing is written then.
     """
-    _check_output(options)
-    store = open_store(options.store, create=True)
+    check_options(options)
+    store = open_store(options.store, create=not options.directions)
     chosen = choose_edits(store, options) if options.directions else ChosenEdits((), {}, frozenset())
     name = _model_name(options, chosen)
     info = describe_model(name)
@@ -75,6 +75,8 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
     if capture is not None:
         summary["run"] = write_captured(store, model, capture, [(spec, generated)])
+    if spec.edits and not store.objects.exists(audio_key(spec.twin().generation_id)):
+        summary.setdefault("note", "the twin is not made yet; the same without --direction makes it")
     seconds = len(generated.audio) / generated.sample_rate
     return _summary(spec, options, info, seconds) | summary
 
@@ -99,13 +101,6 @@ def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: 
     return summary | {"note": "the store had this sound already; nothing was computed"}
 
 
-def _check_output(options: GenerateOptions) -> None:
-    if options.output.suffix.lower() not in ENDINGS:
-        raise InvalidInput(f"{options.output} has no ending that is known; write {' or '.join(ENDINGS)}.")
-    if not options.output.absolute().parent.is_dir():
-        raise NotFound(f"The folder of {options.output} does not exist; make it first.")
-
-
 def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     """The model that was asked for, else that of the directions."""
     names = {vector.model for vector in chosen.vectors.values()}
@@ -119,6 +114,7 @@ def _load(options: GenerateOptions, name: str) -> MusicGenModel:
 
     from pipelines.musicgen import load_musicgen
 
+    torch.set_num_threads(options.threads)
     device = options.device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -174,7 +170,9 @@ def _capture_spec(options: GenerateOptions, info: ModelInfo) -> CaptureSpec | No
     if options.capture is None:
         return None
     layers = tuple(range(info.layers))
-    return CaptureSpec(parse_sites(options.capture), layers, parse_reductions(options.reduce))
+    spec = CaptureSpec(parse_sites(options.capture), layers, parse_reductions(options.reduce))
+    check_capture(info, spec)
+    return spec
 
 
 def _generate(

@@ -25,19 +25,20 @@ class GenerateOptions:
     seed: int = 0
     audio_prompt: Path | None = None
     audio_start: float = 0.0
-    audio_seconds: float = 5.0
+    audio_seconds: float | None = None
+    """None: 5 s, or what the recording has."""
     melody: Path | None = None
     directions: tuple[str, ...] = ()
-    alphas: tuple[str, ...] = ("0.5",)
-    """Numbers or "auto": one for all directions, or one each."""
+    alphas: tuple[str, ...] = ()
+    """Numbers or "auto": one for all directions, or one each; none: 0.5, or 1 for an ablation."""
     site: str | None = None
     """None: each direction's own."""
     layers: str | None = None
     """None: each direction's own."""
     kind: Kind = "interpolate"
     scaling: Scaling = "norm"
-    schedules: tuple[str, ...] = ("constant",)
-    """One for all directions, or one each."""
+    schedules: tuple[str, ...] = ()
+    """One for all directions, or one each; none: constant."""
     rows: SteeredRows = "conditional"
     steer_prompt: bool = False
     away: bool = False
@@ -53,4 +54,5 @@ class GenerateOptions:
     capture: str | None = None
     reduce: str = "mean"
     device: str = "auto"
+    threads: int = 1
     dtype: str = "fp32"

@@ -168,6 +168,7 @@ def test_a_sound_that_is_stored_is_copied_and_no_model_is_loaded(
 ) -> None:
     edit = ("--direction", "aaa2", "--alpha", "0.5", "--prompt", TEXT)
     first = world.made(*edit)
+    assert first.pop("note") == "the twin is not made yet; the same without --direction makes it"
     monkeypatch.setattr("pipelines.musicgen.load_musicgen", _must_not_load)
     again = world.made(*edit, output="again.flac")
     other = world.made(*edit, output="again.wav")
@@ -188,6 +189,57 @@ def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
     result = world.call("--audio-prompt", str(world.folder / "broken.wav"))
     assert result.exit_code != 0
     assert "broken.wav" in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seconds", "nan"], "--seconds nan is not possible"),
+        (["--seconds", "0"], "--seconds 0 is not possible: from above 0 to 3600"),
+        (["--seconds", "1e6"], "--seconds 1e+06 is not possible"),
+        (["--temperature", "-1"], "temperature and top_k not negative"),
+        (["--alpha", "0.5"], "--alpha has no effect without --direction"),
+        (["--audio-start", "2"], "--audio-start has no effect without --audio-prompt"),
+        (["--direction", "aaa2", "--target-prompt", "jazz"], "no effect without --alpha auto"),
+        (["--direction", "aaa2", "--alpha", "auto", "--kind", "ablate"], "and not for ablate"),
+        (["--direction", "aaa2", "--direction", "aaa2", "--alpha", "auto"], "one direction per layer"),
+        (["--capture", "bogus"], "bogus"),
+        (["--audio-prompt", "missing.wav"], "There is no file missing.wav"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_a_model_is_loaded(
+    world: World, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
+) -> None:
+    monkeypatch.setattr("pipelines.musicgen.load_musicgen", _must_not_load)
+    result = world.call(*arguments)
+    assert result.exit_code != 0
+    assert message in str(result.exception)
+    assert not (world.folder / "out.flac").exists()
+
+
+def test_a_short_recording_is_a_short_audio_prompt_and_a_length_that_it_lacks_is_refused(
+    world: World,
+) -> None:
+    soundfile.write(world.folder / "short.wav", np.zeros(4000), 8000)
+    prompt = ("--audio-prompt", str(world.folder / "short.wav"))
+    made = world.made(*prompt)
+    rows = run_query(refresh_catalog(world.store), "SELECT generation_id, prompt_seconds FROM generations")
+    assert rows.to_pylist() == [{"generation_id": made["generation"], "prompt_seconds": 0.5}]
+    refused = world.call(*prompt, "--audio-seconds", "1")
+    assert "short.wav is 0.50 s long: no audio prompt of 1 s begins at 0 s" in str(refused.exception)
+
+
+def test_an_ablation_removes_all_unless_told_otherwise(world: World) -> None:
+    ablation = ("--direction", "aaa2", "--kind", "ablate")
+    whole = world.made(*ablation, "--alpha", "1")
+    assert world.made(*ablation)["generation"] == whole["generation"]
+
+
+def test_directions_are_looked_for_in_a_store_that_is_there(world: World) -> None:
+    typo, output = str(world.folder / "typo"), str(world.folder / "a.wav")
+    result = CliRunner().invoke(undertone, ["generate", typo, "--direction", "a", "-o", output])
+    assert "is no Undertone store" in str(result.exception)
+    assert not (world.folder / "typo").exists()
 
 
 def _must_not_load(*_: Any, **__: Any) -> None:
