@@ -4,6 +4,10 @@ from pathlib import Path
 
 import click
 
+from store.errors import InvalidInput, NotFound
+
+ENDINGS = (".html", ".htm")
+
 
 @click.command()
 @click.argument("store")
@@ -12,7 +16,7 @@ import click
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The HTML file to write.",
+    help="The HTML file to write; a browser prints it to PDF.",
 )
 @click.option("--run", help="Report this run only; by default every run that something was fitted on.")
 @click.option(
@@ -45,8 +49,9 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
         layer: SITE:LAYER to look at closely.
 
     Raises:
-        NotFound: nothing is there to report; the message names the command to run next.
-        InvalidInput: `layer` is not of the form SITE:LAYER.
+        NotFound: nothing is there to report; the message names the command to run next. Or there is no
+            folder to write into.
+        InvalidInput: `layer` is not of the form SITE:LAYER, or `output` is of another kind than HTML.
     """
     from importlib.metadata import version
 
@@ -55,6 +60,14 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
     from jobs.reporting.subjects import parse_place
     from store.opening import open_store
 
+    _check(output)
     place = parse_place(layer) if layer else None
     page = build_page(open_store(store), run=run, place=place, name=store.rstrip("/").rsplit("/", 1)[-1])
     output.write_text(render(page, generator=f"undertone {version('undertone')}"), encoding="utf-8")
+
+
+def _check(output: Path) -> None:
+    if output.suffix.lower() not in ENDINGS:
+        raise InvalidInput(f"{output} is no name for a report, which ends in {' or '.join(ENDINGS)}.")
+    if not output.parent.is_dir():
+        raise NotFound(f"The folder {output.parent}, where to write {output.name}, does not exist.")
