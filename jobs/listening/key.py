@@ -27,6 +27,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "source": (_TEXT, "class of the prompt"),
     "target": (_TEXT, "class that it is steered to; several joined by +"),
     "template": (_TEXT, "prompt with the class in braces"),
+    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
     "random_state": (_COUNT, "of the sampling noise"),
     "created_at": (pa.timestamp("us"), "when the test was made (UTC)"),
 }  # fmt: skip

@@ -34,6 +34,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "source": (_TEXT, "class of the prompt"),
     "target": (_TEXT, "class that it is steered to; several joined by +"),
     "template": (_TEXT, "prompt with the class in braces"),
+    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
     "random_state": (_COUNT, "of the sampling noise"),
     "value": (_NUMBER, "of a rating 0 to 100; of a choice 1 for the chosen sound, 0 for the others"),
     "alternatives": (_COUNT, "sounds to choose among"),

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
+from shlex import quote
 from typing import Any, Literal
 
 from jobs.results import digest_of
@@ -14,20 +15,31 @@ from store.query import run_query
 Kind = Literal["rating", "choice"]
 Role = Literal["reference", "anchor", "unsteered", "steered", "random"]
 ID_DIGITS = 12
+CELL = ("template", "audio_prompt", "random_state")
+"""What sounds have in common that may be compared: their prompt and their sampling noise."""
 
-SWEEPS = "SELECT sweep_id, sweep, max(created_at) FROM sweep_generations GROUP BY ALL ORDER BY 3 DESC, 1"
+SWEEPS = """\
+SELECT sweep_id, sweep, max(created_at) AS planned,
+       arg_max({'plan': plan_id}, (scored, created_at)).plan AS plan_id
+FROM (
+    SELECT g.*, EXISTS (
+        FROM effects e WHERE e.sweep_id = g.sweep_id AND e.plan_id IS NOT DISTINCT FROM g.plan_id
+    ) AS scored
+    FROM sweep_generations g
+)
+GROUP BY sweep_id, sweep ORDER BY planned DESC, sweep_id"""
 SETTINGS = """\
 SELECT setting_id, max(e.value) AS transfer
 FROM sweep_generations g LEFT JOIN (
     FROM effects WHERE metric = 'transfer' AND part = 'all' AND scorer = chosen_by
 ) e USING (sweep_id, setting_id)
-WHERE sweep_id = '{sweep_id}' AND setting_id IS NOT NULL AND g.part = 'report'
+WHERE sweep_id = '{sweep_id}' AND {of_plan} AND setting_id IS NOT NULL AND g.part = 'report'
 GROUP BY ALL ORDER BY transfer NULLS FIRST, setting_id"""
 CELLS = """\
-SELECT DISTINCT sweep, sweep_id, setting_id, concept, source, target, template, random_state, role,
-       generation_id, unsteered_id
-FROM sweep_generations
-WHERE sweep_id = '{sweep_id}' AND part = 'report' AND role IN ('steered', 'random')
+SELECT DISTINCT sweep, sweep_id, setting_id, concept, source, target, template, audio_prompt, random_state,
+       role, generation_id, unsteered_id
+FROM sweep_generations g
+WHERE sweep_id = '{sweep_id}' AND {of_plan} AND part = 'report' AND role IN ('steered', 'random')
 ORDER BY ALL"""
 
 
@@ -80,10 +92,12 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
         NotFound: no such sweep, or none of its sounds is there.
     """
     catalog = refresh_catalog(store)
-    sweep_id, name = _sweep(store, sweep)
-    found = run_query(catalog, SETTINGS.format(sweep_id=sweep_id))["setting_id"].to_pylist()
+    run = _sweep(store, sweep)
+    plan = "IS NULL" if run["plan_id"] is None else f"= '{run['plan_id']}'"
+    place = {"sweep_id": run["sweep_id"], "of_plan": f"g.plan_id {plan}"}
+    found = run_query(catalog, SETTINGS.format(**place))["setting_id"].to_pylist()
     chosen = _evenly(found, settings)
-    rows = run_query(catalog, CELLS.format(sweep_id=sweep_id)).to_pylist()
+    rows = run_query(catalog, CELLS.format(**place)).to_pylist()
     picked = [cell for setting in chosen for cell in _cells(rows, setting, cells, seed)]
     if not picked:
         raise NotFound(
@@ -92,16 +106,17 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
         )
     test_id = digest_of([seed, [[row["generation_id"] for row in cell] for cell in picked]])
     trials = [trial for cell in picked for trial in _trials(test_id, cell)]
-    return ListeningTest(test_id, name, tuple(sorted(trials, key=lambda trial: trial.trial_id)))
+    return ListeningTest(test_id, run["sweep"], tuple(sorted(trials, key=lambda trial: trial.trial_id)))
 
 
-def _sweep(store: Store, named: str) -> tuple[str, str]:
+def _sweep(store: Store, named: str) -> dict[str, Any]:
+    """Of the sweep the generations that its effects are of; the newest planned where it has none yet."""
     catalog = refresh_catalog(store)
     views = run_query(catalog, "SELECT view_name FROM duckdb_views() WHERE view_name = 'sweep_generations'")
-    known = run_query(catalog, SWEEPS).to_pylist() if views.num_rows else []
+    known: list[dict[str, Any]] = run_query(catalog, SWEEPS).to_pylist() if views.num_rows else []
     for row in known:
         if named == row["sweep"] or row["sweep_id"].startswith(named):
-            return row["sweep_id"], row["sweep"]
+            return row
     names = ", ".join(sorted({row["sweep"] for row in known})) or "none"
     raise NotFound(
         f"{store.url} has no sweep {named!r}; it has {names}. Run one with: "
@@ -128,14 +143,14 @@ def _cells(
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["setting_id"] == setting_id:
-            cell = digest_of([seed, setting_id, row["template"], row["random_state"]])
+            cell = digest_of([seed, setting_id, *(row[column] for column in CELL)])
             found.setdefault(cell, []).append(row)
     whole = [sorted(found[cell], key=lambda row: row["role"] != "steered") for cell in sorted(found)]
     yield from [cell for cell in whole if cell[0]["role"] == "steered"][:count]
 
 
 def _trials(test_id: str, cell: Sequence[dict[str, Any]]) -> Iterator[Trial]:
-    columns = ("sweep", "sweep_id", "setting_id", "concept", "source", "target", "template", "random_state")
+    columns = ("sweep", "sweep_id", "setting_id", "concept", "source", "target", *CELL)
     place = {column: cell[0][column] for column in columns}
     twin = cell[0]["unsteered_id"]
     changed: list[tuple[Role, str]] = [(row["role"], row["generation_id"]) for row in cell]

@@ -16,14 +16,15 @@ ROLES = {
 MOST_PAIRS = 8
 
 HEARD = """\
-WITH chosen AS (SELECT DISTINCT source, target, setting_id FROM effects {where} AND chosen)
-SELECT g.source, g.target, g.role, g.text, g.random_state, g.site, g.layers, g.method, g.alpha,
-       g.generation_id
+WITH chosen AS (SELECT DISTINCT plan_id, source, target, setting_id FROM effects {where} AND chosen)
+SELECT g.source, g.target, g.role, g.text, g.audio_prompt, g.random_state, g.site, g.layers, g.method,
+       g.alpha, g.generation_id, g.unsteered_id
 FROM sweep_generations g JOIN chosen c
-    ON c.source = g.source AND c.target = g.target AND (g.setting_id = c.setting_id OR g.setting_id IS NULL)
+    ON c.plan_id IS NOT DISTINCT FROM g.plan_id AND c.source = g.source AND c.target = g.target
+    AND (g.setting_id = c.setting_id OR g.setting_id IS NULL)
 WHERE g.sweep_id = '{sweep_id}' AND g.part = 'report'
-QUALIFY 1 = row_number() OVER (
-    PARTITION BY g.source, g.target, g.role ORDER BY g.template, g.random_state, g.generation_id
+QUALIFY 1 = dense_rank() OVER (
+    PARTITION BY g.source, g.target ORDER BY g.template, g.audio_prompt, g.random_state
 )
 ORDER BY g.source, g.target, g.role DESC"""
 
@@ -48,7 +49,8 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     return Figure(
         anchor(sweep.sweep_id, "sounds"),
         "Listen: the chosen setting of each pair",
-        "One prompt and random state per pair, from the half that the setting was not chosen on. What stands "
+        "One prompt (text and recording) and random state per pair, from the half that the setting was not "
+        "chosen on. What stands "
         "side by side shares its sampling noise. In frames: what went wrong with the setting (see above).",
         table=data_table(answer),
         sql=sql,

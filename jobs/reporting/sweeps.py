@@ -10,9 +10,20 @@ from analysis.charts.series import Ink
 from jobs.reporting.answers import Answers, Row, where
 
 INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
-SWEEPS = (
-    "SELECT DISTINCT sweep, sweep_id, chosen_by FROM effects {where} AND chosen_by IS NOT NULL ORDER BY ALL"
-)
+NOBODY = ""
+"""Stands for the scorer of a sweep whose settings nobody could choose among."""
+
+SWEEPS = """\
+SELECT DISTINCT
+    sweep, sweep_id, coalesce(chosen_by, max(chosen_by) OVER (PARTITION BY sweep_id), '') AS scorer
+FROM effects {where} AND setting_id IS NOT NULL ORDER BY ALL"""
+
+UNCHOSEN = """\
+SELECT source, target, count(DISTINCT setting_id) AS settings FROM effects {where} AND setting_id IS NOT NULL
+GROUP BY ALL HAVING NOT bool_or(chosen) ORDER BY ALL"""
+
+MEASURED = """\
+SELECT count(*) AS transfers FROM effects {where} AND metric = 'transfer' AND setting_id IS NOT NULL"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class Sweep:
     name: str
     sweep_id: str
     scorer: str
+    """`NOBODY` where none could."""
 
     def where(self) -> str:
         """Its rows of `effects`, as SQL."""
@@ -31,7 +43,28 @@ class Sweep:
 def sweeps_of(answers: Answers, run_id: str) -> list[Sweep]:
     """The sweeps that steered with directions of a run."""
     rows = answers.rows(SWEEPS.format(where=where(run_id=run_id)))
-    return [Sweep(row["sweep"], row["sweep_id"], row["chosen_by"]) for row in rows]
+    return [Sweep(row["sweep"], row["sweep_id"], row["scorer"]) for row in rows]
+
+
+def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
+    """Why a sweep, or a pair of it, has no chosen setting."""
+    if sweep.scorer == NOBODY:
+        (found,) = answers.rows(MEASURED.format(where=where(sweep_id=sweep.sweep_id)))
+        return (f"No setting is chosen: {_why_nobody(found['transfers'])}",)
+    return tuple(
+        f"{pair_of(row)}: no setting is chosen. Of {row['settings']} none moves towards the target on the "
+        "choosing half, and farther than random directions do there."
+        for row in answers.rows(UNCHOSEN.format(where=sweep.where()))
+    )
+
+
+def _why_nobody(transfers: int) -> str:
+    if transfers:
+        return "the choosing half of its prompts and random states has no scores."
+    return (
+        "nothing that tells classes has scored this sweep. Run it again with a scorer that does: "
+        "undertone sweep --scorers clap, features, judge or probe."
+    )
 
 
 def by_pair(rows: Sequence[Row]) -> dict[str, list[Row]]:

@@ -56,7 +56,8 @@ def _members() -> Iterator[dict[str, Any]]:
 def _write(store: Store, kind: str, rows: Iterator[dict[str, Any]], schema: pa.Schema) -> None:
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), buffer)
-    store.objects.create(f"results/{kind}/part.parquet", [buffer.getvalue()])
+    part = len(list(store.objects.versions(f"results/{kind}")))
+    store.objects.create(f"results/{kind}/part{part}.parquet", [buffer.getvalue()])
 
 
 def _sound(number: int) -> bytes:
@@ -80,6 +81,20 @@ def sweep_store(tmp_path: Path) -> Store:
     for number, made in enumerate(sorted({row["generation_id"] for row in _members()})):
         store.objects.create(f"audio/{made}.flac", [_sound(number)])
     return store
+
+
+@pytest.fixture
+def add_members(sweep_store: Store) -> Callable[..., None]:
+    """Plans the same again with ids of their own, as another recording or other directions would."""
+
+    def add(prefix: str, **columns: str) -> None:
+        named = ("generation_id", "unsteered_id")
+        rows = [row | {name: prefix + row[name] for name in named} | columns for row in _members()]
+        _write(sweep_store, "sweep_generations", iter(rows), table.SCHEMA)
+        for number, made in enumerate(sorted({row["generation_id"] for row in rows})):
+            sweep_store.objects.create(f"audio/{made}.flac", [_sound(number)])
+
+    return add
 
 
 @pytest.fixture

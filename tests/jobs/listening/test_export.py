@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,24 @@ def test_the_sounds_of_a_trial_share_their_prompt_and_noise(sweep_store: Store, 
     for row in key:
         made = cells[row["generation_id"]]
         assert (made["template"], made["random_state"]) == (row["template"], row["random_state"])
+
+
+def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
+    sweep_store: Store, add_members: Callable[..., None], tmp_path: Path
+) -> None:
+    add_members("first ", audio_prompt="a.wav")
+    add_members("second ", audio_prompt="b.wav")
+    add_members("other ", plan_id="of other numbers")
+    export_test(sweep_store.url, "strength", tmp_path / "all", settings=1, cells=9, seed=0)
+    rows = run_query(refresh_catalog(sweep_store), "FROM listening_sounds").to_pylist()
+    recordings = {"first": "a.wav", "second": "b.wav"}
+    trials = {row["trial_id"]: (row["kind"], row["audio_prompt"]) for row in rows}
+    assert len(trials) == 2 * 2 * 3, "rated and chosen; two texts; two recordings or none"
+    for trial, (kind, recording) in trials.items():
+        sounds = [row["generation_id"] for row in rows if row["trial_id"] == trial]
+        assert len(sounds) == {"rating": 4, "choice": 3}[kind]
+        assert {recordings.get(one.split(" ")[0]) for one in sounds} == {recording}
+        assert not any(one.startswith("other") for one in sounds)
 
 
 def test_fewer_settings_are_spread_from_the_least_transfer_to_the_most(

@@ -233,19 +233,29 @@ def _cross_effects() -> Iterator[dict[str, Any]]:
 
 
 def _sounds(store: Store) -> Iterator[dict[str, Any]]:
-    """A generation of each role, whose sound is in the store."""
-    for target, (number, role) in product(
-        ("metal", "disco"), enumerate(("unsteered", "steered", "random", "prompt"))
+    """A generation of each role, whose sound is in the store; and others that do not belong beside them.
+
+    Of another recording, and of a plan that was replaced: both would be first by the names of some sounds.
+    """
+    cells = {
+        "": {"audio_prompt": "b.wav"},
+        "0": {"audio_prompt": "c.wav"},
+        "1": {"audio_prompt": "a.wav", "plan_id": "replaced"},
+    }
+    for (prefix, cell), target, (number, role) in product(
+        cells.items(), ("metal", "disco"), enumerate(("unsteered", "steered", "random", "prompt"))
     ):
-        generation = f"{target}{role}"
+        mixed = prefix if role in ("steered", "random") else prefix.replace("0", "z")
+        generation = f"{mixed}{target}{role}"
         setting = _setting(target, 5, 0.8) if role in ("steered", "random") else {}
         plain = dict.fromkeys(("setting_id", "method", "site", "layers", "alpha"))
-        yield {**_setting(target, 5, 0.8), **plain, **setting} | {
+        yield {**_setting(target, 5, 0.8), **plain, **setting, **cell} | {
             "generation_id": generation, "role": role, "part": "report", "template": "{class} music",
             "text": "folk music", "random_state": 0,
         }  # fmt: skip
         stream = io.BytesIO()
-        samples = 0.1 * np.sin(2 * np.pi * 110 * (number + 1) * np.arange(8000) / 16_000)
+        pitch = 110 * (number + 1) + len(prefix) * 7
+        samples = 0.1 * np.sin(2 * np.pi * pitch * np.arange(8000) / 16_000)
         soundfile.write(stream, samples, 16_000, format="FLAC")
         store.objects.create(f"audio/{generation}.flac", [stream.getvalue()])
 

@@ -194,6 +194,18 @@ def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
         assert name in caption.text
 
 
+def test_sounds_side_by_side_are_of_one_recording_and_of_the_plan_whose_effects_are_shown(
+    fitted_store: Store, report_page: Node
+) -> None:
+    played = [player.attributes["src"] for player in figure_of(report_page, "sounds").all("audio")]
+    expected = [
+        fitted_store.objects.get(f"audio/{target}{role}.flac")
+        for target in ("disco", "metal")
+        for role in ("unsteered", "steered", "random", "prompt")
+    ]
+    assert [base64.b64decode(str(one).split(",")[1]) for one in played] == expected
+
+
 def test_players_of_a_failing_setting_say_what_is_wrong(report_page: Node) -> None:
     titles = [title.words() for title in figure_of(report_page, "sounds").all("p", class_="sound-title")]
     assert titles == ["folk → disco distortion wrong concept", "folk → metal"]
