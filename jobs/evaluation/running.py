@@ -9,7 +9,7 @@ from jobs.evaluation.items import Items, clips_of, generations_of
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.prompts import PromptSet, parse_prompts
 from jobs.evaluation.scoring import PromptScores, score_prompts
-from pipelines.clap import load_clap
+from pipelines.clap import ClapModel, load_clap
 from store import Store, open_store
 
 
@@ -55,6 +55,18 @@ def _with_clap(
         "embeddings": _told(hearing),
         "mean_probability": {result.prompts.concept: _means(result) for result in scored},
         **_accuracies(store, items, scored),
+        **_notes(clap, scored),
+    }
+
+
+def _notes(clap: ClapModel, scored: list[PromptScores]) -> dict[str, str]:
+    """Says which classes a model cannot tell apart: their probabilities mean nothing."""
+    alike = [f"{', '.join(one.alike)} of {one.prompts.concept}" for one in scored if one.alike]
+    if not alike:
+        return {}
+    return {
+        "note": f"{clap.info.name} cannot tell apart {'; '.join(alike)}: it does not know their words. "
+        "Choose others (CLASS:words), or another --clap."
     }
 
 

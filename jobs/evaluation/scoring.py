@@ -15,6 +15,9 @@ from jobs.results import write_results
 from pipelines.clap import ClapModel, cosines, zero_shot
 from store.opening import Store
 
+ALIKE = 1 - 1e-5
+"""Cosine of texts from which on they are the same to a model."""
+
 
 @dataclass(frozen=True, slots=True)
 class PromptScores:
@@ -24,6 +27,8 @@ class PromptScores:
     item_ids: tuple[str, ...]
     probabilities: NDArray[np.float64]
     """(n, C), classes in the order of the prompts."""
+    alike: tuple[str, ...]
+    """Classes whose texts are one to the model, as it may not know their words."""
 
 
 def score_prompts(
@@ -55,7 +60,13 @@ def _score(
         "items": sorted((item.item_id, item.sha256) for item in items.members),
     }
     write_results(store, EVALUATIONS, specification, _rows(items, prompts, measures, clap))
-    return PromptScores(prompts, tuple(items.ids), measures["probability"])
+    return PromptScores(prompts, tuple(items.ids), measures["probability"], _alike(prompts, texts))
+
+
+def _alike(prompts: PromptSet, texts: NDArray[np.float32]) -> tuple[str, ...]:
+    """Classes whose text another class's text (rows of length one, (C, E)) cannot be told from."""
+    others = texts @ texts.T - 2 * np.eye(len(texts), dtype=np.float32)
+    return tuple(name for name, same in zip(prompts.texts, others.max(axis=1) > ALIKE, strict=True) if same)
 
 
 def _rows(

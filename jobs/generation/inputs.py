@@ -46,8 +46,8 @@ def read_prompt(
     if present <= 0 or seconds > present + 1 / sample_rate:
         raise InvalidInput(
             f"{path} is {present + start_seconds:.2f} s long: no audio prompt of {max(seconds, 0):g} s "
-            f"begins at {start_seconds:g} s. Choose another start or length (--audio-start, --audio-seconds; in a sweep "
-            f"audio_seconds)."
+            f"begins at {start_seconds:g} s. Choose another start or length: --audio-start and "
+            "--audio-seconds, in a sweep audio_seconds."
         )
     samples = _decode(path, start_seconds, seconds, sample_rate)
     return AudioPrompt(seconds, start_seconds, sha256=_digest(path)), samples

@@ -79,6 +79,15 @@ def test_new_prompts_need_no_audio(songs: Path, evaluate: Evaluate, ask: Ask) ->
     assert texts == {"slow music", "fast music"}
 
 
+def test_words_that_a_clap_does_not_know_are_told(songs: Path, evaluate: Evaluate) -> None:
+    known = evaluate(songs, dataset="songs", prompts=("style=rock,jazz",))
+    assert "note" not in known
+    unknown = evaluate(songs, dataset="songs", prompts=("x=zzzz,qqqq,rock music",))
+    assert unknown["note"].startswith(
+        "pocket cannot tell apart zzzz, qqqq of x: it does not know their words"
+    )
+
+
 def test_the_same_evaluation_twice_writes_nothing_new(songs: Path, evaluate: Evaluate) -> None:
     evaluate(songs, dataset="songs", prompts=STYLES, judge=True)
     before = {path: path.stat().st_mtime_ns for path in (songs / "results").rglob("*.parquet")}
