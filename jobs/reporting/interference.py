@@ -35,7 +35,9 @@ def interference_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "What else changes: probabilities per unit of α",
         "Rows: what is steered. Columns: what is measured. Blue: its probability rises; orange: it falls; "
         f"the strongest colour is {limit:.2f}. Index: change of the other steered concepts over that of the "
-        "steered one; 0 is none. "
+        "steered one, with its interval; around 0 is none. Signs are from one half of the prompts and sizes "
+        "from the other, so that noise adds nothing. Random directions: what they change of the others, over "
+        "what steering changes. "
         f"{_left_out(len(ways))}",
         tuple(panels),
         data_table(answer),
@@ -75,10 +77,22 @@ def _matrix(
 
 def _index(rows: Sequence[Row]) -> str:
     """The index in words, beside that of random directions."""
-    if not rows or rows[0]["slope"] is None:
+    if not rows:
         return "no index: it needs two steered concepts"
-    random = f" (random directions {rows[0]['random']:.2f})" if rows[0]["random"] is not None else ""
-    return f"interference index {rows[0]['slope']:.2f}{random}"
+    if rows[0]["slope"] is None:
+        return "no index: what is steered is not moved, or a half of the prompts is missing"
+    steered, random = (_with_interval(rows[0], *names) for names in _ESTIMATES)
+    return f"interference index {steered}" + (f" (random directions {random})" if random else "")
+
+
+_ESTIMATES = (("slope", "low", "high"), ("random", "random_low", "random_high"))
+
+
+def _with_interval(row: Row, name: str, low: str, high: str) -> str:
+    if row[name] is None:
+        return ""
+    bounds = "" if row[low] is None or row[high] is None else f" [{row[low]:.2f} to {row[high]:.2f}]"
+    return f"{row[name]:.2f}{bounds}"
 
 
 def _steered(row: Row) -> str:

@@ -1,15 +1,18 @@
-"""Cross effects of a sweep: how fast every class that is scored changes with the strength of a direction."""
+"""Cross effects of a sweep: how fast every class that is scored changes with the strength of a direction.
+
+Sums over classes, and the index that is made of them, take their signs from the choosing half of the cells
+and their sizes from the reporting half.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from analysis.cross_effects import dose_slopes, interference_index
-from analysis.paired_intervals import Estimate, crossed_interval
+from analysis.cross_effects import Moved, dose_slopes, interference_index, moved_by
+from analysis.paired_intervals import Contributions, Estimate, crossed_interval
 from jobs.results import digest_of
 from jobs.sweeping.designs import Design, designs_of
 from jobs.sweeping.newest import write_newest
@@ -44,7 +47,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "slope": (_NUMBER, "change of its probability per unit of strength; without concepts: the index"),
     "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states"),
     "high": (_NUMBER, "upper end"),
-    "random": (_NUMBER, "control: the same with random directions"),
+    "random": (_NUMBER, "control: the same with random directions; of the index, over what steering moves"),
     "random_low": (_NUMBER, "lower end of its interval"),
     "random_high": (_NUMBER, "upper end"),
     "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
@@ -59,94 +62,134 @@ def write_cross_effects(store: Store, plan: SweepPlan, scores: Scores) -> int:
     keys = sorted(key for key in scores.numbers if key[3] == "probability")
     if not keys:
         return 0
-    slopes = [row for design in designs_of(plan.members) for row in _of_design(design, scores, keys)]
-    totals = list(_totals(slopes))
+    families = [one for design in designs_of(plan.members) for one in _families(design, scores, keys)]
+    slopes = [row for family in families for row in _slope_rows(family)]
+    totals = [row for family in families for row in _total_rows(family)]
     common = {
         "sweep": plan.configuration.name,
         "sweep_id": plan.sweep_id,
         "plan_id": plan.plan_id,
         "run_id": plan.run_id,
     }
-    rows = [row | common for row in [*slopes, *totals, *_indices(totals)]]
+    rows = [row | common for row in [*slopes, *totals, *_indices(families)]]
     write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return len(rows)
 
 
-def _of_design(design: Design, scores: Scores, keys: Sequence[ScoreKey]) -> Iterator[Row]:
-    families: dict[Setting, list[Setting]] = {}
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """The settings of a pair that differ in strength alone."""
+
+    design: Design
+    columns: Row
+    slopes: Mapping[ScoreKey, Contributions]
+    random: Mapping[ScoreKey, Contributions]
+    """The same with random directions; empty: there are none."""
+
+    @property
+    def scorers(self) -> list[str]:
+        return sorted({scorer for scorer, *_ in self.slopes})
+
+    def moved(self, scorer: str, role: Role) -> Moved:
+        """How much every concept is moved, as a scorer hears it."""
+        slopes = self.slopes if role == "steered" else self.random
+        concepts = sorted({key[1] for key in slopes if key[0] == scorer})
+        choosing = self.design.halves == "choose"
+        by_concept = {
+            concept: moved_by(
+                [found for key, found in slopes.items() if key[:2] == (scorer, concept)], choosing
+            )
+            for concept in concepts
+        }
+        return Moved(self.design.pair.concept, by_concept, self.design.units("all"))
+
+
+def _families(design: Design, scores: Scores, keys: Sequence[ScoreKey]) -> Iterator[_Family]:
+    together: dict[Setting, list[Setting]] = {}
     for setting in design.settings:
         if setting.automatic:  # has no strength that an effect could be divided by
             continue
-        families.setdefault(replace(setting, alpha=0.0), []).append(setting)
-    for family, members in families.items():
-        for key in keys:
-            slope = _slope(design, members, "steered", scores, key)
-            control = _slope(design, members, "random", scores, key)
-            yield {
-                **_family_columns(family, members),
-                "scorer": key[0],
-                "measured_concept": key[1],
-                "measured_class": key[2],
-                **_columns(slope, "slope", ""),
-                **(_columns(control, "random", "random_") if control else {}),
-            }
+        together.setdefault(replace(setting, alpha=0.0), []).append(setting)
+    for family, members in together.items():
+        steered, random = (
+            {key: found for key in keys if (found := _slopes(design, members, role, scores, key)) is not None}
+            for role in _ROLES
+        )
+        yield _Family(design, _family_columns(family, members), steered, random)
 
 
-def _slope(
+def _slopes(
     design: Design, settings: Sequence[Setting], role: Role, scores: Scores, key: ScoreKey
-) -> Estimate | None:
+) -> Contributions | None:
     twins = scores.of(key, design.ids["unsteered", None])
     ids = [design.of(role, setting, "all") for setting in settings]
     changes = [scores.of(key, each) - twins for each in ids if each is not None]
     if len(changes) < len(settings):
         return None
-    slopes = dose_slopes(np.array([setting.alpha for setting in settings]), np.stack(changes))
-    return crossed_interval(slopes, units=design.units("all"))
+    return dose_slopes(np.array([setting.alpha for setting in settings]), np.stack(changes))
 
 
-def _totals(slopes: Sequence[Row]) -> Iterator[Row]:
-    """What happens to a concept as a whole, a row for each that is measured."""
-    together: dict[str, list[Row]] = {}
-    for row in slopes:
-        together.setdefault(digest_of([row[name] for name in _PLACE]), []).append(row)
-    for rows in together.values():
-        yield {name: rows[0][name] for name in _PLACE} | {
-            "measured_class": None,
-            "slope": _half_sum([row["slope"] for row in rows]),
-            "random": _half_sum([row.get("random") for row in rows]),
+def _slope_rows(family: _Family) -> Iterator[Row]:
+    """How fast every class changes."""
+    units = family.design.units("all")
+    for key, slopes in family.slopes.items():
+        control = family.random.get(key)
+        yield {
+            **family.columns,
+            "scorer": key[0],
+            "measured_concept": key[1],
+            "measured_class": key[2],
+            **_columns(crossed_interval(slopes, units=units), "slope", ""),
+            **(_columns(crossed_interval(control, units=units), "random", "random_") if control else {}),
         }
 
 
-def _indices(totals: Sequence[Row]) -> Iterator[Row]:
-    """The index of interference among the steered concepts, a row for each way to steer and scorer."""
-    together: dict[str, list[Row]] = {}
-    for row in totals:
-        together.setdefault(digest_of([row[name] for name in _WAY]), []).append(row)
-    for rows in together.values():
-        concepts = sorted({row["concept"] for row in rows} & {row["measured_concept"] for row in rows})
-        if len(concepts) > 1:
-            yield {name: rows[0][name] for name in _WAY} | {
-                "slope": _number(interference_index(_matrix(rows, concepts, "slope"))),
-                "random": _number(interference_index(_matrix(rows, concepts, "random"))),
+def _total_rows(family: _Family) -> Iterator[Row]:
+    """What happens to a concept as a whole, a row for each that is measured."""
+    for scorer in family.scorers:
+        moved, random = (family.moved(scorer, role) for role in _ROLES)
+        for concept, slopes in moved.by_concept.items():
+            control = random.by_concept.get(concept)
+            yield {
+                **family.columns,
+                "scorer": scorer,
+                "measured_concept": concept,
+                "measured_class": None,
+                **_columns(crossed_interval(slopes, units=moved.units), "slope", ""),
+                **(
+                    _columns(crossed_interval(control, units=moved.units), "random", "random_")
+                    if control
+                    else {}
+                ),
             }
 
 
-def _matrix(rows: Sequence[Row], concepts: Sequence[str], column: str) -> NDArray[np.float64]:
-    """Mean over the pairs of a concept, steered by measured."""
-    cells = [
-        [
-            [row[column] for row in rows if (row["concept"], row["measured_concept"]) == (one, other)]
-            for other in concepts
-        ]
-        for one in concepts
-    ]
-    return np.array(
-        [[np.mean([np.nan if v is None else v for v in cell]) for cell in line] for line in cells]
-    )
+def _indices(families: Sequence[_Family]) -> Iterator[Row]:
+    """The index of interference among the steered concepts, a row for each way to steer and scorer."""
+    together: dict[str, list[tuple[_Family, str]]] = {}
+    for family in families:
+        way = [family.columns[name] for name in _WAY]
+        for scorer in family.scorers:
+            together.setdefault(digest_of([way, scorer]), []).append((family, scorer))
+    for members in together.values():
+        first, scorer = members[0]
+        steered, random = ([family.moved(scorer, role) for family, _ in members] for role in _ROLES)
+        concepts = sorted({one.steered for one in steered} & set(steered[0].by_concept))
+        if len(concepts) < 2:
+            continue
+        yield {name: first.columns[name] for name in _WAY} | {
+            "scorer": scorer,
+            **_columns(interference_index(steered, concepts), "slope", ""),
+            **(_random_index(random, steered, concepts) if first.random else {}),
+        }
 
 
-_WAY = ("method", "site", "layers", "kind", "scaling", "schedule", "alphas", "scorer")
-_PLACE = ("concept", "source", "target", *_WAY, "measured_concept")
+def _random_index(random: Sequence[Moved], steered: Sequence[Moved], concepts: Sequence[str]) -> Row:
+    return _columns(interference_index(random, concepts, steered=steered), "random", "random_")
+
+
+_ROLES: tuple[Role, Role] = ("steered", "random")
+_WAY = ("method", "site", "layers", "kind", "scaling", "schedule", "alphas")
 
 
 def _family_columns(family: Setting, members: Sequence[Setting]) -> Row:
@@ -164,16 +207,9 @@ def _family_columns(family: Setting, members: Sequence[Setting]) -> Row:
     }
 
 
-def _columns(estimate: Estimate | None, name: str, prefix: str) -> Row:
-    if estimate is None:
-        return {name: None}
+def _columns(estimate: Estimate, name: str, prefix: str) -> Row:
     low, high = _number(estimate.low), _number(estimate.high)
     return {name: _number(estimate.value), f"{prefix}low": low, f"{prefix}high": high}
-
-
-def _half_sum(slopes: Sequence[float | None]) -> float | None:
-    known = [abs(slope) for slope in slopes if slope is not None]
-    return sum(known) / 2 if len(known) == len(slopes) else None
 
 
 def _number(value: float) -> float | None:

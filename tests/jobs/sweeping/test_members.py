@@ -127,9 +127,11 @@ def test_each_random_state_has_a_random_direction_of_its_own_the_same_for_all_pr
 def test_texts_alternate_where_all_continue_one_recording_and_states_where_there_is_one_text() -> None:
     audio = {"rock": ["a.wav"], "jazz": ["never"]}
     _, members, _ = planned(concept={"texts": ["", "slow {class}"], "audio": audio})
-    assert len({(m.cell.template, m.cell.half) for m in members}) == 2
+    halves = {m.cell.template: m.cell.half for m in members}
+    assert sorted(halves.values()) == ["choose", "report"]
+    assert all(m.cell.half == halves[m.cell.template] for m in members)
     _, members, _ = planned(concept={"texts": [""], "audio": audio})
-    assert len({(m.cell.random_state, m.cell.half) for m in members}) == 2
+    assert {m.cell.random_state: m.cell.half for m in members} == {0: "choose", 1: "report"}
 
 
 def test_halves_do_not_follow_the_order_of_words() -> None:
