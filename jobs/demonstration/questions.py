@@ -41,7 +41,8 @@ ORDER BY concept DESC, layer"""
 
 EFFECTS = """\
 SELECT source, target, layers, alpha, scorer, round(value, 2) AS transfer, round(low, 2) AS low,
-       round(high, 2) AS high, round(random, 2) AS random, round(prompt, 2) AS prompt
+       round(high, 2) AS high, prompts, random_states AS states, round(random, 2) AS random,
+       round(prompt, 2) AS prompt
 FROM effects
 WHERE metric = 'transfer' AND part = 'report' AND chosen
 ORDER BY source DESC, scorer"""

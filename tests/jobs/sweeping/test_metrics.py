@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.sweeping import effects
 from jobs.sweeping.designs import Design, Ids
 from jobs.sweeping.metrics import Metric, metrics_of
 from jobs.sweeping.pooled import pooled_damage
@@ -113,6 +114,21 @@ def test_damage_tells_a_shift_from_chance(scores: Scores) -> None:
     assert pooled.sounds == PROMPTS * STATES
     assert pooled.random is not None
     assert pooled.steered.value > 5 * pooled.random.value
+
+
+def test_damage_beyond_random_directions_is_the_difference_of_the_two_with_an_interval(
+    scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(effects, "_shared_columns", lambda setting, _: {"setting_id": setting.method})
+    plan: Any = None
+    (row,) = [
+        row
+        for row in effects.effects_of(design(), plan, scores)
+        if (row["part"], row["metric"]) == ("all", "kad")
+    ]
+    assert row["over_random"] == pytest.approx(row["value"] - row["random"])
+    assert 0 < row["over_random_low"] < row["over_random"] < row["over_random_high"]
+    assert (row["prompts"], row["random_states"], row["missing"]) == (PROMPTS, STATES, 0)
 
 
 def test_halves_share_no_cell_and_miss_none() -> None:
