@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from analysis.charts.svg import drawing, element, hover, label, shortened, text_width
+from analysis.charts.svg import drawing, element, hover, label, name_label, text_width
 
-LABEL_WIDTH = 150.0
+LABEL_WIDTH = 300.0
 GAP = 6.0
 HEADER = 16.0
 """Height of the line with the names of the two axes."""
 CELLS = ((8, 36.0), (14, 30.0), (24, 22.0), (math.inf, 18.0))
 """Cell width in pixels for up to so many columns."""
-READABLE_CELL = 30.0
+TEXTS = (("", 11.0), (" small", 9.0))
+"""Classes of the numbers in cells, with their font sizes: the first that fits."""
+TEXT_MARGIN = 1.2
+"""Digits are wider than most letters, and do not touch."""
 STRONG, MIDDLE = 0.72, 0.5
 SLOPE_DEGREES = -50.0
 
@@ -60,9 +63,7 @@ def heat_map(name: str, title: str, chart: HeatMap) -> str:
 
 def _row_labels(names: Sequence[str], left: float, top: float, cell: float) -> list[Element]:
     return [
-        label(
-            shortened(text, LABEL_WIDTH), (left - GAP, top + cell * (row + 0.5)), anchor="end", class_="name"
-        )
+        name_label(text, (left - GAP, top + cell * (row + 0.5)), LABEL_WIDTH, anchor="end")
         for row, text in enumerate(names)
     ]
 
@@ -72,7 +73,7 @@ def _column_labels(names: Sequence[str], left: float, top: float, cell: float) -
     labels = []
     for column, text in enumerate(names):
         x, y = left + cell * (column + 0.5), top - GAP
-        drawn = label(shortened(text, LABEL_WIDTH), (x, y), class_="name")
+        drawn = name_label(text, (x, y), LABEL_WIDTH)
         drawn.set("transform", f"rotate({SLOPE_DEGREES:g} {x:.1f} {y:.1f})")
         labels.append(drawn)
     return labels
@@ -80,6 +81,7 @@ def _column_labels(names: Sequence[str], left: float, top: float, cell: float) -
 
 def _cells(chart: HeatMap, left: float, top: float, cell: float) -> list[Element]:
     drawn = []
+    size = _text_size(chart.texts, cell)
     for row, values in enumerate(chart.values):
         for column, value in enumerate(values):
             if not math.isfinite(value):
@@ -89,10 +91,18 @@ def _cells(chart: HeatMap, left: float, top: float, cell: float) -> list[Element
             text = chart.texts[row][column] if chart.texts else f"{value:.2f}"
             seen = f"{chart.row_name} {chart.rows[row]}, {chart.column_name} {chart.columns[column]}: {text}"
             drawn.append(_square(x, y, cell, strength, seen, negative=value < 0))
-            if chart.texts and text and cell >= READABLE_CELL:
-                middle = (x + cell / 2, y + cell / 2)
-                drawn.append(label(text, middle, anchor="middle", class_=f"cell-text {_tone(strength)}"))
+            if size is not None and text:
+                middle, class_ = (x + cell / 2, y + cell / 2), f"cell-text {_tone(strength)}{size}"
+                drawn.append(label(text, middle, anchor="middle", class_=class_))
     return drawn
+
+
+def _text_size(texts: Sequence[Sequence[str]], cell: float) -> str | None:
+    """Class of the largest numbers that fit into cells of this width, all alike; None where none do."""
+    longest = max((text for line in texts for text in line), key=len, default="")
+    room = cell / TEXT_MARGIN
+    fitting = (class_ for class_, size in TEXTS if text_width(longest, font_size=size) <= room)
+    return next(fitting, None) if longest else None
 
 
 def _square(x: float, y: float, cell: float, strength: float, seen: str, *, negative: bool) -> Element:

@@ -9,7 +9,7 @@ from analysis.charts.axes import horizontal_grid, names, numbers_below
 from analysis.charts.placement import spread
 from analysis.charts.scales import Frame, Scale, round_domain, ticks
 from analysis.charts.series import Level, Series, describe
-from analysis.charts.svg import Point, drawing, element, hover, label, line, path, shortened, text_width
+from analysis.charts.svg import Point, drawing, element, hover, line, name_label, path, text_width
 
 WIDTH, HEIGHT = 360.0, 224.0
 TOP, BOTTOM, LEFT = 28.0, 38.0, 34.0
@@ -100,8 +100,8 @@ def _dot(point: Point, series: Series, index: int, chart: LineChart) -> Element:
 
 def _end_labels(frame: Frame, chart: LineChart) -> list[Element]:
     """The name of each line where it ends."""
-    ends = [(one.name, f"name {one.ink}", _last(one)) for one in chart.series if one.segments()]
-    ends += [(level.name, "name level-name", level.value) for level in chart.levels]
+    ends = [(one.name, str(one.ink), _last(one)) for one in chart.series if one.segments()]
+    ends += [(level.name, "level-name", level.value) for level in chart.levels]
     wanted = [frame.y(value) for _, _, value in ends]
     placed = spread(wanted, gap=LABEL_HEIGHT, low=frame.y.end, high=frame.y.start)
     x = frame.x.end + INSET
@@ -109,8 +109,8 @@ def _end_labels(frame: Frame, chart: LineChart) -> list[Element]:
         drawn
         for (text, class_, _), start, end in zip(ends, wanted, placed, strict=True)
         for drawn in (
-            line((x - 2, start), (x + LABEL_GAP - 6, end), "leader"),
-            label(shortened(text, LABEL_WIDTH), (x + LABEL_GAP - 4, end), class_=class_),
+            line((x - 2, start), (x + LABEL_GAP - 6, end), f"leader {class_}"),
+            name_label(text, (x + LABEL_GAP - 4, end), LABEL_WIDTH, class_=f"name {class_}"),
         )
     ]
 

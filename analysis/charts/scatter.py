@@ -8,13 +8,25 @@ from analysis.charts.axes import horizontal_grid, names, vertical_grid
 from analysis.charts.placement import spread
 from analysis.charts.scales import Frame, Scale, round_domain, ticks
 from analysis.charts.series import Ink
-from analysis.charts.svg import Point, drawing, element, hover, label, line, path, shortened, text_width
+from analysis.charts.svg import (
+    Point,
+    drawing,
+    element,
+    hover,
+    label,
+    line,
+    name_label,
+    path,
+    text_width,
+)
 from analysis.pareto import Trade, pareto_front
 
 WIDTH, HEIGHT = 370.0, 270.0
 TOP, BOTTOM, LEFT = 28.0, 40.0, 38.0
 LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 104.0, 12.0, 14.0
 INSET = 8.0
+POINT_GAP = 7.0
+"""From a setting to its name, left and down: paths run to the upper left, and the front beyond them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,7 @@ def trade_off_chart(name: str, title: str, paths: Sequence[TradePath], *, x_name
     drawn.append(element("path", d=path(_stairs(frame, front)), class_="front"))
     drawn += [bar for one in paths for trade in one.trades for bar in _intervals(frame, trade, one.ink)]
     drawn += [_path(frame, one) for one in paths]
+    drawn += _strengths(frame, paths[0].trades if paths else ())
     drawn += _labels(frame, paths)
     return drawing(
         name, drawn, title=title, description=_describe(front, x_name, y_name), width=WIDTH, height=HEIGHT
@@ -84,6 +97,20 @@ def _path(frame: Frame, trades: TradePath) -> Element:
     return group
 
 
+def _strengths(frame: Frame, trades: Sequence[Trade]) -> list[Element]:
+    """The names of a path's settings beside them, where they don't cover each other."""
+    drawn: list[Element] = []
+    free: list[Point] = []
+    for trade in trades:
+        x, y = frame.point(trade.x, trade.y)
+        width = text_width(trade.name)
+        if all(abs(x - other) > width or abs(y - above) > LABEL_HEIGHT for other, above in free):
+            free.append((x, y))
+            at = (x - POINT_GAP, y + POINT_GAP)
+            drawn.append(label(trade.name, at, anchor="end", class_="point"))
+    return drawn
+
+
 def _labels(frame: Frame, paths: Sequence[TradePath]) -> list[Element]:
     """The name of each path beside the frame, led to its nearest end."""
     ended = [one for one in paths if one.trades]
@@ -93,8 +120,8 @@ def _labels(frame: Frame, paths: Sequence[TradePath]) -> list[Element]:
     x = frame.x.end + INSET
     drawn = []
     for one, end, y in zip(ended, ends, placed, strict=True):
-        drawn.append(line((end[0] + 4, end[1]), (x + 2, y), "leader"))
-        drawn.append(label(shortened(one.name, LABEL_WIDTH), (x + 5, y), class_=f"name {one.ink}"))
+        drawn.append(line((end[0] + 4, end[1]), (x + 2, y), f"leader {one.ink}"))
+        drawn.append(name_label(one.name, (x + 5, y), LABEL_WIDTH, class_=f"name {one.ink}"))
     return drawn
 
 

@@ -72,6 +72,16 @@ def label(text: str, at: Point, *, anchor: str | None = None, class_: str | None
     return element("text", text=text, x=x, y=y, dy="0.35em", text_anchor=anchor, class_=class_)
 
 
+def name_label(
+    text: str, at: Point, width: float, *, anchor: str | None = None, class_: str = "name"
+) -> Element:
+    """A name, cut where it is wider than `width` pixels; then a pointer that rests on it sees the whole."""
+    shown = shortened(text, width)
+    made = label(shown, at, anchor=anchor, class_=class_)
+    made.extend([hover(text)] * (shown != text))
+    return made
+
+
 def hover(text: str) -> Element:
     """What a pointer sees when it rests on the parent element."""
     return element("title", text=text)

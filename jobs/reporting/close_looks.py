@@ -152,7 +152,7 @@ def _natural(text: str) -> list[tuple[bool, float, str]]:
 
 def _short(cosine: float) -> str:
     """Two decimals in the room of a cell: ".48", "−.07", "1"."""
-    text = f"{cosine:.2f}".replace("-", "−")
+    text = f"{cosine:z.2f}".replace("-", "−")
     return {"1.00": "1", "−1.00": "−1"}.get(text, text.replace("0.", ".", 1))
 
 

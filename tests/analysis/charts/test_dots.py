@@ -32,8 +32,25 @@ def test_what_is_unknown_is_not_drawn(parse: Parse) -> None:
     assert drawn == {"grid"}
 
 
-def test_each_row_has_its_number_on_its_own_line(parse: Parse) -> None:
-    drawing = parse(dot_plot("a", "Title", [FULL, DotRow("tempo", -0.25)], x_name="R²"))
-    heights = {str(text.text): text.attrib["y"] for text in drawing.iter("text")}
-    assert heights["genre"] == heights["0.800"] != heights["tempo"] == heights["−0.250"]
-    assert "tempo: -0.250" in str(drawing.findtext("desc"))
+def test_each_number_stands_above_its_dot_and_nearer_to_it_than_to_another_row(parse: Parse) -> None:
+    drawing = parse(dot_plot("a", "Title", [FULL, DotRow("tempo", 0.25)], x_name="R²", domain=(0, 1)))
+    texts = {str(text.text): text for text in drawing.iter("text")}
+    for number, dot in zip(("0.800", "0.250"), drawing.iter("circle"), strict=True):
+        assert texts[number].attrib["x"] == dot.attrib["cx"]
+        assert 8 < float(dot.attrib["cy"]) - float(texts[number].attrib["y"]) < 15
+    assert "tempo: 0.250" in str(drawing.findtext("desc"))
+
+
+def test_marks_have_the_decimals_that_their_scale_needs(parse: Parse) -> None:
+    drawing = parse(dot_plot("a", "Title", [DotRow("steered", -61.26)], x_name="rating", decimals=1))
+    assert "−61.3" in {text.text for text in drawing.iter("text")}
+    assert "steered: -61.3" in str(drawing.findtext("desc"))
+
+
+def test_a_name_that_is_cut_is_said_whole_to_a_pointer(parse: Parse) -> None:
+    long = "a name that is far too long for the room that is left of the axis"
+    drawing = parse(dot_plot("a", "Title", [DotRow(long, 0.5), DotRow("short", 0.5)], x_name="R²"))
+    cut, whole = (text for text in drawing.iter("text") if text.get("class") == "name")
+    assert str(cut.text).endswith("…")
+    assert cut.findtext("title") == long
+    assert (whole.text, whole.find("title")) == ("short", None)

@@ -52,6 +52,32 @@ def test_every_cell_says_what_it_is(parse: Parse) -> None:
     assert written == ["17", "2", "3", "17", "2", "17", "2", "3"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "text", "class_"),
+    [
+        (3, "17", "cell-text on-middle"),
+        (10, "−.14", "cell-text on-middle"),
+        (8, "−1.14", "cell-text on-middle small"),
+        (14, "−11.14", None),
+    ],
+)
+def test_numbers_are_as_large_as_their_cells_allow(
+    parse: Parse, columns: int, text: str, class_: str | None
+) -> None:
+    chart = HeatMap(
+        ("a",), [str(n) for n in range(columns)], [[0.5] * columns], "r", "c", texts=[[text] * columns]
+    )
+    drawing = parse(heat_map("a", "Title", chart))
+    written = {str(one.get("class")) for one in drawing.iter("text") if one.text == text}
+    assert written == ({class_} if class_ else set())
+
+
+def test_long_names_are_whole(parse: Parse) -> None:
+    names = ("instrument: acoustic guitar − piano", "style: bossa nova")
+    drawing = parse(heat_map("a", "Title", HeatMap(names, names, ((1, 0), (0, 1)), "r", "c")))
+    assert [text.text for text in drawing.iter("text") if text.get("class") == "name"] == [*names, *names]
+
+
 def test_numbers_are_left_out_where_they_would_not_fit(parse: Parse) -> None:
     names = [str(n) for n in range(20)]
     chart = HeatMap(names, names, [[0.5] * 20] * 20, "r", "c", texts=[["0.50"] * 20] * 20)

@@ -31,6 +31,20 @@ def test_settings_stand_where_the_axes_say_and_controls_make_no_front(parse: Par
     assert "α 0.4: preservation 0.700, transfer 0.500" in str(drawing.findtext("desc"))
 
 
+def test_the_first_path_has_its_strengths_beside_its_settings_unless_they_would_cover_each_other(
+    parse: Parse,
+) -> None:
+    trades = [Trade(0.9, 0.1, "α 0.1"), Trade(0.899, 0.11, "α 0.2"), Trade(0.3, 0.8, "α 0.8")]
+    paths = [TradePath("layer 4", trades), TradePath("layer 5", trades, ink="second")]
+    drawing = parse(trade_off_chart("a", "Title", paths, x_name="preservation", y_name="transfer"))
+    points = {str(text.text): text for text in drawing.iter("text") if text.get("class") == "point"}
+    assert list(points) == ["α 0.1", "α 0.8"]
+    dots = list(drawing.iter("circle"))
+    for text, dot in ((points["α 0.1"], dots[0]), (points["α 0.8"], dots[2])):
+        assert 0 < float(dot.attrib["cx"]) - float(text.attrib["x"]) < 10
+        assert 0 < float(text.attrib["y"]) - float(dot.attrib["cy"]) < 10
+
+
 def axis_bottom(drawing: Element) -> float:
     return max(float(line.attrib["y1"]) for line in drawing.iter("line") if line.get("class") == "grid")
 
