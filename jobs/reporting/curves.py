@@ -16,6 +16,7 @@ METRIC_NAMES = {"accuracy": "accuracy", "r2": "R²"}
 FLOOR = -0.25
 """R² of a control may be far below zero; the chart shows what lies above this."""
 INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
+RANDOM = "random"
 
 PROBES = """\
 SELECT {also}site, reduction, loss, layer, score, score_low, score_high, control, control_low, control_high,
@@ -78,14 +79,18 @@ def direction_curves(answers: Answers, subject: Subject) -> Figure | None:
     if "vectors" not in answers.views:
         return None
     answer, sql = answers.about(DIRECTIONS, subject.run_id, **subject.labels)
-    charts = {place: _direction_chart(rows) for place, rows in by_array(answer.to_pylist()).items()}
+    everything = answer.to_pylist()
+    methods = _by_separability(everything)
+    inks: dict[str, Ink] = {RANDOM: "control", **dict(zip(methods, INKS, strict=False))}
+    charts = {place: _direction_chart(rows, inks) for place, rows in by_array(everything).items()}
     if not charts:
         return None
     return Figure(
         anchor(subject.run_id, subject.title, "directions"),
         f"Separability of the directions of {subject.title}",
         "How many standard deviations lie between the mean projections of the two sides (d′), on clips held "
-        "out of the fit; mean over the concept's directions. Grey: random directions.",
+        "out of the fit; mean over the concept's directions. Grey: random directions."
+        f"{_left_out(methods[len(INKS) :])}",
         _panels(charts, subject, "directions"),
         data_table(answer),
         sql,
@@ -139,11 +144,26 @@ def _cluster_chart(rows: Sequence[Row]) -> LineChart:
     return LineChart(series, "layer", "agreement", levels=[Level("ARI by chance", 0.0)])
 
 
-def _direction_chart(rows: Sequence[Row]) -> LineChart:
-    methods = sorted(
-        {row["method"] for row in rows} - {"random"}, key=lambda name: (name != "diffmean", name)
+def _by_separability(rows: Sequence[Row]) -> list[str]:
+    """Methods, that which tells classes apart best first; the difference of means before all others."""
+    best = {
+        method: max(_number(row["separability"]) for row in rows if row["method"] == method)
+        for method in sorted({row["method"] for row in rows} - {RANDOM})
+    }
+    return sorted(best, key=lambda method: (method != "diffmean", -best[method]))
+
+
+def _left_out(methods: Sequence[str]) -> str:
+    """Which methods are not drawn, and why, as a sentence."""
+    if not methods:
+        return ""
+    return (
+        f" Drawn: diffmean, and of the others those that reach most at any layer; only in the table: "
+        f"{', '.join(methods)}."
     )
-    inks: dict[str, Ink] = {"random": "control", **dict(zip(methods, INKS, strict=False))}
+
+
+def _direction_chart(rows: Sequence[Row], inks: Mapping[str, Ink]) -> LineChart:
     series = [
         _series(method, [row for row in rows if row["method"] == method], "separability", ink=ink)
         for method, ink in inks.items()

@@ -17,10 +17,12 @@ COLUMNS = """concept, site, reduction, layer, loss, metric, score, score_low, sc
 
 
 def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None = None) -> Figure | None:
-    """Score of each concept with its interval, control, baseline and handcrafted rival."""
+    """Score of each concept with its interval, control, baseline and handcrafted rival, where probes are."""
     sql = best_layers(COLUMNS, run_id, place)
     answer = answers.ask(sql)
     scored = [row for row in answer.to_pylist() if row["score"] is not None]
+    if not scored:
+        return None
     name = anchor(run_id, "overview")
     where_found = "at the best layer of each" if place is None else f"at {place[0]} {place[1]}"
     panels = []

@@ -1,0 +1,61 @@
+"""Curves over layers say which methods they leave out."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from jobs.report import write_report
+from jobs.results import write_results
+from jobs.steering_vectors.stored import vectors_table
+from store.opening import Store
+
+Node = Any
+REACH = {
+    "diffmean": 1.0,
+    "leace": 1.1,
+    "logistic": 2.0,
+    "mass_mean": 1.2,
+    "mse": 1.9,
+    "ours": 1.5,
+    "random": 0.1,
+}
+
+
+def vectors() -> Iterator[dict[str, Any]]:
+    for method, reach in REACH.items():
+        for layer in range(8):
+            yield {
+                "run_id": "3f2a9c10", "site": "resid", "reduction": "mean", "layer": layer,
+                "concept": "chord", "vector_id": f"{method}{layer}", "method": method,
+                "positive": "major", "negative": "minor", "vector": [1.0, 0.0],
+                "labels_hash": "hash of chord", "separability": reach * (layer + 1) / 8,
+            }  # fmt: skip
+
+
+@pytest.fixture
+def page(unfitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]) -> Node:
+    """A report where directions alone were fitted, by more methods than there are colours."""
+    table: pa.Table = vectors_table(list(vectors()))
+    write_results(unfitted_store, "vectors", {"test": 1}, table)
+    write_report(unfitted_store.url, tmp_path / "report.html")
+    return parse_page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_the_methods_that_separate_best_are_drawn_and_the_others_are_named(page: Node) -> None:
+    (figure,) = [
+        one for one in page.all("figure") if str(one.attributes.get("id")).endswith("chord-directions")
+    ]
+    drawing = next(figure.all("svg"))
+    said = [title.text.split(",")[0] for title in drawing.all("title") if ", layer 7:" in title.text]
+    assert said == ["random", "diffmean", "logistic", "mse", "ours"]
+    (caption,) = figure.all("figcaption")
+    assert "only in the table: mass_mean, leace." in caption.text
+
+
+def test_nothing_is_said_of_probes_where_there_are_none(page: Node) -> None:
+    words = page.words()
+    assert "can be read linearly" not in words
+    assert "No probe is fitted" in words
