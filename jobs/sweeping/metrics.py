@@ -21,7 +21,7 @@ from analysis.paired_intervals import (
 )
 from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
 from jobs.sweeping.designs import Ids
-from jobs.sweeping.scores import Scores
+from jobs.sweeping.scores import ScoreKey, Scores
 from jobs.sweeping.settings import Pair
 
 Floats = NDArray[np.floating[Any]]
@@ -82,7 +82,7 @@ def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
     found += _alignments(pair, scores)
     found += [
         _mean_metric(
-            "descriptors", "change", partial(_changed, scores, (key,)), ANY_NUMBER, measured_class=key[3]
+            "descriptors", "change", partial(_described, scores, key), ANY_NUMBER, measured_class=key[3]
         )
         for key in sorted(scores.numbers)
         if key[0] == "descriptors"
@@ -177,6 +177,12 @@ def _beside_twin(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> F
 
 def _changed(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> Floats:
     return (_sum(scores, keys, ids) - _sum(scores, keys, twins))[np.newaxis]
+
+
+def _described(scores: Scores, key: ScoreKey, ids: Ids, twins: Ids) -> Floats:
+    """How far a descriptor has moved; pitch classes the short way round the circle."""
+    moved = _changed(scores, (key,), ids, twins)
+    return (moved + 6) % 12 - 6 if key[3] == "pitch_class" else moved
 
 
 def _mixed(

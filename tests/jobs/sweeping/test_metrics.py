@@ -47,6 +47,7 @@ def scores() -> Scores:
         ("judge", "style", "jazz", "probability"): jazz,
         ("judge", "style", "rock", "probability"): 1 - jazz,
         ("descriptors", "", "", "tempo_bpm"): 100 + 20 * steered,
+        ("descriptors", "", "", "pitch_class"): (11 + 3 * steered) % 12,
         ("clap", "style", "jazz", "cosine"): jazz / 2,
     }
     similar = {
@@ -100,6 +101,8 @@ def test_a_descriptor_is_its_change_and_a_similarity_is_that_to_the_twin(scores:
     steered, twins = ids_of("steered", "jazz"), ids_of("unsteered", "jazz")
     tempo = named(scores, "change", "descriptors", measured_class="tempo_bpm").estimate(steered, twins)
     assert (tempo.value, tempo.low, tempo.high) == (20.0, 20.0, 20.0)
+    pitch = named(scores, "change", "descriptors", measured_class="pitch_class").estimate(steered, twins)
+    assert pitch.value == 3.0, "from B to D"
     assert named(scores, "similarity", "chroma").estimate(steered, twins).value == pytest.approx(0.8)
     assert named(scores, "similarity", "chroma").estimate(twins, twins).value == 1.0
 
