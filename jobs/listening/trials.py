@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from shlex import quote
-from shlex import quote
 from typing import Any, Literal
 
 from jobs.results import digest_of
