@@ -26,7 +26,7 @@ TOP, BOTTOM, LEFT = 28.0, 40.0, 38.0
 LABEL_WIDTH, LABEL_GAP, LABEL_HEIGHT = 104.0, 12.0, 14.0
 INSET = 8.0
 POINT_GAP = 7.0
-"""From a setting to its name, left and down: paths run to the upper left, and the front beyond them."""
+"""From a setting to its name, right and up: where the front is not, as nothing beats what is on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,7 @@ def _strengths(frame: Frame, trades: Sequence[Trade]) -> list[Element]:
         width = text_width(trade.name)
         if all(abs(x - other) > width or abs(y - above) > LABEL_HEIGHT for other, above in free):
             free.append((x, y))
-            at = (x - POINT_GAP, y + POINT_GAP)
-            drawn.append(label(trade.name, at, anchor="end", class_="point"))
+            drawn.append(label(trade.name, (x + POINT_GAP, y - POINT_GAP), class_="point"))
     return drawn
 
 

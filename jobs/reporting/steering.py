@@ -11,10 +11,21 @@ from analysis.pareto import Trade, area_below_front
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.small_multiples import small_multiples
-from jobs.reporting.sweeps import INKS, Sweep, by_pair, families_of, number, over_what, pair_of, word_for
+from jobs.reporting.sweeps import (
+    INKS,
+    Sweep,
+    by_pair,
+    families_of,
+    not_drawn,
+    number,
+    over_what,
+    pair_of,
+    word_for,
+)
 
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 """What two settings share that differ in α alone."""
+OVER_LAYERS_FAMILY = ("site", "method", "kind", "scaling", "schedule", "alpha")
 FEWEST_LAYERS = 3
 
 CHOSEN = """\
@@ -70,11 +81,8 @@ def layer_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     """Transfer over layers, for pairs that were steered at several single layers."""
     sql = OVER_LAYERS.format(where=sweep.where())
     answer = answers.ask(sql)
-    charts = {
-        pair: chart
-        for pair, rows in by_pair(answer.to_pylist()).items()
-        if (chart := _layer_chart(rows)) is not None
-    }
+    pairs = by_pair(answer.to_pylist())
+    charts = {pair: chart for pair, rows in pairs.items() if (chart := _layer_chart(rows)) is not None}
     if not charts:
         return None
     name = anchor(sweep.sweep_id, "layers")
@@ -82,7 +90,8 @@ def layer_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         name,
         "Where steering acts: transfer by layer",
         "Bands: intervals; grey: random directions of the same length. Dashed: the prompt that asks for the "
-        f"target in words. {over_what(answer.to_pylist())}",
+        f"target in words. {over_what(answer.to_pylist())} "
+        f"{not_drawn(pairs.values(), OVER_LAYERS_FAMILY, at_least=FEWEST_LAYERS)}",
         small_multiples(name, "Transfer", charts),
         data_table(answer),
         sql,
@@ -94,8 +103,9 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     sql = TRADES.format(where=sweep.where())
     answer = answers.ask(sql)
     panels = []
+    pairs = by_pair(answer.to_pylist())
     name = anchor(sweep.sweep_id, "trade-off")
-    for pair, rows in by_pair(answer.to_pylist()).items():
+    for pair, rows in pairs.items():
         paths = list(_trade_paths(rows))
         if paths:
             drawing = trade_off_chart(
@@ -108,9 +118,12 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         name,
         "What steering costs: transfer against similarity as α grows",
         "Right: more like the unsteered twin, by the cosine of their CLAP embeddings. Up: more of the "
-        "target. Dashed: the front of the settings that nothing beats; area: what lies below it, beside that "
-        "of the random directions of the same settings: the best of many is above 0 by chance, too. Grey: "
-        f"random directions. {over_what(answer.to_pylist())}",
+        "target. A line is a way to steer; its dots are its strengths α, named on the first line, and "
+        "crosses their intervals. “auto”: where the strengths came to that were found for each prompt. "
+        "Dashed: the front of the settings that nothing beats. Area: how much of the square from 0 to 1 "
+        "lies below the front; 1 would be the target for sure with nothing else changed. Beside it that of "
+        "the random directions of the same settings: the best of many is above 0 by chance, too. Grey: "
+        f"random directions. {over_what(answer.to_pylist())} {not_drawn(_traded_pairs(pairs), FAMILY)}",
         tuple(panels),
         data_table(answer),
         sql,
@@ -118,8 +131,7 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
 
 
 def _layer_chart(rows: Sequence[Row]) -> LineChart | None:
-    ways = ("site", "method", "kind", "scaling", "schedule", "alpha")
-    families = families_of(rows, ways, at_least=FEWEST_LAYERS)
+    families = families_of(rows, OVER_LAYERS_FAMILY, at_least=FEWEST_LAYERS)
     if not families:
         return None
     control = next(iter(families.values()))
@@ -149,6 +161,10 @@ def _areas(rows: Sequence[Row]) -> str:
     ]
     random = f" (random directions {area_below_front(controls):.3f})" if controls else ""
     return f"area {area_below_front([_trade(row) for row in drawn]):.3f}{random}"
+
+
+def _traded_pairs(pairs: Mapping[str, Sequence[Row]]) -> list[list[Row]]:
+    return [_traded(rows) for rows in pairs.values()]
 
 
 def _traded(rows: Sequence[Row]) -> list[Row]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,19 +81,34 @@ def pair_of(row: Row) -> str:
 
 
 def families_of(rows: Sequence[Row], columns: Sequence[str], *, at_least: int = 2) -> dict[str, list[Row]]:
-    """Rows that agree in these columns, by what tells them from the others; those that reach most first.
+    """Rows that agree in these columns, by what tells them from the others; those that reach most.
 
-    Families with fewer rows are left out: they are no curve.
+    Families with fewer rows are left out: they are no curve. As many are found as there are inks.
     """
+    ordered = _ordered_families(rows, columns, at_least)
+    return dict(ordered[: len(INKS)])
+
+
+def not_drawn(groups: Iterable[Sequence[Row]], columns: Sequence[str], *, at_least: int = 2) -> str:
+    """A sentence where some of these groups have more families than there are inks, else ""."""
+    most = max((len(_ordered_families(rows, columns, at_least)) for rows in groups), default=0)
+    if most <= len(INKS):
+        return ""
+    return f"Drawn of each pair: the {len(INKS)} ways that reach most, of up to {most}; the table has all."
+
+
+def _ordered_families(
+    rows: Sequence[Row], columns: Sequence[str], at_least: int
+) -> list[tuple[str, list[Row]]]:
+    """Those that reach most first."""
     alike = Counter(_key(row, columns) for row in rows)
     curves = [row for row in rows if alike[_key(row, columns)] >= at_least]
     varying = [column for column in columns if len({str(row[column]) for row in curves}) > 1]
     found: dict[str, list[Row]] = {}
     for row in curves:
-        words = [word_for(column, row[column]) for column in varying]
-        found.setdefault(" ".join(words) or str(curves[0]["method"]), []).append(row)
-    ordered = sorted(found.items(), key=lambda item: -max(number(row["transfer"]) for row in item[1]))
-    return dict(ordered[: len(INKS)])
+        words = [word_for(column, row[column]) for column in varying if row[column] != "constant"]
+        found.setdefault(" ".join(words) or str(row["schedule" if varying else "method"]), []).append(row)
+    return sorted(found.items(), key=lambda item: -max(number(row["transfer"]) for row in item[1]))
 
 
 def _key(row: Row, columns: Sequence[str]) -> str:
@@ -103,7 +118,7 @@ def _key(row: Row, columns: Sequence[str]) -> str:
 def word_for(column: str, value: Any) -> str:
     """A value that is understood without its column."""
     if column == "alpha":
-        return "α auto" if value is None else f"α {value:g}"
+        return "α auto" if value is None else f"α {value:.3g}"
     if column == "layers":
         return f"layer {value[0]}" if len(value) == 1 else f"layers {','.join(map(str, value))}"
     return str(value)

@@ -41,8 +41,8 @@ def test_the_first_path_has_its_strengths_beside_its_settings_unless_they_would_
     assert list(points) == ["α 0.1", "α 0.8"]
     dots = list(drawing.iter("circle"))
     for text, dot in ((points["α 0.1"], dots[0]), (points["α 0.8"], dots[2])):
-        assert 0 < float(dot.attrib["cx"]) - float(text.attrib["x"]) < 10
-        assert 0 < float(text.attrib["y"]) - float(dot.attrib["cy"]) < 10
+        assert 0 < float(text.attrib["x"]) - float(dot.attrib["cx"]) < 10
+        assert 0 < float(dot.attrib["cy"]) - float(text.attrib["y"]) < 10
 
 
 def axis_bottom(drawing: Element) -> float:

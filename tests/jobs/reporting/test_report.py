@@ -134,7 +134,7 @@ def test_the_trade_off_has_a_path_per_layer_and_the_strengths_on_it(report_page:
     for drawing in figure.all("svg"):
         said = [title.text for title in drawing.all("title")][1:]
         names = {text.split(",")[0] for text in said}
-        assert len(names - {"auto layer 5 constant"}) == 5
+        assert len(names - {"auto layer 5"}) == 5
         assert "random" in names
         assert any(name.startswith("layer 5") for name in names)
         strengths = {text.split(", ")[1].split(":")[0] for text in said} - {"α auto"}
@@ -270,7 +270,7 @@ def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None
         assert idea in caption.text
     trades = [title.text for title in list(figure_of(report_page, "trade-off").all("svg"))[1].all("title")]
     assert [text.split(":")[0] for text in trades if text.startswith("auto")] == [
-        "auto layer 5 constant, α auto"
+        "auto layer 5, α auto"
     ]
 
 
