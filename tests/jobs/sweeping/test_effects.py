@@ -88,12 +88,17 @@ def test_a_setting_is_chosen_only_if_it_does_something_and_more_than_random_dire
     assert {row["chosen"] for row in found if row["setting_id"] not in chosen} == {False}
 
 
-def one_row(monkeypatch: pytest.MonkeyPatch, *, absent: dict[str, float]) -> dict[str, Any]:
+def one_row(
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    absent: dict[str, float],
+    prompts: tuple[tuple[str, str], ...] = (("a", ""), ("b", "")),
+) -> dict[str, Any]:
     """P(target) of one setting: 0.1 of twins and random sounds, 0.6 of steered ones but those named."""
     monkeypatch.setattr(effects, "_shared_columns", lambda setting, _: {"setting_id": setting.method})
-    names = np.array([["0-0", "0-1"], ["1-0", "1-1"]], dtype=object)
+    names = np.array([[f"{p}-{s}" for s in range(2)] for p in range(len(prompts))], dtype=object)
     ids = {("unsteered", None): "u" + names, ("steered", LUCKY): "s" + names, ("random", LUCKY): "r" + names}
-    design = Design(PAIR, (("a", ""), ("b", "")), (0, 1), np.full((2, 2), "choose", dtype=object), ids)  # type: ignore[arg-type]
+    design = Design(PAIR, prompts, (0, 1), np.full(names.shape, "choose", dtype=object), ids)  # type: ignore[arg-type]
     jazz: dict[str, float] = {
         one: 0.6 if one[0] == "s" else 0.1 for block in ids.values() for one in block.ravel()
     } | absent
@@ -119,3 +124,18 @@ def test_one_cell_that_is_left_has_no_interval(monkeypatch: pytest.MonkeyPatch) 
     row = one_row(monkeypatch, absent=dict.fromkeys(("s0-0", "s0-1", "s1-0"), np.nan))
     assert (row["cells"], row["missing"], row["value"]) == (1, 3, pytest.approx(0.6))
     assert {row[f"{name}low"] for name in ("", "random_", "over_random_")} == {None}
+
+
+def test_a_cell_whose_twin_is_unknown_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = one_row(monkeypatch, absent={"u0-0": np.nan, "s0-0": 0.0})
+    assert (row["cells"], row["missing"]) == (3, 1)
+    assert (row["value"], row["unsteered"]) == pytest.approx((0.6, 0.1))
+
+
+def test_texts_that_continue_one_recording_are_one_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts = (("", "a.wav"), ("slow", "a.wav"), ("", "b.wav"), ("slow", "b.wav"))
+    of_b = {f"s{prompt}-{state}": 0.4 for prompt in (2, 3) for state in (0, 1)}
+    row = one_row(monkeypatch, absent=of_b, prompts=prompts)
+    assert (row["cells"], row["prompts"], row["random_states"]) == (8, 2, 2)
+    half = 12.7062 * np.std([0.6, 0.4], ddof=1) / np.sqrt(2)  # Student's t of one degree
+    assert row["over_random_low"] == pytest.approx(0.4 - half, rel=1e-4)
