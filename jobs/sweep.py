@@ -53,7 +53,11 @@ from jobs.options import (
 @gpus_per_worker_option
 @root_option
 @shared_filesystem_option
-@click.option("--dry-run", is_flag=True, help="Print settings, generations and time, and stop.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print settings, generations and the time to make them, without that of scores, and stop.",
+)
 @click.option("--show", is_flag=True, help="Print the file of the sweep, to copy and change, and stop.")
 @format_option
 def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:

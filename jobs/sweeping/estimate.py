@@ -1,4 +1,4 @@
-"""What a sweep will cost, from one batch generated on this machine."""
+"""How long the generations of a sweep will take, from one batch generated on this machine."""
 
 import time
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ MEASURED_SECONDS = 1.0
 """Length of the generations that are timed; time grows about with the length."""
 
 
-def estimated_seconds(
+def generating_time(
     plan: SweepPlan, missing: Sequence[GenerationSpec], options: SweepOptions
 ) -> dict[str, Any]:
-    """Workers, and seconds that generating will take; scores come on top."""
+    """Workers, and seconds that generating will take; fitting directions and scoring are not among them."""
     if not missing:
-        return {"workers": 0, "estimated_seconds": 0.0}
+        return {"workers": 0, "generating_seconds": 0.0}
     from pipelines.musicgen import describe_model
 
     info = describe_model(plan.model_name)
@@ -29,9 +29,11 @@ def estimated_seconds(
     total = each * sum(spec.seconds for spec in missing) / workers
     return {
         "workers": workers,
-        "estimated_seconds": round(total, 1),
+        "generating_seconds": round(total, 1),
         "estimated_from": f"a batch of {min(options.batch, len(missing))} generations of "
-        f"{MEASURED_SECONDS:g} s on this machine, unsteered; scores come on top",
+        f"{MEASURED_SECONDS:g} s on this machine, unsteered",
+        "not_estimated": "starting workers, fitting directions, automatic strengths, and scoring: for short "
+        "sounds these take longer than generating",
     }
 
 

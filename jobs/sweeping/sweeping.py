@@ -1,6 +1,6 @@
 """One sweep from its file to its effects: directions, generations, scores; only what is missing is done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ from jobs.sweeping.configuration import find_sweep, read_sweep
 from jobs.sweeping.designs import designs_of
 from jobs.sweeping.directions import REDUCTION, FitOptions
 from jobs.sweeping.effects import write_effects
-from jobs.sweeping.estimate import estimated_seconds
+from jobs.sweeping.estimate import generating_time
 from jobs.sweeping.held_out_probe import SCORER, fit_held_out_probes
 from jobs.sweeping.interference import write_cross_effects
 from jobs.sweeping.options import SweepOptions
@@ -40,7 +40,7 @@ NOBODY = ""
 
 
 def describe_sweep(options: SweepOptions) -> dict[str, Any]:
-    """What a sweep would do: settings, generations, time; nothing is fitted or generated."""
+    """What a sweep would do: settings, generations, time to make them; nothing is fitted or generated."""
     store = open_store(options.store)
     plan = _plan(store, options, fit=None)
     specs, done = plan.generations(), stored_generations(store)
@@ -54,7 +54,7 @@ def describe_sweep(options: SweepOptions) -> dict[str, Any]:
         "generations": len(specs),
         "missing": len(missing),
         "audio_minutes": round(sum(spec.seconds for spec in missing) / 60, 1),
-        **estimated_seconds(plan, missing, options),
+        **generating_time(plan, missing, options),
     }
 
 
@@ -78,13 +78,28 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
         made = [one for one in plan.generations() if one in done]
         scored, versions = _score(store, plan, made, options) if made else ({}, {})
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
+    effects = _effects(store, plan, made, versions) if made else {}
     complete = len(made) == counts["generations"]
-    if complete:
-        sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
-        scores = read_scores(store, made, plan.reference, prompt_sets=sets, versions=versions)
-        scored["effects"] = len(write_effects(store, plan, scores))
-        scored["cross_effects"] = write_cross_effects(store, plan, scores)
-    return {**summary, "settings": len(plan.settings), **counts, **scored, "complete": complete}
+    return {**summary, "settings": len(plan.settings), **counts, **scored, **effects, "complete": complete}
+
+
+def _effects(
+    store: Store, plan: SweepPlan, made: Sequence[str], versions: Mapping[str, str]
+) -> dict[str, Any]:
+    """Write what steering does, by all generations that could be made; cells of the others are missing."""
+    wanted = list(plan.generations())
+    sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
+    scores = read_scores(store, wanted, plan.reference, prompt_sets=sets, versions=versions)
+    summary: dict[str, Any] = {
+        "effects": len(write_effects(store, plan, scores)),
+        "cross_effects": write_cross_effects(store, plan, scores),
+    }
+    if missing := len(wanted) - len(made):
+        summary["effects_without"] = (
+            f"the cells of {missing} generations that could not be made: each effect says how many cells it "
+            "lacks (missing). The same command tries them again."
+        )
+    return summary
 
 
 def _plan(store: Store, options: SweepOptions, *, fit: FitOptions | None) -> SweepPlan:
