@@ -5,7 +5,9 @@ its twin and its controls. Generations of one prompt are no independent witnesse
 one random state: both are random effects of a two-way layout. The variance of a mean over cells is estimated
 from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate distribution of
 estimates of variance components"), and Student's t gives the interval. With two or four prompts a percentile
-bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it).
+bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it). That
+is for effects that are about normal: where nearly all cells are at a bound and a rare prompt is far from it,
+two or four prompts may not show it, and the interval covers the truth in 86.
 """
 
 from collections.abc import Callable, Sequence
