@@ -66,4 +66,4 @@ def _note(row: Row) -> str:
         return f"“{row['text']}”"
     layers = row["layers"]
     place = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]}–{layers[-1]}"
-    return f"{row['site']}, {place}, α {row['alpha']:g}"
+    return f"{row['site']}, {place}, α {row['alpha']:.3g}"

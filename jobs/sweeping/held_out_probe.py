@@ -124,27 +124,32 @@ def fit_held_out_probes(
         dtype: of the language model.
 
     Returns:
-        What makes a listener, None where no concept has clips left, and notes on those without.
+        What makes a listener, None where no concept has clips left, and a note on those without.
     """
     used = {group for query in labels.values() for group in resolve_labels(store, run, query).groups.tolist()}
-    probes, notes, identity = [], [], []
+    probes, without, identity = [], [], []
     for name, query in every_label.items():
         rows = resolve_labels(store, run, query)
         concept = next(one for one in rows.concepts if one.name == name)
         free = concept.labelled & ~np.isin(rows.groups, sorted(used))
         if len(np.unique(rows.groups[free])) < FEWEST_GROUPS or len(np.unique(concept.values[free])) < 2:
-            notes.append(
-                f"No held-out probe of {name}: directions use almost all clips; write direction_clips = "
-                '"half" into the sweep.'
-            )
+            without.append(name)
             continue
         probes.append(_fit(run, array, rows, concept, free))
         identity.append([name, rows.hash_of(concept), np.unique(rows.groups[free]).tolist()])
+    notes = [_note(without)] if without else []
     if not probes:
         return None, notes
     code = code_version("analysis.feature_classifier", __name__)
     version = digest_of([identity, array, committed_digest(run), code, dtype])
     return ProbeSource(model, dtype, array, tuple(probes), version), notes
+
+
+def _note(concepts: Sequence[str]) -> str:
+    return (
+        f"No held-out probe of {', '.join(concepts)}: directions use almost all clips; write "
+        'direction_clips = "half" into the sweep.'
+    )
 
 
 def _fit(

@@ -94,6 +94,23 @@ def test_where_directions_use_every_clip_there_is_no_probe_but_a_cure(store: str
     assert 'direction_clips = "half"' in notes[0]
 
 
+def test_concepts_without_a_probe_are_named_in_one_sentence(store: str) -> None:
+    opened = open_store(store)
+    (run_id,) = opened.runs()
+    both = "SELECT clip_id, label, label AS other FROM clips"
+    source, notes = fit_held_out_probes(
+        opened,
+        opened.run(run_id),
+        "resid.mean",
+        {"label": both},
+        {"label": both, "other": both},
+        model="pocket-random",
+        dtype="float32",
+    )
+    assert (source, len(notes)) == (None, 1)
+    assert "No held-out probe of label, other: " in notes[0]
+
+
 def test_it_recognises_sounds_that_nobody_has_stored(store: str) -> None:
     source, _ = fitted(store, _half(ALL), ALL)
     assert source is not None
