@@ -23,6 +23,11 @@ FROM ratings JOIN listeners USING (test_id, listener)
 WHERE kept AND role = 'steered' AND sweep_id = '{sweep_id}'
 GROUP BY ALL ORDER BY ALL"""
 
+LISTENERS = """\
+SELECT listener, trials, missed, kept FROM listeners
+WHERE test_id IN (SELECT test_id FROM ratings WHERE sweep_id = '{sweep_id}')
+ORDER BY ALL"""
+
 SCORED = """\
 SELECT setting_id, metric, value FROM effects
 WHERE sweep_id = '{sweep_id}' AND scorer = 'clap' AND part = 'all' AND metric IN ('transfer', 'similarity')"""
@@ -38,6 +43,18 @@ def agreements(ask: Ask, sweep_id: str) -> dict[str, Agreement]:
         )
         for kind, (metric, _) in COMPARED.items()
     }
+
+
+def why_nobody_counts(ask: Ask, sweep_id: str) -> str:
+    """Why no listener of a sweep is kept; "" where some are."""
+    listeners = ask(LISTENERS.format(sweep_id=sweep_id))
+    if any(one["kept"] for one in listeners):
+        return ""
+    return (
+        f"Nobody is kept of {', '.join(one['listener'] for one in listeners)}: who rates the hidden "
+        "reference, which is the unsteered sound itself, below 90 in more than 15 % of the trials is left "
+        "out (ITU-R BS.1534-3)."
+    )
 
 
 def _agreement(rows: Rows, scores: Mapping[str, float | None]) -> Agreement:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from analysis.rank_agreement import Agreement
 from jobs.evaluation.records import now
-from jobs.listening.agreement import COMPARED, agreements
+from jobs.listening.agreement import COMPARED, agreements, why_nobody_counts
 from jobs.listening.key import KIND as KEY
 from jobs.listening.ratings import KIND, SCHEMA, Row, rating_rows, read_answers
 from jobs.results import digest_of, read_results, write_results
@@ -76,13 +76,18 @@ def _judgements(rows: Sequence[Row]) -> str:
 
 def _summary(store: Store) -> dict[str, Any]:
     catalog = refresh_catalog(store)
-    listeners = run_query(catalog, "SELECT count(*) AS n, count(*) FILTER (NOT kept) AS out FROM listeners")
-    sweeps = run_query(catalog, "SELECT DISTINCT sweep, sweep_id FROM ratings ORDER BY ALL").to_pylist()
-    found: dict[str, Any] = {"listeners": listeners["n"][0].as_py(), "left_out": listeners["out"][0].as_py()}
+
+    def ask(sql: str) -> list[Row]:
+        rows: list[Row] = run_query(catalog, sql).to_pylist()
+        return rows
+
+    (found,) = ask("SELECT count(*) AS listeners, count(*) FILTER (NOT kept) AS left_out FROM listeners")
+    sweeps = ask("SELECT DISTINCT sweep, sweep_id FROM ratings ORDER BY ALL")
     for row in sweeps:
-        agreed = agreements(lambda sql: run_query(catalog, sql).to_pylist(), row["sweep_id"])
+        agreed = agreements(ask, row["sweep_id"])
         name = row["sweep"] if sum(row["sweep"] == one["sweep"] for one in sweeps) == 1 else row["sweep_id"]
-        found[name] = {words: said(agreed[kind]) for kind, (_, words) in COMPARED.items()}
+        said_of = {words: said(agreed[kind]) for kind, (_, words) in COMPARED.items()}
+        found[name] = why_nobody_counts(ask, row["sweep_id"]) or said_of
     return found
 
 

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from analysis.charts.dots import DotRow, dot_plot
 from analysis.rank_agreement import Agreement
-from jobs.listening.agreement import agreements
+from jobs.listening.agreement import LISTENERS, agreements, why_nobody_counts
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.page import Figure, Panel, anchor, data_table
 from jobs.reporting.sweeps import Sweep, number
 
+TITLE = "What people heard, and whether CLAP agrees"
 NAMES = {"choice": "choice", "rating": "likeness"}
 FULL_MARKS = 100
 HEARD = """\
@@ -31,12 +32,12 @@ def ratings_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     sql = HEARD.format(where=where(sweep_id=sweep.sweep_id))
     answer = answers.ask(sql)
     rows = answer.to_pylist()
-    if not rows:
-        return None
     name = anchor(sweep.sweep_id, "ratings")
+    if not rows:
+        return _nobody(answers, name, sweep.sweep_id)
     return Figure(
         name,
-        "What people heard, and whether CLAP agrees",
+        TITLE,
         "Left: Spearman’s rank correlation over settings of what people say with what CLAP says, of two "
         "kinds: how often the steered sound was chosen as most like the target, with CLAP’s transfer; how "
         "like the unsteered sound it was rated, with CLAP’s similarity. Interval: a bootstrap over listeners "
@@ -46,6 +47,17 @@ def ratings_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         (_agreement_panel(name, agreements(answers.rows, sweep.sweep_id)), _rating_panel(name, rows)),
         data_table(answer),
         sql,
+    )
+
+
+def _nobody(answers: Answers, name: str, sweep_id: str) -> Figure | None:
+    """The listeners of a sweep where none of them counts."""
+    sql = LISTENERS.format(sweep_id=sweep_id)
+    answer = answers.ask(sql)
+    if not answer.num_rows:
+        return None
+    return Figure(
+        name, TITLE, why_nobody_counts(answers.rows, sweep_id), table=data_table(answer), sql=sql, open=True
     )
 
 
@@ -63,11 +75,13 @@ def _rating_panel(name: str, rows: Sequence[Row]) -> Panel:
     drawn = [DotRow(words, _mean([row[column] for row in rows])) for column, words in ROLES.items()]
     title = "How like the unsteered sound"
     return Panel(
-        dot_plot(anchor(name, "likeness"), title, drawn, x_name="share of full marks", domain=(0, 1)), title
+        dot_plot(
+            anchor(name, "likeness"), title, drawn, x_name="mean rating", domain=(0, FULL_MARKS), decimals=1
+        ),
+        title,
     )
 
 
 def _mean(values: Sequence[float | None]) -> float:
-    """Of ratings up to 100, as a share."""
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) / FULL_MARKS if known else number(None)
+    return sum(known) / len(known) if known else number(None)

@@ -104,6 +104,14 @@ def test_who_does_not_find_the_reference_is_left_out(
     assert {row["listeners"] for row in ask(sweep_store, "FROM listening")} == {1}
 
 
+def test_where_nobody_found_the_reference_it_is_said_that_nobody_counts(
+    sweep_store: Store, answers: Answer, tmp_path: Path
+) -> None:
+    summary = import_ratings(sweep_store.url, [saved(tmp_path, answers("Cy", lambda _: 50.0, keen))])
+    assert (summary["listeners"], summary["left_out"]) == (1, 1)
+    assert re.match(r"Nobody is kept of Cy: .* hidden reference", summary["strength"])
+
+
 def test_the_command_says_how_people_and_clap_agree(
     sweep_store: Store, answers: Answer, tmp_path: Path
 ) -> None:

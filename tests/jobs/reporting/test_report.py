@@ -269,9 +269,7 @@ def test_an_automatic_strength_stands_beside_the_grid(report_page: Node) -> None
     for idea in ("in-distribution target", "distortion-matched cap", "Monitor"):
         assert idea in caption.text
     trades = [title.text for title in list(figure_of(report_page, "trade-off").all("svg"))[1].all("title")]
-    assert [text.split(":")[0] for text in trades if text.startswith("auto")] == [
-        "auto layer 5, α auto"
-    ]
+    assert [text.split(":")[0] for text in trades if text.startswith("auto")] == ["auto layer 5, α auto"]
 
 
 def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:
@@ -280,7 +278,7 @@ def test_what_people_heard_stands_beside_clap(report_page: Node) -> None:
     assert "likeness: agree: 0.976 (" in agreed.children[1].text  # 1 but for ties
     assert "choice: " in agreed.children[1].text
     said = rated.children[1].text
-    for words in ("hidden reference: 1.000", "steered: 0.600", "random direction: 0.700"):
+    for words in ("hidden reference: 100.0", "steered: 60.0", "random direction: 70.0"):
         assert words in said, "mean over α of 90 − 80 α and 85 − 40 α"
 
 
