@@ -128,6 +128,15 @@ def test_tables_open_and_scroll_by_keyboard_alone(browser: Browser, report_file:
     assert becomes_true(page, "document.querySelector('.scroll').scrollLeft > 0")
 
 
+def test_what_scrolls_has_a_shadow_where_there_is_more(browser: Browser, report_file: Path) -> None:
+    page = opened(browser, report_file, width=360)
+    shades = page.evaluate(
+        "[...document.querySelectorAll('.scroll, .wide .drawing, .sql')]"
+        ".map((e) => getComputedStyle(e).backgroundAttachment)"
+    )
+    assert set(shades) == {"local, local, scroll, scroll"}, "the covers move with the content"
+
+
 def test_paper_has_charts_and_open_tables_but_nothing_to_click(browser: Browser, report_file: Path) -> None:
     page = opened(browser, report_file)
     page.emulate_media(media="print")
@@ -141,7 +150,13 @@ def test_paper_has_charts_and_open_tables_but_nothing_to_click(browser: Browser,
         "nav": False,
         "details:not([open])": False,
     }
-    assert page.evaluate("getComputedStyle(document.querySelector('.figure')).breakInside") == "avoid"
+    inside = "getComputedStyle(document.querySelector('{}')).breakInside"
+    assert [page.evaluate(inside.format(one)) for one in (".panel", "tr", ".figure")] == [
+        "avoid", "avoid", "auto"
+    ], "a figure with a long table may go on on the next page"  # fmt: skip
+    ends = "[...document.querySelectorAll('details[open] td')].map((e) => e.getBoundingClientRect().right)"
+    assert max(page.evaluate(ends)) <= 1280
+    assert not page.locator("[id='5eed-sounds']").is_visible(), "no heading without its sounds"
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
