@@ -14,7 +14,8 @@ settings AS (
 ),
 rivals AS (
     SELECT
-        sweep_id, setting_id, scorer, arg_max(measured_class, value) AS rival, max(value) AS rival_rise,
+        sweep_id, setting_id, scorer, arg_max(measured_class, value) AS rival,
+        arg_max(measured_concept, value) AS rival_concept, max(value) AS rival_rise,
         arg_max(low, value) AS rival_low
     FROM measured
     WHERE
@@ -45,7 +46,7 @@ SELECT
         CASE WHEN rival_low > transfer_high THEN 'wrong concept' END,
         CASE WHEN unlike THEN 'source lost' END
     ], lambda name: name IS NOT NULL) AS signatures,
-    damaged, rival, rival_rise, rival_low
+    damaged, rival, rival_concept, rival_rise, rival_low
 FROM settings
 LEFT JOIN rivals USING (sweep_id, setting_id, scorer)
 LEFT JOIN damage USING (sweep_id, setting_id)
@@ -68,7 +69,7 @@ COMMENT ON COLUMN signatures.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN signatures.scaling IS 'norm, unit or norm_restored';
 COMMENT ON COLUMN signatures.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN signatures."rows" IS 'rows steered under guidance: conditional or both';
-COMMENT ON COLUMN signatures.scorer IS 'who measured the classes: clap, judge or features';
+COMMENT ON COLUMN signatures.scorer IS 'who measured the classes: clap, judge, features or probe';
 COMMENT ON COLUMN signatures.chosen IS 'whether the setting was chosen for its pair';
 COMMENT ON COLUMN signatures.transfer IS 'rise of P(target) over the unsteered twin';
 COMMENT ON COLUMN signatures.transfer_low IS 'lower end of its interval';
@@ -80,5 +81,6 @@ COMMENT ON COLUMN signatures.signatures IS
 COMMENT ON COLUMN signatures.damaged IS 'the measures of damage that are beyond the prompt-only edit';
 COMMENT ON COLUMN signatures.rival IS
     'class other than the target that rises most, beyond random directions; NULL: none does';
+COMMENT ON COLUMN signatures.rival_concept IS 'the concept that it is a class of';
 COMMENT ON COLUMN signatures.rival_rise IS 'how much it rises';
 COMMENT ON COLUMN signatures.rival_low IS 'lower end of its interval';

@@ -37,7 +37,18 @@ COMMENT ON COLUMN effects.scorer IS
     'who measured: clap, judge, features, probe, descriptors; chroma or onset similarity';
 COMMENT ON COLUMN effects.scorer_version IS 'its name and version; NULL where the metric says it all';
 COMMENT ON COLUMN effects.metric IS
-    'what is measured, see the README: transfer, retention, fusion, balance, alignment, change, similarity, kad, kad_clips …';
+    'target_probability: mean P(target); '
+    'source_probability: mean P(source); '
+    'transfer: P(target) minus that of the unsteered twin (our definition); '
+    'retention: mean P(source) over that of the unsteered twins (our definition); '
+    'fusion: harmonic mean of the shares of two classes, 0.5 where both are equal (our definition); '
+    'balance: (p1 + p2)(1 - |p1 - p2|) of two classes (our definition); '
+    'alignment: cosine of sound and target text minus that of the twin; '
+    'change: P(measured_class), or a physical descriptor, minus that of the twin; '
+    'similarity: to the unsteered twin: 1 is all kept; '
+    'fad: damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance; '
+    'kad: damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none; '
+    'kad_clips: the same against recordings of the concept; unsteered is what the model does anyway';
 COMMENT ON COLUMN effects.measured_concept IS 'of metric change: the concept that is measured';
 COMMENT ON COLUMN effects.measured_class IS
     'of metric change: the class, or the descriptor, that is measured';

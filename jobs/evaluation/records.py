@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.descriptors import DESCRIPTORS
 from store.records import PlannedClip
 
 EMBEDDINGS, EVALUATIONS = "embeddings", "evaluations"
@@ -28,7 +29,10 @@ _EMBEDDING: Mapping[str, tuple[pa.DataType, str]] = {
 }
 _EVALUATION: Mapping[str, tuple[pa.DataType, str]] = {
     **_ITEM,
-    "scorer": (_TEXT, "clap or judge"),
+    "scorer": (
+        _TEXT,
+        "clap, judge, features (handcrafted), probe (of clips that no direction saw) or descriptors",
+    ),
     "scorer_name": (_TEXT, "name of the model that scored"),
     "scorer_version": (_TEXT, "hash of its weights and settings"),
     "concept": (_TEXT, "what was asked: the name of a set of prompts, or of what the judge hears"),
@@ -40,7 +44,8 @@ _EVALUATION: Mapping[str, tuple[pa.DataType, str]] = {
     ),
     "measure": (
         _TEXT,
-        "probability (over the classes of the concept), cosine (of text and audio), or tempo_bpm",
+        "probability: over the classes of the concept; cosine: of text and audio; "
+        + "; ".join(f"{name}: {said}" for name, said in DESCRIPTORS.items()),
     ),
     "value": (_NUMBER, "the score"),
     "created_at": (_TIME, "when it was computed (UTC)"),

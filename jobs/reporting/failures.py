@@ -19,7 +19,7 @@ DEFINITIONS = {
 
 SIGNATURES = """\
 SELECT source, target, site, layers, method, alpha, kind, scaling, schedule, signatures, transfer,
-       transfer_low, transfer_high, damaged, rival, rival_rise, rival_low
+       transfer_low, transfer_high, damaged, rival, rival_concept, rival_rise, rival_low
 FROM signatures {where}
 ORDER BY ALL"""
 

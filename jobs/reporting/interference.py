@@ -104,7 +104,7 @@ def _measured(row: Row) -> str:
 
 
 def _short(slope: float) -> str:
-    return f"{slope:.2f}".replace("-", "−").replace("0.", ".", 1)
+    return f"{slope:z.2f}".replace("-", "−").replace("0.", ".", 1)
 
 
 def _left_out(ways: int) -> str:

@@ -98,3 +98,8 @@ def test_what_went_wrong_is_said_in_detail(row: Callable[..., dict[str, Any]]) -
 def test_classes_that_are_fused_are_no_rivals(row: Callable[..., dict[str, Any]]) -> None:
     both = {"target": "jazz+folk"}
     assert row({**RISES, **both}, {**rival("folk", 0.9, low=0.8), **both})["signatures"] == []
+
+
+def test_a_rival_is_named_with_its_concept(row: Callable[..., dict[str, Any]]) -> None:
+    found = row(RISES, rival("yes", 0.6, concept="drums"), rival("rock", 0.2))
+    assert (found["rival"], found["rival_concept"], found["rival_rise"]) == ("yes", "drums", 0.6)
