@@ -19,7 +19,7 @@ from jobs.reporting.page import Page, Section, anchor
 from jobs.reporting.ratings import ratings_figure
 from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
 from jobs.reporting.subjects import Subject, subjects
-from jobs.reporting.sweeps import Sweep, sweeps_of, warnings_of
+from jobs.reporting.sweeps import Sweep, question_of, sweeps_of, warnings_of
 from store.catalog import refresh_catalog
 from store.errors import NotFound
 from store.opening import Store
@@ -126,12 +126,16 @@ def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
     )
     return Section(
         anchor(sweep.sweep_id),
-        f"Steering: {sweep.name}",
-        f"Every number stands beside its controls; {sweep.scorer or 'nobody'} chose the settings.",
+        f"Steering: {sweep.title}",
+        " ".join(filter(None, [question_of(answers, sweep), _chosen_by(sweep)])),
         tuple(figure for figure in figures if figure is not None),
         warnings_of(answers, sweep),
         level=3,
     )
+
+
+def _chosen_by(sweep: Sweep) -> str:
+    return f"Every number stands beside its controls; {sweep.scorer or 'nobody'} chose the settings."
 
 
 def _lead(subject: Subject) -> str:

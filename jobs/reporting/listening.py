@@ -1,5 +1,7 @@
 """Sounds of a sweep's chosen settings, side by side: unsteered, steered, and their controls."""
 
+from pathlib import PurePosixPath
+
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.failures import chosen_flags
 from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
@@ -17,8 +19,8 @@ MOST_PAIRS = 8
 
 HEARD = """\
 WITH chosen AS (SELECT DISTINCT plan_id, source, target, setting_id FROM effects {where} AND chosen)
-SELECT g.source, g.target, g.role, g.text, g.audio_prompt, g.random_state, g.site, g.layers, g.method,
-       g.alpha, g.generation_id, g.unsteered_id
+SELECT g.source, g.target, g.role, g.text, COLUMNS('^(audio_prompt|prompt_seconds)$'), g.random_state,
+       g.site, g.layers, g.method, g.alpha, g.generation_id, g.unsteered_id
 FROM sweep_generations g JOIN chosen c
     ON c.plan_id IS NOT DISTINCT FROM g.plan_id AND c.source = g.source AND c.target = g.target
     AND (g.setting_id = c.setting_id OR g.setting_id IS NULL)
@@ -51,7 +53,8 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
         "Listen: the chosen setting of each pair",
         "One prompt (text and recording) and random state per pair, from the half that the setting was not "
         "chosen on. What stands "
-        "side by side shares its sampling noise. In frames: what went wrong with the setting (see above).",
+        "side by side shares its sampling noise. In frames: what went wrong with the setting (see above)."
+        f"{f' The first {MOST_PAIRS} of {len(groups)} pairs.' if len(groups) > MOST_PAIRS else ''}",
         table=data_table(answer),
         sql=sql,
         sounds=tuple(
@@ -62,6 +65,19 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
 
 
 def _note(row: Row) -> str:
+    return "; ".join(filter(None, [_way(row), _recording(row)]))
+
+
+def _recording(row: Row) -> str:
+    """What is no music of the model's in a sound that continues a recording."""
+    if row["audio_prompt"] is None:
+        return ""
+    recording = PurePosixPath(row["audio_prompt"]).name
+    seconds = row.get("prompt_seconds")
+    return f"continues {recording}" if seconds is None else f"the first {seconds:g} s are {recording}"
+
+
+def _way(row: Row) -> str:
     if row["alpha"] is None:
         return f"“{row['text']}”"
     layers = row["layers"]

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from analysis.charts.series import Ink
@@ -15,8 +16,11 @@ NOBODY = ""
 
 SWEEPS = """\
 SELECT DISTINCT
-    sweep, sweep_id, coalesce(chosen_by, max(chosen_by) OVER (PARTITION BY sweep_id), '') AS scorer
-FROM effects {where} AND setting_id IS NOT NULL ORDER BY ALL"""
+    sweep, sweep_id, coalesce(chosen_by, max(chosen_by) OVER (PARTITION BY sweep_id), '') AS scorer,
+    created_at
+FROM effects {where} AND setting_id IS NOT NULL ORDER BY sweep, created_at DESC, sweep_id, scorer"""
+
+PLANNED = "FROM sweep_generations {where} ORDER BY created_at DESC LIMIT 1"
 
 UNCHOSEN = """\
 SELECT source, target, count(DISTINCT setting_id) AS settings FROM effects {where} AND setting_id IS NOT NULL
@@ -34,6 +38,15 @@ class Sweep:
     sweep_id: str
     scorer: str
     """`NOBODY` where none could."""
+    counted_at: datetime | None = None
+    """Where a newer sweep has its name: its file was another then."""
+
+    @property
+    def title(self) -> str:
+        """Its name, and what tells it from newer ones of that name."""
+        return (
+            self.name if self.counted_at is None else f"{self.name}, as of {self.counted_at:%Y-%m-%d %H:%M}"
+        )
 
     def where(self) -> str:
         """Its rows of `effects`, as SQL."""
@@ -41,9 +54,26 @@ class Sweep:
 
 
 def sweeps_of(answers: Answers, run_id: str) -> list[Sweep]:
-    """The sweeps that steered with directions of a run."""
+    """The sweeps that steered with directions of a run; of several of one name the newest first."""
     rows = answers.rows(SWEEPS.format(where=where(run_id=run_id)))
-    return [Sweep(row["sweep"], row["sweep_id"], row["scorer"]) for row in rows]
+    newest = {row["sweep"]: row["sweep_id"] for row in reversed(rows)}
+    return [
+        Sweep(
+            row["sweep"],
+            row["sweep_id"],
+            row["scorer"],
+            None if newest[row["sweep"]] == row["sweep_id"] else row["created_at"],
+        )
+        for row in rows
+    ]
+
+
+def question_of(answers: Answers, sweep: Sweep) -> str:
+    """What the file of a sweep asks; "" where it asks nothing."""
+    if "sweep_generations" not in answers.views:
+        return ""
+    planned = answers.rows(PLANNED.format(where=where(sweep_id=sweep.sweep_id)))
+    return planned[0].get("question") or "" if planned else ""
 
 
 def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:

@@ -1,0 +1,74 @@
+"""A sweep's section opens with its question, and its players say what is recording and what is model."""
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from jobs.reporting.answers import Answers, open_answers
+from jobs.reporting.listening import listening_figure
+from jobs.reporting.sweeps import question_of, sweeps_of
+from jobs.results import write_results
+from jobs.sweeping import effects, table
+from store.opening import Store, open_store
+
+OLD, NEW = (datetime(2026, 11, day, 9, 30, tzinfo=UTC).replace(tzinfo=None) for day in (21, 22))
+CHOSEN: dict[str, Any] = {
+    "sweep": "strength", "run_id": "songs", "plan_id": "p", "setting_id": "one", "concept": "style",
+    "source": "rock", "target": "jazz", "part": "report", "metric": "transfer", "scorer": "clap",
+    "chosen": True, "chosen_by": "clap",
+}  # fmt: skip
+PLANNED: dict[str, Any] = {
+    "sweep": "strength", "sweep_id": "new", "run_id": "songs", "plan_id": "p", "part": "report",
+    "source": "rock", "target": "jazz", "template": "{class}", "text": "rock", "random_state": 0,
+    "audio_prompt": "drums/loop.wav", "prompt_seconds": 2.5, "question": "Does it swing?", "created_at": NEW,
+}  # fmt: skip
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A sweep that was run, its file changed, and run again: the newer continues a recording."""
+    made = open_store(tmp_path / "music.store", create=True)
+    counted = [CHOSEN | {"sweep_id": one, "created_at": at} for one, at in (("old", OLD), ("new", NEW))]
+    write_results(made, "effects", {}, pa.Table.from_pylist(counted, schema=effects.SCHEMA))
+    steered = {"role": "steered", "setting_id": "one", "site": "resid", "layers": [3], "alpha": 0.0722754}
+    roles = [
+        PLANNED | {"generation_id": "a", "role": "unsteered"},
+        PLANNED | steered | {"generation_id": "b"},
+    ]
+    write_results(made, "sweep_generations", {}, pa.Table.from_pylist(roles, schema=table.SCHEMA))
+    sound = io.BytesIO()
+    soundfile.write(sound, np.zeros(800), 16_000, format="FLAC")
+    for row in roles:
+        made.objects.create(f"audio/{row['generation_id']}.flac", [sound.getvalue()])
+    return made
+
+
+@pytest.fixture
+def answers(store: Store) -> Answers:
+    return open_answers(store)
+
+
+def test_of_sweeps_with_one_name_the_newest_comes_first_and_older_ones_have_their_date(
+    answers: Answers,
+) -> None:
+    titles = [(sweep.sweep_id, sweep.title) for sweep in sweeps_of(answers, "songs")]
+    assert titles == [("new", "strength"), ("old", "strength, as of 2026-11-21 09:30")]
+
+
+def test_the_question_is_that_of_the_file(answers: Answers) -> None:
+    assert [question_of(answers, sweep) for sweep in sweeps_of(answers, "songs")] == ["Does it swing?", ""]
+
+
+def test_players_say_where_the_recording_ends(store: Store, answers: Answers) -> None:
+    figure = listening_figure(answers, store, sweeps_of(answers, "songs")[0])
+    assert figure is not None
+    assert [sound.note for sound in figure.sounds[0].sounds] == [
+        "“rock”; the first 2.5 s are loop.wav",
+        "resid, layer 3, α 0.0723; the first 2.5 s are loop.wav",
+    ]
