@@ -19,7 +19,7 @@ MOST_PAIRS = 8
 
 HEARD = """\
 WITH chosen AS (SELECT DISTINCT plan_id, source, target, setting_id FROM effects {where} AND chosen)
-SELECT g.source, g.target, g.role, g.text, COLUMNS('^(audio_prompt|prompt_seconds)$'), g.random_state,
+SELECT g.source, g.target, g.role, g.text, COLUMNS('^(audio_prompt|audio_seconds)$'), g.random_state,
        g.site, g.layers, g.method, g.alpha, g.generation_id, g.unsteered_id
 FROM sweep_generations g JOIN chosen c
     ON c.plan_id IS NOT DISTINCT FROM g.plan_id AND c.source = g.source AND c.target = g.target
@@ -73,7 +73,7 @@ def _recording(row: Row) -> str:
     if row["audio_prompt"] is None:
         return ""
     recording = PurePosixPath(row["audio_prompt"]).name
-    seconds = row.get("prompt_seconds")
+    seconds = row.get("audio_seconds")
     return f"continues {recording}" if seconds is None else f"the first {seconds:g} s are {recording}"
 
 

@@ -26,7 +26,7 @@ CHOSEN: dict[str, Any] = {
 PLANNED: dict[str, Any] = {
     "sweep": "strength", "sweep_id": "new", "run_id": "songs", "plan_id": "p", "part": "report",
     "source": "rock", "target": "jazz", "template": "{class}", "text": "rock", "random_state": 0,
-    "audio_prompt": "drums/loop.wav", "prompt_seconds": 2.5, "question": "Does it swing?", "created_at": NEW,
+    "audio_prompt": "drums/loop.wav", "audio_seconds": 2.5, "question": "Does it swing?", "created_at": NEW,
 }  # fmt: skip
 
 

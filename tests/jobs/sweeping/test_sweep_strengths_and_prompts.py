@@ -23,6 +23,7 @@ from store.query import run_query
 pytestmark = pytest.mark.slow
 
 SWEEP = """
+question = "Is it the recording?"
 seconds = 0.5
 audio_seconds = 0.25
 random_states = [0, 1]
@@ -155,10 +156,14 @@ def test_recordings_are_continued_and_only_what_follows_them_is_scored(
     assert summary["generations"] == 2 * 2 * (2 + 2)
     rows = ask(
         store,
-        "SELECT generation_id, role, text, audio_prompt, prompt_clip_id, seconds, prompt_seconds "
+        "SELECT generation_id, role, text, audio_prompt, prompt_clip_id, seconds, prompt_seconds, "
+        "audio_seconds, question "
         "FROM sweep_generations s JOIN generations g USING (generation_id, text, random_state)",
     )
-    assert {(row["seconds"], row["prompt_seconds"]) for row in rows} == {(0.75, 0.25)}
+    assert {(row["seconds"], row["prompt_seconds"], row["audio_seconds"]) for row in rows} == {
+        (0.75, 0.25, 0.25)
+    }
+    assert {row["question"] for row in rows} == {"Is it the recording?"}
     assert {row["prompt_clip_id"] for row in rows} == {None, clip["clip_id"]}
     assert {row["text"] for row in rows if row["role"] != "prompt"} == {""}
     assert {row["text"] for row in rows if row["role"] == "prompt"} == {"hiss music"}
