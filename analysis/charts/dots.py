@@ -32,6 +32,8 @@ class DotRow:
     """Drawn as a bar."""
     rival: float = math.nan
     """Drawn as a diamond."""
+    control: float = math.nan
+    """Drawn as a point where its interval is not known."""
 
 
 def dot_plot(
@@ -68,7 +70,8 @@ def dot_plot(
 
 
 def _values(row: DotRow) -> list[float]:
-    return [row.value, row.low, row.high, row.control_low, row.control_high, row.baseline, row.rival]
+    marks = [row.value, row.low, row.high, row.control_low, row.control_high, row.baseline, row.rival]
+    return [*marks, row.control]
 
 
 def _row(frame: Frame, row: DotRow, y: float, decimals: int) -> list[Element]:
@@ -77,6 +80,8 @@ def _row(frame: Frame, row: DotRow, y: float, decimals: int) -> list[Element]:
     drawn = [name_label(row.name, (x.start - GAP, y), LABEL_WIDTH, anchor="end")]
     if math.isfinite(row.control_low) and math.isfinite(row.control_high):
         drawn.append(_bar(x(row.control_low), x(row.control_high), y))
+    elif math.isfinite(row.control):
+        drawn.append(element("circle", cx=x(row.control), cy=y, r=HALF, class_="control-bar"))
     if math.isfinite(row.baseline):
         drawn.append(line((x(row.baseline), y - HALF), (x(row.baseline), y + HALF), "baseline"))
     if math.isfinite(row.rival):

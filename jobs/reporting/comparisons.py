@@ -58,6 +58,7 @@ def _panel(name: str, pair: str, own: Sequence[Row], rows: Sequence[Row]) -> Pan
             control_low=number(row["random_low"]),
             control_high=number(row["random_high"]),
             rival=number(row["prompt"]),
+            control=number(row["random"]),
         )
         for row in sorted(own, key=lambda row: -number(row["transfer"]))
     ]

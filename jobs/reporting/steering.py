@@ -60,7 +60,7 @@ def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         return None
     name = anchor(sweep.sweep_id, "chosen")
     title = f"Transfer of the chosen settings, as {sweep.scorer} hears it"
-    columns = ("transfer", "low", "high", "random_low", "random_high", "baseline", "prompt")
+    columns = ("transfer", "low", "high", "random_low", "random_high", "baseline", "prompt", "random")
     rows = [
         DotRow(pair_of(row), *(number(row.get(column)) for column in columns)) for row in answer.to_pylist()
     ]
@@ -68,7 +68,7 @@ def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         name,
         title,
         "Dot: rise of the target's probability over the unsteered twin, with its interval; chosen on one "
-        "half of the prompts, shown for the other. Grey bar: random directions of the same length. Diamond: "
+        "half of the prompts, shown for the other. Grey: random directions of the same length. Diamond: "
         f"the prompt that asks for the target in words. {over_what(answer.to_pylist())}",
         (Panel(dot_plot(f"{name}-chart", title, rows, x_name="transfer")),),
         data_table(answer),

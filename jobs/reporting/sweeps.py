@@ -11,6 +11,7 @@ from analysis.charts.series import Ink
 from jobs.reporting.answers import Answers, Row, where
 
 INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
+FEW_SOUNDS = 8
 NOBODY = ""
 """Stands for the scorer of a sweep whose settings nobody could choose among."""
 
@@ -159,6 +160,19 @@ def over_what(rows: Sequence[Row]) -> str:
     prompts, states = (_span(rows, column) for column in ("prompts", "random_states"))
     if not prompts or not states:
         return ""
+    return f"{_intervals(prompts, states)}{_few(rows)}"
+
+
+def _few(rows: Sequence[Row]) -> str:
+    most = max((row["prompts"] or 0) * (row["random_states"] or 0) for row in rows)
+    return (
+        f" With fewer than {FEW_SOUNDS} sounds of a setting this is a first look."
+        if most < FEW_SOUNDS
+        else ""
+    )
+
+
+def _intervals(prompts: str, states: str) -> str:
     if prompts == "1":
         return f"Intervals are over {states} random states of one prompt alone, and say nothing of others."
     if states == "1":

@@ -25,6 +25,14 @@ def test_marks_stand_at_their_values(parse: Parse, axis: Read) -> None:
     assert [x(start), x(start + width)] == pytest.approx([0.1, 0.2], abs=0.002)
 
 
+def test_a_control_without_an_interval_is_a_point(parse: Parse, axis: Read) -> None:
+    rows = [DotRow("few", 0.8, control=0.1), DotRow("many", 0.8, 0.7, 0.9, 0.1, 0.2, control=0.15)]
+    drawing = parse(dot_plot("a", "Title", rows, x_name="accuracy", domain=(0, 1)))
+    (point,) = [one for one in drawing.iter("circle") if one.get("class") == "control-bar"]
+    assert axis(drawing, "x")(float(point.attrib["cx"])) == pytest.approx(0.1, abs=0.002)
+    assert len(list(drawing.iter("rect"))) == 1
+
+
 def test_what_is_unknown_is_not_drawn(parse: Parse) -> None:
     drawing = parse(dot_plot("a", "Title", [DotRow("genre", 0.8)], x_name="accuracy", domain=(0, 1)))
     assert list(drawing.iter("rect")) == []

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from jobs.reporting.sweeps import families_of, not_drawn, word_for
+from jobs.reporting.sweeps import families_of, not_drawn, over_what, word_for
 
 COLUMNS = ("layers", "method", "schedule")
 
@@ -34,3 +34,9 @@ def test_ways_beyond_the_inks_are_counted(ways: int, said: str) -> None:
 
 def test_a_strength_has_three_digits() -> None:
     assert word_for("alpha", 0.0722754) == "α 0.0723"
+
+
+@pytest.mark.parametrize(("prompts", "few"), [(1, True), (3, True), (4, False)])
+def test_few_sounds_are_said(prompts: int, few: bool) -> None:
+    sentence = over_what([{"prompts": prompts, "random_states": 2}, {"prompts": None, "random_states": None}])
+    assert ("a first look" in sentence) == few
