@@ -87,7 +87,7 @@ def choice_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "with a 95 % interval over concepts where there are five: the pairs of a concept share its numbers. "
         "Undecided: the interval covers 0, or there is none. Regret (in the table): transfer lost, on the "
         "reporting half of the prompts, by steering at the layer that the number names and not at the best "
-        "of the choosing half.",
+        f"of the choosing half.{_left_out(len(ways))}",
         tuple(_choice_panel(name, way, rows) for way, rows in list(ways.items())[:MOST_PANELS]),
         data_table(answer),
         sql,
@@ -101,6 +101,10 @@ def _by_way(rows: Sequence[Row]) -> dict[str, list[Row]]:
     for row in rows:
         found.setdefault(" · ".join(word_for(column, row[column]) for column in varying), []).append(row)
     return found
+
+
+def _left_out(ways: int) -> str:
+    return f" Drawn: {MOST_PANELS} of {ways} ways to steer; the table has all." if ways > MOST_PANELS else ""
 
 
 def _choice_panel(name: str, way: str, rows: Sequence[Row]) -> Panel:

@@ -1,4 +1,4 @@
-"""Curves over layers say which methods they leave out."""
+"""Figures say which methods and ways to steer they leave out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +8,9 @@ import pyarrow as pa
 import pytest
 
 from jobs.report import write_report
+from jobs.reporting.answers import open_answers
+from jobs.reporting.layer_choice import choice_figure
+from jobs.reporting.sweeps import Sweep
 from jobs.results import write_results
 from jobs.steering_vectors.stored import vectors_table
 from store.opening import Store
@@ -59,3 +62,15 @@ def test_nothing_is_said_of_probes_where_there_are_none(page: Node) -> None:
     words = page.words()
     assert "can be read linearly" not in words
     assert "No probe is fitted" in words
+
+
+@pytest.mark.parametrize(("most", "said"), [(8, ""), (3, "Drawn: 3 of 4 ways to steer")])
+def test_ways_without_a_panel_are_counted(
+    fitted_store: Store, monkeypatch: pytest.MonkeyPatch, most: int, said: str
+) -> None:
+    monkeypatch.setattr("jobs.reporting.layer_choice.MOST_PANELS", most)
+    figure = choice_figure(open_answers(fitted_store), Sweep("strength", "5eed", "clap"))
+    assert figure is not None
+    assert len(figure.panels) == min(most, 4)
+    assert said in figure.caption
+    assert ("Drawn" in figure.caption) == bool(said)
