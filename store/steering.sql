@@ -81,10 +81,10 @@ COMMENT ON COLUMN effects.created_at IS 'when it was computed (UTC)';
 
 -- Does a number of a layer tell how well it steers? Over the layers of each pair of classes: Spearman's rank
 -- correlation of the number with the transfer. All pairs of a concept see the same numbers, so that a concept is one
--- witness however many pairs it has: the correlation is the mean of the concepts' means, and its interval is Student's,
--- over concepts. Layers beside each other are alike, so that shuffling the layers of one concept would not tell chance;
--- below five concepts nothing is decided. What choosing by the number costs is out of sample: the best layer is that
--- of the choosing half, and what both layers reach is told by the reporting half.
+-- witness however many pairs it has: correlation and regret are means of the concepts' means, and
+-- their intervals are Student's, over concepts. Layers beside each other are alike, so that shuffling the layers of one
+-- concept would not tell chance; below five concepts nothing is decided. What choosing by the number costs (regret) is
+-- out of sample: the best layer is that of the choosing half, and what both layers reach is told by the reporting half.
 
 CREATE OR REPLACE VIEW layer_choice AS
 WITH steered AS (
@@ -139,22 +139,26 @@ gathered AS (
     SELECT
         * EXCLUDE (concept, pairs, correlation, agreement, regret), count(*) AS concepts, sum(pairs)::BIGINT AS pairs,
         avg(correlation) AS correlation, avg(agreement) AS agreement, avg(regret) AS regret,
-        stddev_samp(correlation) / sqrt(count(*)) AS deviation, count(*) - 1 AS v
+        stddev_samp(correlation) / sqrt(count(correlation)) AS error,
+        stddev_samp(regret) / sqrt(count(regret)) AS regret_error,
+        -- The 97.5 % quantile of Student's t of v degrees of freedom: Abramowitz & Stegun 26.7.5, to 0.001 from v = 4.
+        list_transform([count(correlation) - 1, count(regret) - 1], lambda v: CASE WHEN v >= 4 THEN
+            1.95996 + 2.37227 / v + 2.82250 / v ** 2 + 2.55585 / v ** 3 + 1.58953 / v ** 4
+        END) AS quantiles
     FROM of_concepts GROUP BY ALL
 ),
 bounded AS (
-    -- The 97.5 % quantile of Student's t with v degrees of freedom: Abramowitz & Stegun 26.7.5, to 0.001 from v = 4.
     SELECT
-        * EXCLUDE (deviation, v),
-        CASE WHEN concepts >= 5 THEN
-            deviation * (1.95996 + 2.37227 / v + 2.82250 / v ** 2 + 2.55585 / v ** 3 + 1.58953 / v ** 4)
-        END AS half
+        * EXCLUDE (error, regret_error, quantiles), error * quantiles[1] AS half,
+        regret_error * quantiles[2] AS regret_half
     FROM gathered
 ),
 limits AS (
     SELECT
-        * EXCLUDE (half), CASE WHEN half IS NOT NULL THEN greatest(correlation - half, -1) END AS low,
-        CASE WHEN half IS NOT NULL THEN least(correlation + half, 1) END AS high
+        * EXCLUDE (half, regret_half), CASE WHEN half IS NOT NULL THEN greatest(correlation - half, -1) END AS low,
+        CASE WHEN half IS NOT NULL THEN least(correlation + half, 1) END AS high,
+        CASE WHEN regret_half IS NOT NULL THEN greatest(regret - regret_half, -1) END AS regret_low,
+        CASE WHEN regret_half IS NOT NULL THEN least(regret + regret_half, 1) END AS regret_high
     FROM bounded
 )
 SELECT *, CASE WHEN low > 0 THEN 'yes' WHEN high < 0 THEN 'opposite' ELSE 'undecided' END AS verdict
@@ -187,5 +191,8 @@ COMMENT ON COLUMN layer_choice.regret IS
 COMMENT ON COLUMN layer_choice.low IS
     'lower end of the 95 % interval of correlation over concepts; NULL for fewer than 5';
 COMMENT ON COLUMN layer_choice.high IS 'upper end of that interval';
+COMMENT ON COLUMN layer_choice.regret_low IS
+    'lower end of the 95 % interval of regret over the concepts that have one; NULL for fewer than 5';
+COMMENT ON COLUMN layer_choice.regret_high IS 'upper end of that interval';
 COMMENT ON COLUMN layer_choice.verdict IS
     'yes, opposite, or undecided: the interval covers 0, or there are fewer than 5 concepts';

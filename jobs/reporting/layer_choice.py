@@ -24,7 +24,7 @@ WAY = ("site", "method", "alpha", "kind", "scaling", "schedule", "rows")
 
 CORRELATIONS = """\
 SELECT site, method, alpha, kind, scaling, schedule, rows, predictor, concepts, pairs, correlation, low, high,
-       verdict, agreement, regret
+       verdict, agreement, regret, regret_low, regret_high
 FROM layer_choice {where}
 ORDER BY ALL"""
 
@@ -85,9 +85,9 @@ def choice_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "Which number names the layer to steer at?",
         "Spearman’s rank correlation, over the layers, of each number with the transfer; mean over concepts, "
         "with a 95 % interval over concepts where there are five: the pairs of a concept share its numbers. "
-        "Undecided: the interval covers 0, or there is none. Regret (in the table): transfer lost, on the "
-        "reporting half of the prompts, by steering at the layer that the number names and not at the best "
-        f"of the choosing half.{_left_out(len(ways))}",
+        "Undecided: the interval covers 0, or there is none. Regret (in the table, with an interval of the "
+        "same kind): transfer lost, on the reporting half of the prompts, by steering at the layer that the "
+        f"number names and not at the best of the choosing half.{_left_out(len(ways))}",
         tuple(_choice_panel(name, way, rows) for way, rows in list(ways.items())[:MOST_PANELS]),
         data_table(answer),
         sql,

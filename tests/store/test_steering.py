@@ -159,6 +159,30 @@ def test_the_interval_is_students_over_the_means_of_concepts(store: Store, count
     assert (row["low"], row["high"]) == pytest.approx((max(low, -1), min(high, 1)), abs=1e-3)
 
 
+@pytest.mark.parametrize("count", [5, 6, 9])
+def test_the_regret_has_students_interval_over_the_concepts_that_have_one(store: Store, count: int) -> None:
+    random = np.random.default_rng(count)
+    accuracies, names = [0.5, 0.9, 0.7], [f"concept{i}" for i in range(count)]
+    whole, chosen, reported = random.uniform(0.0, 0.4, (3, count, 2, 3))
+    parts = {"all": whole, "choose": chosen, "report": reported[:-1]}  # the last has no prompts to report
+    for part, values in parts.items():
+        of_concepts = {
+            name: dict(zip(("jazz", "pop"), own.tolist(), strict=True))
+            for name, own in zip(names, values, strict=False)
+        }
+        sweep_of(accuracies, of_concepts, store, part)
+    best = np.take_along_axis(reported, chosen.argmax(axis=-1)[..., np.newaxis], axis=-1)[..., 0]
+    regrets = (best - reported[..., 1]).mean(axis=1)[:-1]
+    (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
+    assert row["concepts"] == count
+    assert row["regret"] == pytest.approx(regrets.mean())
+    if count - 1 < 5:
+        assert (row["regret_low"], row["regret_high"]) == (None, None)
+    else:
+        expected = t.interval(0.95, count - 2, regrets.mean(), sem(regrets))
+        assert (row["regret_low"], row["regret_high"]) == pytest.approx(expected, abs=1e-3)
+
+
 def test_layers_steered_together_and_other_parts_say_nothing_of_a_layer(store: Store) -> None:
     sweep_of([0.5, 0.6, 0.7], {"jazz": [0.1, 0.2, 0.3]}, store)
     write(store, "effects", [{**EFFECT, "layer": None, "value": 0.9}])
