@@ -122,8 +122,9 @@ def trade_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "crosses their intervals. “auto”: where the strengths came to that were found for each prompt. "
         "Dashed: the front of the settings that nothing beats. Area: how much of the square from 0 to 1 "
         "lies below the front; 1 would be the target for sure with nothing else changed. Beside it that of "
-        "the random directions of the same settings: the best of many is above 0 by chance, too. Grey: "
-        f"random directions. {over_what(answer.to_pylist())} {not_drawn(_traded_pairs(pairs), FAMILY)}",
+        "the random directions of the same settings: the best of many is above 0 by chance, too. An area has "
+        "no interval: those of its settings do not hold for the best of them. Grey: random directions. "
+        f"{over_what(answer.to_pylist())} {not_drawn(_traded_pairs(pairs), FAMILY)}",
         tuple(panels),
         data_table(answer),
         sql,
