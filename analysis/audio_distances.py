@@ -129,11 +129,21 @@ def frechet_distance(sounds: Floats, reference: Floats, *, random_seed: int = 0)
     dimensions = min(FAD_DIMENSIONS, sounds.shape[1], least // SOUNDS_PER_DIMENSION)
     if dimensions < 2:
         return None
-    mean = reference.mean(axis=0)
-    _, _, axes = np.linalg.svd(reference - mean, full_matrices=False)
-    both = (np.concatenate([sounds, reference]) - mean) @ axes[:dimensions].T
+    both = np.concatenate([sounds, reference]) @ principal_axes(reference, dimensions).T
     value = _frechet(both[: len(sounds)], both[len(sounds) :])
     return FrechetDistance(value, _floor(both, len(sounds), random_seed), dimensions)
+
+
+def distance_in_axes(sounds: Floats, reference: Floats, dimensions: int) -> float:
+    """Fréchet distance of (n, E) and (m, E) in the leading axes of the reference."""
+    axes = principal_axes(reference, dimensions)
+    return _frechet(sounds @ axes.T, reference @ axes.T)
+
+
+def principal_axes(embeddings: Floats, count: int) -> Floats:
+    """Leading axes of embeddings (n, E), (count, E); fewer where there are no more."""
+    _, _, axes = np.linalg.svd(embeddings - embeddings.mean(axis=0), full_matrices=False)
+    return np.asarray(axes[:count])
 
 
 def _floor(both: Floats, count: int, random_seed: int) -> float:

@@ -46,7 +46,8 @@ COMMENT ON COLUMN effects.metric IS
     'alignment: cosine of sound and target text minus that of the twin; '
     'change: P(measured_class), or a physical descriptor, minus that of the twin; '
     'similarity: to the unsteered twin: 1 is all kept; '
-    'fad: damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance; '
+    'fad: damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance, '
+    'and intervals keep its upward bias; '
     'kad: damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none; '
     'kad_clips: the same against recordings of the concept; unsteered is what the model does anyway';
 COMMENT ON COLUMN effects.measured_concept IS 'of metric change: the concept that is measured';

@@ -183,9 +183,11 @@ def _pooled_row(damage: PooledDamage, plan: SweepPlan, scores: Scores) -> Row:
         "scorer_version": scores.versions.get("clap"),
         "metric": "fad",
         "cells": damage.sounds,
-        "value": damage.steered.value,
-        "random": damage.random.value if damage.random else None,
-        "unsteered": damage.steered.floor,
+        "prompts": damage.prompts,
+        "random_states": damage.states,
+        "unsteered": damage.distance.floor,
+        **_columns(damage.steered, "value", ""),
+        **_columns(damage.random, "random", "random_"),
     }
 
 

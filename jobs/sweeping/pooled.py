@@ -2,20 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.audio_distances import FrechetDistance, frechet_distance
+from analysis.frechet_intervals import CrossedSounds, frechet_interval
+from analysis.paired_intervals import UNKNOWN, Estimate
 from jobs.sweeping.designs import Design
 from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Pair, Role, Setting
 
-Floats = NDArray[np.floating[Any]]
-
 ANYWHERE = Pair("", "", ())
 """Stands for all pairs together."""
+ROLES: tuple[Role, ...] = ("unsteered", "steered", "random")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +25,15 @@ class PooledDamage:
     """Its pair is `ANYWHERE`."""
     sounds: int
     """Different steered ones."""
-    steered: FrechetDistance
-    random: FrechetDistance | None
+    prompts: int
+    """Independent ones among them."""
+    states: int
+    """Different random states among them."""
+    distance: FrechetDistance
+    """Of the steered, and its floor."""
+    steered: Estimate
+    random: Estimate
+    """Of random directions; unknown where there are none."""
 
 
 def pooled_damage(designs: Sequence[Design], scores: Scores) -> Iterator[PooledDamage]:
@@ -37,23 +43,45 @@ def pooled_damage(designs: Sequence[Design], scores: Scores) -> Iterator[PooledD
         for setting in design.settings:
             together.setdefault(replace(setting, pair=ANYWHERE), []).append((design, setting))
     for setting, members in together.items():
-        twins = _embeddings(members, "unsteered", scores)
-        steered = _embeddings(members, "steered", scores)
+        twins, steered, control = (_sounds(members, role, scores) for role in ROLES)
         if twins is None or steered is None:
             continue
-        damage = frechet_distance(steered, twins)
-        control = _embeddings(members, "random", scores)
-        if damage is not None:
-            random = None if control is None else frechet_distance(control, twins)
-            yield PooledDamage(setting, len(steered), damage, random)
+        distance = frechet_distance(steered.embeddings, twins.embeddings)
+        if distance is not None:
+            yield PooledDamage(
+                setting,
+                sounds=len(steered.embeddings),
+                prompts=len(np.unique(steered.prompts)),
+                states=len(np.unique(steered.states)),
+                distance=distance,
+                steered=frechet_interval(distance, steered, twins),
+                random=_estimate(control, twins),
+            )
 
 
-def _embeddings(members: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -> Floats | None:
-    """Of all cells of all pairs, each generation once, (n, E), without those that nobody has listened to.
+def _estimate(sounds: CrossedSounds | None, twins: CrossedSounds) -> Estimate:
+    found = None if sounds is None else frechet_distance(sounds.embeddings, twins.embeddings)
+    return UNKNOWN if sounds is None or found is None else frechet_interval(found, sounds, twins)
+
+
+def _sounds(members: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -> CrossedSounds | None:
+    """Of all cells of all pairs, each generation once, without those that nobody has listened to.
 
     Pairs of one source share their unsteered twins: counted twice, they would look like more sounds.
     """
-    found = [design.of(role, setting, "all") for design, setting in members]
-    ids = list(dict.fromkeys(one for block in found if block is not None for one in block.ravel()))
-    rows = scores.embedded(np.array(ids, dtype=object)) if ids else None
-    return None if rows is None else np.asarray(rows[np.isfinite(rows).all(axis=1)])
+    cells = {one: groups for design, setting in members for one, *groups in _cells(design, role, setting)}
+    rows = scores.embedded(np.array(list(cells), dtype=object)) if cells else None
+    if rows is None:
+        return None
+    heard = np.isfinite(rows).all(axis=1)
+    prompts, states = (np.array(side)[heard] for side in zip(*cells.values(), strict=True))
+    return CrossedSounds(np.asarray(rows[heard]), prompts, states)
+
+
+def _cells(design: Design, role: Role, setting: Setting) -> Iterator[tuple[str, str, int]]:
+    """Generation, independent prompt and random state of each cell."""
+    ids = design.of(role, setting, "all")
+    if ids is None:
+        return
+    for unit, row in zip(design.units("all"), ids, strict=True):
+        yield from ((one, unit, state) for one, state in zip(row, design.states, strict=True))

@@ -58,7 +58,9 @@ def heard(scores: Scores, *names: str) -> Any:
 def test_twins_that_two_pairs_share_count_once(scores: Scores) -> None:
     (found,) = pooled_damage(DESIGNS, scores)
     expected = frechet_distance(heard(scores, "steered-jazz", "steered-pop"), heard(scores, "unsteered"))
-    assert found.steered == expected
+    assert found.distance == expected
+    assert expected is not None
+    assert found.steered.value == expected.value
     assert found.sounds == 2 * PROMPTS * STATES
 
 
@@ -71,8 +73,8 @@ def test_a_generation_that_two_settings_share_is_one_sound(scores: Scores) -> No
 def test_steered_and_random_sounds_are_both_compared_with_the_unsteered(scores: Scores) -> None:
     (found,) = pooled_damage(DESIGNS, scores)
     random = frechet_distance(heard(scores, "random-jazz", "random-pop"), heard(scores, "unsteered"))
-    assert found.random == random
     assert random is not None
+    assert found.random.value == random.value
     assert found.steered.value < random.value / 2
 
 
@@ -83,9 +85,9 @@ def test_a_row_of_effects_has_the_floor_as_what_is_unsteered(
     (found,) = pooled_damage(DESIGNS, scores)
     plan: Any = None
     row = effects._pooled_row(found, plan, scores)
-    assert found.random is not None
     assert (row["value"], row["random"], row["unsteered"]) == (
-        found.steered.value, found.random.value, found.steered.floor,
+        found.steered.value, found.random.value, found.distance.floor,
     )  # fmt: skip
     assert row["unsteered"] < row["value"] / 2
-    assert row["cells"] == found.sounds
+    assert (row["cells"], row["prompts"], row["random_states"]) == (found.sounds, PROMPTS, STATES)
+    assert row["low"] < row["value"] < row["high"] < row["random_low"] < row["random"] < row["random_high"]
