@@ -6,8 +6,8 @@ jackknife estimate of variance"). The principal axes are found anew each time: w
 error. The variances over prompts and over random states add up, so that what is of single sounds counts
 twice, and Student's t gives the interval. It is of the FAD of as many sounds: the bias stays in it, as it
 does in the floor and in the random control. A test simulates how many of 100 intervals hold what such sweeps
-have on average: with 8 prompts over 92, with 4 over 90, with 2 over 85. Where damage is slight, 2 or 4 prompts
-may have as few as 80.
+have on average: with 8 prompts over 92, with 4 over 90, with 2 over 85. Where damage is slight, of 2 or 4
+prompts as few as 80 may.
 """
 
 from collections.abc import Iterator
