@@ -34,6 +34,7 @@ direction_clips = "half"
 [[concepts]]
 name = "label"
 pairs = ["hum:hiss"]
+texts = ["{class}", "slow {class}"]
 [grid]
 layers = [1]
 """
@@ -138,7 +139,7 @@ def test_a_sweep_stores_what_it_hears_beside_the_other_scorers(store: str, tmp_p
     )
     summary = run_sweep(options)
     assert summary["complete"]
-    assert summary["probe"].startswith("8 heard; label at layer")
+    assert summary["probe"].startswith("16 heard; label at layer")
     catalog = refresh_catalog(open_store(store))
     vectors = run_query(catalog, "SELECT max(clips) AS clips FROM vectors")["clips"][0].as_py()
     assert 10 < vectors < 2 * RECORDINGS - 10
