@@ -16,7 +16,14 @@ from jobs.generation.captured_run import write_captured
 from jobs.generation.checking import check_options
 from jobs.generation.edit_options import ChosenEdits, choose_edits
 from jobs.generation.inputs import read_melody, read_prompt
-from jobs.generation.records import audio_key, read_audio, write_audio, write_audio_file, write_generations
+from jobs.generation.records import (
+    audio_key,
+    read_audio,
+    stored_generations,
+    write_audio,
+    write_audio_file,
+    write_generations,
+)
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
 from pipelines.capture import CaptureSpec, check_capture
@@ -53,7 +60,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     capture = _capture_spec(options, info)
     if capture is None and not chosen.automatic:
         wanted = replace(spec, edits=chosen.edits)
-        if store.objects.exists(audio_key(wanted.generation_id)):
+        if wanted.generation_id in stored_generations(store):
             return _stored(store, wanted, options, info)
     model = _load(options, name)
     codes = _encoded(model, sounds)

@@ -181,6 +181,16 @@ def test_a_sound_that_is_stored_is_copied_and_no_model_is_loaded(
         np.testing.assert_array_equal(one, copy)
 
 
+def test_a_sound_without_a_row_is_made_again_and_gets_one(world: World) -> None:
+    first = world.made("--prompt", TEXT)
+    for part in (world.folder / "music.store" / "results" / "generations").iterdir():
+        part.unlink()
+    again = world.made("--prompt", TEXT)
+    assert "note" not in again
+    rows = run_query(refresh_catalog(world.store), "SELECT generation_id FROM generations")
+    assert rows["generation_id"].to_pylist() == [first["generation"]]
+
+
 def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

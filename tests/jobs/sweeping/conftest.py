@@ -1,6 +1,7 @@
 """A model with a planted direction: some tokens write it into the residual stream, others are read off it."""
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -107,3 +108,10 @@ def base(sounds: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     assert run_extraction(options)["complete"]
     return url
+
+
+@pytest.fixture
+def store(base: Path, tmp_path: Path) -> str:
+    """A copy of `base` that a test may write to."""
+    subprocess.run(["cp", "-r", base, tmp_path / "store"], check=True)
+    return str(tmp_path / "store")

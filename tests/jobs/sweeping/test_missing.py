@@ -1,6 +1,5 @@
 """What cannot be made leaves holes in a sweep, and not nothing."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,12 +26,6 @@ texts = ["{class}", "slow {class}"]
 layers = [1]
 alphas = [0.5]
 """
-
-
-@pytest.fixture
-def store(base: Path, tmp_path: Path) -> str:
-    subprocess.run(["cp", "-r", base, tmp_path / "store"], check=True)
-    return str(tmp_path / "store")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A sweep shows what its last command found, whatever was found before; what was found twice is one row."""
 
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,6 @@ texts = ["{class}", "slow {class}"]
 layers = [1]
 alphas = [0.5, 1.0]
 """
-
-
-@pytest.fixture
-def store(base: Path, tmp_path: Path) -> str:
-    subprocess.run(["cp", "-r", base, tmp_path / "store"], check=True)
-    return str(tmp_path / "store")
 
 
 @pytest.fixture
