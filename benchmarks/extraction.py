@@ -28,10 +28,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--shape", choices=("pocket", "small"), default="pocket")
-    parser.add_argument("--clips", type=int, default=256)
+    parser.add_argument("--clips", type=int, default=512)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--batch-clips", type=int, default=16)
-    parser.add_argument("--unit-clips", type=int, default=16)
+    parser.add_argument("--unit-clips", type=int, default=32)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
