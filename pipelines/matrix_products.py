@@ -17,8 +17,8 @@ from torch.overrides import TorchFunctionMode
 def fast_products(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """A block in which `torch.nn.functional.linear` is oneDNN's, where that is of use: float32 on a CPU.
 
-    Nothing is recorded for gradients inside. Elsewhere, and with builds of torch that lack the operator, the
-    block changes nothing.
+    Nothing is recorded for gradients inside. Elsewhere, and with builds of torch that have no MKL or lack the
+    operator, the block changes nothing.
     """
     wanted = device.type == "cpu" and dtype == torch.float32
     return _ThroughOneDnn() if wanted and _has_operator() else nullcontext()
@@ -44,4 +44,6 @@ def _product(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | Non
 
 
 def _has_operator() -> bool:
-    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+    backends = torch.backends
+    has_both = backends.mkl.is_available() and backends.mkldnn.is_available()
+    return has_both and hasattr(torch.ops.mkldnn, "_linear_pointwise")
