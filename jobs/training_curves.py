@@ -27,9 +27,9 @@ class Panel:
 
 
 PANELS = (
-    Panel("Codec: autoencoder", "codec/autoencoder.csv", ("log_mel", "magnitude", "waveform")),
-    Panel("Codec: with codebooks", "codec/joint.csv", ("log_mel", "magnitude", "commitment")),
-    Panel("Codec: decoder", "codec/decoder.csv", ("log_mel", "magnitude", "features")),
+    Panel("Codec: autoencoder", "codec/autoencoder.csv", ("log_mel", "magnitude", "timbre")),
+    Panel("Codec: with codebooks", "codec/joint.csv", ("log_mel", "magnitude", "timbre")),
+    Panel("Codec: decoder", "codec/decoder.csv", ("log_mel", "magnitude", "timbre")),
     Panel(
         "Language model: nats per token",
         "language/language.csv",

@@ -2,7 +2,7 @@
 
 16 kHz mono, 32 frames per second, 4 codebooks of 256 tokens with delays 0…3, 8 layers of width 128.
 The codec is lopsided: its encoder decides how fast activations are extracted, so it is narrow and its
-activation cheap; the decoder, needed for listening alone, is twice as wide and smoother.
+activation cheap; the decoder, needed for listening alone, is four times as wide and smoother.
 The mappings are what audiocraft calls `xp.cfg`: its builders read them when a checkpoint is loaded.
 """
 
@@ -11,7 +11,7 @@ from typing import Any
 SAMPLE_RATE = 16_000
 RATIOS = (4, 5, 5, 5)  # of the decoder; a hop of 500 samples: 32 frames per second
 ENCODER_FILTERS = 8  # oneDNN's convolutions are twice as slow on channels that are no multiple of 8
-DECODER_FILTERS = 16
+DECODER_FILTERS = 32
 LATENT_WIDTH = 64
 CODEBOOKS = 4
 CODEBOOK_SIZE = 256

@@ -1,6 +1,6 @@
 """The codec's stages: a plain autoencoder, k-means codebooks, both together; then its codes are frozen."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ from pipelines.pocket.training.corpus import Corpus, open_corpus
 from pipelines.pocket.training.initialization import OUTPUT_DEVIATION, initialize_from_data
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
 from pipelines.pocket.training.quantizer import TrainedCodebooks, perplexity
+from pipelines.pocket.training.recognizer import Recognizer
 from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
+from pipelines.pocket.training.timbre import timbre_distance
 from pipelines.pocket.training.workers import average_gradients, worker_count
 
 COMMITMENT = 0.5
@@ -22,16 +24,21 @@ class CodecSettings:
     """How the codec is trained."""
 
     seed: int = 1
-    autoencoder_steps: int = 10_000
-    joint_steps: int = 6_000
+    autoencoder_steps: int = 12_000
+    joint_steps: int = 20_000
     batch: int = 2
     """Of each worker."""
     crop_samples: int = 12_000
-    learning_rate: float = 1.5e-3
+    learning_rate: float = 1.2e-3
     joint_learning_rate: float = 5e-4
     """Lower, so that the codebooks can follow the encoder."""
     kmeans_latents: int = 20_000
     weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
+    waveform_steps: int = 6_000
+    """Of the autoencoder, in which the waveform's distance fades and that of timbre comes in: phases give the
+    decoder a start, but the codes have too few bits for them."""
+    timbre: float = 0.75
+    """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
     here: Surroundings = field(default_factory=Surroundings)
 
 
@@ -47,9 +54,12 @@ def build_codec(device: str = "cpu") -> Any:
         return get_compression_model(OmegaConf.create({**codec_configuration(), "device": device}))
 
 
-def train_autoencoder(_rank: int, folder: Path, corpus_folder: Path, settings: CodecSettings) -> None:
+def train_autoencoder(
+    _rank: int, folder: Path, corpus_folder: Path, listener: Recognizer, settings: CodecSettings
+) -> None:
     """Stage one: encoder and decoder without a bottleneck; leaves `autoencoder.pt`."""
     corpus, codec = open_corpus(corpus_folder, "train"), build_codec(settings.here.device)
+    listener = listener.to(settings.here.device).requires_grad_(requires_grad=False)
     torch.manual_seed(settings.seed)
     start = _batch(corpus, settings, "start", 0)
     latent = initialize_from_data(codec.encoder, start)
@@ -60,7 +70,8 @@ def train_autoencoder(_rank: int, folder: Path, corpus_folder: Path, settings: C
     def step(number: int) -> Losses:
         audio = _batch(corpus, settings, "autoencoder", number)
         made = codec.decoder(codec.encoder(audio))
-        loss, parts = reconstruction_loss(made[:, 0], audio[:, 0], settings.weights)
+        heard = min(1.0, number / settings.waveform_steps)
+        loss, parts = _distance(listener, made[:, 0], audio[:, 0], settings, heard=heard)
         _update(loss, parameters, optimizer)
         return parts
 
@@ -78,9 +89,12 @@ def train_autoencoder(_rank: int, folder: Path, corpus_folder: Path, settings: C
         stage.run(step)
 
 
-def train_jointly(_rank: int, folder: Path, corpus_folder: Path, settings: CodecSettings) -> None:
+def train_jointly(
+    _rank: int, folder: Path, corpus_folder: Path, listener: Recognizer, settings: CodecSettings
+) -> None:
     """Stage two: k-means codebooks on the autoencoder's latents, then all together; leaves `joint.pt`."""
     corpus, codec = open_corpus(corpus_folder, "train"), build_codec(settings.here.device)
+    listener = listener.to(settings.here.device).requires_grad_(requires_grad=False)
     saved = torch.load(folder / "autoencoder.pt", map_location=settings.here.device, weights_only=True)
     codec.encoder.load_state_dict(saved["encoder"])
     codec.decoder.load_state_dict(saved["decoder"])
@@ -93,7 +107,7 @@ def train_jointly(_rank: int, folder: Path, corpus_folder: Path, settings: Codec
         audio = _batch(corpus, settings, "joint", number)
         latent, codes, commitment = codebooks.books.quantize(codec.encoder(audio), learn=True)
         made = codec.decoder(latent)
-        loss, parts = reconstruction_loss(made[:, 0], audio[:, 0], settings.weights)
+        loss, parts = _distance(listener, made[:, 0], audio[:, 0], settings)
         _update(loss + COMMITMENT * commitment, parameters, optimizer)
         used = perplexity(codes, CODEBOOK_SIZE)
         return {**parts, "commitment": float(commitment.detach()), "batch_perplexity": float(used.mean())}
@@ -148,6 +162,21 @@ def _kmeans_codebooks(codec: Any, corpus: Corpus, settings: CodecSettings) -> Tr
         vectors_per_step=settings.batch * worker_count() * latents[0].shape[0] // 8,
         seed=settings.seed,
     )
+
+
+def _distance(
+    listener: Recognizer,
+    made: torch.Tensor,
+    original: torch.Tensor,
+    settings: CodecSettings,
+    *,
+    heard: float = 1.0,
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Spectra, and of waveform and timbre a mixture in which timbre has the share `heard`."""
+    weights = replace(settings.weights, waveform=1.0 - heard)
+    loss, parts = reconstruction_loss(made, original, weights)
+    timbre = timbre_distance(listener, original, made)
+    return loss + heard * settings.timbre * timbre, {**parts, "timbre": float(timbre.detach())}
 
 
 def _batch(corpus: Corpus, settings: CodecSettings, stage: str, number: int) -> torch.Tensor:

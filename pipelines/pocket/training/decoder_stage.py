@@ -15,8 +15,9 @@ from pipelines.pocket.training.discriminators import (
     feature_distance,
 )
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
-from pipelines.pocket.training.recognizer import Recognizer, features_of
+from pipelines.pocket.training.recognizer import Recognizer
 from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
+from pipelines.pocket.training.timbre import conclusion_distance, timbre_distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +25,27 @@ class DecoderSettings:
     """How the decoder is tuned: first by spectra alone, in small batches, then against discriminators."""
 
     seed: int = 2
-    steps: int = 8_000
+    steps: int = 12_000
     plain_batch: int = 4
-    adversarial_from: int = 1_500
+    adversarial_from: int = 9_000
     """Step at which the discriminators begin to learn."""
-    deceive_from: int = 1_800
+    deceive_from: int = 9_300
     """Step from which their opinion counts."""
     adversarial_batch: int = 4
     critic_every: int = 2
     """The discriminators learn in one of so many steps."""
-    crop_samples: int = 12_000
-    learning_rate: float = 2.5e-4
+    crop_samples: int = 16_000
+    learning_rate: float = 1.5e-4
     discriminator_rate: float = 4e-4
     weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(log_mel=10.0, magnitude=2.5, waveform=1.0)
+        default_factory=lambda: ReconstructionWeights(log_mel=10.0, magnitude=2.5)
     )
     deception: float = 1.0
     features: float = 3.0
-    timbre: float = 6.0
+    timbre: float = 10.0
     """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
+    conclusions: float = 0.2
+    """Weight of the distance between what it concludes of them."""
     here: Surroundings = field(default_factory=Surroundings)
 
 
@@ -90,8 +93,9 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         made, original = decoder(latent)[:, 0], audio[:, 0]
         loss, losses = reconstruction_loss(made, original, settings.weights)
         timbre = timbre_distance(listener, original, made)
-        loss = loss + settings.timbre * timbre
-        losses["timbre"] = float(timbre.detach())
+        concluded = conclusion_distance(listener, original, made)
+        loss = loss + settings.timbre * timbre + settings.conclusions * concluded
+        losses |= {"timbre": float(timbre.detach()), "conclusions": float(concluded.detach())}
         if adversarial and number % settings.critic_every == 0:
             critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
         if number >= settings.deceive_from:
@@ -115,20 +119,6 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
     )
     if not stage.resume():
         stage.run(step)
-
-
-def timbre_distance(listener: Recognizer, original: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """Relative L1 distance of a recognizer's layers.
-
-    A perceptual loss, as in Johnson et al. 2016, arXiv:1603.08155.
-    """
-    with torch.no_grad():
-        wanted = listener.maps(features_of(original))
-    distances = [
-        (want - map_).abs().mean() / want.abs().mean()
-        for want, map_ in zip(wanted, listener.maps(features_of(made)), strict=True)
-    ]
-    return torch.stack(distances).mean()
 
 
 def _opinions(

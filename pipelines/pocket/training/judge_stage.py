@@ -31,7 +31,7 @@ TEMPO_BLUR_BPM = 2.0
 class JudgeSettings:
     """How it is trained."""
 
-    steps: int = 2_000
+    steps: int = 3_000
     batch: int = 48
     learning_rate: float = 2e-3
     seed: int = 2

@@ -26,7 +26,7 @@ class Recipe:
     workers: int = 2
     """Processes that share each codec stage; later the decoder and the language model each have one."""
     listener: RecognizerSettings = field(default_factory=RecognizerSettings)
-    """Helps to tune the decoder."""
+    """Hears timbre while the codec is trained."""
     recognizer: RecognizerSettings = field(
         default_factory=lambda: RecognizerSettings(first=16_000, clips=8_000, seed=6)
     )

@@ -22,7 +22,8 @@ class ReconstructionWeights:
 
     log_mel: float = 1.0
     magnitude: float = 0.5
-    waveform: float = 1.0
+    waveform: float = 0.0
+    """Nothing by default: too few bits for phases make a decoder mute what it cannot place."""
 
 
 def reconstruction_loss(

@@ -70,7 +70,7 @@ def corpus(training: Training) -> None:
 
 
 def recognizers(training: Training) -> None:
-    """Train the network that helps to tune the decoder, and the one that measures the codec."""
+    """Train the network that helps to train the codec, and the one that measures the codec."""
     recipe, clips = training.recipe, open_corpus(training.corpus, "train")
     for name, settings in (("listener", recipe.listener), ("recognizer", recipe.recognizer)):
         path = training.folder / f"{name}.pt"
@@ -81,8 +81,9 @@ def recognizers(training: Training) -> None:
 def codec(training: Training) -> None:
     """Autoencoder, then codebooks; after this the codes are frozen."""
     training.codec.mkdir(exist_ok=True)
+    listener = load_recognizer(training.folder / "listener.pt")
     for task in (train_autoencoder, train_jointly):
-        arguments = (training.codec, training.corpus, training.recipe.codec)
+        arguments = (training.codec, training.corpus, listener, training.recipe.codec)
         run_workers(task, *arguments, workers=training.recipe.workers)
 
 
