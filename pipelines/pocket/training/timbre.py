@@ -21,9 +21,9 @@ def timbre_distance(listener: Recognizer, original: torch.Tensor, made: torch.Te
 
 
 def conclusion_distance(listener: Recognizer, original: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
-    """Kullback-Leibler divergence of what a recognizer concludes, summed over concepts, for audio (B, samples).
+    """Kullback-Leibler divergence of what a recognizer concludes, summed over concepts.
 
-    The audio should be seconds long, as what the recognizer has learned from.
+    Of audio (B, samples), which should be seconds long, as what the recognizer has learned from.
     """
     with torch.no_grad():
         wanted = listener(features_of(original))
