@@ -1,6 +1,6 @@
 """Every generation of a sweep in its place: cells of prompts and random states, with twins and controls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Literal
@@ -19,6 +19,8 @@ from pipelines.edits import Monitor
 from store.errors import InvalidInput, NotFound
 
 Half = Literal["choose", "report"]
+RANDOM_DIRECTIONS = 16
+"""Each cell has one of its own, while these suffice: random directions differ much in how far they move."""
 UNKNOWN = 1.0
 """Stands for strengths that nobody has found yet."""
 
@@ -32,8 +34,8 @@ class Cell:
     audio: str
     """Audio prompt, as the sweep's file names it; "": none."""
     random_state: int
-    number: int
-    """Of the random state: which random direction controls it."""
+    control: int
+    """Which random direction controls it."""
     half: Half
     """Settings are chosen on one half of the cells and reported on the other."""
 
@@ -111,12 +113,22 @@ def _cells(configuration: SweepConfiguration, concept: SteeredConcept, pair: Pai
     units = units_of(prompts)
     ordered = sorted(set(units), key=lambda unit: sha256(unit.encode()).digest())
     alone = len(ordered) == 1
-    for place, (template, audio) in sorted(
-        (ordered.index(unit), prompt) for unit, prompt in zip(units, prompts, strict=True)
-    ):
+    placed = sorted((ordered.index(unit), prompt) for unit, prompt in zip(units, prompts, strict=True))
+    for row, (place, (template, audio)) in enumerate(placed):
         for number, state in enumerate(states):
             half: Half = "choose" if (number if alone else place) % 2 == 0 else "report"
-            yield Cell(pair, template, audio, state, number, half)
+            control = (row * len(states) + number) % RANDOM_DIRECTIONS
+            yield Cell(pair, template, audio, state, control, half)
+
+
+def count_random_directions(
+    configuration: SweepConfiguration, concept: SteeredConcept, pairs: Iterable[Pair]
+) -> int:
+    """How many random directions a place needs, so that every cell of these pairs has its control."""
+    if not configuration.controls.random:
+        return 0
+    cells = (cell for pair in pairs for cell in _cells(configuration, concept, pair))
+    return max((1 + cell.control for cell in cells), default=0)
 
 
 def _members_of_cell(
@@ -205,7 +217,7 @@ def _vector_id(setting: Setting, cell: Cell, role: Role, target: str, layer: int
     vector = _vector(setting, cell, role, target, layer, given)
     if vector is not None:
         return vector.vector_id
-    control = cell.number if role == "random" else None
+    control = cell.control if role == "random" else None
     return digest_of([setting.setting_id, target, layer, control])
 
 
@@ -223,7 +235,7 @@ def _vector(
     """None where it is still to be fitted."""
     try:
         if role == "random":
-            return given.directions.control(setting, target, layer, cell.number)
+            return given.directions.control(setting, target, layer, cell.control)
         return given.directions.steered(setting, target, layer)
     except NotFound:
         if given.fitted:

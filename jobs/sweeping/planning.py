@@ -17,7 +17,7 @@ from jobs.sweeping.directions import (
     find_directions,
     fit_directions_of,
 )
-from jobs.sweeping.members import Ingredients, Member, members_of
+from jobs.sweeping.members import Ingredients, Member, count_random_directions, members_of
 from jobs.sweeping.settings import Setting, expand, read_pairs
 from jobs.sweeping.strengths import WantedStrengths, read_strengths
 from pipelines.musicgen import describe_model
@@ -106,10 +106,10 @@ def plan_sweep(
     classes, reference = _classes(store, run, labels)
     direction_labels = _direction_labels(configuration, labels)
     settings = _settings(configuration, run, classes)
-    randoms = len(configuration.random_states) if configuration.controls.random else 0
     if fit is not None:
         for concept in configuration.concepts:
             own = [one for one in settings if one.pair.concept == concept.name]
+            randoms = count_random_directions(configuration, concept, {one.pair for one in own})
             fit_directions_of(store, run_id, direction_labels[concept.name], own, randoms=randoms, fit=fit)
     directions = find_directions(store, run, direction_labels)
     base = _base_spec(configuration, run.document["model"], dtype)

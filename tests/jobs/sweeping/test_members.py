@@ -1,5 +1,7 @@
 """Generations of a sweep before anything is fitted or made: strengths, prompts and halves."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -25,13 +27,14 @@ def planned(
     concept: dict[str, Any] | None = None,
     strengths: dict[str, tuple[float, ...]] | None = None,
     directions: SweepDirections | None = None,
+    random_states: Sequence[int] = (0, 1),
     **grid: Any,
 ) -> tuple[list[Setting], tuple[Member, ...], Any]:
     sweep = parse_sweep(
         {
             "name": "x",
             "cap_auto": True,
-            "random_states": [0, 1],
+            "random_states": list(random_states),
             "concepts": [{"name": "style", "pairs": ["rock:jazz"], "texts": ["{class}"], **(concept or {})}],
             "grid": {"layers": [[2, 3]], **grid},
         }
@@ -110,18 +113,38 @@ def test_texts_that_name_no_class_have_no_control_that_asks_for_the_target() -> 
         assert not asked & {m.generation_id for m in members if m.role == "unsteered"}
 
 
-def test_each_random_state_has_a_random_direction_of_its_own_the_same_for_all_prompts_and_strengths() -> None:
-    drawn: Any = [SimpleNamespace(vector_id=name) for name in ("first", "second")]
+def random_directions_used(prompts: int, states: int) -> dict[tuple[str, int], set[str]]:
+    """Vector ids by prompt and random state, of sixteen directions and two strengths."""
+    drawn: Any = [SimpleNamespace(vector_id=f"random {number}") for number in range(16)]
     places = [("style", "rock", "jazz", "random", "resid", layer) for layer in (2, 3)]
-    directions = SweepDirections({}, dict.fromkeys(places, drawn))
-    concept = {"texts": ["{class}", "slow {class}"]}
-    _, members, _ = planned(alphas=[0.3, 0.5], concept=concept, directions=directions)
-    used = {
-        (member.cell.random_state, *(edit.vector_id for edit in member.spec.edits))
-        for member in members
-        if member.role == "random"
-    }
-    assert used == {(0, "first", "first"), (1, "second", "second")}
+    concept = {"texts": [f"{{class}} {number}" for number in range(prompts)]}
+    _, members, _ = planned(
+        alphas=[0.3, 0.5],
+        concept=concept,
+        directions=SweepDirections({}, dict.fromkeys(places, drawn)),
+        random_states=range(states),
+    )
+    used: dict[tuple[str, int], set[str]] = {}
+    for member in members:
+        if member.role == "random":
+            ids = {edit.vector_id for edit in member.spec.edits}
+            used.setdefault((member.cell.template, member.cell.random_state), set()).update(ids)
+    return used
+
+
+def test_each_cell_has_a_random_direction_of_its_own_the_same_for_all_strengths_and_layers() -> None:
+    used = random_directions_used(prompts=8, states=2)
+    assert {len(ids) for ids in used.values()} == {1}
+    assert len(set.union(*used.values())) == len(used) == 16
+
+
+def test_many_cells_share_sixteen_random_directions_evenly() -> None:
+    used = random_directions_used(prompts=4, states=8)
+    counts = Counter(name for ids in used.values() for name in ids)
+    assert set(counts.values()) == {2}
+    assert len(counts) == 16
+    for prompt in {template for template, _ in used}:
+        assert len({next(iter(ids)) for (template, _), ids in used.items() if template == prompt}) == 8
 
 
 def test_texts_alternate_where_all_continue_one_recording_and_states_where_there_is_one_text() -> None:

@@ -89,7 +89,7 @@ def test_probe_and_mean_difference_find_the_direction_in_the_activations(
     assert found["diffmean"] > 0.8
     assert found["mse"] > 0.8
     controls = [one.vector for drawn in plan.directions.random.values() for one in drawn]
-    assert len(controls) == 4
+    assert len(controls) == 8, "one for each prompt and random state"
     assert max(abs(one @ planted_direction) for one in controls) < 0.4  # 4.5 deviations of 1/sqrt(128)
 
 
