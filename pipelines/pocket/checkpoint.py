@@ -17,7 +17,7 @@ from pipelines.pocket.text_encoder import write_text_encoder
 from pipelines.pocket.weights import fill_codec, fill_transformer
 from pipelines.user_cache import build_once, cache_folder
 
-RECIPE = 3
+RECIPE = 4
 """Counts changes of the recipe: another number, another folder and other fingerprints."""
 
 

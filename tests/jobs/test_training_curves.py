@@ -7,7 +7,7 @@ from pathlib import Path
 from jobs.training_curves import read_curves, read_rows, write_curves
 
 LOSSES = """\
-step,log_mel,magnitude,waveform
+step,log_mel,magnitude,timbre
 10,0.9,0.8,0
 20,0.7,0.7,0
 30,0.6,0.6,0.5
@@ -27,7 +27,7 @@ def test_of_steps_that_were_trained_again_the_later_losses_count(tmp_path: Path)
 def test_a_loss_begins_where_it_is_first_computed(tmp_path: Path) -> None:
     path = tmp_path / "losses.csv"
     path.write_text(LOSSES)
-    assert read_curves(path, ["waveform"]) == {"waveform": [(20.0, 0.4), (40.0, 0.3)]}
+    assert read_curves(path, ["timbre"]) == {"timbre": [(20.0, 0.4), (40.0, 0.3)]}
 
 
 def test_names_of_curves_that_end_together_do_not_cover_each_other(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pipelines.pocket.checkpoint import write_random_pocket
 from pipelines.user_cache import build_once, cache_folder
 
 FINGERPRINT = "6b320700495c5ded"
-CODEC_FINGERPRINT = "76fe780490fd8e82"
+CODEC_FINGERPRINT = "81f210a7f399bac0"
 
 
 def test_the_weights_are_those_of_every_other_machine() -> None:
