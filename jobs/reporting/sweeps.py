@@ -152,7 +152,7 @@ def word_for(column: str, value: Any) -> str:
         return "α auto" if value is None else f"α {value:.3g}"
     if column == "layers":
         return f"layer {value[0]}" if len(value) == 1 else f"layers {','.join(map(str, value))}"
-    return str(value)
+    return str(value).removeprefix("constant ")  # of a schedule with a monitor, which alone is news
 
 
 def over_what(rows: Sequence[Row]) -> str:
