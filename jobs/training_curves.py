@@ -27,8 +27,8 @@ class Panel:
 
 
 PANELS = (
-    Panel("Codec: autoencoder", "codec/autoencoder.csv", ("log_mel", "magnitude", "timbre")),
-    Panel("Codec: with codebooks", "codec/joint.csv", ("log_mel", "magnitude", "timbre")),
+    Panel("Codec: encoder", "codec/encoder.csv", ("log_mel_1024", "log_mel_256")),
+    Panel("Codec: with codebooks", "codec/joint.csv", ("log_mel_1024", "log_mel_256", "commitment")),
     Panel("Codec: decoder", "codec/decoder.csv", ("log_mel", "magnitude", "timbre")),
     Panel(
         "Language model: nats per token",

@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 def fast_products(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """A block in which `torch.nn.functional.linear` is oneDNN's, where that is of use: float32 on a CPU.
 
-    Nothing is recorded for gradients inside. Elsewhere, and with builds of torch that have no MKL or lack the
+    Gradients are multiplied there, too. Elsewhere, and with builds of torch that have no MKL or lack the
     operator, the block changes nothing.
     """
     wanted = device.type == "cpu" and dtype == torch.float32
@@ -39,7 +39,34 @@ class _ThroughOneDnn(TorchFunctionMode):
 
 def _product(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:  # noqa: A002
     """`functional.linear` with its own names: (…, K) by (N, K) to (…, N)."""
-    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(input, weight, bias, "none", [], "")  # noqa: SLF001
+    if torch.is_grad_enabled():
+        product: torch.Tensor = _DifferentiableProduct.apply(input, weight, bias)  # type: ignore[no-untyped-call]
+        return product
+    return _multiply(input, weight, bias)
+
+
+class _DifferentiableProduct(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        context: Any, rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+    ) -> torch.Tensor:
+        context.save_for_backward(rows, weight)
+        return _multiply(rows, weight, bias)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        rows, weight = context.saved_tensors
+        for_rows, for_weight, for_bias = context.needs_input_grad
+        flat = gradient.flatten(0, -2)
+        return (
+            _multiply(gradient, weight.t()) if for_rows else None,
+            _multiply(flat.t(), rows.flatten(0, -2).t()) if for_weight else None,
+            flat.sum(0) if for_bias else None,
+        )
+
+
+def _multiply(rows: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
+    product: torch.Tensor = torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], "")  # noqa: SLF001
     return product
 
 

@@ -9,7 +9,8 @@ The mappings are what audiocraft calls `xp.cfg`: its builders read them when a c
 from typing import Any
 
 SAMPLE_RATE = 16_000
-RATIOS = (4, 5, 5, 5)  # of the decoder; a hop of 500 samples: 32 frames per second
+RATIOS = (4, 5, 5, 5)  # of the decoder
+SAMPLES_PER_FRAME = 500  # their product: 32 frames per second
 ENCODER_FILTERS = 8  # oneDNN's convolutions are twice as slow on channels that are no multiple of 8
 DECODER_FILTERS = 32
 LATENT_WIDTH = 64

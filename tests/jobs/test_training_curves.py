@@ -32,7 +32,7 @@ def test_a_loss_begins_where_it_is_first_computed(tmp_path: Path) -> None:
 
 def test_names_of_curves_that_end_together_do_not_cover_each_other(tmp_path: Path) -> None:
     (tmp_path / "codec").mkdir()
-    (tmp_path / "codec" / "autoencoder.csv").write_text(LOSSES)
+    (tmp_path / "codec" / "decoder.csv").write_text(LOSSES)
     write_curves(tmp_path, tmp_path / "curves.svg")
     drawn = (tmp_path / "curves.svg").read_text()
     heights = sorted(float(y) for y in re.findall(r'y="([\d.]+)" fill="#', drawn))

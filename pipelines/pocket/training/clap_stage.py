@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from pipelines.mel_spectrogram import log_mel, mel_filters
+from pipelines.matrix_products import fast_products
 from pipelines.pocket.training.clap_captions import (
     CONCEPTS,
     PROMPTED,
@@ -37,6 +38,7 @@ from pipelines.pocket.training.clap_model import (
 )
 from pipelines.pocket.training.labelled_clips import LabelledClips, Samples, draw_examples
 from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
+from pipelines.pocket.training.optimizers import descend, muon_and_adam
 from pipelines.pocket.training.spectrum_augmentation import augment
 
 PROMPT_WEIGHTS = {"style": 1.0, "instrument": 1.5, "drums": 0.8, "mode": 0.1, "tempo": 0.2}
@@ -51,9 +53,12 @@ Facts = Mapping[str, int]
 class ClapSettings:
     """How pocket-clap is trained."""
 
-    steps: int = 12_000
+    steps: int = 8_000
     batch: int = 32
-    learning_rate: float = 6e-4
+    muon_rate: float = 0.01
+    """Of the matrices in both encoders."""
+    adam_rate: float = 6e-4
+    """Of embeddings, norms and the scales."""
     augmentation: float = 0.7
     """How strong it becomes; with all of it from the start nothing is learned."""
     augmentation_steps: int = 2_000
@@ -82,14 +87,20 @@ def train_clap(
     tokenizer = new_tokenizer(vocabulary())
     model = new_clap(len(tokenizer)).to(settings.device)
     facts = clip_facts(clips)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05, betas=(0.9, 0.98))
+    optimizers = muon_and_adam(
+        model.parameters(),
+        inside=[model],
+        muon_rate=settings.muon_rate,
+        adam_rate=settings.adam_rate,
+        betas=(0.9, 0.98),
+        decay=0.05,
+    )
     stage = Stage(
         "clap",
         folder,
         settings.steps,
         parts={"model": model},
-        optimizers={"optimizer": optimizer},
-        learning_rate=settings.learning_rate,
+        optimizers=optimizers,
         tell=settings.tell,
     )
 
@@ -98,12 +109,10 @@ def train_clap(
         examples = draw_examples([len(version) for version in versions], settings.batch, generator)
         strength = settings.augmentation * min(1.0, number / settings.augmentation_steps)
         spectra = draw_spectra(versions, examples, generator, strength=strength)
-        losses = batch_losses(model, tokenizer, spectra, [facts[row] for _, row in examples], generator)
+        with fast_products(torch.device(settings.device), torch.float32):
+            losses = batch_losses(model, tokenizer, spectra, [facts[row] for _, row in examples], generator)
         weighted = [PROMPT_WEIGHTS.get(name, 1.0) * loss for name, loss in losses.items()]
-        optimizer.zero_grad()
-        torch.stack(weighted).sum().backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        descend(torch.stack(weighted).sum(), optimizers)
         with torch.no_grad():
             model.logit_scale_a.clamp_(max=math.log(LARGEST_SCALE))
         return {name: loss.item() for name, loss in losses.items()}

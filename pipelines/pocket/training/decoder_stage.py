@@ -1,4 +1,4 @@
-"""The codec's last stage: its codes stay as they are, and the decoder alone learns to sound real."""
+"""The codec's last stage: its codes stay as they are, and a decoder learns to make sound of them."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,9 @@ from pipelines.pocket.training.discriminators import (
     discriminator_loss,
     feature_distance,
 )
+from pipelines.pocket.training.initialization import OUTPUT_DEVIATION, initialize_from_data
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
+from pipelines.pocket.training.optimizers import descend, muon_and_adam
 from pipelines.pocket.training.recognizer import Recognizer
 from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
 from pipelines.pocket.training.timbre import conclusion_distance, timbre_distance
@@ -22,39 +24,38 @@ from pipelines.pocket.training.timbre import conclusion_distance, timbre_distanc
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """How the decoder is tuned: first by spectra alone, in small batches, then against discriminators."""
+    """How the decoder is trained: first by spectra and timbre alone, then against discriminators too."""
 
     seed: int = 2
-    steps: int = 12_000
-    plain_batch: int = 4
-    adversarial_from: int = 9_000
+    steps: int = 6_500
+    batch: int = 4
+    adversarial_from: int = 5_000
     """Step at which the discriminators begin to learn."""
-    deceive_from: int = 9_300
+    deceive_from: int = 5_150
     """Step from which their opinion counts."""
-    adversarial_batch: int = 4
     critic_every: int = 2
     """The discriminators learn in one of so many steps."""
-    crop_samples: int = 16_000
-    learning_rate: float = 1.5e-4
+    crop_samples: int = 32_000
+    muon_rate: float = 0.02
+    adam_rate: float = 1.5e-3
     discriminator_rate: float = 4e-4
     weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(log_mel=10.0, magnitude=2.5)
+        default_factory=lambda: ReconstructionWeights(log_mel=1.0, magnitude=0.25)
     )
-    deception: float = 1.0
-    features: float = 3.0
-    timbre: float = 10.0
+    deception: float = 0.1
+    features: float = 0.3
+    timbre: float = 1.0
     """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
-    conclusions: float = 0.2
+    conclusions: float = 0.05
     """Weight of the distance between what it concludes of them."""
     here: Surroundings = field(default_factory=Surroundings)
 
 
 def frozen_codec(folder: Path, device: str = "cpu") -> tuple[Any, CodebookState]:
-    """Encoder and codebooks of the joint stage, and the decoder as that stage left it."""
+    """Encoder and codebooks of the joint stage, and a decoder that has learned nothing yet."""
     codec, codebooks = build_codec(device), CodebookState(device)
     saved = torch.load(folder / "joint.pt", map_location=device, weights_only=True)
     codec.encoder.load_state_dict(saved["encoder"])
-    codec.decoder.load_state_dict(saved["decoder"])
     codebooks.load_state_dict(saved["codebooks"])
     codebooks.books.write_into(codec.quantizer)
     codec.encoder.requires_grad_(requires_grad=False).eval()
@@ -77,19 +78,22 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
     torch.manual_seed(settings.seed)
     listener = listener.to(settings.here.device).requires_grad_(requires_grad=False)
     decoder, discriminators = codec.decoder, Discriminators().to(settings.here.device)
-    parameters = list(decoder.parameters())
-    optimizer = _optimizer(parameters, settings.learning_rate)
-    critic = _optimizer(list(discriminators.parameters()), settings.discriminator_rate)
+    optimizers = muon_and_adam(
+        decoder.parameters(), inside=[decoder], muon_rate=settings.muon_rate, adam_rate=settings.adam_rate
+    )
+    critic = torch.optim.AdamW(discriminators.parameters(), settings.discriminator_rate, betas=(0.8, 0.99))
     critic_losses = [2.0]
+
+    def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        generator = step_generator(settings.seed, "decoder", number)
+        crops = corpus.crops(generator, batch=settings.batch, samples=settings.crop_samples)
+        audio = torch.from_numpy(crops).to(settings.here.device)
+        with torch.no_grad():
+            return audio, codec.quantizer.decode(codec.encode(audio)[0])
 
     def step(number: int) -> Losses:
         adversarial = number >= settings.adversarial_from
-        batch = settings.adversarial_batch if adversarial else settings.plain_batch
-        generator = step_generator(settings.seed, "decoder", number)
-        crops = corpus.crops(generator, batch=batch, samples=settings.crop_samples)
-        audio = torch.from_numpy(crops).to(settings.here.device)
-        with torch.no_grad():
-            latent = codec.quantizer.decode(codec.encode(audio)[0])
+        audio, latent = batch(number)
         made, original = decoder(latent)[:, 0], audio[:, 0]
         loss, losses = reconstruction_loss(made, original, settings.weights)
         timbre = timbre_distance(listener, original, made)
@@ -102,10 +106,7 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
             matching, deceiving = _opinions(discriminators, original, made)
             loss = loss + settings.features * matching + settings.deception * deceiving
             losses |= {"features": float(matching.detach()), "deception": float(deceiving.detach())}
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, 10.0)
-        optimizer.step()
+        descend(loss, optimizers)
         return {"features": 0.0, "deception": 0.0, **losses, "critic": critic_losses[0]}
 
     stage = Stage(
@@ -113,10 +114,10 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         folder,
         settings.steps,
         {"decoder": decoder, "discriminators": discriminators, "critic": critic},
-        {"optimizer": optimizer},
-        settings.learning_rate,
+        optimizers,
         settings.here.tell,
     )
+    initialize_from_data(decoder, batch(0)[1], last_deviation=OUTPUT_DEVIATION)
     if not stage.resume():
         stage.run(step)
 
@@ -144,7 +145,3 @@ def _train_critic(
     loss.backward()
     critic.step()
     return float(loss.detach())
-
-
-def _optimizer(parameters: list[torch.nn.Parameter], rate: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(parameters, rate, betas=(0.8, 0.99), weight_decay=1e-4)

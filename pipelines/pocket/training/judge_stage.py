@@ -65,14 +65,13 @@ def train_judge(
     network = new_network().to(settings.device)
     labels = {concept: torch.from_numpy(clips.codes[concept]).to(settings.device) for concept in CONCEPTS}
     tempos = tempo_targets(clips.tempo_bpm).to(settings.device)
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=0.02)
     stage = Stage(
         "judge",
         folder,
         settings.steps,
         parts={"network": network},
         optimizers={"optimizer": optimizer},
-        learning_rate=settings.learning_rate,
         tell=settings.tell,
     )
     if stage.resume():

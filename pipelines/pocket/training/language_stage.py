@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from pipelines.matrix_products import fast_products
 from pipelines.pocket.configuration import CODEBOOKS, TEXT_WIDTH, language_model_configuration
 from pipelines.pocket.text_encoder import write_text_encoder
 from pipelines.pocket.training.captions import draw_caption
 from pipelines.pocket.training.coded_clips import CodedClips
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
-from pipelines.pocket.training.workers import average_gradients
+from pipelines.pocket.training.optimizers import descend, muon_and_adam
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,10 @@ class LanguageSettings:
     seed: int = 3
     steps: int = 9_000
     batch: int = 16
-    learning_rate: float = 1e-3
+    muon_rate: float = 0.02
+    """Of the matrices inside the blocks."""
+    adam_rate: float = 1e-3
+    """Of embeddings, output heads, norms."""
     long_every: int = 8
     """One batch in so many has half as many clips of twice the length, so that longer music can be made."""
     text_dropout: float = 0.2
@@ -70,20 +74,23 @@ def train_language_model(folder: Path, settings: LanguageSettings) -> None:
     conditioner = model.condition_provider.conditioners["description"]
     conditioner.finetune = True
     text_encoder = conditioner.t5.requires_grad_(requires_grad=True).train()
-    parameters = [*model.parameters(), *text_encoder.parameters()]
-    optimizer = torch.optim.AdamW(_decayed(parameters, settings), settings.learning_rate, betas=(0.9, 0.95))
+    optimizers = muon_and_adam(
+        [*model.parameters(), *text_encoder.parameters()],
+        inside=[model.transformer],
+        muon_rate=settings.muon_rate,
+        adam_rate=settings.adam_rate,
+        betas=(0.9, 0.95),
+        decay=settings.weight_decay,
+    )
 
     def step(number: int) -> Losses:
         generator = step_generator(settings.seed, "language", number)
         is_long = number % settings.long_every == 0
         codes, captions = (long if is_long else train).draw(generator, settings.batch // (1 + is_long))
         kept = [text if generator.random() >= settings.text_dropout else None for text in captions]
-        losses = codebook_losses(model, codes, kept)
-        optimizer.zero_grad()
-        losses.mean().backward()
-        average_gradients(parameters)
-        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimizer.step()
+        with fast_products(torch.device(settings.here.device), torch.float32):
+            losses = codebook_losses(model, codes, kept)
+        descend(losses.mean(), optimizers)
         named = {"loss": float(losses.detach().mean())}
         return {**named, **{f"codebook_{k}": float(loss.detach()) for k, loss in enumerate(losses)}}
 
@@ -97,8 +104,7 @@ def train_language_model(folder: Path, settings: LanguageSettings) -> None:
         folder,
         settings.steps,
         {"model": model, "text_encoder": text_encoder},
-        {"optimizer": optimizer},
-        settings.learning_rate,
+        optimizers,
         settings.here.tell,
         on_save=after_saving,
     )
@@ -141,14 +147,6 @@ def _conditions(model: Any, captions: Sequence[str | None]) -> Any:
     attributes = [ConditioningAttributes(text={"description": caption}) for caption in captions]
     provider = model.condition_provider
     return provider(provider.tokenize(attributes))
-
-
-def _decayed(parameters: Sequence[torch.nn.Parameter], settings: LanguageSettings) -> list[dict[str, Any]]:
-    """Weight decay for matrices alone."""
-    return [
-        {"params": [one for one in parameters if one.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [one for one in parameters if one.ndim < 2], "weight_decay": 0.0},
-    ]
 
 
 def finished_language_model(folder: Path) -> Any:

@@ -52,10 +52,9 @@ class Stage:
     parts: Mapping[str, Stateful]
     """What a checkpoint holds."""
     optimizers: Mapping[str, torch.optim.Optimizer]
-    learning_rate: float
     tell: Tell = silent
     final_share: float = 0.02
-    """Of the learning rate, at the end of the cosine."""
+    """Of the optimizers' own learning rates, at the end of the cosine."""
     on_save: Callable[[int], object] = lambda _step: None
     done: int = 0
     _recent: list[Losses] = field(default_factory=list)
@@ -101,10 +100,10 @@ class Stage:
     def _set_learning_rate(self) -> None:
         warm = min(1.0, (self.done + 1) / WARMUP_STEPS)
         cosine = 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
-        rate = self.learning_rate * warm * (self.final_share + (1 - self.final_share) * cosine)
+        share = warm * (self.final_share + (1 - self.final_share) * cosine)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = share * group.setdefault("initial_lr", group["lr"])
 
     def _log(self) -> None:
         names = self._recent[-1]

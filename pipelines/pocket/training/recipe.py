@@ -26,7 +26,7 @@ class Recipe:
     workers: int = 2
     """Processes that share each codec stage; later the decoder and the language model each have one."""
     listener: RecognizerSettings = field(default_factory=RecognizerSettings)
-    """Hears timbre while the codec is trained."""
+    """Hears timbre while the decoder is trained."""
     recognizer: RecognizerSettings = field(
         default_factory=lambda: RecognizerSettings(first=16_000, clips=8_000, seed=6)
     )
@@ -81,7 +81,7 @@ def smoke_recipe() -> Recipe:
         workers=1,
         listener=RecognizerSettings(clips=16, epochs=1, batch=8),
         recognizer=RecognizerSettings(first=16, clips=8, epochs=1, batch=8),
-        codec=CodecSettings(autoencoder_steps=2, joint_steps=2, kmeans_latents=600),
+        codec=CodecSettings(encoder_steps=2, joint_steps=2, kmeans_latents=600),
         decoder=DecoderSettings(steps=3, adversarial_from=1, deceive_from=2),
         language=LanguageSettings(steps=3, batch=2),
         scorers=ScorerSettings(

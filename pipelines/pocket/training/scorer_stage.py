@@ -45,7 +45,7 @@ class ScorerSettings:
 
     clap_clips: int = 8_000
     judge_clips: int = 5_000
-    reconstructed_clips: int = 1_500
+    reconstructed_clips: int = 4_000
     """Of each of the two, that are also learned as the codec gives them back."""
     validation_clips: int = 400
     """Rendered, and reconstructed, for the temperatures."""

@@ -12,7 +12,7 @@ import torch
 from pipelines.freed_memory import keep_freed_memory
 from pipelines.pocket.training.clips import Part
 from pipelines.pocket.training.codec_evaluation import evaluate_codec
-from pipelines.pocket.training.codec_stages import train_autoencoder, train_jointly
+from pipelines.pocket.training.codec_stages import train_encoder, train_jointly
 from pipelines.pocket.training.coded_clips import encode_corpus, encode_long_clips
 from pipelines.pocket.training.corpus import open_corpus, render_corpus
 from pipelines.pocket.training.decoder_stage import finished_codec, frozen_codec, train_decoder
@@ -79,11 +79,10 @@ def recognizers(training: Training) -> None:
 
 
 def codec(training: Training) -> None:
-    """Autoencoder, then codebooks; after this the codes are frozen."""
+    """Encoder, then codebooks; after this the codes are frozen."""
     training.codec.mkdir(exist_ok=True)
-    listener = load_recognizer(training.folder / "listener.pt")
-    for task in (train_autoencoder, train_jointly):
-        arguments = (training.codec, training.corpus, listener, training.recipe.codec)
+    for task in (train_encoder, train_jointly):
+        arguments = (training.codec, training.corpus, training.recipe.codec)
         run_workers(task, *arguments, workers=training.recipe.workers)
 
 
@@ -97,7 +96,7 @@ def codes(training: Training) -> None:
 
 
 def decoder(training: Training) -> None:
-    """Tune the decoder on frozen codes."""
+    """Train the decoder on frozen codes."""
     keep_freed_memory()
     listener = load_recognizer(training.folder / "listener.pt")
     train_decoder(training.codec, training.corpus, listener, training.recipe.decoder)

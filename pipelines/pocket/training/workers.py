@@ -38,7 +38,7 @@ def _joined(
 
 
 @torch.no_grad()
-def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+def average_gradients(parameters: Iterable[torch.Tensor]) -> None:
     """Replace each gradient by its mean over the workers; nothing to do for one."""
     if not distributed.is_initialized():
         return

@@ -53,3 +53,27 @@ def test_lower_precision_and_other_devices_are_left_to_torch() -> None:
         with profile(activities=[ProfilerActivity.CPU]) as seen, fast_products(device, dtype):
             functional.linear(inputs, weight)
         assert "aten::linear" in {event.key for event in seen.key_averages()}
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_gradients_are_those_of_torch_in_double_precision(*, bias: bool) -> None:
+    generator = torch.Generator().manual_seed(6)
+    shapes = [(2, 9, 24), (10, 24), *([(10,)] if bias else [])]
+    single = [torch.randn(shape, generator=generator).requires_grad_() for shape in shapes]
+    double = [one.detach().double().requires_grad_() for one in single]
+    weights = torch.randn(2, 9, 10, generator=generator)
+    with fast_products(CPU, torch.float32):
+        product = functional.linear(*single)
+    (product * weights).sum().backward()
+    (functional.linear(*double) * weights).sum().backward()
+    for mine, expected in zip(single, double, strict=True):
+        assert mine.grad is not None and expected.grad is not None  # noqa: PT018
+        np.testing.assert_allclose(mine.grad.numpy(), expected.grad.numpy(), rtol=0, atol=2e-5)
+
+
+def test_what_needs_no_gradient_gets_none() -> None:
+    inputs, weight = torch.randn(3, 8), torch.randn(5, 8, requires_grad=True)
+    with fast_products(CPU, torch.float32):
+        functional.linear(inputs, weight).sum().backward()
+    assert inputs.grad is None
+    torch.testing.assert_close(weight.grad, inputs.sum(0).expand(5, 8))

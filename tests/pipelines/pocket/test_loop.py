@@ -17,8 +17,8 @@ def stage_of(folder: Path, steps: int, *, stop_at: int | None = None) -> tuple[S
     """A regression whose batches are drawn by step."""
     torch.manual_seed(0)
     model = torch.nn.Linear(3, 1)
-    optimizer = torch.optim.AdamW(model.parameters())
-    stage = Stage("regression", folder, steps, {"model": model}, {"optimizer": optimizer}, 1e-2)
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-2)
+    stage = Stage("regression", folder, steps, {"model": model}, {"optimizer": optimizer})
 
     def step(number: int) -> Losses:
         if number == stop_at:

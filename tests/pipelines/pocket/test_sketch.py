@@ -1,0 +1,28 @@
+"""The sketch and what it is compared with."""
+
+import torch
+
+from pipelines.pocket.configuration import LATENT_WIDTH, SAMPLES_PER_FRAME
+from pipelines.pocket.training.sketch import RESOLUTIONS, Sketch, sketch_distances
+from pipelines.pocket.training.spectra import log_mel
+
+
+def test_a_spectrogram_has_the_shape_of_its_sketch_and_no_distance_to_itself() -> None:
+    audio = 0.1 * torch.randn(2, 12 * SAMPLES_PER_FRAME)
+    sketches = Sketch()(torch.randn(2, LATENT_WIDTH, 12))
+    drawn = [
+        log_mel(audio, size=one.size, hop=SAMPLES_PER_FRAME // one.per_frame, bands=one.bands)[..., :-1]
+        for one in RESOLUTIONS
+    ]
+    assert [sketch.shape for sketch in sketches] == [true.shape for true in drawn]
+    assert [float(far) for far in sketch_distances(drawn, audio)] == [0.0, 0.0]
+    assert all(float(far) > 0.1 for far in sketch_distances(sketches, audio))
+
+
+def test_spectra_of_a_frame_follow_one_another() -> None:
+    sketch = Sketch()
+    for name, parameter in sketch.heads.named_parameters():
+        parameter.data = torch.arange(len(parameter)).float() if "bias" in name else 0 * parameter.data
+    for sketched, one in zip(sketch(torch.zeros(1, LATENT_WIDTH, 3)), RESOLUTIONS, strict=True):
+        frame = torch.arange(one.per_frame * one.bands).view(one.per_frame, one.bands).T
+        torch.testing.assert_close(sketched[0], frame.float().repeat(1, 3))
