@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pipelines.mel_spectrogram import log_mel, mel_filters
 from pipelines.matrix_products import fast_products
+from pipelines.mel_spectrogram import log_mel, mel_filters
 from pipelines.pocket.training.clap_captions import (
     CONCEPTS,
     PROMPTED,
