@@ -28,22 +28,24 @@ class DecoderSettings:
 
     seed: int = 2
     steps: int = 6_500
-    batch: int = 4
+    batch: int = 8
     adversarial_from: int = 5_000
     """Step at which the discriminators begin to learn."""
     deceive_from: int = 5_150
     """Step from which their opinion counts."""
     critic_every: int = 2
     """The discriminators learn in one of so many steps."""
-    crop_samples: int = 32_000
+    crop_samples: int = 16_000
     muon_rate: float = 0.02
     adam_rate: float = 1.5e-3
     discriminator_rate: float = 4e-4
     weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(log_mel=1.0, magnitude=0.25)
+        default_factory=lambda: ReconstructionWeights(log_mel=1.0, magnitude=0.5)
     )
     deception: float = 0.1
     features: float = 0.3
+    listener_from: int = 800
+    """Step at which a recognizer comes in, within as many steps: from noise, it leads nowhere."""
     timbre: float = 1.0
     """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
     conclusions: float = 0.05
@@ -98,7 +100,8 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         loss, losses = reconstruction_loss(made, original, settings.weights)
         timbre = timbre_distance(listener, original, made)
         concluded = conclusion_distance(listener, original, made)
-        loss = loss + settings.timbre * timbre + settings.conclusions * concluded
+        heard = min(1.0, max(0.0, number / settings.listener_from - 1))
+        loss = loss + heard * (settings.timbre * timbre + settings.conclusions * concluded)
         losses |= {"timbre": float(timbre.detach()), "conclusions": float(concluded.detach())}
         if adversarial and number % settings.critic_every == 0:
             critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
