@@ -53,7 +53,7 @@ Facts = Mapping[str, int]
 class ClapSettings:
     """How pocket-clap is trained."""
 
-    steps: int = 8_000
+    steps: int = 6_000
     batch: int = 32
     muon_rate: float = 0.01
     """Of the matrices in both encoders."""

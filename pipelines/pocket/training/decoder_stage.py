@@ -27,11 +27,11 @@ class DecoderSettings:
     """How the decoder is trained: first by spectra and timbre alone, then against discriminators too."""
 
     seed: int = 2
-    steps: int = 6_500
+    steps: int = 5_500
     batch: int = 8
-    adversarial_from: int = 5_000
+    adversarial_from: int = 4_200
     """Step at which the discriminators begin to learn."""
-    deceive_from: int = 5_150
+    deceive_from: int = 4_350
     """Step from which their opinion counts."""
     critic_every: int = 2
     """The discriminators learn in one of so many steps."""
@@ -44,11 +44,11 @@ class DecoderSettings:
     )
     deception: float = 0.1
     features: float = 0.3
-    listener_from: int = 800
-    """Step at which a recognizer comes in, within as many steps: from noise, it leads nowhere."""
-    timbre: float = 1.0
+    listener_from: int = 4_200
+    """Step from which a recognizer counts: while steps are long, the decoder learns to deceive it instead."""
+    timbre: float = 0.5
     """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
-    conclusions: float = 0.05
+    conclusions: float = 0.02
     """Weight of the distance between what it concludes of them."""
     here: Surroundings = field(default_factory=Surroundings)
 
@@ -100,8 +100,8 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         loss, losses = reconstruction_loss(made, original, settings.weights)
         timbre = timbre_distance(listener, original, made)
         concluded = conclusion_distance(listener, original, made)
-        heard = min(1.0, max(0.0, number / settings.listener_from - 1))
-        loss = loss + heard * (settings.timbre * timbre + settings.conclusions * concluded)
+        if number >= settings.listener_from:
+            loss = loss + settings.timbre * timbre + settings.conclusions * concluded
         losses |= {"timbre": float(timbre.detach()), "conclusions": float(concluded.detach())}
         if adversarial and number % settings.critic_every == 0:
             critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
