@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
@@ -17,8 +18,8 @@ from torch.overrides import TorchFunctionMode
 def fast_products(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """A block in which `torch.nn.functional.linear` is oneDNN's, where that is of use: float32 on a CPU.
 
-    Gradients are multiplied there, too. Elsewhere, and with builds of torch that have no MKL or lack the
-    operator, the block changes nothing.
+    Gradients flow through it, once, and are oneDNN's products too. Elsewhere, and with builds of torch that
+    have no MKL or lack the operator, the block changes nothing.
     """
     wanted = device.type == "cpu" and dtype == torch.float32
     return _ThroughOneDnn() if wanted and _has_operator() else nullcontext()
@@ -39,6 +40,8 @@ class _ThroughOneDnn(TorchFunctionMode):
 
 def _product(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:  # noqa: A002
     """`functional.linear` with its own names: (…, K) by (N, K) to (…, N)."""
+    if input.ndim < 2 or not input.numel():
+        return functional.linear(input, weight, bias)
     if torch.is_grad_enabled():
         product: torch.Tensor = _DifferentiableProduct.apply(input, weight, bias)  # type: ignore[no-untyped-call]
         return product
@@ -54,6 +57,7 @@ class _DifferentiableProduct(torch.autograd.Function):
         return _multiply(rows, weight, bias)
 
     @staticmethod
+    @once_differentiable
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weight = context.saved_tensors
         for_rows, for_weight, for_bias = context.needs_input_grad

@@ -6,11 +6,12 @@ activation cheap; the decoder, needed for listening alone, is four times as wide
 The mappings are what audiocraft calls `xp.cfg`: its builders read them when a checkpoint is loaded.
 """
 
+import math
 from typing import Any
 
 SAMPLE_RATE = 16_000
 RATIOS = (4, 5, 5, 5)  # of the decoder
-SAMPLES_PER_FRAME = 500  # their product: 32 frames per second
+SAMPLES_PER_FRAME = math.prod(RATIOS)  # 500: 32 frames per second
 ENCODER_FILTERS = 8  # oneDNN's convolutions are twice as slow on channels that are no multiple of 8
 DECODER_FILTERS = 32
 LATENT_WIDTH = 64

@@ -10,6 +10,7 @@ from jobs.cli import undertone
 from pipelines.clap import load_clap
 from pipelines.musicgen import load_musicgen
 from pipelines.pocket.judge import load_judge
+from store.errors import InvalidInput
 
 
 def stamps(folder: Path) -> dict[str, int]:
@@ -47,3 +48,10 @@ def test_a_stage_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Pat
     assert result.exit_code != 0
     assert "codex" in str(result.exception)
     assert "codec" in str(result.exception)
+
+
+def test_a_folder_of_another_recipe_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "codec").mkdir()
+    with pytest.raises(InvalidInput, match="recipe"):
+        CliRunner().invoke(undertone, ["train-pocket", str(tmp_path), "--smoke"], catch_exceptions=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["codec"]

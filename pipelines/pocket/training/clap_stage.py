@@ -56,7 +56,7 @@ class ClapSettings:
     steps: int = 6_000
     batch: int = 32
     muon_rate: float = 0.01
-    """Of the matrices in both encoders."""
+    """Of linear layers and convolutions in both encoders."""
     adam_rate: float = 6e-4
     """Of embeddings, norms and the scales."""
     augmentation: float = 0.7

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipelines.pocket.configuration import CODEBOOK_SIZE, CODEBOOKS, codec_configuration
@@ -13,8 +14,9 @@ from pipelines.pocket.training.initialization import initialize_from_data
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
 from pipelines.pocket.training.optimizers import descend, muon_and_adam
 from pipelines.pocket.training.quantizer import TrainedCodebooks, perplexity
-from pipelines.pocket.training.sketch import RESOLUTIONS, Sketch, sketch_distances
+from pipelines.pocket.training.sketch import Sketch, named_distances, sketch_distances, total_distance
 from pipelines.pocket.training.workers import worker_count
+from pipelines.synthesis.streams import stream
 
 COMMITMENT = 0.5
 
@@ -50,18 +52,21 @@ def build_codec(device: str = "cpu") -> Any:
 
 
 def train_encoder(_rank: int, folder: Path, corpus_folder: Path, settings: CodecSettings) -> None:
-    """Stage one: the encoder learns what a spectrogram can be sketched from; leaves `encoder.pt`."""
+    """Stage one: the encoder learns what a spectrogram can be sketched from; leaves `encoder.pt`.
+
+    Its start is the same in every worker.
+    """
     corpus, encoder = open_corpus(corpus_folder, "train"), build_codec(settings.here.device).encoder
     torch.manual_seed(settings.seed)
-    initialize_from_data(encoder, _batch(corpus, settings, "start", 0))
+    initialize_from_data(encoder, _crops(corpus, settings, stream(settings.seed, "start")))
     sketch = Sketch().to(settings.here.device)
     optimizers = _optimizers(encoder, sketch, settings, 1.0)
 
     def step(number: int) -> Losses:
         audio = _batch(corpus, settings, "encoder", number)
         distances = sketch_distances(sketch(encoder(audio)), audio[:, 0])
-        descend(_weighted(distances), optimizers)
-        return _named(distances)
+        descend(total_distance(distances), optimizers)
+        return named_distances(distances)
 
     stage = Stage(
         "encoder",
@@ -90,10 +95,10 @@ def train_jointly(_rank: int, folder: Path, corpus_folder: Path, settings: Codec
         audio = _batch(corpus, settings, "joint", number)
         latent, codes, commitment = codebooks.books.quantize(encoder(audio), learn=True)
         distances = sketch_distances(sketch(latent), audio[:, 0])
-        descend(_weighted(distances) + COMMITMENT * commitment, optimizers)
+        descend(total_distance(distances) + COMMITMENT * commitment, optimizers)
         used = perplexity(codes, CODEBOOK_SIZE)
         extra = {"commitment": float(commitment.detach()), "batch_perplexity": float(used.mean())}
-        return {**_named(distances), **extra}
+        return {**named_distances(distances), **extra}
 
     stage = Stage(
         "joint",
@@ -131,8 +136,6 @@ class CodebookState:
 def _kmeans_codebooks(encoder: torch.nn.Module, corpus: Corpus, settings: CodecSettings) -> TrainedCodebooks:
     """The same in every worker, as their encoders are."""
     latents: list[torch.Tensor] = []
-    from pipelines.synthesis.streams import stream
-
     generator = stream(settings.seed, "k-means")
     while sum(map(len, latents)) < settings.kmeans_latents:
         crops = torch.from_numpy(corpus.crops(generator, batch=8, samples=settings.crop_samples))
@@ -147,19 +150,12 @@ def _kmeans_codebooks(encoder: torch.nn.Module, corpus: Corpus, settings: CodecS
 
 
 def _batch(corpus: Corpus, settings: CodecSettings, stage: str, number: int) -> torch.Tensor:
-    generator = step_generator(settings.seed, stage, number)
+    return _crops(corpus, settings, step_generator(settings.seed, stage, number))
+
+
+def _crops(corpus: Corpus, settings: CodecSettings, generator: np.random.Generator) -> torch.Tensor:
     crops = corpus.crops(generator, batch=settings.batch, samples=settings.crop_samples)
     return torch.from_numpy(crops).to(settings.here.device)
-
-
-def _weighted(distances: list[torch.Tensor]) -> torch.Tensor:
-    return sum((one.weight * far for one, far in zip(RESOLUTIONS, distances, strict=True)), torch.zeros(()))
-
-
-def _named(distances: list[torch.Tensor]) -> dict[str, float]:
-    return {
-        f"log_mel_{one.size}": float(far.detach()) for one, far in zip(RESOLUTIONS, distances, strict=True)
-    }
 
 
 def _optimizers(

@@ -24,7 +24,7 @@ from pipelines.pocket.training.timbre import conclusion_distance, timbre_distanc
 
 @dataclass(frozen=True, slots=True)
 class DecoderSettings:
-    """How the decoder is trained: first by spectra and timbre alone, then against discriminators too."""
+    """How the decoder is trained: first by spectra alone, then also by a recognizer and discriminators."""
 
     seed: int = 2
     steps: int = 5_500
@@ -39,13 +39,11 @@ class DecoderSettings:
     muon_rate: float = 0.02
     adam_rate: float = 1.5e-3
     discriminator_rate: float = 4e-4
-    weights: ReconstructionWeights = field(
-        default_factory=lambda: ReconstructionWeights(log_mel=1.0, magnitude=0.5)
-    )
+    weights: ReconstructionWeights = field(default_factory=ReconstructionWeights)
     deception: float = 0.1
     features: float = 0.3
     listener_from: int = 4_200
-    """Step from which a recognizer counts: while steps are long, the decoder learns to deceive it instead."""
+    """Step from which a recognizer counts: while the rate is high, the decoder learns to deceive it."""
     timbre: float = 0.5
     """Weight of the distance between what a recognizer's layers make of original and reconstruction."""
     conclusions: float = 0.02
@@ -83,7 +81,9 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
     optimizers = muon_and_adam(
         decoder.parameters(), inside=[decoder], muon_rate=settings.muon_rate, adam_rate=settings.adam_rate
     )
-    critic = torch.optim.AdamW(discriminators.parameters(), settings.discriminator_rate, betas=(0.8, 0.99))
+    critic = torch.optim.AdamW(
+        discriminators.parameters(), settings.discriminator_rate, betas=(0.8, 0.99), weight_decay=0.01
+    )
     critic_losses = [2.0]
 
     def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -98,10 +98,10 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         audio, latent = batch(number)
         made, original = decoder(latent)[:, 0], audio[:, 0]
         loss, losses = reconstruction_loss(made, original, settings.weights)
-        timbre = timbre_distance(listener, original, made)
-        concluded = conclusion_distance(listener, original, made)
-        if number >= settings.listener_from:
-            loss = loss + settings.timbre * timbre + settings.conclusions * concluded
+        with torch.set_grad_enabled(number >= settings.listener_from):
+            timbre = timbre_distance(listener, original, made)
+            concluded = conclusion_distance(listener, original, made)
+        loss = loss + settings.timbre * timbre + settings.conclusions * concluded
         losses |= {"timbre": float(timbre.detach()), "conclusions": float(concluded.detach())}
         if adversarial and number % settings.critic_every == 0:
             critic_losses[0] = _train_critic(discriminators, critic, original, made.detach())
@@ -120,9 +120,11 @@ def train_decoder(folder: Path, corpus_folder: Path, listener: Recognizer, setti
         optimizers,
         settings.here.tell,
     )
-    initialize_from_data(decoder, batch(0)[1], last_deviation=OUTPUT_DEVIATION)
-    if not stage.resume():
-        stage.run(step)
+    if stage.resume():
+        return
+    if not stage.done:
+        initialize_from_data(decoder, batch(0)[1], last_deviation=OUTPUT_DEVIATION)
+    stage.run(step)
 
 
 def _opinions(

@@ -26,9 +26,9 @@ class LanguageSettings:
     steps: int = 9_000
     batch: int = 16
     muon_rate: float = 0.02
-    """Of the matrices inside the blocks."""
+    """Of the blocks' linear layers."""
     adam_rate: float = 1e-3
-    """Of embeddings, output heads, norms."""
+    """Of the rest: attention's input projections, embeddings, output heads, norms, the text encoder."""
     long_every: int = 8
     """One batch in so many has half as many clips of twice the length, so that longer music can be made."""
     text_dropout: float = 0.2

@@ -58,6 +58,14 @@ class Stage:
     on_save: Callable[[int], object] = lambda _step: None
     done: int = 0
     _recent: list[Losses] = field(default_factory=list)
+    _rates: dict[str, list[float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note what the cosine scales: what the optimizers were built with, whatever a checkpoint says."""
+        self._rates = {
+            name: [group["lr"] for group in optimizer.param_groups]
+            for name, optimizer in self.optimizers.items()
+        }
 
     @property
     def checkpoint(self) -> Path:
@@ -101,9 +109,9 @@ class Stage:
         warm = min(1.0, (self.done + 1) / WARMUP_STEPS)
         cosine = 0.5 * (1 + math.cos(math.pi * self.done / self.steps))
         share = warm * (self.final_share + (1 - self.final_share) * cosine)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+        for name, optimizer in self.optimizers.items():
+            for group, rate in zip(optimizer.param_groups, self._rates[name], strict=True):
+                group["lr"] = share * rate
 
     def _log(self) -> None:
         names = self._recent[-1]

@@ -1,4 +1,4 @@
-"""How the models are optimised: Muon for the matrices inside them, AdamW for everything else."""
+"""How the models are optimised: Muon for linear layers and convolutions, AdamW for everything else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,7 +12,8 @@ class Muon(torch.optim.Muon):
     """Torch's Muon (Jordan et al. 2024, kellerjordan.github.io/posts/muon), for convolutions too.
 
     A convolution's weights are a matrix whose rows are its first axis: outputs of a plain one, inputs of a
-    transposed one, which both map one place to a row. The matrices share the weights' memory.
+    transposed one, which both map one place to a row. The matrices share the weights' memory: move a module
+    to its device first, and change its weights in place.
     """
 
     def __init__(self, weights: Iterable[torch.Tensor], rate: float, *, decay: float = 0.0) -> None:
@@ -62,12 +63,13 @@ def muon_and_adam(
 
 
 def hidden_matrices(module: nn.Module) -> Iterator[torch.Tensor]:
-    """Weights of linear layers, convolutions and attention; no embeddings, which are not multiplied."""
+    """Weights of linear layers and convolutions.
+
+    Not those of embeddings, which nothing is multiplied by, nor what attention keeps as bare parameters.
+    """
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d | nn.ConvTranspose1d):
             yield layer.weight
-        elif isinstance(layer, nn.MultiheadAttention):
-            yield layer.in_proj_weight
 
 
 def descend(

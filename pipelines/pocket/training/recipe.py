@@ -82,7 +82,7 @@ def smoke_recipe() -> Recipe:
         listener=RecognizerSettings(clips=16, epochs=1, batch=8),
         recognizer=RecognizerSettings(first=16, clips=8, epochs=1, batch=8),
         codec=CodecSettings(encoder_steps=2, joint_steps=2, kmeans_latents=600),
-        decoder=DecoderSettings(steps=3, adversarial_from=1, deceive_from=2),
+        decoder=DecoderSettings(steps=4, listener_from=1, adversarial_from=2, deceive_from=3),
         language=LanguageSettings(steps=3, batch=2),
         scorers=ScorerSettings(
             clap_clips=8,

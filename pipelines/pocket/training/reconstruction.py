@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its original: spectra at several resolutions, and the waveform itself.
+"""How far a reconstruction is from its original, in spectra at several resolutions.
 
 Multi-scale mel distance as in EnCodec (Défossez et al. 2022, arXiv:2210.13438) and DAC (Kumar et al. 2023,
 arXiv:2306.06546).
@@ -22,8 +22,6 @@ class ReconstructionWeights:
 
     log_mel: float = 1.0
     magnitude: float = 0.5
-    waveform: float = 0.0
-    """Nothing by default: too few bits for phases make a decoder mute what it cannot place."""
 
 
 def reconstruction_loss(
@@ -36,7 +34,6 @@ def reconstruction_loss(
     parts = {
         "log_mel": torch.stack(log_distance).mean(),
         "magnitude": torch.stack(distance).mean(),
-        "waveform": (made - original).abs().mean() / original.abs().mean().clamp_min(1e-3),
     }
     total = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
     return total, {name: float(part.detach()) for name, part in parts.items()}

@@ -71,9 +71,26 @@ class _Block(nn.Module):
 
 
 def sketch_distances(sketches: Sequence[torch.Tensor], audio: torch.Tensor) -> list[torch.Tensor]:
-    """Mean absolute difference of each sketch and the spectrogram of audio (B, samples)."""
+    """Mean absolute difference of each sketch and the spectrogram of audio (B, samples).
+
+    Args:
+        sketches: one for each of RESOLUTIONS, (B, bands, per_frame · T).
+        audio: T frames, (B, samples).
+    """
     distances = []
     for drawn, one in zip(sketches, RESOLUTIONS, strict=True):
         spectrogram = log_mel(audio, size=one.size, hop=SAMPLES_PER_FRAME // one.per_frame, bands=one.bands)
         distances.append(functional.l1_loss(drawn, spectrogram[:, :, : drawn.shape[2]]))
     return distances
+
+
+def total_distance(distances: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Their sum, weighted."""
+    return torch.stack([one.weight * each for one, each in zip(RESOLUTIONS, distances, strict=True)]).sum()
+
+
+def named_distances(distances: Sequence[torch.Tensor]) -> dict[str, float]:
+    """For the log."""
+    return {
+        f"log_mel_{one.size}": float(each.detach()) for one, each in zip(RESOLUTIONS, distances, strict=True)
+    }

@@ -22,6 +22,11 @@ from pipelines.pocket.training.recipe import Recipe
 from pipelines.pocket.training.recognizer import load_recognizer, train_recognizer
 from pipelines.pocket.training.scorer_stage import clap_stage, judge_stage, measure_scorers
 from pipelines.pocket.training.workers import run_workers
+from store.errors import InvalidInput
+
+RECIPE = "sketch-1"
+"""Changes with what a stage leaves for the next: stages of two recipes do not go together."""
+RECIPE_FILE = "recipe.txt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ def corpus(training: Training) -> None:
 
 
 def recognizers(training: Training) -> None:
-    """Train the network that helps to train the codec, and the one that measures the codec."""
+    """Train the network that helps to train the decoder, and the one that measures the codec."""
     recipe, clips = training.recipe, open_corpus(training.corpus, "train")
     for name, settings in (("listener", recipe.listener), ("recognizer", recipe.recognizer)):
         path = training.folder / f"{name}.pt"
@@ -168,9 +173,25 @@ STAGES: Mapping[str, Callable[[Training], None]] = {
 }
 
 
+def claim_folder(folder: Path) -> None:
+    """Make a training's folder, or check that this recipe began the one that is there.
+
+    Raises:
+        InvalidInput: Another recipe left files, whose codes and shapes would not go together with new ones.
+    """
+    note = folder / RECIPE_FILE
+    if not folder.exists() or not any(folder.iterdir()):
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(f"{RECIPE}\n")
+    elif not note.exists() or note.read_text().strip() != RECIPE:
+        raise InvalidInput(
+            f"{folder} holds something else than a training by recipe {RECIPE}. Give a new or empty folder."
+        )
+
+
 def run_stages(training: Training, names: Sequence[str]) -> None:
     """Run stages by name, in the order of `STAGES`."""
-    training.folder.mkdir(parents=True, exist_ok=True)
+    claim_folder(training.folder)
     for name, stage in STAGES.items():
         if name in names:
             stage(training)

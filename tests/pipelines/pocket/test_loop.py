@@ -61,3 +61,27 @@ def test_losses_are_logged_with_their_step(tmp_path: Path) -> None:
         rows = list(csv.DictReader(file))
     assert rows[-1]["step"] == "7"
     assert 0 < float(rows[-1]["loss"]) < 10
+
+
+def test_rates_follow_a_cosine_from_what_the_optimizers_were_built_with(tmp_path: Path) -> None:
+    weights = [torch.nn.Parameter(torch.ones(1)) for _ in range(2)]
+
+    def stage(steps: int, rates: tuple[float, float]) -> tuple[Stage, list[tuple[float, ...]]]:
+        groups = [{"params": [weight], "lr": rate} for weight, rate in zip(weights, rates, strict=True)]
+        optimizer, seen = torch.optim.SGD(groups), []
+        made = Stage("rates", tmp_path, steps, {}, {"optimizer": optimizer}, final_share=0.1)
+        made.resume()
+
+        def step(_number: int) -> Losses:
+            seen.append(tuple(group["lr"] for group in optimizer.param_groups))
+            return {"loss": 0.0}
+
+        made.run(step)
+        return made, seen
+
+    _, seen = stage(1_000, (1.0, 0.01))
+    assert seen[0] == pytest.approx((1 / 50, 0.01 / 50))
+    assert seen[500] == pytest.approx((0.55, 0.0055))
+    assert seen[-1] == pytest.approx((0.1, 0.001), rel=1e-3)
+    _, resumed = stage(2_000, (2.0, 0.01))
+    assert resumed[0] == pytest.approx((1.1, 0.0055))

@@ -1,9 +1,12 @@
 """Muon: torch's for matrices, the same for convolutions, and which weights it is given."""
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 from torch import nn
 
+from pipelines.pocket.training import optimizers
 from pipelines.pocket.training.optimizers import Muon, descend, hidden_matrices, muon_and_adam
 
 
@@ -51,15 +54,15 @@ def network() -> nn.ModuleDict:
 
 
 def test_embeddings_norms_and_biases_are_left_to_adam(network: nn.ModuleDict) -> None:
-    optimizers = muon_and_adam(
-        network.parameters(), inside=[network], muon_rate=0.02, adam_rate=1e-3, decay=0.1
-    )
+    made = muon_and_adam(network.parameters(), inside=[network], muon_rate=0.02, adam_rate=1e-3, decay=0.1)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     muon = {names[id(matrix)] for matrix in hidden_matrices(network)}
-    assert muon == {"attention.in_proj_weight", "attention.out_proj.weight", "convolution.weight"}
-    decayed, plain = optimizers["adam"].param_groups
-    assert [names[id(one)] for one in decayed["params"]] == ["embedding.weight"]
+    assert muon == {"attention.out_proj.weight", "convolution.weight"}
+    decayed, plain = made["adam"].param_groups
+    assert [names[id(one)] for one in decayed["params"]] == ["embedding.weight", "attention.in_proj_weight"]
     assert (decayed["weight_decay"], plain["weight_decay"]) == (0.1, 0.0)
+    (matrices,) = made["muon"].param_groups
+    assert (matrices["lr"], matrices["weight_decay"], decayed["lr"]) == (0.02, 0.1, 1e-3)
     assert muon | {names[id(one)] for group in (decayed, plain) for one in group["params"]} == set(
         names.values()
     )
@@ -67,11 +70,22 @@ def test_embeddings_norms_and_biases_are_left_to_adam(network: nn.ModuleDict) ->
 
 def test_a_long_gradient_is_shortened_for_all_optimizers_together() -> None:
     network = nn.Linear(2, 2)
-    optimizers = {
+    both = {
         "one": torch.optim.SGD([network.weight], 1.0),
         "other": torch.optim.SGD([network.bias], 1.0),
     }
     before = [one.detach().clone() for one in network.parameters()]
-    descend(1e6 * network(torch.ones(1, 2)).sum(), optimizers, largest_gradient=0.5)
+    descend(1e6 * network(torch.ones(1, 2)).sum(), both, largest_gradient=0.5)
     moved = torch.cat([(one - old).flatten() for one, old in zip(network.parameters(), before, strict=True)])
     assert float(moved.detach().norm()) == pytest.approx(0.5, rel=1e-4)
+
+
+def test_a_step_follows_what_the_workers_gradients_average_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    def averaged(parameters: Iterable[torch.Tensor]) -> None:
+        for parameter in parameters:
+            parameter.grad = torch.full_like(parameter, 0.25)
+
+    monkeypatch.setattr(optimizers, "average_gradients", averaged)
+    weight = nn.Parameter(torch.zeros(2))
+    optimizers.descend((weight * 7).sum(), {"sgd": torch.optim.SGD([weight], 1.0)})
+    torch.testing.assert_close(weight.detach(), torch.tensor([-0.25, -0.25]))
