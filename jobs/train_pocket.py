@@ -47,7 +47,10 @@ def train_pocket(folder: Path, stages: str | None, device: str, workers: int, se
     run_stages(training, chosen)
     if "curves" in chosen:
         write_curves(folder, folder / "curves.svg")
-    click.echo(f"{folder / 'checkpoint'} is the model, {folder} holds its losses and measurements.")
+    if (training.checkpoint / "state_dict.bin").exists():
+        click.echo(f"{training.checkpoint} is the model, {folder} holds its losses and measurements.")
+    else:
+        click.echo(f"{folder} holds what these stages left; there is no model yet.")
 
 
 def _chosen(stages: str | None) -> tuple[str, ...]:

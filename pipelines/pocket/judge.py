@@ -103,7 +103,7 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged, "
-            f"or of another version. Check it out again, or train it with `undertone train-pocket`."
+            f"or of another version. Install Undertone again, or restore the file from git."
         ) from error
     return Judge(network, classes, fingerprint(classes, state))
 

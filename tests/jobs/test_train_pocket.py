@@ -42,6 +42,11 @@ def test_a_training_leaves_models_that_load_and_is_not_done_twice(tmp_path: Path
     assert again.exit_code == 0
     assert stamps(folder) == before
 
+    with pytest.raises(InvalidInput, match=r"was begun as .*smoke"):
+        CliRunner().invoke(
+            undertone, ["train-pocket", str(folder), "--smoke", "--seed", "3"], catch_exceptions=False
+        )
+
 
 def test_a_stage_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Path) -> None:
     result = CliRunner().invoke(undertone, ["train-pocket", str(tmp_path), "--stages", "codex"])
@@ -52,6 +57,14 @@ def test_a_stage_that_does_not_exist_is_refused_with_those_that_do(tmp_path: Pat
 
 def test_a_folder_of_another_recipe_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "codec").mkdir()
-    with pytest.raises(InvalidInput, match="recipe"):
+    with pytest.raises(InvalidInput, match="no training"):
         CliRunner().invoke(undertone, ["train-pocket", str(tmp_path), "--smoke"], catch_exceptions=False)
     assert [path.name for path in tmp_path.iterdir()] == ["codec"]
+
+
+def test_a_stage_without_those_before_it_says_what_is_missing(tmp_path: Path) -> None:
+    arguments = ["train-pocket", str(tmp_path / "new"), "--smoke", "--stages"]
+    with pytest.raises(InvalidInput, match=r"Stage export needs .*joint\.pt"):
+        CliRunner().invoke(undertone, [*arguments, "export"], catch_exceptions=False)
+    curves = CliRunner().invoke(undertone, [*arguments, "curves"], catch_exceptions=False)
+    assert "no model yet" in curves.output

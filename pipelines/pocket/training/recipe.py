@@ -16,6 +16,8 @@ from pipelines.pocket.training.scorer_stage import ScorerSettings
 class Recipe:
     """Everything that decides what comes out, but for the order in which numbers are added up."""
 
+    name: str = "sketch-1"
+    """Another one where stages of the two would not go together."""
     train_clips: int = 24_000
     validation_clips: int = 500
     test_clips: int = 1_000
@@ -56,6 +58,7 @@ class Recipe:
         """The same recipe with other random numbers; 0 changes nothing."""
         return replace(
             self,
+            name=f"{self.name}, seed {seed}" if seed else self.name,
             listener=replace(self.listener, seed=self.listener.seed + 100 * seed),
             recognizer=replace(self.recognizer, seed=self.recognizer.seed + 100 * seed),
             codec=replace(self.codec, seed=self.codec.seed + 100 * seed),
@@ -72,6 +75,7 @@ class Recipe:
 def smoke_recipe() -> Recipe:
     """A few steps of everything on a few clips: whether it runs, in half a minute."""
     return Recipe(
+        name=f"{Recipe().name}, smoke",
         train_clips=24,
         validation_clips=8,
         test_clips=8,

@@ -24,8 +24,6 @@ from pipelines.pocket.training.scorer_stage import clap_stage, judge_stage, meas
 from pipelines.pocket.training.workers import run_workers
 from store.errors import InvalidInput
 
-RECIPE = "sketch-1"
-"""Changes with what a stage leaves for the next: stages of two recipes do not go together."""
 RECIPE_FILE = "recipe.txt"
 
 
@@ -133,9 +131,10 @@ def decoder_and_language_model(training: Training) -> None:
 
 def export(training: Training) -> None:
     """Write the checkpoint."""
+    heard_through, model = finished_codec(training.codec), finished_language_model(training.language)
     training.checkpoint.mkdir(exist_ok=True)
-    export_codec(training.checkpoint, finished_codec(training.codec))
-    export_language_model(training.checkpoint, finished_language_model(training.language))
+    export_codec(training.checkpoint, heard_through)
+    export_language_model(training.checkpoint, model)
 
 
 def evaluation(training: Training) -> None:
@@ -173,7 +172,7 @@ STAGES: Mapping[str, Callable[[Training], None]] = {
 }
 
 
-def claim_folder(folder: Path) -> None:
+def claim_folder(folder: Path, recipe: str) -> None:
     """Make a training's folder, or check that this recipe began the one that is there.
 
     Raises:
@@ -182,19 +181,26 @@ def claim_folder(folder: Path) -> None:
     note = folder / RECIPE_FILE
     if not folder.exists() or not any(folder.iterdir()):
         folder.mkdir(parents=True, exist_ok=True)
-        note.write_text(f"{RECIPE}\n")
-    elif not note.exists() or note.read_text().strip() != RECIPE:
+        note.write_text(f"{recipe}\n", encoding="utf-8")
+    elif not note.exists():
+        raise InvalidInput(f"{folder} is not empty, and holds no training by this recipe. Give a new folder.")
+    elif (begun := note.read_text(encoding="utf-8").strip()) != recipe:
         raise InvalidInput(
-            f"{folder} holds something else than a training by recipe {RECIPE}. Give a new or empty folder."
+            f"{folder} was begun as {begun!r}, not {recipe!r}: say the same, or give a new folder."
         )
 
 
 def run_stages(training: Training, names: Sequence[str]) -> None:
     """Run stages by name, in the order of `STAGES`."""
-    claim_folder(training.folder)
+    claim_folder(training.folder, training.recipe.name)
     for name, stage in STAGES.items():
         if name in names:
-            stage(training)
+            try:
+                stage(training)
+            except FileNotFoundError as error:
+                raise InvalidInput(
+                    f"Stage {name} needs {error.filename}, which an earlier one leaves: run all."
+                ) from error
 
 
 def _alone(task: Callable[[Training], None], training: Training) -> None:
