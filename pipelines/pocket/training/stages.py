@@ -198,6 +198,8 @@ def run_stages(training: Training, names: Sequence[str]) -> None:
             try:
                 stage(training)
             except FileNotFoundError as error:
+                if not Path(error.filename or "").is_relative_to(training.folder):
+                    raise
                 raise InvalidInput(
                     f"Stage {name} needs {error.filename}, which an earlier one leaves: run all."
                 ) from error
