@@ -15,6 +15,10 @@ from store.records import Receipt, Unit
 
 ERRORS_PER_UNIT = 3
 """A unit that raised this often is given up; the others go on."""
+FRUITLESS_TRIALS = 3
+"""A unit that goes on killing workers after so many searches in which no clip was to blame is given up."""
+LOSSES_PER_UNIT = 20
+"""A unit that was on so many nodes that went away is given up: it may be what takes them down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +79,8 @@ class Dispatcher:
         self._queue = deque(Task(unit, alone=unit.unit_id in suspects) for unit in units)
         self._is_committed = is_committed
         self._in_flight = 0
-        self._deaths_alone: dict[str, int] = {}
+        self._losses: dict[str, int] = {}
+        self._fruitless: dict[str, int] = {}
         self._errors: dict[str, int] = {}
         self._trials: dict[str, Trial] = {}
 
@@ -119,35 +124,55 @@ class Dispatcher:
             yield Committed(event.receipt)
 
     def _died(self, event: Died) -> Iterator[Outcome]:
-        """First death: again, alone. A death alone has one suspect: bisect it."""
+        """First death: again, alone. A death alone makes its clips suspects: look for the one to blame."""
         task = event.task
-        if task.trial is not None:
+        if event.by_cluster:
+            yield Lost(task.unit, event.reason)
+            yield from self._resend(task, event.reason)
+        elif task.trial is not None:
             yield from self._advance(task, survived=False)
-            return
-        yield Lost(task.unit, event.reason)
+        else:
+            yield Lost(task.unit, event.reason)
+            yield from self._suspect(task, event.reason)
+
+    def _resend(self, task: Task, reason: str) -> Iterator[Outcome]:
+        unit = task.unit
+        losses = self._losses.get(unit.unit_id, 0) + 1
+        self._losses[unit.unit_id] = losses
+        if losses < LOSSES_PER_UNIT:
+            self._queue.appendleft(task)
+        else:
+            yield GivenUp(
+                unit, Problem("WorkerLost", f"{losses} workers in a row went away with it ({reason})")
+            )
+
+    def _suspect(self, task: Task, reason: str) -> Iterator[Outcome]:
+        unit = task.unit
+        suspects = [clip.clip_id for clip in unit.clips if clip.clip_id not in task.quarantined]
         if not task.alone:
             self._queue.appendleft(replace(task, alone=True))
-            return
-        deaths = self._deaths_alone.get(task.unit.unit_id, 0) + 1
-        self._deaths_alone[task.unit.unit_id] = deaths
-        if deaths > 1:
-            yield from self._quarantine(task, frozenset(clip.clip_id for clip in task.unit.clips))
+        elif not suspects or self._fruitless.get(unit.unit_id, 0) == FRUITLESS_TRIALS:
+            yield GivenUp(unit, _kills_as_a_whole(unit, reason))
         else:
-            trial = find_poison([clip.clip_id for clip in task.unit.clips])
-            self._trials[task.unit.unit_id] = trial
+            trial = find_poison(suspects)
+            self._trials[unit.unit_id] = trial
             self._queue.appendleft(replace(task, trial=next(trial)))
 
     def _advance(self, task: Task, *, survived: bool) -> Iterator[Outcome]:
         try:
             subset = self._trials[task.unit.unit_id].send(survived)
         except StopIteration as end:
-            yield from self._quarantine(replace(task, trial=None), end.value)
+            yield from self._judge(replace(task, trial=None), end.value)
         else:
             self._queue.appendleft(replace(task, trial=subset))
 
-    def _quarantine(self, task: Task, clip_ids: frozenset[str]) -> Iterator[Outcome]:
-        yield Quarantined(task.unit, clip_ids)
-        self._queue.appendleft(replace(task, quarantined=clip_ids))
+    def _judge(self, task: Task, poison: frozenset[str]) -> Iterator[Outcome]:
+        """Run the unit again: without the clips that were found, or whole where the deaths were bad luck."""
+        if poison:
+            yield Quarantined(task.unit, poison)
+        else:
+            self._fruitless[task.unit.unit_id] = self._fruitless.get(task.unit.unit_id, 0) + 1
+        self._queue.appendleft(replace(task, quarantined=task.quarantined | poison))
 
     def _failed(self, event: Failed) -> Iterator[Outcome]:
         task, problem = event.task, event.problem
@@ -162,3 +187,11 @@ class Dispatcher:
             self._queue.append(task)
         else:
             yield GivenUp(task.unit, problem)
+
+
+def _kills_as_a_whole(unit: Unit, reason: str) -> Problem:
+    return Problem(
+        "WorkerDied",
+        f"its {len(unit.clips)} clips kill their worker together, though none does alone ({reason}); they "
+        "may want more memory than there is: run again with a smaller --batch-clips or fewer --workers",
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.engine.death_causes import alive_nodes, cause_of
 from jobs.engine.inline_pool import IN_FLIGHT, describe, run_caught
 from jobs.engine.tasks import Broken, Died, Event, Failed, Problem, Task, Worker, WorkerFactory
 
@@ -34,13 +35,16 @@ class UnitActor:
         self._factory = factory
         self._worker: Worker | None = None
 
-    def load(self) -> Problem | None:
+    def load(self) -> Problem | str:
+        """Load the worker; returns the id of the node it is on, or why it cannot be loaded."""
+        import ray
+
         try:
             self._worker = self._factory()
             self._worker.load()
         except Exception as error:  # noqa: BLE001 (the driver decides what it means)
             return describe(error)
-        return None
+        return str(ray.get_runtime_context().get_node_id())
 
     def run(self, task: Task) -> Event:
         assert self._worker is not None
@@ -63,6 +67,8 @@ class _Member:
     """Running, or waiting to run, a task that must be alone."""
     raised: int = 0
     """Tasks in a row that raised here."""
+    node_id: str | None = None
+    """Where it runs, once it is ready."""
 
 
 class RayPool:
@@ -185,24 +191,27 @@ class RayPool:
         """Replace an actor that keeps raising; what else it holds is sent again."""
         self._members.remove(member)
         self._ray.kill(member.actor)
-        return [Died(task, "its worker kept raising and was replaced") for task in member.tasks.values()]
+        reason = "its worker kept raising and was replaced"
+        return [Died(task, reason, by_cluster=True) for task in member.tasks.values()]
 
-    def _loaded(self, member: _Member, problem: Problem | None) -> list[Event]:
-        if problem is not None:
-            return [Broken(problem)]
-        member.loading = None
+    def _loaded(self, member: _Member, result: Problem | str) -> list[Event]:
+        if isinstance(result, Problem):
+            return [Broken(result)]
+        member.loading, member.node_id = None, result
         self._load_deaths = 0
         return []
 
     def _bury(self, member: _Member, error: Exception) -> list[Event]:
         """Forget a dead actor; every task that it held is lost."""
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         self._members.remove(member)
         self._ray.kill(member.actor)
         if isinstance(error, self._ray.exceptions.RayTaskError):
             return [Failed(task, describe(error)) for task in member.tasks.values()]
-        if member.loading is not None:
+        cause = cause_of(error, node_is_alive=member.node_id is None or member.node_id in alive_nodes())
+        if member.loading is not None and not cause.by_cluster:
             self._load_deaths += 1
             if self._load_deaths >= LOAD_DEATHS_ALLOWED:
-                return [Broken(Problem("WorkerDied", f"workers die while they load the model ({reason})"))]
-        return [Died(task, reason) for task in member.tasks.values()]
+                return [
+                    Broken(Problem("WorkerDied", f"workers die while they load the model ({cause.reason})"))
+                ]
+        return [Died(task, cause.reason, by_cluster=cause.by_cluster) for task in member.tasks.values()]

@@ -53,6 +53,8 @@ class Died:
 
     task: Task
     reason: str
+    by_cluster: bool = False
+    """The cluster took the worker away (preemption, lost node): whatever ran on it had no part in that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,21 @@
 """The driver's state machine against a pool whose workers die and err on command."""
 
+import random
 from collections import Counter, deque
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 import pytest
 
-from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Lost, Quarantined
+from jobs.engine.dispatch import (
+    FRUITLESS_TRIALS,
+    LOSSES_PER_UNIT,
+    Committed,
+    Dispatcher,
+    GivenUp,
+    Lost,
+    Quarantined,
+)
 from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Task
 from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
@@ -24,7 +33,11 @@ def units(count: int, clips: int = 8) -> list[Unit]:
 
 
 class ScriptedPool:
-    """Runs tasks in order; `poison` clips kill, `faulty` units raise, `unlucky` units die once."""
+    """Runs tasks in order.
+
+    `poison` clips kill, `faulty` units raise, `unlucky` units die once. Any task dies with the
+    probability `kills` of what looks like a crash, and with the probability `lost_nodes` with its node.
+    """
 
     def __init__(
         self,
@@ -32,7 +45,11 @@ class ScriptedPool:
         poison: AbstractSet[str] = frozenset(),
         faulty: dict[str, Problem] | None = None,
         unlucky: AbstractSet[str] = frozenset(),
+        kills: float = 0.0,
+        lost_nodes: float = 0.0,
+        seed: int = 0,
     ) -> None:
+        self.kills, self.lost_nodes, self.random = kills, lost_nodes, random.Random(seed)
         self.poison, self.faulty, self.unlucky = poison, faulty or {}, set(unlucky)
         self.waiting: deque[Task] = deque()
         self.log: list[Task] = []
@@ -56,6 +73,10 @@ class ScriptedPool:
         touched = (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined
         if touched & self.poison:
             return Died(task, "killed")
+        if self.random.random() < self.kills:
+            return Died(task, "killed by the operating system")
+        if self.random.random() < self.lost_nodes:
+            return Died(task, "its node was preempted", by_cluster=True)
         if task.unit.unit_id in self.unlucky:
             self.unlucky.remove(task.unit.unit_id)
             return Died(task, "node lost")
@@ -95,6 +116,89 @@ def test_a_clip_that_kills_twice_is_quarantined_and_its_unit_committed() -> None
     assert [t.alone for t in pool.log if t.trial is not None] == [True] * sum(
         t.trial is not None for t in pool.log
     )
+
+
+def test_two_unlucky_deaths_of_a_unit_blame_none_of_its_clips() -> None:
+    class Unlucky(ScriptedPool):
+        deaths = 0
+
+        def play(self, task: Task) -> Event:
+            if task.unit.unit_id == "unit-000001" and task.trial is None and self.deaths < 2:
+                self.deaths += 1
+                return Died(task, "killed by the operating system")
+            return super().play(task)
+
+    pool = Unlucky()
+    outcomes = list(Dispatcher(pool, units(3)).run())
+    assert not [o for o in outcomes if isinstance(o, Quarantined | GivenUp)]
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(3))
+
+
+@pytest.mark.parametrize("kills", [0.0, 0.03, 0.1])
+@pytest.mark.parametrize("lost_nodes", [0.0, 0.05, 0.3])
+@pytest.mark.parametrize("seed", range(6))
+def test_no_healthy_clip_fails_in_54_runs_with_kills(kills: float, lost_nodes: float, seed: int) -> None:
+    pool = ScriptedPool(kills=kills, lost_nodes=lost_nodes, poison={"3-5"}, seed=seed)
+    outcomes = list(Dispatcher(pool, units(20, clips=64)).run())
+    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.clip_ids}
+    given_up = {o.unit.unit_id for o in outcomes if isinstance(o, GivenUp)}
+    assert blamed == {"3-5"}
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(20) if unit.unit_id not in given_up)
+
+
+def test_a_death_that_the_cluster_caused_is_no_reason_to_run_a_unit_alone() -> None:
+    class Preempted(ScriptedPool):
+        def play(self, task: Task) -> Event:
+            if self.log.count(task) < LOSSES_PER_UNIT // 2:
+                self.log.append(task)
+                return Died(task, "its node was preempted", by_cluster=True)
+            return super().play(task)
+
+    pool = Preempted()
+    outcomes = list(Dispatcher(pool, units(2)).run())
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(2))
+    assert not any(task.alone or task.trial is not None for task in pool.log)
+    assert {o.reason for o in outcomes if isinstance(o, Lost)} == {"its node was preempted"}
+
+
+def test_a_trial_that_the_cluster_ended_is_repeated_and_proves_nothing() -> None:
+    class Preempted(ScriptedPool):
+        def play(self, task: Task) -> Event:
+            if task.trial is not None and self.log.count(task) == 1:
+                return Died(task, "its node was lost", by_cluster=True)
+            return super().play(task)
+
+    outcomes = list(Dispatcher(Preempted(poison={"0-2"}), units(1)).run())
+    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"0-2"}]
+
+
+def test_a_unit_that_takes_every_node_down_is_given_up_and_none_of_its_clips_is_blamed() -> None:
+    outcomes = list(Dispatcher(ScriptedPool(lost_nodes=1.0), units(1)).run())
+    assert [o.problem.error for o in outcomes if isinstance(o, GivenUp)] == ["WorkerLost"]
+    assert sum(isinstance(o, Lost) for o in outcomes) == LOSSES_PER_UNIT
+
+
+def test_clips_that_kill_only_together_are_given_up_and_not_called_poisonous() -> None:
+    class TooBig(ScriptedPool):
+        def play(self, task: Task) -> Event:
+            whole = task.trial is None and task.unit.unit_id == "unit-000000"
+            return Died(task, "out of memory") if whole else super().play(task)
+
+    pool = TooBig()
+    outcomes = list(Dispatcher(pool, units(2)).run())
+    (given_up,) = [o for o in outcomes if isinstance(o, GivenUp)]
+    assert "none does alone" in given_up.problem.message
+    assert "out of memory" in given_up.problem.message
+    assert not [o for o in outcomes if isinstance(o, Quarantined)]
+    assert committed(outcomes) == Counter(["unit-000001"])
+    assert sum(t.trial is None and t.unit.unit_id == "unit-000000" for t in pool.log) == FRUITLESS_TRIALS + 2
+
+
+def test_two_poisonous_clips_are_found_though_the_second_hides_behind_the_first() -> None:
+    outcomes = list(Dispatcher(ScriptedPool(poison={"0-1", "0-6"}), units(1)).run())
+    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.clip_ids}
+    assert blamed == {"0-1", "0-6"}
+    assert committed(outcomes) == Counter(["unit-000000"])
 
 
 def test_a_unit_whose_worker_raises_is_tried_three_times_and_given_up_while_others_go_on() -> None:

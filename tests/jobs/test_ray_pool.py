@@ -1,10 +1,13 @@
 """Real Ray actors on three in-process nodes with declared GPUs, around a worker that costs a fixed time."""
 
 import os
+import random
+import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -39,6 +42,7 @@ class FixedCostWorker:
         import ray
 
         self.node = ray.get_runtime_context().get_node_id()
+        (self.folder / f"pid-{os.getpid()}").touch()
 
     def run(self, task: Task) -> Receipt | None:
         touched = (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined
@@ -133,6 +137,37 @@ def test_a_poisonous_clip_is_quarantined_while_all_others_are_stored(cluster: An
     assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
 
 
+def test_killed_workers_cost_no_healthy_clip_and_the_poisonous_one_is_still_found(
+    cluster: Any, tmp_path: Path
+) -> None:
+    pool = pool_of(FixedCostWorker, count=30, folder=tmp_path, seconds=0.1, poison="7-2")
+    ended = threading.Event()
+    killer = threading.Thread(target=kill_workers, args=(tmp_path, ended))
+    killer.start()
+    outcomes = list(Dispatcher(pool, units(30)).run())
+    ended.set()
+    killer.join()
+    pool.close()
+    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"7-2"}]
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(30))
+    reasons = {o.reason for o in outcomes if isinstance(o, Lost)}
+    assert any("process ended" in reason for reason in reasons), reasons
+
+
+def kill_workers(folder: Path, ended: threading.Event) -> None:
+    """Kill a random worker now and then, as a machine that runs out of memory does."""
+    chance = random.Random(5)
+    for _ in range(6):
+        if ended.wait(chance.uniform(0.2, 1.0)):
+            return
+        alive = sorted(folder.glob("pid-*"))
+        if alive:
+            victim = chance.choice(alive)
+            victim.unlink()
+            with suppress(ProcessLookupError):
+                os.kill(int(victim.name.removeprefix("pid-")), signal.SIGKILL)
+
+
 def test_a_worker_that_cannot_load_its_model_ends_the_job_with_the_reason(
     cluster: Any, tmp_path: Path
 ) -> None:
@@ -202,6 +237,8 @@ def test_a_lost_node_costs_its_units_in_flight_and_an_added_node_is_used(
     killer.join()
     pool.close()
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(400))
-    assert 1 <= sum(isinstance(o, Lost) for o in outcomes) <= 2
+    lost = [o.reason for o in outcomes if isinstance(o, Lost)]
+    assert 1 <= len(lost) <= 2
+    assert set(lost) <= {"its node was lost", "its node could not be reached"}
     assert added <= set(nodes_used(tmp_path)), "the node that joined did no work"
     assert len(ray.nodes()) == 4
