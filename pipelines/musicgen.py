@@ -60,7 +60,9 @@ def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
     return planned_alignment(info.delays, frames_of(info, clip_seconds))
 
 
-def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> MusicGenModel:
+def load_musicgen(
+    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+) -> MusicGenModel:
     """Load a model.
 
     Args:
@@ -68,6 +70,8 @@ def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> 
             one is to be pinned), or a folder in audiocraft's checkpoint format.
         device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
         dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
+        last_block: The last decoder block that passes will compute, None for all and the output heads: only
+            weights behind it may hold NaN or infinite values.
 
     Raises:
         InvalidInput: Device or dtype are not legal here.
@@ -76,6 +80,7 @@ def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> 
     """
     import torch
 
+    from pipelines.broken_weights import refuse_broken_weights
     from pipelines.checkpoints import resolve_checkpoint
     from pipelines.conditions import ConditionEncoder
     from pipelines.loading import build_codec, build_language_model
@@ -87,7 +92,7 @@ def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> 
     language_model = build_language_model(checkpoint, described.package, device=device, dtype=dtype)
     info = described.info
     codec.set_num_codebooks(info.codebooks)
-    return MusicGenModel(
+    model = MusicGenModel(
         info=info,
         codec=codec,
         language_model=language_model,
@@ -95,6 +100,8 @@ def load_musicgen(name: str, *, device: str = "cpu", dtype: str = "float32") -> 
         device=torch.device(device),
         dtype=getattr(torch, dtype),
     )
+    refuse_broken_weights(model, last_block=last_block)
+    return model
 
 
 @dataclass(frozen=True, slots=True)

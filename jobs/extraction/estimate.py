@@ -28,7 +28,9 @@ def measure_seconds_per_clip(options: ExtractOptions, spec: ExtractionSpec) -> f
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        model = load_musicgen(options.model, device=device, dtype=spec.dtype)
+        model = load_musicgen(
+            options.model, device=device, dtype=spec.dtype, last_block=spec.capture.last_block()
+        )
         samples = round(spec.clip_seconds * spec.model.sample_rate)
         audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
         started = time.perf_counter()

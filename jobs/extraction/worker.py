@@ -71,7 +71,13 @@ class ExtractionWorker:
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
         self._model = self._on_compute_thread(
-            lambda: load_musicgen(plan.model, device=device, dtype=plan.dtype)
+            partial(
+                load_musicgen,
+                plan.model,
+                device=device,
+                dtype=plan.dtype,
+                last_block=plan.capture.last_block(),
+            )
         )
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
