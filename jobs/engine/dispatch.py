@@ -4,19 +4,19 @@ Schedulers run a task at least once and lose workers without notice, so nothing 
 having run exactly once: units commit themselves, the first writer wins, and a lost unit is sent again.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from jobs.engine.bisection import Trial, find_poison
+from jobs.engine.bisection import Trial, deaths_to_convict, find_poison
 from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
 from store.errors import JobFailed
 from store.records import Receipt, Unit
 
 ERRORS_PER_UNIT = 3
 """A unit that raised this often is given up; the others go on."""
-FRUITLESS_TRIALS = 3
-"""A unit that goes on killing workers after so many searches in which no clip was to blame is given up."""
+FRUITLESS_SEARCHES = 3
+"""At least so often a unit is searched in vain for the clip to blame, and run again, until it is given up."""
 LOSSES_PER_UNIT = 20
 """A unit that was on so many nodes that went away is given up: it may be what takes them down."""
 
@@ -79,8 +79,12 @@ class Dispatcher:
         self._queue = deque(Task(unit, alone=unit.unit_id in suspects) for unit in units)
         self._is_committed = is_committed
         self._in_flight = 0
-        self._losses: dict[str, int] = {}
-        self._fruitless: dict[str, int] = {}
+        self._first_tries: Counter[bool] = Counter()
+        """How many units survived their first try, and how many died of it."""
+        self._suspects: deque[Task] = deque()
+        """Units that died alone; searched last, when it is known how often workers die anyway."""
+        self._losses: Counter[str] = Counter()
+        self._fruitless: Counter[str] = Counter()
         self._errors: dict[str, int] = {}
         self._trials: dict[str, Trial] = {}
 
@@ -90,7 +94,7 @@ class Dispatcher:
         Raises:
             JobFailed: no worker can be had, or a problem that every unit would meet.
         """
-        while self._queue or self._in_flight:
+        while self._queue or self._suspects or self._in_flight:
             self._feed()
             events = self._pool.wait(timeout_seconds=0.5)
             for event in events:
@@ -99,6 +103,8 @@ class Dispatcher:
                 yield Idle()
 
     def _feed(self) -> None:
+        if self._suspects and not self._queue:
+            self._search(self._suspects.popleft())
         while self._queue and self._pool.room() > 0:
             task = self._queue.popleft()
             if task.trial is None and self._is_committed(task.unit):
@@ -121,6 +127,7 @@ class Dispatcher:
         if event.task.trial is not None:
             yield from self._advance(event.task, survived=True)
         elif event.receipt is not None:
+            self._first_tries[True] += not event.task.alone
             yield Committed(event.receipt)
 
     def _died(self, event: Died) -> Iterator[Outcome]:
@@ -137,8 +144,8 @@ class Dispatcher:
 
     def _resend(self, task: Task, reason: str) -> Iterator[Outcome]:
         unit = task.unit
-        losses = self._losses.get(unit.unit_id, 0) + 1
-        self._losses[unit.unit_id] = losses
+        self._losses[unit.unit_id] += 1
+        losses = self._losses[unit.unit_id]
         if losses < LOSSES_PER_UNIT:
             self._queue.appendleft(task)
         else:
@@ -147,16 +154,29 @@ class Dispatcher:
             )
 
     def _suspect(self, task: Task, reason: str) -> Iterator[Outcome]:
-        unit = task.unit
-        suspects = [clip.clip_id for clip in unit.clips if clip.clip_id not in task.quarantined]
         if not task.alone:
+            self._first_tries[False] += 1
             self._queue.appendleft(replace(task, alone=True))
-        elif not suspects or self._fruitless.get(unit.unit_id, 0) == FRUITLESS_TRIALS:
-            yield GivenUp(unit, _kills_as_a_whole(unit, reason))
+        elif self._fruitless[task.unit.unit_id] >= max(FRUITLESS_SEARCHES, self._deaths_needed()):
+            yield GivenUp(task.unit, _kills_as_a_whole(task.unit, reason))
         else:
-            trial = find_poison(suspects)
-            self._trials[unit.unit_id] = trial
-            self._queue.appendleft(replace(task, trial=next(trial)))
+            self._suspects.append(task)
+
+    def _search(self, task: Task) -> None:
+        """Begin to look for the clips of a unit that kill their worker."""
+        clips = [clip.clip_id for clip in task.unit.clips if clip.clip_id not in task.quarantined]
+        if not clips:
+            self._fruitless[task.unit.unit_id] += 1
+            self._queue.appendleft(task)
+            return
+        trial = find_poison(clips, self._deaths_needed())
+        self._trials[task.unit.unit_id] = trial
+        self._queue.appendleft(replace(task, trial=next(trial)))
+
+    def _deaths_needed(self) -> int:
+        """How many deaths in a row are no coincidence where units die of their first try as often as here."""
+        survived, died = self._first_tries[True], max(0, self._first_tries[False] - 1)
+        return deaths_to_convict((died + 0.5) / (died + survived + 1))
 
     def _advance(self, task: Task, *, survived: bool) -> Iterator[Outcome]:
         try:
@@ -171,7 +191,7 @@ class Dispatcher:
         if poison:
             yield Quarantined(task.unit, poison)
         else:
-            self._fruitless[task.unit.unit_id] = self._fruitless.get(task.unit.unit_id, 0) + 1
+            self._fruitless[task.unit.unit_id] += 1
         self._queue.appendleft(replace(task, quarantined=task.quarantined | poison))
 
     def _failed(self, event: Failed) -> Iterator[Outcome]:

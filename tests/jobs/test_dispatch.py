@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 import pytest
 
 from jobs.engine.dispatch import (
-    FRUITLESS_TRIALS,
+    FRUITLESS_SEARCHES,
     LOSSES_PER_UNIT,
     Committed,
     Dispatcher,
@@ -191,7 +191,7 @@ def test_clips_that_kill_only_together_are_given_up_and_not_called_poisonous() -
     assert "out of memory" in given_up.problem.message
     assert not [o for o in outcomes if isinstance(o, Quarantined)]
     assert committed(outcomes) == Counter(["unit-000001"])
-    assert sum(t.trial is None and t.unit.unit_id == "unit-000000" for t in pool.log) == FRUITLESS_TRIALS + 2
+    assert sum(t.trial is None and t.unit.unit_id == "unit-000000" for t in pool.log) > FRUITLESS_SEARCHES
 
 
 def test_two_poisonous_clips_are_found_though_the_second_hides_behind_the_first() -> None:
