@@ -6,7 +6,6 @@ reading begins early enough for the decoder to settle.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio_info import AudioInfo
+from pipelines.media import opened_media
 from store.errors import AudioError
 
 if TYPE_CHECKING:
@@ -36,10 +36,10 @@ def read_info(file: BinaryIO) -> AudioInfo:
     Raises:
         AudioError: no audio stream, nothing that decodes, or far less than an MP3's index promises.
     """
-    with _opened(file) as (container, stream):
+    with opened_media(file) as (container, stream):
         is_mp3 = container.format.name == "mp3"
         almost_all = _stamped_seconds(container, stream) - _TAIL_SECONDS
-    with _opened(file) as (container, stream):
+    with opened_media(file) as (container, stream):
         samples = 0
         for position, frame in _frames_from(container, stream, almost_all):
             samples = max(samples, position + frame.samples)
@@ -55,7 +55,7 @@ def read_info(file: BinaryIO) -> AudioInfo:
 
 def read_rate(file: BinaryIO) -> int:
     """Samples per second of the decoded audio (a header may name half of it, as with HE-AAC)."""
-    with _opened(file) as (container, stream):
+    with opened_media(file) as (container, stream):
         _, frame = next(_frames_from(container, stream, Fraction(0)))
         return frame.sample_rate
 
@@ -69,7 +69,7 @@ def read_samples(file: BinaryIO, first: int, count: int) -> NDArray[np.float32]:
     rate = read_rate(file)
     pieces: list[NDArray[np.float32]] = []
     following = first
-    with _opened(file) as (container, stream):
+    with opened_media(file) as (container, stream):
         for position, frame in _frames_from(container, stream, Fraction(first, rate) - _SETTLE_SECONDS):
             if position + frame.samples <= following:
                 continue
@@ -84,20 +84,6 @@ def read_samples(file: BinaryIO, first: int, count: int) -> NDArray[np.float32]:
     if len({piece.shape[1] for piece in pieces}) > 1:
         raise AudioError(f"The number of channels changes between {first / rate:.2f} s and the clip's end.")
     return np.concatenate(pieces)
-
-
-@contextmanager
-def _opened(file: BinaryIO) -> Iterator[tuple["InputContainer", "av.AudioStream"]]:
-    import av
-
-    file.seek(0)
-    try:
-        with av.open(file, mode="r", metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise AudioError("The file has no audio stream.")
-            yield container, container.streams.audio[0]
-    except av.FFmpegError as error:
-        raise AudioError(f"FFmpeg cannot read the file as audio: {error.strerror}.") from error
 
 
 def _frames_from(
