@@ -125,10 +125,11 @@ def test_a_refused_file_is_a_failure_and_its_neighbours_are_cut(
 def test_ffmpeg_is_given_no_way_to_open_anything_else(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, write_audio: WriteAudio
 ) -> None:
-    """Behind the list of formats stands a second wall: a playlist that got past it still opens no file."""
+    """Behind the list of formats stands a second wall: a list of files that got past it still opens none."""
     write_audio(tmp_path / "b.mp3", 1.0)
-    monkeypatch.setitem(media._OPTIONS, "format_whitelist", "hls,mp3")
-    script = io.BytesIO(HLS.format(target=tmp_path / "b.mp3").encode())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(media._OPTIONS, "format_whitelist", "concat,mp3")
+    script = io.BytesIO(CONCAT.format(target="b.mp3").encode())
     with pytest.raises(AudioError), opened_media(script):
         pass
 
