@@ -38,8 +38,8 @@ def opened_media(file: BinaryIO) -> Iterator[tuple["InputContainer", "av.AudioSt
             yield container, container.streams.audio[0]
     except av.ArgumentError as error:
         raise AudioError(
-            "FFmpeg refuses the file: it is damaged, or no sound itself but a text that names some (playlist, "
-            "a session's description). Name the sound files themselves, or convert it to WAV or FLAC."
+            "FFmpeg refuses the file: it is damaged, or no sound itself but a text that names some (playlist,"
+            " session description). Name the sound files themselves, or convert it to WAV or FLAC."
         ) from error
     except av.FFmpegError as error:
         raise AudioError(f"FFmpeg cannot read the file as audio: {error.strerror}.") from error
