@@ -12,7 +12,7 @@ from pipelines.audio_info import AudioInfo
 from pipelines.files import Root
 from pipelines.ogg_links import ChainedAudio, split_links
 from pipelines.packets import opened_packets
-from pipelines.pcm import opened_pcm
+from pipelines.pcm import is_joined, opened_pcm
 from pipelines.resampling import resample
 from store.errors import AudioError
 
@@ -44,8 +44,13 @@ def probe(file: BinaryIO) -> AudioInfo:
     Raises:
         AudioError: no audio, damaged, shorter than its header says, or its samples are not within reason.
     """
+    file.seek(0)
     if not file.read(1):
         raise AudioError("The file is empty (0 bytes).")
+    if is_joined(file):
+        raise AudioError(
+            "The file is several WAV or AIFF files in a row, and readers hear the first alone: split it."
+        )
     with _opened(file) as audio:
         info = audio.measure()
     _check_range(info.peak, "The recording")
@@ -100,7 +105,7 @@ def _opened(file: BinaryIO) -> Iterator[_Audio]:
     if len(links) > 1:
         yield ChainedAudio(links)
         return
-    with opened_packets(file) as audio:
+    with opened_packets(links[0] if links else file) as audio:
         yield audio
 
 

@@ -6,7 +6,6 @@ FFmpeg starts the time stamps anew with every link of such a chain, so each link
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import BinaryIO, cast
 
 import numpy as np
@@ -24,21 +23,22 @@ _BLOCK_BYTES = 1 << 16
 
 
 def split_links(file: BinaryIO) -> list[BinaryIO]:
-    """The links of a chained Ogg file as files of their own; fewer than two for anything else.
+    """The links of an Ogg file as files of their own, one where it is no chain; none for other files.
 
-    A link begins with the first pages of its streams, which stand together.
+    A link begins with the first pages of its streams, which stand together. Noise behind it is left out.
     """
     file.seek(0)
     if file.read(len(_CAPTURE)) != _CAPTURE:
         return []
-    bounds: list[int] = []
-    end = 0
+    links: list[_Window] = []
     was_first = False
     for page in _pages(file):
         if page.is_first and not was_first:
-            bounds.append(page.begin)
-        was_first, end = page.is_first, page.end
-    return [cast(BinaryIO, _Window(file, first, last)) for first, last in pairwise([*bounds, end])]
+            links.append(_Window(file, page.begin))
+        if links:
+            links[-1].end = page.end
+        was_first = page.is_first
+    return [cast(BinaryIO, link) for link in links]
 
 
 class ChainedAudio:
@@ -97,11 +97,11 @@ class ChainedAudio:
 class _Window(io.RawIOBase):
     """A part of an open file as a file."""
 
-    def __init__(self, file: BinaryIO, first: int, last: int) -> None:
+    def __init__(self, file: BinaryIO, begin: int) -> None:
         super().__init__()
         self._file = file
-        self._first = first
-        self._bytes = last - first
+        self._begin = begin
+        self.end = begin
         self._place = 0
 
     def readable(self) -> bool:
@@ -114,13 +114,13 @@ class _Window(io.RawIOBase):
         return self._place
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self._bytes}[whence]
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._place, io.SEEK_END: self.end - self._begin}[whence]
         self._place = max(0, base + offset)
         return self._place
 
     def read(self, size: int = -1) -> bytes:
-        left = max(0, self._bytes - self._place)
-        self._file.seek(self._first + self._place)
+        left = max(0, self.end - self._begin - self._place)
+        self._file.seek(self._begin + self._place)
         content = self._file.read(left if size < 0 else min(size, left))
         self._place += len(content)
         return content

@@ -37,15 +37,14 @@ def opened_pcm(file: BinaryIO) -> Iterator["PcmAudio | None"]:
         yield None
         return
     with sound:
-        yield PcmAudio(sound, followed_by_another=_is_followed_by_another(file))
+        yield PcmAudio(sound)
 
 
 class PcmAudio:
     """An open file whose samples can be addressed."""
 
-    def __init__(self, sound: soundfile.SoundFile, *, followed_by_another: bool) -> None:
+    def __init__(self, sound: soundfile.SoundFile) -> None:
         self._sound = sound
-        self._followed_by_another = followed_by_another
         self.rate = int(sound.samplerate)
         """Samples per second."""
 
@@ -53,13 +52,8 @@ class PcmAudio:
         """What the header says, checked against the length of the file.
 
         Raises:
-            AudioError: the header promises more samples than the file has, or less than all.
+            AudioError: the header promises more samples than the file has.
         """
-        if self._followed_by_another:
-            raise AudioError(
-                "The file joins several recordings, of which a reader would find the first alone: split it, or "
-                "convert the recordings one by one."
-            )
         for promised, present in _SHORTER.findall(self._sound.extra_info):
             if int(present) < int(promised) < _UNKNOWN_LENGTH_BYTES:
                 raise AudioError(
@@ -117,15 +111,12 @@ def _sound(file: BinaryIO) -> soundfile.SoundFile | None:
     return None
 
 
-def _is_followed_by_another(file: BinaryIO) -> bool:
-    """Whether a second WAV or AIFF file stands behind the first, which says how long it is."""
-    place = file.tell()
+def is_joined(file: BinaryIO) -> bool:
+    """Whether a second WAV or AIFF file stands behind the first, where no reader would find it."""
     file.seek(0)
     magic, size = file.read(4), file.read(4)
-    another = False
-    if magic in (b"RIFF", b"FORM"):
-        length = int.from_bytes(size, "little" if magic == b"RIFF" else "big")
-        file.seek(8 + length + length % 2)
-        another = file.read(4) == magic
-    file.seek(place)
-    return another
+    if magic not in (b"RIFF", b"FORM"):
+        return False
+    length = int.from_bytes(size, "little" if magic == b"RIFF" else "big")
+    file.seek(8 + length + length % 2)
+    return file.read(4) == magic
