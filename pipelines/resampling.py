@@ -8,6 +8,8 @@ _QUALITY = "VHQ"
 
 def resample(samples: NDArray[np.float32], rate: int, wanted_rate: int) -> NDArray[np.float32]:
     """Mono samples (samples,) at another rate, by soxr's best filter; unchanged where rates are equal."""
+    if rate == wanted_rate:
+        return samples
     import soxr
 
     return np.asarray(soxr.resample(samples, rate, wanted_rate, quality=_QUALITY), np.float32)
