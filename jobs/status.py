@@ -84,6 +84,7 @@ def detail(run: "Collection") -> dict[str, Any]:
         "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
         "text": run.document["text"] or "(none)",
         "dtype": run.document["dtype"],
+        "resampler": run.document.get("resampler", "(not recorded)"),
     }
 
 

@@ -1,20 +1,27 @@
 """Decoding recordings to mono clips of an exact length at a model's rate, loudness untouched."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines import packets, pcm
 from pipelines.audio_info import AudioInfo
 from pipelines.files import Root
+from pipelines.ogg_links import ChainedAudio, split_links
+from pipelines.packets import opened_packets
+from pipelines.pcm import is_joined, opened_pcm
+from pipelines.resampling import resample
 from store.errors import AudioError
 
 _MARGIN_SECONDS = 0.1
 """Resampled around a clip and dropped; the resampler's filter is silent beyond 0.05 s at 8 kHz and up."""
 SILENCE_PEAK = 1e-4
 """Clips that never exceed -80 dB of full scale count as silent."""
+LOUDEST_PEAK = 8.0
+"""18 dB over full scale, more than any mix; samples beyond are integers in a file of floats, or damage."""
 
 
 class Excerpt(Protocol):
@@ -31,21 +38,22 @@ class Excerpt(Protocol):
 def probe(file: BinaryIO) -> AudioInfo:
     """Sample rate, length and channels of an open recording.
 
-    The end of the audio data is decoded to see that it is there, nothing more.
+    The end of the audio data is decoded to see that it is there, and all of a file of floating-point
+    samples, to see how large they are.
 
     Raises:
-        AudioError: no audio, damaged, or shorter than its header says.
+        AudioError: no audio, damaged, shorter than its header says, or its samples are not within reason.
     """
+    file.seek(0)
     if not file.read(1):
         raise AudioError("The file is empty (0 bytes).")
-    decoder = _decoder(file)
-    info = decoder.read_info(file)
-    tail = min(info.samples, info.sample_rate // 10)
-    if not tail or len(decoder.read_samples(file, info.samples - tail, tail)) < tail:
+    if is_joined(file):
         raise AudioError(
-            f"The header promises {info.seconds:.2f} s of audio, but the end cannot be decoded: "
-            "the file was cut off or its header is wrong."
+            "The file is several WAV or AIFF files in a row, and readers hear the first alone: split it."
         )
+    with _opened(file) as audio:
+        info = audio.measure()
+    _check_range(info.peak, "The recording")
     return info
 
 
@@ -57,14 +65,20 @@ def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int) -> NDArray[np.fl
     averaged; nothing is normalised or clipped.
 
     Raises:
-        AudioError: the recording cannot be decoded there, ends before the clip does, or holds NaN.
+        AudioError: the recording cannot be decoded there, ends before the clip does, or holds NaN
+            or samples beyond LOUDEST_PEAK.
         NotFound: there is no such file.
     """
     with root.open(clip.uri) as file:
-        try:
-            return _decode(file, clip, sample_rate)
-        except AudioError as error:
-            raise AudioError(f"{clip.uri!r}: {error}") from error
+        return decode_excerpt(file, clip, sample_rate=sample_rate)
+
+
+def decode_excerpt(file: BinaryIO, clip: Excerpt, *, sample_rate: int) -> NDArray[np.float32]:
+    """As `decode_clip`, from the clip's recording, opened."""
+    try:
+        return _decode(file, clip, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{clip.uri!r}: {error}") from error
 
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
@@ -72,36 +86,57 @@ def is_silent(samples: NDArray[np.float32]) -> bool:
     return bool(np.max(np.abs(samples), initial=0.0) < SILENCE_PEAK)
 
 
-class _Decoder(Protocol):
-    def read_rate(self, file: BinaryIO) -> int: ...
-    def read_info(self, file: BinaryIO) -> AudioInfo: ...
-    def read_samples(self, file: BinaryIO, first: int, count: int) -> NDArray[np.float32]: ...
+class _Audio(Protocol):
+    """An open recording."""
+
+    @property
+    def rate(self) -> int: ...
+    def measure(self) -> AudioInfo: ...
+    def read(self, first: int, count: int) -> NDArray[np.float32]: ...
 
 
-def _decoder(file: BinaryIO) -> _Decoder:
-    return pcm if pcm.accepts(file) else packets
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[_Audio]:
+    with opened_pcm(file) as pcm:
+        if pcm is not None:
+            yield pcm
+            return
+    links = split_links(file)
+    if len(links) > 1:
+        yield ChainedAudio(links)
+        return
+    with opened_packets(links[0] if links else file) as audio:
+        yield audio
 
 
 def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float32]:
-    import soxr
-
-    decoder = _decoder(file)
-    source_rate = decoder.read_rate(file)
-    first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
-    begin, end = _source_range(first, count, source_rate, sample_rate)
-    mono = _mono(decoder.read_samples(file, begin, end - begin))
-    missing = math.floor((first + count) * source_rate / sample_rate) - begin - len(mono)
+    with _opened(file) as audio:
+        source_rate = audio.rate
+        first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
+        begin, end = _source_range(first, count, source_rate, sample_rate)
+        samples = audio.read(begin, end - begin)
+    missing = math.floor((first + count) * source_rate / sample_rate) - begin - len(samples)
     if missing > 1:
         raise AudioError(
             f"The recording ends {missing / source_rate:.3f} s before the clip that begins at "
             f"{clip.start_seconds:g} s and lasts {clip.duration_seconds:g} s does."
         )
-    if not np.isfinite(mono).all():
-        raise AudioError(f"The clip at {clip.start_seconds:g} s holds NaN or infinite samples.")
-    mono = np.pad(mono, (0, end - begin - len(mono)))
+    _check_range(float(np.max(np.abs(samples), initial=0.0)), f"The clip at {clip.start_seconds:g} s")
+    mono = np.pad(_mono(samples), (0, end - begin - len(samples)))
     skip = first - begin * sample_rate // source_rate
-    resampled = soxr.resample(mono, source_rate, sample_rate, quality="VHQ")
-    return np.ascontiguousarray(resampled[skip : skip + count], dtype=np.float32)
+    resampled = resample(mono, source_rate, sample_rate)
+    return np.ascontiguousarray(resampled[skip : skip + count])
+
+
+def _check_range(peak: float, what: str) -> None:
+    """Refuse what a codec would only hear as noise: it expects samples within ±1."""
+    if not math.isfinite(peak):
+        raise AudioError(f"{what} holds NaN or infinite samples; write the file anew without them.")
+    if peak > LOUDEST_PEAK:
+        raise AudioError(
+            f"{what} has samples as large as {peak:.6g}, where full scale is 1: they seem to be integers in "
+            "a file of floating-point numbers. Divide them by their range (32768 for 16 bits)."
+        )
 
 
 def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:

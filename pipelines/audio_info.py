@@ -11,6 +11,8 @@ class AudioInfo:
     samples: int
     """Per channel."""
     channels: int
+    peak: float = 0.0
+    """Largest absolute sample of a file of floating-point samples, NaN where one is; 0 for other files."""
 
     @property
     def seconds(self) -> float:

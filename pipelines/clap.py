@@ -33,7 +33,8 @@ class ClapInfo:
 
     name: str
     fingerprint: str
-    """Of weights, tokenizer, spectrogram settings and recipe: embeddings of equal ones can be compared."""
+    """Of weights, tokenizer, spectrogram settings, recipe and the resampler that brings audio to the rate:
+    embeddings of equal ones can be compared."""
     sample_rate: int
     width: int
     """E, of the space that audio and texts share."""

@@ -24,6 +24,7 @@ from pipelines.clap import RECIPE, ClapInfo
 from pipelines.clap_transformers import quiet_transformers
 from pipelines.fingerprints import fingerprint
 from pipelines.mel_spectrogram import log_mel
+from pipelines.resampling import resampler
 from store.errors import ModelError
 
 State = Mapping[str, torch.Tensor]
@@ -49,9 +50,10 @@ class LaionClap:
         self._device = device
         self._audio = settings["audio_cfg"]
         self._fused = bool(settings["enable_fusion"])
+        recipe = {"recipe": RECIPE, "resampler": resampler(), **settings}
         self.info = ClapInfo(
             name=name,
-            fingerprint=fingerprint({"recipe": RECIPE, **settings}, model.state_dict()),
+            fingerprint=fingerprint(recipe, model.state_dict()),
             sample_rate=int(self._audio["sample_rate"]),
             width=int(model.joint_embed_shape),
             window_samples=int(self._audio["clip_samples"]),

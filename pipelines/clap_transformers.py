@@ -13,6 +13,7 @@ from pipelines.checkpoints import hub_folder
 from pipelines.clap import RECIPE, ClapInfo
 from pipelines.fingerprints import fingerprint
 from pipelines.mel_spectrogram import log_mel, mel_filters
+from pipelines.resampling import resampler
 from store.errors import ModelError
 
 SETTINGS = (
@@ -166,6 +167,7 @@ def _check_vocabulary(folder: Path, words: int, wanted: int) -> None:
 def _fingerprint(model: Any, tokenizer: Any, extractor: Any) -> str:
     configuration = {
         "recipe": RECIPE,
+        "resampler": resampler(),
         "model": _settled(model.config.to_dict()),
         "vocabulary": tokenizer.get_vocab(),
         "spectrogram": _settled(extractor.to_dict()),

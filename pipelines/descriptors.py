@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.resampling import resample
+
 Floats = NDArray[np.floating]
 
 SAMPLE_RATE = 22_050
@@ -60,12 +62,10 @@ def describe_sound(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE)
         sample_rate: Of the samples, per second.
     """
     import librosa
-    import soxr
     from librosa.onset import onset_detect, onset_strength
 
     clipping = float(np.mean(np.abs(samples) >= FULL_SCALE))
-    if sample_rate != SAMPLE_RATE:
-        samples = np.asarray(soxr.resample(samples, sample_rate, SAMPLE_RATE), np.float32)
+    samples = resample(samples, sample_rate, SAMPLE_RATE)
     spectrum = np.abs(librosa.stft(samples, hop_length=HOP_SAMPLES))
     onsets = onset_strength(y=samples, sr=SAMPLE_RATE, hop_length=HOP_SAMPLES)
     seconds = len(samples) / SAMPLE_RATE

@@ -6,7 +6,7 @@ reading begins early enough for the decoder to settle.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio_info import AudioInfo
+from pipelines.frame_positions import PlacedFrame, StampClock, place
+from pipelines.media import opened_media
 from store.errors import AudioError
 
 if TYPE_CHECKING:
@@ -23,157 +25,178 @@ if TYPE_CHECKING:
 
 _SETTLE_SECONDS = Fraction(1, 2)
 """Decoded and dropped before the wanted samples: MP3 needs about 0.3 s (bit reservoir), Opus 0.08 s."""
-_REMEMBERING_CODECS = ("aac", "aac_latm")
-"""Their decoder fills bands with noise from a generator that runs on from the first packet."""
+_SEEKABLE = ("mp3", "mov,mp4,m4a,3gp,3g2,mj2", "tta", "wv", "ogg vorbis", "ogg opus")
+"""Containers (with a codec) whose time stamps after a jump are those of reading on. Others give stamps that
+are derived from a rate of bytes or of pages, and are read from their beginning."""
+_FORGETFUL_CODECS = ("mp3", "mp3float", "vorbis", "libvorbis", "opus", "libopus", "alac", "tta", "wavpack")
+"""Decoders that settle, beside those of PCM. ADPCM predicts from all that was, AMR and MP2 shape their noise
+by it, and AAC fills bands with noise from a generator that runs on from the first packet."""
 _TAIL_SECONDS = Fraction(2)
+_CHECKED_SECONDS = Fraction(1, 10)
+"""What must decode without a gap at the end of a recording."""
+_SKIP_MANUAL = 1 << 29
+"""FFmpeg's flag: the decoder cuts nothing off."""
 _PADDING_SAMPLES = 4 * 1152
 """An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
 
 
-def read_info(file: BinaryIO) -> AudioInfo:
-    """Length as measured by walking all packets and decoding the last ones.
-
-    Raises:
-        AudioError: no audio stream, nothing that decodes, or far less than an MP3's index promises.
-    """
-    with _opened(file) as (container, stream):
-        is_mp3 = container.format.name == "mp3"
-        almost_all = _stamped_seconds(container, stream) - _TAIL_SECONDS
-    with _opened(file) as (container, stream):
-        samples = 0
-        for position, frame in _frames_from(container, stream, almost_all):
-            samples = max(samples, position + frame.samples)
-        info = AudioInfo(frame.sample_rate, samples, frame.layout.nb_channels)
-    promised = _promised_mp3_samples(file) if is_mp3 else None
-    if promised is not None and promised - samples > _PADDING_SAMPLES:
-        raise AudioError(
-            f"The header promises {promised / info.sample_rate:.2f} s of audio, the file has "
-            f"{info.seconds:.2f} s: it was cut off or its header is wrong."
-        )
-    return info
-
-
-def read_rate(file: BinaryIO) -> int:
-    """Samples per second of the decoded audio (a header may name half of it, as with HE-AAC)."""
-    with _opened(file) as (container, stream):
-        _, frame = next(_frames_from(container, stream, Fraction(0)))
-        return frame.sample_rate
-
-
-def read_samples(file: BinaryIO, first: int, count: int) -> NDArray[np.float32]:
-    """Samples first … first + count, fewer at the end of the file; float32 (samples, channels).
-
-    Raises:
-        AudioError: the stream is damaged within the wanted range.
-    """
-    rate = read_rate(file)
-    pieces: list[NDArray[np.float32]] = []
-    following = first
-    with _opened(file) as (container, stream):
-        for position, frame in _frames_from(container, stream, Fraction(first, rate) - _SETTLE_SECONDS):
-            if position + frame.samples <= following:
-                continue
-            if position > following or frame.sample_rate != rate:
-                raise AudioError(f"The stream is damaged at {following / rate:.2f} s.")
-            pieces.append(_as_float32(frame)[following - position : first + count - position])
-            following += len(pieces[-1])
-            if following >= first + count:
-                break
-    if not pieces:
-        return np.empty((0, 1), np.float32)
-    if len({piece.shape[1] for piece in pieces}) > 1:
-        raise AudioError(f"The number of channels changes between {first / rate:.2f} s and the clip's end.")
-    return np.concatenate(pieces)
-
-
 @contextmanager
-def _opened(file: BinaryIO) -> Iterator[tuple["InputContainer", "av.AudioStream"]]:
-    import av
+def opened_packets(file: BinaryIO) -> Iterator["PacketAudio"]:
+    """The first audio stream of an open file.
 
-    file.seek(0)
-    try:
-        with av.open(file, mode="r", metadata_errors="ignore") as container:
-            if not container.streams.audio:
-                raise AudioError("The file has no audio stream.")
-            yield container, container.streams.audio[0]
-    except av.FFmpegError as error:
-        raise AudioError(f"FFmpeg cannot read the file as audio: {error.strerror}.") from error
-
-
-def _frames_from(
-    container: "InputContainer", stream: "av.AudioStream", seconds: Fraction
-) -> Iterator[tuple[int, "AudioFrame"]]:
-    """The recording's first frame, then those from a time after its start on, with their positions.
-
-    Positions count samples since the first frame. They are taken from time stamps where these are
-    fine enough to name every sample; otherwise nothing is skipped, and the samples are counted.
+    Raises:
+        AudioError: there is none, or nothing of it decodes.
     """
-    frames = _decoded(container, stream)
-    origin = next(frames, None)
-    if origin is None:
-        raise AudioError("The file has an audio header but nothing in it decodes.")
-    yield 0, origin
-    following: int | None = origin.samples
-    tick, start = _tick_seconds(stream), origin.pts
-    exact = start is not None and (1 / (origin.sample_rate * tick)).denominator == 1
-    if exact and seconds > 0 and stream.codec_context.name not in _REMEMBERING_CODECS:
-        container.seek((start or 0) + int(seconds / tick), stream=stream)
-        frames, following = _decoded(container, stream), None
-    if exact:
-        rate = tick * origin.sample_rate
-        yield from _steadied(
-            ((round(((frame.pts or 0) - (start or 0)) * rate), frame) for frame in frames), following
-        )
-        return
-    counted = origin.samples
-    for frame in frames:
-        yield counted, frame
-        counted += frame.samples
+    with opened_media(file) as (container, stream):
+        yield PacketAudio(file, container, stream)
 
 
-def _steadied(
-    stamped: Iterator[tuple[int, "AudioFrame"]], following: int | None
-) -> Iterator[tuple[int, "AudioFrame"]]:
-    """Frames with the positions that they must have where one stamp disagrees with both of its neighbours.
+class PacketAudio:
+    """A stream whose first frame has been decoded. It is measured or read, once."""
 
-    FFmpeg stamps the Vorbis frame at which the block size changes too late, and the next one properly; a
-    real gap shifts all that follow. After a seek (`following` is None) a first frame that does not fit
-    the second is dropped, as nobody knows which of them is right.
-    """
-    held: tuple[int, AudioFrame] | None = None
-    for position, frame in stamped:
+    def __init__(self, file: BinaryIO, container: "InputContainer", stream: "av.AudioStream") -> None:
+        self._file = file
+        self._container = container
+        self._stream = stream
+        self._codec = stream.codec_context.name
+        if self._codec == "alac":  # its last frame is as short as it should be; FFmpeg would cut it twice
+            stream.codec_context.flags2 = _SKIP_MANUAL
+        self._end: int | None = None
+        """Position at which the container ends the recording, known when the last packet is."""
+        self._frames = self._decoded()
+        origin = next(self._frames, None)
+        if origin is None:
+            raise AudioError("The file has an audio header but no audio that decodes.")
+        self._origin = origin
+        self.rate = origin.sample_rate
+        """Samples per second of the decoded audio (a header may name half of it, as with HE-AAC)."""
+        self._clock = StampClock(_tick_seconds(stream) * self.rate, origin.pts)
+        name = container.format.name
+        self._can_seek = self._clock.is_exact and not {name, f"{name} {self._codec}"}.isdisjoint(_SEEKABLE)
+        self._settles = self._codec in _FORGETFUL_CODECS or self._codec.startswith("pcm_")
+
+    def measure(self) -> AudioInfo:
+        """Length as measured by walking all packets and decoding the last ones.
+
+        Raises:
+            AudioError: the end does not decode, or there is far less than an MP3's index promises.
+        """
+        is_floating = _holds_floats(self._codec, self._origin)
+        unbroken = end = 0
+        peak = 0.0
+        for placed in self._all() if is_floating else self._last():
+            if placed.position != end:
+                unbroken = placed.position
+            end = max(end, self._cut(placed))
+            if is_floating:
+                peak = float(np.maximum(peak, np.max(np.abs(placed.frame.to_ndarray()))))
+        if not end or end - unbroken < min(end, _CHECKED_SECONDS * self.rate):
+            raise AudioError(
+                f"The stream promises {end / self.rate:.2f} s of audio, but the end cannot be decoded: "
+                "the file was cut off or its header is wrong."
+            )
+        if self._container.format.name == "mp3":
+            self._check_index(end)
+        return AudioInfo(self.rate, end, self._origin.layout.nb_channels, peak)
+
+    def read(self, first: int, count: int) -> NDArray[np.float32]:
+        """Samples first … first + count, fewer at the end of the file; float32 (samples, channels).
+
+        Raises:
+            AudioError: the stream is damaged, or changes its rate or channels, within the wanted range.
+        """
+        pieces: list[NDArray[np.float32]] = []
+        following = first
+        for placed in self._from(first - round(_SETTLE_SECONDS * self.rate)):
+            end = min(self._cut(placed), first + count)
+            if end <= following:
+                continue
+            if placed.position > following:
+                raise AudioError(f"The stream is damaged at {following / self.rate:.2f} s.")
+            piece = _as_float32(placed.frame)[following - placed.position : end - placed.position]
+            if pieces and piece.shape[1] != pieces[0].shape[1]:
+                raise AudioError(f"The number of channels changes at {following / self.rate:.2f} s.")
+            pieces.append(piece)
+            following = end
+            if following == first + count:
+                break
+        return np.concatenate(pieces) if pieces else np.empty((0, 1), np.float32)
+
+    def _all(self) -> Iterator[PlacedFrame]:
+        yield PlacedFrame(0, self._origin)
+        yield from self._placed(following=self._origin.samples)
+
+    def _from(self, position: int) -> Iterator[PlacedFrame]:
+        """Frames from a position on, or from an earlier one where the decoder must have heard more."""
+        if position > 0 and self._can_seek and self._settles:
+            return self._after_seek(position)
+        return self._all()
+
+    def _last(self) -> Iterator[PlacedFrame]:
+        """The last frames; all where one cannot jump."""
+        if not self._can_seek:
+            return self._all()
+        last = self._clock.start or 0
+        for packet in self._container.demux(self._stream):
+            last = max(last, last if packet.pts is None else packet.pts)
+        return self._after_seek(max(0, self._clock.position(last) - round(_TAIL_SECONDS * self.rate)))
+
+    def _after_seek(self, position: int) -> Iterator[PlacedFrame]:
+        self._container.seek(self._clock.stamp(position), stream=self._stream)
+        self._frames = self._decoded()
+        return self._placed(following=None)
+
+    def _placed(self, *, following: int | None) -> Iterator[PlacedFrame]:
+        for placed in place(self._frames, self._clock, following):
+            if placed.frame.sample_rate != self.rate:
+                raise AudioError(
+                    f"The sample rate changes from {self.rate} to {placed.frame.sample_rate} Hz at "
+                    f"{placed.position / self.rate:.2f} s: several recordings were joined to one. Split it, "
+                    "or convert it to one rate."
+                )
+            yield placed
+
+    def _cut(self, placed: PlacedFrame) -> int:
+        """Where a frame ends, without the padding that stands behind the recording's end."""
+        return placed.end if self._end is None else min(placed.end, self._end)
+
+    def _decoded(self) -> Iterator["AudioFrame"]:
+        """Decode on past packets that are no audio (tags at the end, noise); gaps show in the time stamps."""
+        import av
+
+        held: av.Packet[av.AudioStream] | None = None
+        for packet in self._container.demux(self._stream):
+            if held is not None:
+                if not packet.size:  # the empty one with which a stream ends
+                    self._end = self._promised_end(held)
+                with suppress(av.InvalidDataError):
+                    yield from held.decode()
+            held = packet
         if held is not None:
-            own, kept = held
-            if following is not None and following + kept.samples == position:
-                own = following
-            if following is not None or own + kept.samples == position:
-                yield own, kept
-                following = own + kept.samples
-        held = (position, frame)
-    if held is not None:
-        yield held
+            with suppress(av.InvalidDataError):
+                yield from held.decode()
+
+    def _promised_end(self, last: "av.Packet[av.AudioStream]") -> int | None:
+        """The recording's end, where the container puts it within the last packet (edit list, fact chunk)."""
+        if last.pts is None or not self._clock.is_exact:
+            return None
+        ends = [last.pts + last.duration] if last.duration else []
+        if self._stream.duration:
+            ends.append((self._stream.start_time or 0) + self._stream.duration)
+        return min((self._clock.position(end) for end in ends if end > last.pts), default=None)
+
+    def _check_index(self, samples: int) -> None:
+        promised = _promised_mp3_samples(self._file)
+        if promised is not None and promised - samples > _PADDING_SAMPLES:
+            raise AudioError(
+                f"The header promises {promised / self.rate:.2f} s of audio, the file has "
+                f"{samples / self.rate:.2f} s: it was cut off or its header is wrong."
+            )
 
 
-def _decoded(container: "InputContainer", stream: "av.AudioStream") -> Iterator["AudioFrame"]:
-    """Decode on past packets that are no audio (tags at the end, noise); gaps show in the time stamps."""
-    import av
-
-    for packet in container.demux(stream):
-        try:
-            yield from packet.decode()
-        except av.InvalidDataError:
-            continue
-
-
-def _stamped_seconds(container: "InputContainer", stream: "av.AudioStream") -> Fraction:
-    """Time between the first and the last packet."""
-    stamps = (packet.pts for packet in container.demux(stream) if packet.pts is not None)
-    first = last = next(stamps, None)
-    if first is None or last is None:
-        raise AudioError("The file has an audio header but no audio data.")
-    for stamp in stamps:
-        last = max(last, stamp)
-    return (last - first) * _tick_seconds(stream)
+def _holds_floats(codec: str, frame: "AudioFrame") -> bool:
+    """Whether the file itself holds floating-point samples, which nothing bounds."""
+    return codec.startswith("pcm_f") or (codec == "wavpack" and frame.format.name.startswith("flt"))
 
 
 def _tick_seconds(stream: "av.AudioStream") -> Fraction:

@@ -16,6 +16,8 @@ from store.layout import check_name
 from store.records import Clip, Failure
 
 MAXIMUM_COUNTED_VALUES = 40
+SHOWN_FAILURES = 5
+"""Named in the summary; all are in the view `failures`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,7 @@ def summary_of(name: str, info: dict[str, Any], census: Census) -> dict[str, Any
         "hop_seconds": info["hop_seconds"],
         "tail_seconds": round(census.tail_seconds, 3),
         "failures": dict(errors.most_common()) if errors else None,
+        "first_failures": {one.item: one.message for one in census.failures[:SHOWN_FAILURES]} or None,
         "columns": list(census.columns),
         "labels": {column: _plain(counts) for column, counts in census.labels.items()},
         "notes": info["notes"],

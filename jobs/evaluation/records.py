@@ -23,7 +23,7 @@ _ITEM: Mapping[str, tuple[pa.DataType, str]] = {
 _EMBEDDING: Mapping[str, tuple[pa.DataType, str]] = {
     **_ITEM,
     "clap": (_TEXT, "name of the CLAP"),
-    "clap_fingerprint": (_TEXT, "hash of its weights, vocabulary and spectrogram settings"),
+    "clap_fingerprint": (_TEXT, "hash of its weights, vocabulary, spectrogram settings and resampler"),
     "embedding": (pa.list_(pa.float32()), "what it hears: a vector of length one"),
     "created_at": (_TIME, "when it was computed (UTC)"),
 }

@@ -8,6 +8,7 @@ from jobs.extraction.options import ExtractOptions
 from jobs.extraction.spec import ExtractionSpec, parse_layers, parse_reductions, parse_sites, planned
 from pipelines.capture import CaptureSpec
 from pipelines.musicgen import alignment_for, describe_model
+from pipelines.resampling import resampler
 from store import Dataset, Store, open_store
 from store.errors import InvalidInput
 from store.records import PlannedClip
@@ -62,6 +63,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         threads=options.threads,
         unit_clips=options.unit_clips,
         compression=options.compression,
+        resampler=resampler(),
     )
     clips = tuple(planned(clip, options.text) for clip in dataset.clips())
     if not clips:

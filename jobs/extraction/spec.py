@@ -30,6 +30,8 @@ class ExtractionSpec:
     threads: int
     unit_clips: int
     compression: Literal["none", "zstd"]
+    resampler: str
+    """As `pipelines.resampling` names it: tokens of the finer codebooks depend on it."""
 
     def document(self) -> dict[str, Any]:
         """The content of run.json, as JSON values."""
@@ -48,6 +50,7 @@ class ExtractionSpec:
             "threads": self.threads,
             "compression": self.compression,
             "codes": self.codes_key(),
+            "resampler": self.resampler,
         }
 
     def _capture_document(self) -> dict[str, Any]:
@@ -62,8 +65,8 @@ class ExtractionSpec:
         return f"{self.dataset}-{slug(self.model.name)}-{digest}"
 
     def codes_key(self) -> str:
-        """Codes depend on clips and codec alone, so that runs of other models and sites share them."""
-        digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.unit_clips])
+        """Codes depend on clips, resampler and codec alone: runs of other models and sites share them."""
+        digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.unit_clips, self.resampler])
         return f"{self.dataset}-{digest}-{self.model.codec_fingerprint[:10]}"
 
     def codes_document(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class ExtractionSpec:
             "sample_rate": self.model.sample_rate,
             "frame_rate": self.model.frame_rate,
             "codebook_size": self.model.codebook_size,
+            "resampler": self.resampler,
         }
 
     def arrays(self) -> list[ArraySpec]:

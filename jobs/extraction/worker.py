@@ -20,7 +20,7 @@ from jobs.extraction.host_copy import HostArrays, start_copy
 from pipelines.capture import CaptureSpec
 from pipelines.files import Root
 from pipelines.freed_memory import keep_freed_memory
-from store.errors import AudioError
+from store.errors import AudioError, InvalidInput
 from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
 
 Result = TypeVar("Result")
@@ -62,7 +62,6 @@ class ExtractionWorker:
 
         from pipelines.audio import is_silent
         from pipelines.musicgen import load_musicgen
-        from pipelines.recordings import Recordings
         from store import open_store
 
         keep_freed_memory()
@@ -85,7 +84,7 @@ class ExtractionWorker:
         self._dtypes = {name: spec.dtype for name, spec in self._run.arrays.items()}
         self._codes = CodeSource(
             store.codes(plan.codes_key),
-            decode=Recordings(plan.root, sample_rate=rate).decode if plan.root else _no_audio,
+            decode=self._decoder(plan.root, rate),
             encode=self._encode,
             is_silent=is_silent,
             decoders=self._decoders,
@@ -97,6 +96,19 @@ class ExtractionWorker:
             "torch": torch.__version__,
             "threads": plan.threads,
         }
+
+    def _decoder(self, root: Root | None, rate: int) -> Callable[[PlannedClip], Samples]:
+        from pipelines.recordings import Recordings
+        from pipelines.resampling import resampler
+
+        if root is None:
+            return _no_audio
+        if resampler() != self._run.document["resampler"]:
+            raise InvalidInput(
+                f"This machine resamples with {resampler()}, the run with {self._run.document['resampler']}: "
+                "their codes differ. Install the same version of soxr on all machines."
+            )
+        return Recordings(root, sample_rate=rate).decode
 
     def stop(self) -> None:
         self._stopping.set()

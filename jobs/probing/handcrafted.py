@@ -23,6 +23,7 @@ from jobs.results import digest_of
 from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, FeatureKind, compute_all_features, feature_width
 from pipelines.files import Root
 from pipelines.recordings import Recordings
+from pipelines.resampling import resampler
 from store.collection import Collection, create_collection, open_collection
 from store.errors import NotFound, UndertoneError
 from store.layout import document_key
@@ -142,15 +143,16 @@ def _status(clip: PlannedClip, found: object) -> ClipStatus:
 
 
 def _prefix(run: Collection) -> str:
-    """Features depend on the clips alone, so that all runs over them share one collection."""
+    """Features depend on clips and resampler alone, so that all runs over them share one collection."""
     dataset = run.document["dataset"]
-    digest = digest_of([dataset["fingerprint"], run.document.get("clip_seconds"), run.unit_clips, VERSION])
+    clips = [dataset["fingerprint"], run.document.get("clip_seconds"), run.unit_clips]
+    digest = digest_of([*clips, VERSION, resampler()])
     return f"features/{dataset['name']}-{digest[:10]}"
 
 
 def _document(run: Collection) -> dict[str, object]:
     dataset = {name: run.document["dataset"][name] for name in ("name", "fingerprint")}
-    return {"version": VERSION, "sample_rate": SAMPLE_RATE, "dataset": dataset}
+    return {"version": VERSION, "sample_rate": SAMPLE_RATE, "resampler": resampler(), "dataset": dataset}
 
 
 def _clips(run: Collection) -> list[PlannedClip]:

@@ -5,10 +5,10 @@ import json
 
 import numpy as np
 import soundfile
-import soxr
 from numpy.typing import NDArray
 
 from jobs.generation.records import audio_key
+from pipelines.resampling import resample
 from store.opening import Store
 
 
@@ -21,9 +21,7 @@ def prompt_seconds(tags: str) -> float:
 def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
     """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
     samples, rate = read_samples(store, generation_id)
-    if rate == sample_rate:
-        return samples
-    return np.asarray(soxr.resample(samples, rate, sample_rate), np.float32)
+    return resample(samples, rate, sample_rate)
 
 
 def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:

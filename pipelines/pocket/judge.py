@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.resampling import resample, resampler
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:
@@ -105,7 +106,8 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
             f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged, "
             f"or of another version. Install Undertone again, or restore the file from git."
         ) from error
-    return Judge(network, classes, fingerprint(classes, state))
+    heard = {"classes": classes, "resampler": resampler()}
+    return Judge(network, classes, fingerprint(heard, state))
 
 
 def _at_own_rate(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
@@ -116,11 +118,7 @@ def _at_own_rate(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.flo
             f"Audio of shape {audio.shape} at {sample_rate} Hz cannot be judged; it must be (clips, samples) "
             f"of {SHORTEST_SECONDS:g} s or more."
         )
-    if sample_rate == SAMPLE_RATE:
-        return audio
-    import soxr
-
-    resampled = [soxr.resample(clip, sample_rate, SAMPLE_RATE) for clip in audio]
+    resampled = [resample(clip, sample_rate, SAMPLE_RATE) for clip in audio]
     return np.stack(resampled) if resampled else np.empty((0, audio.shape[1]), np.float32)
 
 

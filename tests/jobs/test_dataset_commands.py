@@ -65,6 +65,23 @@ def songs(tmp_path: Path) -> Path:
     return folder
 
 
+def test_adding_names_files_of_integers_in_floats_and_their_largest_value(
+    tmp_path: Path, undertone: Command
+) -> None:
+    folder = tmp_path / "songs"
+    folder.mkdir()
+    square = np.where(np.arange(32_000) % 100 < 50, 0.5, -0.5)
+    for name, factor in (("right", 1.0), ("integers", 32_768.0), ("huge", 1e30), ("infinite", np.inf)):
+        soundfile.write(folder / f"{name}.wav", square * factor, 16_000, subtype="FLOAT")
+    summary = undertone("dataset", "add", tmp_path / "s", "songs", folder, "--clip-seconds", "2", "--json")
+    assert summary["clips"] == 1
+    named = summary["first_failures"]
+    assert set(named) == {"integers.wav", "huge.wav", "infinite.wav"}
+    assert "as large as 16384, where full scale is 1" in named["integers.wav"]
+    assert "5e+29" in named["huge.wav"]
+    assert "NaN or infinite" in named["infinite.wav"]
+
+
 def test_a_folder_becomes_clips_labels_and_failures(tmp_path: Path, songs: Path, undertone: Command) -> None:
     summary = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
     assert (summary["format"], summary["recordings"], summary["clips"]) == ("folder", 3, 7)

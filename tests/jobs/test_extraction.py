@@ -16,13 +16,14 @@ from jobs.extraction.host_copy import start_copy
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.planning import resolve
 from jobs.extraction.running import describe_extraction, run_extraction
+from jobs.status import detail
 from pipelines.audio import decode_clip
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.files import Root
 from pipelines.musicgen import MusicGenModel, load_musicgen
 from store import open_store
 from store.collection import Collection
-from store.errors import InvalidInput, JobFailed, MissingRows, NotFound
+from store.errors import InvalidInput, JobFailed, MissingRows, NotFound, UndertoneError
 from store.records import PlannedClip
 from store.verification import verify
 
@@ -274,6 +275,32 @@ def test_what_decides_values_decides_the_run_and_nothing_else_does(store: str) -
     for change in ({"segments": 5}, {"workers": 3}, {"engine": "inline"}, {"max_failures": 1}):
         assert run_id(**change) == run_id()
     assert run_id(reduce="segments", segments=5) != run_id(reduce="segments", segments=6)
+
+
+def test_another_resampler_is_another_run_with_other_codes(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = ExtractOptions(store, "tones", model="pocket-random")
+    own = resolve(wanted).spec
+    monkeypatch.setattr("jobs.extraction.planning.resampler", lambda: "sinc of another kind")
+    other = resolve(wanted).spec
+    assert re.fullmatch(r"soxr VHQ, libsoxr \d\S+", own.resampler)
+    assert other.document()["resampler"] == other.codes_document()["resampler"] == "sinc of another kind"
+    assert own.run_id() != other.run_id()
+    assert own.codes_key() != other.codes_key()
+
+
+def test_a_worker_with_another_resampler_than_the_runs_computes_nothing(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("jobs.extraction.planning.resampler", lambda: "sinc of another kind")
+    with pytest.raises(UndertoneError, match="the run with sinc of another kind"):
+        extract(store)
+
+
+def test_status_says_how_audio_was_resampled(store: str) -> None:
+    run = opened(store, extract(store)["run"])
+    assert detail(run)["resampler"].startswith("soxr VHQ")
 
 
 def test_the_model_runs_on_as_many_threads_as_the_run_says(

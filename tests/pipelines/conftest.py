@@ -51,13 +51,14 @@ def write_with_ffmpeg() -> WriteAudio:
     ) -> Samples:
         if samples is None:
             samples = make_samples(round(seconds * rate), rate, 2, seed=1)
+        layout = "stereo" if samples.shape[1] == 2 else "mono"
         with av.open(path, "w", options=muxer or {}) as container:
             stream = cast(
-                av.AudioStream, container.add_stream(codec, rate=rate, layout="stereo", options=encoder or {})
+                av.AudioStream, container.add_stream(codec, rate=rate, layout=layout, options=encoder or {})
             )
             for start in range(0, len(samples), 1024):
                 block = np.ascontiguousarray(samples[start : start + 1024].T)
-                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout="stereo")
+                frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
                 frame.sample_rate, frame.pts = rate, start
                 container.mux(stream.encode(frame))
             container.mux(stream.encode(None))

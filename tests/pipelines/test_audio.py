@@ -36,10 +36,11 @@ def whole_by_libsndfile(path: Path, rate: int) -> NDArray[np.float32]:
     return np.asarray(soxr.resample(samples.mean(axis=1), source_rate, rate, quality="VHQ"))
 
 
-def whole_by_ffmpeg(path: Path, rate: int) -> NDArray[np.float32]:
+def whole_by_ffmpeg(path: Path, rate: int, samples_written: int | None = None) -> NDArray[np.float32]:
+    """Everything that decodes, or what was written of it: the rest of an M4A is the encoder's padding."""
     with av.open(path) as container:
         frames = list(container.decode(audio=0))
-    samples = np.concatenate([frame.to_ndarray().T for frame in frames])
+    samples = np.concatenate([frame.to_ndarray().T for frame in frames])[:samples_written]
     return np.asarray(soxr.resample(samples.mean(axis=1), frames[0].sample_rate, rate, quality="VHQ"))
 
 
@@ -109,8 +110,9 @@ def test_a_clip_of_a_compressed_file_equals_that_range_of_the_whole(
 ) -> None:
     codec, encoder, muxer = MP3_AND_OTHERS[name]
     path = tmp_path / name
-    write_with_ffmpeg(path, codec, encoder=encoder, muxer=muxer)
-    assert worst_difference(path, whole_by_ffmpeg(path, 32_000), 32_000) <= TOLERANCE
+    written = write_with_ffmpeg(path, codec, encoder=encoder, muxer=muxer)
+    whole = whole_by_ffmpeg(path, 32_000, len(written) if name == "a.m4a" else None)
+    assert worst_difference(path, whole, 32_000) <= TOLERANCE
 
 
 @pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
