@@ -70,7 +70,6 @@ def refuse_unknown_settings(configuration: Mapping[str, Any], where: str) -> Non
         _limit_one(configuration, key, most, where)
     _check_activations(configuration, where)
     _check_fuser(configuration, where)
-    _check_delays(configuration, where)
 
 
 def conditioners_of(configuration: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -134,12 +133,13 @@ def _limit(value: Any, key: str, where: str) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _limit(item, f"{key}.{index}", where)
-    elif is_number(value) and not (math.isfinite(value) and abs(value) < LARGEST or _may_be_infinite(key)):
+    elif is_number(value) and not _is_bounded(value, key):
         raise ModelError(f"{where}: {key} of xp.cfg is {_shown(value)}, which no model can have.")
 
 
-def _may_be_infinite(key: str) -> bool:
-    return key.endswith(".chroma_stem.norm")
+def _is_bounded(value: float, key: str) -> bool:
+    within = math.isfinite(value) and abs(value) < LARGEST
+    return within or (key.endswith(".chroma_stem.norm") and value == math.inf)
 
 
 def _limit_one(configuration: Mapping[str, Any], key: str, most: float, where: str) -> None:
@@ -180,23 +180,6 @@ def _check_fuser(configuration: Mapping[str, Any], where: str) -> None:
         raise ModelError(
             f"{where}: the conditioner {alone[0]!r} of xp.cfg stands in none of the fuser's lists. {AGAIN}"
         )
-
-
-def _check_delays(configuration: Mapping[str, Any], where: str) -> None:
-    delays = _at(configuration, "codebooks_pattern.delay.delays")
-    if delays is _ABSENT or delays is None:
-        return
-    codebooks = configuration["transformer_lm"]["n_q"]
-    legal = isinstance(delays, list) and len(delays) == codebooks and delays == sorted(delays, key=_sortable)
-    if not legal or not all(isinstance(delay, int) and 0 <= delay <= 1000 for delay in delays):
-        raise ModelError(
-            f"{where}: codebooks_pattern.delay.delays of xp.cfg is {_shown(delays)}; it must be {codebooks} "
-            "whole numbers from 0 to 1,000 that do not fall."
-        )
-
-
-def _sortable(value: Any) -> float:
-    return float(value) if is_number(value) else math.inf
 
 
 def _shown(value: Any) -> str:

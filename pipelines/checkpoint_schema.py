@@ -109,46 +109,47 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     ),
     CODEC: ("compression_model", "encodec", "seanet", "rvq"),
 }
-_SEANET = frozenset(
-    ("channels", "dimension", "n_filters", "n_residual_layers", "ratios", "activation", "activation_params")
-    + ("norm", "norm_params", "kernel_size", "last_kernel_size", "residual_kernel_size", "dilation_base")
-    + ("causal", "pad_mode", "true_skip", "compress", "lstm", "disable_norm_outer_blocks")
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SEANET = _words(
+    "channels dimension n_filters n_residual_layers ratios activation activation_params norm "
+    "norm_params kernel_size last_kernel_size residual_kernel_size dilation_base causal pad_mode "
+    "true_skip compress lstm disable_norm_outer_blocks"
 )
 _SEANET_DECODER = _SEANET | {"final_activation", "final_activation_params", "trim_right_ratio"}
 OPTIONS: Mapping[str, frozenset[str]] = {
-    "transformer_lm": frozenset(
-        ("dim", "num_heads", "num_layers", "hidden_scale", "n_q", "card", "dropout", "emb_lr", "activation")
-        + ("norm_first", "bias_ff", "bias_attn", "bias_proj", "past_context", "causal", "custom", "norm")
-        + ("memory_efficient", "attention_as_float32", "layer_scale", "positional_embedding", "max_period")
-        + ("positional_scale", "xpos", "lr", "weight_decay", "checkpointing", "weight_init", "depthwise_init")
-        + ("zero_bias_init", "cross_attention", "qk_layer_norm", "qk_layer_norm_cross", "attention_dropout")
-        + ("kv_repeat", "two_step_cfg", "q_modeling")
+    "transformer_lm": _words(
+        "dim num_heads num_layers hidden_scale n_q card dropout emb_lr activation norm_first bias_ff "
+        "bias_attn bias_proj past_context causal custom norm memory_efficient attention_as_float32 "
+        "layer_scale positional_embedding max_period positional_scale xpos lr weight_decay "
+        "checkpointing weight_init depthwise_init zero_bias_init cross_attention qk_layer_norm "
+        "qk_layer_norm_cross attention_dropout kv_repeat two_step_cfg q_modeling"
     ),
-    "fuser": frozenset(
-        ("sum", "cross", "prepend", "input_interpolate", "cross_attention_pos_emb")
-        + ("cross_attention_pos_emb_scale",)
+    "fuser": _words(
+        "sum cross prepend input_interpolate cross_attention_pos_emb cross_attention_pos_emb_scale"
     ),
-    "conditioners.args": frozenset(("merge_text_conditions_p", "drop_desc_p")),
-    "codebooks_pattern.delay": frozenset(("delays", "flatten_first", "empty_initial")),
-    "codebooks_pattern.parallel": frozenset(("empty_initial",)),
-    "encodec": frozenset(
-        ("autoencoder", "quantizer", "sample_rate", "channels", "causal", "renormalize", "renorm")
-    ),
+    "conditioners.args": _words("merge_text_conditions_p drop_desc_p"),
+    "codebooks_pattern.delay": _words("delays flatten_first empty_initial"),
+    "codebooks_pattern.parallel": _words("empty_initial"),
+    "encodec": _words("autoencoder quantizer sample_rate channels causal renormalize renorm"),
     "seanet": _SEANET | {"encoder", "decoder"},
     "seanet.encoder": _SEANET,
     "seanet.decoder": _SEANET_DECODER,
-    "rvq": frozenset(
-        ("n_q", "q_dropout", "bins", "decay", "kmeans_init", "kmeans_iters", "threshold_ema_dead_code")
-        + ("orthogonal_reg_weight", "orthogonal_reg_active_codes_only", "orthogonal_reg_max_codes")
+    "rvq": _words(
+        "n_q q_dropout bins decay kmeans_init kmeans_iters threshold_ema_dead_code "
+        "orthogonal_reg_weight orthogonal_reg_active_codes_only orthogonal_reg_max_codes"
     ),
 }
 """By section, what version 1.3.0 of audiocraft takes; sections that are not here hold names of their own."""
 CONDITIONER_OPTIONS: Mapping[str, frozenset[str]] = {
-    "t5": frozenset(("name", "finetune", "autocast_dtype", "word_dropout", "normalize_text")),
-    "lut": frozenset(("n_bins", "dim", "tokenizer", "pad_idx")),
-    "chroma_stem": frozenset(
-        ("sample_rate", "n_chroma", "radix2_exp", "match_len_on_eval", "eval_wavs", "n_eval_wavs")
-        + ("cache_path", "argmax", "norm")
+    "t5": _words("name finetune autocast_dtype word_dropout normalize_text"),
+    "lut": _words("n_bins dim tokenizer pad_idx"),
+    "chroma_stem": _words(
+        "sample_rate n_chroma radix2_exp match_len_on_eval eval_wavs n_eval_wavs cache_path argmax norm"
     ),
 }
 CONDITIONER_REQUIRED: Mapping[str, Mapping[str, str]] = {

@@ -76,17 +76,23 @@ def require_codec_sizes(configuration: Any, state: Mapping[str, torch.Tensor], w
         {f"quantizer.vq.layers.{k}._codebook.embed": shape for k in range(quantizer["n_q"])},
         where,
     )
-    for part, settings in (("encoder", encoder), ("decoder", decoder)):
+    for part, settings, kernels in (
+        ("encoder", encoder, ("kernel_size", "last_kernel_size")),
+        ("decoder", decoder, ("last_kernel_size", "kernel_size")),
+    ):
         held = sum(tensor.numel() for name, tensor in state.items() if name.startswith(f"{part}."))
-        if (needed := _fewest_parameters(settings)) > held:
+        if (needed := _fewest_parameters(settings, kernels)) > held:
             raise ModelError(
                 f"{where}: the {part} that xp.cfg describes has at least {needed:,} parameters, the file "
                 f"holds {held:,}. It was damaged, or its xp.cfg belongs to another codec."
             )
 
 
-def _fewest_parameters(settings: Mapping[str, Any]) -> int:
-    """Weights of a SEANet's outer and resampling convolutions, its residual layers and its LSTM."""
+def _fewest_parameters(settings: Mapping[str, Any], kernels: tuple[str, str]) -> int:
+    """Weights of a SEANet's outer and resampling convolutions, its residual layers and its LSTM.
+
+    `kernels` are the settings of the convolutions at the side of the audio and at that of the codes.
+    """
     width, channels = int(settings.get("n_filters", 32)), int(settings.get("channels", 1))
     dimension, compress = int(settings.get("dimension", 128)), max(1, int(settings.get("compress", 2)))
     residual = int(settings.get("residual_kernel_size", 3)) + 1
@@ -97,8 +103,8 @@ def _fewest_parameters(settings: Mapping[str, Any]) -> int:
         total += widest * 2 * widest * 2 * ratio
         widest *= 2
     total += int(settings.get("lstm", 0)) * 8 * widest**2
-    ends = (int(settings.get("kernel_size", 7)), int(settings.get("last_kernel_size", 7)))
-    return total + min(ends) * (width * channels + widest * dimension)
+    audio, codes = (int(settings.get(kernel, 7)) for kernel in kernels)
+    return total + audio * width * channels + codes * widest * dimension
 
 
 def _conditioner_shapes(name: str, settings: Mapping[str, Any], dim: int) -> dict[str, Shape]:

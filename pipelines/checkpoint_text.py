@@ -18,6 +18,7 @@ MAXIMUM_CHARACTERS = 1 << 18
 """Configurations of audiocraft have some 20,000."""
 MAXIMUM_VALUES = 20_000
 MAXIMUM_DEPTH = 40
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the one in C where PyYAML was built with it
 _REFERENCE = re.compile(r"\$\{\s*([\w-]+(?:\.[\w-]+)*)\s*\}")
 CURE = "Write the value itself into xp.cfg"
 EXPORTED = (
@@ -29,7 +30,7 @@ AGAIN = "Export the checkpoint again with audiocraft.utils.export (export_lm or 
 LEGAL = "legal are sections, lists, texts, numbers, true, false and null"
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_Parser):
     """Plain values alone; 1e-3 is a number, as OmegaConf writes it."""
 
 
@@ -55,10 +56,7 @@ def parse_configuration(text: Any, where: str) -> Mapping[str, Any]:
     if len(text) > MAXIMUM_CHARACTERS:
         raise ModelError(f"{where}: xp.cfg has {len(text):,} characters, more than {MAXIMUM_CHARACTERS:,}.")
     try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-            raise ModelError(
-                f"{where}: xp.cfg repeats parts by YAML aliases (*name), which are not read. {AGAIN}"
-            )
+        _check_events(text, where)
         values = yaml.load(text, Loader=_Loader)  # noqa: S506 — a SafeLoader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         line = getattr(getattr(error, "problem_mark", None), "line", None)
@@ -69,6 +67,19 @@ def parse_configuration(text: Any, where: str) -> Mapping[str, Any]:
             f"{where}: xp.cfg holds a {type(values).__name__}, not sections with settings. {AGAIN}"
         )
     return values
+
+
+def _check_events(text: str, where: str) -> None:
+    """Refuse, before anything is built of it, what would grow without bounds."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Parser):
+        if isinstance(event, yaml.AliasEvent):
+            raise ModelError(
+                f"{where}: xp.cfg repeats parts by YAML aliases (*name), which are not read. {AGAIN}"
+            )
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAXIMUM_DEPTH:
+            raise ModelError(f"{where}: xp.cfg is nested more than {MAXIMUM_DEPTH} deep. {AGAIN}")
 
 
 @dataclass(slots=True)

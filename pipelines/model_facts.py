@@ -30,6 +30,7 @@ from store.errors import ModelError
 from store.records import ModelInfo
 
 CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
+LONGEST_DELAY = 1000
 KNOWN_CONDITIONERS = {"t5", "lut", "chroma_stem"}
 LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
 
@@ -85,7 +86,7 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
         revision=checkpoint.revision,
         melody=_has_chroma(configuration),
         max_seconds=float(configuration.dataset.segment_duration),
-        delays=_delays(checkpoint.name, configuration),
+        delays=_delays(checkpoint.name, _plain(configuration)),
         cross_attention=bool(configuration.fuser.cross),
         text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
     )
@@ -112,7 +113,7 @@ def _language_model_configuration(checkpoint: Checkpoint, package: Mapping[str, 
     plain = _plain(configuration)
     require_conditioners(plain, where)
     _refuse_other_architectures(checkpoint.name, configuration)
-    _delays(checkpoint.name, configuration)
+    _delays(checkpoint.name, plain)
     refuse_unknown_settings(plain, where)
     require_language_model_sizes(plain, package["best_state"], where)
     for settings in text_encoder_settings(configuration):
@@ -138,10 +139,10 @@ def _has_chroma(configuration: Any) -> bool:
     return any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
 
 
-def _delays(name: str, configuration: Any) -> tuple[int, ...]:
-    codebooks = int(configuration.transformer_lm.n_q)
-    pattern = configuration.codebooks_pattern
-    modeling = pattern.modeling or configuration.transformer_lm.get("q_modeling")
+def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:
+    codebooks = int(plain["transformer_lm"]["n_q"])
+    pattern = plain["codebooks_pattern"]
+    modeling = pattern["modeling"] or plain["transformer_lm"].get("q_modeling")
     settings = (pattern.get(modeling) if modeling else None) or {}
     if modeling == "parallel":
         return (0,) * codebooks
@@ -149,7 +150,14 @@ def _delays(name: str, configuration: Any) -> tuple[int, ...]:
         raise ModelError(
             f"{name!r} interleaves its codebooks by {modeling!r}; only a plain delay is supported."
         )
-    return tuple(settings.get("delays") or range(codebooks))
+    delays = settings.get("delays") or list(range(codebooks))
+    legal = isinstance(delays, list) and all(isinstance(d, int) and 0 <= d <= LONGEST_DELAY for d in delays)
+    if not legal or len(delays) != codebooks or sorted(delays) != delays:
+        raise ModelError(
+            f"{name!r} delays its codebooks by {str(delays)[:60]} (codebooks_pattern.delay.delays of "
+            f"xp.cfg); it must be {codebooks} whole numbers from 0 to {LONGEST_DELAY:,} that do not fall."
+        )
+    return tuple(delays)
 
 
 def _language_model_fingerprint(
