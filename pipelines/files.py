@@ -20,7 +20,7 @@ class Root:
     """
 
     url: str
-    """Absolute path, or URL; never with a slash at its end. It may end in a query that grants the right to read."""
+    """Absolute path, or URL; never with a slash at its end. A query at its end grants the right to read."""
 
     @property
     def public_url(self) -> str:

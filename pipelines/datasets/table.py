@@ -88,9 +88,9 @@ def _relative(root: Root, path: object, table: str, number: int) -> str:
         raise InvalidInput(f"Row {number} of {table!r} has no path (found {path!r}).")
     if not root.is_local and _grants(root, path):
         raise InvalidInput(
-            f"Row {number} of {table!r} names {redacted(path)!r} with a token in the URL, which would be stored with the "
-            "dataset; take the tokens out of the table, and give one for all in the URL of the table itself or "
-            "credentials in the environment."
+            f"Row {number} of {table!r} names {redacted(path)!r} with a token in the URL, which would be "
+            "stored with the dataset; take the tokens out of the table, and give one for all in the URL of "
+            "the table itself, or credentials in the environment."
         )
     absolute = path.startswith(root.public_url + "/")
     joined = path.removeprefix(root.public_url + "/") if absolute else PurePosixPath(table).parent / path

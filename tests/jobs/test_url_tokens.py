@@ -35,7 +35,7 @@ class Guarded(SimpleHTTPRequestHandler):
         else:
             super().do_HEAD()
 
-    def log_message(self, format: str, *args: object) -> None:
+    def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
