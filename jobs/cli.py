@@ -1,6 +1,7 @@
 """The `undertone` command: parse, call one job, print. Commands are imported only when they are called."""
 
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -8,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from store.errors import UndertoneError
+from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
     "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
@@ -36,6 +37,17 @@ EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
 class LazyGroup(click.Group):
     """A group whose commands live in modules that are imported on first use."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; `--traceback` shows the trace of whatever it raises."""
+        try:
+            return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params["traceback"]:
+                click.echo(trace_of(error), err=True, nl=False)
+            raise
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -55,7 +67,11 @@ class LazyGroup(click.Group):
     cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(package_name="undertone")
-def undertone() -> None:
+@click.option(
+    "--traceback", is_flag=True, envvar="UNDERTONE_TRACEBACK",
+    help="Show the trace of an error (before the command's name); UNDERTONE_TRACEBACK=1 does so too.",
+)  # fmt: skip
+def undertone(traceback: bool) -> None:
     """An activation store for MusicGen: extract, verify and query what its layers hold.
 
     \b
@@ -69,6 +85,7 @@ def undertone() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    _never_refuse_letters()
     try:
         result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
@@ -77,15 +94,28 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         error.show()
         _leave(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
-        _leave(EXIT_INTERRUPTED)
+        _leave_interrupted()
     except BrokenPipeError:
         sys.stderr.close()
         _leave(EXIT_FAILED)
-    except (UndertoneError, OSError) as error:
-        click.echo(f"Error: {error}", err=True)
+    except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
+        if was_interrupted(error):
+            _leave_interrupted()
+        click.echo(f"Error: {sentence_of(error) or report_of(error)}", err=True)
         _leave(EXIT_FAILED)
     _leave(result if isinstance(result, int) else 0)
+
+
+def _leave_interrupted() -> NoReturn:
+    click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
+    _leave(EXIT_INTERRUPTED)
+
+
+def _never_refuse_letters() -> None:
+    """Where a terminal or a pipe takes ASCII alone, other letters are printed as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _leave(code: int) -> NoReturn:

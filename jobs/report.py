@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, redacted
 
 ENDINGS = (".html", ".htm")
 
@@ -62,7 +62,9 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
 
     _check(output)
     place = parse_place(layer) if layer else None
-    page = build_page(open_store(store), run=run, place=place, name=store.rstrip("/").rsplit("/", 1)[-1])
+    page = build_page(
+        open_store(store), run=run, place=place, name=redacted(store).rstrip("/").rsplit("/", 1)[-1]
+    )
     output.write_text(render(page, generator=f"undertone {version('undertone')}"), encoding="utf-8")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, redacted
 
 _BLOCK_BYTES = 1 << 20
 
@@ -20,7 +20,12 @@ class Root:
     """
 
     url: str
-    """Absolute path, or URL; never with a slash at its end."""
+    """Absolute path, or URL; never with a slash at its end. A query at its end grants the right to read."""
+
+    @property
+    def public_url(self) -> str:
+        """What may be stored and shown: the URL without what it grants."""
+        return self.url if self.is_local else redacted(self.url)
 
     @property
     def is_local(self) -> bool:
@@ -74,7 +79,10 @@ class Root:
                 f"{uri!r} leads outside the dataset's root {self.url}; "
                 "files are named relative to the root, without '..' and without a leading slash."
             )
-        return f"{self.url}/{uri}" if uri else self.url
+        if not uri:
+            return self.url
+        place, question, query = self.url.partition("?") if not self.is_local else (self.url, "", "")
+        return f"{place.rstrip('/')}/{uri}{question}{query}"
 
     def _walk(self, below: str, ancestors: tuple[str, ...]) -> Iterator[str]:
         if self.is_local:
@@ -101,18 +109,22 @@ class Root:
 
     def _list_remote(self, path: str) -> list[tuple[str, bool]]:
         entries = self._filesystem().ls(path, detail=True)
-        folder = path.rpartition("://")[2].rstrip("/")
+        folder = path.partition("?")[0].rpartition("://")[2].rstrip("/")
         return [
-            (PurePosixPath(entry["name"]).name, entry["type"] == "directory")
+            (PurePosixPath(_without_query(entry["name"])).name, entry["type"] == "directory")
             for entry in entries
             # An object store may list the folder's own placeholder object among its files.
-            if entry["name"].rpartition("://")[2].strip("/") != folder.strip("/")
+            if _without_query(entry["name"]).rpartition("://")[2].strip("/") != folder.strip("/")
         ]
 
     def _filesystem(self) -> Any:
         import fsspec
 
         return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+
+
+def _without_query(name: str) -> str:
+    return name.partition("?")[0] if "://" in name else name
 
 
 def _scan_folder(path: str) -> list[tuple[str, bool]]:
@@ -130,16 +142,17 @@ def open_root(url: str | Path) -> Root:
 
     Raises:
         NotFound: the folder does not exist.
-        InvalidInput: the URL carries a password, which would be stored with the dataset.
+        InvalidInput: the URL carries a password, for which the environment is the place.
     """
     text = str(url).removeprefix("file://")
     if "://" in text:
         if urlsplit(text).password:
             raise InvalidInput(
-                "The URL carries a password, which would be stored with the dataset; "
+                "The URL carries a password, which would stand in the list of commands of this machine; "
                 "give credentials through the environment (for S3: AWS_ACCESS_KEY_ID …)."
             )
-        return Root(text.rstrip("/"))
+        place, question, query = text.partition("?")
+        return Root(f"{place.rstrip('/')}{question}{query}")
     folder = Path(text).expanduser().absolute()
     if not folder.is_dir():
         kind = "is a file, not a folder" if folder.exists() else "does not exist"

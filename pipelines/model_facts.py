@@ -6,6 +6,14 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+from pipelines.checkpoint_configuration import refuse_unknown_settings, require_conditioners
+from pipelines.checkpoint_schema import CODEC, LANGUAGE_MODEL
+from pipelines.checkpoint_tensors import (
+    non_finite_note,
+    non_finite_tensors,
+    require_codec_sizes,
+    require_language_model_sizes,
+)
 from pipelines.checkpoints import (
     CODEC_FILE,
     LANGUAGE_MODEL_FILE,
@@ -13,13 +21,16 @@ from pipelines.checkpoints import (
     configuration_of,
     read_package,
     refuse_stereo,
+    unsupported,
 )
 from pipelines.fingerprints import fingerprint
 from pipelines.loading import build_codec, conditioner_settings, text_encoder_folder, text_encoder_settings
+from pipelines.text_encoder_files import text_encoder_state, text_encoder_width
 from store.errors import ModelError
 from store.records import ModelInfo
 
 CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
+LONGEST_DELAY = 1000
 KNOWN_CONDITIONERS = {"t5", "lut", "chroma_stem"}
 LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
 
@@ -31,6 +42,8 @@ class DescribedCheckpoint:
     info: ModelInfo
     package: Mapping[str, Any]
     codec_package: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+    """What whoever uses the model must know; it is no reason to refuse it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +69,9 @@ def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
 def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedCheckpoint:  # noqa: ARG001
     package = read_package(checkpoint.folder / LANGUAGE_MODEL_FILE)
     codec_package = read_package(checkpoint.folder / CODEC_FILE)
-    configuration = configuration_of(package)
-    refuse_stereo(checkpoint.name, configuration)
-    _refuse_other_architectures(checkpoint.name, configuration)
+    configuration = _language_model_configuration(checkpoint, package)
     transformer = configuration.transformer_lm
-    codec = _codec_facts(codec_package, codebooks=transformer.n_q)
+    codec = _codec_facts(codec_package, str(checkpoint.folder / CODEC_FILE), codebooks=transformer.n_q)
     info = ModelInfo(
         name=checkpoint.name,
         fingerprint=_language_model_fingerprint(checkpoint, package, configuration),
@@ -75,7 +86,7 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
         revision=checkpoint.revision,
         melody=_has_chroma(configuration),
         max_seconds=float(configuration.dataset.segment_duration),
-        delays=_delays(checkpoint.name, configuration),
+        delays=_delays(checkpoint.name, _plain(configuration)),
         cross_attention=bool(configuration.fuser.cross),
         text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
     )
@@ -84,7 +95,30 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
             f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks "
             f"of {codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
         )
-    return DescribedCheckpoint(info, package, codec_package)
+    return DescribedCheckpoint(info, package, codec_package, _notes(checkpoint.name, package, codec_package))
+
+
+def _notes(name: str, *packages: Mapping[str, Any]) -> tuple[str, ...]:
+    found = [broken for package in packages for broken in non_finite_tensors(package.get("best_state", {}))]
+    return (non_finite_note(name, tuple(found)),) if found else ()
+
+
+def _language_model_configuration(checkpoint: Checkpoint, package: Mapping[str, Any]) -> Any:
+    """What the decoder is, once it is known to be supported and to be what the file holds."""
+    where = str(checkpoint.folder / LANGUAGE_MODEL_FILE)
+    if "pretrained" in package:
+        raise ModelError(f"{where} names a published codec; a language model belongs there (export_lm).")
+    configuration = configuration_of(package, LANGUAGE_MODEL, where)
+    refuse_stereo(checkpoint.name, configuration)
+    plain = _plain(configuration)
+    require_conditioners(plain, where)
+    _refuse_other_architectures(checkpoint.name, configuration)
+    _delays(checkpoint.name, plain)
+    refuse_unknown_settings(plain, where)
+    require_language_model_sizes(plain, package["best_state"], where)
+    for settings in text_encoder_settings(configuration):
+        text_encoder_width(text_encoder_folder(checkpoint, settings.name))
+    return configuration
 
 
 def _refuse_other_architectures(name: str, configuration: Any) -> None:
@@ -98,17 +132,17 @@ def _refuse_other_architectures(name: str, configuration: Any) -> None:
     elif unknown:
         problem = f"it is conditioned by {', '.join(unknown)}"
     if problem:
-        raise ModelError(f"{name!r} cannot be used: {problem}. Models of the MusicGen family are supported.")
+        raise unsupported(name, problem)
 
 
 def _has_chroma(configuration: Any) -> bool:
     return any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
 
 
-def _delays(name: str, configuration: Any) -> tuple[int, ...]:
-    codebooks = int(configuration.transformer_lm.n_q)
-    pattern = configuration.codebooks_pattern
-    modeling = pattern.modeling or configuration.transformer_lm.get("q_modeling")
+def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:
+    codebooks = int(plain["transformer_lm"]["n_q"])
+    pattern = plain["codebooks_pattern"]
+    modeling = pattern["modeling"] or plain["transformer_lm"].get("q_modeling")
     settings = (pattern.get(modeling) if modeling else None) or {}
     if modeling == "parallel":
         return (0,) * codebooks
@@ -116,7 +150,14 @@ def _delays(name: str, configuration: Any) -> tuple[int, ...]:
         raise ModelError(
             f"{name!r} interleaves its codebooks by {modeling!r}; only a plain delay is supported."
         )
-    return tuple(settings.get("delays") or range(codebooks))
+    delays = settings.get("delays") or list(range(codebooks))
+    legal = isinstance(delays, list) and all(isinstance(d, int) and 0 <= d <= LONGEST_DELAY for d in delays)
+    if not legal or len(delays) != codebooks or sorted(delays) != delays:
+        raise ModelError(
+            f"{name!r} delays its codebooks by {str(delays)[:60]} (codebooks_pattern.delay.delays of "
+            f"xp.cfg); it must be {codebooks} whole numbers from 0 to {LONGEST_DELAY:,} that do not fall."
+        )
+    return tuple(delays)
 
 
 def _language_model_fingerprint(
@@ -124,17 +165,11 @@ def _language_model_fingerprint(
 ) -> str:
     """Over decoder and conditioners; a text encoder counts by its tensors if local, else by its name."""
     local = [
-        _text_encoder_state(checkpoint, settings.name)
+        text_encoder_state(text_encoder_folder(checkpoint, settings.name))
         for settings in text_encoder_settings(configuration)
         if settings.name.startswith("./")
     ]
     return fingerprint(_sections(configuration, LANGUAGE_MODEL_SECTIONS), package["best_state"], *local)
-
-
-def _text_encoder_state(checkpoint: Checkpoint, name: str) -> Mapping[str, Any]:
-    from safetensors.torch import load_file
-
-    return load_file(text_encoder_folder(checkpoint, name) / "model.safetensors")
 
 
 def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
@@ -146,13 +181,20 @@ def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
     ]
 
 
-def _codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
+def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _CodecFacts:
     """`codebooks` are those the decoder uses: a part of the fingerprint, as they decide the stored codes."""
     if "pretrained" in package:
         return _published_codec_facts(package, codebooks=codebooks)
-    configuration = configuration_of(package)
-    if configuration.compression_model != "encodec" or configuration.encodec.channels != 1:
-        raise ModelError("Only mono EnCodec codecs are supported.")
+    configuration = configuration_of(package, CODEC, where)
+    encodec = configuration.encodec
+    kinds = (configuration.compression_model, encodec.autoencoder, encodec.quantizer)
+    if kinds != ("encodec", "seanet", "rvq") or encodec.channels != 1:
+        raise ModelError(
+            f"{where}: only mono EnCodec codecs (a SEANet with a residual quantizer) are supported."
+        )
+    plain = _plain(configuration)
+    refuse_unknown_settings(plain, where)
+    require_codec_sizes(plain, package["best_state"], where)
     sections = {**_sections(configuration, CODEC_SECTIONS), "codebooks": codebooks}
     return _CodecFacts(
         sample_rate=configuration.encodec.sample_rate,
@@ -180,11 +222,12 @@ def _published_codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _Co
 
 
 def _sections(configuration: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    plain = _plain(configuration)
+    return {name: plain[name] for name in names}
+
+
+def _plain(configuration: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
-    return {
-        name: OmegaConf.to_container(configuration[name], resolve=True)
-        if OmegaConf.is_config(configuration[name])
-        else configuration[name]
-        for name in names
-    }
+    values: dict[str, Any] = OmegaConf.to_container(configuration)
+    return values

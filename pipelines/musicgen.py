@@ -40,6 +40,13 @@ def describe_model(name: str) -> ModelInfo:
     return describe_checkpoint(resolve_checkpoint(name)).info
 
 
+def model_notes(name: str) -> tuple[str, ...]:
+    """What whoever uses a model must know of its weights, such as values that are no numbers."""
+    from pipelines.checkpoints import resolve_checkpoint
+
+    return describe_checkpoint(resolve_checkpoint(name)).notes
+
+
 def frames_of(info: ModelInfo, clip_seconds: float) -> int:
     """T: codec frames of a clip of that length; a started frame counts."""
     samples = round(clip_seconds * info.sample_rate)

@@ -1,8 +1,36 @@
 """The errors a caller may catch; each also inherits the builtin one would catch anyway."""
 
+import re
+from typing import Any
+
+_URL = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/\s?#'\"<>@]*@)*(?P<place>[^\s?#'\"<>]*)(?:\?[^\s'\"<>#]*)?(?:#[^\s'\"<>]*)?",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(
+    r"(?P<name>[?&](?:[\w-]*(?:signature|token|credential|secret|password)[\w-]*|sig|key)=)[^&\s'\"<>]+",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """A text whose URLs have scheme, host and path alone: names, passwords and tokens in them are left out.
+
+    What is stored, printed or logged passes through here, as a URL may carry the right to read
+    (`https://token@host/…`, `…?X-Amz-Signature=…`).
+    """
+    return _SECRET.sub(r"\g<name>…", _URL.sub(r"\g<scheme>\g<place>", text)) if _may_hide(text) else text
+
+
+def _may_hide(text: str) -> bool:
+    return "://" in text or "=" in text
+
 
 class UndertoneError(Exception):
-    """Base of every error whose message is written for the user: value, legal choices, cure."""
+    """Base of every error whose message is written for the user: value, legal choices, cure; no secrets."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*(redacted(one) if isinstance(one, str) else one for one in arguments))
 
 
 class InvalidInput(UndertoneError, ValueError):

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
+from store.errors import redacted
+
 Label = str | int | float | bool | None
 ClipState = Literal["ok", "silent", "failed"]
 Site = Literal["embed", "resid", "attn", "xattn", "mlp"]
@@ -65,6 +67,11 @@ class Failure:
     """Class name of the error."""
     message: str
     uri: str = ""
+
+    def __post_init__(self) -> None:
+        """Failures are stored: no URL in them keeps what it grants."""
+        for name in ("item", "message", "uri"):
+            object.__setattr__(self, name, redacted(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

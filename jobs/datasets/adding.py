@@ -144,7 +144,11 @@ def _clip_spec(request: AddRequest, source: Source) -> ClipSpec:
 
 
 def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
-    root = {"kind": "local"} if source.root.is_local else {"kind": "url", "url": source.root.url}
+    root: dict[str, Any] = {"kind": "local"}
+    if not source.root.is_local:
+        root = {"kind": "url", "url": source.root.public_url}
+        if source.root.public_url != source.root.url:
+            root["grant"] = True  # it had a token, which is not stored: --root gives it again
     return {
         "format": source.format.name,
         "clip_seconds": spec.clip_seconds,
@@ -157,7 +161,7 @@ def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
 def _require_clips(census: Census, source: Source) -> None:
     if census.clips:
         return
-    where = f"{source.root.url}/{source.member}".rstrip("/")
+    where = f"{source.root.public_url}/{source.member}".rstrip("/")
     if not census.failures:
         raise InvalidInput(f"There is no audio in {where} (read as format {source.format.name!r}).")
     first = census.failures[0]

@@ -32,6 +32,11 @@ def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) 
         return _remembered(dataset, open_root(given[dataset.name]))
     root = dataset.info["root"]
     if root["kind"] == "url":
+        if root.get("grant"):
+            raise NotFound(
+                f"The audio of dataset {dataset.name!r} was read from {root['url']} with a token in the URL, "
+                f"which is never stored; give it again: --root '{dataset.name}=URL'."
+            )
         return open_root(root["url"])
     if root["kind"] == "store":
         return open_root(f"{store.url.rstrip('/')}/{root['path']}")

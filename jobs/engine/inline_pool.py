@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
-from store.errors import ModelError, UnsupportedStore
+from store.errors import ModelError, UnsupportedStore, redacted
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -78,11 +78,11 @@ def run_caught(worker: Worker, task: Task) -> Done | Failed:
 def describe(error: BaseException) -> Problem:
     """Say what an exception means for the job, in text."""
     out_of_space = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    message = str(error) or type(error).__name__
+    message = redacted(str(error)) or type(error).__name__
     if out_of_space:
         message = f"The store's disk is full ({message}). Free some space and run the same command again."
     fatal = out_of_space or isinstance(error, (ModelError, UnsupportedStore, Stopped))
-    return Problem(type(error).__name__, message, "".join(traceback.format_exception(error)), fatal)
+    return Problem(type(error).__name__, message, redacted("".join(traceback.format_exception(error))), fatal)
 
 
 def run_apart(factory: WorkerFactory, task: Task) -> Event:

@@ -77,7 +77,7 @@ def cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> list[Clip
             copy.seek(0)
             return cut(recording, probe(copy), digest, spec)
     except (OSError, ValueError, LookupError, RuntimeError) as error:
-        message = (str(error) or type(error).__name__).replace(root.url, "")
+        message = (str(error) or type(error).__name__).replace(root.url, "").replace(root.public_url, "")
         return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri)
 
 

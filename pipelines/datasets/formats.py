@@ -63,14 +63,15 @@ def open_source(path: str | Path, format_name: str = "auto") -> Source:
 
 def _locate(path: str) -> tuple[Root, str]:
     """Root and member: a table's root is its folder, that of FMA's audio the folder above."""
-    trimmed = path.rstrip("/")
+    place, question, query = path.partition("?") if "://" in path else (path, "", "")
+    trimmed, grant = place.rstrip("/"), question + query
     absolute = trimmed if "://" in trimmed else str(Path(trimmed or "/").expanduser().absolute())
     parent, _, name = absolute.rpartition("/")
     if is_table_name(name):
-        return open_root(parent), name
-    if name in fma.AUDIO_FOLDERS and open_root(parent).exists(fma.TRACKS):
-        return open_root(parent), name
-    return open_root(absolute), ""
+        return open_root(parent + grant), name
+    if name in fma.AUDIO_FOLDERS and open_root(parent + grant).exists(fma.TRACKS):
+        return open_root(parent + grant), name
+    return open_root(absolute + grant), ""
 
 
 def _is_table(root: Root, member: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from pipelines.datasets.listing import unreadable_name
 from pipelines.datasets.tables import Row, is_table_name, read_table
 from pipelines.files import Root, is_relative
-from store.errors import InvalidInput
+from store.errors import InvalidInput, redacted
 from store.records import Failure, Recording
 
 PATH_COLUMNS = ("path", "file_name", "file", "filename", "filepath", "file_path", "uri", "audio")
@@ -54,6 +54,12 @@ def find_table(root: Root, member: str = "") -> str:
     return found[0]
 
 
+def _grants(root: Root, path: str) -> bool:
+    """Whether the URL of a row has more in it than scheme, host and path."""
+    url = path if "://" in path else f"{root.public_url}/{path}"
+    return redacted(url) != url
+
+
 def _recording(uri: str, row: Row, path_column: str) -> Recording:
     group = next((row[name] for name in GROUP_COLUMNS if name in row), None)
     split = row.get(SPLIT_COLUMN)
@@ -80,12 +86,18 @@ def _relative(root: Root, path: object, table: str, number: int) -> str:
     """A row's path as one relative to the root; relative paths begin at the table's folder."""
     if not isinstance(path, str):
         raise InvalidInput(f"Row {number} of {table!r} has no path (found {path!r}).")
-    absolute = path.startswith(root.url + "/")
-    joined = path.removeprefix(root.url + "/") if absolute else PurePosixPath(table).parent / path
+    if not root.is_local and _grants(root, path):
+        raise InvalidInput(
+            f"Row {number} of {table!r} names {redacted(path)!r} with a token in the URL, which would be "
+            "stored with the dataset; take the tokens out of the table, and give one for all in the URL of "
+            "the table itself, or credentials in the environment."
+        )
+    absolute = path.startswith(root.public_url + "/")
+    joined = path.removeprefix(root.public_url + "/") if absolute else PurePosixPath(table).parent / path
     uri = str(PurePosixPath(joined))
     if not is_relative(uri):
         raise InvalidInput(
             f"Row {number} of {table!r} names {path!r}, which lies outside the table's folder "
-            f"{root.url}; move the table to a folder that holds all its audio, or the audio below it."
+            f"{root.public_url}; move the table to a folder that holds all its audio, or the audio below it."
         )
     return uri
