@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from pipelines.parquet_audio import open_row, read_address
 from store.errors import InvalidInput, NotFound
 
 _BLOCK_BYTES = 1 << 20
@@ -28,7 +29,12 @@ class Root:
         return "://" not in self.url
 
     def open(self, uri: str) -> BinaryIO:
-        """A seekable stream of one file's bytes. Raises NotFound when there is none."""
+        """A seekable stream of one file's bytes, or of one row's of Parquet. Raises NotFound without one."""
+        if row := read_address(uri):
+            return open_row(self.url, *row, self._open_file)
+        return self._open_file(uri)
+
+    def _open_file(self, uri: str) -> BinaryIO:
         path = self.path(uri)
         try:
             if self.is_local:
@@ -58,6 +64,11 @@ class Root:
     def folders(self, below: str = "") -> list[str]:
         """Names of the folders directly below a folder, sorted."""
         return [name for name, is_folder in self._entries(below) if is_folder]
+
+    def files(self, below: str = "") -> list[str]:
+        """The files directly below a folder, relative to the root, sorted."""
+        names = [name for name, is_folder in self._entries(below) if not is_folder]
+        return [f"{below}/{name}" if below else name for name in names]
 
     def walk(self, below: str = "") -> Iterator[str]:
         """Every file, relative to the root, in sorted order; hidden files and folders are left out.

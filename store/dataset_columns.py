@@ -31,12 +31,24 @@ _FIXED = [
 ]
 _TAKEN = frozenset((*RESERVED, "dataset", "_part"))
 """The catalog adds the dataset, and the file that a row came from."""
-_ARROW = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+_ARROW = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+}
+_EXACT, _LONGEST = 2**53, 2**63
+"""Up to the first a float holds every whole number; 64 bits hold those below the second."""
 
 
 @dataclass(slots=True)
 class LabelTypes:
-    """The type of each label over all clips seen: int widens to float, anything else mixed becomes text."""
+    """The type of each label over all clips seen: int widens to float, anything else mixed becomes text.
+
+    No digit is lost: "long" are whole numbers that not every float holds, which beside a float become text,
+    and so do those that 64 bits do not hold.
+    """
 
     kinds: dict[str, str | None] = field(default_factory=dict)
 
@@ -92,7 +104,18 @@ def clip_from_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Clip:
 def _wider(kind: str | None, value: Label) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return kind
-    new = type(value).__name__
+    new = _kind_of(value)
     if kind is None or kind == new:
         return new
-    return "float" if {kind, new} == {"int", "float"} else "str"
+    pair = {kind, new}
+    if pair == {"int", "long"}:
+        return "long"
+    return "float" if pair == {"int", "float"} else "str"
+
+
+def _kind_of(value: Label) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return type(value).__name__
+    if -_EXACT <= value <= _EXACT:
+        return "int"
+    return "long" if -_LONGEST <= value < _LONGEST else "str"
