@@ -134,7 +134,7 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         return
     columns: list[str] = summary.pop("columns")
     labels: dict[str, dict[str, Any]] = summary.pop("labels")
-    notes: str = summary.pop("notes")
+    notes: list[str] = [*filter(None, [summary.pop("notes")]), *summary.pop("findings")]
     print_result({key: value for key, value in summary.items() if value is not None}, "text")
     shown = [
         name
@@ -145,8 +145,8 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         _print_counts(name, labels[name])
     if others := [name for name in columns if name not in shown]:
         click.echo(f"\nFurther labels: {', '.join(others)}")
-    if notes:
-        click.echo(f"\nNote: {notes}")
+    for note in notes:
+        click.echo(f"\nNote: {note}")
 
 
 def _print_counts(column: str, counts: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Tables of the user that a query may read, read before SQL is locked away from files: `--table NAME=PATH`."""
+"""Tables of the user that a label query may read: `--table NAME=PATH`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -210,10 +210,8 @@ def _left_out_note(names: Sequence[str]) -> list[str]:
         return []
     shown = ", ".join(names[:MOST_NAMED])
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return [
-        f"{len(names)} directions are left out, as the clips of both classes are the same on average there: "
-        f"{shown}{more}."
-    ]
+    note = "directions are left out, as the clips of both classes are the same on average there"
+    return [f"{len(names)} {note}: {shown}{more}."]
 
 
 def _fitted(

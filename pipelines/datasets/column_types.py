@@ -8,10 +8,10 @@ from typing import Literal
 
 from store.records import Label
 
-MISSING = frozenset(
-    ["", "NA", "N/A", "n/a", "<NA>", "#N/A", "#N/A N/A", "#NA", "NULL", "null", "None"]
-    + ["NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN"]
-)
+MISSING = frozenset([
+    "", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NULL", "null", "None",
+    "NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+])  # fmt: skip
 """Texts that mean "missing", spaces around them aside: those that pandas reads so by default."""
 
 CellKind = Literal["missing", "truth", "integer", "long", "huge", "decimal", "comma", "text"]

@@ -45,6 +45,8 @@ NAMING_COLUMNS = frozenset([*PATH_COLUMNS, "clip_id", "group", "group_id", "spli
 _FIELD_BYTES = 1 << 27
 _DELIMITERS = ",;\t|"
 _ARROW_ROWS = 1 << 16
+_MOST_DIGITS = 1000
+"""Of whole numbers in nested JSON; Python refuses to convert those of several thousand."""
 _QUOTED = re.compile(r'"[^"]*"')
 
 
@@ -275,6 +277,7 @@ def _json_cell(value: Any) -> Cell:
     if value is None:
         return "", "missing"
     if isinstance(value, str):
+        value = value.encode(errors="replace").decode()  # JSON may name halves of surrogate pairs
         return value, kind_of_string(value)
     if isinstance(value, bool):
         return str(value).lower(), "truth"
@@ -284,7 +287,8 @@ def _json_cell(value: Any) -> Cell:
 
 
 def _plain_number(number: _JsonNumber) -> int | float:
-    return int(number.text) if number.text.lstrip("-").isdigit() else float(number.text)
+    whole = number.text.lstrip("-").isdigit() and len(number.text) < _MOST_DIGITS
+    return int(number.text) if whole else float(number.text)
 
 
 _CELLS: Mapping[str, Callable[[Root, str], Iterator[Cells]]] = {
