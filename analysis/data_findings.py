@@ -70,7 +70,8 @@ def findings(items: Sequence[Item], *, united: Mapping[str, str], noun: str = FI
         *copies(items, noun),
         *large_groups(items, united),
         *without_labels(items, noun),
-        *poor_classes(items, united),
+        *lonely_classes(items, united),
+        *one_class_splits(items),
     ]
 
 
@@ -119,42 +120,42 @@ def without_labels(items: Sequence[Item], noun: str = FILES) -> list[str]:
     return _limited(said, "columns have gaps")
 
 
-def poor_classes(items: Sequence[Item], united: Mapping[str, str]) -> list[str]:
-    """Classes that only one group has, and splits that hold a single class."""
+def lonely_classes(items: Sequence[Item], united: Mapping[str, str]) -> list[str]:
+    """Classes that only one group has."""
     said = []
-    for column, values in _columns(items).items():
+    for column, values in _class_columns(items).items():
         groups: dict[str, set[str]] = {}
+        for item, value in zip(items, values, strict=True):
+            if value is not None:
+                groups.setdefault(value, set()).add(united.get(item.group, item.group))
+        lonely = sorted(value for value, found in groups.items() if len(found) == 1)
+        if lonely and len(groups) < len(items):
+            said.append(
+                f"{column}: nothing can be both trained and tested on classes of one group only: "
+                f"{first_names(lonely)}."
+            )
+    return _limited(said, "columns have such classes")
+
+
+def one_class_splits(items: Sequence[Item]) -> list[str]:
+    """Splits that hold a single class of several."""
+    said = []
+    for column, values in _class_columns(items).items():
         splits: dict[str, set[str]] = {}
         for item, value in zip(items, values, strict=True):
-            if isinstance(value, str | bool):
-                groups.setdefault(str(value), set()).add(united.get(item.group, item.group))
-                splits.setdefault(item.split or "", set()).add(str(value))
-        if 2 <= len(groups) <= MOST_VALUES and len(groups) < len(items):
-            said += _one_group(column, groups) + _one_class(column, splits)
-    return _limited(said, "such findings")
+            if value is not None and item.split:
+                splits.setdefault(item.split, set()).add(value)
+        said += [
+            f"{column}: split {split!r} holds the class {next(iter(found))!r} alone and cannot be scored."
+            for split, found in sorted(splits.items())
+            if len(found) == 1
+        ]
+    return _limited(said, "such splits")
 
 
 def silent(names: Sequence[str], total: int) -> list[str]:
     """Clips without a sound."""
     return [f"{len(names):,} of {total:,} clips are silent: {first_names(names)}."] if names else []
-
-
-def _one_group(column: str, groups: Mapping[str, set[str]]) -> list[str]:
-    lonely = sorted(value for value, found in groups.items() if len(found) == 1)
-    if not lonely:
-        return []
-    verb = "has clips" if len(lonely) == 1 else "have clips"
-    return [
-        f"{column}: {first_names(lonely)} {verb} of one group only: nothing can be both trained and tested there."
-    ]
-
-
-def _one_class(column: str, splits: Mapping[str, set[str]]) -> list[str]:
-    return [
-        f"{column}: split {split!r} holds the class {next(iter(found))!r} alone: it cannot be scored there."
-        for split, found in sorted(splits.items())
-        if split and len(found) == 1
-    ]
 
 
 def _contradictions(
@@ -199,6 +200,15 @@ def _columns(items: Sequence[Item]) -> dict[str, list[Label]]:
 
 def _named(group: Sequence[Item]) -> str:
     return first_names([item.name for item in group])
+
+
+def _class_columns(items: Sequence[Item]) -> dict[str, list[str | None]]:
+    """Columns of text or truth values with a few classes, as text."""
+    columns = {
+        name: [str(value) if isinstance(value, str | bool) else None for value in values]
+        for name, values in _columns(items).items()
+    }
+    return {name: values for name, values in columns.items() if 2 <= len(set(values) - {None}) <= MOST_VALUES}
 
 
 def first_names(names: Sequence[str]) -> str:

@@ -101,7 +101,7 @@ def fit_directions(
     methods: Sequence[Method] = METHODS,
     seeds: Sequence[int] = (),
 ) -> list[dict[Method, Direction]]:
-    """Directions for each contrast, by method, where the means of its classes differ and the method finds any.
+    """Directions for each contrast, by method; none where the means of its classes are the same.
 
     Projections are measured on held-out rows: each fold on the direction that the other folds give, since
     with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are

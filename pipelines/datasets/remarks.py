@@ -25,5 +25,4 @@ def passed_over(endings: Mapping[str, int]) -> str:
     rest = len(ordered) - _SHOWN
     more = f" and {rest} more endings" if rest > 0 else ""
     total = sum(endings.values())
-    files = "1 file was" if total == 1 else f"{total:,} files were"
-    return f"{files} passed over, as their names do not say audio: {shown}{more}."
+    return f"{total:,} files passed over, as their names do not say audio: {shown}{more}."

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.errors import InvalidInput, NotFound
 from jobs.fitting.user_tables import read_user_table, read_user_tables
+from store.errors import InvalidInput, NotFound
 
 ROWS = [{"clip_id": "a", "mood": "calm", "energy": 0.5}, {"clip_id": "b", "mood": "wild", "energy": 1.0}]
 TEXTS = {
