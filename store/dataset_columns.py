@@ -1,11 +1,13 @@
 """Columns of clips.parquet: the fixed ones, and one per label in the narrowest type for its values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from store.records import Clip, Label
 
@@ -82,6 +84,34 @@ def clip_schema(types: LabelTypes) -> pa.Schema:
     """Schema of clips.parquet."""
     labels = [(column, _ARROW[types.kinds[name] or "str"]) for name, column in types.columns().items()]
     return pa.schema([*_FIXED, *labels])
+
+
+def without_rounding(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Tables of clips that can be united: whole numbers that no float holds become text beside floats.
+
+    SQL unites BIGINT and DOUBLE as DOUBLE, which would give two long ids one value.
+    """
+    long, fractional = set[str](), set[str]()
+    for table in tables:
+        for column in table.schema:
+            if pa.types.is_floating(column.type):
+                fractional.add(column.name.lower())
+            elif pa.types.is_int64(column.type) and _is_long(table.column(column.name)):
+                long.add(column.name.lower())
+    return [_as_text(table, long & fractional) for table in tables]
+
+
+def _is_long(column: pa.ChunkedArray) -> bool:
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is not None and (ends["min"] < -_EXACT or ends["max"] > _EXACT)
+
+
+def _as_text(table: pa.Table, names: AbstractSet[str]) -> pa.Table:
+    for place, column in enumerate(table.schema):
+        if column.name.lower() in names:
+            text = pa.field(column.name, pa.string(), metadata=column.metadata)
+            table = table.set_column(place, text, table.column(place).cast(pa.string()))
+    return table
 
 
 def failure_schema() -> pa.Schema:

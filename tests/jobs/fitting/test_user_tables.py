@@ -44,7 +44,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 def test_an_unknown_ending_is_answered_with_the_known_ones(tmp_path: Path) -> None:
     (tmp_path / "mine.xlsx").write_bytes(b"")
-    with pytest.raises(InvalidInput, match=r"mine\.xlsx.*\.csv.*\.parquet.*\.jsonl"):
+    with pytest.raises(InvalidInput, match=r"mine\.xlsx.*\.csv.*\.jsonl.*\.parquet"):
         read_user_table(str(tmp_path / "mine.xlsx"))[0]
 
 
