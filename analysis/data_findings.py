@@ -16,6 +16,8 @@ MOST_NAMED = 3
 MOST_COLUMNS = 5
 MOST_VALUES = 40
 """A column with more values (titles, ids) has no classes worth a sentence."""
+FEW = 8
+"""So many files may each have a class of its own."""
 FILES, CLIPS = "files", "clips"
 
 
@@ -183,7 +185,8 @@ def _contradictions(
 
 def _is_name(values: Sequence[Label]) -> bool:
     """Whether a column names files (titles, numbers) rather than classes."""
-    return len(set(values)) > max(MOST_VALUES, len(values) / 2)
+    different, count = len(set(values)), len(values)
+    return different > max(MOST_VALUES, count / 2) or (count > FEW and different > 0.9 * count)
 
 
 def _two_that_differ(group: Sequence[Item], column: str) -> tuple[Item, Item]:

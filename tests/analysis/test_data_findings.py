@@ -70,11 +70,14 @@ def test_files_without_a_label_are_counted_and_the_first_three_named() -> None:
 
 
 def test_titles_are_no_classes() -> None:
-    titled = [
-        Item(item.name, item.content, item.group, item.split, {**item.labels, "title": f"song {n}"})
-        for n, item in enumerate(spread(60))
-    ]
-    assert said_of(titled) == ""
+    for count in (12, 60):
+        titled = [
+            Item(item.name, item.content, item.group, item.split, {**item.labels, "title": f"song {n}"})
+            for n, item in enumerate(spread(count))
+        ]
+        assert said_of(titled) == ""
+        copy = Item("copy.wav", 0, "g0", "train", {"style": "jazz", "title": "again"})
+        assert said_of([*titled, copy]) == "2 files are equal to others, as '0.wav', 'copy.wav'."
 
 
 def test_a_split_of_one_class_and_a_class_of_one_group_are_named() -> None:

@@ -193,7 +193,7 @@ def test_a_place_where_the_classes_are_the_same_is_said_and_left_out(planted_sto
     clips = [clip for unit in run.units() for clip in unit.clips]
     copy = planted_store.create_run(
         "copy",
-        document=dict(run.document),
+        document={name: run.document[name] for name in ("dataset", "model")},
         arrays=[run.arrays["resid.mean"]],
         clips=clips,
         unit_clips=len(clips),
