@@ -67,6 +67,7 @@ def test_a_word_for_missing_leaves_the_others_numbers(word: str) -> None:
             "1f",
             "none",
             "9" * 40,
+            "1234567890123456789.0",
         ),
     ],
 )
