@@ -40,6 +40,8 @@ PENALISED: tuple[Estimator, ...] = ("mse", "logistic")
 Method = str
 """Name of an estimator; those with a penalty may name it too: "mse:0.1"."""
 
+SMALLEST_DIFFERENCE = 1e-12
+"""Of class means, over the length of the rows: a smaller one is rounding, and points nowhere."""
 _PENALTY = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)
 
 
@@ -99,7 +101,7 @@ def fit_directions(
     methods: Sequence[Method] = METHODS,
     seeds: Sequence[int] = (),
 ) -> list[dict[Method, Direction]]:
-    """Directions for each contrast, by method.
+    """Directions for each contrast, by method; none where the means of its classes are the same.
 
     Projections are measured on held-out rows: each fold on the direction that the other folds give, since
     with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are
@@ -114,24 +116,42 @@ def fit_directions(
         seeds: of the random direction of each contrast, (M,).
     """
     space = row_space(rows)
+    apart = np.flatnonzero(_are_apart(rows, space, targets))
+    found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
+    if not len(apart):
+        return found
+    seeds = [(seeds or range(len(found)))[place] for place in apart]
+    targets = targets[:, apart]
     sums = sums_by_fold(space.coordinates, targets, folds)
     trainings = list(moments_of_trainings(sums))
-    problem = _Problem(space, targets, folds, sums, trainings, seeds or range(targets.shape[1]))
+    problem = _Problem(space, targets, folds, sums, trainings, seeds)
     differences = space.embedded(trainings[-1].differences)
     random = random_scores(space, targets)
-    found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     for method in methods:
         fit = _fitted(problem, *split_method(method))
         held_out = _held_out_projections(problem, fit)
         vectors = fit.vectors
-        for contrast, directions in enumerate(found):
+        for contrast, directions in enumerate(found[place] for place in apart):
             penalty = None if fit.strengths is None else float(fit.strengths[contrast])
             norm = float(np.linalg.norm(vectors[contrast]))
-            unit = vectors[contrast] / (norm or 1.0)
+            if norm == 0:
+                continue
+            unit = vectors[contrast] / norm
             measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
             cosine = _cosine(unit, differences[contrast])
             directions[method] = Direction(unit, norm, penalty, cosine, measured, float(random[contrast]))
     return found
+
+
+def _are_apart(rows: np.ndarray, space: RowSpace, targets: Masks) -> Masks:
+    """Which contrasts have two classes whose means differ by more than rounding, (M,)."""
+    positives = targets.sum(axis=0, dtype=np.float64)[:, np.newaxis]
+    totals = targets.T.astype(np.float64) @ space.coordinates
+    with np.errstate(invalid="ignore", divide="ignore"):
+        differences = totals / positives + totals / (len(targets) - positives)  # the column means are zero
+    lengths = np.linalg.norm(np.nan_to_num(differences, nan=0.0, posinf=0.0, neginf=0.0), axis=1)
+    typical = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1).mean())
+    return np.asarray(lengths > SMALLEST_DIFFERENCE * typical)
 
 
 def _fitted(problem: _Problem, estimator: Estimator, strength: float | None) -> _Fit:

@@ -120,7 +120,7 @@ def write_run(path: Path, count: int) -> None:
     store = open_store(path, create=True)
     labels = [{"label": f"class {number % K}"} for number in range(count)]
     clips = [
-        Clip(f"clip{n:06d}", f"{n}.wav", 0.0, 4.0, f"group {n // 4}", None, "0" * 64, 0.0, labels[n])
+        Clip(f"clip{n:06d}", f"{n}.wav", 0.0, 4.0, f"group {n // 4}", None, f"{n:064x}", 0.0, labels[n])
         for n in range(count)
     ]
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}

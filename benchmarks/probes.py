@@ -174,7 +174,7 @@ def stored(shape: Shape, path: Path) -> Store:
             4,
             str(groups[row]),
             None,
-            "0" * 64,
+            f"{row:064x}",
             0,
             {f"concept{c}": str(codes[c, row]) for c in range(CONCEPTS)},
         )

@@ -11,7 +11,7 @@ import click
 from jobs.options import print_result
 from store.errors import InvalidInput
 
-FORMATS = ("auto", "folder", "table", "gtzan", "fma", "syntheory")
+FORMATS = ("auto", "folder", "table", "huggingface", "gtzan", "fma", "syntheory")
 SHOWN_VALUES = 16
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 
@@ -54,7 +54,7 @@ def add(
     """Cut the recordings at PATH into clips and list them as dataset NAME of STORE.
 
     STORE is a folder (made if it is not there) or a URL such as s3://bucket/prefix. PATH is a folder,
-    a table file (CSV, TSV, Parquet, JSON lines) beside its audio, or a URL of either that every worker
+    a table file (CSV, TSV, Parquet, JSON, JSON lines) beside its audio, or a URL of either that every worker
     can reach. The audio is read where it is and never copied. Files that cannot be used are listed in
     the store's `failures` view with the reason; they stop nothing.
 
@@ -62,6 +62,7 @@ def add(
     Formats:
       folder     a folder per label: jazz/a.wav has label "jazz"
       table      a column `path` (relative to the table), optional `group` and `split`, the rest are labels
+      huggingface  Parquet with an `audio` column of bytes: a file, or a folder of shards
       gtzan      genres/blues/blues.00000.wav …
       fma        fma_metadata/tracks.csv beside fma_small, fma_medium, fma_large or fma_full
       syntheory  a folder per concept with info.csv
@@ -133,7 +134,7 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         return
     columns: list[str] = summary.pop("columns")
     labels: dict[str, dict[str, Any]] = summary.pop("labels")
-    notes: str = summary.pop("notes")
+    notes: list[str] = [*filter(None, [summary.pop("notes")]), *summary.pop("findings")]
     print_result({key: value for key, value in summary.items() if value is not None}, "text")
     shown = [
         name
@@ -144,8 +145,8 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         _print_counts(name, labels[name])
     if others := [name for name in columns if name not in shown]:
         click.echo(f"\nFurther labels: {', '.join(others)}")
-    if notes:
-        click.echo(f"\nNote: {notes}")
+    for note in notes:
+        click.echo(f"\nNote: {note}")
 
 
 def _print_counts(column: str, counts: dict[str, Any]) -> None:

@@ -52,7 +52,7 @@ labels_option = click.option(
 )  # fmt: skip
 table_option = click.option(
     "--table", "tables", multiple=True, metavar="NAME=PATH",
-    help="Let the query read your CSV, Parquet or JSONL as table NAME.",
+    help="Let the query read your CSV, Parquet or JSON file as table NAME.",
 )  # fmt: skip
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
+from jobs.fitting.user_tables import read_user_tables
 from jobs.tables import FORMATS, Format, to_json, write_result
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
-from store.user_table import read_user_table
 
 
 @click.command()
@@ -39,7 +39,7 @@ from store.user_table import read_user_table
     "tables",
     multiple=True,
     metavar="NAME=PATH",
-    help="Show your CSV, Parquet or JSONL as table NAME.",
+    help="Show your CSV, Parquet or JSON file as table NAME.",
 )
 @click.option(
     "--timeout",
@@ -98,19 +98,13 @@ def _visible_tables(
 ) -> dict[str, pa.Table]:
     """The tables a query sees beside the catalog, by name."""
     requests = [parse_activation_table(text) for text in activations]
-    files = [_name_and_path(text) for text in paths]
-    names = [request.name for request in requests] + [name for name, _ in files]
+    files = read_user_tables(paths)
+    names = [request.name for request in requests] + list(files.tables)
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidInput(f"the name {repeated[0]} is given to two tables; choose different ones")
-    tables = {request.name: activation_table(store, request) for request in requests}
-    return tables | {name: read_user_table(path) for name, path in files}
-
-
-def _name_and_path(text: str) -> tuple[str, Path]:
-    name, equals, path = text.partition("=")
-    if not equals or not name or not path:
-        raise InvalidInput(f'"{text}" is not of the form NAME=PATH, for example mine=annotations.csv')
-    return name, Path(path)
+    for note in files.notes:
+        click.echo(f"Note: {note}", err=True)
+    return {request.name: activation_table(store, request) for request in requests} | files.tables
 
 
 def _list_views(views: list[View], form: Format) -> None:

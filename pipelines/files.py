@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 from urllib.parse import urlsplit
 
+from pipelines.parquet_audio import open_row, read_address
 from store.errors import InvalidInput, NotFound, redacted
 
 _BLOCK_BYTES = 1 << 20
@@ -33,7 +34,12 @@ class Root:
         return "://" not in self.url
 
     def open(self, uri: str) -> BinaryIO:
-        """A seekable stream of one file's bytes. Raises NotFound when there is none."""
+        """A seekable stream of one file's bytes, or of one row's of Parquet. Raises NotFound without one."""
+        if row := read_address(uri):
+            return open_row(self.url, *row, self._open_file)
+        return self._open_file(uri)
+
+    def _open_file(self, uri: str) -> BinaryIO:
         path = self.path(uri)
         try:
             if self.is_local:
@@ -64,6 +70,11 @@ class Root:
         """Names of the folders directly below a folder, sorted."""
         return [name for name, is_folder in self._entries(below) if is_folder]
 
+    def files(self, below: str = "") -> list[str]:
+        """The files directly below a folder, relative to the root, sorted."""
+        names = [name for name, is_folder in self._entries(below) if not is_folder]
+        return [f"{below}/{name}" if below else name for name in names]
+
     def walk(self, below: str = "") -> Iterator[str]:
         """Every file, relative to the root, in sorted order; hidden files and folders are left out.
 
@@ -76,7 +87,7 @@ class Root:
         """The full path or URL of a file. Raises InvalidInput for a name that leads outside."""
         if not is_relative(uri):
             raise InvalidInput(
-                f"{uri!r} leads outside the dataset's root {self.url}; "
+                f"{uri!r} leads outside the dataset's root {self.public_url}; "
                 "files are named relative to the root, without '..' and without a leading slash."
             )
         if not uri:
@@ -102,9 +113,9 @@ class Root:
         try:
             found = _scan_folder(path) if self.is_local else self._list_remote(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"There is no folder {path}.") from error
+            raise NotFound(f"There is no folder {redacted(path)}.") from error
         except PermissionError as error:
-            raise InvalidInput(f"The folder {path} may not be read; change its permissions.") from error
+            raise InvalidInput(f"The folder {redacted(path)} may not be read; change its permissions.") from error
         return sorted((name, is_folder) for name, is_folder in found if not name.startswith("."))
 
     def _list_remote(self, path: str) -> list[tuple[str, bool]]:

@@ -10,6 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from store.catalog_parts import PART, RESULTS, read_parts
+from store.dataset_columns import without_rounding
 from store.objects import ObjectStore
 from store.result_views import newest_of, result_comment
 
@@ -98,7 +99,7 @@ def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapp
 
 def _append(connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[pa.Table]) -> None:
     """Add rows to a table; "clips" and results take on the columns and types of what comes."""
-    names = _register(connection, blocks)
+    names = _register(connection, without_rounding(blocks) if name == "clips" else blocks)
     incoming = " UNION ALL BY NAME ".join(f"SELECT * FROM {name}" for name in names)
     kind = name.removeprefix(f"{RESULTS}/")
     if kind != name:

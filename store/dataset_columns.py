@@ -1,11 +1,13 @@
 """Columns of clips.parquet: the fixed ones, and one per label in the narrowest type for its values."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from store.records import Clip, Label
 
@@ -31,12 +33,24 @@ _FIXED = [
 ]
 _TAKEN = frozenset((*RESERVED, "dataset", "_part"))
 """The catalog adds the dataset, and the file that a row came from."""
-_ARROW = {"bool": pa.bool_(), "int": pa.int64(), "float": pa.float64(), "str": pa.string()}
+_ARROW = {
+    "bool": pa.bool_(),
+    "int": pa.int64(),
+    "long": pa.int64(),
+    "float": pa.float64(),
+    "str": pa.string(),
+}
+_EXACT, _LONGEST = 2**53, 2**63
+"""Up to the first a float holds every whole number; 64 bits hold those below the second."""
 
 
 @dataclass(slots=True)
 class LabelTypes:
-    """The type of each label over all clips seen: int widens to float, anything else mixed becomes text."""
+    """The type of each label over all clips seen: int widens to float, anything else mixed becomes text.
+
+    No digit is lost: "long" are whole numbers that not every float holds, which beside a float become text,
+    and so do those that 64 bits do not hold.
+    """
 
     kinds: dict[str, str | None] = field(default_factory=dict)
 
@@ -72,6 +86,34 @@ def clip_schema(types: LabelTypes) -> pa.Schema:
     return pa.schema([*_FIXED, *labels])
 
 
+def without_rounding(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """Tables of clips that can be united: whole numbers that no float holds become text beside floats.
+
+    SQL unites BIGINT and DOUBLE as DOUBLE, which would give two long ids one value.
+    """
+    long, fractional = set[str](), set[str]()
+    for table in tables:
+        for column in table.schema:
+            if pa.types.is_floating(column.type):
+                fractional.add(column.name.lower())
+            elif pa.types.is_int64(column.type) and _is_long(table.column(column.name)):
+                long.add(column.name.lower())
+    return [_as_text(table, long & fractional) for table in tables]
+
+
+def _is_long(column: pa.ChunkedArray) -> bool:
+    ends = pc.min_max(column).as_py()
+    return ends["min"] is not None and (ends["min"] < -_EXACT or ends["max"] > _EXACT)
+
+
+def _as_text(table: pa.Table, names: AbstractSet[str]) -> pa.Table:
+    for place, column in enumerate(table.schema):
+        if column.name.lower() in names:
+            text = pa.field(column.name, pa.string(), metadata=column.metadata)
+            table = table.set_column(place, text, table.column(place).cast(pa.string()))
+    return table
+
+
 def failure_schema() -> pa.Schema:
     """Schema of failures.parquet."""
     return pa.schema([(name, pa.string()) for name in ("item", "stage", "error", "message", "uri")])
@@ -92,7 +134,18 @@ def clip_from_row(row: Mapping[str, Any], columns: Mapping[str, str]) -> Clip:
 def _wider(kind: str | None, value: Label) -> str | None:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return kind
-    new = type(value).__name__
+    new = _kind_of(value)
     if kind is None or kind == new:
         return new
-    return "float" if {kind, new} == {"int", "float"} else "str"
+    pair = {kind, new}
+    if pair == {"int", "long"}:
+        return "long"
+    return "float" if pair == {"int", "float"} else "str"
+
+
+def _kind_of(value: Label) -> str:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return type(value).__name__
+    if -_EXACT <= value <= _EXACT:
+        return "int"
+    return "long" if -_LONGEST <= value < _LONGEST else "str"

@@ -69,7 +69,8 @@ def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
     store = open_store(options.store)
     run = store.run(options.run)
     layers = select_layers(run, sites=options.sites, layers=options.layers, reductions=[options.reduction])
-    labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
+    user = read_user_tables(options.tables)
+    labels = resolve_labels(store, run, options.labels, tables=user.tables)
     problems, notes = kmeans_problems(labels, ks)
     work = KmeansWork(
         store_url=store.url,
@@ -102,7 +103,7 @@ def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
         "starts": options.starts,
         "scaling": scaling,
         "clips": len(labels.clip_ids),
-        "notes": [*labels.notes, *notes],
+        "notes": [*user.notes, *labels.notes, *notes],
         "best": best_layers(read_clusterings(store, identities)),
     }
 

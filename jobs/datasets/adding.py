@@ -1,10 +1,11 @@
 """Lists, checks and cuts the recordings of a dataset and writes them to a store."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from analysis.data_findings import Item, findings, united_groups
 from jobs.datasets.clip_spool import spooled
 from jobs.datasets.progress import RecordingProgress
 from jobs.datasets.roots import remember_root
@@ -49,6 +50,8 @@ class Census:
     """The label columns, in order of appearance."""
     labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     """Clips by label column, value and split; columns with too many values (titles) are left out."""
+    items: list[Item] = field(default_factory=list)
+    """The recordings, as findings are made of them."""
 
     def clips_of(self, results: Iterable[list[Clip] | Failure]) -> Iterator[Clip]:
         """The clips among the results; failures are kept aside."""
@@ -58,6 +61,7 @@ class Census:
                 continue
             self.recordings += 1
             self.tail_seconds += result[0].tail_seconds
+            self.items.append(_item(result))
             for clip in result:
                 self._count(clip)
                 yield clip
@@ -87,6 +91,12 @@ class Census:
                 del self.labels[column]
 
 
+def _item(clips: Sequence[Clip]) -> Item:
+    """A recording, from all its clips."""
+    first = clips[0]
+    return Item(first.uri, first.sha256 or None, first.group, first.split, first.labels, len(clips))
+
+
 def add_dataset(request: AddRequest) -> dict[str, Any]:
     """Add a dataset to a store; return a summary for printing.
 
@@ -99,21 +109,30 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
     source = open_source(request.path, request.format_name)
     spec = _clip_spec(request, source)
     store = open_store(request.store, create=True)
-    census = Census()
+    census, remarks = Census(), list[str]()
     info = _info(source, spec)
     with RecordingProgress(f"add {request.name}") as progress:
         results = progress.count(
-            cut_recordings(source.root, source.list_recordings(), spec, threads=request.threads)
+            cut_recordings(source.root, source.list_recordings(remarks.append), spec, threads=request.threads)
         )
         with spooled(census.clips_of(results)) as clips:
-            _require_clips(census, source)
-            dataset = store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+            _require_clips(census, source, remarks)
+            united = united_groups((item.content, item.group) for item in census.items)
+            dataset = store.add_dataset(
+                request.name, info, _regrouped(clips, united), census.failures, replace=request.replace
+            )
     if source.root.is_local:
         remember_root(dataset.fingerprint, source.root)
-    return summary_of(request.name, info, census)
+    return summary_of(request.name, info, census, [*remarks, *findings(census.items, united=united)])
 
 
-def summary_of(name: str, info: dict[str, Any], census: Census) -> dict[str, Any]:
+def _regrouped(clips: Iterable[Clip], united: Mapping[str, str]) -> Iterator[Clip]:
+    """Clips whose groups hold equal files, in one group."""
+    for clip in clips:
+        yield replace(clip, group=united[clip.group]) if clip.group in united else clip
+
+
+def summary_of(name: str, info: dict[str, Any], census: Census, found: Sequence[str] = ()) -> dict[str, Any]:
     """What was added, as JSON values; label counts are those of columns with few values."""
     errors = Counter(f"{failure.stage}: {failure.error}" for failure in census.failures)
     return {
@@ -130,6 +149,7 @@ def summary_of(name: str, info: dict[str, Any], census: Census) -> dict[str, Any
         "columns": list(census.columns),
         "labels": {column: _plain(counts) for column, counts in census.labels.items()},
         "notes": info["notes"],
+        "findings": list(found),
     }
 
 
@@ -158,12 +178,13 @@ def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
     }
 
 
-def _require_clips(census: Census, source: Source) -> None:
+def _require_clips(census: Census, source: Source, remarks: Sequence[str]) -> None:
     if census.clips:
         return
     where = f"{source.root.public_url}/{source.member}".rstrip("/")
     if not census.failures:
-        raise InvalidInput(f"There is no audio in {where} (read as format {source.format.name!r}).")
+        said = "".join(f" {remark}" for remark in remarks)
+        raise InvalidInput(f"There is no audio in {where} (read as format {source.format.name!r}).{said}")
     first = census.failures[0]
     raise InvalidInput(
         f"None of the {len(census.failures)} recordings in {where} gives a clip. "

@@ -5,7 +5,8 @@ from pathlib import Path
 from shlex import quote
 
 from jobs.extraction.options import ExtractOptions
-from jobs.extraction.spec import ExtractionSpec, parse_layers, parse_reductions, parse_sites, planned
+from jobs.extraction.spec import ExtractionSpec, parse_reductions, parse_sites, planned
+from jobs.layer_numbers import parse_layers
 from pipelines.capture import CaptureSpec
 from pipelines.musicgen import alignment_for, describe_model
 from pipelines.resampling import resampler

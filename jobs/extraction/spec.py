@@ -130,26 +130,6 @@ def _names(text: str, legal: Sequence[str], what: str) -> set[str]:
     return names
 
 
-def parse_layers(text: str, count: int) -> tuple[int, ...]:
-    """Read "all", "0,5,11" or "4-7" for a model of `count` layers.
-
-    Raises:
-        InvalidInput: not a list of layers of this model.
-    """
-    if text == "all":
-        return tuple(range(count))
-    layers: set[int] = set()
-    for part in text.split(","):
-        match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
-        if not match:
-            raise InvalidInput(f"Layers {text!r} cannot be read; write all, 0,5,11 or 4-7.")
-        first, last = int(match[1]), int(match[2] or match[1])
-        layers.update(range(first, last + 1))
-    if not layers or max(layers) >= count:
-        raise InvalidInput(f"Layers {text!r} are not all in this model, whose layers are 0–{count - 1}.")
-    return tuple(sorted(layers))
-
-
 def template_fields(template: str) -> list[str]:
     """Names of the labels a text template uses.
 

@@ -52,7 +52,13 @@ def _classes(column: pa.ChunkedArray) -> Values:
 
 
 def _numbers(name: str, column: pa.ChunkedArray) -> Values:
-    numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    try:
+        numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
+    except pa.ArrowInvalid as error:
+        raise InvalidInput(
+            f"Label {name!r} holds whole numbers of more digits than can be regressed; if they are names, "
+            f"make classes of them in the query: CAST({name} AS VARCHAR) AS {name}."
+        ) from error
     if np.isinf(numbers).any():
         raise InvalidInput(f"Label {name!r} is infinite for {np.isinf(numbers).sum()} clips.")
     return Values("number", numbers)

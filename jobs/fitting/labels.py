@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.data_findings import first_names
 from jobs.fitting.label_columns import Values, read_column
 from jobs.fitting.label_query import (
     GROUP_COLUMNS,
@@ -17,12 +18,13 @@ from jobs.fitting.label_query import (
     concept_names,
     labels_there_are,
 )
+from jobs.fitting.labelled_clips import KnownClip, notes_on_clips, read_clips, united
 from jobs.results import digest_of, write_results
 from store.catalog import refresh_catalog
 from store.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
-from store.query import DEFAULT_TIMEOUT_SECONDS, run_query
+from store.query import DEFAULT_TIMEOUT_SECONDS
 
 Texts = NDArray[np.str_]
 MIN_GROUPS = 2
@@ -104,19 +106,23 @@ def resolve_labels(
     answer, nameless = ask_for_labels(
         catalog, run_id, query, tables=tables or {}, timeout_seconds=timeout_seconds
     )
-    clips = run_query(catalog, _clips_of(run_id), timeout_seconds=timeout_seconds)
+    clips = read_clips(catalog, run_id, timeout_seconds=timeout_seconds)
     place, notes = _places(run, answer)
-    own = _by_clip(clips, place)
-    groups = _texts(answer, GROUP_COLUMNS, place, own["group_id"])
-    splits = _texts(answer, (SPLIT_COLUMN,), place, own["split"])
+    known = [clips[clip] for clip in place.clip_ids]
+    given = _texts(answer, GROUP_COLUMNS, place, [clip.group for clip in known])
+    splits = _texts(answer, (SPLIT_COLUMN,), place, [clip.split for clip in known])
+    members = _members(answer, given, place, clips)
+    one_group = united(clips, members)
+    groups = np.array([one_group.get(group, group) for group in given.tolist()], dtype=np.str_)
     columns = {name: answer.column(name).take(pa.array(place.rows)) for name in concept_names(answer)}
     _refuse_nulls(columns, catalog, run_id)
     concepts: list[Concept] = []
     for name, column in columns.items():
-        concept, said = _concept(name, column, groups)
+        concept, said = _concept(name, column, groups, known)
         concepts.append(concept)
         notes += said
     kept = np.logical_or.reduce([concept.labelled for concept in concepts])
+    notes += _notes_on_clips(run, columns, known, given, one_group)
     resolved = [_subset(concept, kept) for concept in concepts]
     clip_ids = tuple(clip for clip, keep in zip(place.clip_ids, kept, strict=True) if keep)
     return LabelledRows(
@@ -127,7 +133,7 @@ def resolve_labels(
         groups[kept],
         splits[kept],
         tuple(resolved),
-        _all_groups(answer, groups, clips),
+        tuple(sorted({one_group.get(group, group) for group in members.values()})),
         (*nameless, *notes),
     )
 
@@ -152,16 +158,6 @@ class _Places:
 
     clip_ids: tuple[str, ...]
     rows: NDArray[np.int64]
-
-
-def _clips_of(run_id: str) -> str:
-    """SQL for the clips of a run's plan, with groups and splits."""
-    run_id = run_id.replace("'", "''")
-    return (
-        'SELECT r.clip_id, c.group_id, c.split FROM "rows" r '  # noqa: S608 (quoted)
-        "JOIN runs u USING (run_id) LEFT JOIN clips c ON c.clip_id = r.clip_id AND c.dataset = u.dataset "
-        f"WHERE r.run_id = '{run_id}'"
-    )
 
 
 def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
@@ -205,15 +201,6 @@ def _refuse_nulls(columns: Mapping[str, pa.ChunkedArray], catalog: Path, run_id:
             )
 
 
-def _by_clip(clips: pa.Table, place: _Places) -> dict[str, list[str | None]]:
-    """Groups and splits of the dataset, in the order of the places; a clip without a group is its own."""
-    known = {row["clip_id"]: row for row in clips.to_pylist()}
-    return {
-        "group_id": [known[clip]["group_id"] or clip for clip in place.clip_ids],
-        "split": [known[clip]["split"] for clip in place.clip_ids],
-    }
-
-
 def _texts(answer: pa.Table, names: Sequence[str], place: _Places, default: list[str | None]) -> Texts:
     """A column of the query as text where it gives one, otherwise what the dataset says."""
     name = next((name for name in names if name in answer.column_names), None)
@@ -226,19 +213,44 @@ def _texts(answer: pa.Table, names: Sequence[str], place: _Places, default: list
     )
 
 
-def _all_groups(answer: pa.Table, groups: Texts, clips: pa.Table) -> tuple[str, ...]:
+def _members(
+    answer: pa.Table, given: Texts, place: _Places, clips: Mapping[str, KnownClip]
+) -> dict[str, str]:
     """Groups of every planned clip, or of the labelled ones where the query defines groups itself."""
     if any(name in answer.column_names for name in GROUP_COLUMNS):
-        return tuple(np.unique(groups).tolist())
-    return tuple(sorted({row["group_id"] or row["clip_id"] for row in clips.to_pylist()}))
+        return dict(zip(place.clip_ids, given.tolist(), strict=True))
+    return {clip: known.group for clip, known in clips.items()}
 
 
-def _concept(name: str, column: pa.ChunkedArray, groups: Texts) -> tuple[Concept, list[str]]:
+def _notes_on_clips(
+    run: Collection,
+    columns: Mapping[str, pa.ChunkedArray],
+    known: Sequence[KnownClip],
+    given: Texts,
+    one_group: Mapping[str, str],
+) -> list[str]:
+    """Of the clips that have a label."""
+    labels = {name: column.to_pylist() for name, column in columns.items()}
+    some = [place for place in range(len(known)) if any(labels[name][place] is not None for name in labels)]
+    silent = {clip for clip, status in run.statuses().items() if status.state == "silent"}
+    return notes_on_clips(
+        [known[place] for place in some],
+        [str(given[place]) for place in some],
+        {name: [values[place] for place in some] for name, values in labels.items()},
+        united=one_group,
+        silent_ids=silent,
+    )
+
+
+def _concept(
+    name: str, column: pa.ChunkedArray, groups: Texts, clips: Sequence[KnownClip]
+) -> tuple[Concept, list[str]]:
     """One column as a concept, with notes; raises `InvalidInput` where nothing can be learned from it."""
     found = read_column(name, column)
     notes = []
-    if missing := len(column) - int(found.labelled.sum()):
-        notes.append(f"{name}: {missing} of {len(column)} clips have no label (NULL).")
+    if len(missing := np.flatnonzero(~found.labelled)):
+        names = first_names([clips[place].name for place in missing])
+        notes.append(f"{name}: {len(missing)} of {len(column)} clips have no label (NULL): {names}.")
     if found.kind == "number":
         _refuse_few(name, len(np.unique(found.values[found.labelled])), "different numbers")
         return Concept(name, "number", found.values), notes

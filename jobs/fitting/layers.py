@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from jobs.layer_numbers import first_missing, parse_layer_ranges
 from store.collection import Collection
 from store.errors import InvalidInput, NotFound
 from store.records import REDUCTIONS, SITES
@@ -49,7 +50,7 @@ def select_layers(
         NotFound: the run lacks a named site or layer.
     """
     wanted_sites = _names(sites)
-    numbers = _numbers(layers)
+    ranges = parse_layer_ranges(layers)
     found: list[LayerArray] = []
     for site in SITES:
         for name in (f"{site}.{reduction}" for reduction in REDUCTIONS if reduction in reductions):
@@ -61,11 +62,12 @@ def select_layers(
             f"{run.prefix} has no {' or '.join(reductions)} of {', '.join(lacking) or 'any site'}; "
             f"it has {', '.join(run.arrays)}."
         )
-    missing = sorted((numbers or set()) - {layer.layer for layer in found})
-    if missing:
-        known = sorted({layer.layer for layer in found})
-        raise NotFound(f"{run.prefix} has no layer {', '.join(map(str, missing))}; it has {known}.")
-    return [layer for layer in found if numbers is None or layer.layer in numbers]
+    if ranges is None:
+        return found
+    known = sorted({layer.layer for layer in found})
+    if (missing := first_missing(ranges, known)) is not None:
+        raise NotFound(f"{run.prefix} has no layer {missing}; it has {known}.")
+    return [layer for layer in found if any(layer.layer in one for one in ranges)]
 
 
 def _names(text: str) -> set[str] | None:
@@ -75,15 +77,3 @@ def _names(text: str) -> set[str] | None:
     if unknown := sorted(names - set(SITES)):
         raise InvalidInput(f"There is no site {', '.join(unknown)}; sites are {', '.join(SITES)}.")
     return names
-
-
-def _numbers(text: str) -> set[int] | None:
-    if text == "all":
-        return None
-    numbers: set[int] = set()
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise InvalidInput(f"--layers {text!r}: write all, numbers like 0,5,11 or a range like 4-7.")
-        numbers |= set(range(int(first), int(last if dash else first) + 1))
-    return numbers

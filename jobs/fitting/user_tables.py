@@ -1,22 +1,45 @@
 """Tables of the user that a label query may read: `--table NAME=PATH`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from store.errors import InvalidInput
-from store.user_table import read_user_table
+from pipelines.datasets.tables import read_arrow_table
+from pipelines.files import open_root
+from store.errors import InvalidInput, NotFound
 
 
-def read_user_tables(texts: Sequence[str]) -> dict[str, pa.Table]:
-    """The files by their table names; raises `InvalidInput` for what is not NAME=PATH or named twice."""
+@dataclass(frozen=True, slots=True)
+class UserTables:
+    """Tables by the names that queries give them, and what a user should know of their columns."""
+
+    tables: dict[str, pa.Table]
+    notes: tuple[str, ...]
+
+
+def read_user_tables(texts: Sequence[str]) -> UserTables:
+    """Read files; raises `InvalidInput` for what is not NAME=PATH, named twice or no table."""
     tables: dict[str, pa.Table] = {}
+    notes: list[str] = []
     for text in texts:
         name, equals, path = text.partition("=")
         if not equals or not name or not path:
             raise InvalidInput(f'"{text}" is not of the form NAME=PATH, for example mine=annotations.csv')
         if name in tables:
             raise InvalidInput(f"the name {name} is given to two tables; choose different ones")
-        tables[name] = read_user_table(Path(path))
-    return tables
+        tables[name], said = read_user_table(path)
+        notes += [f"Table {name}: {remark}" for remark in said]
+    return UserTables(tables, tuple(notes))
+
+
+def read_user_table(path: str) -> tuple[pa.Table, list[str]]:
+    """All rows of one file or URL, with remarks on its columns; the format follows its ending."""
+    if "://" not in path:
+        path = str(Path(path).expanduser().absolute())
+        if not Path(path).is_file():
+            raise NotFound(f'there is no file "{path}"')
+    folder, _, name = path.rpartition("/")
+    remarks: list[str] = []
+    return read_arrow_table(open_root(folder or "/"), name, remarks.append), remarks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar, cast
 
-from jobs.extraction.spec import parse_layers
 from jobs.generation.specification import EditSpec
+from jobs.layer_numbers import parse_layers
 from jobs.steering_vectors.stored import find_vector, read_vectors
 from pipelines.edits import Monitor
 from pipelines.schedules import parse_schedule

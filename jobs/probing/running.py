@@ -80,8 +80,9 @@ def probe_run(options: ProbeOptions) -> Probed:
     store = open_store(options.store)
     run = store.run(options.run)
     sources = _sources(run, options)
-    labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
-    notes = list(labels.notes)
+    user = read_user_tables(options.tables)
+    labels = resolve_labels(store, run, options.labels, tables=user.tables)
+    notes = [*user.notes, *labels.notes]
     if options.handcrafted:
         extra, said = handcrafted_sources(store, run, labels, options.roots)
         sources, notes = [*sources, *extra], notes + said

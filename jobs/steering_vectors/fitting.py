@@ -49,6 +49,7 @@ CODE = (
 CHANCE = 0.5
 """ROC-AUC of guessing."""
 OPERATIONS_PER_SECOND = 1e10
+MOST_NAMED = 5
 
 Row = dict[str, Any]
 
@@ -99,6 +100,14 @@ class LayerTask:
     methods: tuple[Method, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FittedLayer:
+    """Rows of `vectors` for one layer, and the names of directions that there are none of."""
+
+    rows: list[Row]
+    left_out: list[str]
+
+
 def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     """Fit what is not stored yet and store it, a part per layer; returns a summary.
 
@@ -109,7 +118,8 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     store = open_store(options.store)
     run = store.run(options.run)
     layers = select_layers(run, sites=options.sites, layers=options.layers)
-    labels = resolve_labels(store, run, options.labels, tables=read_user_tables(options.tables))
+    user = read_user_tables(options.tables)
+    labels = resolve_labels(store, run, options.labels, tables=user.tables)
     sets, notes = contrast_sets(labels, options.pairs)
     work = _work(store, run, labels, sets, options)
     cells = Partition(work.folds, work.fold_count, tuple(range(work.fold_count)))
@@ -120,7 +130,10 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     fitted = followed(
         _fitted(work, tasks, run, options), total=len(tasks), title=f"directions {work.run_id}", unit="layers"
     )
-    written = sum(add_vectors(store, rows, known) for rows in fitted)
+    written, left_out = 0, list[str]()
+    for layer in fitted:
+        written += add_vectors(store, layer.rows, known)
+        left_out += layer.left_out
     contrasts = sum(len(one.contrasts) for one in sets)
     ids = {
         work.vector_id(layer, contrast, method)
@@ -134,12 +147,12 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
         "layers": len(layers),
         "contrasts": contrasts,
         "methods": list(methods),
-        "directions": len(ids),
+        "directions": len(ids) - len(left_out),
         "fitted": written,
         "known": len(ids & known),
         "clips": len(labels.clip_ids),
         "groups": len(np.unique(labels.groups)),
-        "notes": [*labels.notes, *notes],
+        "notes": [*user.notes, *labels.notes, *notes, *_left_out_note(left_out)],
         "best": best_layers(measured(store, ids)),
     }
 
@@ -192,9 +205,18 @@ def _lacking(
     return tasks
 
 
+def _left_out_note(names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(names[:MOST_NAMED])
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    note = "directions are left out, as the clips of both classes are the same on average there"
+    return [f"{len(names)} {note}: {shown}{more}."]
+
+
 def _fitted(
     work: Work, tasks: Sequence[LayerTask], run: Collection, options: DirectionOptions
-) -> Iterator[list[Row]]:
+) -> Iterator[FittedLayer]:
     seconds = sum(estimated_seconds(work, run.arrays[task.layer.array].shape[-1]) for task in tasks)
     engine = choose_engine(options.engine, address=options.address, seconds=seconds)
     function = partial(fit_layer, work)
@@ -206,8 +228,8 @@ def _fitted(
         workers=options.workers,
         store=open_store(work.store_url),
     )
-    for _, rows in mapped:
-        yield rows
+    for _, layer in mapped:
+        yield layer
 
 
 def estimated_seconds(work: Work, width: int) -> float:
@@ -220,11 +242,12 @@ def estimated_seconds(work: Work, width: int) -> float:
     return operations / OPERATIONS_PER_SECOND
 
 
-def fit_layer(work: Work, task: LayerTask) -> list[Row]:
-    """Rows of `vectors` for one layer: read it once, fit every contrast by every method."""
+def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
+    """Directions of one layer: read it once, fit every contrast by every method."""
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     activations, _ = run.read_layer(task.layer.array, task.layer.layer, work.labels.clip_ids)
     found: list[Row] = []
+    left_out: list[str] = []
     for one in work.sets:
         rows = activations[one.rows]
         fitted = fit_directions(
@@ -239,6 +262,11 @@ def fit_layer(work: Work, task: LayerTask) -> list[Row]:
         for place, (contrast, directions) in enumerate(zip(one.contrasts, fitted, strict=True)):
             counted = {"positives": int(one.targets[:, place].sum())}
             counted["negatives"] = len(one.rows) - counted["positives"]
+            left_out += [
+                f"{task.layer.array} layer {task.layer.layer} {contrast.positive!r} by {method}"
+                for method in task.methods
+                if method not in directions
+            ]
             for method, direction in directions.items():
                 found.append(
                     shared
@@ -246,7 +274,7 @@ def fit_layer(work: Work, task: LayerTask) -> list[Row]:
                     | _identity(work, task.layer, contrast, method)
                     | _measurements(direction)
                 )
-    return found
+    return FittedLayer(found, left_out)
 
 
 def _shared_columns(

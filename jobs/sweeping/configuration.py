@@ -193,13 +193,12 @@ def _layers_as_lists(table: Mapping[str, Any]) -> dict[str, Any]:
     layers = values.pop("layers", "all")
     if layers == "all":
         return values
-    try:
-        listed = [one if isinstance(one, list) else [one] for one in layers]
-        return values | {"layers": tuple(tuple(int(layer) for layer in one) for one in listed)}
-    except (TypeError, ValueError) as error:
-        raise InvalidInput(
-            f'layers = {layers!r}: write "all", or numbers and lists, as in [0, 3, [2, 3]].'
-        ) from error
+    listed = [
+        one if isinstance(one, list) else [one] for one in (layers if isinstance(layers, list) else [None])
+    ]
+    if not all(type(layer) is int for one in listed for layer in one):
+        raise InvalidInput(f'layers = {layers!r}: write "all", or numbers and lists, as in [0, 3, [2, 3]].')
+    return values | {"layers": tuple(map(tuple, listed))}
 
 
 def _audio_as_pairs(concept: Mapping[str, Any]) -> dict[str, Any]:

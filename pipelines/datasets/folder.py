@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from pipelines.datasets.listing import audio_files
+from pipelines.datasets.remarks import Say, in_silence
 from pipelines.files import Root
 from store.records import Failure, Recording
 
 
-def list_recordings(root: Root, member: str = "") -> Iterator[Recording | Failure]:
+def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording | Failure]:
     """Every audio file below the root; the label is the topmost folder, none for a file outside of one.
 
     Each recording is a group of its own, as nothing is known of its artist.
     """
-    for uri in audio_files(root, member):
+    for uri in audio_files(root, member, say):
         if isinstance(uri, Failure):
             yield uri
             continue

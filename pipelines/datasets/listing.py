@@ -1,27 +1,29 @@
 """Listing the audio files below a root."""
 
+from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
+from pipelines.audio_formats import AUDIO_ENDINGS
+from pipelines.datasets.remarks import Say, ending_of, in_silence, passed_over
 from pipelines.files import Root
 from store.records import Failure
-
-AUDIO_SUFFIXES = frozenset(
-    {".wav", ".wave", ".w64", ".rf64", ".caf", ".aif", ".aiff", ".aifc", ".au", ".snd", ".flac"}
-    | {".mp2", ".mp3", ".ogg", ".oga", ".opus", ".m4a", ".aac", ".wma"}
-)
 
 
 def is_audio_name(uri: str) -> bool:
     """Whether a file's name says that it is audio."""
-    return PurePosixPath(uri).suffix.lower() in AUDIO_SUFFIXES
+    return ending_of(uri) in AUDIO_ENDINGS
 
 
-def audio_files(root: Root, below: str = "") -> Iterator[str | Failure]:
-    """Every file whose name says audio, in sorted order; other files are passed over in silence."""
+def audio_files(root: Root, below: str = "", say: Say = in_silence) -> Iterator[str | Failure]:
+    """Every file whose name says audio, in sorted order; the others are counted in a remark."""
+    others: Counter[str] = Counter()
     for uri in root.walk(below):
         if is_audio_name(uri):
             yield unreadable_name(uri) or uri
+        else:
+            others[ending_of(uri)] += 1
+    if others:
+        say(passed_over(others))
 
 
 def unreadable_name(uri: str) -> Failure | None:

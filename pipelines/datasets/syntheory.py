@@ -6,6 +6,7 @@ and cut into excerpts at several offsets, which `offset_file_path` names.
 
 from collections.abc import Iterator
 
+from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import Row, read_table
 from pipelines.files import Root
 from store.errors import InvalidInput
@@ -21,10 +22,10 @@ _RENDERED, _EXCERPT = "synth_file_path", "offset_file_path"
 _NO_LABELS = (_RENDERED, _EXCERPT, "midi_file_path", "synth_soundfont")
 
 
-def list_recordings(root: Root, member: str = "") -> Iterator[Recording | Failure]:
+def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording | Failure]:
     """Every row of every concept's info.csv; its columns are labels, with `concept` added."""
     for concept in concept_folders(root, member):
-        for row in read_table(root, f"{concept}/info.csv" if concept else "info.csv"):
+        for row in read_table(root, f"{concept}/info.csv" if concept else "info.csv", say):
             yield _recording(root, concept, row)
 
 

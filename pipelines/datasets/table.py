@@ -5,19 +5,19 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 
 from pipelines.datasets.listing import unreadable_name
-from pipelines.datasets.tables import Row, is_table_name, read_table
+from pipelines.datasets.remarks import Say, in_silence
+from pipelines.datasets.tables import PATH_COLUMNS, Row, is_table_name, read_table
 from pipelines.files import Root, is_relative
 from store.errors import InvalidInput, redacted
 from store.records import Failure, Recording
 
-PATH_COLUMNS = ("path", "file_name", "file", "filename", "filepath", "file_path", "uri", "audio")
 GROUP_COLUMNS = ("group", "group_id", "artist_id", "artist")
 SPLIT_COLUMN = "split"
 TABLE_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """What a folder's table is called when PATH names the folder (Hugging Face's audiofolder does so too)."""
 
 
-def list_recordings(root: Root, member: str = "") -> Iterator[Recording | Failure]:
+def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording | Failure]:
     """One recording per row, paths relative to the table's folder.
 
     The path column is the first of PATH_COLUMNS the table has, the group column (what a split must
@@ -28,7 +28,7 @@ def list_recordings(root: Root, member: str = "") -> Iterator[Recording | Failur
     """
     table = find_table(root, member)
     seen: set[bytes] = set()
-    for number, row in enumerate(read_table(root, table), start=1):
+    for number, row in enumerate(read_table(root, table, say), start=1):
         path_column = _path_column(row, table)
         uri = _relative(root, row.get(path_column), table, number)
         key = blake2b(uri.encode(errors="surrogateescape"), digest_size=12).digest()

@@ -170,3 +170,39 @@ def test_of_penalties_that_do_equally_well_the_strongest_is_taken(seed: int) -> 
     """Where features are alike and independent, all of them find the mean difference, up to noise."""
     rows, positive, _ = planted(400, 10, 2.0, seed=seed)
     assert fitted(rows, positive, "mse")["mse"].strength == 1e4
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["more rows than features", "more features than rows"])
+@pytest.mark.parametrize("kind", ["identical", "zeros", "equal means", "one class empty"])
+def test_where_the_means_are_the_same_there_is_no_direction_and_no_crash(kind: str, *, wide: bool) -> None:
+    width = 50 if wide else 6
+    rows = np.random.default_rng(0).normal(size=(20, width)).astype(np.float32)
+    positive = np.arange(20) % 2 == 0
+    if kind == "identical":
+        rows[:] = rows[0]
+    elif kind == "zeros":
+        rows[:] = 0
+    elif kind == "equal means":
+        rows[1::2] = rows[::2]
+    else:
+        positive[:] = False
+    other = np.arange(20) < 10
+    targets = np.stack([positive, other], axis=1)
+    none, some = fit_directions(
+        rows, targets, folds=(np.arange(20) % 4).astype(np.int8), groups=np.arange(20)
+    )
+    assert none == {}
+    assert set(some) == (set() if kind in ("identical", "zeros") else set(METHODS))
+
+
+def test_a_fold_without_any_difference_does_not_spoil_the_others() -> None:
+    rows = np.tile(np.arange(1.0, 7.0, dtype=np.float32), (20, 1))
+    rows[0] += 1
+    found = fit_directions(
+        rows,
+        (np.arange(20) < 10)[:, np.newaxis],
+        folds=(np.arange(20) % 4).astype(np.int8),
+        groups=np.arange(20),
+    )[0]
+    assert set(found) == set(METHODS)
+    assert all(np.linalg.norm(one.vector) == pytest.approx(1) for one in found.values())

@@ -86,7 +86,9 @@ def style_clips() -> list[Clip]:
         for number in range(CLIPS)
     ]
     return [
-        Clip(f"clip{n:04d}", f"{n}.wav", 0.0, 4.0, f"artist {n % GROUPS}", "train", "0" * 64, 0.0, labels[n])
+        Clip(
+            f"clip{n:04d}", f"{n}.wav", 0.0, 4.0, f"artist {n % GROUPS}", "train", f"{n:064x}", 0.0, labels[n]
+        )
         for n in range(CLIPS)
     ]
 

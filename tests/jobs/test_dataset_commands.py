@@ -184,6 +184,28 @@ def test_progress_off_a_terminal_is_json_lines(tmp_path: Path, songs: Path) -> N
     assert json.loads(line).items() >= {"event": "progress", "recordings": 5, "failed": 2}.items()
 
 
+def test_copies_share_a_group_and_all_that_misleads_is_said(
+    tmp_path: Path, songs: Path, undertone: Command
+) -> None:
+    shutil.copy(songs / "jazz/a.wav", songs / "jazz/a (copy).wav")
+    shutil.copy(songs / "jazz/a.wav", songs / "rock/wrong label.wav")
+    shutil.copy(songs / "jazz/b.flac", songs / "loose.flac")
+    (songs / "cover.jpg").write_bytes(b"x")
+    summary = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
+    said = "\n".join(summary["findings"])
+    assert "1 files passed over, as their names do not say audio: 1 .jpg." in said
+    assert "5 files are equal to others, as 'jazz/a (copy).wav', 'jazz/a.wav', 'rock/wrong label.wav'" in said
+    assert "5 groups share such files" in said
+    assert "Equal files differ in 'label' (2 times)" in said
+    assert "1 of 6 files have no 'label': 'loose.flac'." in said
+    assert "Group 'jazz/a (copy).wav' holds 6 of the 14 clips" in said
+    groups = {clip.uri: clip.group for clip in open_store(tmp_path / "s").dataset("songs").clips()}
+    assert groups["jazz/a.wav"] == groups["rock/wrong label.wav"] == groups["jazz/a (copy).wav"]
+    assert groups["jazz/b.flac"] == groups["loose.flac"] != groups["jazz/a.wav"]
+    text = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1")
+    assert "Note: 5 files are equal to others" in text
+
+
 def test_help_shows_examples(undertone: Command) -> None:
     for command in ("add", "synth"):
         assert re.search(r"Examples:\n +undertone dataset ", undertone("dataset", command, "--help"))

@@ -37,7 +37,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sql") / "my 'müsic' store"
     store = open_store(path, create=True)
     clips = [
-        Clip(f"clip{n}", f"{n}.wav", 0.0, 4.0, f"g{n}", "train", "0" * 64, 0.0, {"genre": genre})
+        Clip(f"clip{n}", f"{n}.wav", 0.0, 4.0, f"g{n}", "train", f"{n:064x}", 0.0, {"genre": genre})
         for n, genre in enumerate(GENRES)
     ]
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}

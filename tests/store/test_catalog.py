@@ -154,6 +154,14 @@ def test_a_label_that_is_text_in_one_dataset_and_a_number_in_another_is_text(sto
     assert {(row["dataset"], row["number"]) for row in numbers} == {("songs", 120.0)}
 
 
+def test_long_numbers_of_one_dataset_keep_their_digits_beside_fractions_of_another(store: Store) -> None:
+    ids = [1234567890123456789, 1234567890123456790]
+    _add(store, "ids", _clips("ids", 2, artist=ids))
+    _add(store, "loops", _clips("loops", 2, Artist=[0.5]))
+    rows = _ask(store, "SELECT artist FROM clips WHERE dataset = 'ids' ORDER BY 1")
+    assert [row["artist"] for row in rows] == [str(number) for number in ids]
+
+
 def test_labels_that_differ_in_case_or_have_the_catalog_s_own_names_disable_nothing(store: Store) -> None:
     _add(store, "old", _clips("old", 2, Genre=["folk"]))
     _add(store, "odd", _clips("odd", 2, _part=["a", "b"], Dataset=["c"]))

@@ -73,6 +73,26 @@ def test_labels_get_the_narrowest_type_that_holds_all_values(local_objects: Obje
     assert [found["late"] for found in labels] == [None, None, 0.5]
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([2**53 + 1, 1], "int64"),
+        ([1, -(2**63)], "int64"),
+        ([2**63, 1], "string"),
+        ([1, 10**20], "string"),
+        ([2**53 + 1, 0.5], "string"),
+        ([0.5, 1, 2**53 + 1], "string"),
+        ([2**53, 0.5], "double"),
+    ],
+)
+def test_whole_numbers_keep_every_digit(local_objects: ObjectStore, values: list[Label], kind: str) -> None:
+    add_dataset(local_objects, "music", INFO, [clip(n, id=value) for n, value in enumerate(values)], [])
+    dataset = read_dataset(local_objects, "music")
+    assert str(dataset.table().schema.field("id").type) == kind
+    read = [found.labels["id"] for found in dataset.clips()]
+    assert read == ([str(value) for value in values] if kind == "string" else values)
+
+
 def test_labels_may_have_the_names_of_other_columns(local_objects: ObjectStore) -> None:
     labels: dict[str, Label] = {
         "split": "a",

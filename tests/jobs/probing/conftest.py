@@ -23,7 +23,7 @@ def planted_clips() -> list[Clip]:
             4.0,
             f"artist{number % ARTISTS:02d}",
             "test" if number % ARTISTS % 4 == 0 else "train",
-            "0" * 64,
+            f"{number:064x}",
             0.0,
             {
                 "style": STYLES[number % ARTISTS % 3] if number % ARTISTS < ARTISTS - 1 else "ambient",

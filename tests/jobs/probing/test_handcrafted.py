@@ -23,7 +23,7 @@ def small(tmp_path: Path) -> Store:
     """Six clips of half a second, the last of which has no file."""
     store = open_store(tmp_path / "small.store", create=True)
     clips = [
-        Clip(f"clip{n}", f"{n}.wav", 0.0, 0.5, f"g{n}", None, "0" * 64, 0.0, {"high": n % 2 == 1})
+        Clip(f"clip{n}", f"{n}.wav", 0.0, 0.5, f"g{n}", None, f"{n:064x}", 0.0, {"high": n % 2 == 1})
         for n in range(CLIPS)
     ]
     info = {"format": "folder", "clip_seconds": 0.5, "hop_seconds": 0.5, "root": {"kind": "local"}}

@@ -5,12 +5,14 @@ import pyarrow as pa
 import pytest
 
 from jobs.fitting.label_query import _identifier
-from jobs.fitting.labels import record_labels, resolve_labels
+from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, QueryRefused, UndertoneError
 from store.opening import Store
 from store.query import run_query
-from store.records import Clip
+from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+
+STYLES = ("jazz", "rock")
 
 
 def test_texts_and_booleans_are_classes_and_numbers_are_numbers(planted: Store) -> None:
@@ -35,7 +37,8 @@ def test_rows_stand_in_plan_order_without_the_clip_that_failed(planted: Store) -
 
 def test_clips_without_a_label_are_counted(planted: Store) -> None:
     labels = resolve_labels(planted, planted.run("songs"), "SELECT clip_id, vocals, live FROM clips")
-    assert "vocals: 30 of 119 clips have no label (NULL)." in labels.notes
+    named = "'030.wav', '031.wav', '032.wav' and 27 more"
+    assert f"vocals: 30 of 119 clips have no label (NULL): {named}." in labels.notes
     assert labels.concepts[0].labelled.sum() == 89
     assert labels.concepts[1].labelled.all()
 
@@ -116,7 +119,7 @@ def test_a_row_that_is_repeated_with_nan_does_not_contradict_itself(planted: Sto
     once = "SELECT clip_id, CASE WHEN live THEN tempo ELSE 'nan'::DOUBLE END AS pace FROM clips"
     labels = resolve_labels(planted, planted.run("songs"), f"{once} UNION ALL {once}")
     assert len(labels.clip_ids) == 60
-    assert "pace: 59 of 119 clips have no label (NULL)." in labels.notes
+    assert any(note.startswith("pace: 59 of 119 clips have no label (NULL)") for note in labels.notes)
 
 
 def test_clips_elsewhere_without_a_label_are_not_counted_as_labelled(planted: Store) -> None:
@@ -125,7 +128,15 @@ def test_clips_elsewhere_without_a_label_are_not_counted_as_labelled(planted: St
         {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}},
         [
             Clip(
-                f"other{n}", f"{n}.wav", 0.0, 4.0, "x", None, "0" * 64, 0.0, {"style": "jazz" if n else None}
+                f"other{n}",
+                f"{n}.wav",
+                0.0,
+                4.0,
+                "x",
+                None,
+                f"{n:064x}",
+                0.0,
+                {"style": "jazz" if n else None},
             )
             for n in range(5)
         ],
@@ -173,3 +184,63 @@ def test_resolved_labels_are_kept_and_can_be_queried(planted: Store) -> None:
         {"concept": "live", "n": 119, "c": 119, "s": None},
         {"concept": "tempo", "n": 119, "c": 0, "s": tempo},
     ]
+
+
+def run_with_copies(store: Store) -> LabelledRows:
+    """Twelve files of twelve artists; the last six are copies of the first; clip 0 is silent."""
+    clips = [
+        Clip(
+            f"copy{n:02d}", f"{n:02d}.wav", 0.0, 4.0, f"artist{n:02d}", "test" if n > 5 else "train",
+            f"{n % 6:064x}", 0.0, {"style": STYLES[n % 2], "take": "first" if n < 6 else "second"},
+        )
+        for n in range(12)
+    ]  # fmt: skip
+    info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
+    dataset = store.add_dataset("copies", info, clips, [])
+    run = store.create_run(
+        "copies-run",
+        document={"dataset": {"name": "copies", "fingerprint": dataset.fingerprint}},
+        arrays=[ArraySpec("resid.mean", ("layer", "feature"), (1, 2), "float32", {"layers": [0]})],
+        clips=[PlannedClip(clip.clip_id, clip.uri, 0.0, 4.0) for clip in clips],
+        unit_clips=12,
+    )
+    (unit,) = run.units()
+    with run.begin(unit, provenance={}) as pending:
+        pending.add("resid.mean", 0, np.zeros((12, 1, 2), np.float32))
+        pending.commit(
+            [ClipStatus(clip.clip_id, "ok" if n else "silent") for n, clip in enumerate(clips)], {}
+        )
+    return resolve_labels(store, store.run("copies-run"), "SELECT clip_id, style FROM clips")
+
+
+def test_copies_are_one_group_however_the_dataset_grouped_them(planted: Store) -> None:
+    labels = run_with_copies(planted)
+    group = dict(zip(labels.clip_ids, labels.groups.tolist(), strict=True))
+    assert all(group[f"copy{n:02d}"] == group[f"copy{n + 6:02d}"] == f"artist{n:02d}" for n in range(6))
+    assert labels.all_groups == tuple(f"artist{n:02d}" for n in range(6))
+    said = "\n".join(labels.notes)
+    assert "12 clips are equal to others, as '00.wav', '06.wav'. 12 groups share such clips" in said
+    assert "Equal clips are in different splits (6 times)" in said
+    assert "1 of 12 clips are silent: '00.wav'." in said
+
+
+def test_copies_are_one_group_in_groups_of_the_query_too(planted: Store) -> None:
+    run_with_copies(planted)
+    query = "SELECT clip_id, style, clip_id AS grp FROM clips"
+    labels = resolve_labels(planted, planted.run("copies-run"), query)
+    assert len(set(labels.groups.tolist())) == 6
+
+
+def test_labels_in_which_copies_differ_are_named(planted: Store) -> None:
+    run_with_copies(planted)
+    labels = resolve_labels(planted, planted.run("copies-run"), "SELECT clip_id, take FROM clips")
+    (said,) = [note for note in labels.notes if "differ in" in note]
+    assert said == "Equal clips differ in 'take' (6 times): '00.wav' is 'first', '06.wav' is 'second'."
+
+
+def test_whole_numbers_of_too_many_digits_are_no_regression(planted: Store) -> None:
+    query = "SELECT clip_id, 1234567890123456789 + row_number() OVER () AS artist FROM clips"
+    with pytest.raises(
+        InvalidInput, match=r"Label 'artist' holds whole numbers .* CAST\(artist AS VARCHAR\)"
+    ):
+        resolve_labels(planted, planted.run("songs"), query)

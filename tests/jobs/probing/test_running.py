@@ -163,7 +163,7 @@ def test_labels_that_cover_fewer_clips_get_moments_of_their_own(planted: Store) 
     assert len(list(Path(planted.url).glob("moments/*"))) == 2
     assert scores(found)["vocals", 1]["clips"] == 89
     assert scores(found)["live", 1]["clips"] == 119
-    assert "vocals: 30 of 119 clips have no label (NULL)." in found.notes
+    assert any(note.startswith("vocals: 30 of 119 clips have no label (NULL)") for note in found.notes)
 
 
 def test_a_damaged_keepsake_is_made_anew(planted: Store) -> None:

@@ -51,7 +51,15 @@ def _make_run(path: Path) -> Store:
     store = open_store(path, create=True)
     clips = [
         Clip(
-            f"clip{n:03d}", f"{n}.wav", 0.0, 4.0, f"song {n // 2}", "train", "0" * 64, 0.0, {"chord": "major"}
+            f"clip{n:03d}",
+            f"{n}.wav",
+            0.0,
+            4.0,
+            f"song {n // 2}",
+            "train",
+            f"{n:064x}",
+            0.0,
+            {"chord": "major"},
         )
         for n in range(40)
     ]

@@ -17,6 +17,7 @@ from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
 from store.query import run_query
+from store.records import ClipStatus
 
 STYLE = "SELECT clip_id, style FROM clips"
 
@@ -184,9 +185,38 @@ def test_numbers_are_left_out_with_a_word_and_refused_alone(planted_store: Store
         fit(planted_store, "SELECT clip_id, tempo FROM clips")
 
 
+def test_a_place_where_the_classes_are_the_same_is_said_and_left_out(planted_store: Store) -> None:
+    """A copy of the run whose layer 1 holds one row for all clips, and whose layer 2 holds nothing at all."""
+    run = planted_store.run("toy")
+    rows = np.stack([run.read_layer("resid.mean", layer)[0] for layer in range(3)], axis=1)
+    rows[:, 1], rows[:, 2] = rows[0, 1], 0.0
+    clips = [clip for unit in run.units() for clip in unit.clips]
+    copy = planted_store.create_run(
+        "copy",
+        document={name: run.document[name] for name in ("dataset", "model")},
+        arrays=[run.arrays["resid.mean"]],
+        clips=clips,
+        unit_clips=len(clips),
+    )
+    (unit,) = copy.units()
+    with copy.begin(unit, provenance={}) as pending:
+        pending.add("resid.mean", 0, rows.astype(np.float32))
+        pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
+    options = DirectionOptions(planted_store.url, "copy", STYLE, engine="inline", folds=3)
+    summary = fit_and_store(options)
+    stored = read_vectors(planted_store, "run_id = 'copy'")
+    assert {one.layer for one in stored} == {0}
+    assert summary["directions"] == summary["fitted"] == len(stored) == 3 * 7
+    assert all(np.linalg.norm(one.vector) == pytest.approx(1) for one in stored)
+    (note,) = [note for note in summary["notes"] if "left out, as the clips of both classes" in note]
+    assert note.startswith("42 directions are left out")
+    assert "resid.mean layer 1 'jazz' by mse" in note
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"layers": "2-0"}, "2-0 runs backwards; write 0-2"),
         ({"methods": "mse,magic"}, "no method 'magic'"),
         ({"pairs": ("rock:metal",)}, "rock:metal.*style: jazz, polka, rock"),
         ({"sites": "xattn"}, "has no mean or std or last of xattn"),

@@ -148,3 +148,102 @@ def test_another_table_is_not_taken_for_tracks_csv(published: Path) -> None:
     tracks.write_text("track_id,title\n2,Food\n", encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"two header rows.*artist\.id.*set\.split"):
         list(open_source(published).list_recordings())
+
+
+def rewritten(published: Path, change: Callable[[list[str]], list[str]]) -> Path:
+    """The table with other lines; biographies are taken out, so that a line is a track."""
+    tracks = published / "fma_metadata/tracks.csv"
+    table = pd.read_csv(tracks, index_col=0, header=[0, 1])
+    table[("artist", "bio")] = None
+    table.to_csv(tracks)
+    tracks.write_text("\n".join(change(tracks.read_text(encoding="utf-8").split("\n"))), encoding="utf-8")
+    return tracks
+
+
+def listed(folder: Path) -> dict[str, Recording]:
+    found = open_source(folder).list_recordings()
+    return {recording.uri[-10:-4]: recording for recording in found if isinstance(recording, Recording)}
+
+
+def test_a_table_that_pandas_filtered_and_wrote_again_says_the_same(published: Path) -> None:
+    """A column that gets a gap turns into floats: 20.0 listens, artist 1.0."""
+    before = listed(published)
+    tracks = published / "fma_metadata/tracks.csv"
+    table = pd.read_csv(tracks, index_col=0, header=[0, 1])
+    table = table.astype({("artist", "id"): float, ("track", "listens"): float})
+    table.index = table.index.astype(float)
+    table.index.name = "track_id"
+    table.loc[140, ("track", "listens")] = None
+    table[table.index != 1482].to_csv(tracks, na_rep="NaN")
+    after = listed(published)
+    assert "001482" not in after
+    assert after["000002"] == before["000002"]
+    assert (after["000140"].labels["listens"], after["000140"].group) == (None, "artist-54")
+
+
+def test_a_table_with_blank_last_lines_and_semicolons_is_read(published: Path) -> None:
+    before = listed(published)
+    tracks = published / "fma_metadata/tracks.csv"
+    table = pd.read_csv(tracks, index_col=0, header=[0, 1])
+    table.to_csv(tracks, sep=";", lineterminator="\r\n")
+    with tracks.open("a") as file:
+        file.write(f"\n{';' * 52}\n\n")
+    assert listed(published) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: [*lines[:5], lines[5][:40]], r"Line 6 of 'fma_metadata/tracks\.csv' has \d+ fields"),
+        (lambda lines: [*lines[:4], "x" + lines[4], *lines[5:]], r"Line 5 of .*: track_id is 'x3'"),
+        (lambda lines: [*lines[:4], lines[4].replace("3", "3.5", 1)], r"Line 5 of .*: track_id is '3\.5'"),
+        (
+            lambda lines: [*lines[:4], lines[4].replace(",30,", ",many,")],
+            r"Line 5 of .*track\.listens is 'many'",
+        ),
+        (lambda lines: [*lines[:4], lines[4] + '"'], r"Line 5 of .* cannot be read as CSV"),
+        (lambda lines: lines[1:], r"read_csv\(…, index_col=0, header=\[0, 1\]\)"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(
+    published: Path, change: Callable[[list[str]], list[str]], said: str
+) -> None:
+    rewritten(published, change)
+    with pytest.raises(InvalidInput, match=said):
+        list(open_source(published).list_recordings())
+
+
+def test_kaggles_folders_of_the_same_name_are_fma_however_they_are_named(
+    published: Path, tmp_path: Path
+) -> None:
+    nested = tmp_path / "kaggle"
+    for name in ("fma_metadata", "fma_large"):
+        (nested / name).mkdir(parents=True)
+        (published / name).rename(nested / name / name)
+    for path in (nested, nested / "fma_large", nested / "fma_large/fma_large"):
+        source = open_source(path)
+        assert source.format.name == "fma"
+        uris = [r.uri for r in source.list_recordings() if isinstance(r, Recording)]
+        assert uris[0] == "fma_large/fma_large/000/000002.mp3"
+        assert len(uris) == len(TRACKS)
+
+
+def test_fma_one_folder_deeper_is_found(published: Path, tmp_path: Path) -> None:
+    deeper = tmp_path / "outer/fma"
+    deeper.mkdir(parents=True)
+    for name in ("fma_metadata", "fma_large"):
+        (published / name).rename(deeper / name)
+    source = open_source(tmp_path / "outer")
+    assert (source.format.name, source.root.url) == ("fma", str(deeper))
+
+
+def test_tracks_in_another_container_are_read_and_a_second_file_of_one_is_a_failure(
+    published: Path, write_audio: Write
+) -> None:
+    path = audio_path(published / "fma_large", 140)
+    write_audio(path.with_suffix(".flac"), 3.0)
+    (failure,) = [r for r in open_source(published).list_recordings() if isinstance(r, Failure)]
+    assert failure.uri.endswith("000140.mp3")
+    path.unlink()
+    uris = [r.uri for r in open_source(published).list_recordings() if isinstance(r, Recording)]
+    assert "fma_large/000/000140.flac" in uris

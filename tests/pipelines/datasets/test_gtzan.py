@@ -80,3 +80,44 @@ def test_the_split_has_the_published_sizes_and_leaves_out_faults() -> None:
         assert {splits[excerpt] for excerpt in excerpts} == {split}
     assert {genre.partition(".")[0] for genre in splits} == set(PUBLISHED_GENRES)
     assert len(splits) == 930
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "genres/{genre}/{name}.flac",
+        "{genre}/{name}.WAV",
+        "genres/{genre}/{name}.mp3",
+        "gtzan_genre/genres/{genre}/{name}.wav",
+        "archive/Data/genres_original/{genre}/{name}.wav",
+    ],
+)
+def test_other_containers_and_folders_deeper_are_gtzan_with_its_splits(tmp_path: Path, layout: str) -> None:
+    for genre in PUBLISHED_GENRES:
+        path = tmp_path / layout.format(genre=genre, name=f"{genre}.00029")
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"")
+    source = open_source(tmp_path)
+    assert source.format.name == "gtzan"
+    recordings = [r for r in source.list_recordings() if isinstance(r, Recording)]
+    splits = fault_filtered_splits()
+    assert {r.group: r.split for r in recordings} == {
+        f"{genre}.00029": splits.get(f"{genre}.00029") for genre in PUBLISHED_GENRES
+    }
+
+
+def test_what_is_left_out_is_said(published: Path) -> None:
+    remarks: list[str] = []
+    list(open_source(published).list_recordings(remarks.append))
+    (passed_over, left_out) = remarks
+    assert passed_over == "1 files passed over, as their names do not say audio: 1 .mf."
+    assert "1 audio files are left out" in left_out
+    assert "my own recording.wav" in left_out
+
+
+def test_folders_of_many_labels_are_not_searched_for_genres(tmp_path: Path) -> None:
+    for genre in PUBLISHED_GENRES:
+        (tmp_path / "artist 0/live" / genre).mkdir(parents=True)
+    for number in range(1, 5):
+        (tmp_path / f"artist {number}").mkdir()
+    assert open_source(tmp_path).format.name == "folder"

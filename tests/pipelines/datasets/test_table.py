@@ -73,7 +73,7 @@ def test_a_csv_row_is_a_recording_and_its_other_columns_are_labels(tmp_path: Pat
         (["0", "-7"], [0, -7]),
         (["", "nan"], [None, None]),
         (["1.0", "01.5"], ["1.0", "01.5"]),
-        (["1", "123456789012345678901234567890"], [1.0, 123456789012345678901234567890.0]),
+        (["1", "123456789012345678901234567890"], ["1", "123456789012345678901234567890"]),
     ],
 )
 def test_a_csv_column_has_the_narrowest_type_that_all_its_rows_share(
@@ -158,8 +158,8 @@ def test_a_file_named_twice_counts_once(tmp_path: Path) -> None:
         ("t.csv", b"path,genre\na.wav\n", "Line 2 of 't.csv' has 1 fields"),
         ("t.csv", b"path,path\na.wav,b.wav\n", "names a column twice"),
         ("t.csv", b"path,genre\na.wav,\xff\xfe\n", "cannot be read as .csv"),
-        ("t.csv", b'path,genre\na.wav,"jazz\n', "cannot be read as .csv"),
-        ("t.jsonl", b'{"path": "a.wav"\n', "cannot be read as .jsonl"),
+        ("t.csv", b'path,genre\na.wav,"jazz\n', "cannot be read as CSV"),
+        ("t.jsonl", b'{"path": "a.wav"\n', "cannot be read as JSON"),
         ("t.jsonl", b'["a.wav"]\n', "Line 1 of 't.jsonl' is not a JSON object"),
         ("t.parquet", b"PAR1 not really", "cannot be read as Parquet"),
     ],

@@ -1,0 +1,52 @@
+"""Layer numbers as options write them: "all", "0,5,11", "4-7"."""
+
+import re
+from collections.abc import Sequence
+
+from store.errors import InvalidInput
+
+_PART = re.compile(r"\s*([0-9]{1,9})\s*(?:-\s*([0-9]{1,9})\s*)?")
+
+
+def parse_layer_ranges(text: str) -> tuple[range, ...] | None:
+    """The ranges that a text names, None for "all"; a number by itself is a range of one.
+
+    Ranges, not numbers: "0-999999999" costs nothing until somebody counts it out.
+
+    Raises:
+        InvalidInput: the text says something else, or a range that runs backwards.
+    """
+    if text.strip() == "all":
+        return None
+    ranges = []
+    for part in text.split(","):
+        match = _PART.fullmatch(part)
+        if not match:
+            raise InvalidInput(
+                f"Layers {text!r} cannot be read; write all, numbers like 0,5,11 or a range like 4-7."
+            )
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last < first:
+            raise InvalidInput(f"Layers {text!r}: {first}-{last} runs backwards; write {last}-{first}.")
+        ranges.append(range(first, last + 1))
+    return tuple(ranges)
+
+
+def parse_layers(text: str, count: int) -> tuple[int, ...]:
+    """The layers that a text names, in order and each once, for a model of `count` layers.
+
+    Raises:
+        InvalidInput: not a list of layers of this model.
+    """
+    ranges = parse_layer_ranges(text)
+    if ranges is None:
+        return tuple(range(count))
+    if any(one[-1] >= count for one in ranges):
+        raise InvalidInput(f"Layers {text!r} are not all in this model, whose layers are 0–{count - 1}.")
+    return tuple(sorted({layer for one in ranges for layer in one}))
+
+
+def first_missing(ranges: Sequence[range], known: Sequence[int]) -> int | None:
+    """The first number of the ranges that is not among the known ones."""
+    there = frozenset(known)
+    return next((layer for one in ranges for layer in one if layer not in there), None)

@@ -1,0 +1,112 @@
+"""Types of table columns: one rule for what counts as a number, a truth value, missing or text."""
+
+import math
+import re
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+from typing import Literal
+
+from store.records import Label
+
+MISSING = frozenset([
+    "", "NA", "N/A", "n/a", "<NA>", "#NA", "#N/A", "#N/A N/A", "NULL", "null", "None",
+    "NaN", "nan", "-NaN", "-nan", "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN",
+])  # fmt: skip
+"""Texts that mean "missing", spaces around them aside: those that pandas reads so by default."""
+
+CellKind = Literal["missing", "truth", "integer", "long", "huge", "decimal", "comma", "text"]
+"""What one cell may be: "long" are integers that no float holds exactly, "huge" those beyond 64 bits."""
+ColumnType = Literal["integer", "number", "truth", "text"]
+
+EXACT = 2**53
+"""Up to here every whole number is a float of its own."""
+_LONGEST = 2**63
+_INTEGER = re.compile(r"[+-]?[1-9][0-9]*|\+?0")
+_DECIMAL = re.compile(r"[+-]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?P<power>[eE][+-]?[0-9]+)?")
+_COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
+_ZEROS = frozenset("+-0.")
+
+
+@lru_cache(maxsize=1 << 16)
+def kind_of_literal(text: str) -> CellKind:
+    """What a cell says that may be a number: a field of a CSV file, a number or truth value of JSON.
+
+    Numbers are written with the digits 0–9, an optional sign, decimal point and power of ten. Leading zeros
+    make a code of them, "_" and "," text, and so do infinities and what a float could not hold.
+    """
+    text = text.strip(" \t")
+    if text in MISSING:
+        return "missing"
+    if text.lower() in ("true", "false"):
+        return "truth"
+    if _INTEGER.fullmatch(text):
+        return _kind_of_integer(text)
+    if match := _DECIMAL.fullmatch(text):
+        return "decimal" if _is_faithful(text, has_power=match["power"] is not None) else "text"
+    return "comma" if _COMMA.fullmatch(text) else "text"
+
+
+def kind_of_string(text: str) -> CellKind:
+    """What a cell says that its file declares to be text: a string of JSON."""
+    return "missing" if text.strip(" \t") in MISSING else "text"
+
+
+def type_of_column(kinds: AbstractSet[CellKind]) -> ColumnType:
+    """The narrowest type that all cells of a column share; text holds everything."""
+    said = kinds - {"missing"}
+    if said and said <= {"integer", "long"}:
+        return "integer"
+    if said and said <= {"integer", "decimal"}:
+        return "number"
+    return "truth" if said == {"truth"} else "text"
+
+
+def value_of(text: str, kind: CellKind, column: ColumnType) -> Label:
+    """A cell as a value of its column's type; text stays as it was written."""
+    if kind == "missing":
+        return None
+    if column == "integer":
+        return int(text)
+    if column == "number":
+        return float(text)
+    return text.strip(" \t").lower() == "true" if column == "truth" else text
+
+
+def remark_on_column(name: str, kinds: AbstractSet[CellKind], example: str) -> str | None:
+    """A sentence on a column of numbers that had to become text; `example` is the cell that decided it."""
+    said = kinds - {"missing"}
+    if "comma" in said and said <= {"comma", "integer", "long", "decimal"}:
+        return (
+            f"Column {name!r} is text: it has numbers with commas, such as {example!r}; "
+            "write them with a decimal point to have numbers."
+        )
+    if said & {"huge", "long"} and said <= {"integer", "long", "huge", "decimal"} and said != {"long"}:
+        return (
+            f"Column {name!r} is text, to keep every digit: no type of number holds {example!r} "
+            "and the others exactly."
+        )
+    return None
+
+
+def deciding_rank(kind: CellKind) -> int:
+    """Which of a column's cells a remark shows: the one of the highest rank."""
+    return {"comma": 3, "huge": 2, "long": 1}.get(kind, 0)
+
+
+def _kind_of_integer(text: str) -> CellKind:
+    if len(text) > 20:  # spares the conversion of a million digits
+        return "huge"
+    number = int(text)
+    if -EXACT <= number <= EXACT:
+        return "integer"
+    return "long" if -_LONGEST <= number < _LONGEST else "huge"
+
+
+def _is_faithful(text: str, *, has_power: bool) -> bool:
+    """Whether a float stands for a decimal number: finite, not rounded to 0, no whole part cut short."""
+    number = float(text)
+    if not math.isfinite(number):
+        return False
+    if number == 0:
+        return set(re.split("[eE]", text)[0]) <= _ZEROS
+    return has_power or abs(number) <= EXACT
