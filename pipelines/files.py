@@ -113,9 +113,9 @@ class Root:
         try:
             found = _scan_folder(path) if self.is_local else self._list_remote(path)
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise NotFound(f"There is no folder {redacted(path)}.") from error
+            raise NotFound(f"There is no folder {path}.") from error
         except PermissionError as error:
-            raise InvalidInput(f"The folder {redacted(path)} may not be read; change its permissions.") from error
+            raise InvalidInput(f"The folder {path} may not be read; change its permissions.") from error
         return sorted((name, is_folder) for name, is_folder in found if not name.startswith("."))
 
     def _list_remote(self, path: str) -> list[tuple[str, bool]]:
