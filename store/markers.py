@@ -1,6 +1,5 @@
 """Commit markers: one small JSON per unit, the only proof that rows exist."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 from store.errors import CorruptData
 from store.objects import ObjectStore
 from store.records import ClipStatus, Failure
-from store.zarr_metadata import encoded_json
+from store.sealed import opened_json, sealed_json
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +72,17 @@ def encode_marker(marker: Marker) -> bytes:
         "committed_at": marker.committed_at,
         "writer": marker.writer,
     }
-    return encoded_json(document)
+    return sealed_json(document)
 
 
 def decode_marker(data: bytes, key: str) -> Marker:
-    """Parse a marker; raises `CorruptData` naming its key."""
+    """Parse a marker; raises `CorruptData` naming its key where it is damaged or of another unit."""
+    document = opened_json(data, key)
     try:
-        document = json.loads(data)
         if document["format"] != FORMAT:
             raise CorruptData(f"{key} has format {document['format']}, this version reads {FORMAT}.")
+        if document["unit_id"] != key.rsplit("/", 1)[-1].removesuffix(".json"):
+            raise CorruptData(f"{key} is the marker of {document['unit_id']}: run `undertone repair`.")
         return Marker(
             document["unit_id"],
             document["first_row"],
@@ -92,7 +93,7 @@ def decode_marker(data: bytes, key: str) -> Marker:
             document["committed_at"],
             document["writer"],
         )
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptData(f"{key} is no commit marker ({error}): run `undertone repair`.") from error
 
 
