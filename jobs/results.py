@@ -74,7 +74,7 @@ def digest_of(value: Any) -> str:
 def committed_digest(collection: Collection) -> str:
     """Stands for the committed shards of a collection: changes when units are added, retried or repaired."""
     shards = {
-        unit_id: [(shard.key, shard.crc32c) for shard in marker.shards]
+        unit_id: [(shard.key, shard.former_crc32c or shard.crc32c) for shard in marker.shards]
         for unit_id, marker in collection.markers().items()
     }
     return digest_of(shards)

@@ -26,7 +26,7 @@ from store.ledger import Record, is_recorded, place, read_committed, write_recor
 from store.markers import Marker, read_marker
 from store.objects import ObjectStore
 from store.plan import append_part, cut_units, part_keys, place_part, read_part, rows_needed
-from store.reader import read_rows
+from store.reader import CheckedChunks, Rows, read_rows
 from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
 from store.rows import RowIndex, index_rows
 from store.sealed import opened_json, sealed_json
@@ -58,6 +58,7 @@ class Collection:
         self._markers: dict[str, Marker] | None = None
         self._versions: dict[str, str] = {}
         self._index: RowIndex | None = None
+        self._checked = {name: CheckedChunks() for name in self.layouts}
         self._state = RLock()
         """Held while what is kept is read or replaced: threads share a collection."""
 
@@ -99,7 +100,7 @@ class Collection:
             raise MissingRows(f"{unit.unit_id} of {self.prefix} is not committed.")
         layout = self.layout(name)
         rows = np.arange(unit.first_row, unit.first_row + len(unit.clips))
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        values = self._read(name, rows, range(layout.parts), verify=True)
         return values.reshape(len(rows), *layout.spec.shape)
 
     def missing_units(self) -> list[Unit]:
@@ -179,23 +180,23 @@ class Collection:
         return counts
 
     def read_layer(
-        self, name: str, layer: int, clip_ids: Sequence[str] | None = None
+        self, name: str, layer: int, clip_ids: Sequence[str] | None = None, *, verify: bool = True
     ) -> tuple[Array, list[str]]:
         """One layer of the named clips, or of all clips that have numbers: (clips, *rest) and their ids.
 
-        `layer` is the model's layer number. Raises `MissingRows` where a named clip has no numbers.
+        `layer` is the model's layer number; `verify` compares the numbers with their checksums. Raises
+        `MissingRows` where a named clip has no numbers, `CorruptData` naming a file that is damaged.
         """
-        layout = self.layout(name)
         part = self._part(name, layer)
         rows, ids = self.index().select(clip_ids)
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(part, part + 1))
+        values = self._read(name, rows, range(part, part + 1), verify=verify)
         return values[:, 0], ids
 
-    def read_clips(self, name: str, clip_ids: Sequence[str]) -> Array:
-        """All layers of the named clips, (clips, *axes); raises `MissingRows`."""
+    def read_clips(self, name: str, clip_ids: Sequence[str], *, verify: bool = True) -> Array:
+        """All layers of the named clips, (clips, *axes); raises as `read_layer` does."""
         layout = self.layout(name)
         rows, _ = self.index().select(clip_ids)
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        values = self._read(name, rows, range(layout.parts), verify=verify)
         return values.reshape(len(rows), *layout.spec.shape)
 
     def iter_layer(
@@ -248,6 +249,10 @@ class Collection:
         if spec.dimensions[0] != "layer":
             return []
         return list(spec.attributes.get("layers", range(spec.shape[0])))
+
+    def _read(self, name: str, rows: Rows, parts: range, *, verify: bool) -> Array:
+        folder, layout = f"{self.group}/{name}", self.layouts[name]
+        return read_rows(self.objects, folder, layout, rows, parts, self._checked[name] if verify else None)
 
     def _part(self, name: str, layer: int) -> int:
         layers = self.layers(name)

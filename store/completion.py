@@ -4,6 +4,7 @@ There is one for each length of the plan that was completed; the longest names a
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from store.concurrency import map_concurrently
 from store.errors import CorruptData
@@ -59,9 +60,12 @@ def withdraw_completions(objects: ObjectStore, prefix: str, unit_ids: Iterable[s
     """Before units are withdrawn: take away every completion record that names one, or that is damaged."""
     keys = {marker_key(prefix, unit_id) for unit_id in unit_ids}
     for name in recorded_names(objects, f"{prefix}/complete"):
-        try:
-            named = {entry.key for entry in read_record(objects, name).entries}
-        except CorruptData:
-            named = keys
-        if named & keys:
+        if _names_any(objects, name, keys):
             objects.delete(record_key(name))
+
+
+def _names_any(objects: ObjectStore, name: str, keys: AbstractSet[str]) -> bool:
+    try:
+        return any(entry.key in keys for entry in read_record(objects, name).entries)
+    except CorruptData:
+        return True

@@ -157,7 +157,7 @@ def missing_datasets(objects: ObjectStore) -> dict[str, str]:
     """Dataset that is named but not there → the collections that name it."""
     known = set(dataset_names(objects))
     missing: dict[str, list[str]] = {}
-    for prefix, name in _named_datasets(objects):
+    for prefix, name, _ in _named_datasets(objects):
         if name is not None and name not in known:
             missing.setdefault(name, []).append(prefix)
     return {name: ", ".join(prefixes) for name, prefixes in missing.items()}
@@ -165,7 +165,7 @@ def missing_datasets(objects: ObjectStore) -> dict[str, str]:
 
 def users_of(objects: ObjectStore, name: str) -> list[str]:
     """Prefixes of the collections whose document names this dataset."""
-    return [prefix for prefix, dataset in _named_datasets(objects) if dataset == name]
+    return [prefix for prefix, dataset, _ in _named_datasets(objects) if dataset == name]
 
 
 def dataset_of(document: Mapping[str, Any]) -> str | None:
@@ -179,19 +179,22 @@ def dataset_of(document: Mapping[str, Any]) -> str | None:
     return dataset.get("name") if isinstance(dataset, dict) else dataset
 
 
-def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None]]:
-    """Prefix of every collection with the dataset that its document names."""
+def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None, str | None]]:
+    """Prefix of every collection with name and, where it says so, fingerprint of the dataset it is about."""
     for kind in _USERS:
         for folder in objects.folders(f"records/{kind}"):
             key = document_key(f"{kind}/{folder}")
             if is_recorded(objects, key):
                 document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
-                yield f"{kind}/{folder}", dataset_of(document)
+                dataset = document.get("dataset")
+                fingerprint = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+                yield f"{kind}/{folder}", dataset_of(document), fingerprint
 
 
 def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: bool) -> bool:
     """Whether the content must be written; raises `Conflict` where it may not be."""
     if not is_recorded(objects, dataset_key(name)):
+        _refuse_another(objects, name, fingerprint)
         return True
     if read_dataset(objects, name).fingerprint == fingerprint:
         return False
@@ -205,6 +208,16 @@ def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: boo
         )
     objects.delete(record_key(dataset_key(name)))
     return True
+
+
+def _refuse_another(objects: ObjectStore, name: str, fingerprint: str) -> None:
+    """A name stays reserved for what collections were made from, also where the dataset is gone."""
+    for prefix, dataset, wanted in _named_datasets(objects):
+        if dataset == name and wanted not in (None, fingerprint):
+            raise Conflict(
+                f"{prefix} was made from a dataset {name!r} with other content, which is gone. Add the same "
+                "recordings again, or choose another name."
+            )
 
 
 def _said_anew(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset:

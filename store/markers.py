@@ -22,6 +22,8 @@ class ShardEntry:
     nbytes: int
     crc32c: str
     """Of the whole object, eight hex digits."""
+    former_crc32c: str | None = None
+    """What it was before the store was upgraded: results that were made of it are still those of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def encode_marker(marker: Marker) -> bytes:
         "clips": clips,
         "shards": [
             {"array": shard.array, "key": shard.key, "bytes": shard.nbytes, "crc32c": shard.crc32c}
+            | ({"former_crc32c": shard.former_crc32c} if shard.former_crc32c else {})
             for shard in marker.shards
         ],
         "provenance": dict(marker.provenance),
@@ -77,17 +80,21 @@ def encode_marker(marker: Marker) -> bytes:
 
 def decode_marker(data: bytes, key: str) -> Marker:
     """Parse a marker; raises `CorruptData` naming its key where it is damaged or of another unit."""
-    document = opened_json(data, key)
+    return marker_from(opened_json(data, key), key, FORMAT)
+
+
+def marker_from(document: Mapping[str, Any], key: str, format_: int) -> Marker:
+    """The marker that a document says; raises `CorruptData` naming its key."""
     try:
-        if document["format"] != FORMAT:
-            raise CorruptData(f"{key} has format {document['format']}, this version reads {FORMAT}.")
+        if document["format"] != format_:
+            raise CorruptData(f"{key} has format {document['format']}, this version reads {format_}.")
         if document["unit_id"] != key.rsplit("/", 1)[-1].removesuffix(".json"):
             raise CorruptData(f"{key} is the marker of {document['unit_id']}: run `undertone repair`.")
         return Marker(
             document["unit_id"],
             document["first_row"],
             tuple(_status(clip) for clip in document["clips"]),
-            tuple(ShardEntry(s["array"], s["key"], s["bytes"], s["crc32c"]) for s in document["shards"]),
+            tuple(_shard(shard) for shard in document["shards"]),
             document["provenance"],
             document["seconds"],
             document["committed_at"],
@@ -100,6 +107,12 @@ def decode_marker(data: bytes, key: str) -> Marker:
 def read_marker(objects: ObjectStore, key: str) -> Marker:
     """Read one marker."""
     return decode_marker(objects.get(key), key)
+
+
+def _shard(shard: Mapping[str, Any]) -> ShardEntry:
+    return ShardEntry(
+        shard["array"], shard["key"], shard["bytes"], shard["crc32c"], shard.get("former_crc32c")
+    )
 
 
 def _status(clip: Mapping[str, Any]) -> ClipStatus:

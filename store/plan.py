@@ -57,7 +57,7 @@ def place_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Uni
     """
     key = plan_key(prefix, part)
     entry = place(objects, key, parquet_bytes(_table(units)), sound=is_parquet)
-    if _decoded(objects.get(key), f"{objects.url}/{key}") != list(units):
+    if decode_part(objects.get(key), f"{objects.url}/{key}") != list(units):
         raise Conflict(
             f"{objects.url}/{key} already holds another plan: a second driver was faster, or the folder "
             "is left over from another specification. Run the command again, else remove the folder."
@@ -73,7 +73,7 @@ def append_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Un
 
 def read_part(objects: ObjectStore, key: str) -> list[Unit]:
     """The units of one part of the plan, in order; raises `CorruptData` naming a part that is damaged."""
-    return _decoded(read_committed(objects, key), f"{objects.url}/{key}")
+    return decode_part(read_committed(objects, key), f"{objects.url}/{key}")
 
 
 def part_keys(objects: ObjectStore, prefix: str) -> list[str]:
@@ -82,7 +82,8 @@ def part_keys(objects: ObjectStore, prefix: str) -> list[str]:
     return first + recorded_names(objects, f"{prefix}/plan")
 
 
-def _decoded(data: Buffer, where: str) -> list[Unit]:
+def decode_part(data: Buffer, where: str) -> list[Unit]:
+    """The units in the bytes of a part; raises `CorruptData` naming the place where it lies."""
     table = parquet_table(data, where)
     if table.schema.names != SCHEMA.names:
         raise CorruptData(f"{where} is no part of a plan: run `undertone verify`.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from hashlib import md5
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from store.opening import Store
 
 KIND = "generations"
+_FLAC_MD5 = slice(26, 42)
 
 _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
@@ -79,18 +81,16 @@ def audio_key(generation_id: str) -> str:
 def _place_audio(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> Entry:
     """Write the sound of a generation, for a record to name."""
     sound = encoded_audio(generated.audio, generated.sample_rate, spec, format_="FLAC")
-    length = len(generated.audio)
-    return place(
-        store.objects, audio_key(spec.generation_id), sound, sound=lambda found: _samples(found) == length
-    )
+    return place(store.objects, audio_key(spec.generation_id), sound, sound=is_whole_flac)
 
 
-def _samples(found: bytes) -> int | None:
-    """Length of a sound that can be decoded; None for anything else."""
+def is_whole_flac(data: bytes) -> bool:
+    """Whether a 16-bit FLAC decodes to the samples whose MD5 stands in its head."""
     try:
-        return len(soundfile.read(io.BytesIO(found), dtype="int16")[0])
+        samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
     except (soundfile.SoundFileError, OSError, ValueError):
-        return None
+        return False
+    return data[_FLAC_MD5] == md5(samples.astype("<i2").tobytes(), usedforsecurity=False).digest()
 
 
 def encoded_audio(
