@@ -160,7 +160,12 @@ class Collection:
         for key, _ in self.objects.list(f"{self.prefix}/heartbeat"):
             try:
                 beats.append(float(json.loads(self.objects.get(key))["at"]))
-            except NotFound:  # its driver ended just now
+            except (
+                NotFound,
+                ValueError,
+                LookupError,
+                TypeError,
+            ):  # its driver ended just now, or it is damaged
                 continue
         return max(0.0, time.time() - max(beats)) if beats else None
 

@@ -184,11 +184,13 @@ def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None, str
     for kind in _USERS:
         for folder in objects.folders(f"records/{kind}"):
             key = document_key(f"{kind}/{folder}")
-            if is_recorded(objects, key):
+            try:
                 document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
-                dataset = document.get("dataset")
-                fingerprint = dataset.get("fingerprint") if isinstance(dataset, dict) else None
-                yield f"{kind}/{folder}", dataset_of(document), fingerprint
+            except (CorruptData, NotFound):  # `undertone verify` names it; it cannot say what it is about
+                continue
+            dataset = document.get("dataset")
+            fingerprint = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+            yield f"{kind}/{folder}", dataset_of(document), fingerprint
 
 
 def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: bool) -> bool:

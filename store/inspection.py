@@ -5,6 +5,7 @@ from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
 
 from store.collection import Collection, open_collection
+from store.completion import completion_name
 from store.concurrency import map_concurrently
 from store.datasets import dataset_key, dataset_names, dataset_of
 from store.errors import CorruptData, NotFound
@@ -116,6 +117,18 @@ def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreemen
         if entry.problem != "plan" or not _plan_is_listed(objects, prefix):
             yield entry
     yield from _check_references(objects, collection)
+    yield from _check_completion(objects, collection)
+
+
+def _check_completion(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
+    try:
+        units, missing = collection.units(), collection.missing_units()
+    except (CorruptData, NotFound):  # stands in the list already
+        return
+    name = completion_name(collection.prefix, len(units))
+    if not missing and not is_recorded(objects, name):
+        detail = "everything is committed, but no record says so: it is lost, or a driver was killed here"
+        yield Disagreement("record", record_key(name), None, detail)
 
 
 def _plan_is_listed(objects: ObjectStore, prefix: str) -> bool:

@@ -30,7 +30,7 @@ from store.opening import FORMAT_KEY, write_format
 from store.parquet import is_parquet
 from store.plan import decode_part, plan_digest
 from store.sealed import opened_json
-from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair
+from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, verify
 
 _DATASET = re.compile(r"datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
@@ -108,6 +108,8 @@ def _mend_collection(
     rest = [entry for entry in entries if entry.problem not in ("record", "unrecorded")]
     try:
         collection = open_collection(objects, prefix)
+        if len(rest) < len(entries):  # what had no unit in the plan may have one now
+            rest = verify(collection)
         units = repair(collection, rest)
     except (CorruptData, NotFound):
         done.left += rest

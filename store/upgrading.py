@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,13 +59,10 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
     _refuse_while_at_work(objects)
     done = Upgraded()
     for name in objects.folders("datasets"):
-        _tried(done, dataset_key(name), lambda name=name: _upgrade_dataset(objects, name, done))
+        _tried(done, dataset_key(name), partial(_upgrade_dataset, objects, name, done))
     for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
-        _tried(
-            done,
-            document_key(prefix),
-            lambda prefix=prefix: _upgrade_collection(objects, prefix, done, report),
-        )
+        step = partial(_upgrade_collection, objects, prefix, done, report)
+        _tried(done, document_key(prefix), step)
     _upgrade_results(objects, done, is_whole_sound, report)
     _drop_caches(objects)
     if stored_version(objects) != VERSION:

@@ -160,7 +160,7 @@ def test_a_plan_left_over_without_its_document_is_a_conflict_only_if_it_differs(
     local_objects: ObjectStore, world: Any
 ) -> None:
     world.create(local_objects)
-    local_objects.delete("runs/world/run.json")
+    local_objects.delete("records/runs/world/run.json.json")
     with pytest.raises(Conflict, match="another plan"):
         world.create(local_objects, clips=world.clips[:5])
 

@@ -97,7 +97,7 @@ def test_array_documents_are_the_ones_that_zarr_python_would_write(run: Path, tm
             dtype=ours.dtype,
             shards=ours.shards,
             chunks=ours.chunks,
-            compressors=ours.compressors or None,
+            compressors=ours.compressors,
             fill_value=ours.fill_value,
             dimension_names=ours.metadata.dimension_names,
             chunk_key_encoding={"name": "default", "separator": "."},
@@ -110,7 +110,12 @@ def test_array_documents_are_the_ones_that_zarr_python_would_write(run: Path, tm
 def test_zarr_python_writes_the_same_inner_chunks(run: Path, tmp_path: Path, name: str) -> None:
     ours: Any = zarr.open_array(run / "activations.zarr" / name, mode="r")
     copy = zarr.open_group(tmp_path / "copy", mode="w").create_array(
-        name, shape=ours.shape, dtype=ours.dtype, shards=ours.shards, chunks=ours.chunks, compressors=None
+        name,
+        shape=ours.shape,
+        dtype=ours.dtype,
+        shards=ours.shards,
+        chunks=ours.chunks,
+        compressors=ours.compressors,
     )
     copy[:8] = ours[:8]
     theirs = (tmp_path / "copy" / name / "c" / "/".join(["0"] * ours.ndim)).read_bytes()

@@ -51,10 +51,10 @@ def test_runs_and_codes_open_by_the_beginning_of_their_ids(store_url: str, world
     )
 
 
-def test_a_run_without_its_document_does_not_exist_yet(tmp_path: Path, world: Any) -> None:
+def test_a_run_without_its_record_does_not_exist_yet(tmp_path: Path, world: Any) -> None:
     store = open_store(tmp_path, create=True)
     world.create(store.objects)
-    store.objects.delete("runs/world/run.json")
+    store.objects.delete("records/runs/world/run.json.json")
 
     assert store.runs() == []
 
