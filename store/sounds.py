@@ -1,4 +1,4 @@
-"""Finds and reads generated sounds: the records of `results/generations` name them with their checksums."""
+"""Finds and reads generated sounds: the record of the rows about a sound, or one of its own, names it."""
 
 from threading import Lock
 
@@ -7,7 +7,7 @@ from store.ledger import RECORDS, Entry, read_entry, read_record, recorded_name
 from store.objects import ObjectStore
 
 FOLDER = "audio"
-_GENERATIONS = f"{RECORDS}/results/generations"
+_PLACES = (f"{RECORDS}/results/generations", f"{RECORDS}/{FOLDER}")
 _known: dict[str, "_Index"] = {}
 _guard = Lock()
 
@@ -40,7 +40,7 @@ class _Index:
             self._versions, self._named, self._entries = {}, {}, {}
 
     def _refresh(self, objects: ObjectStore) -> None:
-        versions = dict(objects.versions(_GENERATIONS))
+        versions = {key: version for place in _PLACES for key, version in objects.versions(place)}
         kept = {key: self._named[key] for key, version in versions.items() if self._same(key, version)}
         for key in versions.keys() - kept.keys():
             try:
