@@ -54,7 +54,7 @@ def read_rows(
     """Rows of the array below the key `folder`, in the order given: (rows, parts, *rest).
 
     With `checked`, no chunk is believed before it was read whole once and agreed with its checksum; of one
-    that is remembered there, only the wanted rows are read. None reads without checking.
+    that is remembered there, only the wanted rows are read, as they are. None reads without checking.
     """
     result = np.empty((len(rows), len(parts), *layout.rest), layout.dtype)
     if layout.spec.compression != "none":
@@ -107,18 +107,23 @@ def _read_checked(
     result: Array,
     checked: CheckedChunks,
 ) -> None:
+    in_order = bool((np.diff(rows) > 0).all())
+
     def read_shard(item: tuple[int, Rows]) -> None:
         shard, wanted = item
         key = f"{folder}/{layout.shard_key(shard)}"
         work = _ShardRead()
-        for first, last in _chunk_runs(layout, rows, wanted):
+        for places, targets in _by_chunk(layout, rows, wanted):
             for column, part in enumerate(parts):
-                places = rows[wanted[first:last]] % layout.shard_clips
-                number = (part * layout.shard_clips + int(places[0])) // layout.chunk_clips
-                _plan_chunk(
-                    work, layout, number, places % layout.chunk_clips, result, wanted[first:last], column,
-                    known=checked.has(shard, number),
-                )  # fmt: skip
+                number = (part * layout.shard_clips + places[0]) // layout.chunk_clips
+                within = [place % layout.chunk_clips for place in places]
+                known = checked.has(shard, number)
+                if in_order and within[-1] - within[0] + 1 == len(within) and len(parts) == 1:
+                    _plan_run(
+                        work, layout, number, within, result[targets[0] : targets[-1] + 1, 0], known=known
+                    )
+                else:
+                    _plan_rows(work, layout, number, within, result[:, column], targets, known=known)
         objects.read_ranges(key, work.ranges)
         for number, body, stated in work.checks:
             check_chunk(body, stated, f"{objects.url}/{key}")
@@ -140,54 +145,66 @@ def _by_shard(layout: ArrayLayout, rows: Rows) -> Iterator[tuple[int, Rows]]:
         yield int(rows[places[0]] // layout.shard_clips), places
 
 
-def _chunk_runs(layout: ArrayLayout, rows: Rows, wanted: Rows) -> Iterator[tuple[int, int]]:
-    """First and last place, among the wanted rows of a shard, of those that share a chunk."""
-    if layout.chunk_clips == layout.shard_clips:
-        yield 0, len(wanted)
-        return
-    starts = (np.flatnonzero(np.diff(rows[wanted] // layout.chunk_clips)) + 1).tolist()
-    yield from zip([0, *starts], [*starts, len(wanted)], strict=True)
+def _by_chunk(layout: ArrayLayout, rows: Rows, wanted: Rows) -> Iterator[tuple[list[int], list[int]]]:
+    """For each chunk of clips in a shard, the wanted places in the shard and where they go in the result."""
+    places, targets = (rows[wanted] % layout.shard_clips).tolist(), wanted.tolist()
+    first = 0
+    for last in range(1, len(places) + 1):
+        if last == len(places) or places[last] // layout.chunk_clips != places[first] // layout.chunk_clips:
+            yield places[first:last], targets[first:last]
+            first = last
 
 
-def _plan_chunk(
+def _plan_run(
+    work: _ShardRead, layout: ArrayLayout, number: int, places: Sequence[int], target: Array, *, known: bool
+) -> None:
+    """Read neighbouring rows of one chunk straight to where they go; a whole chunk with its checksum."""
+    if known or len(places) == layout.chunk_clips:
+        body = as_bytes(target)
+        work.ranges.append((number * layout.chunk_step + places[0] * layout.row_bytes, body))
+        if not known:
+            _plan_check(work, layout, number, body)
+    else:
+        _plan_copy(work, layout, number, places, [target[place : place + 1] for place in range(len(places))])
+
+
+def _plan_rows(
     work: _ShardRead,
     layout: ArrayLayout,
     number: int,
-    places: Rows,
-    result: Array,
-    wanted: Rows,
-    column: int,
+    places: Sequence[int],
+    column: Array,
+    targets: Sequence[int],
     *,
     known: bool,
 ) -> None:
-    """Add to the reading of a shard what is wanted of one chunk.
-
-    `places` are the wanted rows of the chunk, `wanted` where they go in the result.
-    """
-    offset = number * layout.chunk_step
-    stated = memoryview(bytearray(CHUNK_CHECKSUM_BYTES))
-    whole = _is_run(places) and _is_run(wanted) and result.shape[1] == 1
-    if len(places) == layout.chunk_clips and (whole or len(places) == 1):
-        body = as_bytes(result[int(wanted[0]) : int(wanted[0]) + len(wanted), column])
-    elif known:
-        for place, row in zip(places.tolist(), wanted.tolist(), strict=True):
-            target = as_bytes(result[row : row + 1, column])
-            work.ranges.append((offset + place * layout.row_bytes, target))
-        return
+    """Read rows of one chunk, in any order, to where each goes."""
+    rows = [column[target : target + 1] for target in targets]
+    if known:
+        offset = number * layout.chunk_step
+        for place, row in zip(places, rows, strict=True):
+            work.ranges.append((offset + place * layout.row_bytes, as_bytes(row)))
+    elif layout.chunk_clips == 1 == len(rows):
+        work.ranges.append((number * layout.chunk_step, as_bytes(rows[0])))
+        _plan_check(work, layout, number, as_bytes(rows[0]))
     else:
-        chunk = np.empty((layout.chunk_clips, *layout.rest), layout.dtype)
-        work.copies += [
-            (result[row : row + 1, column], chunk[place : place + 1])
-            for place, row in zip(places.tolist(), wanted.tolist(), strict=True)
-        ]
-        body = as_bytes(chunk)
-    work.ranges += [(offset, body), (offset + layout.chunk_bytes, stated)]
+        _plan_copy(work, layout, number, places, rows)
+
+
+def _plan_copy(
+    work: _ShardRead, layout: ArrayLayout, number: int, places: Sequence[int], rows: Sequence[Array]
+) -> None:
+    """Read the whole chunk aside, and copy what is wanted of it once it is checked."""
+    chunk = np.empty((layout.chunk_clips, *layout.rest), layout.dtype)
+    work.ranges.append((number * layout.chunk_step, as_bytes(chunk)))
+    _plan_check(work, layout, number, as_bytes(chunk))
+    work.copies += [(row, chunk[place : place + 1]) for place, row in zip(places, rows, strict=True)]
+
+
+def _plan_check(work: _ShardRead, layout: ArrayLayout, number: int, body: memoryview) -> None:
+    stated = memoryview(bytearray(CHUNK_CHECKSUM_BYTES))
+    work.ranges.append((number * layout.chunk_step + layout.chunk_bytes, stated))
     work.checks.append((number, body, stated))
-
-
-def _is_run(numbers: Rows) -> bool:
-    """Whether each number is one more than that before it."""
-    return bool(numbers[-1] - numbers[0] + 1 == len(numbers) and (np.diff(numbers) == 1).all())
 
 
 def _read_compressed(

@@ -3,6 +3,7 @@
 import io
 import shutil
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,15 @@ def _add_dataset(store: Store) -> None:
         sounds.append(entry_of(key, data))
         clips.append(
             Clip(
-                f"clip{number}", f"{number}.flac", 0.0, 1.0, f"g{number}", None, "0" * 64, 0.0, {"n": number}
+                f"clip{number}",
+                f"{number}.flac",
+                0.0,
+                1.0,
+                f"g{number}",
+                None,
+                sha256(data).hexdigest(),
+                0.0,
+                {"n": number},
             )
         )
     info = {
