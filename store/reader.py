@@ -26,6 +26,18 @@ class CheckedChunks:
         bits = self._shards.get(shard, b"")
         return chunk // 8 < len(bits) and bool(bits[chunk // 8] >> chunk % 8 & 1)
 
+    def has_all(self, layout: ArrayLayout, rows: Rows, parts: range) -> bool:
+        """Whether every chunk was checked in which these rows lie."""
+        if not self._shards:
+            return not len(rows)
+        of_part = layout.shard_clips // layout.chunk_clips
+        shards, places = np.divmod(np.unique(rows // layout.chunk_clips), of_part)
+        return all(
+            self.has(shard, part * of_part + place)
+            for shard, place in zip(shards.tolist(), places.tolist(), strict=True)
+            for part in parts
+        )
+
     def add(self, shard: int, chunk: int, chunks: int) -> None:
         """Remember that one of so many chunks was checked."""
         bits = self._shards.setdefault(shard, bytearray(-(-chunks // 8)))
@@ -59,7 +71,7 @@ def read_rows(
     result = np.empty((len(rows), len(parts), *layout.rest), layout.dtype)
     if layout.spec.compression != "none":
         _read_compressed(objects, folder, layout, rows, parts, result, verify=checked is not None)
-    elif checked is None:
+    elif checked is None or checked.has_all(layout, rows, parts):
         _read_plain(objects, folder, layout, rows, parts, result)
     else:
         _read_checked(objects, folder, layout, rows, parts, result, checked)

@@ -188,7 +188,7 @@ def _upgrade_units(
         key = marker_key(collection.prefix, unit.unit_id)
         if objects.size(key) is not None:
             try:
-                done.units += _upgrade_unit(objects, collection, key)
+                done.units += _upgrade_unit(objects, collection, unit, key)
             except (CorruptData, NotFound) as error:
                 _withdraw(objects, collection, unit)
                 made = "probe" if collection.prefix.startswith("features/") else "extract"
@@ -212,7 +212,7 @@ def _stored_rows(objects: ObjectStore, collection: Collection, name: str) -> int
         return 0
 
 
-def _upgrade_unit(objects: ObjectStore, collection: Collection, key: str) -> bool:
+def _upgrade_unit(objects: ObjectStore, collection: Collection, unit: Unit, key: str) -> bool:
     """Write the shards of one unit anew, and its marker; False where that was done before."""
     data = objects.get(key)
     document = _plain_json(data, key)
@@ -220,6 +220,9 @@ def _upgrade_unit(objects: ObjectStore, collection: Collection, key: str) -> boo
         opened_json(data, key)
         return False
     marker = marker_from(document, key, 1)
+    planned = unit.first_row, [clip.clip_id for clip in unit.clips]
+    if (marker.first_row, [status.clip_id for status in marker.statuses]) != planned:
+        raise CorruptData(f"{key} does not name the clips of the plan.")
     shards = tuple(_upgrade_shard(objects, collection, marker, shard) for shard in marker.shards)
     objects.put(key, encode_marker(replace(marker, shards=shards)))
     return True

@@ -128,8 +128,8 @@ def test_an_upgrade_killed_at_many_points_is_finished_by_the_next(old: Path, sto
 def test_what_is_damaged_is_named_and_left_out(old: Path, damaged: str, named: str, kept: int | None) -> None:
     path = old / damaged
     data = bytearray(path.read_bytes())
-    data[len(data) // 8] ^= 64
-    path.write_bytes(data)
+    data[len(data) // 2] ^= 64
+    path.write_bytes(data[: len(data) // 3] if path.suffix in (".json", ".parquet") else data)
     done = upgraded(old)
 
     [(key, told)] = done.left_out.items()
