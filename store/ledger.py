@@ -200,6 +200,8 @@ def commit(
 ) -> bool:
     """Write one object and then the record that names it, with `others`; False where it was committed."""
     if is_recorded(objects, name):
+        if objects.size(name) is None:
+            raise CorruptData(f"{objects.url}/{name} is gone although its record names it: {CURE}.")
         return False
     entry = place(objects, name, data, sound=sound)
     return write_record(objects, Record(name, kind, (entry, *others)))
