@@ -72,9 +72,7 @@ def test_status_of_a_run_that_lacks_a_unit_is_partial(extracted: str, undertone:
     assert (run["state"], run["clips"]) == ("partial", 7)
 
 
-def test_status_names_a_run_that_is_damaged_and_a_dataset_that_is_gone(
-    extracted: str, undertone: Run
-) -> None:
+def test_status_names_a_damaged_run_and_a_dataset_that_is_gone(extracted: str, undertone: Run) -> None:
     marker = min(Path(extracted).glob("runs/*/commits/*.json"))
     marker.unlink()
     for folder in ("datasets/tones", "records/datasets/tones"):

@@ -1,6 +1,7 @@
 """The arrays without any code of ours: zarr-python, TensorStore, xarray and pyarrow, as FORMAT.md says."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,39 @@ def committed_rows(run: Path) -> dict[str, int]:
                 assert clip["clip_id"] == entry["clip_id"]
                 rows[entry["clip_id"]] = entry["row"] if clip["state"] != "failed" else None
     return {clip: row for clip, row in rows.items() if row is not None}
+
+
+def test_the_example_of_the_format_reads_a_run_and_refuses_what_is_damaged(run: Path, world: Any) -> None:
+    text = (Path(__file__).parents[2] / "store/FORMAT.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    program = example.replace("STORE", str(run.parents[1])).replace("RUN", "world")
+    found: dict[str, Any] = {}
+    exec(compile(program, "FORMAT.md", "exec"), found)
+
+    assert found["rows"] == committed_rows(run)
+    np.testing.assert_array_equal(found["values"], world.values("resid.mean", list(found["rows"])))
+    marker = run / "commits/unit-000000.json"
+    marker.write_bytes(marker.read_bytes().replace(b"clip0001", b"clip0002", 1))
+    with pytest.raises(AssertionError, match=r"unit-000000\.json is damaged"):
+        exec(compile(program, "FORMAT.md", "exec"), {})
+
+
+def _flipped(run: Path, key: str) -> None:
+    path = run / "activations.zarr" / key
+    data = bytearray(path.read_bytes())
+    data[9] ^= 1
+    path.write_bytes(data)
+
+
+def test_other_libraries_refuse_a_chunk_that_is_damaged(run: Path) -> None:
+    _flipped(run, "resid.mean/c.0.0.0")
+    array: Any = zarr.open_group(run / "activations.zarr", mode="r")["resid.mean"]
+    with pytest.raises(ValueError, match="checksum"):
+        array[0, 0]
+    url = f"file://{run / 'activations.zarr' / 'resid.mean'}/"
+    other = tensorstore.open({"driver": "zarr3", "kvstore": url}, open=True, read=True).result()
+    with pytest.raises(ValueError, match=r"CRC|checksum|digest"):
+        other[0, 0].read().result()
 
 
 @pytest.mark.parametrize("name", ARRAYS)
