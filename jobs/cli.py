@@ -25,8 +25,9 @@ COMMANDS = {
     "vectors": ("jobs.vectors", "List, compare, export and import stored directions."),
     "evaluate": ("jobs.evaluate", "Score clips or generations with CLAP and the judge."),
     "status": ("jobs.status", "Show every run of a store, or one run in detail."),
-    "verify": ("jobs.verify", "Re-read committed shards and compare their checksums."),
-    "repair": ("jobs.repair", "Queue what verify found damaged for the next extract."),
+    "verify": ("jobs.verify", "Read everything again and compare it with its checksums."),
+    "repair": ("jobs.repair", "Withdraw what is damaged, so that it is made again."),
+    "upgrade": ("jobs.upgrade", "Bring a store of an older version up to date."),
     "sql": ("jobs.sql", "Query the store's catalog with SQL."),
     "train-pocket": ("jobs.train_pocket", "Train the models that ship with the project again."),
 }

@@ -93,12 +93,12 @@ def _extract(store: Path, engine: Engine) -> str:
 
 
 def _verify(store: Path) -> None:
-    from jobs.verify import chosen, findings
     from store import open_store
+    from store.inspection import damage, inspect
 
-    damage = [finding for collection in chosen(open_store(store), None) for finding in findings(collection)]
-    if damage:
+    if found := damage(inspect(open_store(store).objects)):
         raise JobFailed(
-            f"{len(damage)} disagreements, the first: {damage[0]}. Run: undertone repair {quote(str(store))}"
+            f"{len(found)} damaged files, the first: {found[0].key} ({found[0].detail}). "
+            f"Run: undertone verify {quote(str(store))}"
         )
-    click.echo("Everything committed is intact.")
+    click.echo("Everything is intact.")

@@ -1,27 +1,34 @@
 """Result parts: immutable Parquet files whose name is a hash of all that decides their content."""
 
 import importlib.util
-import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from store.collection import Collection
+from store.errors import NotFound
 from store.layout import check_name
+from store.ledger import Entry, commit, is_recorded, read_committed
 from store.opening import Store
-from store.parquet import parquet_table
+from store.parquet import is_parquet, parquet_bytes, parquet_table
 
 DIGITS = 16
 
 
-def write_results(store: Store, kind: str, specification: Mapping[str, Any], table: pa.Table) -> str:
-    """Write a part of results/<kind> unless it is there already; returns its name.
+def write_results(
+    store: Store,
+    kind: str,
+    specification: Mapping[str, Any],
+    table: pa.Table,
+    *,
+    sounds: Sequence[Entry] = (),
+) -> str:
+    """Write a part of results/<kind>, then its record, unless they are there already; returns its name.
 
     Columns explain themselves through the field metadata `comment`. The catalog shows all parts of a kind
     as one view of that name.
@@ -32,20 +39,26 @@ def write_results(store: Store, kind: str, specification: Mapping[str, Any], tab
         specification: JSON values that decide the content: options, labels_hash, `committed_digest` of what
             was read and `code_version` of what computed it.
         table: the rows.
+        sounds: what the rows are about and the record is to name too.
     """
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer, compression="zstd")
     name = part_name(specification)
-    store.objects.create(_key(kind, name), [buffer.getvalue()])
+    data = parquet_bytes(table)
+    commit(store.objects, _key(kind, name), data, kind="results", sound=is_parquet, others=sounds)
     return name
 
 
 def read_results(store: Store, kind: str, specification: Mapping[str, Any]) -> pa.Table | None:
     """The part that `write_results` wrote for this specification, or None where nobody has computed it."""
     key = _key(kind, part_name(specification))
-    if not store.objects.exists(key):
+    try:
+        return parquet_table(read_committed(store.objects, key), f"{store.url}/{key}")
+    except NotFound:
         return None
-    return parquet_table(store.objects.get(key))
+
+
+def has_results(store: Store, kind: str, specification: Mapping[str, Any]) -> bool:
+    """Whether `write_results` has written the part for this specification."""
+    return is_recorded(store.objects, _key(kind, part_name(specification)))
 
 
 def part_name(specification: Mapping[str, Any]) -> str:
@@ -61,7 +74,7 @@ def digest_of(value: Any) -> str:
 def committed_digest(collection: Collection) -> str:
     """Stands for the committed shards of a collection: changes when units are added, retried or repaired."""
     shards = {
-        unit_id: [(shard.key, shard.crc32c) for shard in marker.shards]
+        unit_id: [(shard.key, shard.former_crc32c or shard.crc32c) for shard in marker.shards]
         for unit_id, marker in collection.markers().items()
     }
     return digest_of(shards)

@@ -12,6 +12,7 @@ from jobs.options import format_option, print_result, readable_bytes
 
 if TYPE_CHECKING:
     from store.collection import Collection
+    from store.opening import Store
 
 AT_WORK_SECONDS = 30.0
 
@@ -34,16 +35,36 @@ def status(store: str, run: str | None, format_: str) -> None:
     if run is not None:
         print_result(detail(opened.run(run)), format_)
         return
-    runs = [overview(opened.run(run_id)) for run_id in opened.runs()]
+    runs, notes = _overviews(opened)
     if format_ == "json":
         click.echo(json.dumps(runs))
     elif runs:
         _print_table(runs)
-    else:
+    elif not notes:
         names = ", ".join(opened.datasets()) or "none"
         click.echo(
             f"No runs yet; datasets: {names}. Start one with: undertone extract {quote(store)} DATASET"
         )
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:
+    """Every run that can be read, and what is wrong: runs that cannot, and datasets that are gone."""
+    from store.datasets import missing_datasets
+    from store.errors import CorruptData
+
+    runs, notes = [], []
+    for run_id in store.runs():
+        try:
+            runs.append(overview(store.run(run_id)))
+        except CorruptData as error:
+            notes.append(f"{run_id} is damaged: {error}")
+    notes += [
+        f"dataset {name!r} is gone, of which {users} was made: add it again, or restore it from a copy."
+        for name, users in missing_datasets(store.objects).items()
+    ]
+    return runs, notes
 
 
 def overview(run: "Collection") -> dict[str, Any]:

@@ -1,6 +1,8 @@
-"""`undertone verify`: read every committed shard again and compare it with its marker."""
+"""`undertone verify`: read everything in a store again and compare it with its records."""
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,8 +10,8 @@ import click
 from jobs.options import format_option
 
 if TYPE_CHECKING:
-    from store import Store
-    from store.collection import Collection
+    from store.objects import ObjectStore
+    from store.verification import Disagreement
 
 
 @click.command()
@@ -17,45 +19,79 @@ if TYPE_CHECKING:
 @click.argument("run", required=False)
 @format_option
 def verify(store: str, run: str | None, format_: str) -> int:
-    """Re-read committed shards of one run, or of every run and all codes, and compare checksums.
+    """Read every file again, of a store or of one run with its dataset and codes, and check all of them.
 
-    Exits 1 if anything disagrees; `undertone repair` then queues what is damaged.
+    Goes on after the first damage, and ends with a table of damaged files and what makes each whole again.
+    Exits 1 if anything is damaged.
 
     \b
     Examples:
       undertone verify music.store
       undertone verify music.store songs-musicgen-small
     """
-    from store import open_store
+    from store.inspection import damage
 
-    found = [finding for collection in chosen(open_store(store), run) for finding in findings(collection)]
+    objects = unchecked_objects(store)
+    found = inspected(objects, run)
     if format_ == "json":
-        click.echo(json.dumps(found))
+        click.echo(json.dumps([values_of(entry, objects.url) for entry in found]))
     else:
-        for finding in found:
-            click.echo(f"{finding['problem']:<10} {finding['key']}: {finding['detail']}")
-        click.echo(_verdict(len(found)))
-    return 1 if found else 0
+        _print(found, objects.url)
+    return 1 if damage(found) else 0
 
 
-def _verdict(count: int) -> str:
-    if not count:
-        return "Everything committed is intact."
-    return f"{count} disagreement{'' if count == 1 else 's'}; undertone repair withdraws what is damaged."
+def unchecked_objects(store: str) -> "ObjectStore":
+    """The storage of a store, opened also where the file that says that it is one is damaged."""
+    from store.errors import CorruptData
+    from store.opening import open_store
+    from store.storage import open_objects
+
+    try:
+        return open_store(store).objects
+    except CorruptData:
+        return open_objects(store)
 
 
-def chosen(store: "Store", run: str | None) -> "list[Collection]":
-    """The run that was named with the codes it reads, or every collection of the store."""
-    if run is None:
-        return [*map(store.run, store.runs()), *map(store.codes, store.all_codes())]
-    collection = store.run(run)
-    return [collection, *(map(store.codes, filter(None, [collection.document.get("codes")])))]
+def inspected(objects: "ObjectStore", run: str | None) -> "list[Disagreement]":
+    """What disagrees in the run that was named, its codes and its dataset, or in the whole store."""
+    from store.inspection import inspect
+
+    return inspect(objects, None if run is None else _prefixes(objects, run))
 
 
-def findings(collection: "Collection") -> list[dict[str, Any]]:
-    """What disagrees in a collection, as JSON values."""
-    from dataclasses import asdict
+def values_of(entry: "Disagreement", url: str) -> dict[str, Any]:
+    """A disagreement with its cure, as JSON values."""
+    from store.cures import cure_of
 
-    from store.verification import verify as verify_collection
+    return asdict(entry) | {"cure": cure_of(entry, url)}
 
-    return [asdict(finding) for finding in verify_collection(collection)]
+
+def _prefixes(objects: "ObjectStore", run: str) -> list[str]:
+    from store.datasets import dataset_of
+    from store.opening import Store
+
+    collection = Store(objects).run(run)
+    codes, dataset = collection.document.get("codes"), dataset_of(collection.document)
+    others = [f"codes/{codes}" if codes else "", f"datasets/{dataset}" if dataset else ""]
+    return [collection.prefix, *filter(None, others)]
+
+
+def _print(found: "Sequence[Disagreement]", url: str) -> None:
+    from store.inspection import damage
+
+    for entry in found:
+        if entry.problem == "note":
+            click.echo(f"note: {entry.key}: {entry.detail}")
+    damaged = damage(found)
+    if not damaged:
+        click.echo("Everything is intact.")
+        return
+    import pyarrow as pa
+
+    from jobs.tables import write_result
+
+    columns = {"damaged": "key", "what is wrong": "detail", "what cures it": "cure"}
+    values = [values_of(entry, url) for entry in damaged]
+    rows = [{title: entry[name] for title, name in columns.items()} for entry in values]
+    write_result(pa.Table.from_pylist(rows), "table")
+    click.echo(f"{len(damaged)} damaged file{'' if len(damaged) == 1 else 's'}.")

@@ -15,9 +15,11 @@ from typing import Any
 import pyarrow as pa
 
 from store.errors import CorruptData, NotFound
+from store.ledger import RECORDS, read_committed, recorded_name
 from store.markers import decode_marker
 from store.objects import ObjectStore
 from store.parquet import parquet_table
+from store.sealed import opened_json
 
 LISTING_THREADS = 16
 RESULTS = "results"
@@ -26,22 +28,35 @@ PART = "_part"
 PartRows = Mapping[str, pa.Table]
 """Table of the catalog ("clips", "results/probes", …) → rows for it."""
 
+_DATASET = re.compile(r"datasets/([^/]+)/dataset\.json")
+_RUN = re.compile(r"runs/([^/]+)/run\.json")
+_RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
+_MARKER = re.compile(r"runs/([^/]+)/commits/([^/]+)\.json")
+
 _CLIP_COLUMNS = (
     "clip_id", "uri", "start_seconds", "duration_seconds", "group_id", "split", "sha256", "tail_seconds"
 )  # fmt: skip
 
 
 def list_parts(objects: ObjectStore) -> dict[str, str]:
-    """Key of every part that is there now → a text that changes when the part is written anew.
+    """Key of every part that exists now → a text that changes when the part is written anew.
 
-    Lists folders and reads the small dataset documents, nothing else.
+    What no record names does not exist. Lists records and markers and reads the small dataset documents,
+    nothing else.
     """
     parts: dict[str, str] = {}
+    lists: list[Callable[[], dict[str, str]]] = []
+    for key, version in objects.versions(RECORDS):
+        name = recorded_name(key)
+        if match := _DATASET.fullmatch(name):
+            lists.append(partial(_dataset_parts, objects, match[1]))
+        elif match := _RUN.fullmatch(name):
+            lists.append(partial(_run_parts, objects, match[1], version))
+        elif _RECORDED_PART.fullmatch(name):
+            parts[name] = version
     with ThreadPoolExecutor(LISTING_THREADS) as pool:
-        for kind, lister in (("datasets", _dataset_parts), ("runs", _run_parts)):
-            for found in pool.map(partial(lister, objects), objects.folders(kind)):
-                parts.update(found)
-    parts.update(_versions(objects, RESULTS, ".parquet"))
+        for found in pool.map(lambda listed: listed(), lists):
+            parts.update(found)
     return parts
 
 
@@ -53,6 +68,10 @@ def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str,
             return key, _read_part(objects, key)
         except NotFound:
             return None
+        except CorruptData as error:
+            if key in str(error):
+                raise
+            raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
         except (ValueError, LookupError, TypeError) as error:
             raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
 
@@ -61,29 +80,21 @@ def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str,
 
 
 def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
-    """The files of one dataset; its document is written last and holds the hash of the others."""
+    """The files of one dataset; its document may be written anew, and holds the hash of the others."""
     folder = f"datasets/{name}"
     try:
         data = objects.get(f"{folder}/dataset.json")
     except NotFound:
-        return {}
-    content = json.loads(data)["fingerprint"]
-    versions = {
-        "dataset.json": sha256(data).hexdigest(),
-        "clips.parquet": content,
-        "failures.parquet": content,
-    }
-    return {f"{folder}/{file}": version for file, version in versions.items()}
+        data = b""
+    version = sha256(data).hexdigest()
+    return {f"{folder}/{file}": version for file in ("dataset.json", "clips.parquet", "failures.parquet")}
 
 
-def _run_parts(objects: ObjectStore, run_id: str) -> dict[str, str]:
-    """The files of one run; its document is written after its first plan."""
+def _run_parts(objects: ObjectStore, run_id: str, version: str) -> dict[str, str]:
+    """What the record of one run names, and its markers; further parts of its plan have their own records."""
     folder = f"runs/{run_id}"
-    if not objects.exists(f"{folder}/run.json"):
-        return {}
-    plan = _versions(objects, f"{folder}/plan", ".parquet")
     commits = _versions(objects, f"{folder}/commits", ".json")
-    return {f"{folder}/run.json": "immutable"} | plan | commits
+    return {f"{folder}/run.json": version, f"{folder}/plan/part-0000.parquet": version} | commits
 
 
 def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
@@ -93,9 +104,14 @@ def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
 def _read_part(objects: ObjectStore, key: str) -> PartRows:
     for pattern, reader in _READERS:
         if match := pattern.fullmatch(key):
-            tables = reader(objects.get(key), *match.groups())
+            tables = reader(_content(objects, key), *match.groups())
             return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
     return {}
+
+
+def _content(objects: ObjectStore, key: str) -> bytes:
+    """The bytes of a part, as its record has them; a marker proves itself."""
+    return objects.get(key) if _MARKER.fullmatch(key) else read_committed(objects, key)
 
 
 def _marked(rows: pa.Table, key: str) -> pa.Table:
@@ -105,7 +121,7 @@ def _marked(rows: pa.Table, key: str) -> pa.Table:
 
 
 def _dataset(data: bytes, name: str) -> PartRows:
-    info = json.loads(data)
+    info = opened_json(data, f"datasets/{name}/dataset.json")
     columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
     return {"datasets": _rows([{"dataset": name} | {column: info.get(column) for column in columns}])}
 
@@ -124,7 +140,7 @@ def _dataset_failures(data: bytes, name: str) -> PartRows:
 
 
 def _run(data: bytes, run_id: str) -> PartRows:
-    document = json.loads(data)
+    document = opened_json(data, f"runs/{run_id}/run.json")
     return {
         "runs": _rows([{"run_id": run_id, "document": json.dumps(document)}]),
         "arrays": _rows([_array(run_id, array) for array in document["arrays"]]),
@@ -189,12 +205,12 @@ def _result(data: bytes, kind: str) -> PartRows:
 
 
 _READERS: Sequence[tuple[re.Pattern[str], Callable[..., PartRows]]] = [
-    (re.compile(r"datasets/([^/]+)/dataset\.json"), _dataset),
+    (_DATASET, _dataset),
     (re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips),
     (re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures),
-    (re.compile(r"runs/([^/]+)/run\.json"), _run),
+    (_RUN, _run),
     (re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"), _plan),
-    (re.compile(r"runs/([^/]+)/commits/([^/]+)\.json"), _commit),
+    (_MARKER, _commit),
     (re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result),
 ]
 
@@ -209,7 +225,7 @@ def _with_constant(table: pa.Table, name: str, value: str) -> pa.Table:
 
 def _parquet(data: bytes) -> pa.Table:
     """All rows of a file, in types that can be united with those of other parts."""
-    table = parquet_table(data)
+    table = parquet_table(data, "the part")
     return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
 

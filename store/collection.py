@@ -3,12 +3,14 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
+from store.completion import check_completion, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
@@ -20,12 +22,14 @@ from store.layout import (
     layout_from_document,
     marker_key,
 )
+from store.ledger import Record, is_recorded, place, read_committed, write_record
 from store.markers import Marker, read_marker
 from store.objects import ObjectStore
-from store.plan import cut_units, part_keys, read_part, rows_needed, write_part
-from store.reader import read_rows
+from store.plan import append_part, cut_units, part_keys, place_part, read_part, rows_needed
+from store.reader import CheckedChunks, Rows, read_rows
 from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
 from store.rows import RowIndex, index_rows
+from store.sealed import opened_json, sealed_json
 from store.shards import Array
 from store.writer import Destination, PendingUnit
 from store.zarr_metadata import encoded_json, grow_arrays, write_group
@@ -54,6 +58,7 @@ class Collection:
         self._markers: dict[str, Marker] | None = None
         self._versions: dict[str, str] = {}
         self._index: RowIndex | None = None
+        self._checked = {name: CheckedChunks() for name in self.layouts}
         self._state = RLock()
         """Held while what is kept is read or replaced: threads share a collection."""
 
@@ -95,7 +100,7 @@ class Collection:
             raise MissingRows(f"{unit.unit_id} of {self.prefix} is not committed.")
         layout = self.layout(name)
         rows = np.arange(unit.first_row, unit.first_row + len(unit.clips))
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        values = self._read(name, rows, range(layout.parts), verify=True)
         return values.reshape(len(rows), *layout.spec.shape)
 
     def missing_units(self) -> list[Unit]:
@@ -126,9 +131,15 @@ class Collection:
         units = cut_units(clips, self.unit_clips, len(known))
         if units:
             grow_arrays(self.objects, self.group, self.layouts.values(), rows_needed(units, self.unit_clips))
-            write_part(self.objects, self.prefix, len(part_keys(self.objects, self.prefix)), units)
+            append_part(self.objects, self.prefix, len(part_keys(self.objects, self.prefix)), units)
             self.refresh()
         return units
+
+    def note_complete(self) -> None:
+        """Where no unit is missing, write a record that names every marker: from then on none may vanish."""
+        self.refresh()
+        if not self.missing_units():
+            note_completion(self.objects, self.prefix, self.units())
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""
@@ -149,7 +160,12 @@ class Collection:
         for key, _ in self.objects.list(f"{self.prefix}/heartbeat"):
             try:
                 beats.append(float(json.loads(self.objects.get(key))["at"]))
-            except NotFound:  # its driver ended just now
+            except (
+                NotFound,
+                ValueError,
+                LookupError,
+                TypeError,
+            ):  # its driver ended just now, or it is damaged
                 continue
         return max(0.0, time.time() - max(beats)) if beats else None
 
@@ -169,23 +185,23 @@ class Collection:
         return counts
 
     def read_layer(
-        self, name: str, layer: int, clip_ids: Sequence[str] | None = None
+        self, name: str, layer: int, clip_ids: Sequence[str] | None = None, *, verify: bool = True
     ) -> tuple[Array, list[str]]:
         """One layer of the named clips, or of all clips that have numbers: (clips, *rest) and their ids.
 
-        `layer` is the model's layer number. Raises `MissingRows` where a named clip has no numbers.
+        `layer` is the model's layer number; `verify` compares the numbers with their checksums. Raises
+        `MissingRows` where a named clip has no numbers, `CorruptData` naming a file that is damaged.
         """
-        layout = self.layout(name)
         part = self._part(name, layer)
         rows, ids = self.index().select(clip_ids)
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(part, part + 1))
+        values = self._read(name, rows, range(part, part + 1), verify=verify)
         return values[:, 0], ids
 
-    def read_clips(self, name: str, clip_ids: Sequence[str]) -> Array:
-        """All layers of the named clips, (clips, *axes); raises `MissingRows`."""
+    def read_clips(self, name: str, clip_ids: Sequence[str], *, verify: bool = True) -> Array:
+        """All layers of the named clips, (clips, *axes); raises as `read_layer` does."""
         layout = self.layout(name)
         rows, _ = self.index().select(clip_ids)
-        values = read_rows(self.objects, f"{self.group}/{name}", layout, rows, range(layout.parts))
+        values = self._read(name, rows, range(layout.parts), verify=verify)
         return values.reshape(len(rows), *layout.spec.shape)
 
     def iter_layer(
@@ -239,6 +255,10 @@ class Collection:
             return []
         return list(spec.attributes.get("layers", range(spec.shape[0])))
 
+    def _read(self, name: str, rows: Rows, parts: range, *, verify: bool) -> Array:
+        folder, layout = f"{self.group}/{name}", self.layouts[name]
+        return read_rows(self.objects, folder, layout, rows, parts, self._checked[name] if verify else None)
+
     def _part(self, name: str, layer: int) -> int:
         layers = self.layers(name)
         if layer not in layers:
@@ -247,6 +267,7 @@ class Collection:
 
     def _read_new_markers(self, known: Mapping[str, Marker]) -> dict[str, Marker]:
         versions = dict(self.objects.versions(f"{self.prefix}/commits"))
+        check_completion(self.objects, self.prefix, versions)
         new = [key for key, version in versions.items() if self._versions.get(key) != version]
         read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
         kept = {unit_id: marker for unit_id, marker in known.items() if self._key(unit_id) in versions}
@@ -277,7 +298,7 @@ def create_collection(
     clips: Sequence[PlannedClip],
     unit_clips: int = UNIT_CLIPS,
 ) -> Collection:
-    """Write plan, arrays and document, or find them there already; the document, written last, seals them.
+    """Write plan, arrays and document, or find them there already; their record, written last, seals them.
 
     Raises `Conflict` where the prefix holds another document or plan.
     """
@@ -286,11 +307,13 @@ def create_collection(
     whole = whole_document(document, arrays, clips, unit_clips)
     units = cut_units(clips, unit_clips, 0)
     collection = Collection(objects, prefix, whole)
-    if not objects.exists(document_key(prefix)):
-        write_part(objects, prefix, 0, units)
+    key = document_key(prefix)
+    if not is_recorded(objects, key):
+        plan = place_part(objects, prefix, 0, units)
         write_group(objects, collection.group)
         grow_arrays(objects, collection.group, collection.layouts.values(), rows_needed(units, unit_clips))
-        objects.create(document_key(prefix), [encoded_json(whole)])
+        described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
+        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan)))
     existing = open_collection(objects, prefix)
     check_same(prefix, existing.document, whole)
     return existing
@@ -299,7 +322,15 @@ def create_collection(
 def open_collection(objects: ObjectStore, prefix: str) -> Collection:
     """Open what `create_collection` wrote; raises `NotFound`."""
     key = document_key(prefix)
+    document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
     try:
-        return Collection(objects, prefix, json.loads(objects.get(key)))
-    except (ValueError, KeyError) as error:
+        return Collection(objects, prefix, document)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptData(f"{objects.url}/{key} is no document of a collection ({error}).") from error
+
+
+def _is_document(key: str, data: bytes) -> bool:
+    try:
+        return bool(opened_json(data, key))
+    except CorruptData:
+        return False

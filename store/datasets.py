@@ -1,6 +1,5 @@
-"""Datasets: clips and failures as Parquet, sealed by dataset.json, written in bounded memory."""
+"""Datasets: clips and failures as Parquet and a document, made to exist by one record, in bounded memory."""
 
-import io
 import json
 import mmap
 import tempfile
@@ -10,18 +9,30 @@ from hashlib import sha256
 from typing import IO, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound
-from store.layout import check_name
-from store.objects import ObjectStore
-from store.parquet import parquet_batches, parquet_table
+from store.layout import check_name, document_key
+from store.ledger import (
+    Entry,
+    Record,
+    encode_record,
+    entry_of,
+    is_recorded,
+    proves_itself,
+    read_committed,
+    read_record,
+    record_key,
+    write_record,
+)
+from store.objects import Buffer, ObjectStore
+from store.parquet import parquet_batches, parquet_bytes, parquet_table, parquet_writer
 from store.records import Clip, Failure
-from store.zarr_metadata import encoded_json
+from store.sealed import opened_json, sealed_json
 
 ROW_GROUP_CLIPS = 16_384
-_USERS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
+FORMAT = 2
+_USERS = ("runs", "codes", "features")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +52,25 @@ class Dataset:
     def clips(self) -> Iterator[Clip]:
         """Every clip in order."""
         labels = self.info["labels"]
-        for batch in parquet_batches(self._bytes("clips")):
+        for batch in parquet_batches(self._bytes("clips"), self._place("clips")):
             for row in batch.to_pylist():
                 yield clip_from_row(row, labels)
 
     def table(self) -> pa.Table:
         """clips.parquet: one row per clip, one column per label."""
-        return parquet_table(self._bytes("clips"))
+        return parquet_table(self._bytes("clips"), self._place("clips"))
 
     @property
     def failures(self) -> list[Failure]:
         """What could not be used."""
-        return [Failure(**row) for row in parquet_table(self._bytes("failures")).to_pylist()]
+        rows = parquet_table(self._bytes("failures"), self._place("failures")).to_pylist()
+        return [Failure(**row) for row in rows]
 
     def _bytes(self, name: str) -> bytes:
-        key = f"datasets/{self.name}/{name}.parquet"
-        data = self.objects.get(key)
-        if len(data) != self.info["files"][f"{name}.parquet"]:
-            raise CorruptData(
-                f"{key} has {len(data)} bytes, not those of dataset.json: add the dataset again."
-            )
-        return data
+        return read_committed(self.objects, dataset_key(self.name, f"{name}.parquet"))
+
+    def _place(self, name: str) -> str:
+        return f"{self.objects.url}/{dataset_key(self.name, f'{name}.parquet')}"
 
 
 def add_dataset(
@@ -72,8 +81,11 @@ def add_dataset(
     failures: Iterable[Failure],
     *,
     replace: bool = False,
+    sounds: Sequence[Entry] = (),
 ) -> Dataset:
     """Write a dataset; writing the same content again changes nothing.
+
+    `sounds` are audio files of its own in the store; they may come to be listed while `clips` are taken.
 
     Raises `Conflict` where the name holds other content, unless `replace` is said and no run uses it yet.
     """
@@ -82,57 +94,109 @@ def add_dataset(
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as parquet:
         types, count, digest = _spool(clips, spool)
         fingerprint = _fingerprint(digest, failed)
-        whole = {**info, "format_version": 1, "name": name, "fingerprint": fingerprint}
+        whole = {**info, "format_version": FORMAT, "name": name, "fingerprint": fingerprint}
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
         if not _to_write(objects, name, fingerprint, replace=replace):
-            return _sealed(objects, name, whole)
+            return _said_anew(objects, name, whole)
         _write_clips(spool, types, parquet)
         with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            objects.put(f"datasets/{name}/clips.parquet", view)
-            sizes = {"clips.parquet": len(data)}
-    failure_bytes = _failure_bytes(failed)
-    objects.put(f"datasets/{name}/failures.parquet", failure_bytes)
-    whole["files"] = {**sizes, "failures.parquet": len(failure_bytes)}
-    objects.put(f"datasets/{name}/dataset.json", encoded_json(whole))
+            files = [_put(objects, dataset_key(name, "clips.parquet"), view)]
+    files.append(_put(objects, dataset_key(name, "failures.parquet"), _failure_bytes(failed)))
+    if sounds:
+        record = Record(sounds_name(name), "sounds", tuple(sounds))
+        files.append(_put(objects, record_key(record.name), encode_record(record)))
+    whole["files"] = [asdict(entry) for entry in files]
+    objects.put(dataset_key(name), sealed_json(whole))
+    write_record(objects, dataset_record(name, whole))
     return read_dataset(objects, name)
 
 
+def dataset_key(name: str, file: str = "dataset.json") -> str:
+    """Key of a file of a dataset."""
+    return f"datasets/{name}/{file}"
+
+
+def sounds_name(name: str) -> str:
+    """Name of the record of the audio that a dataset keeps in the store."""
+    return dataset_key(name, "audio")
+
+
+def dataset_record(name: str, info: Mapping[str, Any]) -> Record:
+    """The record of a dataset, as it follows from its document, which proves itself."""
+    files = [Entry(**entry) for entry in info["files"]]
+    entries = (*files, proves_itself(dataset_key(name)))
+    return Record(dataset_key(name), "dataset", entries, {"fingerprint": info["fingerprint"]})
+
+
+def _put(objects: ObjectStore, key: str, data: Buffer) -> Entry:
+    objects.put(key, data)
+    return entry_of(key, data)
+
+
 def read_dataset(objects: ObjectStore, name: str) -> Dataset:
-    """Open a dataset; raises `NotFound` naming those there are."""
+    """Open a dataset; raises `NotFound` naming those there are, and `CorruptData` naming what is damaged."""
+    key = dataset_key(check_name(name, "a dataset"))
     try:
-        info = json.loads(objects.get(f"datasets/{check_name(name, 'a dataset')}/dataset.json"))
+        record = read_record(objects, key)
     except NotFound as error:
         known = ", ".join(dataset_names(objects)) or "none"
         raise NotFound(f"There is no dataset {name!r} in {objects.url}; it has: {known}.") from error
+    info = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
+    if info.get("name") != name or dataset_record(name, info) != record:
+        raise CorruptData(f"{objects.url}/{key} is the document of another dataset: run `undertone repair`.")
     return Dataset(name, info, objects)
 
 
 def dataset_names(objects: ObjectStore) -> list[str]:
     """Names of all complete datasets."""
-    names = objects.folders("datasets")
-    return [name for name in names if objects.exists(f"datasets/{name}/dataset.json")]
+    return [name for name in objects.folders("records/datasets") if is_recorded(objects, dataset_key(name))]
+
+
+def missing_datasets(objects: ObjectStore) -> dict[str, str]:
+    """Dataset that is named but not there → the collections that name it."""
+    known = set(dataset_names(objects))
+    missing: dict[str, list[str]] = {}
+    for prefix, name, _ in _named_datasets(objects):
+        if name is not None and name not in known:
+            missing.setdefault(name, []).append(prefix)
+    return {name: ", ".join(prefixes) for name, prefixes in missing.items()}
 
 
 def users_of(objects: ObjectStore, name: str) -> list[str]:
     """Prefixes of the collections whose document names this dataset."""
-    found = []
-    for kind, document in _USERS.items():
-        for folder in objects.folders(kind):
-            key = f"{kind}/{folder}/{document}"
-            if objects.exists(key) and _dataset_of(json.loads(objects.get(key))) == name:
-                found.append(f"{kind}/{folder}")
-    return found
+    return [prefix for prefix, dataset, _ in _named_datasets(objects) if dataset == name]
 
 
-def _dataset_of(document: Mapping[str, Any]) -> str | None:
+def dataset_of(document: Mapping[str, Any]) -> str | None:
+    """Name of the dataset that the document of a collection is about; None where it is about none.
+
+    A run of what was generated calls its clips a dataset too, but has no other.
+    """
+    if document.get("mode") == "generate":
+        return None
     dataset = document.get("dataset")
     return dataset.get("name") if isinstance(dataset, dict) else dataset
 
 
+def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None, str | None]]:
+    """Prefix of every collection with name and, where it says so, fingerprint of the dataset it is about."""
+    for kind in _USERS:
+        for folder in objects.folders(f"records/{kind}"):
+            key = document_key(f"{kind}/{folder}")
+            try:
+                document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
+            except (CorruptData, NotFound):  # `undertone verify` names it; it cannot say what it is about
+                continue
+            dataset = document.get("dataset")
+            fingerprint = dataset.get("fingerprint") if isinstance(dataset, dict) else None
+            yield f"{kind}/{folder}", dataset_of(document), fingerprint
+
+
 def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: bool) -> bool:
     """Whether the content must be written; raises `Conflict` where it may not be."""
-    if not objects.exists(f"datasets/{name}/dataset.json"):
+    if not is_recorded(objects, dataset_key(name)):
+        _refuse_another(objects, name, fingerprint)
         return True
     if read_dataset(objects, name).fingerprint == fingerprint:
         return False
@@ -144,17 +208,27 @@ def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: boo
         raise Conflict(
             f"Dataset {name!r} cannot be replaced: {', '.join(users)} used it. Choose another name."
         )
-    objects.delete(f"datasets/{name}/dataset.json")
+    objects.delete(record_key(dataset_key(name)))
     return True
 
 
-def _sealed(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset:
+def _refuse_another(objects: ObjectStore, name: str, fingerprint: str) -> None:
+    """A name stays reserved for what collections were made from, also where the dataset is gone."""
+    for prefix, dataset, wanted in _named_datasets(objects):
+        if dataset == name and wanted not in (None, fingerprint):
+            raise Conflict(
+                f"{prefix} was made from a dataset {name!r} with other content, which is gone. Add the same "
+                "recordings again, or choose another name."
+            )
+
+
+def _said_anew(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset:
     """The dataset that is there; what is said about it (its root, notes) may be new."""
     existing = read_dataset(objects, name)
     updated = {**whole, "files": existing.info["files"]}
     if updated == existing.info:
         return existing
-    objects.put(f"datasets/{name}/dataset.json", encoded_json(updated))
+    objects.put(dataset_key(name), sealed_json(updated))
     return read_dataset(objects, name)
 
 
@@ -173,7 +247,7 @@ def _spool(clips: Iterable[Clip], spool: IO[bytes]) -> tuple[LabelTypes, int, by
 
 def _write_clips(spool: IO[bytes], types: LabelTypes, parquet: IO[bytes]) -> None:
     schema, labels = clip_schema(types), types.columns()
-    with pq.ParquetWriter(parquet, schema, compression="zstd") as writer:
+    with parquet_writer(parquet, schema) as writer:
         for lines in _batches(spool):
             rows = [row_of_clip(json.loads(line), types, labels) for line in lines]
             writer.write_table(pa.Table.from_pylist(rows, schema=schema))
@@ -200,6 +274,4 @@ def _fingerprint(clips: bytes, failures: Sequence[Failure]) -> str:
 
 
 def _failure_bytes(failures: Sequence[Failure]) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pylist([asdict(failure) for failure in failures], failure_schema()), buffer)
-    return buffer.getvalue()
+    return parquet_bytes(pa.Table.from_pylist([asdict(failure) for failure in failures], failure_schema()))

@@ -10,7 +10,7 @@ from store.plan import plan_digest
 from store.records import ArraySpec, PlannedClip
 from store.zarr_metadata import encoded_json
 
-FORMAT = 1
+FORMAT = 2
 _CUTTING = frozenset({"shard_clips", "chunk_clips"})
 
 

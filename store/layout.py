@@ -18,6 +18,7 @@ from store.records import ArraySpec, Unit
 MAX_SHARD_BYTES = 256_000_000
 CHUNK_INDEX_ENTRY_BYTES = 16
 INDEX_CHECKSUM_BYTES = 4
+CHUNK_CHECKSUM_BYTES = 4
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
 _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
@@ -86,9 +87,20 @@ class ArrayLayout:
         """What rows hold that no clip has filled."""
         return math.nan if self.dtype.kind == "f" else -1
 
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes of the numbers of one inner chunk; in an uncompressed shard its checksum follows them."""
+        return self.chunk_clips * self.row_bytes
+
+    @property
+    def chunk_step(self) -> int:
+        """Bytes from one inner chunk of an uncompressed shard to the next."""
+        return self.chunk_bytes + CHUNK_CHECKSUM_BYTES
+
     def row_offset(self, part: int, row: int) -> int:
         """Byte offset of a row's part in its uncompressed shard."""
-        return (part * self.shard_clips + row % self.shard_clips) * self.row_bytes
+        chunk, place = divmod(part * self.shard_clips + row % self.shard_clips, self.chunk_clips)
+        return chunk * self.chunk_step + place * self.row_bytes
 
     def shard_key(self, shard: int) -> str:
         """Key of a shard below the array's folder, after Zarr's default encoding with "." between the axes.

@@ -1,6 +1,5 @@
 """Commit markers: one small JSON per unit, the only proof that rows exist."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,9 +7,9 @@ from typing import Any
 from store.errors import CorruptData
 from store.objects import ObjectStore
 from store.records import ClipStatus, Failure
-from store.zarr_metadata import encoded_json
+from store.sealed import opened_json, sealed_json
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,8 @@ class ShardEntry:
     nbytes: int
     crc32c: str
     """Of the whole object, eight hex digits."""
+    former_crc32c: str | None = None
+    """What it was before the store was upgraded: results that were made of it are still those of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def encode_marker(marker: Marker) -> bytes:
         "clips": clips,
         "shards": [
             {"array": shard.array, "key": shard.key, "bytes": shard.nbytes, "crc32c": shard.crc32c}
+            | ({"former_crc32c": shard.former_crc32c} if shard.former_crc32c else {})
             for shard in marker.shards
         ],
         "provenance": dict(marker.provenance),
@@ -73,32 +75,44 @@ def encode_marker(marker: Marker) -> bytes:
         "committed_at": marker.committed_at,
         "writer": marker.writer,
     }
-    return encoded_json(document)
+    return sealed_json(document)
 
 
 def decode_marker(data: bytes, key: str) -> Marker:
-    """Parse a marker; raises `CorruptData` naming its key."""
+    """Parse a marker; raises `CorruptData` naming its key where it is damaged or of another unit."""
+    return marker_from(opened_json(data, key), key, FORMAT)
+
+
+def marker_from(document: Mapping[str, Any], key: str, format_: int) -> Marker:
+    """The marker that a document says; raises `CorruptData` naming its key."""
     try:
-        document = json.loads(data)
-        if document["format"] != FORMAT:
-            raise CorruptData(f"{key} has format {document['format']}, this version reads {FORMAT}.")
+        if document["format"] != format_:
+            raise CorruptData(f"{key} has format {document['format']}, this version reads {format_}.")
+        if document["unit_id"] != key.rsplit("/", 1)[-1].removesuffix(".json"):
+            raise CorruptData(f"{key} is the marker of {document['unit_id']}: run `undertone repair`.")
         return Marker(
             document["unit_id"],
             document["first_row"],
             tuple(_status(clip) for clip in document["clips"]),
-            tuple(ShardEntry(s["array"], s["key"], s["bytes"], s["crc32c"]) for s in document["shards"]),
+            tuple(_shard(shard) for shard in document["shards"]),
             document["provenance"],
             document["seconds"],
             document["committed_at"],
             document["writer"],
         )
-    except (ValueError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptData(f"{key} is no commit marker ({error}): run `undertone repair`.") from error
 
 
 def read_marker(objects: ObjectStore, key: str) -> Marker:
     """Read one marker."""
     return decode_marker(objects.get(key), key)
+
+
+def _shard(shard: Mapping[str, Any]) -> ShardEntry:
+    return ShardEntry(
+        shard["array"], shard["key"], shard["bytes"], shard["crc32c"], shard.get("former_crc32c")
+    )
 
 
 def _status(clip: Mapping[str, Any]) -> ClipStatus:

@@ -4,18 +4,21 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from store.collection import UNIT_CLIPS, Collection, create_collection, open_collection
 from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
-from store.errors import InvalidInput, NotFound
+from store.errors import CorruptData, InvalidInput, NotFound
 from store.layout import check_name, document_key
+from store.ledger import Entry, is_recorded
 from store.objects import ObjectStore
 from store.records import ArraySpec, Clip, Failure, PlannedClip
+from store.sealed import opened_json, sealed_json
 from store.storage import open_objects, probe_create
-from store.zarr_metadata import encoded_json
 
-FORMAT = {"format": "undertone", "version": 1}
+VERSION = 2
+FORMAT = {"format": "undertone", "version": VERSION}
 FORMAT_KEY = "undertone.json"
 TEMPORARY_OLD_SECONDS = 86_400.0
 
@@ -47,9 +50,10 @@ class Store:
         failures: Iterable[Failure],
         *,
         replace: bool = False,
+        sounds: Sequence[Entry] = (),
     ) -> Dataset:
         """Write a dataset (see `store.datasets.add_dataset`)."""
-        return add_dataset(self.objects, name, info, clips, failures, replace=replace)
+        return add_dataset(self.objects, name, info, clips, failures, replace=replace, sounds=sounds)
 
     def runs(self) -> list[str]:
         """Ids of the runs."""
@@ -106,8 +110,8 @@ class Store:
         )
 
     def _collections(self, kind: str) -> list[str]:
-        names = self.objects.folders(kind)
-        return [name for name in names if self.objects.exists(document_key(f"{kind}/{name}"))]
+        names = self.objects.folders(f"records/{kind}")
+        return [name for name in names if is_recorded(self.objects, document_key(f"{kind}/{name}"))]
 
 
 def open_store(url: str | Path, *, create: bool = False) -> Store:
@@ -118,25 +122,60 @@ def open_store(url: str | Path, *, create: bool = False) -> Store:
     objects = open_objects(url)
     if create:
         if not objects.exists(FORMAT_KEY):
-            objects.create(FORMAT_KEY, [encoded_json(FORMAT)])
+            write_format(objects)
         probe_create(objects)
         objects.sweep(TEMPORARY_OLD_SECONDS)
     _check_format(objects)
     return Store(objects)
 
 
-def _check_format(objects: ObjectStore) -> None:
+def write_format(objects: ObjectStore) -> None:
+    """Say that this is a store, and of which format; for a new one, or where that was damaged."""
+    objects.put(FORMAT_KEY, sealed_json(FORMAT))
+
+
+def stored_version(objects: ObjectStore) -> int:
+    """Version of the format of a store; raises `NotFound` where there is none, `CorruptData` for damage."""
     try:
-        found = json.loads(objects.get(FORMAT_KEY))
+        data = objects.get(FORMAT_KEY)
     except NotFound as error:
+        if objects.folders("records"):
+            raise CorruptData(
+                f"{objects.url}/{FORMAT_KEY} is gone, although there are records of a store: "
+                "run `undertone repair`."
+            ) from error
         raise NotFound(
             f"{objects.url} is no Undertone store (it has no {FORMAT_KEY}). Check the path; "
             "`undertone dataset add` makes a new store."
         ) from error
-    except ValueError as error:
-        raise InvalidInput(f"{objects.url}/{FORMAT_KEY} is not JSON.") from error
-    if not isinstance(found, dict) or found.get("format") != "undertone" or found.get("version") != 1:
+    if _is_of_version_1(data):
+        return 1
+    found = opened_json(data, f"{objects.url}/{FORMAT_KEY}")
+    if found.get("format") != FORMAT["format"] or not isinstance(found.get("version"), int):
         raise InvalidInput(f"{objects.url} has format {found!r}; this version of Undertone reads {FORMAT!r}.")
+    return int(found["version"])
+
+
+def _check_format(objects: ObjectStore) -> None:
+    version = stored_version(objects)
+    if version == 1:
+        raise InvalidInput(
+            f"{objects.url} is a store of format 1; this version reads format {VERSION}. "
+            f"`undertone upgrade {quote(objects.url)}` brings it up to date in place, and loses nothing."
+        )
+    if version != VERSION:
+        raise InvalidInput(
+            f"{objects.url} is a store of format {version}; this version of Undertone reads {VERSION}. "
+            "Install a newer one."
+        )
+
+
+def _is_of_version_1(data: bytes) -> bool:
+    """Format 1 had no checksum here."""
+    try:
+        return bool(json.loads(data) == {"format": "undertone", "version": 1})
+    except (ValueError, RecursionError):
+        return False
 
 
 def _one_of(names: Sequence[str], wanted: str, what: str, url: str) -> str:

@@ -1,17 +1,16 @@
 """The plan of a collection: which clip has which row, cut into units, written before any work starts."""
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from store.errors import Conflict
-from store.layout import plan_key, unit_name
-from store.objects import ObjectStore
-from store.parquet import parquet_table
+from store.errors import Conflict, CorruptData
+from store.layout import document_key, plan_key, unit_name
+from store.ledger import Entry, Record, is_recorded, place, read_committed, recorded_names, write_record
+from store.objects import Buffer, ObjectStore
+from store.parquet import is_parquet, parquet_bytes, parquet_table
 from store.records import PlannedClip, Unit
 
 SCHEMA = pa.schema(
@@ -51,26 +50,44 @@ def plan_digest(clips: Iterable[PlannedClip]) -> str:
     return digest.hexdigest()
 
 
-def write_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Unit]) -> None:
-    """Write one part of the plan; raises `Conflict` where another part of that number says something else."""
-    buffer = io.BytesIO()
-    pq.write_table(_table(units), buffer, compression="zstd")
+def place_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Unit]) -> Entry:
+    """Write one part of the plan, for a record to name.
+
+    Raises `Conflict` where a part of that number lies there and says something else.
+    """
     key = plan_key(prefix, part)
-    if not objects.create(key, [buffer.getvalue()]) and read_part(objects, key) != list(units):
+    entry = place(objects, key, parquet_bytes(_table(units)), sound=is_parquet)
+    if decode_part(objects.get(key), f"{objects.url}/{key}") != list(units):
         raise Conflict(
             f"{objects.url}/{key} already holds another plan: a second driver was faster, or the folder "
             "is left over from another specification. Run the command again, else remove the folder."
         )
+    return entry
+
+
+def append_part(objects: ObjectStore, prefix: str, part: int, units: Sequence[Unit]) -> None:
+    """Write a further part of the plan with a record of its own; raises `Conflict` as `place_part` does."""
+    entry = place_part(objects, prefix, part, units)
+    write_record(objects, Record(entry.key, "plan", (entry,)))
 
 
 def read_part(objects: ObjectStore, key: str) -> list[Unit]:
-    """The units of one part of the plan, in order."""
-    return list(_units(parquet_table(objects.get(key))))
+    """The units of one part of the plan, in order; raises `CorruptData` naming a part that is damaged."""
+    return decode_part(read_committed(objects, key), f"{objects.url}/{key}")
 
 
 def part_keys(objects: ObjectStore, prefix: str) -> list[str]:
-    """Keys of the parts of a plan, in order."""
-    return [key for key, _ in objects.list(f"{prefix}/plan") if key.endswith(".parquet")]
+    """Keys of the parts of a plan that records name, in order; the first stands in the document's record."""
+    first = [plan_key(prefix, 0)] if is_recorded(objects, document_key(prefix)) else []
+    return first + recorded_names(objects, f"{prefix}/plan")
+
+
+def decode_part(data: Buffer, where: str) -> list[Unit]:
+    """The units in the bytes of a part; raises `CorruptData` naming the place where it lies."""
+    table = parquet_table(data, where)
+    if table.schema.names != SCHEMA.names:
+        raise CorruptData(f"{where} is no part of a plan: run `undertone verify`.")
+    return list(_units(table))
 
 
 def _table(units: Sequence[Unit]) -> pa.Table:

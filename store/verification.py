@@ -9,9 +9,11 @@ from typing import Any, Literal
 from crc32c import crc32c
 
 from store.collection import Collection
+from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
 from store.errors import Conflict, CorruptData, NotFound
 from store.layout import marker_key
+from store.ledger import Record, all_records
 from store.markers import Marker, ShardEntry, read_marker
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
@@ -22,7 +24,10 @@ TEMPORARY_OLD_SECONDS = 3600.0
 VERIFY_THREADS = 2
 READ_BYTES = 8 * 2**20
 
-Problem = Literal["missing", "length", "checksum", "marker", "metadata", "plan", "stranger"]
+Problem = Literal[
+    "missing", "length", "checksum", "marker", "metadata", "plan", "record", "unrecorded", "reference",
+    "stranger", "note",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +44,18 @@ class Disagreement:
 
 def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
     """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
-    units = {unit.unit_id: unit for unit in collection.units()}
     markers, found = _markers(collection, unit_ids)
-    found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+    try:
+        units = {unit.unit_id: unit for unit in collection.units()}
+    except (CorruptData, NotFound) as error:
+        found.append(Disagreement("plan", f"{collection.prefix}/plan", None, str(error)))
+    else:
+        found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+        found += _check_frame(collection) if unit_ids is None else []
+    found += _vanished_markers(collection) if unit_ids is None else []
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
     checked = map_concurrently(lambda item: _check_shard(collection, *item), shards, threads=VERIFY_THREADS)
-    found += [problem for problem in checked if problem]
-    return found if unit_ids is not None else [*_check_frame(collection), *found]
+    return found + [problem for problem in checked if problem]
 
 
 def repair(
@@ -69,6 +79,7 @@ def repair(
         raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
     _mend_metadata(collection)
     withdrawn = {entry.unit_id for entry in disagreements if entry.unit_id}
+    withdraw_completions(collection.objects, collection.prefix, withdrawn)
     units = [unit for unit in collection.units() if unit.unit_id in withdrawn]
     _withdraw(collection, units, disagreements)
     collection.objects.sweep(TEMPORARY_OLD_SECONDS)
@@ -87,6 +98,18 @@ def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[
             except CorruptData as error:
                 broken.append(Disagreement("marker", key, unit_id, str(error)))
     return markers, broken
+
+
+def _vanished_markers(collection: Collection) -> Iterator[Disagreement]:
+    """Markers that a record of completion names and that are gone."""
+    present = {key for key, _ in collection.objects.list(f"{collection.prefix}/commits")}
+    gone: dict[str, None] = {}
+    for _, record in all_records(collection.objects, f"{collection.prefix}/complete"):
+        if isinstance(record, Record):
+            gone |= dict.fromkeys(entry.key for entry in record.entries if entry.key not in present)
+    for key in gone:
+        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        yield Disagreement("missing", key, unit_id, "the marker is gone although everything was committed")
 
 
 def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]) -> Iterator[Disagreement]:

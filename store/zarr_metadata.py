@@ -11,6 +11,7 @@ from store.objects import ObjectStore
 from store.shards import ZSTD_LEVEL
 
 _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
+_CRC = {"name": "crc32c"}
 
 
 def write_group(objects: ObjectStore, group: str) -> None:
@@ -75,7 +76,7 @@ def _sharding(layout: ArrayLayout) -> dict[str, Any]:
     zstd = {"name": "zstd", "configuration": {"level": ZSTD_LEVEL, "checksum": False}}
     return {
         "chunk_shape": list(layout.chunk_shape),
-        "codecs": [_BYTES] if layout.spec.compression == "none" else [_BYTES, zstd],
-        "index_codecs": [_BYTES, {"name": "crc32c"}],
+        "codecs": [_BYTES, _CRC] if layout.spec.compression == "none" else [_BYTES, zstd, _CRC],
+        "index_codecs": [_BYTES, _CRC],
         "index_location": "end",
     }

@@ -12,7 +12,7 @@ from jobs.clusterings.options import KmeansOptions, parse_k, parse_scaling
 from jobs.clusterings.passes import cluster_layer_by_blocks
 from jobs.clusterings.problems import kmeans_problems
 from jobs.clusterings.report import best_layers
-from jobs.clusterings.state import state_key
+from jobs.clusterings.state import drop_state, state_key
 from jobs.clusterings.table import (
     ASSIGNMENTS,
     CLUSTERINGS,
@@ -167,7 +167,7 @@ def _keep(store: Store, work: KmeansWork, result: LayerResult, stored: Stored) -
         identities = [[row["clustering_id"], row["labels_hash"]] for row in rows]
         write_results(store, CLUSTERINGS, {"clusterings": identities}, clusterings_table(rows))
     for problem in work.problems:
-        store.objects.delete(state_key(work, result.layer, problem))
+        drop_state(store, state_key(work, result.layer, problem))
     return len(rows)
 
 

@@ -12,7 +12,9 @@ from jobs.clusterings.work import KmeansWork
 from jobs.fitting.layers import LayerArray
 from jobs.results import digest_of
 from store.errors import NotFound
+from store.ledger import Record, is_recorded, proves_itself, read_committed, withdraw, write_record
 from store.opening import Store
+from store.sealed import opened_bytes, sealed_bytes
 
 
 def state_key(work: KmeansWork, layer: LayerArray, problem: Problem) -> str:
@@ -32,13 +34,15 @@ def save_state(store: Store, key: str, searches: Sequence[Search]) -> None:
         state=np.array([search.state for search in searches]),
         **arrays,
     )
-    store.objects.put(key, buffer.getvalue())
+    store.objects.put(key, sealed_bytes(buffer.getvalue()))
+    if not is_recorded(store.objects, key):
+        write_record(store.objects, Record(key, "state", (proves_itself(key),)))
 
 
 def load_state(store: Store, key: str) -> list[Search] | None:
-    """What was kept, or None."""
+    """What was kept, or None; raises `CorruptData` where it is damaged."""
     try:
-        data = store.objects.get(key)
+        data = opened_bytes(read_committed(store.objects, key), f"{store.url}/{key}")
     except NotFound:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
@@ -48,3 +52,8 @@ def load_state(store: Store, key: str) -> list[Search] | None:
                 zip(kept["inertia"], kept["iterations"], kept["state"], strict=True)
             )
         ]
+
+
+def drop_state(store: Store, key: str) -> None:
+    """Forget what was kept: the clusterings are written."""
+    withdraw(store.objects, key, [key])

@@ -10,9 +10,10 @@ from jobs.datasets.progress import RecordingProgress
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.files import Root
 from store import Store, open_store
-from store.datasets import users_of
+from store.datasets import dataset_key, users_of
 from store.errors import Conflict
 from store.layout import check_name
+from store.ledger import Entry, entry_of, record_key
 from store.records import Clip, Failure
 
 NOTES = (
@@ -53,9 +54,12 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
             return summary_of(request.name, info, census.of(existing))
         _refuse_to_overwrite(request, store)
     with RecordingProgress(f"synth {request.name}") as progress:
-        results = progress.count(_rendered_clips(request, store))
+        sounds: list[Entry] = []
+        results = progress.count(_rendered_clips(request, store, sounds))
         with spooled(census.clips_of(results)) as clips:
-            store.add_dataset(request.name, info, clips, census.failures, replace=request.replace)
+            store.add_dataset(
+                request.name, info, clips, census.failures, replace=request.replace, sounds=sounds
+            )
     return summary_of(request.name, info, census)
 
 
@@ -95,12 +99,21 @@ def _refuse_to_overwrite(request: SynthRequest, store: Store) -> None:
         )
 
 
-def _rendered_clips(request: SynthRequest, store: Store) -> Iterator[list[Clip] | Failure]:
+def _rendered_clips(
+    request: SynthRequest, store: Store, sounds: list[Entry]
+) -> Iterator[list[Clip] | Failure]:
+    """Render sound after sound into the store; each is appended to `sounds`."""
     from pipelines.synthesis import CONCEPTS, render_dataset
 
     folder = audio_folder(request.name)
+    store.objects.delete(record_key(dataset_key(request.name)))  # from here on it is no longer what it was
+
+    def keep(uri: str, flac: bytes) -> None:
+        store.objects.put(f"{folder}/{uri}", flac)
+        sounds.append(entry_of(f"{folder}/{uri}", flac))
+
     recordings = render_dataset(
-        lambda uri, flac: store.objects.put(f"{folder}/{uri}", flac),
+        keep,
         clips=request.clips,
         seed=request.seed,
         concepts=request.concepts or tuple(CONCEPTS),

@@ -12,6 +12,7 @@ from store.errors import InvalidInput, NotFound
 from store.opening import Store
 from store.query import run_query
 from store.records import PlannedClip, Unit
+from store.sounds import sound_keys
 
 ItemKind = Literal["clip", "generation"]
 WHOLE = 0.0
@@ -88,7 +89,7 @@ def generations_of(store: Store, query: str) -> Items:
 def generations_with(store: Store, generation_ids: Sequence[str]) -> Items:
     """Generations by id, each once, in order; of those that continue a recording what comes after it."""
     ids = list(dict.fromkeys(generation_ids))
-    present = {key for key, _ in store.objects.list("audio/")}
+    present = sound_keys(store.objects)
     missing = [each for each in ids if audio_key(each) not in present]
     if missing:
         raise NotFound(

@@ -19,8 +19,9 @@ from jobs.evaluation.records import item_columns
 from pipelines.audio import probe
 from pipelines.files import Root
 from pipelines.freed_memory import keep_freed_memory
-from store.errors import AudioError, NotFound
+from store.errors import AudioError, CorruptData, NotFound
 from store.records import Failure, PlannedClip, Receipt
+from store.sounds import read_sound_file
 
 Result = TypeVar("Result")
 Samples = NDArray[np.float32]
@@ -121,11 +122,13 @@ class HearingWorker:
 
     def _decode(self, clip: PlannedClip) -> Samples | Failure:
         try:
+            if self._plan.dataset is None:  # a clip of a dataset has a checksum of its own
+                read_sound_file(self._store.objects, clip.uri)
             if clip.duration_seconds == WHOLE:
                 with self._plan.root.open(clip.uri) as file:
                     clip = replace(clip, duration_seconds=probe(file).seconds)
             return self._recordings.decode(clip)
-        except (AudioError, NotFound) as error:
+        except (AudioError, CorruptData, NotFound) as error:
             return _failure(clip, "decode", type(error).__name__, str(error))
 
     def _write(self, table: pa.Table) -> int:

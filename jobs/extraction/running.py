@@ -85,6 +85,8 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
                     given_up.append(outcome)
                 _stop_if_sick(options, tally)
             tally.ended = time.monotonic()
+    run.note_complete()
+    codes.note_complete()
     return summarize(work, run, tally, given_up)
 
 

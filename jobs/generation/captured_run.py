@@ -54,6 +54,7 @@ def write_captured(
                 rows = np.stack([generated.activations[name] for _, generated in generations])
                 pending.add(name, 0, rows.astype(array.dtype))
             pending.commit([ClipStatus(clip_id, "ok") for clip_id in ids], {})
+    run.note_complete()
     return run_id
 
 

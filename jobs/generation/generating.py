@@ -20,7 +20,6 @@ from jobs.generation.records import (
     audio_key,
     read_audio,
     stored_generations,
-    write_audio,
     write_audio_file,
     write_generations,
 )
@@ -30,6 +29,7 @@ from pipelines.capture import CaptureSpec, check_capture
 from pipelines.musicgen import describe_model
 from store import open_store
 from store.errors import InvalidInput
+from store.sounds import has_sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -82,7 +82,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
     if capture is not None:
         summary["run"] = write_captured(store, model, capture, [(spec, generated)])
-    if spec.edits and not store.objects.exists(audio_key(spec.twin().generation_id)):
+    if spec.edits and not has_sound(store.objects, audio_key(spec.twin().generation_id)):
         summary.setdefault("note", "the twin is not made yet; the same without --direction makes it")
     seconds = len(generated.audio) / generated.sample_rate
     return _summary(spec, options, info, seconds) | summary
@@ -197,7 +197,6 @@ def _generate(
 
 
 def _keep(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> None:
-    write_audio(store, spec, generated)
     write_generations(store, [(spec, generated)])
 
 

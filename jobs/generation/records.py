@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import UTC, datetime
+from hashlib import md5
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,12 @@ import soundfile
 
 from jobs.results import write_results
 from store.catalog import refresh_catalog
+from store.ledger import Entry, place
 from store.query import run_query
+from store.sounds import read_sound_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from store.opening import Store
 
 KIND = "generations"
+_FLAC_MD5 = slice(26, 42)
 
 _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
@@ -74,12 +78,19 @@ def audio_key(generation_id: str) -> str:
     return f"audio/{generation_id}.flac"
 
 
-def write_audio(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> str:
-    """Write the sound of a generation unless it is there; returns its key."""
-    key = audio_key(spec.generation_id)
+def _place_audio(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> Entry:
+    """Write the sound of a generation, for a record to name."""
     sound = encoded_audio(generated.audio, generated.sample_rate, spec, format_="FLAC")
-    store.objects.create(key, [sound])
-    return key
+    return place(store.objects, audio_key(spec.generation_id), sound, sound=is_whole_flac)
+
+
+def is_whole_flac(data: bytes) -> bool:
+    """Whether a 16-bit FLAC decodes to the samples whose MD5 stands in its head."""
+    try:
+        samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
+    except (soundfile.SoundFileError, OSError, ValueError):
+        return False
+    return data[_FLAC_MD5] == md5(samples.astype("<i2").tobytes(), usedforsecurity=False).digest()
 
 
 def encoded_audio(
@@ -109,7 +120,7 @@ def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def read_audio(store: Store, spec: GenerationSpec) -> tuple[NDArray[np.float32], int]:
     """Samples (samples,) of a stored generation, and how many a second has."""
-    sound = store.objects.get(audio_key(spec.generation_id))
+    sound = read_sound_file(store.objects, audio_key(spec.generation_id))
     integers, sample_rate = soundfile.read(io.BytesIO(sound), dtype="int16")
     return integers / np.float32(np.iinfo(np.int16).max), sample_rate
 
@@ -123,9 +134,18 @@ def write_audio_file(
 
 
 def write_generations(store: Store, generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> str:
-    """Write the rows of some generations as one part, after their sounds; returns its name."""
-    ids = sorted(spec.generation_id for spec, _ in generations)
-    return write_results(store, KIND, {"kind": KIND, "generations": ids}, generations_table(generations))
+    """Write the sounds of some generations, then their rows as one part, then the record that names all.
+
+    Returns the name of the part.
+    """
+    specification = part_specification(spec.generation_id for spec, _ in generations)
+    sounds = [_place_audio(store, *one) for one in generations]
+    return write_results(store, KIND, specification, generations_table(generations), sounds=sounds)
+
+
+def part_specification(generation_ids: Iterable[str]) -> dict[str, Any]:
+    """What decides the name of the part of these generations."""
+    return {"kind": KIND, "generations": sorted(generation_ids)}
 
 
 def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:

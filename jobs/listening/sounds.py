@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jobs.generation.records import audio_key
 from jobs.listening.trials import Stimulus, Trial
 from store.opening import Store
+from store.sounds import read_sound_file
 
 ANCHOR_HZ = 3500.0
 """Cut-off of the low-range anchor (ITU-R BS.1534-3)."""
@@ -40,7 +41,7 @@ def sounds_of(store: Store, trial: Trial) -> dict[str, tuple[Sound, int]]:
 
 
 def _read(store: Store, stimulus: Stimulus) -> tuple[Sound, int]:
-    data = store.objects.get(audio_key(stimulus.generation_id))
+    data = read_sound_file(store.objects, audio_key(stimulus.generation_id))
     samples, rate = soundfile.read(io.BytesIO(data), dtype="float64")
     return (low_passed(samples, rate) if stimulus.role == "anchor" else samples), rate
 

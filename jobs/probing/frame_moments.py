@@ -12,6 +12,7 @@ from jobs.fitting.threads import one_thread
 from jobs.probing.kept_moments import KeptMoments, keep_moments, moments_key
 from jobs.probing.plan import Coverage, ProbePlan, Source
 from store.collection import Collection
+from store.ledger import is_recorded
 from store.opening import Store
 
 MOST_BLOCKS = 16
@@ -45,7 +46,7 @@ def block_tasks(plan: ProbePlan, store: Store, sources: Sequence[Source]) -> lis
         BlockTask(source, place, number)
         for source in sources
         for place, coverage in enumerate(plan.coverages)
-        if source.over_time and not store.objects.exists(moments_key(plan, coverage, source))
+        if source.over_time and not is_recorded(store.objects, moments_key(plan, coverage, source))
         for number in range(len(_bounds(coverage)) - 1)
     ]
 

@@ -27,6 +27,7 @@ from pipelines.resampling import resampler
 from store.collection import Collection, create_collection, open_collection
 from store.errors import NotFound, UndertoneError
 from store.layout import document_key
+from store.ledger import is_recorded
 from store.opening import Store, open_store
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt
 
@@ -87,6 +88,7 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
                     raise NotFound(f"{outcome.unit.unit_id} of {plan.prefix}: {outcome.problem.message}")
     finally:
         pool.close()
+    collection.note_complete()
 
 
 class FeatureWorker:
@@ -163,14 +165,14 @@ def _clips(run: Collection) -> list[PlannedClip]:
 
 def _complete(store: Store, prefix: str) -> bool:
     return (
-        store.objects.exists(document_key(prefix))
+        is_recorded(store.objects, document_key(prefix))
         and not open_collection(store.objects, prefix).missing_units()
     )
 
 
 def _lacking(store: Store, prefix: str, labels: LabelledRows) -> int | None:
     """How many labelled clips have no features; None where there are no features at all."""
-    if not store.objects.exists(document_key(prefix)):
+    if not is_recorded(store.objects, document_key(prefix)):
         return None
     states = open_collection(store.objects, prefix).statuses()
     known = {clip for clip, status in states.items() if status.state != "failed"}

@@ -9,6 +9,8 @@ from analysis.ridge import Factors
 from analysis.tridiagonal import Tridiagonal
 from jobs.probing.array_file import packed, unpacked
 from jobs.results import code_version, digest_of
+from store.errors import CorruptData, NotFound
+from store.ledger import commit, never, view_committed, withdraw
 from store.objects import ObjectStore
 
 CODE = ("analysis.tridiagonal", "analysis.moments", "jobs.probing.kept_factors")
@@ -21,18 +23,19 @@ def factors_key(moments_key: str) -> str:
 
 def keep_factors(objects: ObjectStore, key: str, factors: Factors) -> None:
     """Keep factors: D² float64 numbers for each of k (k + 1) / 2 training sets, with k folds."""
-    objects.create(key, [packed(array for item in factors.items() for array in _arrays(*item))])
+    data = packed(array for item in factors.items() for array in _arrays(*item))
+    commit(objects, key, data, kind="cache", sound=never)
 
 
 def read_factors(objects: ObjectStore, key: str) -> Factors:
-    """What was kept under a key; nothing where it is damaged or was never there."""
-    if not objects.exists(key):
-        return {}
+    """What was kept under a key; nothing where it was damaged, and is now withdrawn, or was never there."""
     try:
-        of_sets = zip(*[unpacked(objects.view(key))] * 4, strict=True)
+        of_sets = zip(*[unpacked(view_committed(objects, key))] * 4, strict=True)
         return {tuple(cells.tolist()): Tridiagonal(*factor) for cells, *factor in of_sets}
-    except ValueError:
-        objects.delete(key)
+    except NotFound:
+        return {}
+    except (CorruptData, ValueError):
+        withdraw(objects, key, [key])
         return {}
 
 

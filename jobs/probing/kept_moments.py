@@ -9,6 +9,8 @@ from analysis.moments import Moments
 from jobs.probing.array_file import packed, unpacked
 from jobs.probing.plan import Coverage, ProbePlan, Source, cells_digest
 from jobs.results import code_version, digest_of
+from store.errors import CorruptData, NotFound
+from store.ledger import commit, never, view_committed, withdraw
 from store.objects import ObjectStore
 
 CODE = ("analysis.moments", "jobs.probing.kept_moments", "jobs.probing.frame_moments")
@@ -43,16 +45,16 @@ def keep_moments(objects: ObjectStore, key: str, kept: KeptMoments) -> None:
     moments = kept.moments
     means = kept.means if kept.means is not None else np.zeros((0, 0), np.float32)
     arrays = (moments.shift, moments.counts, moments.sums, moments.grams, np.array(kept.times), means)
-    objects.create(key, [packed(arrays)])
+    commit(objects, key, packed(arrays), kind="cache", sound=never)
 
 
 def read_moments(objects: ObjectStore, key: str) -> KeptMoments | None:
-    """What was kept under a key; None where nothing was, or where it is damaged."""
-    if not objects.exists(key):
-        return None
+    """What was kept under a key; None where nothing was, or where it was damaged and is now withdrawn."""
     try:
-        shift, counts, sums, grams, times, means = unpacked(objects.view(key))
-    except ValueError:
-        objects.delete(key)
+        shift, counts, sums, grams, times, means = unpacked(view_committed(objects, key))
+    except NotFound:
+        return None
+    except (CorruptData, ValueError):
+        withdraw(objects, key, [key])
         return None
     return KeptMoments(Moments(shift, counts, sums, grams), int(times), means if len(means) else None)

@@ -8,6 +8,7 @@ from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
 from jobs.reporting.sounds import embedded_sound
 from jobs.reporting.sweeps import Sweep, pair_of
 from store.opening import Store
+from store.sounds import has_sound, read_sound_file
 
 ROLES = {
     "unsteered": "unsteered",
@@ -40,10 +41,10 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     groups: dict[str, dict[str, Sound]] = {}
     for row in answer.to_pylist():
         key = f"audio/{row['generation_id']}.flac"
-        if row["role"] in ROLES and store.objects.exists(key):
+        if row["role"] in ROLES and has_sound(store.objects, key):
             sounds = groups.setdefault(pair_of(row), {})
             sounds[row["role"]] = embedded_sound(
-                ROLES[row["role"]], store.objects.get(key), key, note=_note(row)
+                ROLES[row["role"]], read_sound_file(store.objects, key), key, note=_note(row)
             )
     if not groups:
         return None

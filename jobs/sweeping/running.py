@@ -15,9 +15,9 @@ from jobs.engine.tasks import Pool, WorkerFactory
 from jobs.extraction.placement import refuse_missing_gpu, worker_resources
 from jobs.extraction.planning import DTYPES
 from jobs.extraction.report import count
-from jobs.generation.records import KIND, stored_generations
+from jobs.generation.records import KIND, part_specification, stored_generations
 from jobs.generation.specification import EditSpec
-from jobs.results import part_name
+from jobs.results import has_results
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.strength_worker import StrengthWorker
@@ -129,8 +129,7 @@ def _dispatch(
 
 def _is_committed(store: Store, unit: Unit) -> bool:
     """Whether another driver has written the part of this unit."""
-    ids = sorted(clip.clip_id for clip in unit.clips)
-    return store.objects.exists(f"results/{KIND}/{part_name({'kind': KIND, 'generations': ids})}")
+    return has_results(store, KIND, part_specification(clip.clip_id for clip in unit.clips))
 
 
 @contextmanager

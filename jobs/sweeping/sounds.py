@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jobs.generation.records import audio_key
 from pipelines.resampling import resample
 from store.opening import Store
+from store.sounds import read_sound_file
 
 
 def prompt_seconds(tags: str) -> float:
@@ -26,7 +27,7 @@ def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray
 
 def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
     """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
-    data = store.objects.get(audio_key(generation_id))
+    data = read_sound_file(store.objects, audio_key(generation_id))
     with soundfile.SoundFile(io.BytesIO(data)) as file:
         rate = file.samplerate
         file.seek(round(prompt_seconds(file.comment) * rate))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
-from jobs.generation.records import audio_key, write_audio, write_generations
+from jobs.generation.records import audio_key, write_generations
 from jobs.generation.requests import request_of
 from jobs.generation.specification import AudioPrompt, GenerationSpec
 from jobs.steering_vectors.stored import StoredVector
@@ -118,11 +118,9 @@ class GenerationWorker:
             raise Stopped("the job was stopped")
 
     def _write(self, made: Sequence[tuple[GenerationSpec, "GeneratedAudio"]]) -> int:
-        """Sounds first, rows last; returns the bytes of the sounds."""
+        """Returns the bytes of the sounds."""
         if not made:
             return 0
-        for spec, generated in made:
-            write_audio(self._store, spec, generated)
         write_generations(self._store, made)
         sizes = (self._store.objects.size(audio_key(spec.generation_id)) for spec, _ in made)
         return sum(size or 0 for size in sizes)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,9 +66,21 @@ def test_status_of_one_run_tells_units_arrays_and_time(extracted: str, undertone
 
 
 def test_status_of_a_run_that_lacks_a_unit_is_partial(extracted: str, undertone: Run) -> None:
+    shutil.rmtree(next(Path(extracted).glob("records/runs/*/complete")))
     min(Path(extracted).glob("runs/*/commits/*.json")).unlink()
     [run] = json.loads(undertone("status", extracted, "--format", "json")[1])
     assert (run["state"], run["clips"]) == ("partial", 7)
+
+
+def test_status_names_a_damaged_run_and_a_dataset_that_is_gone(extracted: str, undertone: Run) -> None:
+    marker = min(Path(extracted).glob("runs/*/commits/*.json"))
+    marker.unlink()
+    for folder in ("datasets/tones", "records/datasets/tones"):
+        shutil.rmtree(Path(extracted) / folder)
+    code, _, errors = undertone("status", extracted)
+    assert code == 0
+    assert marker.name in errors
+    assert "dataset 'tones' is gone" in errors
 
 
 def test_status_of_an_empty_store_says_what_to_do(store: str, undertone: Run) -> None:
@@ -80,7 +93,7 @@ def test_a_flipped_byte_is_found_withdrawn_and_computed_again(extracted: str, un
     shard = flip_a_byte(extracted)
     code, output, _ = undertone("verify", extracted)
     assert code == 1
-    assert "checksum" in output
+    assert "CRC-32C" in output
     assert shard.name in output
     with heartbeat(open_store(extracted).run("tones")):
         code, _, errors = undertone("repair", extracted)
@@ -129,7 +142,7 @@ def test_the_demo_answers_its_questions_draws_a_report_and_does_so_again_when_re
     folder = tmp_path / "une démo"
     code, output, errors = undertone("demo", str(folder), "--clips", "48", "--engine", "inline")
     assert code == 0, errors
-    assert "Everything committed is intact." in output
+    assert "Everything is intact." in output
     assert len(re.findall("^SELECT", output, re.MULTILINE)) == 6
     assert output.count("rows)") + output.count("row)") == 9  # the answers, and tables of what was fitted
     assert "(0 rows)" not in output

@@ -20,10 +20,12 @@ import pytest
 from store.catalog import refresh_catalog
 from store.collection import Collection
 from store.errors import CorruptData
+from store.ledger import commit, never, withdraw
 from store.objects import ObjectStore
 from store.opening import Store, open_store
 from store.query import describe_views, run_query
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
+from store.sealed import opened_json, sealed_json
 from store.storage import open_objects
 
 LAYERS, WIDTH, UNIT_CLIPS = (0, 5, 11), 4, 4
@@ -366,7 +368,9 @@ def test_a_marker_that_repair_took_away_is_gone_from_the_catalog(store: Store) -
 def _exchange_marker(store: Store) -> None:
     """What repair and another commit do: the marker of the second unit with other content of equal length."""
     key = "runs/abcd1234/commits/unit-000001.json"
-    other = store.objects.get(key).replace(b'"torch": "2.1"', b'"torch": "2.2"')
+    marker = opened_json(store.objects.get(key), key)
+    marker["provenance"]["torch"] = "2.2"
+    other = sealed_json(marker)
     assert len(other) == store.objects.size(key)
     store.objects.delete(key)
     store.objects.create(key, [other])
@@ -381,14 +385,15 @@ def test_a_marker_written_anew_with_the_same_length_is_read_again(store: Store) 
 
 def test_what_is_said_about_a_dataset_may_change_without_its_clips(store: Store) -> None:
     refresh_catalog(store)
-    store.objects.put(
-        "datasets/songs/dataset.json",
-        store.objects.get("datasets/songs/dataset.json").replace(b'"folder"', b'"gtzan"'),
-    )
+    key = "datasets/songs/dataset.json"
+    info = opened_json(store.objects.get(key), key) | {"format": "gtzan"}
+    store.objects.put(key, sealed_json(info))
     watched, objects = _watched(store)
     rows = run_query(refresh_catalog(watched), "SELECT format, clips FROM datasets").to_pylist()
     assert rows == [{"format": "gtzan", "clips": 10}]
-    assert set(objects.read) == {"datasets/songs/dataset.json"}
+    assert {read for read in objects.read if not read.startswith("records/")} == {
+        f"datasets/songs/{name}" for name in ("dataset.json", "clips.parquet", "failures.parquet")
+    }
 
 
 def test_a_replaced_dataset_leaves_nothing_of_the_old_one(tmp_path: Path) -> None:
@@ -403,7 +408,7 @@ def test_a_replaced_dataset_leaves_nothing_of_the_old_one(tmp_path: Path) -> Non
 
 def test_a_run_whose_plan_is_not_sealed_yet_is_not_shown(store: Store) -> None:
     _plan(store, "ef01")
-    store.objects.delete("runs/ef01/run.json")
+    store.objects.delete("records/runs/ef01/run.json.json")
     assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
     assert _ask(store, "SELECT DISTINCT run_id FROM units") == [{"run_id": "abcd1234"}]
 
@@ -602,7 +607,7 @@ def _write_result(store: Store, kind: str, part: str, columns: dict[str, Any], *
     )
     buffer = io.BytesIO()
     pq.write_table(table.cast(schema), buffer)
-    store.objects.create(f"results/{kind}/{part}.parquet", [buffer.getvalue()])
+    commit(store.objects, f"results/{kind}/{part}.parquet", buffer.getvalue(), kind="results", sound=never)
 
 
 def test_results_of_any_kind_are_views_whose_columns_are_united(store: Store) -> None:
@@ -645,7 +650,7 @@ def test_a_result_that_was_removed_is_gone(store: Store) -> None:
     _write_result(store, "probes", "a", {"layer": [1]})
     _write_result(store, "probes", "b", {"layer": [2], "extra": [1]})
     refresh_catalog(store)
-    store.objects.delete("results/probes/b.parquet")
+    withdraw(store.objects, "results/probes/b.parquet", ["results/probes/b.parquet"])
     assert _ask(store, "FROM probes") == [{"layer": 1}]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import store.markers
 from store.collection import open_collection
-from store.errors import Conflict, InvalidInput, MissingRows, NotFound
+from store.errors import Conflict, CorruptData, InvalidInput, MissingRows, NotFound
 from store.objects import ObjectStore
 from store.records import ArraySpec, PlannedClip
 
@@ -160,7 +160,7 @@ def test_a_plan_left_over_without_its_document_is_a_conflict_only_if_it_differs(
     local_objects: ObjectStore, world: Any
 ) -> None:
     world.create(local_objects)
-    local_objects.delete("runs/world/run.json")
+    local_objects.delete("records/runs/world/run.json.json")
     with pytest.raises(Conflict, match="another plan"):
         world.create(local_objects, clips=world.clips[:5])
 
@@ -349,3 +349,53 @@ def test_dimension_names_and_shapes_are_checked(local_objects: ObjectStore, worl
     bad = replace(world.arrays[0], dtype="float64")
     with pytest.raises(InvalidInput, match=r"float64.*float32"):
         world.create(local_objects, arrays=(bad,))
+
+
+SHARDS = {
+    "resid.mean": "resid.mean/c.0.0.0",
+    "resid.frames": "resid.frames/c.0.0.0.0",
+    "mlp.segments": "mlp.segments/c.0.0.0.0",
+    "mlp.std": "mlp.std/c.0.0.0",
+}
+
+
+@pytest.mark.parametrize("name", SHARDS)
+@pytest.mark.parametrize("wanted", [None, ["clip0001"], ["clip0005", "clip0001", "clip0012"]])
+def test_a_damaged_chunk_is_refused_whatever_is_wanted_of_it_unless_nobody_looks(
+    local_objects: ObjectStore, world: Any, name: str, wanted: list[str] | None
+) -> None:
+    collection = world.create(local_objects)
+    world.write_all(collection)
+    key = f"{collection.group}/{SHARDS[name]}"
+    data = bytearray(local_objects.get(key))
+    layout = collection.layouts[name]
+    place = layout.row_offset(0, 1) + 1 if layout.spec.compression == "none" else 20
+    data[place] ^= 4
+    local_objects.put(key, bytes(data))
+
+    with pytest.raises(CorruptData, match=key.replace(".", r"\.")):
+        collection.read_layer(name, 0, wanted)
+    if layout.spec.compression == "none":
+        collection.read_layer(name, 0, wanted, verify=False)
+    np.testing.assert_array_equal(
+        collection.read_layer(name, 7, ["clip0012"])[0], world.values(name, ["clip0012"])[:, 2]
+    )
+
+
+def test_a_chunk_is_checked_once_and_then_only_its_rows_are_read(
+    local_objects: ObjectStore, world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collection = world.create(local_objects)
+    world.write_all(collection)
+    sizes: list[int] = []
+    read = local_objects.read_ranges
+
+    def counted(key: str, ranges: Any) -> None:
+        sizes.append(sum(len(memory) for _, memory in ranges))
+        read(key, ranges)
+
+    monkeypatch.setattr(local_objects, "read_ranges", counted)
+    for _ in range(2):
+        values, _ = collection.read_layer("resid.mean", 3, ["clip0002", "clip0006"])
+        np.testing.assert_array_equal(values, world.values("resid.mean", ["clip0002", "clip0006"])[:, 1])
+    assert sizes == [8 * 6 * 4 + 4, 2 * 6 * 4]

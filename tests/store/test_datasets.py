@@ -165,18 +165,15 @@ def test_a_dataset_that_a_run_uses_is_never_replaced(
         add_dataset(local_objects, "music", INFO, [clip(2)], [], replace=True)
 
 
-def test_a_dataset_exists_only_once_its_document_does(
+def test_a_dataset_exists_only_once_its_record_does(
     local_objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put = local_objects.put
-
-    def interrupted(key: str, data: bytes) -> None:
-        if key.endswith("dataset.json"):
-            raise KeyboardInterrupt
-        put(key, data)
+    def interrupted(key: str, _: object) -> bool:
+        assert key == "records/datasets/music/dataset.json.json"
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(local_objects, "put", interrupted)
+        patch.setattr(local_objects, "create", interrupted)
         with pytest.raises(KeyboardInterrupt):
             add_dataset(local_objects, "music", INFO, [clip(1)], [])
     assert dataset_names(local_objects) == []

@@ -1,6 +1,7 @@
 """The arrays without any code of ours: zarr-python, TensorStore, xarray and pyarrow, as FORMAT.md says."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,39 @@ def committed_rows(run: Path) -> dict[str, int]:
                 assert clip["clip_id"] == entry["clip_id"]
                 rows[entry["clip_id"]] = entry["row"] if clip["state"] != "failed" else None
     return {clip: row for clip, row in rows.items() if row is not None}
+
+
+def test_the_example_of_the_format_reads_a_run_and_refuses_what_is_damaged(run: Path, world: Any) -> None:
+    text = (Path(__file__).parents[2] / "store/FORMAT.md").read_text(encoding="utf-8")
+    [example] = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    program = example.replace("STORE", str(run.parents[1])).replace("RUN", "world")
+    found: dict[str, Any] = {}
+    exec(compile(program, "FORMAT.md", "exec"), found)
+
+    assert found["rows"] == committed_rows(run)
+    np.testing.assert_array_equal(found["values"], world.values("resid.mean", list(found["rows"])))
+    marker = run / "commits/unit-000000.json"
+    marker.write_bytes(marker.read_bytes().replace(b"clip0001", b"clip0002", 1))
+    with pytest.raises(AssertionError, match=r"unit-000000\.json is damaged"):
+        exec(compile(program, "FORMAT.md", "exec"), {})
+
+
+def _flipped(run: Path, key: str) -> None:
+    path = run / "activations.zarr" / key
+    data = bytearray(path.read_bytes())
+    data[9] ^= 1
+    path.write_bytes(data)
+
+
+def test_other_libraries_refuse_a_chunk_that_is_damaged(run: Path) -> None:
+    _flipped(run, "resid.mean/c.0.0.0")
+    array: Any = zarr.open_group(run / "activations.zarr", mode="r")["resid.mean"]
+    with pytest.raises(ValueError, match="checksum"):
+        array[0, 0]
+    url = f"file://{run / 'activations.zarr' / 'resid.mean'}/"
+    other = tensorstore.open({"driver": "zarr3", "kvstore": url}, open=True, read=True).result()
+    with pytest.raises(ValueError, match=r"CRC|checksum|digest"):
+        other[0, 0].read().result()
 
 
 @pytest.mark.parametrize("name", ARRAYS)
@@ -97,7 +131,7 @@ def test_array_documents_are_the_ones_that_zarr_python_would_write(run: Path, tm
             dtype=ours.dtype,
             shards=ours.shards,
             chunks=ours.chunks,
-            compressors=ours.compressors or None,
+            compressors=ours.compressors,
             fill_value=ours.fill_value,
             dimension_names=ours.metadata.dimension_names,
             chunk_key_encoding={"name": "default", "separator": "."},
@@ -110,7 +144,12 @@ def test_array_documents_are_the_ones_that_zarr_python_would_write(run: Path, tm
 def test_zarr_python_writes_the_same_inner_chunks(run: Path, tmp_path: Path, name: str) -> None:
     ours: Any = zarr.open_array(run / "activations.zarr" / name, mode="r")
     copy = zarr.open_group(tmp_path / "copy", mode="w").create_array(
-        name, shape=ours.shape, dtype=ours.dtype, shards=ours.shards, chunks=ours.chunks, compressors=None
+        name,
+        shape=ours.shape,
+        dtype=ours.dtype,
+        shards=ours.shards,
+        chunks=ours.chunks,
+        compressors=ours.compressors,
     )
     copy[:8] = ours[:8]
     theirs = (tmp_path / "copy" / name / "c" / "/".join(["0"] * ours.ndim)).read_bytes()

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from store.catalog import refresh_catalog
+from store.ledger import commit, never
 from store.opening import Store, open_store
 from store.query import run_query
 
@@ -44,7 +45,7 @@ def write(store: Store, kind: str, *rows: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     part = len(list(store.objects.versions(f"results/{kind}")))
-    store.objects.create(f"results/{kind}/{part}.parquet", [buffer.getvalue()])
+    commit(store.objects, f"results/{kind}/{part}.parquet", buffer.getvalue(), kind="results", sound=never)
 
 
 def layers(store: Store, columns: str = "*") -> list[dict[str, Any]]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from store.errors import InvalidInput, NotFound
+from store.errors import CorruptData, InvalidInput, NotFound
 from store.opening import open_store
+from store.sealed import sealed_json
 
 
 def test_a_store_is_made_once_and_opened_ever_after(store_url: str) -> None:
@@ -20,11 +21,27 @@ def test_a_store_is_made_once_and_opened_ever_after(store_url: str) -> None:
     assert (store.runs(), store.datasets(), store.all_codes()) == ([], [], [])
 
 
-@pytest.mark.parametrize("text", ["{}", "[]", "no json", '{"format": "undertone", "version": 2}'])
-def test_another_format_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "no json", '{"format": "undertone", "version": 2}', "\0" * 70]
+)
+def test_a_damaged_beginning_is_refused_by_name(tmp_path: Path, text: str) -> None:
     (tmp_path / "undertone.json").write_text(text)
 
-    with pytest.raises(InvalidInput, match=r"version 1|'version': 1|not JSON"):
+    with pytest.raises(CorruptData, match=r"undertone\.json disagrees .*undertone repair"):
+        open_store(tmp_path)
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "undertone.json").write_bytes(sealed_json({"format": "undertone", "version": 3}))
+
+    with pytest.raises(InvalidInput, match=r"format 3; this version of Undertone reads 2"):
+        open_store(tmp_path)
+
+
+def test_an_older_format_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "undertone.json").write_text('{"format": "undertone", "version": 1}')
+
+    with pytest.raises(InvalidInput, match=r"format 1.*undertone upgrade"):
         open_store(tmp_path)
 
 
@@ -51,10 +68,10 @@ def test_runs_and_codes_open_by_the_beginning_of_their_ids(store_url: str, world
     )
 
 
-def test_a_run_without_its_document_does_not_exist_yet(tmp_path: Path, world: Any) -> None:
+def test_a_run_without_its_record_does_not_exist_yet(tmp_path: Path, world: Any) -> None:
     store = open_store(tmp_path, create=True)
     world.create(store.objects)
-    store.objects.delete("runs/world/run.json")
+    store.objects.delete("records/runs/world/run.json.json")
 
     assert store.runs() == []
 

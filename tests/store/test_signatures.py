@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from store.catalog import refresh_catalog
+from store.ledger import commit, never, withdraw
 from store.opening import Store, open_store
 from store.query import run_query
 
@@ -51,7 +52,9 @@ def row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         names = list(dict.fromkeys(name for one in rows for name in one))
         buffer = io.BytesIO()
         pq.write_table(pa.table({name: [one.get(name) for one in rows] for name in names}), buffer)
-        store.objects.put("results/effects/part.parquet", buffer.getvalue())
+        withdraw(store.objects, "results/effects/part.parquet", [])
+        store.objects.delete("results/effects/part.parquet")
+        commit(store.objects, "results/effects/part.parquet", buffer.getvalue(), kind="results", sound=never)
         (found,) = run_query(refresh_catalog(store), "FROM signatures").to_pylist()
         return dict(found)
 

@@ -9,6 +9,7 @@ import pytest
 from store.collection import open_collection
 from store.errors import Conflict, CorruptData
 from store.objects import ObjectStore
+from store.sealed import opened_json, sealed_json
 from store.verification import repair, verify
 
 GROUP = "runs/world/activations.zarr"
@@ -103,7 +104,7 @@ def test_markers_go_before_shards(
     )
 
 
-@pytest.mark.parametrize("text", ["not json", "{}", '{"format": 1, "unit_id": 3}', "[1]"])
+@pytest.mark.parametrize("text", ["not json", "{}", '{"format": 2, "unit_id": 3}', "[1]", ""])
 def test_a_marker_that_cannot_be_read_withdraws_its_unit(
     local_objects: ObjectStore, world: Any, text: str
 ) -> None:
@@ -123,10 +124,10 @@ def test_a_marker_that_cannot_be_read_withdraws_its_unit(
 def test_a_marker_of_other_clips_or_shards_is_found(local_objects: ObjectStore, world: Any) -> None:
     collection = world.create(local_objects)
     world.write_all(collection)
-    marker = json.loads(local_objects.get(MARKER))
+    marker = opened_json(local_objects.get(MARKER), MARKER)
     marker["clips"].reverse()
     del marker["shards"][0]
-    local_objects.put(MARKER, json.dumps(marker).encode())
+    local_objects.put(MARKER, sealed_json(marker))
 
     assert [entry.detail for entry in verify(collection)] == [
         "its clips are not those of the plan",
@@ -142,8 +143,8 @@ def test_objects_of_no_unit_are_strangers_and_swept(local_objects: ObjectStore, 
         f"{GROUP}/attn.mean/zarr.json",
         "runs/world/commits/unit-000009.json",
     ):
-        marker = json.loads(local_objects.get(MARKER))
-        local_objects.put(key, json.dumps({**marker, "unit_id": "unit-000009"}).encode())
+        marker = opened_json(local_objects.get(MARKER), MARKER)
+        local_objects.put(key, sealed_json({**marker, "unit_id": "unit-000009"}))
 
     found = verify(collection)
     assert {entry.problem for entry in found} == {"stranger"}

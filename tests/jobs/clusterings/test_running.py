@@ -20,6 +20,7 @@ from jobs.clusterings.state import save_state
 from jobs.fitting.mapping import map_tasks
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
+from store.ledger import withdraw
 from store.opening import Store
 from store.query import run_query
 
@@ -182,7 +183,7 @@ def test_blocks_give_what_memory_gives(
     clips_in_blocks = rows_of(planted_store, "SELECT * FROM assignments ORDER BY clip_id")
     for kind in ("clusterings", "assignments"):
         for key, _ in list(planted_store.objects.list(f"results/{kind}")):
-            planted_store.objects.delete(key)
+            withdraw(planted_store.objects, key, [key])
     monkeypatch.setattr(fitting, "MEMORY_BYTES", 10**9)
     cluster(planted_store, **options)
     for one, other in zip(in_blocks, rows_of(planted_store, query), strict=True):
@@ -216,7 +217,7 @@ def test_a_job_that_was_stopped_goes_on_and_ends_with_the_same_bytes(
     assert list(planted_store.objects.list("state")) == []
     total = len(iterations)
     for key, _ in list(planted_store.objects.list("results/clusterings")):
-        planted_store.objects.delete(key)
+        withdraw(planted_store.objects, key, [key])
     iterations.clear()
     monkeypatch.setattr(passes, "save_state", counted)
     cluster(planted_store, **options)
@@ -231,7 +232,7 @@ def test_blocks_may_come_back_in_any_order(planted_store: Store, monkeypatch: py
     cluster(planted_store, **options)
     in_turn = rows_of(planted_store, query)
     for key, _ in list(planted_store.objects.list("results/clusterings")):
-        planted_store.objects.delete(key)
+        withdraw(planted_store.objects, key, [key])
 
     def reversed_order(function: Any, tasks: list[Block], **rest: Any) -> Iterator[tuple[int, Any]]:
         yield from list(map_tasks(function, tasks, **rest))[::-1]
@@ -249,7 +250,7 @@ def test_workers_on_ray_give_the_same_bytes(planted_store: Store) -> None:
     cluster(planted_store, **options)
     inline = rows_of(planted_store, query)
     for key, _ in list(planted_store.objects.list("results/clusterings")):
-        planted_store.objects.delete(key)
+        withdraw(planted_store.objects, key, [key])
     cluster(planted_store, **options, engine="ray", workers=2)
     assert rows_of(planted_store, query) == inline
 

@@ -16,6 +16,7 @@ import soundfile
 from jobs.listening.exporting import export_test
 from jobs.sweeping import effects, table
 from store.catalog import refresh_catalog
+from store.ledger import commit, never
 from store.opening import Store, open_store
 from store.query import run_query
 
@@ -57,7 +58,9 @@ def _write(store: Store, kind: str, rows: Iterator[dict[str, Any]], schema: pa.S
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist(list(rows), schema=schema), buffer)
     part = len(list(store.objects.versions(f"results/{kind}")))
-    store.objects.create(f"results/{kind}/part{part}.parquet", [buffer.getvalue()])
+    commit(
+        store.objects, f"results/{kind}/part{part}.parquet", buffer.getvalue(), kind="results", sound=never
+    )
 
 
 def _sound(number: int) -> bytes:
@@ -79,7 +82,7 @@ def sweep_store(tmp_path: Path) -> Store:
     _write(store, "effects", _effects(), effects.SCHEMA)
     _write(store, "sweep_generations", _members(), table.SCHEMA)
     for number, made in enumerate(sorted({row["generation_id"] for row in _members()})):
-        store.objects.create(f"audio/{made}.flac", [_sound(number)])
+        commit(store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
     return store
 
 
@@ -92,7 +95,7 @@ def add_members(sweep_store: Store) -> Callable[..., None]:
         rows = [row | {name: prefix + row[name] for name in named} | columns for row in _members()]
         _write(sweep_store, "sweep_generations", iter(rows), table.SCHEMA)
         for number, made in enumerate(sorted({row["generation_id"] for row in rows})):
-            sweep_store.objects.create(f"audio/{made}.flac", [_sound(number)])
+            commit(sweep_store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
 
     return add
 

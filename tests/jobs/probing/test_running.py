@@ -45,6 +45,12 @@ def scores(probed: Probed) -> dict[tuple[str, int], dict[str, Any]]:
     return {(row["concept"], row["layer"]): row for row in rows if row["class"] is None}
 
 
+def forget(store: Store, folder: str) -> None:
+    """Remove what a folder holds, and that it was ever there."""
+    for part in (folder, f"records/{folder}"):
+        shutil.rmtree(Path(store.url) / part)
+
+
 def test_the_layer_that_knows_is_told_from_the_one_that_does_not(planted: Store) -> None:
     found = scores(fit(planted))
     assert found["style", 1]["accuracy"] > 0.9
@@ -149,7 +155,7 @@ def test_kept_factors_change_no_bit_of_a_score_and_survive_damage(planted: Store
     drop = ["created_at"]
     expected = fit(planted).table.drop_columns(drop)
     for again in ("made", "read", "damaged"):
-        shutil.rmtree(Path(planted.url) / "results")
+        forget(planted, "results")
         found = fit(planted, keep_factors=again == "made").table.drop_columns(drop)
         assert found.equals(expected), again
         kept = sorted(Path(planted.url).glob("moments/*/*.factors-*.npy"))
@@ -170,7 +176,7 @@ def test_a_damaged_keepsake_is_made_anew(planted: Store) -> None:
     first = fit(planted)
     for path in Path(planted.url).glob("moments/*/*"):
         path.write_bytes(path.read_bytes()[:100])
-    shutil.rmtree(Path(planted.url) / "results")
+    forget(planted, "results")
     again = fit(planted)
     drop = ["created_at"]
     assert again.table.drop_columns(drop).equals(first.table.drop_columns(drop))
@@ -233,8 +239,8 @@ def test_moments_over_frames_are_bit_identical_inline_and_on_two_workers(planted
     for engine in ("inline", "ray"):
         fit(planted, reduce="frames", engine=engine, workers=2)
         parts.append([path.read_bytes() for path in sorted(Path(planted.url).glob("moments/*/*"))])
-        shutil.rmtree(Path(planted.url) / "moments")
-        shutil.rmtree(Path(planted.url) / "results")
+        forget(planted, "moments")
+        forget(planted, "results")
     assert len(parts[0]) == 2
     assert parts[0] == parts[1]
 

@@ -21,6 +21,7 @@ from jobs.probing.table import confusions_table, probes_table
 from jobs.report import write_report
 from jobs.steering_vectors.stored import vectors_table
 from jobs.sweeping import effects, interference, table
+from store.ledger import commit, never
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -44,7 +45,7 @@ def write_table(store: Store, kind: str, table: pa.Table) -> None:
     """A part of results as a job would write it."""
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
-    store.objects.create(f"results/{kind}/part.parquet", [buffer.getvalue()])
+    commit(store.objects, f"results/{kind}/part.parquet", buffer.getvalue(), kind="results", sound=never)
 
 
 def _make_run(path: Path) -> Store:
@@ -265,7 +266,7 @@ def _sounds(store: Store) -> Iterator[dict[str, Any]]:
         pitch = 110 * (number + 1) + len(prefix) * 7
         samples = 0.1 * np.sin(2 * np.pi * pitch * np.arange(8000) / 16_000)
         soundfile.write(stream, samples, 16_000, format="FLAC")
-        store.objects.create(f"audio/{generation}.flac", [stream.getvalue()])
+        commit(store.objects, f"audio/{generation}.flac", stream.getvalue(), kind="sound", sound=never)
 
 
 def _ratings() -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from jobs.reporting.listening import listening_figure
 from jobs.reporting.sweeps import question_of, sweeps_of
 from jobs.results import write_results
 from jobs.sweeping import effects, table
+from store.ledger import commit, never
 from store.opening import Store, open_store
 
 OLD, NEW = (datetime(2026, 11, day, 9, 30, tzinfo=UTC).replace(tzinfo=None) for day in (21, 22))
@@ -45,7 +46,9 @@ def store(tmp_path: Path) -> Store:
     sound = io.BytesIO()
     soundfile.write(sound, np.zeros(800), 16_000, format="FLAC")
     for row in roles:
-        made.objects.create(f"audio/{row['generation_id']}.flac", [sound.getvalue()])
+        commit(
+            made.objects, f"audio/{row['generation_id']}.flac", sound.getvalue(), kind="sound", sound=never
+        )
     return made
 
 

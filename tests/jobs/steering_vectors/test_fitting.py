@@ -15,6 +15,7 @@ from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import StoredVector, find_vector, read_vectors
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
+from store.ledger import withdraw
 from store.opening import Store
 from store.query import run_query
 from store.records import ClipStatus
@@ -156,7 +157,7 @@ def test_fits_of_the_same_thing_are_the_same_bytes_inline_and_on_ray(planted_sto
     fit(planted_store, methods="mse,logistic,pca", sites="resid")
     inline = {one.vector_id: one.vector.tobytes() for one in read_vectors(planted_store)}
     for key, _ in list(planted_store.objects.list("results/vectors")):
-        planted_store.objects.delete(key)
+        withdraw(planted_store.objects, key, [key])
     fit(planted_store, methods="mse,logistic,pca", sites="resid", engine="ray", workers=2)
     assert {one.vector_id: one.vector.tobytes() for one in read_vectors(planted_store)} == inline
 

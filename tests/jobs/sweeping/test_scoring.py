@@ -11,6 +11,7 @@ from jobs.generation.records import audio_key
 from jobs.sweeping.scores import read_scores
 from jobs.sweeping.scoring import ScoringOptions, compare_generations
 from store import open_store
+from store.ledger import commit, never
 from store.opening import Store
 
 RATE = 16_000
@@ -29,7 +30,7 @@ def store(tmp_path: Path) -> Store:
         with soundfile.SoundFile(stream, "w", RATE, 1, "PCM_16", format="FLAC") as file:
             file.comment = '{"audio_prompt": null}'
             file.write(samples)
-        found.objects.create(audio_key(name), [stream.getvalue()])
+        commit(found.objects, audio_key(name), stream.getvalue(), kind="sound", sound=never)
     return found
 
 

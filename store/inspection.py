@@ -1,0 +1,189 @@
+"""Reads a whole store again and lists everything that is not what its records say."""
+
+import re
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Sequence
+
+from store.collection import Collection, open_collection
+from store.completion import completion_name
+from store.concurrency import map_concurrently
+from store.datasets import dataset_key, dataset_names, dataset_of
+from store.errors import CorruptData, NotFound
+from store.layout import document_key
+from store.ledger import (
+    RECORDS,
+    Entry,
+    Record,
+    all_records,
+    is_recorded,
+    record_key,
+    recorded_name,
+)
+from store.objects import ObjectStore
+from store.opening import FORMAT_KEY, stored_version
+from store.sealed import opened_bytes, opened_json
+from store.shards import checksum
+from store.verification import VERIFY_THREADS, Disagreement, Problem, verify
+
+KINDS = ("runs", "codes", "features")
+FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state")
+_PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
+_SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
+
+
+def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Disagreement]:
+    """Everything that disagrees in a store, or below some of its folders ("runs/a", "datasets/b")."""
+    found = [] if prefixes is not None else list(_check_format(objects))
+    records: dict[str, Record] = {}
+    for prefix in FOLDERS if prefixes is None else prefixes:
+        for name, record in all_records(objects, prefix):
+            if isinstance(record, Record):
+                records[name] = record
+            else:
+                found.append(Disagreement("record", record_key(name), None, _short(record)))
+    found += _check_entries(objects, records)
+    for prefix in _collections(objects, prefixes):
+        found += _check_collection(objects, prefix)
+    found += _unnamed(objects, records, {entry.key for entry in found}, prefixes)
+    return _each_once(found)
+
+
+def damage(found: Sequence[Disagreement]) -> list[Disagreement]:
+    """What is wrong, without mere notes."""
+    return [entry for entry in found if entry.problem != "note"]
+
+
+def _check_format(objects: ObjectStore) -> Iterator[Disagreement]:
+    try:
+        stored_version(objects)
+    except (CorruptData, NotFound) as error:
+        yield Disagreement("record", FORMAT_KEY, None, _short(error))
+
+
+def _check_entries(objects: ObjectStore, records: dict[str, Record]) -> list[Disagreement]:
+    """Every object that a record names; markers are read by the check of their collection."""
+    entries = [
+        (record, entry) for record in records.values() for entry in record.entries if _is_checked(record)
+    ]
+    checked = map_concurrently(lambda pair: _check_entry(objects, *pair), entries, threads=VERIFY_THREADS)
+    return [problem for problem in checked if problem]
+
+
+def _is_checked(record: Record) -> bool:
+    return record.kind != "complete"
+
+
+def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagreement | None:
+    try:
+        data = objects.get(entry.key)
+    except NotFound:
+        return Disagreement("missing", entry.key, None, "it is gone, although a record names it")
+    if entry.nbytes is None:
+        return _check_proof(record, entry, data)
+    if len(data) != entry.nbytes:
+        return Disagreement("length", entry.key, None, f"{len(data)} bytes, the record says {entry.nbytes}")
+    if checksum(data) != entry.crc32c:
+        detail = f"CRC-32C {checksum(data)}, the record says {entry.crc32c}"
+        return Disagreement("checksum", entry.key, None, detail)
+    return None
+
+
+def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | None:
+    try:
+        opened = opened_bytes(data, entry.key) if record.kind == "state" else opened_json(data, entry.key)
+    except CorruptData as error:
+        return Disagreement("checksum", entry.key, None, _short(error))
+    said = record.payload.get("fingerprint")
+    if isinstance(opened, dict) and said is not None and opened.get("fingerprint") != said:
+        return Disagreement("checksum", entry.key, None, "it is the document of another dataset")
+    return None
+
+
+def _collections(objects: ObjectStore, prefixes: Names[str] | None) -> list[str]:
+    recorded = [f"{kind}/{name}" for kind in KINDS for name in objects.folders(f"{RECORDS}/{kind}")]
+    return [
+        prefix
+        for prefix in recorded
+        if (prefixes is None or prefix in prefixes) and is_recorded(objects, document_key(prefix))
+    ]
+
+
+def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreement]:
+    try:
+        collection = open_collection(objects, prefix)
+    except (CorruptData, NotFound):  # its record or document stands in the list already
+        return
+    for entry in verify(collection):
+        if entry.problem != "plan" or not _plan_is_listed(objects, prefix):
+            yield entry
+    yield from _check_references(objects, collection)
+    yield from _check_completion(objects, collection)
+
+
+def _check_completion(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
+    try:
+        units, missing = collection.units(), collection.missing_units()
+    except (CorruptData, NotFound):  # stands in the list already
+        return
+    name = completion_name(collection.prefix, len(units))
+    if not missing and not is_recorded(objects, name):
+        detail = "everything is committed, but no record says so: it is lost, or a driver was killed here"
+        yield Disagreement("record", record_key(name), None, detail)
+
+
+def _plan_is_listed(objects: ObjectStore, prefix: str) -> bool:
+    """Whether a part of the plan is damaged as a file: then that stands in the list by its own name."""
+    from store.plan import part_keys, read_part
+
+    for key in part_keys(objects, prefix):
+        try:
+            read_part(objects, key)
+        except (CorruptData, NotFound):
+            return True
+    return False
+
+
+def _check_references(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
+    name, codes = dataset_of(collection.document), collection.document.get("codes")
+    if name is not None and name not in dataset_names(objects):
+        detail = f"{collection.prefix} was made from this dataset, which is gone"
+        yield Disagreement("reference", dataset_key(name), None, detail)
+    if isinstance(codes, str) and codes and not is_recorded(objects, document_key(f"codes/{codes}")):
+        detail = f"{collection.prefix} was made from these codes, which are gone"
+        yield Disagreement("reference", document_key(f"codes/{codes}"), None, detail)
+
+
+def _unnamed(
+    objects: ObjectStore, records: dict[str, Record], listed: Names[str], prefixes: Names[str] | None
+) -> Iterator[Disagreement]:
+    """Objects that no record names: a writer was killed there, or the record is lost."""
+    named = {entry.key for record in records.values() for entry in record.entries}
+    damaged = {recorded_name(key) for key in listed if key.startswith(f"{RECORDS}/")}
+    for prefix in FOLDERS if prefixes is None else prefixes:
+        for key, _ in objects.list(prefix):
+            if key in named or key in damaged or _PROVED_ELSEWHERE.fullmatch(key):
+                continue
+            problem, detail = _judged(objects, key)
+            yield Disagreement(problem, key, None, detail)
+
+
+def _judged(objects: ObjectStore, key: str) -> tuple[Problem, str]:
+    if key.startswith(KINDS) and _belongs_to_nothing(objects, key):
+        return "note", "it belongs to no run: its record is lost, or a writer was killed here"
+    if _SECONDARY.fullmatch(key):
+        return "note", "no record names it: a writer was killed here, and the same command goes on with it"
+    return "unrecorded", "no record names it: the record is lost, or a writer was killed here"
+
+
+def _belongs_to_nothing(objects: ObjectStore, key: str) -> bool:
+    document = document_key("/".join(key.split("/")[:2]))
+    return key != document and not is_recorded(objects, document)
+
+
+def _each_once(found: Sequence[Disagreement]) -> list[Disagreement]:
+    return list({(entry.key, entry.unit_id): entry for entry in reversed(found)}.values())[::-1]
+
+
+def _short(error: Exception) -> str:
+    """The message up to the advice, which is given by file."""
+    return str(error).split(": run `", 1)[0]
