@@ -1,6 +1,7 @@
 """Where a dataset's audio lies: a folder or a URL, and files named relative to it."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,8 @@ class Root:
 
     url: str
     """Absolute path, or URL; never with a slash at its end."""
+    within: str | None = None
+    """A folder that links must not lead out of; None where the user's own links are followed."""
 
     @property
     def is_local(self) -> bool:
@@ -32,7 +35,8 @@ class Root:
         path = self.path(uri)
         try:
             if self.is_local:
-                return Path(path).open("rb")
+                self._check_links(path, uri)
+                return _open_file(path)
             # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
             return cast(
                 BinaryIO,
@@ -76,6 +80,17 @@ class Root:
             )
         return f"{self.url}/{uri}" if uri else self.url
 
+    def _check_links(self, path: str, uri: str) -> None:
+        """Raise InvalidInput for a file that a link leads to from a store, which may come from a stranger."""
+        if self.within is None:
+            return
+        real, within = os.path.realpath(path), os.path.realpath(self.within)
+        if os.path.commonpath([real, within]) != within:
+            raise InvalidInput(
+                f"{uri!r} leads out of the store through a symbolic link, which is not followed; "
+                "put the file itself there."
+            )
+
     def _walk(self, below: str, ancestors: tuple[str, ...]) -> Iterator[str]:
         if self.is_local:
             real = os.path.realpath(self.path(below))
@@ -113,6 +128,15 @@ class Root:
         import fsspec
 
         return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+
+
+def _open_file(path: str) -> BinaryIO:
+    """A plain file for reading; a pipe or device counts as no file, and is not waited for."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
 
 
 def _scan_folder(path: str) -> list[tuple[str, bool]]:
