@@ -1,10 +1,9 @@
 """The `undertone` command: parse, call one job, print. Commands are imported only when they are called."""
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -72,30 +71,20 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     try:
         result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
-        _leave(exit_request.exit_code)
+        sys.exit(exit_request.exit_code)
     except click.ClickException as error:
         error.show()
-        _leave(error.exit_code)
+        sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
-        _leave(EXIT_INTERRUPTED)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         sys.stderr.close()
-        _leave(EXIT_FAILED)
+        sys.exit(EXIT_FAILED)
     except (UndertoneError, OSError) as error:
         click.echo(f"Error: {error}", err=True)
-        _leave(EXIT_FAILED)
-    _leave(result if isinstance(result, int) else 0)
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit, also where a query cannot be stopped: Python would wait for it."""
-    query = sys.modules.get("store.query")
-    if query is not None and query.unstoppable_query():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+        sys.exit(EXIT_FAILED)
+    sys.exit(result if isinstance(result, int) else 0)
 
 
 if __name__ == "__main__":

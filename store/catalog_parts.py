@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -25,6 +26,16 @@ PART = "_part"
 """Column of every table: the key of the part a row came from."""
 PartRows = Mapping[str, pa.Table]
 """Table of the catalog ("clips", "results/probes", …) → rows for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPart:
+    """A file that cannot be read."""
+
+    message: str
+    feeds: tuple[str, ...]
+    """Tables that would have rows of it, as "schema.table"."""
+
 
 _CLIP_COLUMNS = (
     "clip_id", "uri", "start_seconds", "duration_seconds", "group_id", "split", "sha256", "tail_seconds"
@@ -45,16 +56,16 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
     return parts
 
 
-def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str, PartRows]]:
-    """Each key with its rows; a part that has vanished since it was listed is left out."""
+def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str, PartRows | DamagedPart]]:
+    """Each key with its rows, or why it has none; a part that has vanished since the listing is left out."""
 
-    def read(key: str) -> tuple[str, PartRows] | None:
+    def read(key: str) -> tuple[str, PartRows | DamagedPart] | None:
         try:
             return key, _read_part(objects, key)
         except NotFound:
             return None
-        except (ValueError, LookupError, TypeError) as error:
-            raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
+        except CorruptData as error:
+            return key, DamagedPart(str(error), _fed_by(key))
 
     with ThreadPoolExecutor(objects.read_threads) as pool:
         yield from (found for found in pool.map(read, keys) if found is not None)
@@ -67,13 +78,20 @@ def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
         data = objects.get(f"{folder}/dataset.json")
     except NotFound:
         return {}
-    content = json.loads(data)["fingerprint"]
+    content = _fingerprint(data)
     versions = {
         "dataset.json": sha256(data).hexdigest(),
         "clips.parquet": content,
         "failures.parquet": content,
     }
     return {f"{folder}/{file}": version for file, version in versions.items()}
+
+
+def _fingerprint(data: bytes) -> str:
+    try:
+        return str(json.loads(data)["fingerprint"])
+    except (ValueError, LookupError, TypeError, RecursionError):  # told when the document itself is read
+        return "unknown"
 
 
 def _run_parts(objects: ObjectStore, run_id: str) -> dict[str, str]:
@@ -91,11 +109,38 @@ def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
 
 
 def _read_part(objects: ObjectStore, key: str) -> PartRows:
-    for pattern, reader in _READERS:
-        if match := pattern.fullmatch(key):
-            tables = reader(objects.get(key), *match.groups())
-            return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
+    for reader in _READERS:
+        if match := reader.key.fullmatch(key):
+            data = objects.get(key)
+            try:
+                tables = reader.rows(data, *match.groups())
+                return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
+            except CorruptData:
+                raise
+            except _PARSING_ERRORS as error:
+                said = (str(error).splitlines() or [type(error).__name__])[0]
+                raise CorruptData(f"{key} cannot be read ({said})") from error
     return {}
+
+
+_PARSING_ERRORS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OSError,
+    pa.ArrowException,
+)
+"""Arrow calls it an OSError when Thrift cannot read the end of a Parquet file."""
+
+
+def _fed_by(key: str) -> tuple[str, ...]:
+    """Tables that get rows from a part."""
+    for reader in _READERS:
+        if match := reader.key.fullmatch(key):
+            return tuple(name.format(*match.groups()) for name in reader.feeds)
+    return ()
 
 
 def _marked(rows: pa.Table, key: str) -> pa.Table:
@@ -188,15 +233,32 @@ def _result(data: bytes, kind: str) -> PartRows:
     return {f"{RESULTS}/{kind}": rows, "column_comments": _rows(comments)}
 
 
-_READERS: Sequence[tuple[re.Pattern[str], Callable[..., PartRows]]] = [
-    (re.compile(r"datasets/([^/]+)/dataset\.json"), _dataset),
-    (re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips),
-    (re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures),
-    (re.compile(r"runs/([^/]+)/run\.json"), _run),
-    (re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"), _plan),
-    (re.compile(r"runs/([^/]+)/commits/([^/]+)\.json"), _commit),
-    (re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result),
-]
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How files of one kind are read, and which tables they give rows to."""
+
+    key: re.Pattern[str]
+    rows: Callable[..., PartRows]
+    feeds: tuple[str, ...]
+
+
+_READERS = (
+    _Reader(re.compile(r"datasets/([^/]+)/dataset\.json"), _dataset, ("parts.datasets",)),
+    _Reader(re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips, ("parts.clips",)),
+    _Reader(
+        re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)
+    ),
+    _Reader(re.compile(r"runs/([^/]+)/run\.json"), _run, ("parts.runs", "parts.arrays")),
+    _Reader(
+        re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"),
+        _plan,
+        ("parts.planned_clips", "parts.planned_units"),
+    ),
+    _Reader(
+        re.compile(r"runs/([^/]+)/commits/([^/]+)\.json"), _commit, ("parts.commits", "parts.clip_states")
+    ),
+    _Reader(re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result, ("results.{}",)),
+)
 
 
 def _rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -210,6 +272,7 @@ def _with_constant(table: pa.Table, name: str, value: str) -> pa.Table:
 def _parquet(data: bytes) -> pa.Table:
     """All rows of a file, in types that can be united with those of other parts."""
     table = parquet_table(data)
+    table.validate(full=True)  # DuckDB trusts offsets, and refuses text that is no UTF-8
     return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
 
