@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from jobs.terminal_text import for_people
 from store.errors import UndertoneError
 
 COMMANDS = {
@@ -66,6 +67,7 @@ def undertone() -> None:
     """
 
 
+@for_people
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
     try:

@@ -7,6 +7,7 @@ swap wins, and the next look at the versions mends what it may lack.
 """
 
 import errno
+import os
 import shutil
 import threading
 import time
@@ -34,6 +35,7 @@ BUILDING = ".building"
 LITTER_AGE_SECONDS = 24 * 3600
 UNUSED_AGE_SECONDS = 30 * 24 * 3600
 """Catalogs of stores that have not changed for so long, or are gone, make room."""
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)
 READ_SECONDS = 60.0
 READ_BYTES = 2_000_000_000
 
@@ -105,16 +107,15 @@ def _explained(store: "Store", path: Path) -> Iterator[None]:
     """Turn DuckDB's errors into sentences: mostly the disk is full."""
     try:
         yield
-    except duckdb.IOException as error:
-        raise _unwritable(path, _first_line(error)) from error
     except duckdb.Error as error:
-        if isinstance(error.__cause__, OSError) or "No space left" in str(error):
-            raise _unwritable(path, _first_line(error)) from error
+        for number in _DISK_ERRORS:
+            if os.strerror(number) in str(error):  # a DuckDB error of any kind may tell of the disk
+                raise _unwritable(path, os.strerror(number)) from error
         raise CorruptData(
             f"The catalog of {store.url} cannot be made ({_first_line(error)}): `undertone verify` says more."
         ) from error
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO):
+        if error.errno not in _DISK_ERRORS:
             raise
         raise _unwritable(path, error.strerror or str(error)) from error
 

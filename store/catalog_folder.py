@@ -15,7 +15,7 @@ from store.objects import ObjectStore
 def catalog_path(objects: ObjectStore) -> Path:
     """The file for a store, by where the store really is."""
     place = os.path.realpath(objects.url) if objects.is_local else objects.url
-    return (_cache_folder() or _private_folder()) / f"{sha256(place.encode()).hexdigest()[:16]}.duckdb"
+    return (_cache_folder() or _private_folder()) / f"{sha256(os.fsencode(place)).hexdigest()[:16]}.duckdb"
 
 
 def is_lasting(path: Path) -> bool:

@@ -8,17 +8,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from store import errors
-from store.errors import QueryRefused, UndertoneError
+from store.errors import CatalogWarning, QueryRefused, UndertoneError
 from store.query_messages import Failed, Question
 from store.query_process import ask
 from store.sql_text import legible_sql
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 DEFAULT_MEMORY_BYTES = 4_000_000_000
-
-
-class CatalogWarning(UserWarning):
-    """What a store lacks, told beside an answer that does not need it."""
 
 
 @dataclass(frozen=True, slots=True)

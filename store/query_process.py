@@ -18,8 +18,14 @@ from store.query_messages import Answer, Failed, Question, decode_answer, send_q
 
 KEPT = 2
 """Processes that wait for the next question."""
-_ROOT = str(Path(__file__).parents[1])
-_PROGRAM = f"import sys; sys.path.insert(0, {_ROOT!r}); from store.query_worker import main; main()"
+_PROGRAM = f"""
+import sys, types
+sys.modules["numpy"] = None  # neither DuckDB nor Arrow needs it here, nor what the package imports:
+sys.modules["store"] = types.ModuleType("store")  # a third of the time until the first answer
+sys.modules["store"].__path__ = [{str(Path(__file__).parent)!r}]
+from store.query_worker import main
+main()
+"""
 
 
 class QueryProcess:

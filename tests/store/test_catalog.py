@@ -20,10 +20,10 @@ import pytest
 from store.catalog import refresh_catalog
 from store.catalog_folder import is_lasting
 from store.collection import Collection
-from store.errors import CorruptData
+from store.errors import CatalogWarning, CorruptData
 from store.objects import ObjectStore
 from store.opening import Store, open_store
-from store.query import CatalogWarning, describe_views, run_query
+from store.query import describe_views, run_query
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
 from store.storage import open_objects
 
