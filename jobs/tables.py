@@ -82,8 +82,9 @@ def to_csv(table: pa.Table, *, safe: bool = False) -> str:
     """
     text = io.StringIO()
     field = _safe_field if safe else _csv_field
-    quoting = csv.QUOTE_NONNUMERIC if safe else csv.QUOTE_MINIMAL
-    writer = csv.writer(text, lineterminator="\n", quoting=quoting)
+    writer = csv.writer(
+        text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if safe else csv.QUOTE_MINIMAL
+    )
     writer.writerow([field(name) for name in table.column_names])
     for batch in table.to_batches():
         columns = [column.to_pylist() for column in batch.columns]

@@ -81,7 +81,7 @@ def _escaping_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         _make_total(stream)
-    sys.stdout, sys.stderr = (EscapingStream(unescaped(stream)) for stream in before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (EscapingStream(unescaped(stream)) for stream in before)
     try:
         yield
     finally:

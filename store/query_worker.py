@@ -55,8 +55,9 @@ def main() -> None:
         question = receive_question(connection)
         connection.send_bytes(HEARD)
         _limit_memory(question)
+        notes: list[str] = []
         try:
-            for batch in answer(question, notes := []):
+            for batch in answer(question, notes):
                 send_batch(connection, batch)
             reply: Answer | Failed = Answer(tuple(notes), last=_resident_bytes() > RETIRE_BYTES)
         except UndertoneError as error:

@@ -211,7 +211,7 @@ def test_a_link_to_somebody_s_files_is_refused_in_one_line(store: Path, tmp_path
 def test_bytes_of_any_locale_are_answered_or_refused_in_a_line(store: Path, query: bytes) -> None:
     ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
     for environment in (os.environ | {"PYTHONPATH": str(ROOT)}, os.environ | ascii_only):
-        command = [sys.executable, "-m", "jobs.cli", "sql", os.fsencode(store), query]
+        command: list[str | bytes] = [sys.executable, "-m", "jobs.cli", "sql", os.fsencode(store), query]
         shown = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=False)
         if b"\xe9" in query:
             assert (shown.returncode, shown.stderr.count(b"\n")) == (1, 1)
