@@ -2,13 +2,13 @@
 
 import importlib
 import io
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
 
+from jobs.terminal_text import for_people
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
@@ -84,32 +84,33 @@ def undertone(traceback: bool) -> None:
     """
 
 
+@for_people
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
     _never_refuse_letters()
     try:
         result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
-        _leave(exit_request.exit_code)
+        sys.exit(exit_request.exit_code)
     except click.ClickException as error:
         error.show()
-        _leave(error.exit_code)
+        sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _leave_interrupted()
     except BrokenPipeError:
         sys.stderr.close()
-        _leave(EXIT_FAILED)
+        sys.exit(EXIT_FAILED)
     except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
         if was_interrupted(error):
             _leave_interrupted()
         click.echo(f"Error: {sentence_of(error) or report_of(error)}", err=True)
-        _leave(EXIT_FAILED)
-    _leave(result if isinstance(result, int) else 0)
+        sys.exit(EXIT_FAILED)
+    sys.exit(result if isinstance(result, int) else 0)
 
 
 def _leave_interrupted() -> NoReturn:
     click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
-    _leave(EXIT_INTERRUPTED)
+    sys.exit(EXIT_INTERRUPTED)
 
 
 def _never_refuse_letters() -> None:
@@ -117,16 +118,6 @@ def _never_refuse_letters() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-
-
-def _leave(code: int) -> NoReturn:
-    """Exit, also where a query cannot be stopped: Python would wait for it."""
-    query = sys.modules.get("store.query")
-    if query is not None and query.unstoppable_query():
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
 
 
 if __name__ == "__main__":

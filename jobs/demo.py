@@ -18,6 +18,7 @@ from jobs.extraction.options import Engine, ExtractOptions
 from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
 from jobs.report import write_report
+from jobs.terminal_text import heading
 from store.errors import JobFailed
 
 CLIPS = 320
@@ -59,7 +60,8 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
     with _step("Generate music steered along them, and listen to what changed"):
         steer(str(store), run, engine)
     for question, sql, answer in questions(str(store), run):
-        click.secho(f"\n{question}", bold=True)
+        click.echo()
+        heading(question)
         click.echo(sql)
         click.echo(answer, nl=False)
     with _step("Draw it all"):
@@ -77,7 +79,8 @@ def _say_what_next(store: Path, report: Path, seconds: float) -> None:
 
 @contextmanager
 def _step(title: str) -> Iterator[None]:
-    click.secho(f"\n{title}", bold=True)
+    click.echo()
+    heading(title)
     started = time.monotonic()
     yield
     click.echo(f"({time.monotonic() - started:.1f} s)")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
@@ -26,6 +26,9 @@ fit_engine_option = click.option(
     "--engine", default="auto", show_default=True, type=click.Choice(["auto", "inline", "ray"]),
     help="auto works in this process where that takes seconds, and on Ray where it takes longer.",
 )  # fmt: skip
+TableFormat = Literal["table", "csv", "csv-safe", "json", "parquet"]
+TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
+"""How a table is written: for eyes, or for programs; csv-safe holds nothing that a spreadsheet would run."""
 DEVICES = click.Choice(["auto", "cpu", "cuda"])
 DTYPES = click.Choice(["fp32", "bf16", "fp16"])
 device_option = click.option(

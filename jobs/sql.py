@@ -7,10 +7,13 @@ import click
 import pyarrow as pa
 
 from jobs.fitting.user_tables import read_user_tables
-from jobs.tables import FORMATS, Format, to_json, write_result
+from jobs.options import TABLE_FORMATS, TableFormat
+from jobs.tables import write_result
+from jobs.terminal_text import heading, printable
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
-from store.errors import InvalidInput
+from store.catalog_folder import is_lasting
+from store.errors import InvalidInput, StorageError
 from store.opening import Store, open_store
 from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
 
@@ -21,9 +24,10 @@ from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice(TABLE_FORMATS),
     help="How to write the result: by default as the ending of --output says, else as a table for eyes, "
-    "which shows the first rows only.",
+    "which shows the first rows only. csv is exact; csv-safe is for spreadsheets, which would run text that "
+    "begins with = + - @ as a formula: it gets a ' before it.",
 )
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result here, all rows of it."
@@ -49,19 +53,27 @@ from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
     help="Stop the query after so many seconds.",
 )
 @click.option("--rebuild", is_flag=True, help="Make the catalog anew from the store's files first.")
+@click.option(
+    "--catalog",
+    "show_catalog",
+    is_flag=True,
+    help="Print the path of the catalog, a DuckDB file in your cache, for other programs to attach.",
+)
 def sql(
     store: str,
     query: str | None,
-    form: Format | None,
+    form: TableFormat | None,
     output: Path | None,
     activations: tuple[str, ...],
     tables: tuple[str, ...],
     timeout: float,
     rebuild: bool,
+    show_catalog: bool,
 ) -> None:
     """Run one SELECT over the catalog of STORE; without QUERY, list its tables and columns.
 
-    The statement can read these tables and nothing else: no files, no settings, no changes.
+    The statement can read these tables and nothing else: no files, no settings, no changes. A damaged file of
+    the store takes away the tables that need it; the others answer, with a note.
 
     \b
     Examples:
@@ -74,7 +86,9 @@ def sql(
     opened = open_store(store)
     started = time.monotonic()
     catalog = refresh_catalog(opened, rebuild=rebuild)
-    if query is not None:
+    if show_catalog:
+        click.echo(_lasting(catalog))
+    elif query is not None:
         visible = _visible_tables(opened, activations, tables)
         write_result(run_query(catalog, query, timeout_seconds=timeout, tables=visible), form, output=output)
     elif rebuild:
@@ -83,11 +97,20 @@ def sql(
         _list_views(describe_views(catalog), form)
 
 
-def _form_of(output: Path | None) -> Format:
+def _lasting(catalog: Path) -> Path:
+    if is_lasting(catalog):
+        return catalog
+    raise StorageError(
+        "Your cache cannot be written, so the catalog is gone when this command ends: set XDG_CACHE_HOME to "
+        "a folder of yours."
+    )
+
+
+def _form_of(output: Path | None) -> TableFormat:
     """By the ending of the file; a table for eyes on standard output."""
     if output is None:
         return "table"
-    for form in FORMATS:
+    for form in TABLE_FORMATS:
         if output.suffix == f".{form}":
             return form
     raise InvalidInput(f"--output {output} does not end in .csv, .json or .parquet: say --format as well.")
@@ -107,28 +130,26 @@ def _visible_tables(
     return {request.name: activation_table(store, request) for request in requests} | files.tables
 
 
-def _list_views(views: list[View], form: Format) -> None:
+def _list_views(views: list[View], form: TableFormat) -> None:
     if form == "table":
         for view in views:
-            click.echo(_described(view))
+            heading(view.name, rest=f": {view.comment}")
+            click.echo(_described_columns(view))
         return
     rows = [
         {"table": view.name, "column": column.name, "type": column.type, "description": column.comment}
         for view in views
         for column in view.columns
     ]
-    if form == "json":
-        click.echo(to_json(rows), nl=False)
-    else:
-        write_result(pa.Table.from_pylist(rows), form)
+    write_result(pa.Table.from_pylist(rows), form)
 
 
-def _described(view: View) -> str:
-    """A view for eyes: its name and sentence, then a line per column."""
+def _described_columns(view: View) -> str:
+    """A line per column, for eyes."""
     width = max(len(column.name) for column in view.columns)
     kind_width = max(len(column.type) for column in view.columns)
     lines = [
-        f"  {column.name:{width}}  {column.type:{kind_width}}  {column.comment}".rstrip()
+        printable(f"  {column.name:{width}}  {column.type:{kind_width}}  {column.comment}".rstrip())
         for column in view.columns
     ]
-    return "\n".join([f"{click.style(view.name, bold=True)}: {view.comment}", *lines, ""])
+    return "\n".join([*lines, ""])

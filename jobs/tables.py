@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO
 
 import click
 import pyarrow as pa
@@ -19,15 +19,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-Format = Literal["table", "csv", "json", "parquet"]
-FORMATS: tuple[Format, ...] = ("table", "csv", "json", "parquet")
+from jobs.options import TableFormat
+from jobs.terminal_text import printable
+
+FORMULA_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
+"""What makes a spreadsheet take text for a formula (OWASP: CSV injection)."""
 SHOWN_ROWS = 100
 SHOWN_LIST_ITEMS = 4
 SHOWN_CHARACTERS = 120
 PIPE_WIDTH = 10_000
 
 
-def write_result(table: pa.Table, form: Format, *, output: Path | None = None) -> None:
+def write_result(table: pa.Table, form: TableFormat, *, output: Path | None = None) -> None:
     """Writes `table` to `output` or to standard output."""
     table = table.rename_columns(unique_names(table.column_names))
     if output is not None:
@@ -55,13 +58,13 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _write(table: pa.Table, form: Format, stream: BinaryIO) -> None:
+def _write(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
     if form == "parquet":
         pq.write_table(table, stream)
     elif form == "json":
         stream.write(to_json(_shortest_numbers(table).to_pylist()).encode())
-    elif form == "csv":
-        stream.write(to_csv(_shortest_numbers(table)).encode())
+    elif form in ("csv", "csv-safe"):
+        stream.write(to_csv(_shortest_numbers(table), safe=form == "csv-safe").encode())
     else:
         stream.write(to_text(table, width=_terminal_width(stream)).encode())
 
@@ -72,14 +75,20 @@ def to_json(rows: Sequence[Mapping[str, Any]]) -> str:
     return "[" + ",\n ".join(lines) + "]\n"
 
 
-def to_csv(table: pa.Table) -> str:
-    """CSV with a header; NULL is an empty field, lists and structs are JSON in their field."""
+def to_csv(table: pa.Table, *, safe: bool = False) -> str:
+    """CSV with a header; NULL is an empty field, lists and structs are JSON in their field.
+
+    With `safe` no text is a formula for a spreadsheet, nor cut at another separator; numbers stay numbers.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
+    field = _safe_field if safe else _csv_field
+    writer = csv.writer(
+        text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if safe else csv.QUOTE_MINIMAL
+    )
+    writer.writerow([field(name) for name in table.column_names])
     for batch in table.to_batches():
         columns = [column.to_pylist() for column in batch.columns]
-        writer.writerows([_csv_field(value) for value in row] for row in zip(*columns, strict=True))
+        writer.writerows([field(value) for value in row] for row in zip(*columns, strict=True))
     return text.getvalue()
 
 
@@ -88,9 +97,9 @@ def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS) -> str:
     drawing = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
         right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        drawing.add_column(Text(field.name), justify="right" if right else "left", overflow="fold")
+        drawing.add_column(Text(printable(field.name)), justify="right" if right else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
-        drawing.add_row(*(Text(_cut(_shown(value))) for value in row))
+        drawing.add_row(*(Text(_cut(printable(_shown(value)))) for value in row))
     console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawing)
@@ -144,6 +153,11 @@ def _csv_field(value: Any) -> Any:
     if isinstance(value, list | dict):
         return json.dumps(_plain(value), ensure_ascii=False)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else value
+
+
+def _safe_field(value: Any) -> Any:
+    field = _csv_field(value)
+    return f"'{field}" if isinstance(field, str) and field.startswith(FORMULA_BEGINNINGS) else field
 
 
 def _plain(value: Any) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.options import format_option, print_result
+from jobs.options import TABLE_FORMATS, format_option, print_result
 from store.errors import InvalidInput
 
 LISTED = (
@@ -21,7 +21,7 @@ where_option = click.option(
 )  # fmt: skip
 form_option = click.option(
     "--format", "form", default="table", show_default=True, help="How to print the result.",
-    type=click.Choice(["table", "csv", "json", "parquet"]),
+    type=click.Choice(TABLE_FORMATS),
 )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Where a dataset's audio lies: a folder or a URL, and files named relative to it."""
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -22,6 +23,8 @@ class Root:
 
     url: str
     """Absolute path, or URL; never with a slash at its end. A query at its end grants the right to read."""
+    within: str | None = None
+    """A folder that links must not lead out of; None where the user's own links are followed."""
 
     @property
     def public_url(self) -> str:
@@ -43,7 +46,8 @@ class Root:
         path = self.path(uri)
         try:
             if self.is_local:
-                return Path(path).open("rb")
+                self._check_links(path, uri)
+                return _open_file(path)
             # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
             return cast(
                 BinaryIO,
@@ -95,6 +99,17 @@ class Root:
         place, question, query = self.url.partition("?") if not self.is_local else (self.url, "", "")
         return f"{place.rstrip('/')}/{uri}{question}{query}"
 
+    def _check_links(self, path: str, uri: str) -> None:
+        """Raise InvalidInput for a file that a link leads to from a store, which may come from a stranger."""
+        if self.within is None:
+            return
+        real, within = os.path.realpath(path), os.path.realpath(self.within)
+        if os.path.commonpath([real, within]) != within:
+            raise InvalidInput(
+                f"{uri!r} leads out of the store through a symbolic link, which is not followed; "
+                "put the file itself there."
+            )
+
     def _walk(self, below: str, ancestors: tuple[str, ...]) -> Iterator[str]:
         if self.is_local:
             real = os.path.realpath(self.path(below))
@@ -136,6 +151,15 @@ class Root:
 
 def _without_query(name: str) -> str:
     return name.partition("?")[0] if "://" in name else name
+
+
+def _open_file(path: str) -> BinaryIO:
+    """A plain file for reading; a pipe or device counts as no file, and is not waited for."""
+    file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise FileNotFoundError(path)
+    return file
 
 
 def _scan_folder(path: str) -> list[tuple[str, bool]]:

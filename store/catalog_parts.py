@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -32,6 +33,16 @@ _DATASET = re.compile(r"datasets/([^/]+)/dataset\.json")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
 _MARKER = re.compile(r"runs/([^/]+)/commits/([^/]+)\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedPart:
+    """A file that cannot be read."""
+
+    message: str
+    feeds: tuple[str, ...]
+    """Tables that would have rows of it, as "schema.table"."""
+
 
 _CLIP_COLUMNS = (
     "clip_id", "uri", "start_seconds", "duration_seconds", "group_id", "split", "sha256", "tail_seconds"
@@ -60,20 +71,17 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
     return parts
 
 
-def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str, PartRows]]:
-    """Each key with its rows; a part that has vanished since it was listed is left out."""
+def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str, PartRows | DamagedPart]]:
+    """Each key with its rows, or why it has none; a part that has vanished since the listing is left out."""
 
-    def read(key: str) -> tuple[str, PartRows] | None:
+    def read(key: str) -> tuple[str, PartRows | DamagedPart] | None:
         try:
             return key, _read_part(objects, key)
         except NotFound:
             return None
         except CorruptData as error:
-            if key in str(error):
-                raise
-            raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
-        except (ValueError, LookupError, TypeError) as error:
-            raise CorruptData(f"{objects.url}/{key} cannot be read: {error}") from error
+            said = str(error) if key in str(error) else f"{key} cannot be read: {error}"
+            return key, DamagedPart(said, _fed_by(key))
 
     with ThreadPoolExecutor(objects.read_threads) as pool:
         yield from (found for found in pool.map(read, keys) if found is not None)
@@ -102,11 +110,38 @@ def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
 
 
 def _read_part(objects: ObjectStore, key: str) -> PartRows:
-    for pattern, reader in _READERS:
-        if match := pattern.fullmatch(key):
-            tables = reader(_content(objects, key), *match.groups())
-            return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
+    for reader in _READERS:
+        if match := reader.key.fullmatch(key):
+            data = _content(objects, key)
+            try:
+                tables = reader.rows(data, *match.groups())
+                return {name: _marked(rows, key) for name, rows in tables.items() if rows.num_rows}
+            except CorruptData:
+                raise
+            except _PARSING_ERRORS as error:
+                said = (str(error).splitlines() or [type(error).__name__])[0]
+                raise CorruptData(f"{key} cannot be read ({said})") from error
     return {}
+
+
+_PARSING_ERRORS = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RecursionError,
+    OSError,
+    pa.ArrowException,
+)
+"""Arrow calls it an OSError when Thrift cannot read the end of a Parquet file."""
+
+
+def _fed_by(key: str) -> tuple[str, ...]:
+    """Tables that get rows from a part."""
+    for reader in _READERS:
+        if match := reader.key.fullmatch(key):
+            return tuple(name.format(*match.groups()) for name in reader.feeds)
+    return ()
 
 
 def _content(objects: ObjectStore, key: str) -> bytes:
@@ -204,15 +239,30 @@ def _result(data: bytes, kind: str) -> PartRows:
     return {f"{RESULTS}/{kind}": rows, "column_comments": _rows(comments)}
 
 
-_READERS: Sequence[tuple[re.Pattern[str], Callable[..., PartRows]]] = [
-    (_DATASET, _dataset),
-    (re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips),
-    (re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures),
-    (_RUN, _run),
-    (re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"), _plan),
-    (_MARKER, _commit),
-    (re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result),
-]
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """How files of one kind are read, and which tables they give rows to."""
+
+    key: re.Pattern[str]
+    rows: Callable[..., PartRows]
+    feeds: tuple[str, ...]
+
+
+_READERS = (
+    _Reader(_DATASET, _dataset, ("parts.datasets",)),
+    _Reader(re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips, ("parts.clips",)),
+    _Reader(
+        re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)
+    ),
+    _Reader(_RUN, _run, ("parts.runs", "parts.arrays")),
+    _Reader(
+        re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"),
+        _plan,
+        ("parts.planned_clips", "parts.planned_units"),
+    ),
+    _Reader(_MARKER, _commit, ("parts.commits", "parts.clip_states")),
+    _Reader(re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result, ("results.{}",)),
+)
 
 
 def _rows(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
@@ -226,6 +276,7 @@ def _with_constant(table: pa.Table, name: str, value: str) -> pa.Table:
 def _parquet(data: bytes) -> pa.Table:
     """All rows of a file, in types that can be united with those of other parts."""
     table = parquet_table(data, "the part")
+    table.validate(full=True)  # DuckDB trusts offsets, and refuses text that is no UTF-8
     return table.cast(pa.schema([field.with_type(_plain(field.type)) for field in table.schema]))
 
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from store.catalog_parts import PART, RESULTS, read_parts
+from store.catalog_parts import PART, RESULTS, DamagedPart, read_parts
 from store.dataset_columns import without_rounding
 from store.objects import ObjectStore
 from store.result_views import newest_of, result_comment
+from store.sandbox import CONFIGURATION
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS = (
@@ -23,23 +24,31 @@ VIEWS_SQL = tuple(Path(__file__).with_name(name) for name in VIEWS)
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""
 READ_AT_ONCE = 2000
+MEMORY_BYTES = 8_000_000_000
 CLIPS = "/clips.parquet"
 _VIEW_NAMES = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"
 
 
-def fill_catalog(path: Path, objects: ObjectStore, wanted: Mapping[str, str]) -> None:
-    """Bring the catalog at `path`, which may be new, from the parts it records to the wanted ones."""
-    connection = duckdb.connect(path, config={"temp_directory": "", "python_enable_replacements": False})
+def fill_catalog(
+    path: Path, objects: ObjectStore, wanted: Mapping[str, str], *, again: AbstractSet[str] = frozenset()
+) -> None:
+    """Bring the catalog at `path`, which may be new, from the parts it records to the wanted ones.
+
+    Parts of `again` are read once more, although they look like those that are recorded.
+    """
+    configuration = CONFIGURATION | {"memory_limit": f"{MEMORY_BYTES}B", "enable_external_access": False}
+    connection = duckdb.connect(path, config=configuration)
     try:
         connection.execute("BEGIN")  # one write to the disk instead of one per statement
         connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
         known = dict(connection.execute("SELECT * FROM parts.state").fetchall())
-        changed = {key for key in {*known, *wanted} if known.get(key) != wanted.get(key)}
+        changed = {key for key in {*known, *wanted} if known.get(key) != wanted.get(key)} | again
         changed |= _clear_flexible_tables(connection, changed, known, wanted)
         _forget(connection, sorted(changed & known.keys()))
         _load(connection, objects, {key: wanted[key] for key in sorted(changed & wanted.keys())})
         _make_views(connection)
         connection.execute("COMMIT")
+        connection.execute("CHECKPOINT")  # closing would do it too, but keep silent about a full disk
     finally:
         connection.close()
 
@@ -90,11 +99,23 @@ def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapp
         collected: dict[str, list[pa.Table]] = {}
         for key, tables in read_parts(objects, keys[start : start + READ_AT_ONCE]):
             found.append(key)
-            for name, rows in tables.items():
+            rows_by_table = _damage(connection, key, tables) if isinstance(tables, DamagedPart) else tables
+            for name, rows in rows_by_table.items():
                 collected.setdefault(name, []).append(rows)
         for name, blocks in collected.items():
             _append(connection, name, blocks)
     _append(connection, "state", [pa.table({PART: found, "version": [new[key] for key in found]})])
+
+
+def _damage(connection: duckdb.DuckDBPyConnection, key: str, part: DamagedPart) -> Mapping[str, pa.Table]:
+    """Rows that tell of a damaged part; its tables must be there for queries to be refused."""
+    for feed in part.feeds:
+        schema, _, name = feed.partition(".")
+        if schema == RESULTS:
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {RESULTS}.{_quoted(name)} ({PART} VARCHAR)")
+    row = {PART: key, "message": part.message, "feeds": list(part.feeds)}
+    return {"damaged": pa.Table.from_pylist([row])}
 
 
 def _append(connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[pa.Table]) -> None:
@@ -169,11 +190,18 @@ def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     views: dict[str, str] = {}
     for (kind,) in connection.execute(tables).fetchall():
         view = f"{RESULTS}_{kind}" if kind.lower() in taken else kind
-        rows = f"SELECT * EXCLUDE ({PART}) FROM {RESULTS}.{_quoted(kind)}"
+        rows = f"SELECT {_columns_of_result(connection, kind)} FROM {RESULTS}.{_quoted(kind)}"
         connection.execute(f"CREATE VIEW {_quoted(view)} AS {rows} {_only_newest(connection, view, kind)}")
         connection.execute(f"COMMENT ON VIEW {_quoted(view)} IS {_literal(result_comment(view, kind))}")
         views[f"{RESULTS}/{kind}"] = view
     return views
+
+
+def _columns_of_result(connection: duckdb.DuckDBPyConnection, kind: str) -> str:
+    """All but the catalog's own; where every file of the kind is damaged, there are none to show."""
+    query = "SELECT count(*) FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
+    found = connection.execute(query, [RESULTS, kind]).fetchone()
+    return f"* EXCLUDE ({PART})" if found and found[0] > 1 else "NULL AS damaged"
 
 
 def _only_newest(connection: duckdb.DuckDBPyConnection, view: str, kind: str) -> str:

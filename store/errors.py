@@ -73,5 +73,9 @@ class StorageError(UndertoneError, OSError):
     """The storage could not take or give bytes: disk full, no permission, network gone."""
 
 
+class CatalogWarning(UserWarning):
+    """What a store lacks, told beside an answer of SQL that does not need it."""
+
+
 class JobFailed(UndertoneError, RuntimeError):
     """A job cannot go on; what is committed stays committed."""

@@ -20,7 +20,7 @@ def open_zarr(objects: ObjectStore, group: str) -> "zarr.Group":
     """The Zarr group below a key, read-only."""
     import zarr
 
-    return zarr.open_group(_zarr_store(objects), path=group, mode="r")
+    return zarr.open_group(_zarr_store(objects, group), path=group, mode="r")
 
 
 def open_xarray(
@@ -39,7 +39,7 @@ def open_xarray(
     import xarray
 
     dataset = xarray.open_zarr(
-        _zarr_store(objects), group=group, consolidated=False, chunks=None, drop_variables=others
+        _zarr_store(objects, group), group=group, consolidated=False, chunks=None, drop_variables=others
     )
     array = dataset[layout.spec.name].isel(clip=rows)
     coordinates = {"clip_id": ("clip", list(clip_ids))} | ({"layer": list(layers)} if layers else {})
@@ -47,11 +47,13 @@ def open_xarray(
     return named
 
 
-def _zarr_store(objects: ObjectStore) -> Any:
+def _zarr_store(objects: ObjectStore, group: str) -> Any:
+    """Zarr's own view of the storage; it would follow links, so a folder is searched for them first."""
     from zarr.storage import LocalStore
     from zarr.storage import ObjectStore as ZarrObjectStore
 
     if isinstance(objects, LocalObjects):
+        objects.check_plain(group)
         return LocalStore(objects.root, read_only=True)
     if isinstance(objects, RemoteObjects):
         return ZarrObjectStore(objects.backend, read_only=True)

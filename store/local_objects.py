@@ -1,6 +1,7 @@
 """A store in a local folder: temporary file, fsync, hard link, fsync of the folder.
 
-The hard link is what makes `create` exclusive and atomic at once; a rename would overwrite.
+The hard link is what makes `create` exclusive and atomic at once; a rename would overwrite. A store may come
+from a stranger, so below its root nothing is followed that could lead out of it (see `store.plain_files`).
 """
 
 import errno
@@ -10,10 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 from store.errors import CorruptData, InvalidInput, NotFound, StorageError, UnsupportedStore
 from store.objects import Buffer, ByteRange
+from store.plain_files import PlainFolders, check_plain, open_plain, open_unfollowed, plain_status
 
 TEMPORARY = ".temporary"
 WRITE_BYTES = 2 * 2**20
@@ -29,6 +32,7 @@ class LocalObjects:
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
         self.url = str(self.root)
+        self._folders = PlainFolders(self.url)
 
     def file(self, key: str) -> str:
         """Path of the file of an object; a string, for reading thousands of them."""
@@ -42,28 +46,29 @@ class LocalObjects:
         return Path(self.file(key))
 
     def get(self, key: str) -> bytes:
-        with _reported("read", self.path(key)):
-            return self.path(key).read_bytes()
+        with _reported("read", self.file(key)), self._opened(key) as file:
+            return file.read()
 
     def view(self, key: str) -> memoryview:
-        with _reported("read", self.path(key)), self.path(key).open("rb") as file:
+        with _reported("read", self.file(key)), self._opened(key) as file:
             if not os.fstat(file.fileno()).st_size:
                 return memoryview(b"")  # nothing cannot be mapped
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
     def size(self, key: str) -> int | None:
-        try:
-            return self.path(key).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        path = self.file(key)
+        self._folders.check_parent(path)
+        status = plain_status(path)
+        return None if status is None else status.st_size
 
     def exists(self, key: str) -> bool:
-        return self.path(key).is_file()
+        return self.size(key) is not None
 
     def read_ranges(self, key: str, ranges: Sequence[ByteRange]) -> None:
         path = self.file(key)
         with _reported("read", path):
-            descriptor = os.open(path, os.O_RDONLY)
+            self._folders.check_parent(path)
+            descriptor = open_unfollowed(path)  # of what is no plain file, no range can be read
             try:
                 for offset, memory in ranges:
                     _read_fully(descriptor, offset, memory, path)
@@ -72,7 +77,7 @@ class LocalObjects:
 
     def create(self, key: str, buffers: Sequence[Buffer]) -> bool:
         path = self.path(key)
-        if path.exists():
+        if self.exists(key):
             return False
         with _reported("write", path), self._written(buffers) as temporary:
             new_folders = self._make_parent(path)
@@ -83,6 +88,7 @@ class LocalObjects:
 
     def put(self, key: str, data: Buffer) -> None:
         path = self.path(key)
+        self._folders.check_parent(path, anew=True)
         with _reported("write", path), self._written([data]) as temporary:
             new_folders = self._make_parent(path)
             temporary.replace(path)
@@ -90,6 +96,7 @@ class LocalObjects:
 
     def delete(self, key: str) -> None:
         path = self.path(key)
+        self._folders.check_parent(path, anew=True)
         with suppress(NotFound), _reported("delete", path):
             path.unlink()
             _fsync_folders([path.parent])
@@ -108,25 +115,44 @@ class LocalObjects:
             return []
 
     def _folder(self, prefix: str) -> str:
-        return self.file(prefix.rstrip("/")) if prefix.strip("/") else self.url
+        if not prefix.strip("/"):
+            return self.url
+        folder = self.file(prefix.rstrip("/"))
+        self._folders.check(folder, anew=True)
+        return folder
 
     def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Key and status of every file below a folder, in order of keys."""
+        """Key and status of every file below a folder, in order of keys; of a link, those of itself."""
         found = []
         for folder, folders, files in os.walk(self._folder(prefix)):
             folders[:] = [name for name in folders if name != TEMPORARY]
+            for name in folders:
+                self._folders.check(f"{folder}/{name}", anew=True)
             relative = Path(folder).relative_to(self.root)
             found += [(relative / name).as_posix() for name in files]
         for key in sorted(found):
             with suppress(FileNotFoundError):  # deleted since its folder was read
-                yield key, self.path(key).stat()
+                yield key, self.path(key).lstat()
+
+    def check_plain(self, prefix: str) -> None:
+        """Raise `CorruptData` for whatever below a folder may lead elsewhere, before others read there."""
+        for key, _ in self._files(prefix):
+            check_plain(self.file(key))
+
+    @contextmanager
+    def _opened(self, key: str) -> Iterator[BinaryIO]:
+        path = self.file(key)
+        self._folders.check_parent(path)
+        with os.fdopen(open_plain(path), "rb") as file:
+            yield file
 
     def sweep(self, older_than_seconds: float) -> int:
         removed = 0
         limit = time.time() - older_than_seconds
+        self._folders.check(f"{self.url}/{TEMPORARY}", anew=True)
         for path in (self.root / TEMPORARY).glob("*"):
             with suppress(FileNotFoundError):
-                if path.stat().st_mtime < limit:
+                if path.lstat().st_mtime < limit:
                     path.unlink()
                     removed += 1
         return removed
@@ -135,6 +161,7 @@ class LocalObjects:
     def _written(self, buffers: Sequence[Buffer]) -> Iterator[Path]:
         """A temporary file holding these bytes, on disk before the block runs, gone after it."""
         temporary = self.root / TEMPORARY / uuid4().hex
+        self._folders.check_parent(temporary, anew=True)
         temporary.parent.mkdir(parents=True, exist_ok=True)
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)

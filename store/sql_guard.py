@@ -1,6 +1,6 @@
 """Accepts exactly one statement that only reads: what the connection's own locks do not cover.
 
-The locks of `store.query` keep SQL from other files and from changing anything, but on DuckDB 1.5.5
+The locks of `store.sandbox` keep SQL from other files and from changing anything, but on DuckDB 1.5.5
 they leave open: COPY may overwrite the catalog file and its write-ahead log (a database's own files are
 always allowed paths), some pragmas and table functions switch on logging to a file or show where the
 catalog lies. So the statement's syntax tree, as DuckDB itself parses it, is checked by name.
@@ -41,18 +41,18 @@ _SYSTEM_PREFIXES = ("duckdb_", "pragma_", "pg_", "sqlite_")
 
 def check_reads_only(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     """Raises QueryRefused unless `sql` is one SELECT (or SHOW, DESCRIBE, SUMMARIZE) of allowed functions."""
-    statements = _statements(connection, sql)
+    statements = statements_of(connection, sql)
     if len(statements) != 1:
         raise QueryRefused(f"one SELECT statement is run at a time; this text holds {len(statements)}")
     try:
-        for node in _nodes(statements[0]):
+        for node in nodes_of(statements[0]):
             _check_functions(node)
             _check_relation(node)
     except RecursionError as error:
         raise QueryRefused("the statement is nested too deeply; write it flatter") from error
 
 
-def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
+def statements_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     """The syntax tree of each statement; refuses what is not a SELECT."""
     found = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
     assert found is not None
@@ -70,7 +70,7 @@ def _statements(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     return list(tree["statements"])
 
 
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
+def nodes_of(tree: Any) -> Iterator[dict[str, Any]]:
     """Every object of the tree, at any depth."""
     waiting = [tree]
     while waiting:

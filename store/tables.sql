@@ -6,6 +6,9 @@ CREATE SCHEMA IF NOT EXISTS parts;
 -- What the other tables were filled from; compared with what the store holds now.
 CREATE TABLE IF NOT EXISTS parts.state (_part VARCHAR, version VARCHAR);
 
+-- Files of the store that could not be read: why, and which tables lack their rows ("schema.table").
+CREATE TABLE IF NOT EXISTS parts.damaged (_part VARCHAR, message VARCHAR, feeds VARCHAR[]);
+
 -- Documentation of the columns that come with the data: labels, and whatever results say of themselves.
 CREATE TABLE IF NOT EXISTS parts.column_comments (
     _part VARCHAR, table_name VARCHAR, column_name VARCHAR, comment VARCHAR

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
+from jobs.terminal_text import printable, unescaped
 from store.records import Failure
 
 Result = TypeVar("Result")
@@ -17,7 +18,7 @@ class RecordingProgress:
     """Counts recordings as they pass: a live line on a terminal, JSON lines elsewhere."""
 
     def __init__(self, title: str, *, stream: TextIO | None = None) -> None:
-        self._title = title
+        self._title = printable(title)
         self._stream = stream if stream is not None else sys.stderr
         self._started = time.monotonic()
         self._reported = self._started
@@ -28,7 +29,7 @@ class RecordingProgress:
         if self._stream.isatty():
             from rich.console import Console
 
-            self._status = Console(file=self._stream).status(self._title)
+            self._status = Console(file=unescaped(self._stream)).status(self._title)
             self._status.start()
         return self
 

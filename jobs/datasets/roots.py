@@ -5,10 +5,11 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.files import Root, open_root
+from pipelines.files import Root, is_relative, open_root
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) 
                 f"The audio of dataset {dataset.name!r} was read from {root['url']} with a token in the URL, "
                 f"which is never stored; give it again: --root '{dataset.name}=URL'."
             )
-        return open_root(root["url"])
+        return _remote_root(dataset, root["url"])
     if root["kind"] == "store":
-        return open_root(f"{store.url.rstrip('/')}/{root['path']}")
+        return root_in_store(store, root["path"])
     remembered = _read_roots().get(dataset.info["fingerprint"])
     if remembered is None:
         raise NotFound(
@@ -53,6 +54,26 @@ def resolve_root(store: "Store", dataset: "Dataset", roots: Sequence[str] = ()) 
             f"The audio of dataset {dataset.name!r} was in {remembered}, which is gone; "
             f"add --root {dataset.name}=PATH with the folder it is in now."
         ) from error
+
+
+def root_in_store(store: "Store", folder: str = "") -> Root:
+    """A folder of the store as a root; a stranger's store must not name a place outside, nor link to one."""
+    if not is_relative(folder):
+        raise InvalidInput(
+            f"{folder!r} leads out of {store.url}: the audio of its dataset must lie in the store."
+        )
+    root = open_root(f"{store.url.rstrip('/')}/{folder}".rstrip("/"))
+    return replace(root, within=store.url) if root.is_local else root
+
+
+def _remote_root(dataset: "Dataset", url: str) -> Root:
+    """A root that every machine can reach; a stranger's store must not name a folder of this one."""
+    if "://" not in url or url.startswith("file:"):
+        raise InvalidInput(
+            f"Dataset {dataset.name!r} says its audio is in {url!r}, a folder of somebody's machine; "
+            f"add --root {dataset.name}=PATH with the folder it is in here."
+        )
+    return open_root(url)
 
 
 def _remembered(dataset: "Dataset", root: Root) -> Root:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from jobs.terminal_text import printable, unescaped
 from store.records import Receipt
 
 REPORT_EVERY_SECONDS = 5.0
@@ -100,7 +101,7 @@ class ProgressReport:
 
     def __init__(self, tally: Tally, *, title: str, stream: TextIO | None = None) -> None:
         self._tally = tally
-        self._title = title
+        self._title = printable(title)
         self._stream = stream if stream is not None else sys.stderr
         self._terminal = self._stream.isatty()
         self._reported = time.monotonic()
@@ -111,7 +112,9 @@ class ProgressReport:
             from rich.console import Console
             from rich.live import Live
 
-            self._live = Live(console=Console(file=self._stream), refresh_per_second=4, transient=False)
+            self._live = Live(
+                console=Console(file=unescaped(self._stream)), refresh_per_second=4, transient=False
+            )
             self._live.start()
         return self
 
@@ -135,8 +138,8 @@ class ProgressReport:
     def event(self, name: str, values: Mapping[str, Any]) -> None:
         """Report something that happened: a lost worker, a quarantined clip."""
         if self._live is not None:
-            text = ", ".join(f"{key} {value}" for key, value in values.items())
-            self._live.console.print(f"{name.replace('_', ' ')}: {text}", highlight=False)
+            text = printable(", ".join(f"{key} {value}" for key, value in values.items()))
+            self._live.console.print(f"{name.replace('_', ' ')}: {text}", highlight=False, markup=False)
         else:
             print(json.dumps({"event": name, "job": self._title, **values}), file=self._stream, flush=True)
 

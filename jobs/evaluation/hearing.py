@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from jobs.datasets.roots import resolve_root
+from jobs.datasets.roots import resolve_root, root_in_store
 from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Lost, Outcome, Quarantined
 from jobs.engine.inline_pool import InlinePool
 from jobs.engine.progress import ProgressReport, Tally
@@ -18,7 +18,7 @@ from jobs.evaluation.listeners import ListenerSource
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.stored import heard_items
 from jobs.evaluation.worker import HeardReceipt, HearingPlan, HearingWorker
-from pipelines.files import Root, open_root
+from pipelines.files import Root
 from store.errors import InvalidInput
 from store.opening import Store
 from store.records import Failure
@@ -85,7 +85,7 @@ def hear_items(
 def audio_root(store: Store, items: Items, roots: Sequence[str]) -> Root:
     """Where the sounds lie: with their dataset, or, for generations, in the store."""
     if items.dataset is None:
-        return open_root(store.url)
+        return root_in_store(store)
     return resolve_root(store, store.dataset(items.dataset), roots)
 
 

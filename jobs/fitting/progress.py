@@ -9,6 +9,7 @@ from typing import TypeVar
 import click
 
 from jobs.engine.progress import REPORT_EVERY_SECONDS, clock
+from jobs.terminal_text import printable, unescaped
 
 Item = TypeVar("Item")
 
@@ -26,7 +27,7 @@ def _on_terminal(items: Iterable[Item], total: int, title: str, unit: str) -> It
     from rich.live import Live
 
     started = time.monotonic()
-    with Live(console=Console(stderr=True), refresh_per_second=4) as live:
+    with Live(console=Console(file=unescaped(sys.stderr)), refresh_per_second=4) as live:
         live.update(_line(title, 0, total, unit, 0.0))
         for done, item in enumerate(items, start=1):
             live.update(_line(title, done, total, unit, time.monotonic() - started))
@@ -46,4 +47,4 @@ def _in_lines(items: Iterable[Item], total: int, title: str, unit: str) -> Itera
 
 def _line(title: str, done: int, total: int, unit: str, elapsed_seconds: float) -> str:
     left = f" · ETA {clock(elapsed_seconds / done * (total - done))}" if done else ""
-    return f"{title}  {done:,}/{total:,} {unit} · {clock(elapsed_seconds)}{left}"
+    return f"{printable(title)}  {done:,}/{total:,} {unit} · {clock(elapsed_seconds)}{left}"

@@ -1,6 +1,7 @@
 """Where a dataset's audio is: what was said, else what the store says, else what this user used."""
 
 import json
+import os
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,43 @@ def test_a_url_and_a_folder_of_the_store_need_no_option(tmp_path: Path) -> None:
     inside = {"kind": "store", "path": "datasets/songs/audio"}
     assert resolved(inside, store_url=str(tmp_path)).url == f"{tmp_path}/datasets/songs/audio"
     assert resolved(inside, store_url="s3://bucket/store/").url == "s3://bucket/store/datasets/songs/audio"
+
+
+@pytest.mark.parametrize("path", ["../../etc", "/etc", "audio/../../etc"])
+def test_a_stranger_s_store_cannot_name_a_folder_outside_of_itself(tmp_path: Path, path: str) -> None:
+    for url in (str(tmp_path), "s3://bucket/store"):
+        with pytest.raises(InvalidInput, match=r"leads out of .*must lie in the store"):
+            resolved({"kind": "store", "path": path}, store_url=url)
+
+
+@pytest.mark.parametrize("url", ["/etc", "file:///etc", "relative"])
+def test_a_stranger_s_store_cannot_name_a_folder_of_this_machine_as_a_url(url: str) -> None:
+    with pytest.raises(InvalidInput, match=r"--root songs=PATH"):
+        resolved({"kind": "url", "url": url})
+
+
+def test_links_that_lead_out_of_a_store_are_not_followed_to_audio(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    (store / "audio").mkdir(parents=True)
+    (tmp_path / "private.wav").write_bytes(b"private")
+    (store / "inside.wav").write_bytes(b"sound")
+    (store / "audio/a.wav").symlink_to(tmp_path / "private.wav")
+    (store / "audio/b.wav").symlink_to("../inside.wav")
+    (store / "elsewhere").symlink_to(tmp_path)
+    root = resolved({"kind": "store", "path": "audio"}, store_url=str(store))
+    with pytest.raises(InvalidInput, match=r"'a\.wav' leads out of the store"):
+        root.open("a.wav")
+    with root.open("b.wav") as file:
+        assert file.read() == b"sound"
+    linked = resolved({"kind": "store", "path": "elsewhere"}, store_url=str(store))
+    with pytest.raises(InvalidInput, match="leads out of the store"):
+        linked.open("private.wav")
+
+
+def test_a_pipe_among_audio_files_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(NotFound, match=r"a\.wav"):
+        Root(str(tmp_path)).open("a.wav")
 
 
 def test_a_folder_is_remembered_for_this_user_outside_of_the_store(tmp_path: Path) -> None:

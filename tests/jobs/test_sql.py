@@ -4,11 +4,13 @@ import csv
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -22,11 +24,11 @@ GENRES = ("rock", "jazz", "jazz")
 
 ANNOUNCE = """
 from store import query
-answer = query._answer
+ask = query.ask
 def announced(*arguments):
     print("running", flush=True)
-    return answer(*arguments)
-query._answer = announced
+    return ask(*arguments)
+query.ask = announced
 """
 RUN = "import sys; from jobs.cli import main; main(['sql', *sys.argv[1:], '--timeout', '60'])"
 
@@ -171,6 +173,75 @@ def test_ctrl_c_stops_a_running_query_with_exit_code_130(store: Path) -> None:
         process.kill()
         process.communicate()
     assert process.returncode == 130
+
+
+def test_the_catalog_is_offered_to_other_programs(store: Path) -> None:
+    shown = _undertone_sql(store, "--catalog")
+    with duckdb.connect(shown.stdout.decode().strip(), read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM clips").fetchall() == [(3,)]
+
+
+def test_damage_is_told_in_one_line_and_other_questions_are_answered_with_a_note(
+    store: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(store, copy)
+    (copy / "runs/3f2a/run.json").write_bytes(b"{")
+    refused = _undertone_sql(copy, "SELECT * FROM runs")
+    assert (refused.returncode, refused.stdout, refused.stderr.count(b"\n")) == (1, b"", 1)
+    assert b"runs/3f2a/run.json, which is damaged" in refused.stderr
+    assert b"undertone verify" in refused.stderr
+    answered = _undertone_sql(copy, "SELECT count(*) AS n FROM clips", "--format", "json")
+    assert json.loads(answered.stdout) == [{"n": 3}]
+    assert answered.stderr.startswith(b"Note: runs/3f2a/run.json cannot be read")
+    assert answered.stderr.count(b"\n") == 1
+
+
+def test_a_link_to_somebody_s_files_is_refused_in_one_line(store: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(store, copy)
+    shutil.rmtree(copy / "datasets")
+    (copy / "datasets").symlink_to(tmp_path)
+    refused = _undertone_sql(copy, "SELECT 1")
+    assert (refused.returncode, refused.stderr.count(b"\n")) == (1, 1)
+    assert b"datasets is a symbolic link" in refused.stderr
+
+
+@pytest.mark.parametrize("query", [b"SELECT 'caf\xe9'", "SELECT 'café' AS x".encode()])
+def test_bytes_of_any_locale_are_answered_or_refused_in_a_line(store: Path, query: bytes) -> None:
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONPATH": str(ROOT)}
+    for environment in (os.environ | {"PYTHONPATH": str(ROOT)}, os.environ | ascii_only):
+        command: list[str | bytes] = [sys.executable, "-m", "jobs.cli", "sql", os.fsencode(store), query]
+        shown = subprocess.run(command, capture_output=True, cwd=ROOT, env=environment, check=False)
+        if b"\xe9" in query:
+            assert (shown.returncode, shown.stderr.count(b"\n")) == (1, 1)
+            assert b"no UTF-8" in shown.stderr
+        else:
+            assert "café" in shown.stdout.decode()
+
+
+FULL = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from jobs.cli import main
+main(["sql", sys.argv[2], "SELECT count(*) FROM clips"])
+"""
+
+
+@pytest.mark.parametrize("budget", [0, 5_000, 100_000, 600_000])
+def test_a_full_disk_while_the_catalog_is_written_is_told_and_leaves_no_litter(
+    store: Path, tmp_path: Path, budget: int
+) -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path)}
+    shown = subprocess.run(
+        [sys.executable, "-c", FULL, str(budget), store], capture_output=True, env=environment, check=False
+    )
+    assert shown.returncode == 1
+    assert shown.stderr.count(b"\n") == 1, shown.stderr.decode()
+    assert f"Cannot write the catalog in {tmp_path}".encode() in shown.stderr
+    assert b"XDG_CACHE_HOME" in shown.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from store.catalog import refresh_catalog
+from store.catalog_folder import is_lasting
 from store.collection import Collection
-from store.errors import CorruptData
+from store.errors import CatalogWarning, CorruptData
 from store.ledger import commit, never, withdraw
 from store.objects import ObjectStore
 from store.opening import Store, open_store
@@ -437,13 +438,117 @@ def test_a_marker_that_vanishes_while_the_catalog_is_made_is_left_out(store: Sto
     assert refresh_catalog(store).stat().st_ino == before
 
 
-def test_a_damaged_marker_is_named_and_the_old_catalog_stays(store: Store) -> None:
-    before = _everything(refresh_catalog(store))
-    store.objects.put("runs/abcd1234/commits/unit-000001.json", b"{")
-    with pytest.raises(CorruptData, match=r"commits/unit-000001\.json"):
-        refresh_catalog(store)
-    assert _everything(Path(store.url) / "catalog.duckdb") == before
-    assert [path.name for path in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+# ---------------------------------------------------------------------- damaged files
+
+DAMAGED_VIEWS = {
+    "datasets/songs/dataset.json": {"datasets", "layers"},
+    "datasets/songs/clips.parquet": {"clips", "labels", "datasets", "layers"},
+    "datasets/songs/failures.parquet": {"failures", "datasets", "runs", "layers"},
+    "runs/abcd1234/run.json": {"runs", "arrays", "failures", "layers"},
+    "runs/abcd1234/plan/part-0000.parquet": {"units", "rows", "runs", "failures"},
+    "runs/abcd1234/commits/unit-000001.json": {"units", "rows", "runs", "failures"},
+    "results/probes/a.parquet": {"probes", "layers", "layer_choice"},
+    "results/vectors/a.parquet": {"vectors", "cosines", "superposition"},
+}
+VIEWS_OF_FEW_FILES = ["clips", "labels", "arrays", "units", "rows", "probes", "vectors", "cosines"]
+
+
+def _damage(store: Store, key: str) -> None:
+    data = store.objects.get(key)
+    store.objects.put(key, data[: len(data) // 2])
+
+
+def _with_results(store: Store) -> None:
+    for kind in ("probes", "vectors"):
+        _write_result(store, kind, "a", {"layer": [1], "score": [0.5]})
+
+
+@pytest.mark.parametrize("key", DAMAGED_VIEWS)
+def test_a_damaged_file_takes_away_the_views_that_need_it_and_no_others(store: Store, key: str) -> None:
+    _with_results(store)
+    _damage(store, key)
+    catalog = refresh_catalog(store)
+    for view in VIEWS_OF_FEW_FILES:
+        query = f'SELECT count(*) FROM "{view}"'
+        if view in DAMAGED_VIEWS[key]:
+            with pytest.raises(CorruptData, match=rf"needs {key}, which is damaged.*undertone verify"):
+                run_query(catalog, query)
+        else:
+            with pytest.warns(CatalogWarning, match=f"{key} cannot be read"):
+                run_query(catalog, query)
+
+
+def test_damage_that_comes_later_takes_away_the_view_too(store: Store) -> None:
+    _with_results(store)
+    assert _ask(store, "SELECT layer FROM probes") == [{"layer": 1}]
+    _damage(store, "results/probes/a.parquet")
+    with pytest.raises(CorruptData, match=r"results/probes/a\.parquet, which is damaged"):
+        _ask(store, "SELECT layer FROM probes")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 FROM clips WHERE false",
+        "WITH x AS (SELECT * FROM clips) SELECT 1 FROM x",
+        "SELECT (SELECT count(*) FROM labels)",
+        "SELECT 1 FROM catalog.clips",
+        "SELECT 1 FROM catalog.main.CLIPS",
+        "SELECT 1 FROM parts.clips",
+        "SELECT 1 WHERE 'x' IN (SELECT value FROM labels)",
+        "SELECT 1 UNION ALL SELECT count(*) FROM datasets",
+        "SUMMARIZE clips",
+        "SELECT run_id FROM runs LEFT JOIN (SELECT DISTINCT dataset FROM clips) USING (dataset)",
+    ],
+)
+def test_a_query_cannot_reach_around_a_damaged_file(store: Store, query: str) -> None:
+    _damage(store, "datasets/songs/clips.parquet")
+    with pytest.raises(CorruptData, match=r"songs/clips\.parquet, which is damaged"):
+        run_query(refresh_catalog(store), query)
+
+
+def test_a_mended_file_is_read_again_even_where_its_version_is_the_old_one(store: Store) -> None:
+    expected = _everything(refresh_catalog(store))
+    key = "datasets/songs/clips.parquet"  # its version is the fingerprint of the dataset
+    whole = store.objects.get(key)
+    _damage(store, key)
+    catalog = refresh_catalog(store, rebuild=True)
+    before = catalog.stat().st_ino
+    assert refresh_catalog(store).stat().st_ino == before
+    store.objects.put(key, whole)
+    assert _everything(refresh_catalog(store)) == expected
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'"x"', b"PAR1", b"null", b"\xff\xfe", b"[" * 100_000, bytes(100)]
+)
+def test_whatever_stands_in_a_file_is_told_as_damage_of_that_file(store: Store, content: bytes) -> None:
+    _with_results(store)
+    for key in DAMAGED_VIEWS:
+        store.objects.put(key, content)
+    catalog = refresh_catalog(store)
+    with pytest.warns(CatalogWarning, match=rf"{min(DAMAGED_VIEWS)}, .* and {len(DAMAGED_VIEWS) - 3} more"):
+        assert run_query(catalog, "SELECT 1 AS x").to_pylist() == [{"x": 1}]
+    with pytest.raises(CorruptData, match=r"results/probes/a\.parquet"):
+        run_query(catalog, "FROM probes")
+
+
+def test_text_that_is_no_utf8_in_parquet_is_damage_of_that_file(store: Store) -> None:
+    offsets, characters = pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff")
+    text = pa.Array.from_buffers(pa.string(), 1, [None, offsets, characters])
+    _write_result(store, "probes", "a", {"concept": text})
+    with pytest.raises(CorruptData, match=r"results/probes/a\.parquet.*UTF8|UTF-8"):
+        _ask(store, "FROM probes")
+
+
+def test_a_run_whose_dataset_is_gone_is_told_beside_other_answers(store: Store) -> None:
+    for key, _ in list(store.objects.list("datasets/songs")):
+        store.objects.delete(key)
+    with pytest.warns(CatalogWarning, match=r"'songs' is gone, although run abcd1234 used it"):
+        assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
+
+
+# ---------------------------------------------------------------------- the file itself
 
 
 @pytest.mark.parametrize("content", [b"", b"not a database", None])
@@ -496,14 +601,14 @@ def test_a_refresh_killed_half_way_leaves_the_old_catalog(store: Store) -> None:
     assert process.stdout.readline() == b"reading\n"
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    litter = [left for left in Path(store.url).glob("catalog*") if left != path]
+    litter = [left for left in path.parent.glob(f"{path.name}*") if left != path]
     assert litter
     assert _everything(path) == expected
     assert _everything(refresh_catalog(store, rebuild=True)) == expected
     for left in litter:
         os.utime(left, (0, 0))
     refresh_catalog(store, rebuild=True)
-    assert [left.name for left in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+    assert list(path.parent.glob(f"{path.name}*")) == [path]
 
 
 REFRESH_AND_ASK = """
@@ -548,7 +653,8 @@ def test_threads_refresh_at_once(store: Store) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
-    assert [path.name for path in Path(store.url).glob("catalog*")] == ["catalog.duckdb"]
+    path = refresh_catalog(store)
+    assert list(path.parent.glob(f"{path.name}*")) == [path]
 
 
 # ---------------------------------------------------------------------- where the file is
@@ -585,15 +691,64 @@ def test_an_object_store_answers_like_a_folder(cache: Path, s3_url: str, store: 
     assert _ask(remote, "SELECT torch FROM units ORDER BY unit_id")[1] == {"torch": "2.2"}
 
 
-def test_the_catalog_of_a_read_only_folder_is_cached(
-    store: Store, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Root may write anywhere, so the answer of the operating system is imitated.
-    monkeypatch.setattr(os, "access", lambda _, mode: mode != os.W_OK)
+def test_the_catalog_of_a_folder_is_cached_for_this_user_alone(store: Store, cache: Path) -> None:
     path = refresh_catalog(store)
     assert path.parent == cache
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert not [file for file in Path(store.url).rglob("*") if "duckdb" in file.name]
+
+
+def test_a_catalog_that_travels_in_a_store_is_not_opened(store: Store, tmp_path: Path) -> None:
+    path = refresh_catalog(store)
+    pipe = tmp_path / "pipe"  # whoever opened it would wait for its other end
+    os.mkfifo(pipe)
+    with duckdb.connect(path) as forged:
+        forged.execute("DROP TABLE parts.state")
+        forged.execute(
+            "CREATE VIEW parts.state AS "
+            f"SELECT content AS _part, filename AS version FROM read_text('{pipe!s}')"
+        )
+    path.rename(Path(store.url) / "catalog.duckdb")
+    assert len(_ask(store, "FROM clips")) == 10
+
+
+@pytest.mark.parametrize(
+    "forgery",
+    [
+        "SELECT content AS _part, filename AS version FROM read_text('{pipe}')",
+        (
+            "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) "
+            "SELECT n::VARCHAR AS _part, '' AS version FROM r WHERE n < 0"
+        ),
+    ],
+)
+def test_even_a_forged_file_in_the_cache_runs_none_of_its_views(
+    store: Store, tmp_path: Path, forgery: str
+) -> None:
+    path = refresh_catalog(store)
+    os.mkfifo(tmp_path / "pipe")
+    with duckdb.connect(path) as forged:
+        forged.execute("DROP TABLE parts.state")
+        forged.execute(f"CREATE VIEW parts.state AS {forgery.format(pipe=tmp_path / 'pipe')}")
+    assert len(_ask(store, "FROM clips")) == 10
+
+
+def test_a_cache_that_cannot_be_written_is_replaced_by_a_private_folder(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    path = refresh_catalog(store)
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert not is_lasting(path)
     assert len(run_query(path, "FROM clips")) == 10
-    assert not (Path(store.url) / "catalog.duckdb").exists()
+
+
+def test_catalogs_that_nobody_needed_for_long_make_room(store: Store, cache: Path) -> None:
+    cache.mkdir(parents=True)
+    (cache / "0123456789abcdef.duckdb").write_bytes(b"of a store that is gone")
+    os.utime(cache / "0123456789abcdef.duckdb", (0, 0))
+    assert [refresh_catalog(store)] == list(cache.iterdir())
 
 
 # ---------------------------------------------------------------------- results
@@ -656,4 +811,7 @@ def test_a_result_that_was_removed_is_gone(store: Store) -> None:
 
 def test_it_opens_by_path_or_url_alike(store: Store) -> None:
     assert open_objects(store.url).is_local
-    assert refresh_catalog(open_store(store.url)) == Path(store.url) / "catalog.duckdb"
+    paths = [store.url, Path(store.url).as_uri()]
+    (Path(store.url).parent / "link").symlink_to(store.url)
+    paths.append(f"{Path(store.url).parent}/link")
+    assert {refresh_catalog(open_store(path)) for path in paths} == {refresh_catalog(store)}

@@ -1,0 +1,125 @@
+"""Damaged files of a store and their consequences for SQL: which queries they forbid, and what to say.
+
+A file that cannot be read gives no rows, so every query that needs its tables would be wrong: it is refused.
+What a query needs follows from the names in it, and in the views it names; a plan would not do, for an
+optimizer may leave out a table whose rows it can do without.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import duckdb
+
+from store.errors import CorruptData
+from store.sandbox import CATALOG
+from store.sql_guard import nodes_of, statements_of
+
+MOST_NAMED = 3
+
+Table = tuple[str, str]
+"""Schema and name, in small letters."""
+
+
+def check_undamaged(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+    """Raise `CorruptData` naming the damaged files whose rows a statement needs."""
+    damaged = _damaged(connection)
+    if not damaged:
+        return
+    needed = _needed(connection, sql)
+    if found := {key: message for key, message, feeds in damaged if not needed.isdisjoint(feeds)}:
+        key, message = next(iter(found.items()))
+        others = f" ({len(found) - 1} more files it needs are damaged too.)" if len(found) > 1 else ""
+        raise CorruptData(
+            f"this query needs {key}, which is damaged: {message.rstrip('.')}.{others} "
+            "`undertone verify STORE` lists all damage and its cure."
+        )
+
+
+def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Sentences on what is missing beside an answer that does not need it."""
+    notes = []
+    damaged = _damaged(connection)
+    if damaged:
+        notes.append(
+            f"{_listed([key for key, _, _ in damaged])} cannot be read, so queries that need "
+            f"{'it' if len(damaged) == 1 else 'them'} are refused: `undertone verify STORE` says more."
+        )
+    orphans = connection.execute(_ORPHANS).fetchall() if _has_table(connection, "parts", "runs") else []
+    notes += [
+        f"dataset {dataset!r} is gone, although {_listed(runs)} used it: its clips and labels are missing."
+        for dataset, runs in orphans
+        if f"datasets/{dataset}/dataset.json" not in {key for key, _, _ in damaged}
+    ]
+    return notes
+
+
+_ORPHANS = """
+    SELECT document ->> '$.dataset.name' AS dataset, list('run ' || run_id ORDER BY run_id) FROM parts.runs
+    WHERE dataset NOT IN (SELECT dataset FROM parts.datasets) GROUP BY ALL ORDER BY ALL
+"""
+
+
+def _damaged(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, frozenset[Table]]]:
+    """Key, message and tables of each damaged file."""
+    if not _has_table(connection, "parts", "damaged"):
+        return []
+    rows = connection.execute("SELECT _part, message, feeds FROM parts.damaged ORDER BY _part").fetchall()
+    return [(key, message, frozenset(_table(name) for name in feeds)) for key, message, feeds in rows]
+
+
+def _needed(connection: duckdb.DuckDBPyConnection, sql: str) -> set[Table]:
+    """Tables and views that a statement names, and those that these views name, and so on."""
+    views = _views(connection)
+    found: set[Table] = set()
+    waiting = list(_named(statements_of(connection, sql)))
+    while waiting:
+        table = waiting.pop()
+        if table not in found:
+            found.add(table)
+            waiting += _named(_body(connection, views[table])) if table in views else ()
+    return found
+
+
+def _views(connection: duckdb.DuckDBPyConnection) -> dict[Table, str]:
+    query = "SELECT schema_name, view_name, sql FROM duckdb_views() WHERE NOT internal"
+    rows = connection.execute(query).fetchall()
+    return {(schema.lower(), name.lower()): sql for schema, name, sql in rows if sql}
+
+
+def _body(connection: duckdb.DuckDBPyConnection, definition: str) -> Any:
+    """The syntax tree of a view's SELECT: what stands behind the first AS that a statement follows."""
+    place = definition.find(" AS ")
+    while place >= 0:
+        found = connection.execute(
+            "SELECT json_serialize_sql(?::VARCHAR)", [definition[place + 4 :]]
+        ).fetchone()
+        tree = json.loads(found[0]) if found else {"error": True}
+        if not tree["error"]:
+            return tree
+        place = definition.find(" AS ", place + 1)
+    raise CorruptData(f"the catalog holds a view that cannot be read: {definition[:80]}")
+
+
+def _named(tree: Any) -> Iterator[Table]:
+    """Relations that a syntax tree names; a common table expression of the same name counts as one too."""
+    for node in nodes_of(tree):
+        if node.get("type") == "BASE_TABLE":
+            schema = str(node.get("schema_name") or CATALOG).lower()
+            yield ("main" if schema == CATALOG else schema, str(node["table_name"]).lower())
+
+
+def _table(name: str) -> Table:
+    schema, _, table = name.partition(".")
+    return schema.lower(), table.lower()
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
+    query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    found = connection.execute(query, [schema, name]).fetchone()
+    return bool(found and found[0])
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return f"{', '.join(names[:MOST_NAMED])}{more}"
