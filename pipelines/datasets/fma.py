@@ -135,7 +135,7 @@ def whole_number(text: str, what: str, place: Place) -> int:
 
 def _described(root: Root, table: str, files: Mapping[int, str]) -> Iterator[tuple[int, Recording]]:
     with opened_csv(root, table) as records:
-        header = next(records, [])
+        header: list[str] = next(records, [])
         columns = _columns(header, next(records, []), next(records, []), table)
         for record in records:
             if is_blank(record):

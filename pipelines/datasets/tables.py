@@ -33,6 +33,8 @@ from store.errors import InvalidInput
 from store.records import Label
 
 if TYPE_CHECKING:
+    from _csv import Reader
+
     import pyarrow as pa
 
 Row = Mapping[str, Label]
@@ -109,7 +111,7 @@ def opened_text(root: Root, uri: str) -> Iterator[TextIO]:
 
 
 @contextmanager
-def opened_csv(root: Root, uri: str) -> Iterator["csv._reader"]:
+def opened_csv(root: Root, uri: str) -> Iterator["Reader"]:
     """Records of a CSV file; the delimiter is the one that its first line has most of."""
     with opened_text(root, uri) as text:
         first_line = _QUOTED.sub("", text.readline())
