@@ -17,10 +17,14 @@ from uuid import uuid4
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    # Arrays of tests are tiny: on more threads they cost up to nine times the processor time, spent on waiting.
     os.environ.setdefault(_threads, "1")
 
 import pytest
+from threadpoolctl import threadpool_limits
+
+# Arrays of tests are tiny: on more threads they cost up to sixty times the processor time, spent on waiting. The
+# variables are for libraries and processes to come; pytest has loaded NumPy already.
+threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # So it is in a shell's background, and what the tests start would inherit it and never hear Ctrl-C.
