@@ -16,14 +16,14 @@ from collections.abc import Generator, Iterator
 from uuid import uuid4
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 import pytest
 from threadpoolctl import threadpool_limits
 
-# Arrays of tests are tiny: on more threads they cost up to sixty times the processor time, spent on waiting. The
-# variables are for libraries and processes to come; pytest has loaded NumPy already.
+# Arrays of tests are tiny: on more threads they cost up to sixty times the processor time, spent on waiting.
+# The variables are for libraries and processes to come; pytest has loaded NumPy already.
 threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

@@ -24,9 +24,9 @@ WriteCheckpoint = Callable[..., Path]
 AgreesWith = Callable[..., GeneratedAudio]
 
 TIE = 5e-4
-"""Scores this close are a tie that rounding may decide. Products of 512 terms at most, 6 in each of 8 blocks, leave
-a relative error of about 2⁻²⁴ √(8 · 6 · 512) ≈ 9e-6 on logits of up to 10, which guidance multiplies by 3 + 2.
-Measured between SSE4.1, AVX2 and AVX-512: 3e-5."""
+"""Scores this close are a tie that rounding may decide. Products of 512 terms at most, 6 in each of 8 blocks,
+leave a relative error of about 2⁻²⁴ √(8 · 6 · 512) ≈ 9e-6 on logits of up to 10, which guidance multiplies by
+3 + 2. Measured between SSE4.1, AVX2 and AVX-512: 3e-5."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -62,7 +62,7 @@ def pocket(pocket_folder: Path) -> MusicGenModel:
 
 @pytest.fixture
 def agrees_with(monkeypatch: pytest.MonkeyPatch) -> AgreesWith:
-    """Call with model, request and tokens (K, T) …: generates alone, and fails unless they agree but for ties.
+    """Call with model, request and tokens (K, T), …: generates alone; fails unless they agree but for ties.
 
     What else ran through the model, and how, must not matter; how a processor's matrix products round may.
     """

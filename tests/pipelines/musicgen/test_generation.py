@@ -37,8 +37,8 @@ GREEDY = Sampling(top_k=1)
 SECONDS = 2.0
 TEXTS = ["slow jazz music with flute", "rock", ""]
 ROUNDING = 2.0**-24 * (8 * 6 * 512) ** 0.5
-"""Relative error of the pocket's activations: 8 blocks with 6 products each, of 512 terms at most, and each term
-rounded by half a unit in the last place, either way."""
+"""Relative error of the pocket's activations: 8 blocks with 6 products each, of 512 terms at most, and each
+term rounded by half a unit in the last place, either way."""
 
 
 def direction(seed: int) -> NDArray[np.float64]:
