@@ -2,7 +2,8 @@
 
 A block gives each start its sums; sums of blocks add up; from the sums of all rows follow the inertia of the
 present centres and the next ones. So the steps run alike over an array and over blocks on many machines, and
-one product of matrices serves all starts. A start's sums do not depend on what is computed beside it.
+one product of matrices serves all starts. A start's sums do not depend on what is computed beside it,
+but for how a product of another width rounds.
 """
 
 from collections.abc import Callable, Iterator, Sequence

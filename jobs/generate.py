@@ -127,7 +127,8 @@ def generate(format_: str, **values: Any) -> None:
     """Generate music with MusicGen, steered along directions of STORE or not.
 
     The sound, with everything that decides it, is kept in the store and shown by the view generations. The
-    same options give the same sound, and every steered one has an unsteered twin of the same noise.
+    same options give the same sound (on another processor, where two tokens tie, perhaps another), and every
+    steered one has an unsteered twin of the same noise.
 
     \b
     Examples:

@@ -42,7 +42,12 @@ from jobs.options import (
     metavar="pocket|NAME|PATH",
     help="The CLAP that scores, as in `undertone evaluate`.",
 )
-@click.option("--batch", default=32, show_default=True, help="Generations per pass; never changes a sound.")
+@click.option(
+    "--batch",
+    default=32,
+    show_default=True,
+    help="Generations per pass: decides speed and memory, and a sound only where two tokens tie.",
+)
 @click.option("--unit", default=64, show_default=True, help="Generations per commit: what a crash can cost.")
 @dtype_option
 @device_option

@@ -1,27 +1,39 @@
-"""What holds for every test: no network for models, slow tests last, an S3 server on this machine.
+"""What holds for every test: no network for models, slow tests last, a local S3 server, the browser.
 
 `UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it,
-one runs in a subprocess, in memory.
+one runs in a subprocess, in memory. `UNDERTONE_BROWSER` names a Chromium that is not on the PATH; where there
+is none, pages are not tested, and the last line of the output says so with the command that ends it.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from uuid import uuid4
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 
 import pytest
+from threadpoolctl import threadpool_limits
+
+# Arrays of tests are tiny: on more threads they cost up to sixty times the processor time, spent on waiting.
+# The variables are for libraries and processes to come; pytest has loaded NumPy already.
+threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # So it is in a shell's background, and what the tests start would inherit it and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUCKET = "undertone-tests"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
+NO_BROWSER = "no browser on this machine"
+_WITHOUT_BROWSER = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,6 +47,36 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Order the suite so that a mistake shows early: quick tests first, the rest as collected."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+    """Count, for the last line, the tests that no browser was there for."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    count = sum(NO_BROWSER in str(report.longrepr) for report in skipped)
+    terminalreporter.config.stash[_WITHOUT_BROWSER] = count
+    yield
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After everything else, so that nobody takes a suite without its pages for the whole."""
+    if count := config.stash.get(_WITHOUT_BROWSER, 0):
+        config.get_terminal_writer().line(
+            f"{count} tests of pages were left out, as there is {NO_BROWSER}. Install one and run them: "
+            "sudo apt-get install -y chromium && make test ARGS='-k browser'"
+        )
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """A Chromium of this machine; without one, the test is skipped with the reason."""
+    named = os.environ.get("UNDERTONE_BROWSER")
+    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None:
+        pytest.skip(
+            f"{NO_BROWSER}: none of {', '.join(BROWSERS)} is on the PATH; UNDERTONE_BROWSER names none"
+        )
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -35,7 +35,7 @@ _FLAC_MD5 = slice(26, 42)
 
 _TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "generation_id": (_TEXT, "hash of all that decides how it sounds; equal ids, equal sounds"),
+    "generation_id": (_TEXT, "hash of all that decides how it sounds; equal ids: equal sounds but for ties"),
     "twin_id": (_TEXT, "generation_id of the same without edits; NULL where there are none"),
     "model": (_TEXT, "name of the model"),
     "model_fingerprint": (_TEXT, "hash of the model's weights"),

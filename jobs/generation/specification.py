@@ -1,4 +1,4 @@
-"""What defines a generation, as JSON values, and the id that follows: equal sounds, equal ids."""
+"""What defines a generation, as JSON values, and the id that follows: equal requests, equal ids."""
 
 from __future__ import annotations
 

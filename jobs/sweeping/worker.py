@@ -41,7 +41,7 @@ class GenerationPlan:
     strengths: Mapping[str, WantedStrengths]
     """By strength_id, for a worker that finds strengths."""
     batch: int
-    """Generations in a pass; decides speed and memory, never the sound."""
+    """Generations in a pass; decides speed and memory, and the sound only where two tokens tie."""
     device: str
     """"auto", "cpu" or "cuda"."""
     dtype: str

@@ -98,4 +98,5 @@ def test_with_two_folds_the_strongest_penalty_is_measured(method: str) -> None:
     )
     assert chosen is not None
     assert named is not None
-    assert (chosen.score, chosen.separability) == (named.score, named.separability)
+    # The path of all penalties is another shape of product than that of one: 30 terms, 80 rows, condition ~1.
+    assert (chosen.score, chosen.separability) == pytest.approx((named.score, named.separability), rel=1e-11)

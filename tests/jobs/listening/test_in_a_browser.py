@@ -1,8 +1,6 @@
 """The listening test in a real browser, by keyboard alone, from its first screen to ratings in the store."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,13 @@ from store.catalog import refresh_catalog
 from store.opening import Store
 from store.query import run_query
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 TRIALS = 12
 
 
-def executable() -> str:
-    """A Chromium of this machine, or the reason why there is none."""
-    found = os.environ.get("UNDERTONE_BROWSER") or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(
-            f"no browser here: none of {', '.join(BROWSERS)} is on the PATH, and UNDERTONE_BROWSER names none"
-        )
-    return found
-
-
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = executable()
+def browser(browser_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path)
+        running = playwright.chromium.launch(executable_path=browser_path)
         yield running
         running.close()
 

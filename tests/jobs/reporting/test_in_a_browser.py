@@ -1,8 +1,6 @@
 """The report in a real browser: nothing is fetched, nothing overflows, everything can be read and reached."""
 
 import io
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +15,6 @@ from jobs.reporting.page import Figure, Section, SoundGroup
 from jobs.reporting.rendering import render
 from jobs.reporting.sounds import embedded_sound
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 CONTRAST = """
 (selector) => {
   const channels = (color) => color.match(/[\\d.]+/g).map(Number);
@@ -34,22 +31,10 @@ CONTRAST = """
 """
 
 
-def executable() -> str:
-    """A Chromium of this machine, or the reason why there is none."""
-    named = os.environ.get("UNDERTONE_BROWSER")
-    found = named or next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(
-            f"no browser here: none of {', '.join(BROWSERS)} is on the PATH, and UNDERTONE_BROWSER names none"
-        )
-    return found
-
-
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    path = executable()
+def browser(browser_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path)
+        running = playwright.chromium.launch(executable_path=browser_path)
         yield running
         running.close()
 

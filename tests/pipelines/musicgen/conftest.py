@@ -12,13 +12,21 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
+from pipelines import decoding
 from pipelines.audiocraft_import import quiet_construction, register_text_encoder, without_stem_separator
+from pipelines.generation import GeneratedAudio, GenerationRequest, generate
 from pipelines.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket import random_pocket_folder
 from pipelines.pocket.configuration import TEXT_WIDTH, language_model_configuration
 
 Codes = NDArray[np.int16]
 WriteCheckpoint = Callable[..., Path]
+AgreesWith = Callable[..., GeneratedAudio]
+
+TIE = 5e-4
+"""Scores this close are a tie that rounding may decide. Products of 512 terms at most, 6 in each of 8 blocks,
+leave a relative error of about 2⁻²⁴ √(8 · 6 · 512) ≈ 9e-6 on logits of up to 10, which guidance multiplies by
+3 + 2. Measured between SSE4.1, AVX2 and AVX-512: 3e-5."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +58,55 @@ def pocket_folder(_own_cache: None) -> Path:
 @pytest.fixture(scope="session")
 def pocket(pocket_folder: Path) -> MusicGenModel:
     return load_musicgen("pocket-random")
+
+
+@pytest.fixture
+def agrees_with(monkeypatch: pytest.MonkeyPatch) -> AgreesWith:
+    """Call with model, request and tokens (K, T), …: generates alone; fails unless they agree but for ties.
+
+    What else ran through the model, and how, must not matter; how a processor's matrix products round may.
+    """
+    made: dict[int, torch.Tensor] = {}
+    chosen = decoding.choose_tokens
+    filled = decoding.fill_window
+
+    def agree(model: MusicGenModel, request: GenerationRequest, *others: NDArray[Any]) -> GeneratedAudio:
+        made.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr("pipelines.generation.fill_window", watched)
+            ours = generate(model, [request])[0]
+        for tokens in others:
+            _check_tokens(ours.codes, np.asarray(tokens), made, model.info.delays)
+        return ours
+
+    def watched(model: MusicGenModel, codes: Any, window: Any, *others: Any) -> None:
+        known = window.known - window.start
+        steps = iter(range(window.start + known + 1 + min(model.info.delays), 10**9))
+
+        def keep(logits: torch.Tensor, sampling: Any, noise: torch.Tensor | None) -> torch.Tensor:
+            greedy = sampling.greedy or noise is None
+            made[next(steps)] = (logits if greedy else logits / sampling.temperature + noise)[0].clone()
+            return chosen(logits, sampling, noise)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(decoding, "choose_tokens", keep)
+            filled(model, codes, window, *others)
+
+    return agree
+
+
+def _check_tokens(
+    ours: NDArray[Any], theirs: NDArray[Any], scores: dict[int, torch.Tensor], delays: tuple[int, ...]
+) -> None:
+    """Where tokens first differ, in the order in which they are chosen, their scores must be a tie."""
+    assert ours.shape == theirs.shape
+    places = [(frame + delays[k] + 1, k, frame) for k, frame in np.argwhere(ours != theirs).tolist()]
+    first = min((step for step, _, _ in places), default=0)
+    for step, k, frame in places:
+        if step == first:
+            of_step = scores[step][k]
+            gap = float(of_step[int(ours[k, frame])] - of_step[int(theirs[k, frame])])
+            assert gap <= TIE, f"frame {frame} of codebook {k} was no tie: its scores differ by {gap:g}"
 
 
 @pytest.fixture

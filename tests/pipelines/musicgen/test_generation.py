@@ -31,9 +31,14 @@ from pipelines.steering import steer
 from pipelines.streaming import streaming
 from store.errors import InvalidInput, ModelError
 
+AgreesWith = Callable[..., GeneratedAudio]
+
 GREEDY = Sampling(top_k=1)
 SECONDS = 2.0
 TEXTS = ["slow jazz music with flute", "rock", ""]
+ROUNDING = 2.0**-24 * (8 * 6 * 512) ** 0.5
+"""Relative error of the pocket's activations: 8 blocks with 6 products each, of 512 terms at most, and each
+term rounded by half a unit in the last place, either way."""
 
 
 def direction(seed: int) -> NDArray[np.float64]:
@@ -97,29 +102,29 @@ def short_segment(pocket: MusicGenModel) -> MusicGenModel:
 @pytest.mark.parametrize("guidance", [3.0, 1.5])
 @pytest.mark.parametrize("text", TEXTS)
 def test_greedy_tokens_and_audio_are_those_of_audiocraft(
-    pocket: MusicGenModel, audiocraft_musicgen: Any, text: str, guidance: float
+    pocket: MusicGenModel, audiocraft_musicgen: Any, agrees_with: AgreesWith, text: str, guidance: float
 ) -> None:
     audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS, cfg_coef=guidance)
     audio, tokens = audiocraft_musicgen.generate([text or None], return_tokens=True)
-    ours = one(pocket, text=text, sampling=Sampling(top_k=1, guidance=guidance))
-    assert np.array_equal(ours.codes, tokens[0])
-    assert np.allclose(ours.audio, audio[0, 0], atol=1e-6)
+    request = GenerationRequest(SECONDS, text, sampling=Sampling(top_k=1, guidance=guidance))
+    ours = agrees_with(pocket, request, tokens[0])
+    assert np.allclose(decode(pocket, tokens[0].numpy()), audio[0, 0], atol=1e-6)
     assert ours.audio.shape == (round(SECONDS * pocket.info.sample_rate),)
 
 
 def test_a_greedy_continuation_is_that_of_audiocraft(
-    pocket: MusicGenModel, audiocraft_musicgen: Any, prompt: NDArray[np.int16]
+    pocket: MusicGenModel, audiocraft_musicgen: Any, agrees_with: AgreesWith, prompt: NDArray[np.int16]
 ) -> None:
     audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS)
     attributes, _ = audiocraft_musicgen._prepare_tokens_and_attributes(["rock"], None)
     expected = audiocraft_musicgen._generate_tokens(attributes, torch.tensor(prompt[None]).long())
-    ours = one(pocket, prompt_codes=prompt, sampling=GREEDY)
-    assert np.array_equal(ours.codes, expected[0])
+    request = GenerationRequest(SECONDS, "rock", prompt_codes=prompt, sampling=GREEDY)
+    ours = agrees_with(pocket, request, expected[0])
     assert np.array_equal(ours.codes[:, : prompt.shape[1]], prompt)
 
 
 def test_beyond_its_segment_windows_move_on_as_in_audiocraft(
-    short_segment: MusicGenModel, audiocraft_musicgen: Any
+    short_segment: MusicGenModel, audiocraft_musicgen: Any, agrees_with: AgreesWith
 ) -> None:
     from audiocraft.models import MusicGen
 
@@ -127,10 +132,8 @@ def test_beyond_its_segment_windows_move_on_as_in_audiocraft(
     musicgen.max_duration = 1.0
     musicgen.set_generation_params(top_k=1, duration=2.5, extend_stride=0.6)
     _, expected = musicgen.generate(["rock"], return_tokens=True)
-    ours = one(short_segment, seconds=2.5, sampling=GREEDY)
-    frames = ours.codes.shape[1]
-    assert frames == round(2.5 * short_segment.info.frame_rate)
-    assert np.array_equal(ours.codes[:, : expected.shape[2]], expected[0, :, :frames])
+    frames = round(2.5 * short_segment.info.frame_rate)
+    agrees_with(short_segment, GenerationRequest(2.5, "rock", sampling=GREEDY), expected[0, :, :frames])
 
 
 def test_no_window_draws_the_noise_of_another(
@@ -158,28 +161,29 @@ def test_no_window_draws_the_noise_of_another(
 
 @pytest.mark.parametrize("rows", ["conditional", "both"])
 def test_a_steered_generation_is_that_of_audiocraft_inside_the_same_block(
-    pocket: MusicGenModel, audiocraft_musicgen: Any, rows: Any
+    pocket: MusicGenModel, audiocraft_musicgen: Any, agrees_with: AgreesWith, rows: Any
 ) -> None:
     audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS)
     steered = replace(steering(schedule=parse_schedule("every:3")), rows=rows)
     frames = round(SECONDS * pocket.info.frame_rate)
     with steer(pocket, steered, frames=frames, guided=True):
         _, tokens = audiocraft_musicgen.generate(["rock"], return_tokens=True)
-    ours = one(pocket, sampling=GREEDY, steering=steered)
-    assert np.array_equal(ours.codes, tokens[0])
+    request = GenerationRequest(SECONDS, "rock", sampling=GREEDY, steering=steered)
+    ours = agrees_with(pocket, request, tokens[0])
     assert not np.array_equal(ours.codes, one(pocket, sampling=GREEDY).codes)
 
 
 def test_without_guidance_rows_without_conditions_are_not_needed(
-    pocket: MusicGenModel, audiocraft_musicgen: Any
+    pocket: MusicGenModel, audiocraft_musicgen: Any, agrees_with: AgreesWith
 ) -> None:
     audiocraft_musicgen.set_generation_params(top_k=1, duration=SECONDS, cfg_coef=1.0)
     _, tokens = audiocraft_musicgen.generate(["rock"], return_tokens=True)
-    assert np.array_equal(one(pocket, sampling=Sampling(top_k=1, guidance=1.0)).codes, tokens[0])
+    request = GenerationRequest(SECONDS, "rock", sampling=Sampling(top_k=1, guidance=1.0))
+    agrees_with(pocket, request, tokens[0])
 
 
-def test_a_generation_is_the_same_whatever_the_batch(
-    pocket: MusicGenModel, prompt: NDArray[np.int16]
+def test_a_generation_is_the_same_whatever_the_batch_but_for_ties(
+    pocket: MusicGenModel, agrees_with: AgreesWith, prompt: NDArray[np.int16]
 ) -> None:
     requests = [
         GenerationRequest(0.8, text, number, prompt_codes, steering=one_steering)
@@ -188,22 +192,28 @@ def test_a_generation_is_the_same_whatever_the_batch(
         for one_steering in (Steering(), steering(0.3), steering(0.9, layers=(1,), scaling="norm_restored"))
     ]
     together = generate(pocket, requests)
-    alone = [generate(pocket, [request])[0] for request in requests]
     halves = generate(pocket, requests[::-1], batch_size=5)[::-1]
-    for number, expected in enumerate(alone):
-        assert together[number].request is requests[number]
-        assert np.array_equal(together[number].codes, expected.codes)
-        assert np.array_equal(together[number].audio, expected.audio)
-        assert np.array_equal(halves[number].codes, expected.codes)
+    for number, request in enumerate(requests):
+        assert together[number].request is request
+        agrees_with(pocket, request, together[number].codes, halves[number].codes)
+        # A clip is decoded alone: the same shapes, and so the same bits.
+        assert np.array_equal(together[number].audio, decode(pocket, together[number].codes))
 
 
-def test_activations_are_the_same_bits_alone_and_in_company(pocket: MusicGenModel) -> None:
+def test_activations_are_the_same_alone_and_in_company_but_for_rounding(
+    pocket: MusicGenModel, agrees_with: AgreesWith
+) -> None:
     spec = CaptureSpec(("resid",), (0, 7), ("frames",))
     requests = [GenerationRequest(0.5, "rock", state, steering=steering(0.4)) for state in range(7)]
     together = generate(pocket, requests, capture=spec)
     for number in (0, 6):
+        agrees_with(pocket, requests[number], together[number].codes)
         alone = generate(pocket, [requests[number]], capture=spec)[0]
-        assert np.array_equal(alone.activations["resid.frames"], together[number].activations["resid.frames"])
+        others = np.argwhere((alone.codes != together[number].codes).any(axis=0)).ravel()
+        end = int(others[0]) - max(pocket.info.delays) if len(others) else None  # where a tie fell otherwise
+        ours, theirs = (one.activations["resid.frames"][:, :end] for one in (alone, together[number]))
+        lengths = np.linalg.norm(ours, axis=-1)
+        assert (np.linalg.norm(ours - theirs, axis=-1) <= ROUNDING * lengths).all()
 
 
 def test_random_states_differ_and_repeat(pocket: MusicGenModel) -> None:
@@ -341,7 +351,9 @@ def test_a_later_window_finds_the_gates_of_a_monitor_as_they_were(short_segment:
         assert torch.allclose(edited, (h + strength * h.norm() * unit) / (1 + strength), atol=1e-4)
 
 
-def test_a_monitored_generation_is_the_same_whatever_the_batch(pocket: MusicGenModel) -> None:
+def test_a_monitored_generation_is_the_same_whatever_the_batch_but_for_ties(
+    pocket: MusicGenModel, agrees_with: AgreesWith
+) -> None:
     monitor = Monitor(mean_positive=1.0, mean_negative=-1.0, deviation=2.0, threshold=0.6, decay=0.05)
     requests = [
         GenerationRequest(1.0, "rock", 3, steering=steering(alpha, monitor=watched))
@@ -350,7 +362,7 @@ def test_a_monitored_generation_is_the_same_whatever_the_batch(pocket: MusicGenM
     ]
     together = generate(pocket, requests)
     for request, result in zip(requests, together, strict=True):
-        assert np.array_equal(generate(pocket, [request])[0].codes, result.codes)
+        agrees_with(pocket, request, result.codes)
 
 
 def test_captured_activations_are_those_of_a_teacher_forced_pass_over_the_result(
@@ -379,7 +391,7 @@ def test_captured_activations_beyond_the_segment_are_whole(short_segment: MusicG
 
 
 def test_melody_models_generate_with_their_conditions_before_the_audio(
-    write_melody_checkpoint: Callable[..., Any], tmp_path: Path
+    write_melody_checkpoint: Callable[..., Any], agrees_with: AgreesWith, tmp_path: Path
 ) -> None:
     from audiocraft.models import MusicGen
 
@@ -390,8 +402,8 @@ def test_melody_models_generate_with_their_conditions_before_the_audio(
     for chosen in (Steering(), steered):
         with steer(model, chosen, frames=round(model.info.frame_rate), guided=True):
             _, tokens = musicgen.generate(["rock"], return_tokens=True)
-        ours = one(model, seconds=1.0, sampling=GREEDY, steering=chosen)
-        assert np.array_equal(ours.codes, tokens[0])
+        request = GenerationRequest(1.0, "rock", sampling=GREEDY, steering=chosen)
+        agrees_with(model, request, tokens[0])
 
 
 @pytest.mark.parametrize(
@@ -404,7 +416,7 @@ def test_melody_models_generate_with_their_conditions_before_the_audio(
     ],
 )
 def test_models_with_unusual_attention_are_steered_and_streamed_as_audiocraft_does(
-    write_checkpoint: Callable[..., Any], tmp_path: Path, options: dict[str, Any]
+    write_checkpoint: Callable[..., Any], agrees_with: AgreesWith, tmp_path: Path, options: dict[str, Any]
 ) -> None:
     from audiocraft.models import MusicGen
 
@@ -416,8 +428,7 @@ def test_models_with_unusual_attention_are_steered_and_streamed_as_audiocraft_do
     steered = Steering((edit,))
     with steer(model, steered, frames=round(0.6 * model.info.frame_rate), guided=True):
         _, tokens = musicgen.generate(["rock"], return_tokens=True)
-    ours = one(model, seconds=0.6, sampling=GREEDY, steering=steered)
-    assert np.array_equal(ours.codes, tokens[0])
+    agrees_with(model, GenerationRequest(0.6, "rock", sampling=GREEDY, steering=steered), tokens[0])
 
 
 def test_progress_counts_every_step_once(short_segment: MusicGenModel) -> None:
