@@ -28,10 +28,12 @@ from analysis.direction_methods import (
     ridge_path_without_axes,
 )
 from analysis.direction_penalties import LeftOut, choose_penalties, left_out_pairs, training_rows
+from analysis.group_intervals import training_factor
 from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
 from analysis.random_directions import random_scores
 from analysis.row_space import Floats, RowSpace, row_space
 from analysis.separation import Separation, separation
+from analysis.splits import Partition
 from store.errors import InvalidInput
 
 Estimator = Literal["mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"]
@@ -119,6 +121,7 @@ def fit_directions(
     problem = _Problem(space, targets, folds, sums, trainings, seeds or range(targets.shape[1]))
     differences = space.embedded(trainings[-1].differences)
     random = random_scores(space, targets)
+    training = training_factor(Partition(folds, len(sums), tuple(range(len(sums)))), groups)
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     for method in methods:
         fit = _fitted(problem, *split_method(method))
@@ -128,7 +131,8 @@ def fit_directions(
             penalty = None if fit.strengths is None else float(fit.strengths[contrast])
             norm = float(np.linalg.norm(vectors[contrast]))
             unit = vectors[contrast] / (norm or 1.0)
-            measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
+            projections = held_out[:, contrast] + space.mean @ unit
+            measured = _measured(projections, targets[:, contrast], groups, training)
             cosine = _cosine(unit, differences[contrast])
             directions[method] = Direction(unit, norm, penalty, cosine, measured, float(random[contrast]))
     return found
@@ -171,10 +175,11 @@ def _held_out_projections(problem: _Problem, fit: _Fit) -> Floats:
     return projections
 
 
-def _measured(projections: Floats, positive: Masks, groups: np.ndarray[Any, Any]) -> Separation | None:
+def _measured(
+    projections: Floats, positive: Masks, groups: np.ndarray[Any, Any], training: float
+) -> Separation | None:
     known = ~np.isnan(projections)
-    counts = [len(np.unique(groups[known & side])) for side in (positive, ~positive)]
-    return separation(projections[known], positive[known], groups=(counts[0], counts[1]))
+    return separation(projections[known], positive[known], groups=groups[known], training=training)
 
 
 def _fit(problem: _Problem, weights: Sequence[Floats], strengths: Floats | None = None) -> _Fit:

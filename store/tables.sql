@@ -94,7 +94,8 @@ CREATE TABLE IF NOT EXISTS declared.effects (
     scaling VARCHAR, schedule VARCHAR, "rows" VARCHAR, cosine_to_mean_difference DOUBLE,
     separability DOUBLE, scorer VARCHAR, scorer_version VARCHAR, metric VARCHAR, measured_concept VARCHAR,
     measured_class VARCHAR, cells BIGINT,
-    missing BIGINT, prompts BIGINT, random_states BIGINT, value DOUBLE, low DOUBLE, high DOUBLE, random DOUBLE,
+    missing BIGINT, prompts BIGINT, random_states BIGINT, without_interval VARCHAR, value DOUBLE, low DOUBLE,
+    high DOUBLE, random DOUBLE,
     random_low DOUBLE, random_high DOUBLE, prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
     unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE, chosen BOOLEAN,
     chosen_by VARCHAR, created_at TIMESTAMP

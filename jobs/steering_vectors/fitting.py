@@ -33,6 +33,7 @@ CODE = (
     "analysis.direction_methods",
     "analysis.direction_penalties",
     "analysis.directions",
+    "analysis.group_intervals",
     "analysis.held_out",
     "analysis.logistic",
     "analysis.logistic_directions",

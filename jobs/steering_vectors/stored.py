@@ -94,7 +94,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "separability": (_NUMBER, "held-out d′ = (mean_positive − mean_negative) / deviation"),
     "cosine_to_mean_difference": (_NUMBER, "cosine with the difference of the class means"),
     "score": (_NUMBER, "held-out ROC-AUC: how often a positive projects higher than a negative"),
-    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006), groups counted, not clips"),
+    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006) over groups, for fits to as many"),
     "score_high": (_NUMBER, "upper end of that interval"),
     "within_chance": (pa.bool_(), "true when the interval reaches down to 0.5: nothing has been found"),
     "random_score": (_NUMBER, "ROC-AUC that 95 % of random directions of its place stay within, either way"),
