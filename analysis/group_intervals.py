@@ -1,14 +1,15 @@
 """Intervals of held-out scores over groups: clips of one recording are no independent witnesses.
 
-What an interval is about: the score, on groups that nobody has seen, of probes that are fitted to as many groups as
-these were; the mean over what such groups could have been. So two things make a score uncertain: which groups
-were scored, and which the probes were fitted to. The first is estimated from the differences between groups
-(Taylor linearisation of a ratio for accuracy, the jackknife of groups for R²), the second is taken from Nadeau and
-Bengio (2003, "Inference for the generalization error"): the variance is `training_factor` times as large. A
-bootstrap of held-out predictions knows the first alone, and has no width where every clip was right.
+What an interval is about: the score, on groups that nobody has seen, of probes that are fitted to as many
+groups as these were; the mean over what such groups could have been. So two things make a score uncertain:
+which groups were scored, and which the probes were fitted to. The first is estimated from the differences
+between groups (Taylor linearisation of a ratio for accuracy, the jackknife of groups for R²), the second is
+taken from Nadeau and Bengio (2003, "Inference for the generalization error"): the variance is `training_factor`
+times as large. A bootstrap of held-out predictions knows the first alone, and has no width where every clip
+was right.
 
-Accuracy counts as so many independent clips as its variance is worth (Kish's design effect), with the degrees of
-freedom of the groups (Korn & Graubard 1998), and gets Jeffreys' interval of them (Brown, Cai & DasGupta 2001).
+Accuracy counts as so many independent clips as its variance is worth (Kish's design effect), with the degrees
+of freedom of the groups (Korn & Graubard 1998), and gets Jeffreys' interval (Brown, Cai & DasGupta 2001).
 A variance that only few groups with errors tell of is drawn towards that of clips which agree within their
 group; where there are no errors at all, so many clips are counted as there are groups. R² is normal on the scale
 log(1 − R²), by Student's t. `benchmarks/coverage.py` simulates how often these intervals hold the truth.

@@ -7,8 +7,9 @@ from their mean squares, its degrees of freedom after Satterthwaite (1946, "An a
 estimates of variance components"), and Student's t gives the interval. With two or four prompts a percentile
 bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it). That
 is for effects that are about normal: where nearly all cells are at a bound and a rare prompt is far from it,
-two or four prompts may not show it, and the interval covers the truth in 86. One prompt says nothing of others,
-and one random state nothing of others: then there is no interval, and `why_no_interval` says so in words.
+two or four prompts may not show it, and the interval covers the truth in 86. One prompt
+says nothing of others, and neither does one random state: then there is no interval, and `why_no_interval` says
+so in words.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,7 +111,7 @@ def linearised(statistics: Floats, score: Score, known: Mask) -> Contributions:
 
 
 def crossed_spread(cells: Floats, *, units: Sequence[str] | None = None) -> Spread | None:
-    """Variance of the mean of known cells (P, S), random over units and random states; None where either is one.
+    """Variance of the mean of known cells (P, S), random over units and states; None where either is one.
 
     The interaction is in the mean squares of both sides, and counts once. By chance it may come out larger
     than a side: the variance is never less than that of one side alone, nor do degrees come from it.

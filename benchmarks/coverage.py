@@ -1,8 +1,8 @@
-"""How often the 95 % intervals of held-out scores hold the truth, and how wide they are, beside a bootstrap's.
+"""How often the 95 % intervals of held-out scores hold the truth, and how wide they are, beside a bootstrap.
 
 The truth is the mean, over samples of groups, of what the fitted models score on groups that nobody has seen.
-"hits": clips are right or wrong by a beta-binomial law, and nothing is fitted. "probe", "numbers", "direction":
-Gaussian activations of songs, fitted with five folds of songs; what the fits really score is computed exactly.
+"hits": clips are right or wrong by a beta-binomial law, and nothing is fitted. "probe", "numbers" and
+"direction": Gaussian activations of songs, fitted with five folds of songs; what the fits really score is exact.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def hits(groups: int, clips: int | str, accuracy: float, alike: float, draws: in
     random = np.random.default_rng(seed)
     sizes = random.integers(1, 11, groups) if clips == "mixed" else np.full(groups, int(clips))
     own = np.full((groups, draws), accuracy)
-    if 0 < alike and 0 < accuracy < 1:
+    if alike > 0 and 0 < accuracy < 1:
         weight = 1 / alike - 1
         own = random.beta(accuracy * weight, (1 - accuracy) * weight, (groups, draws))
     return random.binomial(sizes[:, None], own).astype(np.float64), sizes[:, None].astype(np.float64)

@@ -63,7 +63,7 @@ COMMENT ON COLUMN effects.without_interval IS
     'why nothing has an interval: one prompt, one random state, …; NULL: it has';
 COMMENT ON COLUMN effects.value IS 'of the steered generations';
 COMMENT ON COLUMN effects.low IS
-    'lower end of its 95 % interval over prompts and random states; NULL with one of either';
+    'lower end of its 95 % interval over prompts and random states; NULL with one of them';
 COMMENT ON COLUMN effects.high IS 'upper end';
 COMMENT ON COLUMN effects.random IS 'control: the same with random directions of the same length and place';
 COMMENT ON COLUMN effects.random_low IS 'lower end of its interval';

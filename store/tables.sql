@@ -79,7 +79,7 @@ CREATE TABLE IF NOT EXISTS declared.assignments (
 CREATE TABLE IF NOT EXISTS declared.vectors (
     _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, model VARCHAR, model_fingerprint VARCHAR, site VARCHAR,
     reduction VARCHAR, layer BIGINT, concept VARCHAR, positive VARCHAR, negative VARCHAR, method VARCHAR,
-    vector FLOAT[], width BIGINT, norm DOUBLE, strength DOUBLE, mean_positive DOUBLE, mean_negative DOUBLE,
+    vector FLOAT[], reader FLOAT[], reader_offset DOUBLE, width BIGINT, norm DOUBLE, strength DOUBLE, mean_positive DOUBLE, mean_negative DOUBLE,
     deviation DOUBLE, separability DOUBLE, cosine_to_mean_difference DOUBLE, score DOUBLE, score_low DOUBLE,
     score_high DOUBLE, within_chance BOOLEAN, random_score DOUBLE, within_random BOOLEAN, activation_norm DOUBLE,
     scaling VARCHAR, clips BIGINT, positives BIGINT, negatives BIGINT, groups BIGINT, folds BIGINT,

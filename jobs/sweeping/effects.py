@@ -61,7 +61,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "random_states": (_COUNT, "different ones among them"),
     "without_interval": (_TEXT, "why nothing has an interval: one prompt, one random state, …; NULL: it has"),
     "value": (_NUMBER, "of the steered generations"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of either"),
+    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
     "high": (_NUMBER, "upper end"),
     "random": (_NUMBER, "control: the same with random directions of the same length and place"),
     "random_low": (_NUMBER, "lower end of its interval"),

@@ -17,7 +17,7 @@ LEAST = 0.93 - 2 * np.sqrt(0.93 * 0.07 / DRAWS)
 
 
 def law(groups: int, clips: int | None, accuracy: float, alike: float) -> Array:
-    """Right clips and clips of each group, (G, 2, draws), beta-binomial; without `clips` groups have 1 to 10."""
+    """Right clips and clips of each group, (G, 2, draws), beta-binomial; `clips` None: 1 to 10."""
     random = np.random.default_rng([groups, clips or 0, int(100 * accuracy), int(10 * alike)])
     sizes = random.integers(1, 11, (groups, 1)) if clips is None else np.full((groups, 1), clips)
     own = np.full((groups, DRAWS), accuracy)
