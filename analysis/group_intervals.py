@@ -4,15 +4,16 @@ What an interval is about: the score, on groups that nobody has seen, of probes 
 groups as these were; the mean over what such groups could have been. So two things make a score uncertain:
 which groups were scored, and which the probes were fitted to. The first is estimated from the differences
 between groups (Taylor linearisation of a ratio for accuracy, the jackknife of groups for R²), the second is
-taken from Nadeau and Bengio (2003, "Inference for the generalization error"): the variance is `training_factor`
-times as large. A bootstrap of held-out predictions knows the first alone, and has no width where every clip
-was right.
+taken from Nadeau and Bengio (2003, "Inference for the generalization error"): the variance is
+`training_factor` times as large. A bootstrap of held-out predictions knows the first alone, and has no
+width where every clip was right.
 
-Accuracy counts as so many independent clips as its variance is worth (Kish's design effect), with the degrees
-of freedom of the groups (Korn & Graubard 1998), and gets Jeffreys' interval (Brown, Cai & DasGupta 2001).
-A variance that only few groups with errors tell of is drawn towards that of clips which agree within their
-group; where there are no errors at all, so many clips are counted as there are groups. R² is normal on the scale
-log(1 − R²), by Student's t. `benchmarks/coverage.py` simulates how often these intervals hold the truth.
+Accuracy counts as so many independent clips as its variance is worth (Kish's design effect), with the
+degrees of freedom of the groups (Korn & Graubard 1998), and gets Jeffreys' interval (Brown, Cai & DasGupta
+2001). A variance that only few groups with errors tell of is drawn towards that of clips which agree within
+their group; where there are no errors at all, so many clips are counted as there are groups. R² is normal
+on the scale log(1 − R²), by Student's t. `benchmarks/coverage.py` simulates how often these intervals hold
+the truth.
 """
 
 from collections.abc import Sequence
@@ -95,7 +96,7 @@ def interval_of(beliefs: Sequence[Belief], *, level: float = LEVEL) -> tuple[Flo
 
 
 def training_factor(partition: Partition, groups: NDArray[Any]) -> float:
-    """How many times the variance over scored groups is that with the fitting: 1 + Σ tested / training groups.
+    """How many times the variance over groups is that with the fitting: 1 + Σ tested / training groups.
 
     Nadeau and Bengio's correction, for J fits that are scored on n₂ groups each: 1 + J n₂/n₁. With five folds
     that is 2.25, with an official split of one test part little more than 1.
@@ -131,12 +132,12 @@ def share_belief(groups: NDArray[Any], right: Floats, *, training: float = 1.0) 
 
 
 def tempered(variance: Floats, cautious: Floats, tellers: Any) -> Floats:
-    """An estimated variance that so many groups tell of, drawn towards a cautious one that two would tell of."""
+    """A variance that so many groups tell of, drawn towards a cautious one as if two told of it."""
     return np.asarray((tellers * variance + CAUTION * cautious) / (tellers + CAUTION))
 
 
 def widened(training: float, tellers: Any) -> Floats:
-    """The training factor where many groups err; of a score at its bound the fitting hardly decides any more."""
+    """The training factor where many groups err; of a score at its bound fitting decides hardly anything."""
     return np.asarray(1 + (training - 1) * tellers / (tellers + 1))
 
 

@@ -1,15 +1,15 @@
 """Intervals of steering effects: over prompts and random states, twins and controls cell by cell.
 
-A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise with
-its twin and its controls. Generations of one prompt are no independent witnesses, and neither are those of
-one random state: both are random effects of a two-way layout. The variance of a mean over cells is estimated
-from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate distribution of
-estimates of variance components"), and Student's t gives the interval. With two or four prompts a percentile
-bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it). That
-is for effects that are about normal: where nearly all cells are at a bound and a rare prompt is far from it,
-two or four prompts may not show it, and the interval covers the truth in 86. One prompt
-says nothing of others, and neither does one random state: then there is no interval, and `why_no_interval` says
-so in words.
+A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise
+with its twin and its controls. Generations of one prompt are no independent witnesses, and neither are
+those of one random state: both are random effects of a two-way layout. The variance of a mean over cells is
+estimated from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate
+distribution of estimates of variance components"), and Student's t gives the interval. With two or four
+prompts a percentile bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a
+test simulates it). That is for effects that are about normal: where nearly all cells are at a bound and a
+rare prompt is far from it, two or four prompts may not show it, and the interval covers the truth in 86.
+One prompt says nothing of others, and neither does one random state: then there is no interval, and
+`why_no_interval` says so in words.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,7 +2,7 @@
 
 The truth is the mean, over samples of groups, of what the fitted models score on groups that nobody has seen.
 "hits": clips are right or wrong by a beta-binomial law, and nothing is fitted. "probe", "numbers" and
-"direction": Gaussian activations of songs, fitted with five folds of songs; what the fits really score is exact.
+"direction": Gaussian activations of songs, fitted with five folds of songs; what the fits score is exact.
 """
 
 import argparse

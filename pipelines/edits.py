@@ -128,8 +128,8 @@ class Edit:
         )
         if not fits or not math.isfinite(self.reader_offset):
             raise InvalidInput(
-                f"A reader has the shape of its vector, {self.vector.shape}, and reads 1 of it: with this one an "
-                f"ablation would not remove the direction. Fit it again with `undertone directions`."
+                f"A reader has the shape of its vector, {self.vector.shape}, and reads 1 of it; with this "
+                f"one an ablation would not remove the direction. Fit it again with `undertone directions`."
             )
 
     def _check_strength(self) -> None:
