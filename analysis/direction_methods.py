@@ -78,6 +78,20 @@ def discriminants(training: ContrastMoments, penalty: float) -> Floats:
     return solved
 
 
+def eraser_readers(training: ContrastMoments, penalty: float) -> Floats:
+    """What LEACE reads off a row to erase a contrast, (M, r): q with q · δ̂ = 1, δ̂ the unit mean difference.
+
+    x − δ̂ (q · (x − μ)) is Belrose et al.'s x − W⁺ P W (x − μ), with W the whitening of the covariance and P
+    the projection on W δ: for two classes P is of rank one, so that q = Σ⁻¹ δ over its part along δ̂. Whatever
+    Σ is, no covariance with the label is left; with this Σ the rows change least. The penalty is that of
+    `discriminants`.
+    """
+    read = discriminants(training, penalty)
+    lengths = np.linalg.norm(training.differences, axis=1, keepdims=True)
+    along = (read * training.differences).sum(axis=1, keepdims=True)
+    return read * lengths / np.where(along > 0, along, np.inf)
+
+
 def reading_vectors(training: ContrastMoments, rows: Floats, targets: Masks) -> Floats:
     """First principal axis of all differences positive − negative, (M, r), positives on its positive side.
 

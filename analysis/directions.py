@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -21,6 +21,7 @@ from analysis.contrast_moments import (
 from analysis.direction_methods import (
     STRENGTHS,
     discriminants,
+    eraser_readers,
     ledoit_wolf_penalty,
     mean_variance,
     reading_vectors,
@@ -28,10 +29,12 @@ from analysis.direction_methods import (
     ridge_path_without_axes,
 )
 from analysis.direction_penalties import LeftOut, choose_penalties, left_out_pairs, training_rows
+from analysis.group_intervals import training_factor
 from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
 from analysis.random_directions import random_scores
 from analysis.row_space import Floats, RowSpace, row_space
 from analysis.separation import Separation, separation
+from analysis.splits import Partition
 from store.errors import InvalidInput
 
 Estimator = Literal["mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"]
@@ -60,6 +63,10 @@ class Direction:
     """Of rows that the direction was not fitted to; None where no fold has both classes on either side."""
     random_score: float
     """ROC-AUC that random directions stay within, see `random_scores`."""
+    reader: Floats | None = None
+    """Of leace: q, (D,), which reads off a row how much of the direction is erased; q · vector = 1."""
+    reader_offset: float | None = None
+    """q · μ, so that x − vector (q · x − offset) leaves the mean of the rows where it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,8 @@ class _Fit:
     """Per fold the unit vector without it, in the coordinates of the space, (F, M, r)."""
     strengths: Floats | None = None
     """(M,)"""
+    readers: Floats | None = None
+    """Of erasers, (M, D)."""
 
 
 def fit_directions(
@@ -127,6 +136,7 @@ def fit_directions(
     problem = _Problem(space, targets, folds, sums, trainings, seeds)
     differences = space.embedded(trainings[-1].differences)
     random = random_scores(space, targets)
+    training = training_factor(Partition(folds, len(sums), tuple(range(len(sums)))), groups)
     for method in methods:
         fit = _fitted(problem, *split_method(method))
         held_out = _held_out_projections(problem, fit)
@@ -137,9 +147,20 @@ def fit_directions(
             if norm == 0:
                 continue
             unit = vectors[contrast] / norm
-            measured = _measured(held_out[:, contrast] + space.mean @ unit, targets[:, contrast], groups)
+            projections = held_out[:, contrast] + space.mean @ unit
+            measured = _measured(projections, targets[:, contrast], groups, training)
             cosine = _cosine(unit, differences[contrast])
-            directions[method] = Direction(unit, norm, penalty, cosine, measured, float(random[contrast]))
+            reader = None if fit.readers is None else fit.readers[contrast]
+            directions[method] = Direction(
+                unit,
+                norm,
+                penalty,
+                cosine,
+                measured,
+                float(random[contrast]),
+                reader,
+                None if reader is None else float(reader @ space.mean),
+            )
     return found
 
 
@@ -191,10 +212,11 @@ def _held_out_projections(problem: _Problem, fit: _Fit) -> Floats:
     return projections
 
 
-def _measured(projections: Floats, positive: Masks, groups: np.ndarray[Any, Any]) -> Separation | None:
+def _measured(
+    projections: Floats, positive: Masks, groups: np.ndarray[Any, Any], training: float
+) -> Separation | None:
     known = ~np.isnan(projections)
-    counts = [len(np.unique(groups[known & side])) for side in (positive, ~positive)]
-    return separation(projections[known], positive[known], groups=(counts[0], counts[1]))
+    return separation(projections[known], positive[known], groups=groups[known], training=training)
 
 
 def _fit(problem: _Problem, weights: Sequence[Floats], strengths: Floats | None = None) -> _Fit:
@@ -206,11 +228,24 @@ def _mean_differences(problem: _Problem) -> _Fit:
     return _fit(problem, [training.differences for training in problem.trainings])
 
 
+def _erased_differences(problem: _Problem) -> _Fit:
+    """LEACE's direction is the mean difference: of two classes the covariance with the label is along it.
+
+    Its own is what it reads to erase, with Ledoit and Wolf's covariance, as few rows have no inverse.
+    """
+    everything = len(problem.trainings) - 1
+    readers = eraser_readers(problem.trainings[-1], _shrinkage(problem, everything))
+    return replace(_mean_differences(problem), readers=problem.space.embedded(readers))
+
+
+def _shrinkage(problem: _Problem, place: int) -> float:
+    training = problem.trainings[place]
+    rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
+    return ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean))
+
+
 def _mass_means(problem: _Problem) -> _Fit:
-    penalties = []
-    for place, training in enumerate(problem.trainings):
-        rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
-        penalties.append(ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean)))
+    penalties = [_shrinkage(problem, place) for place in range(len(problem.trainings))]
     weights = [discriminants(*pair) for pair in zip(problem.trainings, penalties, strict=True)]
     strength = penalties[-1] / mean_variance(problem.trainings[-1].eigenvalues)
     return _fit(problem, weights, np.full(problem.targets.shape[1], strength))
@@ -274,10 +309,9 @@ _FREE: dict[str, Callable[[_Problem], _Fit]] = {
     "diffmean": _mean_differences,
     "mass_mean": _mass_means,
     "pca": _reading_vectors,
-    "leace": _mean_differences,
+    "leace": _erased_differences,
     "random": _random_vectors,
 }
-"""LEACE removes what is along the covariance of features and label: with two classes, the mean difference."""
 
 
 def _units(vectors: Floats) -> Floats:

@@ -41,7 +41,7 @@ class CrossedSounds:
 
 
 def frechet_interval(found: FrechetDistance, sounds: CrossedSounds, reference: CrossedSounds) -> Estimate:
-    """Interval of a distance over prompts and random states; of one prompt, over random states alone.
+    """Interval of a distance over prompts and random states; none where either is one.
 
     Args:
         found: the distance of these sounds.
@@ -51,18 +51,16 @@ def frechet_interval(found: FrechetDistance, sounds: CrossedSounds, reference: C
     axes = principal_axes(reference.embeddings, LEADING_AXES)
     one, other = (replace(each, embeddings=each.embeddings @ axes.T) for each in (sounds, reference))
     sides = [(one.prompts, other.prompts), (one.states, other.states)]
-    spreads = [
-        _spread(found, one.embeddings, other.embeddings, *groups)
-        for groups in sides
-        if len(np.union1d(*groups)) > 1
-    ]
-    return interval_of(found.value, spreads or [None], AT_LEAST_0)
+    spreads = [_spread(found, one.embeddings, other.embeddings, *groups) for groups in sides]
+    return interval_of(found.value, spreads, AT_LEAST_0)
 
 
 def _spread(
     found: FrechetDistance, sounds: Floats, reference: Floats, own: Groups, others: Groups
 ) -> Spread | None:
-    """Variance by pseudo-values of the groups of one side."""
+    """Variance by pseudo-values of the groups of one side; None where they are one."""
+    if len(np.union1d(own, others)) < 2:
+        return None
     without = np.array(list(_without_each(found.dimensions, sounds, reference, own, others)))
     return group_spread(len(without) * found.value - (len(without) - 1) * without)
 

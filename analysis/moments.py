@@ -17,7 +17,7 @@ from store.errors import InvalidInput
 Floats = NDArray[np.float64]
 
 CONSTANT = 1e-7
-"""A feature whose deviation is smaller than this share of its mean is float32 noise: constant."""
+"""A feature whose deviation is smaller than this share of its mean is float32 noise: probes leave it out."""
 CHUNK_ROWS = 512
 """Rows that are centred at a time: they stay in the cache until they are multiplied."""
 MIRRORED_ROWS = 128

@@ -1,13 +1,15 @@
 """Intervals of steering effects: over prompts and random states, twins and controls cell by cell.
 
-A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise with
-its twin and its controls. Generations of one prompt are no independent witnesses, and neither are those of
-one random state: both are random effects of a two-way layout. The variance of a mean over cells is estimated
-from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate distribution of
-estimates of variance components"), and Student's t gives the interval. With two or four prompts a percentile
-bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a test simulates it). That
-is for effects that are about normal: where nearly all cells are at a bound and a rare prompt is far from it,
-two or four prompts may not show it, and the interval covers the truth in 86.
+A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise
+with its twin and its controls. Generations of one prompt are no independent witnesses, and neither are
+those of one random state: both are random effects of a two-way layout. The variance of a mean over cells is
+estimated from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate
+distribution of estimates of variance components"), and Student's t gives the interval. With two or four
+prompts a percentile bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a
+test simulates it). That is for effects that are about normal: where nearly all cells are at a bound and a
+rare prompt is far from it, two or four prompts may not show it, and the interval covers the truth in 86.
+One prompt says nothing of others, and neither does one random state: then there is no interval, and
+`why_no_interval` says so in words.
 """
 
 from collections.abc import Callable, Sequence
@@ -69,8 +71,7 @@ def crossed_interval(
 ) -> Estimate:
     """A number with its interval over prompts and random states.
 
-    Where all known cells are of one prompt, it is an interval over random states alone, and the other way
-    round; a single cell has none.
+    There is none where all known cells are of one prompt, or of one random state: see `why_no_interval`.
 
     Args:
         contributions: of cells (P, S).
@@ -110,18 +111,17 @@ def linearised(statistics: Floats, score: Score, known: Mask) -> Contributions:
 
 
 def crossed_spread(cells: Floats, *, units: Sequence[str] | None = None) -> Spread | None:
-    """Variance of the mean of known cells (P, S), random over units and random states; None for one of each.
+    """Variance of the mean of known cells (P, S), random over units and states; None where either is one.
 
     The interaction is in the mean squares of both sides, and counts once. By chance it may come out larger
     than a side: the variance is never less than that of one side alone, nor do degrees come from it.
     """
     sums, counts = _sums(cells, units)
-    if counts.size == 1:
+    if min(counts.shape) == 1:
         return None
-    sides = [_side(sums, axis) / counts.sum() ** 2 for axis in (0, 1) if counts.shape[axis] > 1]
-    degrees = [length - 1 for length in counts.shape if length > 1]
+    sides = [_side(sums, axis) / counts.sum() ** 2 for axis in (0, 1)]
     both = sum(sides) - _interaction(sums) / counts.sum() ** 2
-    return _satterthwaite(max(both, *sides) if len(sides) > 1 else sides[0], sides, degrees)
+    return _satterthwaite(max(both, *sides), sides, [length - 1 for length in counts.shape])
 
 
 def group_spread(contributions: Floats) -> Spread | None:
@@ -152,6 +152,17 @@ def witnesses(known: Mask, units: Sequence[str] | None = None) -> tuple[int, int
     return len(set(names[known.any(axis=1)].tolist())), int(known.any(axis=0).sum())
 
 
+def why_no_interval(prompts: int, states: int) -> str | None:
+    """What so many independent prompts and random states lack for an interval, in words; None: nothing."""
+    if prompts > 1 and states > 1:
+        return None
+    if not prompts:
+        return "no sound"
+    if prompts == states:
+        return "one sound"
+    return "one prompt" if prompts == 1 else "one random state"
+
+
 def _sums(cells: Floats, units: Sequence[str] | None) -> tuple[Floats, Floats]:
     """Sums of deviations from the mean, and counts, by unit and state, (U, S); empty sides are gone."""
     known = ~np.isnan(cells)
@@ -171,8 +182,6 @@ def _side(sums: Floats, axis: int) -> float:
 
 def _interaction(sums: Floats) -> float:
     """The same of what neither side explains."""
-    if min(sums.shape) < 2:
-        return 0.0
     rest = sums - sums.mean(axis=0) - sums.mean(axis=1, keepdims=True) + sums.mean()
     rows, columns = rest.shape
     return float((rest**2).sum() * rest.size / ((rows - 1) * (columns - 1)))

@@ -19,6 +19,7 @@ RUNS = {
     "synthesis": ["synthesis"],
     "steering": ["steering"],
     "probes": ["probes"],
+    "coverage": ["coverage"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 

@@ -25,7 +25,8 @@ from jobs.steering_vectors.options import DirectionOptions
     "methods",
     default="all",
     show_default=True,
-    help="all, or from mse, logistic, diffmean, mass_mean, pca, leace, random (the control); mse:0.1 and "
+    help="all, or from mse, logistic, diffmean, mass_mean, pca, leace, random (the control). leace is "
+    "diffmean's direction, and erases otherwise (generate --kind ablate). mse:0.1 and "
     "logistic:0.1 name their penalty, which is chosen on held-out folds otherwise.",
 )
 @click.option(

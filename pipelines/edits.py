@@ -4,7 +4,8 @@ At one site and layer, edits of one kind and scaling are fused:
 
     interpolate   h' = (h + Σ ηᵢ s r̂ᵢ) / (1 + Σ |ηᵢ|)     (paper arXiv:2506.10225, method.md 3)
     add           h' = h + Σ ηᵢ s r̂ᵢ
-    ablate        h' = h − η Q Qᵀ h, Q an orthonormal basis of the directions (arXiv:2406.11717)
+    ablate        h' = h − η Q Qᵀ h, Q an orthonormal basis of the directions (arXiv:2406.11717);
+                  of one with a reader q (LEACE, arXiv:2306.03819) h' = h − η r̂ (q·h − b), one after the other
 
 with ηᵢ = αᵢ · weight · schedule(t), and s = ‖h‖ ("norm"), 1 ("unit"), or ‖h‖ with the result brought back to
 length ‖h‖ ("norm_restored"). Kinds act in the order ablate, interpolate, add.
@@ -30,6 +31,7 @@ SteeredRows = Literal["conditional", "both"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they act at one place."""
 SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
+READ_TOLERANCE = 1e-3
 STEERED_ROWS: tuple[SteeredRows, ...] = get_args(SteeredRows)
 
 
@@ -92,18 +94,43 @@ class Edit:
     away: bool = False
     """Allow a negative strength: away from the positive class."""
     monitor: Monitor | None = None
+    reader: NDArray[np.floating] | None = None
+    """Of an oblique ablation, (D,): what is read off an activation, with q · r̂ = 1."""
+    reader_offset: float = 0.0
+    """b: what it reads where nothing is to be removed."""
 
     def __post_init__(self) -> None:
         _choose("site", self.site, SITES)
         _choose("kind of edit", self.kind, KINDS)
         _choose("scaling", self.scaling, SCALINGS)
         object.__setattr__(self, "vector", _unit(self.vector))
+        self._check_reader()
         self._check_strength()
 
     @property
     def place(self) -> tuple[Site, int]:
         """Site and layer."""
         return self.site, self.layer
+
+    @property
+    def oblique(self) -> bool:
+        """Whether it removes what a reader reads, and not what lies along its direction."""
+        return self.reader is not None
+
+    def _check_reader(self) -> None:
+        if self.reader is None:
+            return
+        if self.kind != "ablate":
+            raise InvalidInput(f"A reader belongs to the kind of edit 'ablate', not to {self.kind!r}.")
+        reader = np.asarray(self.reader, np.float64)
+        fits = reader.shape == self.vector.shape and math.isclose(
+            reader @ self.vector, 1, abs_tol=READ_TOLERANCE
+        )
+        if not fits or not math.isfinite(self.reader_offset):
+            raise InvalidInput(
+                f"A reader has the shape of its vector, {self.vector.shape}, and reads 1 of it; with this "
+                f"one an ablation would not remove the direction. Fit it again with `undertone directions`."
+            )
 
     def _check_strength(self) -> None:
         strength = self.alpha * self.weight

@@ -46,7 +46,7 @@ class FusedEdits:
         """Prepare the edits.
 
         Args:
-            edits: By row of the batch; all of one kind and scaling.
+            edits: By row of the batch; all of one kind and scaling, with a reader or all without.
             origins: By row, the frame at which its schedules begin.
             rows: Of the batch.
             frames: T.
@@ -54,7 +54,7 @@ class FusedEdits:
             device: Of the activations.
         """
         first = next(iter(edits.values()))[0]
-        self._kind, self._scaling = first.kind, first.scaling
+        self._kind, self._scaling, self._oblique = first.kind, first.scaling, first.oblique
         self._rows = _selector(sorted(edits), rows, device)
         steps = frames + max(info.delays)
         ordered = [(list(edits[row]), origins[row]) for row in sorted(edits)]
@@ -62,7 +62,8 @@ class FusedEdits:
         self._stretches = _stretches(strengths)
         self._strengths = torch.from_numpy(strengths).to(device)
         self._directions = _directions(ordered, info.width, device)
-        self._basis = _basis(self._directions)
+        self._basis = self._directions if self._oblique else _basis(self._directions)
+        self._readers = _readers(ordered, info.width, device) if self._oblique else None
         self._monitors = (
             Monitors([row for row, _ in ordered], strengths, origins=[o for _, o in ordered], device=device)
             if any(edit.monitor for row, _ in ordered for edit in row)
@@ -98,6 +99,8 @@ class FusedEdits:
     def _edit(self, h: torch.Tensor, first: int, steps: int) -> torch.Tensor:
         if self._kind == "ablate":
             basis, strengths = self._at(first, steps)
+            if self._readers is not None:
+                return _erased(h, basis, *self._readers, strengths)
             return h - ((h @ basis.transpose(1, 2)) * strengths) @ basis
         if self._monitors is not None:
             self._monitors.watch(h, self._directions, first)
@@ -219,6 +222,32 @@ def _directions(rows: Sequence[tuple[Sequence[Edit], int]], width: int, device: 
         for place, edit in enumerate(edits):
             table[row, place] = edit.vector
     return torch.from_numpy(table).to(device)
+
+
+def _readers(
+    rows: Sequence[tuple[Sequence[Edit], int]], width: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Readers (R, n, D) and their offsets (R, n)."""
+    count = max(len(edits) for edits, _ in rows)
+    table, offsets = np.zeros((len(rows), count, width)), np.zeros((len(rows), count))
+    for row, (edits, _) in enumerate(rows):
+        for place, edit in enumerate(edits):
+            table[row, place], offsets[row, place] = edit.reader, edit.reader_offset
+    return torch.from_numpy(table).float().to(device), torch.from_numpy(offsets).float().to(device)
+
+
+def _erased(
+    h: torch.Tensor,
+    directions: torch.Tensor,
+    readers: torch.Tensor,
+    offsets: torch.Tensor,
+    strengths: torch.Tensor,
+) -> torch.Tensor:
+    """Activations h (R, S, D) without what each reader reads, one after the other."""
+    for place in range(directions.shape[1]):
+        read = torch.einsum("rsd,rd->rs", h, readers[:, place]) - offsets[:, place, None]
+        h = h - (strengths[:, :, place] * read)[..., None] * directions[:, place, None]
+    return h
 
 
 def _basis(directions: torch.Tensor) -> torch.Tensor:

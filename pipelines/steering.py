@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from pipelines.capture import TERMS
@@ -120,15 +121,14 @@ class SteeringState:
 
     def _fuse(self, site: Site, layer: int, rows: int) -> Iterator[FusedEdits]:
         steerings = self._per_clip(rows)
-        for kind in KINDS:
-            for scaling in SCALINGS:
-                chosen = {
-                    row: edits
-                    for row, one in enumerate(steerings)
-                    if (edits := [e for e in one.edits if _is(e, site, layer, kind, scaling)])
-                }
-                if chosen:
-                    yield self._fused_of(chosen, steerings, rows)
+        for kind, scaling, oblique in product(KINDS, SCALINGS, (False, True)):
+            chosen = {
+                row: edits
+                for row, one in enumerate(steerings)
+                if (edits := [e for e in one.edits if _is(e, site, layer, kind, scaling, oblique)])
+            }
+            if chosen:
+                yield self._fused_of(chosen, steerings, rows)
 
     def _fused_of(
         self, chosen: dict[int, list[Edit]], steerings: Sequence[Steering], rows: int
@@ -161,8 +161,8 @@ class SteeringState:
         return steerings
 
 
-def _is(edit: Edit, site: Site, layer: int, kind: str, scaling: str) -> bool:
-    return edit.place == (site, layer) and edit.kind == kind and edit.scaling == scaling
+def _is(edit: Edit, site: Site, layer: int, *form: object) -> bool:
+    return edit.place == (site, layer) and (edit.kind, edit.scaling, edit.oblique) == form
 
 
 def _attach(model: MusicGenModel, state: SteeringState, site: Site, layer: int) -> Any:

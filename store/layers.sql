@@ -92,10 +92,10 @@ COMMENT ON COLUMN layers.labels_hash IS 'hash of the labels: rows of equal hash 
 COMMENT ON COLUMN layers.loss IS 'loss of the probe: mse or logistic; NULL where no probe was fitted';
 COMMENT ON COLUMN layers.metric IS 'what score is: accuracy of classes, or r2 of numbers';
 COMMENT ON COLUMN layers.score IS 'score of the newest probe on groups it was not fitted on';
-COMMENT ON COLUMN layers.score_low IS 'lower end of its interval, from a bootstrap over groups';
+COMMENT ON COLUMN layers.score_low IS 'lower end of its 95 % interval over groups, for probes that are fitted to as many';
 COMMENT ON COLUMN layers.score_high IS 'upper end of its interval';
 COMMENT ON COLUMN layers.baseline IS 'accuracy of always answering the most frequent class; NULL for numbers';
-COMMENT ON COLUMN layers.control IS 'score of the same probe fitted on shuffled labels';
+COMMENT ON COLUMN layers.control IS 'score of the same probe fitted on labels of other groups; of classes below 1 / classes by itself';
 COMMENT ON COLUMN layers.control_low IS 'lower end of the interval of the control';
 COMMENT ON COLUMN layers.control_high IS 'upper end of the interval of the control';
 COMMENT ON COLUMN layers.selectivity IS 'score − control (Hewitt & Liang 2019)';

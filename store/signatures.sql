@@ -40,12 +40,12 @@ likeness AS (
 SELECT
     sweep, sweep_id, run_id, setting_id, concept, source, target, method, site, layers, alpha, kind, scaling,
     schedule, "rows", scorer, chosen, transfer, transfer_low, transfer_high,
-    list_filter([
+    CASE WHEN transfer_low IS NOT NULL THEN list_filter([
         CASE WHEN NOT rises AND rival IS NULL THEN 'no change' END,
         CASE WHEN damaged IS NOT NULL THEN 'distortion' END,
         CASE WHEN rival_low > transfer_high THEN 'wrong concept' END,
         CASE WHEN unlike THEN 'source lost' END
-    ], lambda name: name IS NOT NULL) AS signatures,
+    ], lambda name: name IS NOT NULL) END AS signatures,
     damaged, rival, rival_concept, rival_rise, rival_low
 FROM settings
 LEFT JOIN rivals USING (sweep_id, setting_id, scorer)
@@ -77,7 +77,8 @@ COMMENT ON COLUMN signatures.transfer_high IS 'upper end';
 COMMENT ON COLUMN signatures.signatures IS
     'no change: no class rises more than with random directions; distortion: more damage (kad, clipping, silence, '
     'repetition, spectral flatness) than the prompt-only edit does; wrong concept: another class rises more than '
-    'the target, their intervals apart; source lost: less like the twin than the prompt-only edit, by every measure of similarity';
+    'the target, their intervals apart; source lost: less like the twin than the prompt-only edit, by every measure of similarity. '
+    'NULL: without intervals nobody knows (see without_interval in effects)';
 COMMENT ON COLUMN signatures.damaged IS 'the measures of damage that are beyond the prompt-only edit';
 COMMENT ON COLUMN signatures.rival IS
     'class other than the target that rises most, beyond random directions; NULL: none does';

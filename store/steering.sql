@@ -58,11 +58,12 @@ COMMENT ON COLUMN effects.cells IS
 COMMENT ON COLUMN effects.missing IS 'those of the part that do not';
 COMMENT ON COLUMN effects.prompts IS
     'independent prompts among them: recordings where several are continued, else texts';
-COMMENT ON COLUMN effects.random_states IS
-    'different ones among them; intervals of one prompt are over these alone';
+COMMENT ON COLUMN effects.random_states IS 'different ones among them';
+COMMENT ON COLUMN effects.without_interval IS
+    'why nothing has an interval: one prompt, one random state, …; NULL: it has';
 COMMENT ON COLUMN effects.value IS 'of the steered generations';
 COMMENT ON COLUMN effects.low IS
-    'lower end of its 95 % interval over prompts and random states; NULL below two cells';
+    'lower end of its 95 % interval over prompts and random states; NULL with one of them';
 COMMENT ON COLUMN effects.high IS 'upper end';
 COMMENT ON COLUMN effects.random IS 'control: the same with random directions of the same length and place';
 COMMENT ON COLUMN effects.random_low IS 'lower end of its interval';

@@ -82,7 +82,7 @@ CREATE TABLE IF NOT EXISTS declared.assignments (
 CREATE TABLE IF NOT EXISTS declared.vectors (
     _part VARCHAR, vector_id VARCHAR, run_id VARCHAR, model VARCHAR, model_fingerprint VARCHAR, site VARCHAR,
     reduction VARCHAR, layer BIGINT, concept VARCHAR, positive VARCHAR, negative VARCHAR, method VARCHAR,
-    vector FLOAT[], width BIGINT, norm DOUBLE, strength DOUBLE, mean_positive DOUBLE, mean_negative DOUBLE,
+    vector FLOAT[], reader FLOAT[], reader_offset DOUBLE, width BIGINT, norm DOUBLE, strength DOUBLE, mean_positive DOUBLE, mean_negative DOUBLE,
     deviation DOUBLE, separability DOUBLE, cosine_to_mean_difference DOUBLE, score DOUBLE, score_low DOUBLE,
     score_high DOUBLE, within_chance BOOLEAN, random_score DOUBLE, within_random BOOLEAN, activation_norm DOUBLE,
     scaling VARCHAR, clips BIGINT, positives BIGINT, negatives BIGINT, groups BIGINT, folds BIGINT,
@@ -97,7 +97,8 @@ CREATE TABLE IF NOT EXISTS declared.effects (
     scaling VARCHAR, schedule VARCHAR, "rows" VARCHAR, cosine_to_mean_difference DOUBLE,
     separability DOUBLE, scorer VARCHAR, scorer_version VARCHAR, metric VARCHAR, measured_concept VARCHAR,
     measured_class VARCHAR, cells BIGINT,
-    missing BIGINT, prompts BIGINT, random_states BIGINT, value DOUBLE, low DOUBLE, high DOUBLE, random DOUBLE,
+    missing BIGINT, prompts BIGINT, random_states BIGINT, without_interval VARCHAR, value DOUBLE, low DOUBLE,
+    high DOUBLE, random DOUBLE,
     random_low DOUBLE, random_high DOUBLE, prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
     unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE, chosen BOOLEAN,
     chosen_by VARCHAR, created_at TIMESTAMP

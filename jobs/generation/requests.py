@@ -8,6 +8,7 @@ from pipelines.edits import Edit, Origin, Steering
 from pipelines.generation import GenerationRequest
 from pipelines.sampling import Sampling
 from pipelines.schedules import parse_schedule
+from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,6 +57,12 @@ def steering_of(spec: GenerationSpec, vectors: Mapping[str, StoredVector]) -> St
 
 def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
     """One edit; its direction's origin goes along, and is compared with where it is applied."""
+    erases = spec.kind == "ablate" and vector.method == "leace"
+    if erases and vector.reader is None:
+        raise InvalidInput(
+            f"Direction {vector.vector_id} was fitted by leace before its eraser was kept: fit it again with "
+            "`undertone directions`, or ablate a diffmean direction, which is removed orthogonally."
+        )
     return Edit(
         site=spec.site,
         layer=spec.layer,
@@ -69,4 +76,6 @@ def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
         foreign=spec.foreign,
         away=spec.away,
         monitor=spec.monitor,
+        reader=vector.reader if erases else None,
+        reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,
     )

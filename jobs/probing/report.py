@@ -62,6 +62,7 @@ def _shown(row: Row) -> Row:
         "best layer": str(row["layer"]) if measured and row["layer"] is not None else "",
         "score": f"{'accuracy' if is_class else 'R²'} {_number(row[name])}",
         "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}" if measured else "",
+        "balanced": _number(row["balanced_accuracy"]) if is_class and measured else "",
         "baseline": _number(row["baseline_accuracy"] if is_class or not measured else 0.0),
         "shuffled": f"{_number(row['control_accuracy'])} (to {_number(row['control_high'])})",
         "verdict": row["verdict"],

@@ -29,8 +29,8 @@ from store.opening import Store, open_store
 from store.records import REDUCTIONS
 
 CODE = (
-    "analysis.bootstrap",
     "analysis.controls",
+    "analysis.group_intervals",
     "analysis.held_out",
     "analysis.logistic",
     "analysis.metrics",

@@ -1,14 +1,14 @@
 """From out-of-fold predictions to rows of the table `probes`."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.bootstrap import Score, bootstrap_draws, group_bootstrap, interval_of, ratio
+from analysis.group_intervals import Belief, interval_of, r2_belief, share_belief, training_factor
 from analysis.held_out import scored_rows
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
 from analysis.moments import Floats
@@ -46,8 +46,9 @@ def class_rows(
     groups, true = coverage.groups[kept[0]], codes[0][kept[0]]
     scores = class_scores(true, predictions[0][kept[0]])
     score = np.array([scores.accuracy, *scores.recall])
-    low, high = group_bootstrap(groups, right[0], ratio)
-    control = _control(coverage, kept[1:], right[1:], ratio)
+    training = training_factor(coverage.partition, coverage.groups)
+    low, high = interval_of([share_belief(groups, right[0], training=training)])
+    control = _control(coverage, kept[1:], right[1:], share_belief, _share)
     shares = np.bincount(true, minlength=len(concept.classes)) / len(true)
     baseline = np.array([shares.max(), *shares])
     common = {"classes": len(concept.classes)} | _counts(groups)
@@ -73,23 +74,24 @@ def number_row(concept: Concept, coverage: Coverage, values: Floats, predictions
     """Scores of a concept with numbers, for values and predictions (1 + controls, n)."""
     kept = [scored_rows(own, coverage.partition, classes=False) for own in values]
     statistics = [
-        r2_statistics(own[rows], guess[rows])[..., np.newaxis]
+        r2_statistics(own[rows], guess[rows])
         for own, guess, rows in zip(values, predictions, kept, strict=True)
     ]
     groups = coverage.groups[kept[0]]
-    score = float(r2_of_sums(statistics[0].sum(axis=0))[0])
-    low, high = group_bootstrap(groups, statistics[0], r2_of_sums)
-    control = _control(coverage, kept[1:], statistics[1:], r2_of_sums)
+    score = float(r2_of_sums(statistics[0].sum(axis=0)))
+    training = training_factor(coverage.partition, coverage.groups)
+    low, high = interval_of([r2_belief(groups, statistics[0], training=training)])
+    control = _control(coverage, kept[1:], statistics[1:], r2_belief, r2_of_sums)
     return (
         {
             "concept": concept.name,
             "r2": score,
-            "r2_low": float(low[0]),
-            "r2_high": float(high[0]),
+            "r2_low": float(low),
+            "r2_high": float(high),
             "rmse": root_mean_squared_error(values[0][kept[0]], predictions[0][kept[0]]),
         }
         | _counts(groups)
-        | _comparison(score, low[0], 0.0, control, 0)
+        | _comparison(score, float(low), 0.0, control, 0)
     )
 
 
@@ -118,16 +120,29 @@ def _right(codes: NDArray[np.int64], predictions: Floats) -> Floats:
 
 
 def _control(
-    coverage: Coverage, kept: Sequence[NDArray[np.bool_]], statistics: Sequence[Floats], score: Score
+    coverage: Coverage,
+    kept: Sequence[NDArray[np.bool_]],
+    statistics: Sequence[Floats],
+    belief: Callable[[Any, Floats], Belief],
+    score: Callable[[Floats], Floats],
 ) -> Control | None:
-    """Mean and interval of the scores of shuffled labels, over shuffles and drawn groups."""
+    """Mean and interval of the scores of shuffled labels: where any of the shuffles may lie.
+
+    What the fitting adds to the variance shows in the differences between shuffles, and is not added again.
+    """
     able = [(coverage.groups[rows], own) for rows, own in zip(kept, statistics, strict=True) if rows.any()]
     if not able:
         return None
-    draws = np.concatenate([bootstrap_draws(groups, own, score) for groups, own in able], axis=-1)
-    scores = np.stack([score(own.sum(axis=0)) for _, own in able])
+    scores = np.stack([np.atleast_1d(score(own.sum(axis=0))) for _, own in able])
     mean = np.ma.masked_invalid(scores).mean(axis=0).filled(np.nan)
-    return Control(mean, *interval_of(draws))
+    low, high = interval_of([belief(groups, own) for groups, own in able])
+    return Control(mean, np.atleast_1d(low), np.atleast_1d(high))
+
+
+def _share(sums: Floats) -> Floats:
+    """Right rows over rows that count, from sums (2, …)."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sums[0] / sums[1])
 
 
 def _comparison(score: float, low: float, baseline: float, control: Control | None, place: int) -> Row:

@@ -25,18 +25,18 @@ clips int: clips that were scored: a clip whose class is in no other fold is not
 groups int: groups they belong to
 classes int: number of classes; NULL for numbers
 accuracy float: share of held-out clips whose class was named; for one class its recall
-accuracy_low float: lower end of its 95 % interval, from a bootstrap over groups
+accuracy_low float: lower end of its 95 % interval over groups, for probes fitted to as many (see README)
 accuracy_high float: upper end of that interval
 balanced_accuracy float: mean recall of the classes (chance 1 / classes); of one class and the rest (0.5)
 macro_f1 float: mean F1 of the classes; for one class its F1
 roc_auc float: area under the ROC curve of the class against the others; for a concept the mean over classes
 r2 float: share of the variance of held-out numbers that is explained
-r2_low float: lower end of its 95 % interval, from a bootstrap over groups
+r2_low float: lower end of its 95 % interval over groups, for probes fitted to as many (see README)
 r2_high float: upper end of that interval
 rmse float: root mean squared error of held-out numbers, in their unit
 baseline_accuracy float: share of the most frequent class among the scored clips; for one class its own share
-control_accuracy float: the same score (for numbers R²) after the same fit to labels shuffled over groups
-control_low float: lower end of the 95 % interval of that control
+control_accuracy float: the same score (R²) after fits to labels of other groups; below 1 / classes by itself
+control_low float: lower end of the 95 % interval of that control, over shuffles and groups
 control_high float: upper end of that interval
 selectivity float: score − control
 within_control bool: true when the score is no better than the upper end of its control; NULL if unknown

@@ -49,7 +49,7 @@ def probe_curves(answers: Answers, subject: Subject) -> Figure | None:
     return Figure(
         anchor(subject.run_id, subject.title, "probes"),
         f"Probe {metric} of {subject.title} by layer",
-        "Bands: intervals from a bootstrap over groups; grey: the same probe on shuffled labels. Dashed: "
+        "Bands: 95 % intervals over groups; grey: the same probe on shuffled labels. Dashed: "
         "always the most frequent class, and the best handcrafted features. Dotted: the chosen layer.",
         _panels(charts, subject, "probes"),
         data_table(answer),

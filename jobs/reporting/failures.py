@@ -30,8 +30,8 @@ def failure_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     """How many of the settings of each strength fail in which way."""
     sql = SIGNATURES.format(where=sweep.where())
     answer = answers.ask(sql)
-    rows = answer.to_pylist()
-    if not rows:
+    rows = [row for row in answer.to_pylist() if row["signatures"] is not None]
+    if not rows:  # without intervals nobody knows
         return None
     name = anchor(sweep.sweep_id, "failures")
     title = "How steering fails: settings with each signature, by α"
@@ -50,7 +50,7 @@ def failure_figure(answers: Answers, sweep: Sweep) -> Figure | None:
 def chosen_flags(answers: Answers, sweep: Sweep) -> dict[str, tuple[str, ...]]:
     """Names of what goes wrong with the chosen setting of each pair."""
     rows = answers.rows(CHOSEN.format(where=sweep.where()))
-    return {pair_of(row): tuple(row["signatures"]) for row in rows}
+    return {pair_of(row): tuple(row["signatures"] or ()) for row in rows}
 
 
 def _counted(rows: Sequence[Row]) -> HeatMap:

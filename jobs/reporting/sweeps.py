@@ -156,7 +156,7 @@ def word_for(column: str, value: Any) -> str:
 
 
 def over_what(rows: Sequence[Row]) -> str:
-    """What the intervals of rows are over, as a sentence; "" where nobody knows."""
+    """What the intervals of rows are over, or why there are none, as a sentence; "" where nobody knows."""
     prompts, states = (_span(rows, column) for column in ("prompts", "random_states"))
     if not prompts or not states:
         return ""
@@ -174,9 +174,9 @@ def _few(rows: Sequence[Row]) -> str:
 
 def _intervals(prompts: str, states: str) -> str:
     if prompts == "1":
-        return f"Intervals are over {states} random states of one prompt alone, and say nothing of others."
+        return f"No intervals: {states} random states of one prompt say nothing of other prompts."
     if states == "1":
-        return f"Intervals are over {prompts} prompts at one random state alone."
+        return f"No intervals: {prompts} prompts at one random state say nothing of other random states."
     return f"Intervals are over {prompts} prompts × {states} random states."
 
 

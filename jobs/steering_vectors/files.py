@@ -103,7 +103,20 @@ def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.
         raise InvalidInput(f"{name} disagrees with its numbers.")
     if abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
         raise InvalidInput(f"Direction {known['vector_id']} does not have length 1: the file was changed.")
+    _check_reader(known, vector)
     return row | {"vector": vector}
+
+
+def _check_reader(known: Mapping[str, Any], vector: NDArray[np.float32]) -> None:
+    """What an eraser reads has to fit what it erases, or it would add and not remove."""
+    if known.get("reader") is None:
+        return
+    reader = np.asarray(known["reader"], np.float64)
+    fits = reader.shape == vector.shape and abs(float(reader @ vector) - 1) <= UNIT_TOLERANCE
+    if not fits or not np.isfinite(known.get("reader_offset") or 0.0):
+        raise InvalidInput(
+            f"The reader of direction {known['vector_id']} does not fit it: the file was changed."
+        )
 
 
 def _check_type(name: str, column: str, value: Any) -> None:
@@ -164,6 +177,8 @@ def _layer_in(name: str) -> int:
 def _described(vector: StoredVector) -> dict[str, Any]:
     """A row as JSON values, without the numbers of the direction."""
     row = {name: value for name, value in row_of(vector).items() if name != "vector"}
+    if vector.reader is not None:
+        row["reader"] = vector.reader.tolist()
     return row | {"created_at": vector.created_at.isoformat()}
 
 

@@ -33,6 +33,7 @@ CODE = (
     "analysis.direction_methods",
     "analysis.direction_penalties",
     "analysis.directions",
+    "analysis.group_intervals",
     "analysis.held_out",
     "analysis.logistic",
     "analysis.logistic_directions",
@@ -152,9 +153,25 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
         "known": len(ids & known),
         "clips": len(labels.clip_ids),
         "groups": len(np.unique(labels.groups)),
-        "notes": [*user.notes, *labels.notes, *notes, *_left_out_note(left_out)],
+        "notes": [
+            *user.notes,
+            *labels.notes,
+            *notes,
+            *_left_out_note(left_out),
+            *_notes_on(methods),
+        ],
         "best": best_layers(measured(store, ids)),
     }
+
+
+def _notes_on(methods: Sequence[Method]) -> list[str]:
+    if not {"diffmean", "leace"} <= set(methods):
+        return []
+    said = (
+        "leace and diffmean are one direction, and no two witnesses of anything: two classes are erased "
+        "along their mean difference. They differ under --kind ablate alone."
+    )
+    return [said]
 
 
 def parse_methods(text: str) -> tuple[Method, ...]:
@@ -313,6 +330,8 @@ def _identity(work: Work, layer: LayerArray, contrast: Contrast, method: Method)
 def _measurements(direction: Direction) -> Row:
     columns: Row = {
         "vector": direction.vector.astype(np.float32),
+        "reader": None if direction.reader is None else direction.reader.astype(np.float32),
+        "reader_offset": direction.reader_offset,
         "norm": direction.norm,
         "strength": direction.strength,
         "cosine_to_mean_difference": direction.cosine_to_mean_difference,

@@ -44,6 +44,9 @@ class StoredVector:
     method: str
     vector: np.ndarray
     """(D,) float32, length 1."""
+    reader: np.ndarray | None
+    """Of leace, (D,) float32: what `--kind ablate` reads; None for all others."""
+    reader_offset: float | None
     width: int
     norm: float
     strength: float | None
@@ -83,8 +86,10 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "concept": (_TEXT, "label column"),
     "positive": (_TEXT, "class towards which it points"),
     "negative": (_TEXT, "class from which it points; NULL: all other classes"),
-    "method": (_TEXT, "mse, logistic, diffmean, mass_mean, pca, leace, random or imported"),
+    "method": (_TEXT, "mse, logistic, diffmean, mass_mean, pca, leace (is diffmean), random or imported"),
     "vector": (pa.list_(pa.float32()), "the direction, of length 1; list_cosine_similarity compares two"),
+    "reader": (pa.list_(pa.float32()), "of leace: ablation is x - vector * (reader · x - reader_offset)"),
+    "reader_offset": (_NUMBER, "of leace: what the reader reads of the mean of the rows"),
     "width": (_COUNT, "its number of entries, the width of the model"),
     "norm": (_NUMBER, "length before it was normalised; of diffmean: distance between the class means"),
     "strength": (_NUMBER, "penalty over the mean variance per axis: the strongest that does as well as any"),
@@ -94,7 +99,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "separability": (_NUMBER, "held-out d′ = (mean_positive − mean_negative) / deviation"),
     "cosine_to_mean_difference": (_NUMBER, "cosine with the difference of the class means"),
     "score": (_NUMBER, "held-out ROC-AUC: how often a positive projects higher than a negative"),
-    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006), groups counted, not clips"),
+    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006) over groups, for fits to as many"),
     "score_high": (_NUMBER, "upper end of that interval"),
     "within_chance": (pa.bool_(), "true when the interval reaches down to 0.5: nothing has been found"),
     "random_score": (_NUMBER, "ROC-AUC that 95 % of random directions of its place stay within, either way"),
@@ -187,7 +192,7 @@ def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
     """What is known of directions, without their numbers."""
     chosen = pa.table({"vector_id": sorted(ids)})
     query = """
-        SELECT DISTINCT ON (vector_id) * EXCLUDE (vector)
+        SELECT DISTINCT ON (vector_id) * EXCLUDE (vector, reader)
         FROM typed.vectors SEMI JOIN chosen USING (vector_id)
     """
     catalog = refresh_catalog(store)
@@ -220,4 +225,6 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
 
 def _stored(row: Mapping[str, Any]) -> StoredVector:
     values = {name: row[name] for name in _COLUMNS} | {"vector": np.asarray(row["vector"], np.float32)}
+    if values["reader"] is not None:
+        values["reader"] = np.asarray(values["reader"], np.float32)
     return StoredVector(**values)

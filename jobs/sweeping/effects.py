@@ -1,5 +1,6 @@
 """Effects of a sweep: every metric of every setting with its interval, beside the same of its controls."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.paired_intervals import Estimate, Mask, crossed_interval, witnesses
+from analysis.paired_intervals import Estimate, Mask, crossed_interval, why_no_interval, witnesses
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.newest import write_newest
@@ -57,9 +58,10 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "cells": (_COUNT, "steered generations that count: measured, as are their twins and random controls"),
     "missing": (_COUNT, "those of the part that do not"),
     "prompts": (_COUNT, "independent prompts among them: recordings where several are continued, else texts"),
-    "random_states": (_COUNT, "different ones among them; intervals of one prompt are over these alone"),
+    "random_states": (_COUNT, "different ones among them"),
+    "without_interval": (_TEXT, "why nothing has an interval: one prompt, one random state, …; NULL: it has"),
     "value": (_NUMBER, "of the steered generations"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL below two cells"),
+    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
     "high": (_NUMBER, "upper end"),
     "random": (_NUMBER, "control: the same with random directions of the same length and place"),
     "random_low": (_NUMBER, "lower end of its interval"),
@@ -87,6 +89,17 @@ def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     rows += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
     write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return rows
+
+
+def interval_notes(rows: Sequence[Row]) -> list[str]:
+    """Sentences about effects that have no interval, a sentence for each reason."""
+    reasons = Counter(str(row["without_interval"]) for row in rows if row.get("without_interval"))
+    return [
+        f"{count} of {len(rows)} effects have no interval: {reason} says nothing of others. Give a concept "
+        "more texts, and the sweep more random_states: each half of the prompts needs two."
+        for reason, count in reasons.items()
+        if reason != "no sound"
+    ]
 
 
 def effects_of(design: Design, plan: SweepPlan, scores: Scores) -> list[Row]:
@@ -136,6 +149,7 @@ def _beside_controls(
         "missing": int((~known).sum()),
         "prompts": prompts,
         "random_states": states,
+        "without_interval": why_no_interval(prompts, states),
         "unsteered": _number(metric.estimate(twins, twins, known).value),
         **_interval("value", metric, steered, twins, units, known),
         **_interval("random", metric, control, twins, units, known),
@@ -185,6 +199,7 @@ def _pooled_row(damage: PooledDamage, plan: SweepPlan, scores: Scores) -> Row:
         "cells": damage.sounds,
         "prompts": damage.prompts,
         "random_states": damage.states,
+        "without_interval": why_no_interval(damage.prompts, damage.states),
         "unsteered": damage.distance.floor,
         **_columns(damage.steered, "value", ""),
         **_columns(damage.random, "random", "random_"),

@@ -45,7 +45,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "measured_concept": (_TEXT, "concept that is measured; NULL in rows of the index"),
     "measured_class": (_TEXT, "class that is measured; NULL: half the sum of |slope| over all classes"),
     "slope": (_NUMBER, "change of its probability per unit of strength; without concepts: the index"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states"),
+    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
     "high": (_NUMBER, "upper end"),
     "random": (_NUMBER, "control: the same with random directions; of the index, over what steering moves"),
     "random_low": (_NUMBER, "lower end of its interval"),

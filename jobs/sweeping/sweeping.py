@@ -16,7 +16,7 @@ from jobs.generation.records import stored_generations
 from jobs.sweeping.configuration import find_sweep, read_sweep
 from jobs.sweeping.designs import designs_of
 from jobs.sweeping.directions import REDUCTION, FitOptions
-from jobs.sweeping.effects import write_effects
+from jobs.sweeping.effects import interval_notes, write_effects
 from jobs.sweeping.estimate import generating_time
 from jobs.sweeping.held_out_probe import SCORER, fit_held_out_probes
 from jobs.sweeping.interference import write_cross_effects
@@ -90,10 +90,13 @@ def _effects(
     wanted = list(plan.generations())
     sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
     scores = read_scores(store, wanted, plan.reference, prompt_sets=sets, versions=versions)
+    rows = write_effects(store, plan, scores)
     summary: dict[str, Any] = {
-        "effects": len(write_effects(store, plan, scores)),
+        "effects": len(rows),
         "cross_effects": write_cross_effects(store, plan, scores),
     }
+    if notes := interval_notes(rows):
+        summary["without_interval"] = " ".join(notes)
     if missing := len(wanted) - len(made):
         summary["effects_without"] = (
             f"the cells of {missing} generations that could not be made: each effect says how many cells it "

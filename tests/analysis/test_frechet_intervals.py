@@ -65,8 +65,10 @@ def test_most_intervals_hold_what_such_sweeps_have_on_average_however_few_the_pr
     assert np.mean([one.low <= truth <= one.high for one in found]) >= least
 
 
-def test_an_interval_over_states_alone_is_the_jackknife_of_the_distance_itself() -> None:
-    sounds, twins = sweep(np.random.default_rng(1), 1, 12)
+def test_the_variance_of_each_side_is_the_jackknife_of_the_distance_itself() -> None:
+    """With a random state of its own for each prompt, both sides are the same, and count twice."""
+    alone = sweep(np.random.default_rng(1), 1, 12)
+    sounds, twins = (replace(one, prompts=one.states) for one in alone)
     whole = measured(sounds, twins)
     left = []
     for state in range(12):
@@ -77,14 +79,15 @@ def test_an_interval_over_states_alone_is_the_jackknife_of_the_distance_itself()
         apart = ((mean - other_mean) ** 2).sum()
         left.append(apart + np.trace(covariance + other - 2 * np.real(sqrtm(covariance @ other))))
     pseudo = 12 * whole.value - 11 * np.array(left)
-    low, high = t.interval(0.95, 11, whole.value, sem(pseudo))
+    low, high = t.interval(0.95, 2 * 11, whole.value, np.sqrt(2) * sem(pseudo))
     found = frechet_interval(whole, sounds, twins)
     assert (found.low, found.high) == pytest.approx((max(low, 0.0), high), rel=1e-5)
 
 
-def test_sounds_of_one_prompt_and_state_have_a_distance_and_no_interval() -> None:
-    sounds, twins = sweep(np.random.default_rng(2), 1, 12)
-    alone = [replace(one, states=np.zeros(len(one.states))) for one in (sounds, twins)]
+@pytest.mark.parametrize("side", ["prompts", "states"])
+def test_sounds_of_one_prompt_or_of_one_state_have_a_distance_and_no_interval(side: str) -> None:
+    sounds, twins = sweep(np.random.default_rng(2), 4, 6)
+    alone = [replace(one, **{side: np.zeros(len(one.states))}) for one in (sounds, twins)]
     found = interval(*alone)
     assert found.value > 0
     assert np.isnan([found.low, found.high]).all()

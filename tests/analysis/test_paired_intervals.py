@@ -12,6 +12,7 @@ from analysis.paired_intervals import (
     crossed_spread,
     interval_of,
     linearised,
+    why_no_interval,
     witnesses,
 )
 from analysis.transfer import mean_score, retention_score, transfer_score
@@ -58,13 +59,28 @@ def test_with_many_prompts_and_states_95_of_100_intervals_hold_the_truth() -> No
     assert 0.92 <= coverage(simulated(20, 20, (1.0, 1.0, 1.0))) <= 0.98
 
 
-def test_one_prompt_is_no_reason_to_be_sure_of_others_and_the_interval_is_over_states() -> None:
+def test_one_prompt_is_no_reason_to_be_sure_of_others_nor_is_one_random_state() -> None:
     cells = np.array([[0.1, 0.3, 0.2, 0.4]])
-    assert witnesses(~np.isnan(cells)) == (1, 4)
-    found = mean_of(cells)
-    half = 3.182446 * np.std(cells, ddof=1) / 2  # Student's t of 3 degrees
-    assert (found.low, found.high) == pytest.approx((0.25 - half, 0.25 + half), rel=1e-5)
-    assert mean_of(cells.T) == found
+    for one in (cells, cells.T):
+        found = mean_of(one)
+        assert found.value == pytest.approx(0.25)
+        assert np.isnan([found.low, found.high]).all()
+    prompts, states = witnesses(~np.isnan(cells))
+    assert why_no_interval(prompts, states) == "one prompt"
+    assert why_no_interval(states, prompts) == "one random state"
+
+
+def test_prompts_of_one_recording_are_one_prompt() -> None:
+    cells = np.random.default_rng(5).standard_normal((3, 4))
+    assert np.isnan(mean_of(cells, units=["a.wav"] * 3).low)
+    assert np.isfinite(mean_of(cells, units=["a.wav", "a.wav", "b.wav"]).low)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "states", "said"), [(0, 0, "no sound"), (1, 1, "one sound"), (2, 2, None), (9, 2, None)]
+)
+def test_what_is_missing_for_an_interval_is_said(prompts: int, states: int, said: str | None) -> None:
+    assert why_no_interval(prompts, states) == said
 
 
 def test_the_variance_is_that_of_the_mean_squares_of_a_two_way_layout() -> None:

@@ -37,15 +37,53 @@ def test_a_perfect_score_of_few_groups_is_no_certainty() -> None:
 
 
 def test_rows_of_one_group_are_one_witness() -> None:
-    projections = np.repeat([1.0, 0.0], 50) + np.random.default_rng(0).standard_normal(100)
-    positive = np.arange(100) < 50
-    few = separation(projections, positive, groups=(4, 4))
-    many = separation(projections, positive, groups=(50, 50))
+    """Songs that differ from each other: ten clips of one say little more than one clip."""
+    random = np.random.default_rng(0)
+    positive = np.repeat(np.arange(20) % 2 == 0, 10)
+    projections = np.repeat(random.standard_normal(20), 10) + positive + 0.1 * random.standard_normal(200)
+    few = separation(projections, positive, groups=np.repeat(np.arange(20), 10))
+    many = separation(projections, positive, groups=np.arange(200))
     assert few is not None
     assert many is not None
     assert few.score == many.score
     assert few.score_high - few.score_low > 2 * (many.score_high - many.score_low)
 
 
+def test_clips_of_their_own_are_counted_one_by_one_and_fewer_where_fits_were_drawn_too() -> None:
+    random = np.random.default_rng(2)
+    positive = np.arange(400) < 150
+    projections = random.standard_normal(400) + positive
+    found = separation(projections, positive, groups=np.arange(400))
+    fitted = separation(projections, positive, groups=np.arange(400), training=2.25)
+    assert found is not None
+    assert fitted is not None
+    low, high = auc_interval(found.score, 150, 250)
+    assert found.score_high - found.score_low == pytest.approx(high - low, rel=0.15)
+    ratio = (fitted.score_high - fitted.score_low) / (found.score_high - found.score_low)
+    assert ratio == pytest.approx(1.5, rel=0.05)
+
+
+def test_a_perfect_score_counts_groups() -> None:
+    positive = np.repeat([True, False], 50)
+    found = separation(positive.astype(float), positive, groups=np.repeat(np.arange(10), 10), training=2.25)
+    assert found is not None
+    assert (found.score_low, found.score_high) == auc_interval(1.0, 5, 5)
+
+
+@pytest.mark.parametrize("alike", [0.0, 0.5, 0.9])
+def test_the_interval_over_groups_covers_however_alike_their_clips_are(alike: float) -> None:
+    from scipy.stats import norm
+
+    random, covered = np.random.default_rng(3), 0
+    groups, positive = np.repeat(np.arange(24), 4), np.repeat(np.arange(24) % 2 == 0, 4)
+    for _ in range(400):
+        common, own = random.standard_normal(24)[groups], random.standard_normal(96)
+        projections = np.sqrt(alike) * common + np.sqrt(1 - alike) * own + positive
+        found = separation(projections, positive, groups=groups)
+        assert found is not None
+        covered += found.score_low <= norm.cdf(1 / np.sqrt(2)) <= found.score_high
+    assert covered / 400 >= 0.92
+
+
 def test_a_class_without_rows_cannot_be_measured() -> None:
-    assert separation(np.arange(3.0), np.zeros(3, bool), groups=(0, 3)) is None
+    assert separation(np.arange(3.0), np.zeros(3, bool), groups=np.arange(3)) is None

@@ -47,6 +47,25 @@ def test_an_impossible_edit_is_refused(changes: dict[str, Any], message: str) ->
         edit(**changes)
 
 
+READS_ONE = VECTOR / np.linalg.norm(VECTOR)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reader": READS_ONE, "kind": "add"}, "belongs to the kind of edit 'ablate'"),
+        ({"reader": 2 * READS_ONE, "kind": "ablate"}, "reads 1 of it"),
+        ({"reader": np.ones(9), "kind": "ablate"}, "shape of its vector"),
+        ({"reader": READS_ONE, "reader_offset": math.nan, "kind": "ablate"}, "Fit it again"),
+    ],
+)
+def test_a_reader_that_does_not_fit_its_direction_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        edit(**changes)
+    assert edit(reader=READS_ONE, kind="ablate").oblique
+    assert not edit(kind="ablate").oblique
+
+
 def test_steering_away_is_possible_where_it_is_said() -> None:
     assert edit(alpha=-0.5, away=True).alpha == -0.5
 

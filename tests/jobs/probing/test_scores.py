@@ -30,7 +30,7 @@ def test_an_interval_is_as_wide_as_that_of_a_share_of_artists() -> None:
     concept = Concept("style", "class", codes, ("jazz", "rock"))
     rows, _ = class_rows(concept, covered(concept), codes[np.newaxis], one_hot(guesses)[np.newaxis])
     assert rows[0]["accuracy"] == pytest.approx(0.7)
-    width = 2 * 1.96 * np.sqrt(0.7 * 0.3 / ARTISTS)
+    width = 2 * 1.96 * np.sqrt(0.7 * 0.3 / ARTISTS) * np.sqrt(2.25)  # five folds: 1 + 5 · 4 / 16
     for row in rows:
         assert row["accuracy_high"] - row["accuracy_low"] == pytest.approx(width, rel=0.15), row["class"]
         assert row["groups"] == ARTISTS
@@ -48,16 +48,18 @@ def test_the_control_s_interval_counts_artists_too() -> None:
     assert rows[0]["verdict"] == "better than both"
 
 
-def test_an_interval_of_numbers_is_that_of_artists_drawn_by_hand() -> None:
+def test_an_interval_of_numbers_counts_artists_and_knows_no_bound() -> None:
     """Each artist has one tempo and one error, so a clip more of an artist says nothing new."""
     tempo, error = (np.repeat(RANDOM.normal(size=ARTISTS), EACH) for _ in range(2))
     concept = Concept("tempo", "number", tempo)
     row = number_row(concept, covered(concept), tempo[np.newaxis], (tempo + error)[np.newaxis])
-    drawn = []
-    for _ in range(2000):
-        artists = RANDOM.integers(ARTISTS, size=ARTISTS) * EACH
-        spread = np.square(tempo[artists] - tempo[artists].mean()).sum()
-        drawn.append(1 - np.square(error[artists]).sum() / spread)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    assert row["r2_high"] - row["r2_low"] == pytest.approx(high - low, rel=0.2)
+    ones, others = tempo[::EACH], error[::EACH]
+    places = np.arange(ARTISTS)
+    without = np.array(
+        [np.log(np.square(others[places != one]).mean() / ones[places != one].var()) for one in places]
+    )
+    deviation = np.sqrt(2.25 * np.square(without - without.mean()).sum() * (ARTISTS - 1) / ARTISTS)
+    width = np.log((1 - row["r2_low"]) / (1 - row["r2_high"]))
+    assert width == pytest.approx(2 * 2.093024 * deviation, rel=1e-6)  # Student's t of 19 degrees
     assert row["groups"] == ARTISTS
+    assert row["r2_low"] < row["r2"] < row["r2_high"] < 1

@@ -40,3 +40,11 @@ def test_a_strength_has_three_digits() -> None:
 def test_few_sounds_are_said(prompts: int, few: bool) -> None:
     sentence = over_what([{"prompts": prompts, "random_states": 2}, {"prompts": None, "random_states": None}])
     assert ("a first look" in sentence) == few
+
+
+@pytest.mark.parametrize(
+    ("prompts", "states", "said"),
+    [(1, 4, "No intervals: 4 random states of one prompt"), (4, 1, "No intervals: 4 prompts at one random")],
+)
+def test_one_of_a_kind_has_no_interval_and_the_figure_says_so(prompts: int, states: int, said: str) -> None:
+    assert over_what([{"prompts": prompts, "random_states": states}]).startswith(said)

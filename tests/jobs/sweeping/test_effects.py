@@ -124,6 +124,20 @@ def test_one_cell_that_is_left_has_no_interval(monkeypatch: pytest.MonkeyPatch) 
     row = one_row(monkeypatch, absent=dict.fromkeys(("s0-0", "s0-1", "s1-0"), np.nan))
     assert (row["cells"], row["missing"], row["value"]) == (1, 3, pytest.approx(0.6))
     assert {row[f"{name}low"] for name in ("", "random_", "over_random_")} == {None}
+    assert row["without_interval"] == "one sound"
+
+
+def test_two_states_of_one_prompt_have_no_interval_and_the_summary_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row = one_row(monkeypatch, absent={}, prompts=(("a", ""),))
+    assert (row["value"], row["without_interval"]) == (pytest.approx(0.6), "one prompt")
+    assert {row[f"{name}{end}"] for name in ("", "over_random_") for end in ("low", "high")} == {None}
+    both = one_row(monkeypatch, absent={})
+    assert both["without_interval"] is None
+    assert both["low"] == both["high"] == pytest.approx(0.6)
+    (said,) = effects.interval_notes([row, both])
+    assert said.startswith("1 of 2 effects have no interval: one prompt says nothing of others.")
 
 
 def test_a_cell_whose_twin_is_unknown_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from analysis.directions import fit_directions
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.edits import Edit, Scaling, Steering
 from pipelines.musicgen import MusicGenModel
@@ -136,6 +137,63 @@ def test_ablation_leaves_nothing_along_any_of_the_directions(pocket: MusicGenMod
     basis, _ = np.linalg.qr(np.stack([draw(0), draw(1)], axis=1))
     expected = h.double().numpy() - h.double().numpy() @ basis @ basis.T
     assert np.allclose(result, expected, atol=1e-4)
+
+
+def test_with_a_reader_ablation_removes_what_is_read_one_direction_after_the_other(
+    pocket: MusicGenModel, h: torch.Tensor
+) -> None:
+    units = [draw(seed) / np.linalg.norm(draw(seed)) for seed in (0, 1)]
+    readers = [draw(seed + 5) for seed in (0, 1)]
+    readers = [reader / (reader @ unit) for reader, unit in zip(readers, units, strict=True)]
+    erasers = [
+        resid(alpha, unit, kind="ablate", reader=reader, reader_offset=offset)
+        for alpha, unit, reader, offset in zip((1.0, 0.5), units, readers, (3.0, -2.0), strict=True)
+    ]
+    plain = resid(1.0, draw(9), kind="ablate")
+    expected = h.double().numpy() @ (np.eye(WIDTH) - np.outer(draw(9), draw(9)) / (draw(9) @ draw(9)))
+    expected = expected - ((expected @ readers[0]) - 3.0)[..., None] * units[0]
+    expected = expected - 0.5 * ((expected @ readers[1]) + 2.0)[..., None] * units[1]
+    assert np.allclose(edited(pocket, h, *erasers, plain), expected, atol=1e-3)
+    steerings = [Steering((erasers[0],)), Steering((plain,)), Steering(tuple(erasers))]
+    result = edited(pocket, h, steering=steerings)
+    for row, steering in enumerate(steerings):
+        alone = edited(pocket, h[row : row + 1], steering=[steering])
+        assert torch.allclose(result[row : row + 1], alone, atol=1e-4)
+
+
+def test_an_eraser_that_was_fitted_to_captured_activations_leaves_no_covariance_with_the_label(
+    pocket: MusicGenModel, random_codes: RandomCodes
+) -> None:
+    """Along a probe's direction an orthogonal ablation leaves the label where it is."""
+    codes, positive = random_codes(24, 10), np.arange(24) % 2 == 0
+    codes[positive, 0] %= 64
+    spec = CaptureSpec(("resid",), (3,), ("mean",))
+
+    def captured(*edits: Edit) -> Vector:
+        with steer(pocket, Steering(edits), frames=10):
+            found = forward_activations(pocket, codes, spec)["resid.mean"]
+        return found[:, 0].double().numpy()
+
+    rows, groups = captured(), np.arange(24)
+    assert rows.shape == (24, WIDTH)
+    (found,) = fit_directions(
+        rows,
+        positive[:, None],
+        folds=(groups % 4).astype(np.int8),
+        groups=groups,
+        methods=["leace", "mse:0.01"],
+    )
+    leace, probe = found["leace"], found["mse:0.01"]
+    assert leace.reader_offset is not None
+    erased = captured(
+        resid(1.0, leace.vector, kind="ablate", reader=leace.reader, reader_offset=leace.reader_offset)
+    )
+    projected = captured(resid(1.0, probe.vector, kind="ablate"))
+    before, after, beside = (
+        np.abs((positive - 0.5) @ (one - one.mean(axis=0))).max() for one in (rows, erased, projected)
+    )
+    assert after < 1e-4 * before
+    assert beside > 0.3 * before
 
 
 def test_directions_at_one_place_are_fused_with_their_weights_summed(
