@@ -42,8 +42,8 @@ def damage_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "What the transfer costs: damage, beside the controls",
         "Dot: sounds of the chosen setting of each pair, or of the one that moves most where none is chosen "
         "(marked). Grey: random directions of the same length. Tick: the unsteered twins. Diamond: the "
-        "prompt that asks for the target in words. A setting is chosen where it is no farther from recordings "
-        "than the limit in the table and where its sounds still move; a drone is marked.",
+        "prompt that asks for the target in words. A setting is chosen where it is no farther from "
+        "recordings than the limit in the table and where its sounds still move; a drone is marked.",
         tuple(_panel(name, measure, rows) for measure in measured),
         data_table(answer),
         sql,

@@ -32,6 +32,9 @@ class Limits:
     """Whether a setting whose sounds stand still may be chosen."""
 
 
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class Damage:
     """What a setting does to its sounds in one part of the cells."""

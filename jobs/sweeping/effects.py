@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.paired_intervals import Estimate, Mask, crossed_interval, witnesses
-from jobs.sweeping.choice import with_choice, with_damage
+from jobs.sweeping.choice import DEFAULT_LIMITS, Limits, with_choice, with_damage
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.newest import write_newest
@@ -97,20 +97,22 @@ SCHEMA = pa.schema(
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
     designs = designs_of(plan.members)
-    rows = [row for design in designs for row in effects_of(design, plan, scores)]
+    limits = plan.configuration.choice
+    rows = [row for design in designs for row in effects_of(design, plan, scores, limits)]
     rows += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
     write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return rows
 
 
-def effects_of(design: Design, plan: SweepPlan, scores: Scores) -> list[Row]:
-    """Every metric of every setting of a pair."""
+def effects_of(
+    design: Design, plan: SweepPlan, scores: Scores, limits: Limits = DEFAULT_LIMITS
+) -> list[Row]:
+    """Every metric of every setting of a pair, and which setting is chosen."""
     metrics = metrics_of(design.pair, scores)
     shared = {setting: _shared_columns(setting, plan) for setting in design.settings}
     rows = [
         shared[setting] | row for part in PARTS for setting, row in _part_rows(design, metrics, part, scores)
     ]
-    limits = plan.configuration.choice
     return with_choice(with_damage((_with_accuracy(row, scores) for row in rows), limits), limits)
 
 

@@ -1,14 +1,12 @@
 """Settings are chosen on one half of the prompts, and what is told of them comes from the other."""
 
 from collections.abc import Mapping
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from jobs.sweeping import effects
-from jobs.sweeping.choice import Limits
 from jobs.sweeping.designs import Design
 from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Pair, Setting
@@ -53,7 +51,7 @@ def rows_of(
         ("clap", "style", "jazz", "probability"): values,
         ("clap", "style", "rock", "probability"): 1 - values,
     }
-    plan: Any = SimpleNamespace(configuration=SimpleNamespace(choice=Limits()))
+    plan: Any = None
     return effects.effects_of(design, plan, Scores(places, numbers, {}, None, {}))
 
 
@@ -110,7 +108,7 @@ def one_row(
         key: np.array(list(jazz.values())),
         ("clap", "style", "rock", "probability"): np.ones(len(jazz)),
     }
-    plan: Any = SimpleNamespace(configuration=SimpleNamespace(choice=Limits()))
+    plan: Any = None
     found = effects.effects_of(design, plan, Scores(places, numbers, {}, None, {}))
     (row,) = [one for one in found if (one["part"], one["metric"]) == ("all", "target_probability")]
     return row

@@ -22,7 +22,8 @@ def test_a_scorer_that_is_mostly_right_hears() -> None:
     hits = np.arange(80) % 10 != 0
     found = accuracy_of("judge", "v", "mood", hits, labels=LABELS, groups=GROUPS)
     assert found.accuracy == 0.9
-    assert found.low is not None and 0.5 < found.low < 0.9
+    assert found.low is not None
+    assert 0.5 < found.low < 0.9
     assert found.hears is True
     assert deaf_notes([found]) == []
 
