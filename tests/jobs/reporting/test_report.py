@@ -65,7 +65,7 @@ def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, repo
         rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
         assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
         compared += 1
-    assert compared == 1 + 3 * 4 + 1 + 11, "overview; curves and classes; a curve for tempo; the sweep"
+    assert compared == 1 + 3 * 4 + 1 + 12, "overview; curves and classes; a curve for tempo; the sweep"
 
 
 def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
@@ -207,7 +207,7 @@ def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
     assert counts["strength α 0.8, signature wrong concept"] == "9/19"
     assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/17"}
     (caption,) = figure.all("figcaption")
-    for name in ("No change: ", "distortion: ", "wrong concept: ", "source lost: "):
+    for name in ("Not heard: ", "no change: ", "drone: ", "distortion: ", "wrong concept: ", "source lost: "):
         assert name in caption.text
 
 
