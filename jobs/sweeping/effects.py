@@ -118,7 +118,7 @@ def effects_of(
 
 def _with_accuracy(row: Row, scores: Scores) -> Row:
     """How well its scorer knows recordings of what it measured."""
-    concept = row["measured_concept"] or row.get("concept")
+    concept = str(row["measured_concept"] or row.get("concept"))
     of_classes = row["metric"] in OF_CLASSES
     return row | {"scorer_accuracy": scores.accuracies.get((row["scorer"], concept)) if of_classes else None}
 

@@ -289,7 +289,13 @@ def fill(store: Store) -> None:
     write_table(store, "cross_effects", crossed)
     judged = pa.Table.from_pylist(list(_ratings()), schema=ratings.SCHEMA)
     write_table(store, "ratings", judged)
-    heard = {"sweep": "strength", "sweep_id": "5eed", "run_id": RUN, "scorer": "features", "concept": "style"}
+    heard: dict[str, Any] = {
+        "sweep": "strength",
+        "sweep_id": "5eed",
+        "run_id": RUN,
+        "scorer": "features",
+        "concept": "style",
+    }
     heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "hears": False}
     told = pa.Table.from_pylist(
         [heard | {"unknown": [], "created_at": FITTED}], schema=scorer_accuracy.SCHEMA
