@@ -115,7 +115,7 @@ def _deafness(row: Row) -> str:
 
 def _why_nobody(transfers: int) -> str:
     if transfers:
-        return "the choosing half of its prompts and random states has no scores of anybody who can hear them."
+        return "the choosing half of its prompts and random states has no scores of anyone who can hear it."
     return (
         "nothing that tells classes has scored this sweep. Run it again with a scorer that does: "
         "undertone sweep --scorers clap, features, judge or probe."
