@@ -104,9 +104,7 @@ def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     return rows
 
 
-def effects_of(
-    design: Design, plan: SweepPlan, scores: Scores, limits: Limits = DEFAULT_LIMITS
-) -> list[Row]:
+def effects_of(design: Design, plan: SweepPlan, scores: Scores, limits: Limits = DEFAULT_LIMITS) -> list[Row]:
     """Every metric of every setting of a pair, and which setting is chosen."""
     metrics = metrics_of(design.pair, scores)
     shared = {setting: _shared_columns(setting, plan) for setting in design.settings}
