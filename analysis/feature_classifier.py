@@ -1,7 +1,7 @@
 """A classifier on handcrafted features: a judge of classes that has never seen an activation."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ class FeatureClassifier:
     strength: float
     accuracy: float
     """Balanced accuracy on folds that were held out."""
+    hits: NDArray[np.bool_]
+    """Whether each training row was recognised while it was held out, (N,)."""
 
     def probabilities(self, features: Floats) -> Floats:
         """Probabilities (N, C) for features (N, F)."""
@@ -51,8 +53,9 @@ def fit_feature_classifier(
     rows = np.arange(len(codes))
     losses = [float(-np.log(np.maximum(each[rows, codes], 1e-12)).mean()) for each in held_out]
     best = int(np.argmin(losses))
-    accuracy = _balanced_accuracy(held_out[best].argmax(axis=1), codes)
-    return _fit(features, codes, classes, STRENGTHS[best], accuracy)
+    named = held_out[best].argmax(axis=1)
+    fitted = _fit(features, codes, classes, STRENGTHS[best])
+    return replace(fitted, accuracy=_balanced_accuracy(named, codes), hits=named == codes)
 
 
 def _held_out(
@@ -64,16 +67,12 @@ def _held_out(
     for fold in np.unique(folds):
         test = folds == fold
         if len(np.unique(codes[~test])) > 1:
-            found[test] = _fit(features[~test], codes[~test], names, strength, 0.0).probabilities(
-                features[test]
-            )
+            found[test] = _fit(features[~test], codes[~test], names, strength).probabilities(features[test])
     return found
 
 
-def _fit(
-    features: Floats, codes: NDArray[Any], classes: Sequence[str], strength: float, accuracy: float
-) -> FeatureClassifier:
-    """A class without rows gets probability 0."""
+def _fit(features: Floats, codes: NDArray[Any], classes: Sequence[str], strength: float) -> FeatureClassifier:
+    """A class without rows gets probability 0; nothing is held out yet."""
     from sklearn.linear_model import LogisticRegression
 
     mean, deviation = features.mean(axis=0), features.std(axis=0)
@@ -88,7 +87,7 @@ def _fit(
     every = np.zeros((len(classes), features.shape[1]))
     start = np.full(len(classes), -np.inf)
     every[model.classes_], start[model.classes_] = weights, intercepts
-    return FeatureClassifier(tuple(classes), mean, scale, every, start, strength, accuracy)
+    return FeatureClassifier(tuple(classes), mean, scale, every, start, strength, np.nan, np.zeros(0, bool))
 
 
 def _balanced_accuracy(named: NDArray[Any], codes: NDArray[Any]) -> float:

@@ -4,13 +4,17 @@ undertone dataset add STORE NAME PATH
 undertone dataset synth STORE NAME
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.options import print_result
 from store.errors import InvalidInput
 
+if TYPE_CHECKING:
+    from pipelines.synthesis.songs import Band
+
+BANDS = ("any", "typical")
 FORMATS = ("auto", "folder", "table", "huggingface", "gtzan", "fma", "syntheory")
 SHOWN_VALUES = 16
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -93,6 +97,11 @@ def add(
 )
 @click.option("--clip-seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same audio.")
+@click.option(
+    "--band", type=click.Choice(BANDS), default="any", show_default=True,
+    help="Of styles: any draws drums, bass and chords without regard to the style; with typical ones "
+    "the style can be told by its instruments.",
+)  # fmt: skip
 @click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
 @json_option
 def synth(
@@ -102,6 +111,7 @@ def synth(
     clips: int,
     clip_seconds: float,
     seed: int,
+    band: "Band",
     replace: bool,
     as_json: bool,
 ) -> None:
@@ -117,7 +127,7 @@ def synth(
     from jobs.datasets.rendering import SynthRequest, synthesize_dataset
 
     chosen = _names(concepts) if concepts is not None else None
-    request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace)
+    request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace, band)
     _print(synthesize_dataset(request), as_json)
 
 

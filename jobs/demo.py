@@ -11,6 +11,7 @@ from shlex import quote
 import click
 
 from jobs.demonstration.analysis import cluster, find_directions, fit_probes
+from jobs.demonstration.findings import findings
 from jobs.demonstration.music import DAMAGED, DATASET, add_music, render_music
 from jobs.demonstration.questions import questions
 from jobs.demonstration.steering import steer
@@ -66,6 +67,9 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         click.echo(answer, nl=False)
     with _step("Draw it all"):
         write_report(str(store), report)
+    click.secho("\nWhat was found", bold=True)
+    for sentence in findings(str(store), run):
+        click.echo(f"- {sentence}")
     _say_what_next(store, report, time.monotonic() - started)
 
 

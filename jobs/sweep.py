@@ -69,8 +69,9 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
     """Steer by every setting of a grid and measure what it does, beside its controls.
 
     SWEEP is a TOML file, or the name of a sweep that comes with Undertone: first-look, layer-ablation,
-    losses, sites, strength, fusion, interference. Every setting is compared with its unsteered twin, with
-    random directions and with the target's prompt. Results are in the views effects and sweep_generations.
+    losses, sites, strength, fusion, interference, damage, text-alone. Every setting is compared with its
+    unsteered twin, with random directions and with the target's prompt. Results are in the views transfers
+    (with damage), effects, scorer_accuracy and sweep_generations.
 
     Running the same command again resumes; a changed file computes only what is new.
 

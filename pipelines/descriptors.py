@@ -13,7 +13,7 @@ Floats = NDArray[np.floating]
 SAMPLE_RATE = 22_050
 """Of the audio they are computed from; librosa's usual one."""
 HOP_SAMPLES = 512
-VERSION = 2
+VERSION = 3
 """Changes with the definition of a descriptor."""
 
 DESCRIPTORS: Mapping[str, str] = {
@@ -27,6 +27,8 @@ DESCRIPTORS: Mapping[str, str] = {
     "spectral_flatness": "geometric over arithmetic mean of the power spectrum: 0 tone, 1 noise",
     "clipping": "share of samples at full scale",
     "silence": "share of frames below -60 dB of full scale",
+    "spectral_flux_db": "mean rise of its mel spectrogram from frame to frame, dB: how much sets in",
+    "mel_variation_db": "deviation over time of its mel spectrogram, dB, the mean over bands: 0 is a drone",
     "repetition": "largest autocorrelation of its mel spectrogram: 1 is a loop, or a standstill",
 }
 """Name → what it is."""
@@ -85,7 +87,7 @@ def describe_sound(samples: NDArray[np.float32], sample_rate: int = SAMPLE_RATE)
         "spectral_flatness": float(librosa.feature.spectral_flatness(S=spectrum).mean()),
         "clipping": clipping,
         "silence": _silent_share(samples),
-        "repetition": _repetition(power),
+        **_movement(power),
     }
 
 
@@ -157,13 +159,30 @@ def _silent_share(samples: NDArray[np.float32]) -> float:
     return float(np.mean(power < 10 ** (SILENT_DB / 10)))
 
 
-def _repetition(power: Floats) -> float:
-    """Over lags up to half the sound; NaN for a sound shorter than two of the shortest lag."""
+def _movement(power: Floats) -> dict[str, float]:
+    """What a sound does over time: how much sets in, how much it varies, how much comes again."""
+    frames = _mel_frames_db(power)
+    if frames.shape[1] < 2:
+        return dict.fromkeys(("spectral_flux_db", "mel_variation_db", "repetition"), float("nan"))
+    rises = np.maximum(np.diff(frames, axis=1), 0)
+    return {
+        "spectral_flux_db": float(rises.mean()),
+        "mel_variation_db": float(frames.std(axis=1).mean()),
+        "repetition": _repetition(frames),
+    }
+
+
+def _mel_frames_db(power: Floats) -> Floats:
+    """Mel spectrogram (40 bands, frames) without the ends."""
     import librosa
 
     mel = librosa.feature.melspectrogram(S=power, sr=SAMPLE_RATE, n_mels=40)
     frames = np.maximum(librosa.power_to_db(mel, ref=1.0, amin=1e-10, top_db=None), FLOOR_DB)
-    frames = frames[:, EDGE_FRAMES:-EDGE_FRAMES]
+    return np.asarray(frames[:, EDGE_FRAMES:-EDGE_FRAMES])
+
+
+def _repetition(frames: Floats) -> float:
+    """Over lags up to half the sound; NaN for a sound shorter than two of the shortest lag."""
     frames = frames - frames.mean(axis=1, keepdims=True)
     first = round(SHORTEST_LAG_SECONDS * SAMPLE_RATE / HOP_SAMPLES)
     if frames.shape[1] < 2 * first:

@@ -17,8 +17,8 @@ from store.sandbox import CONFIGURATION
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
 VIEWS = (
-    "views.sql", "clusterings.sql", "layers.sql", "superposition.sql", "steering.sql", "signatures.sql",
-    "listening.sql",
+    "views.sql", "clusterings.sql", "layers.sql", "superposition.sql", "steering.sql", "transfers.sql",
+    "signatures.sql", "listening.sql",
 )  # fmt: skip
 VIEWS_SQL = tuple(Path(__file__).with_name(name) for name in VIEWS)
 VERSION_KEY = "version"

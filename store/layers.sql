@@ -44,6 +44,7 @@ kmeans AS (
 ),
 directions AS (
     SELECT * FROM typed.vectors
+    WHERE NOT starts_with(concept, 'text of ') -- between two texts, on any clips: they say nothing of what a layer knows
     QUALIFY 1 = row_number() OVER (
         PARTITION BY run_id, site, reduction, layer, concept, labels_hash, method, positive, negative
         ORDER BY created_at DESC, vector_id

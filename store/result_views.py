@@ -53,6 +53,11 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         _SWEEP,
         newest_of=("sweep_id",),
     ),
+    "scorer_accuracy": ResultView(
+        "what each scorer of a sweep can hear: how often it names the class of labelled clips",
+        _SWEEP,
+        newest_of=("sweep_id",),
+    ),
     "similarities": ResultView(
         "how alike a generation and its reference are over time",
         _SWEEP,

@@ -8,7 +8,7 @@ WITH measured AS (FROM effects WHERE part = 'all' AND setting_id IS NOT NULL),
 settings AS (
     SELECT
         sweep, sweep_id, run_id, setting_id, concept, source, target, method, site, layers, alpha, kind, scaling,
-        schedule, "rows", scorer, chosen, value AS transfer, low AS transfer_low, high AS transfer_high,
+        schedule, "rows", scorer, chosen, drone, value AS transfer, low AS transfer_low, high AS transfer_high,
         low > 0 AND coalesce(over_random_low, low) > 0 AS rises
     FROM measured WHERE metric = 'transfer'
 ),
@@ -40,8 +40,10 @@ likeness AS (
 SELECT
     sweep, sweep_id, run_id, setting_id, concept, source, target, method, site, layers, alpha, kind, scaling,
     schedule, "rows", scorer, chosen, transfer, transfer_low, transfer_high,
-    CASE WHEN transfer_low IS NOT NULL THEN list_filter([
+    CASE WHEN transfer_low IS NOT NULL OR transfer IS NULL THEN list_filter([
+        CASE WHEN transfer IS NULL THEN 'not heard' END,
         CASE WHEN NOT rises AND rival IS NULL THEN 'no change' END,
+        CASE WHEN drone THEN 'drone' END,
         CASE WHEN damaged IS NOT NULL THEN 'distortion' END,
         CASE WHEN rival_low > transfer_high THEN 'wrong concept' END,
         CASE WHEN unlike THEN 'source lost' END
@@ -75,7 +77,8 @@ COMMENT ON COLUMN signatures.transfer IS 'rise of P(target) over the unsteered t
 COMMENT ON COLUMN signatures.transfer_low IS 'lower end of its interval';
 COMMENT ON COLUMN signatures.transfer_high IS 'upper end';
 COMMENT ON COLUMN signatures.signatures IS
-    'no change: no class rises more than with random directions; distortion: more damage (kad, clipping, silence, '
+    'not heard: the scorer cannot hear this concept, see scorer_accuracy; '
+    'drone: the sounds stand still (effects.drone); no change: no class rises more than with random directions; distortion: more damage (kad, clipping, silence, '
     'repetition, spectral flatness) than the prompt-only edit does; wrong concept: another class rises more than '
     'the target, their intervals apart; source lost: less like the twin than the prompt-only edit, by every measure of similarity. '
     'NULL: without intervals nobody knows (see without_interval in effects)';

@@ -45,6 +45,7 @@ COMMENT ON COLUMN effects.metric IS
     'balance: (p1 + p2)(1 - |p1 - p2|) of two classes (our definition); '
     'alignment: cosine of sound and target text minus that of the twin; '
     'change: P(measured_class), or a physical descriptor, minus that of the twin; '
+    'level: mean of a physical descriptor that damage changes: does the sound still move?; '
     'similarity: to the unsteered twin: 1 is all kept; '
     'fad: damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance, '
     'and intervals keep its upward bias; '
@@ -68,6 +69,10 @@ COMMENT ON COLUMN effects.high IS 'upper end';
 COMMENT ON COLUMN effects.random IS 'control: the same with random directions of the same length and place';
 COMMENT ON COLUMN effects.random_low IS 'lower end of its interval';
 COMMENT ON COLUMN effects.random_high IS 'upper end';
+COMMENT ON COLUMN effects."text" IS
+    'control: the same with directions of the text alone, in which no audio has a say';
+COMMENT ON COLUMN effects.text_low IS 'lower end of its interval';
+COMMENT ON COLUMN effects.text_high IS 'upper end';
 COMMENT ON COLUMN effects.prompt IS 'control: the target''s prompt, unsteered';
 COMMENT ON COLUMN effects.prompt_low IS 'lower end of its interval';
 COMMENT ON COLUMN effects.prompt_high IS 'upper end';
@@ -76,8 +81,18 @@ COMMENT ON COLUMN effects.over_random IS 'value minus random, cell by cell';
 COMMENT ON COLUMN effects.over_random_low IS
     'lower end of its interval: above 0, steering did more than chance';
 COMMENT ON COLUMN effects.over_random_high IS 'upper end';
+COMMENT ON COLUMN effects.over_text IS 'value minus text, cell by cell';
+COMMENT ON COLUMN effects.over_text_low IS
+    'lower end of its interval: above 0, the audio''s direction did more';
+COMMENT ON COLUMN effects.over_text_high IS 'upper end';
+COMMENT ON COLUMN effects.drone IS
+    'whether its sounds stand still: mel_variation_db far below controls; NULL: unknown';
+COMMENT ON COLUMN effects.damage IS 'kad_clips of its setting in this part';
+COMMENT ON COLUMN effects.damage_limit IS 'the largest damage that may be chosen; NULL: there is no limit';
+COMMENT ON COLUMN effects.scorer_accuracy IS
+    'share of labelled clips whose class the scorer names; see scorer_accuracy';
 COMMENT ON COLUMN effects.chosen IS
-    'whether it has its pair''s largest transfer on the choosing half, above 0 and random';
+    'its pair''s largest transfer on the choosing half, above 0 and random, damage allowed';
 COMMENT ON COLUMN effects.chosen_by IS 'scorer of that transfer';
 COMMENT ON COLUMN effects.created_at IS 'when it was computed (UTC)';
 

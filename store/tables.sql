@@ -99,8 +99,11 @@ CREATE TABLE IF NOT EXISTS declared.effects (
     measured_class VARCHAR, cells BIGINT,
     missing BIGINT, prompts BIGINT, random_states BIGINT, without_interval VARCHAR, value DOUBLE, low DOUBLE,
     high DOUBLE, random DOUBLE,
-    random_low DOUBLE, random_high DOUBLE, prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
-    unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE, chosen BOOLEAN,
+    random_low DOUBLE, random_high DOUBLE, "text" DOUBLE, text_low DOUBLE, text_high DOUBLE,
+    prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
+    unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE,
+    over_text DOUBLE, over_text_low DOUBLE, over_text_high DOUBLE, drone BOOLEAN, damage DOUBLE,
+    damage_limit DOUBLE, scorer_accuracy DOUBLE, chosen BOOLEAN,
     chosen_by VARCHAR, created_at TIMESTAMP
 );
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jobs.datasets.adding import Census, summary_of
 from jobs.datasets.clip_spool import spooled
@@ -15,6 +15,9 @@ from store.errors import Conflict
 from store.layout import check_name
 from store.ledger import Entry, entry_of, record_key
 from store.records import Clip, Failure
+
+if TYPE_CHECKING:
+    from pipelines.synthesis.songs import Band
 
 NOTES = (
     "Rendered from a General-MIDI SoundFont. Each clip is a function of its concept, its number and the "
@@ -34,6 +37,8 @@ class SynthRequest:
     clip_seconds: float = 4.0
     seed: int = 0
     replace: bool = False
+    band: "Band" = "any"
+    """Whether the instruments of a styles clip tell its style."""
 
 
 def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
@@ -77,6 +82,7 @@ def _info(request: SynthRequest) -> dict[str, Any]:
             "clips": request.clips,
             "seed": request.seed,
             "clip_seconds": request.clip_seconds,
+            "band": request.band,
         },
     }
 
@@ -118,6 +124,7 @@ def _rendered_clips(
         seed=request.seed,
         concepts=request.concepts or tuple(CONCEPTS),
         clip_seconds=request.clip_seconds,
+        band=request.band,
     )
     # What an interrupted or replaced rendering left would otherwise stay beside the new files for good.
     for key, _ in list(store.objects.list(folder)):

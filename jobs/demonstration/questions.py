@@ -40,12 +40,13 @@ WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND concept IN ('st
 ORDER BY concept DESC, layer"""
 
 EFFECTS = """\
-SELECT source, target, layers, alpha, scorer, round(value, 2) AS transfer, round(low, 2) AS low,
-       round(high, 2) AS high, prompts, random_states AS states, round(random, 2) AS random,
-       round(prompt, 2) AS prompt
-FROM effects
-WHERE metric = 'transfer' AND part = 'report' AND chosen
-ORDER BY source DESC, scorer"""
+SELECT source, target, layers, alpha, scorer, round(transfer, 2) AS transfer, round(low, 2) AS low,
+       round(high, 2) AS high, round(random, 2) AS random, round(prompt, 2) AS prompt,
+       round(kad_clips, 1) AS kad, round(kad_clips_random, 1) AS kad_random,
+       round(variation, 1) AS variation, round(variation_random, 1) AS variation_random, drone
+FROM transfers
+WHERE part = 'report' AND chosen
+ORDER BY source, target, scorer"""
 
 
 def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
@@ -60,6 +61,10 @@ def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
         ("What failed, by class?", FAILURES, {}),
         ("How much does each run hold?", SIZES, {}),
         ("Which layer knows the style, which the instrument?", LAYERS, {}),
-        ("How far does steering move a style, beside random directions and the other prompt?", EFFECTS, {}),
+        (
+            "How far does steering move a style, and at what damage to the sound?",
+            EFFECTS,
+            {},
+        ),
     ):
         yield question, sql, to_text(run_query(catalog, sql, timeout_seconds=60, tables=tables), width=WIDTH)

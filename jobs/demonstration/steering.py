@@ -7,7 +7,7 @@ import click
 from jobs.sweeping.options import Engine
 
 SWEEP = "first-look"
-SCORERS = "judge,clap"
+SCORERS = "descriptors,judge,clap"
 
 
 def steer(store: str, run: str, engine: Engine) -> None:

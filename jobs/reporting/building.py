@@ -9,6 +9,7 @@ from jobs.reporting.automatic import automatic_figure
 from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
 from jobs.reporting.comparisons import comparison_figure
 from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
+from jobs.reporting.damage import damage_figure
 from jobs.reporting.facts import run_facts, run_row, run_warnings
 from jobs.reporting.failures import failure_figure
 from jobs.reporting.interference import interference_figure
@@ -113,6 +114,7 @@ def _concept_section(answers: Answers, subject: Subject) -> Section:
 def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
     figures = (
         chosen_figure(answers, sweep),
+        damage_figure(answers, sweep),
         comparison_figure(answers, sweep),
         layer_figure(answers, sweep),
         beside_figure(answers, sweep),

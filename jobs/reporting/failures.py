@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from analysis.charts.heat_map import HeatMap, heat_map
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
-from jobs.reporting.sweeps import Sweep, pair_of, word_for
+from jobs.reporting.sweeps import Sweep, word_for
 
 DEFINITIONS = {
+    "not heard": "the scorer cannot hear this concept: nothing is known",
     "no change": "no class rises more than with random directions",
+    "drone": "the sounds stand still: their spectrum varies far less than that of their controls",
     "distortion": "more damage (KAD, clipping, silence, repetition or spectral flatness) than the prompt "
     "that asks for the target in words does",
     "wrong concept": "another class rises more than the target, their intervals apart",
@@ -23,7 +25,7 @@ SELECT source, target, site, layers, method, alpha, kind, scaling, schedule, sig
 FROM signatures {where}
 ORDER BY ALL"""
 
-CHOSEN = "SELECT source, target, signatures FROM signatures {where} AND chosen"
+OF_SETTINGS = "SELECT setting_id, signatures FROM signatures {where}"
 
 
 def failure_figure(answers: Answers, sweep: Sweep) -> Figure | None:
@@ -47,10 +49,10 @@ def failure_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     )
 
 
-def chosen_flags(answers: Answers, sweep: Sweep) -> dict[str, tuple[str, ...]]:
-    """Names of what goes wrong with the chosen setting of each pair."""
-    rows = answers.rows(CHOSEN.format(where=sweep.where()))
-    return {pair_of(row): tuple(row["signatures"] or ()) for row in rows}
+def flags_of_settings(answers: Answers, sweep: Sweep) -> dict[str, tuple[str, ...]]:
+    """Names of what goes wrong with each setting."""
+    rows = answers.rows(OF_SETTINGS.format(where=sweep.where()))
+    return {row["setting_id"]: tuple(row["signatures"] or ()) for row in rows}
 
 
 def _counted(rows: Sequence[Row]) -> HeatMap:

@@ -30,8 +30,9 @@ FEWEST_LAYERS = 3
 
 CHOSEN = """\
 SELECT source, target, site, layers, method, alpha, value AS transfer, low, high,
-       random, random_low, random_high, prompt, over_random, over_random_low, over_random_high, prompts,
-       random_states, missing
+       random, random_low, random_high, "text", text_low, text_high, prompt, over_random, over_random_low,
+       over_random_high, over_text, over_text_low, over_text_high, damage, damage_limit, drone,
+       scorer_accuracy, prompts, random_states, missing
 FROM effects {where} AND metric = 'transfer' AND part = 'report' AND chosen
 ORDER BY ALL"""
 

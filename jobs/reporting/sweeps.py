@@ -27,6 +27,9 @@ UNCHOSEN = """\
 SELECT source, target, count(DISTINCT setting_id) AS settings FROM effects {where} AND setting_id IS NOT NULL
 GROUP BY ALL HAVING NOT bool_or(chosen) ORDER BY ALL"""
 
+DEAF = """\
+FROM scorer_accuracy {where} AND (hears = false OR len(unknown) > 0) ORDER BY scorer, concept"""
+
 MEASURED = """\
 SELECT count(*) AS transfers FROM effects {where} AND metric = 'transfer' AND setting_id IS NOT NULL"""
 
@@ -81,17 +84,38 @@ def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
     """Why a sweep, or a pair of it, has no chosen setting."""
     if sweep.scorer == NOBODY:
         (found,) = answers.rows(MEASURED.format(where=where(sweep_id=sweep.sweep_id)))
-        return (f"No setting is chosen: {_why_nobody(found['transfers'])}",)
-    return tuple(
+        return (*_deaf(answers, sweep), f"No setting is chosen: {_why_nobody(found['transfers'])}")
+    unchosen = tuple(
         f"{pair_of(row)}: no setting is chosen. Of {row['settings']} none moves towards the target on the "
-        "choosing half, and farther than random directions do there."
+        "choosing half, farther than random directions do there, within the limits of damage."
         for row in answers.rows(UNCHOSEN.format(where=sweep.where()))
+    )
+    return (*_deaf(answers, sweep), *unchosen)
+
+
+def _deaf(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
+    """What scorers of this sweep cannot hear."""
+    if "scorer_accuracy" not in answers.views:
+        return ()
+    rows = answers.rows(DEAF.format(where=where(sweep_id=sweep.sweep_id)))
+    return tuple(map(_deafness, rows))
+
+
+def _deafness(row: Row) -> str:
+    left_out = "What it says of that is left out: it is unknown, which is not “no change”."
+    if row["unknown"]:
+        words = ", ".join(row["unknown"])
+        return f"{row['scorer']} does not know the words of {words} ({row['concept']}). {left_out}"
+    return (
+        f"{row['scorer']} cannot hear {row['concept']}: it names the class of {row['accuracy']:.2f} of "
+        f"{row['clips']} labelled clips ({row['low']:.2f} to {row['high']:.2f}; always the same: "
+        f"{row['chance']:.2f}). {left_out}"
     )
 
 
 def _why_nobody(transfers: int) -> str:
     if transfers:
-        return "the choosing half of its prompts and random states has no scores."
+        return "the choosing half of its prompts and random states has no scores of anyone who can hear it."
     return (
         "nothing that tells classes has scored this sweep. Run it again with a scorer that does: "
         "undertone sweep --scorers clap, features, judge or probe."

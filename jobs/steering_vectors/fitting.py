@@ -275,7 +275,13 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             methods=task.methods,
             seeds=[work.random_seed(task.layer, contrast) for contrast in one.contrasts],
         )
-        shared = _shared_columns(work, run.document["model"], task.layer, rows, one)
+        shared = shared_columns(run.document["model"], task.layer, rows) | {
+            "run_id": work.run_id,
+            "clips": len(one.rows),
+            "groups": len(np.unique(work.labels.groups[one.rows])),
+            "folds": work.fold_count,
+            "labels_query": work.labels.query,
+        }
         for place, (contrast, directions) in enumerate(zip(one.contrasts, fitted, strict=True)):
             counted = {"positives": int(one.targets[:, place].sum())}
             counted["negatives"] = len(one.rows) - counted["positives"]
@@ -286,19 +292,14 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             ]
             for method, direction in directions.items():
                 found.append(
-                    shared
-                    | counted
-                    | _identity(work, task.layer, contrast, method)
-                    | _measurements(direction)
+                    shared | counted | _identity(work, task.layer, contrast, method) | measurements(direction)
                 )
     return FittedLayer(found, left_out)
 
 
-def _shared_columns(
-    work: Work, model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any], one: ContrastSet
-) -> Row:
+def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any]) -> Row:
+    """What all directions of one layer have in common, fitted on these rows (n, D)."""
     return {
-        "run_id": work.run_id,
         "model": model["name"],
         "model_fingerprint": model["fingerprint"],
         "site": layer.site,
@@ -307,10 +308,6 @@ def _shared_columns(
         "width": rows.shape[1],
         "activation_norm": float(np.linalg.norm(rows.astype(np.float64), axis=1).mean()),
         "scaling": "norm",
-        "clips": len(one.rows),
-        "groups": len(np.unique(work.labels.groups[one.rows])),
-        "folds": work.fold_count,
-        "labels_query": work.labels.query,
         "created_at": datetime.now(UTC).replace(tzinfo=None),
     }
 
@@ -327,7 +324,8 @@ def _identity(work: Work, layer: LayerArray, contrast: Contrast, method: Method)
     }
 
 
-def _measurements(direction: Direction) -> Row:
+def measurements(direction: Direction) -> Row:
+    """Columns of a fitted direction: its numbers, and what held-out clips say of it."""
     columns: Row = {
         "vector": direction.vector.astype(np.float32),
         "reader": None if direction.reader is None else direction.reader.astype(np.float32),

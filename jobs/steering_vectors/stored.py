@@ -83,7 +83,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "site": (_TEXT, "where in a block it belongs: embed, resid, attn, xattn or mlp"),
     "reduction": (_TEXT, "what was kept over time of the rows it was fitted on"),
     "layer": (_COUNT, "number of the layer it belongs to"),
-    "concept": (_TEXT, "label column"),
+    "concept": (_TEXT, "label column; text of it: between two texts on the same clips"),
     "positive": (_TEXT, "class towards which it points"),
     "negative": (_TEXT, "class from which it points; NULL: all other classes"),
     "method": (_TEXT, "mse, logistic, diffmean, mass_mean, pca, leace (is diffmean), random or imported"),

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
+from jobs.sweeping.choice import Limits
 from jobs.sweeping.grid import AUTO, Grid, Strength, refuse_twice
 from pipelines.clap import TEMPLATE
 from store.errors import InvalidInput, NotFound
@@ -79,6 +80,16 @@ class Controls:
     """Random directions of the same length, site, layer and strength; another one for each random state."""
     prompt: bool = True
     """The target's prompt, unsteered."""
+    text: str = ""
+    """Directions of the text alone: between runs of the same clips that were extracted with this text, each
+    class in turn in its braces. "" is none."""
+
+    def __post_init__(self) -> None:
+        if self.text and CLASS not in self.text:
+            raise InvalidInput(
+                f"[controls] text = {self.text!r} names no class: write {CLASS} into it, as in "
+                f'text = "{CLASS} music", and extract the clips with the text of each class.'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,7 @@ class SweepConfiguration:
     grid: Grid = field(default_factory=Grid)
     sampling: SamplingValues = field(default_factory=SamplingValues)
     controls: Controls = field(default_factory=Controls)
+    choice: Limits = field(default_factory=Limits)
     clap_template: str = TEMPLATE
     """What the name of a class is put into, at {}, before CLAP compares it with a sound."""
     measure: tuple[str, ...] = ()
@@ -122,6 +134,10 @@ class SweepConfiguration:
                 )
         if "{}" not in self.clap_template:
             raise InvalidInput(f"clap_template {self.clap_template!r} must hold {{}}, where the class goes.")
+        if not (math.isfinite(self.choice.damage_limit) and self.choice.damage_limit >= 0):
+            raise InvalidInput(
+                f"[choice] damage_limit = {self.choice.damage_limit}: how many times? 0 is no limit."
+            )
         if self.direction_clips not in DIRECTION_CLIPS:
             raise InvalidInput(
                 f"direction_clips = {self.direction_clips!r}: choose {' or '.join(DIRECTION_CLIPS)}."
@@ -179,7 +195,12 @@ def parse_sweep(document: Mapping[str, Any]) -> SweepConfiguration:
     values["concepts"] = tuple(
         _record(SteeredConcept, _audio_as_pairs(one), "[[concepts]]") for one in concepts
     )
-    for name, kind in (("grid", Grid), ("sampling", SamplingValues), ("controls", Controls)):
+    for name, kind in (
+        ("grid", Grid),
+        ("sampling", SamplingValues),
+        ("controls", Controls),
+        ("choice", Limits),
+    ):
         if name in values:
             values[name] = _record(kind, _layers_as_lists(values[name]), f"[{name}]")
     return _record(SweepConfiguration, values, "the sweep")

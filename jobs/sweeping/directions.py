@@ -1,7 +1,7 @@
 """The directions of a sweep: fitted where they are missing, and found again for each of its settings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine
@@ -38,6 +38,8 @@ class SweepDirections:
     fitted: Mapping[Key, StoredVector]
     random: Mapping[Key, Sequence[StoredVector]]
     """In the order in which they were drawn."""
+    text: Mapping[Key, StoredVector] = field(default_factory=dict)
+    """Of the text alone, where a sweep has that control."""
 
     def steered(self, setting: Setting, target: str, layer: int) -> StoredVector:
         """The direction of a setting at one of its layers; raises `NotFound`."""
@@ -56,9 +58,20 @@ class SweepDirections:
             raise NotFound(f"There is no random direction {number} at {setting.site} of layer {layer}.")
         return drawn[number]
 
+    def text_alone(self, setting: Setting, target: str, layer: int) -> StoredVector:
+        """The direction between two texts on the same clips, at the place of a setting; raises `NotFound`."""
+        key = _key(setting.pair, target, setting.method, setting.site, layer)
+        if key not in self.text:
+            raise NotFound(
+                f"There is no direction of the text alone {setting.pair.source} → {target} by "
+                f"{setting.method} at {setting.site} of layer {layer}."
+            )
+        return self.text[key]
+
     def vectors(self) -> dict[str, StoredVector]:
         """All of them by id."""
-        every = [*self.fitted.values(), *(one for drawn in self.random.values() for one in drawn)]
+        every = [*self.fitted.values(), *self.text.values()]
+        every += [one for drawn in self.random.values() for one in drawn]
         return {one.vector_id: one for one in every}
 
 
@@ -75,24 +88,29 @@ def fit_directions_of(
         randoms: random directions for each place.
         fit: where to fit.
     """
+    common = fit_options(store, run_id, labels, settings, fit)
+    fit_and_store(common)
+    for seed in range(randoms):
+        fit_and_store(replace(common, methods=RANDOM, seed=seed))
+
+
+def fit_options(
+    store: Store, run_id: str, labels: str, settings: Sequence[Setting], fit: FitOptions
+) -> DirectionOptions:
+    """What `undertone directions` would be asked for the directions of settings of one concept."""
     pairs = sorted({f"{one.pair.source}:{target}" for one in settings for target in one.pair.targets})
-    sites = ",".join(sorted({one.site for one in settings}))
-    layers = ",".join(map(str, sorted({layer for one in settings for layer in one.layers})))
-    common = DirectionOptions(
+    return DirectionOptions(
         store=store.url,
         run=run_id,
         labels=labels,
+        methods=",".join(dict.fromkeys(one.method for one in settings)),
         pairs=tuple(pairs),
-        sites=sites,
-        layers=layers,
+        sites=",".join(sorted({one.site for one in settings})),
+        layers=",".join(map(str, sorted({layer for one in settings for layer in one.layers}))),
         engine=fit.engine,
         address=fit.address,
         workers=fit.workers,
     )
-    methods = dict.fromkeys(one.method for one in settings)
-    fit_and_store(replace(common, methods=",".join(methods)))
-    for seed in range(randoms):
-        fit_and_store(replace(common, methods=RANDOM, seed=seed))
 
 
 def find_directions(store: Store, run: Collection, queries: Mapping[str, str]) -> SweepDirections:

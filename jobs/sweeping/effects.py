@@ -9,19 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.paired_intervals import Estimate, Mask, crossed_interval, why_no_interval, witnesses
+from jobs.sweeping.choice import DEFAULT_LIMITS, Limits, with_choice, with_damage
 from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
 from jobs.sweeping.metrics import METRICS, Metric, metrics_of
 from jobs.sweeping.newest import write_newest
 from jobs.sweeping.planning import SweepPlan
 from jobs.sweeping.pooled import ANYWHERE, PooledDamage, pooled_damage
 from jobs.sweeping.scores import Scores
-from jobs.sweeping.settings import Setting
+from jobs.sweeping.settings import Role, Setting
 from jobs.sweeping.table import mean_strength
 from store.opening import Store
 
 KIND = "effects"
-CHOOSERS = ("clap", "features", "judge", "probe")
-"""The first of these that scored chooses the setting of each pair."""
+OF_CLASSES = frozenset(METRICS) - {"similarity", "fad", "kad", "kad_clips", "level"}
+"""Metrics that are what a scorer says of classes, or of physical descriptors."""
+
+CONTROLS: tuple[Role, ...] = ("random", "text")
+"""Directions that every setting stands beside."""
 
 Row = dict[str, Any]
 
@@ -66,6 +70,9 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "random": (_NUMBER, "control: the same with random directions of the same length and place"),
     "random_low": (_NUMBER, "lower end of its interval"),
     "random_high": (_NUMBER, "upper end"),
+    "text": (_NUMBER, "control: the same with directions of the text alone, in which no audio has a say"),
+    "text_low": (_NUMBER, "lower end of its interval"),
+    "text_high": (_NUMBER, "upper end"),
     "prompt": (_NUMBER, "control: the target's prompt, unsteered"),
     "prompt_low": (_NUMBER, "lower end of its interval"),
     "prompt_high": (_NUMBER, "upper end"),
@@ -73,7 +80,14 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "over_random": (_NUMBER, "value minus random, cell by cell"),
     "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
     "over_random_high": (_NUMBER, "upper end"),
-    "chosen": (_FLAG, "whether it has its pair's largest transfer on the choosing half, above 0 and random"),
+    "over_text": (_NUMBER, "value minus text, cell by cell"),
+    "over_text_low": (_NUMBER, "lower end of its interval: above 0, the audio's direction did more"),
+    "over_text_high": (_NUMBER, "upper end"),
+    "drone": (_FLAG, "whether its sounds stand still: mel_variation_db far below controls; NULL: unknown"),
+    "damage": (_NUMBER, "kad_clips of its setting in this part"),
+    "damage_limit": (_NUMBER, "the largest damage that may be chosen; NULL: there is no limit"),
+    "scorer_accuracy": (_NUMBER, "share of labelled clips whose class the scorer names; see scorer_accuracy"),
+    "chosen": (_FLAG, "its pair's largest transfer on the choosing half, above 0 and random, damage allowed"),
     "chosen_by": (_TEXT, "scorer of that transfer"),
     "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
 }  # fmt: skip
@@ -85,7 +99,8 @@ SCHEMA = pa.schema(
 def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
     """Compute and write the effects of a sweep; returns the rows."""
     designs = designs_of(plan.members)
-    rows = [row for design in designs for row in effects_of(design, plan, scores)]
+    limits = plan.configuration.choice
+    rows = [row for design in designs for row in effects_of(design, plan, scores, limits)]
     rows += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
     write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
     return rows
@@ -102,14 +117,21 @@ def interval_notes(rows: Sequence[Row]) -> list[str]:
     ]
 
 
-def effects_of(design: Design, plan: SweepPlan, scores: Scores) -> list[Row]:
-    """Every metric of every setting of a pair."""
+def effects_of(design: Design, plan: SweepPlan, scores: Scores, limits: Limits = DEFAULT_LIMITS) -> list[Row]:
+    """Every metric of every setting of a pair, and which setting is chosen."""
     metrics = metrics_of(design.pair, scores)
     shared = {setting: _shared_columns(setting, plan) for setting in design.settings}
     rows = [
         shared[setting] | row for part in PARTS for setting, row in _part_rows(design, metrics, part, scores)
     ]
-    return _with_choice(rows)
+    return with_choice(with_damage((_with_accuracy(row, scores) for row in rows), limits), limits)
+
+
+def _with_accuracy(row: Row, scores: Scores) -> Row:
+    """How well its scorer knows recordings of what it measured."""
+    concept = str(row["measured_concept"] or row.get("concept"))
+    of_classes = row["metric"] in OF_CLASSES
+    return row | {"scorer_accuracy": scores.accuracies.get((row["scorer"], concept)) if of_classes else None}
 
 
 def _part_rows(
@@ -132,17 +154,18 @@ def _part_rows(
         for setting in design.settings:
             steered = design.of("steered", setting, part)
             assert steered is not None
-            control = design.of("random", setting, part)
-            yield setting, shared | _beside_controls(metric, steered, control, twins, units)
+            controls = {role: design.of(role, setting, part) for role in CONTROLS}
+            yield setting, shared | _beside_controls(metric, steered, controls, twins, units)
 
 
 def _beside_controls(
-    metric: Metric, steered: Ids, control: Ids | None, twins: Ids, units: Sequence[str]
+    metric: Metric, steered: Ids, controls: Mapping[Role, Ids | None], twins: Ids, units: Sequence[str]
 ) -> Row:
-    """All over the same cells: those where the sound, its random control and its twin are all measured."""
+    """All over the same cells: those where the sound, its controls and its twin are all measured."""
     known = metric.known(steered, twins) & metric.known(twins, twins)
-    if control is not None:
-        known &= metric.known(control, twins)
+    for control in controls.values():
+        if control is not None:
+            known &= metric.known(control, twins)
     prompts, states = witnesses(known, units)
     return {
         "cells": int(known.sum()),
@@ -152,8 +175,13 @@ def _beside_controls(
         "without_interval": why_no_interval(prompts, states),
         "unsteered": _number(metric.estimate(twins, twins, known).value),
         **_interval("value", metric, steered, twins, units, known),
-        **_interval("random", metric, control, twins, units, known),
-        **_over(metric, steered, control, twins, units, known),
+    } | {
+        column: value
+        for role, control in controls.items()
+        for column, value in {
+            **_interval(role, metric, control, twins, units, known),
+            **_over(role, metric, steered, control, twins, units, known),
+        }.items()
     }
 
 
@@ -168,13 +196,19 @@ def _interval(
 
 
 def _over(
-    metric: Metric, steered: Ids, control: Ids | None, twins: Ids, units: Sequence[str], known: Mask
+    role: Role,
+    metric: Metric,
+    steered: Ids,
+    control: Ids | None,
+    twins: Ids,
+    units: Sequence[str],
+    known: Mask,
 ) -> Row:
-    """The score of the steered minus that of the random control, cell by cell."""
+    """The score of the steered minus that of a control, cell by cell."""
     if control is None:
         return {}
     one, other = (metric.contributions(ids, twins, known) for ids in (steered, control))
-    return _columns(crossed_interval(one - other, units=units), "over_random", "over_random_")
+    return _columns(crossed_interval(one - other, units=units), f"over_{role}", f"over_{role}_")
 
 
 def _columns(estimate: Estimate, name: str, prefix: str) -> Row:
@@ -253,24 +287,3 @@ def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
         and setting.pair in (one.setting.pair, ANYWHERE)
     ]
     return mean_strength(found)
-
-
-def _with_choice(rows: Sequence[Row]) -> list[Row]:
-    """Marks the setting that the first scorer that can tell chooses, if any, and names that scorer."""
-    for scorer in CHOOSERS:
-        transfers = [
-            row
-            for row in rows
-            if (row["part"], row["scorer"], row["metric"]) == ("choose", scorer, "transfer")
-            and row["value"] is not None
-        ]
-        if transfers:
-            best = _best(transfers)
-            return [row | {"chosen": row["setting_id"] == best, "chosen_by": scorer} for row in rows]
-    return list(rows)
-
-
-def _best(transfers: Sequence[Row]) -> str | None:
-    """The setting with the largest transfer, above 0 and above that of its random directions."""
-    able = [row for row in transfers if row["value"] > max(0.0, row["random"] or 0.0)]
-    return max(able, key=lambda row: row["value"])["setting_id"] if able else None

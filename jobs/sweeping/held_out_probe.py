@@ -41,6 +41,10 @@ class HeldOutProbe:
     concept: str
     layer: int
     classifier: FeatureClassifier
+    codes: NDArray[Any]
+    """Class of each clip that it was fitted on, as a place among the classifier's."""
+    groups: NDArray[Any]
+    """Of these clips."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,7 +169,7 @@ def _fit(
         return fit_feature_classifier(activations, codes, folds, concept.classes)
 
     best = max(_spread(run.layers(array)), key=lambda layer: fitted(layer).accuracy)
-    return HeldOutProbe(concept.name, best, fitted(best))
+    return HeldOutProbe(concept.name, best, fitted(best), codes, rows.groups[free])
 
 
 def _spread(layers: Sequence[int]) -> list[int]:

@@ -146,7 +146,9 @@ def _members_of_cell(
     if controls.prompt and asks:
         asked = replace(unsteered, text=cell.pair.target_text(cell.template))
         yield _member(cell, "prompt", None, asked)
-    roles: tuple[Role, ...] = ("steered", "random") if controls.random else ("steered",)
+    roles: list[Role] = ["steered"]
+    roles += ["random"] if controls.random else []
+    roles += ["text"] if controls.text else []
     for setting in settings:
         strengths = _strengths(cell, setting, unsteered, given, wanted)
         for role in roles:
@@ -218,7 +220,8 @@ def _vector_id(setting: Setting, cell: Cell, role: Role, target: str, layer: int
     if vector is not None:
         return vector.vector_id
     control = cell.control if role == "random" else None
-    return digest_of([setting.setting_id, target, layer, control])
+    alone = ["text"] if role == "text" else []
+    return digest_of([setting.setting_id, target, layer, control, *alone])
 
 
 def _monitor(
@@ -236,6 +239,8 @@ def _vector(
     try:
         if role == "random":
             return given.directions.control(setting, target, layer, cell.control)
+        if role == "text":
+            return given.directions.text_alone(setting, target, layer)
         return given.directions.steered(setting, target, layer)
     except NotFound:
         if given.fitted:

@@ -28,6 +28,8 @@ Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]
 """Generations and their twins → the numbers (m, P, S) that a score needs the means of."""
 
+MOVEMENT = ("spectral_flux_db", "mel_variation_db", "spectral_flatness")
+"""Descriptors that stand beside every transfer as they are, and not as a change alone."""
 SHARE: Bounds = (0.0, 1.0)
 DIFFERENCE: Bounds = (-1.0, 1.0)
 COSINES: Bounds = (-2.0, 2.0)
@@ -43,6 +45,7 @@ METRICS: Mapping[str, str] = {
     "balance": "(p1 + p2)(1 - |p1 - p2|) of two classes (our definition)",
     "alignment": "cosine of sound and target text minus that of the twin",
     "change": "P(measured_class), or a physical descriptor, minus that of the twin",
+    "level": "mean of a physical descriptor that damage changes: does the sound still move?",
     "similarity": "to the unsteered twin: 1 is all kept",
     "fad": (
         "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance, "
@@ -89,6 +92,11 @@ def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
         )
         for key in sorted(scores.numbers)
         if key[0] == "descriptors"
+    ]
+    found += [
+        _mean_metric("descriptors", "level", partial(_level, scores, key), ANY_NUMBER, measured_class=key[3])
+        for key in sorted(scores.numbers)
+        if key[0] == "descriptors" and key[3] in MOVEMENT
     ]
     measures = sorted({measure for found in scores.similarities.values() for measure in found})
     found += [
@@ -180,6 +188,10 @@ def _beside_twin(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> F
 
 def _changed(scores: Scores, keys: Sequence[Any], ids: Ids, twins: Ids) -> Floats:
     return (_sum(scores, keys, ids) - _sum(scores, keys, twins))[np.newaxis]
+
+
+def _level(scores: Scores, key: ScoreKey, ids: Ids, _: Ids) -> Floats:
+    return scores.of(key, ids)[np.newaxis]
 
 
 def _described(scores: Scores, key: ScoreKey, ids: Ids, twins: Ids) -> Floats:

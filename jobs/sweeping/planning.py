@@ -1,7 +1,7 @@
 """From a sweep's file and a store to every generation it needs, each named by the hash of what it is."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +20,7 @@ from jobs.sweeping.directions import (
 from jobs.sweeping.members import Ingredients, Member, count_random_directions, members_of
 from jobs.sweeping.settings import Setting, expand, read_pairs
 from jobs.sweeping.strengths import WantedStrengths, read_strengths
+from jobs.sweeping.text_control import text_directions
 from pipelines.musicgen import describe_model
 from store.collection import Collection
 from store.errors import InvalidInput, NotFound
@@ -43,6 +44,8 @@ class SweepPlan:
     """By concept, the query whose clips directions are fitted on: all that have labels, or half of them."""
     reference: Mapping[str, Mapping[str, str]]
     """By concept, clips of the dataset that sounds are compared with, each with its group."""
+    reference_labels: Mapping[str, Mapping[str, str]]
+    """By concept, the classes of these clips."""
     classes: Mapping[str, tuple[str, ...]]
     settings: tuple[Setting, ...]
     members: tuple[Member, ...]
@@ -103,7 +106,7 @@ def plan_sweep(
     model_name = _model_name(run.document["model"], model)
     run_id = run.prefix.removeprefix("runs/")
     labels = _label_queries(configuration, run)
-    classes, reference = _classes(store, run, labels)
+    classes, known = _classes(store, run, labels)
     direction_labels = _direction_labels(configuration, labels)
     settings = _settings(configuration, run, classes)
     if fit is not None:
@@ -112,6 +115,9 @@ def plan_sweep(
             randoms = count_random_directions(configuration, concept, {one.pair for one in own})
             fit_directions_of(store, run_id, direction_labels[concept.name], own, randoms=randoms, fit=fit)
     directions = find_directions(store, run, direction_labels)
+    if template := configuration.controls.text:
+        text = text_directions(store, run, template, direction_labels, settings, fit=fit)
+        directions = replace(directions, text=text)
     base = _base_spec(configuration, run.document["model"], dtype)
     sounds = _sounds(store, configuration, settings, model_name, roots)
     strengths = read_strengths(store) if any(one.automatic for one in settings) else {}
@@ -123,7 +129,8 @@ def plan_sweep(
         run.document["model"],
         labels,
         direction_labels,
-        reference,
+        {name: {clip: group for clip, (group, _) in clips.items()} for name, clips in known.items()},
+        {name: {clip: label for clip, (_, label) in clips.items()} for name, clips in known.items()},
         classes,
         tuple(settings),
         members,
@@ -232,8 +239,8 @@ def _half(labels: str) -> str:
 
 def _classes(
     store: Store, run: Collection, labels: Mapping[str, str]
-) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, str]]]:
-    """Classes of each concept, and a sample of the clips that have one, with their groups."""
+) -> tuple[dict[str, tuple[str, ...]], dict[str, dict[str, tuple[str, str]]]]:
+    """Classes of each concept, and a sample of the clips that have one, with their groups and classes."""
     classes, reference = {}, {}
     for name, query in labels.items():
         rows = resolve_labels(store, run, query)
@@ -244,14 +251,12 @@ def _classes(
                 f"gives {', '.join(found)}. Make classes with CASE WHEN … THEN … ELSE … END AS {name}."
             )
         classes[name] = found[name].classes
-        labelled = found[name].labelled
-        groups = {
-            clip: str(group)
-            for clip, group, known in zip(rows.clip_ids, rows.groups, labelled, strict=True)
-            if known
+        columns = zip(rows.clip_ids, rows.groups, found[name].values, found[name].labelled, strict=True)
+        labelled = {
+            clip: (str(group), classes[name][int(code)]) for clip, group, code, known in columns if known
         }
-        chosen = sorted(groups, key=lambda clip: sha256(clip.encode()).digest())[:REFERENCE_CLIPS]
-        reference[name] = {clip: groups[clip] for clip in chosen}
+        chosen = sorted(labelled, key=lambda clip: sha256(clip.encode()).digest())[:REFERENCE_CLIPS]
+        reference[name] = {clip: labelled[clip] for clip in chosen}
     return classes, reference
 
 

@@ -1,7 +1,7 @@
 """What is known of a sweep's generations, read from a store once: numbers and embeddings by generation."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.audio_distances import ReferenceSet, reference_set
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
+from jobs.sweeping.scorer_accuracy import ScorerAccuracy
 from jobs.sweeping.scoring import SIMILARITIES
 from jobs.sweeping.stored import has_view
 from store.catalog import refresh_catalog
@@ -37,6 +38,22 @@ class Scores:
     """By scorer, which one: name and version."""
     references: Mapping[str, ReferenceSet] = field(default_factory=dict)
     """By concept, recordings that generations are compared with, as the same CLAP hears them."""
+    accuracies: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """By scorer and concept, on labelled recordings."""
+
+    def believed(self, accuracies: Sequence[ScorerAccuracy]) -> "Scores":
+        """Without what scorers say of classes that they cannot hear: unknown, which is not "no change"."""
+        known = {(one.scorer, one.concept): one for one in accuracies}
+
+        def deaf(key: ScoreKey) -> bool:
+            one = known.get(key[:2])
+            return one is not None and one.deaf_to(key[2])
+
+        numbers = {
+            key: np.full(len(column), np.nan) if deaf(key) else column for key, column in self.numbers.items()
+        }
+        found = {key: one.accuracy for key, one in known.items() if one.accuracy is not None}
+        return replace(self, numbers=numbers, accuracies=found)
 
     def of(self, key: ScoreKey, ids: NDArray[Any]) -> Floats:
         """A number of some generations, in the shape of the ids."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
@@ -67,6 +68,10 @@ class ConceptClassifier:
     concept: str
     version: str
     classifier: FeatureClassifier
+    codes: NDArray[Any]
+    """Class of each clip that it was trained on, as a place among the classifier's."""
+    groups: NDArray[Any]
+    """Of these clips."""
 
 
 def describe_generations(store: Store, generation_ids: Sequence[str], options: ScoringOptions) -> int:
@@ -82,7 +87,7 @@ def classify_generations(
     run: Collection,
     labels: Mapping[str, str],
     options: ScoringOptions,
-) -> tuple[dict[str, float], list[str]]:
+) -> tuple[list[ConceptClassifier], list[str]]:
     """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
 
     Args:
@@ -93,7 +98,7 @@ def classify_generations(
         options: where to work.
 
     Returns:
-        Held-out balanced accuracy of the classifier of each concept, and notes on those without one.
+        The classifier of each concept, and notes on those without one.
     """
     classifiers, notes = [], []
     for concept, query in labels.items():
@@ -107,7 +112,7 @@ def classify_generations(
         _map(
             store, EVALUATIONS, function, missing, evaluations_table, options, title=f"features {one.concept}"
         )
-    return {one.concept: one.classifier.accuracy for one in classifiers}, list(dict.fromkeys(notes))
+    return classifiers, list(dict.fromkeys(notes))
 
 
 def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options: ScoringOptions) -> int:
@@ -285,4 +290,4 @@ def _classifier(
             code_version("analysis.feature_classifier"),
         ]
     )
-    return ConceptClassifier(concept, version, classifier), notes
+    return ConceptClassifier(concept, version, classifier, found.values[known], labels.groups[known]), notes

@@ -14,7 +14,7 @@ from store.records import Site
 
 MONITORED = " monitor:"
 """Between a schedule and a self-monitor."""
-Role = Literal["steered", "random", "prompt", "unsteered"]
+Role = Literal["steered", "random", "text", "prompt", "unsteered"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """One sweep from its file to its effects: directions, generations, scores; only what is missing is done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.engine.ray_session import ray_session
 from jobs.evaluation.hearing import Hearing, hear_items
-from jobs.evaluation.items import clips_of, generations_with
+from jobs.evaluation.items import Items, clips_of, generations_with
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.prompts import PromptSet
 from jobs.evaluation.scoring import score_prompts
@@ -23,8 +23,16 @@ from jobs.sweeping.interference import write_cross_effects
 from jobs.sweeping.options import SweepOptions
 from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
 from jobs.sweeping.running import find_missing_strengths, generate_missing
+from jobs.sweeping.scorer_accuracy import (
+    ScorerAccuracy,
+    accuracy_of,
+    deaf_notes,
+    heard_accuracies,
+    write_accuracies,
+)
 from jobs.sweeping.scores import read_scores
 from jobs.sweeping.scoring import (
+    ConceptClassifier,
     ScoringOptions,
     classify_generations,
     compare_generations,
@@ -37,6 +45,23 @@ from store.opening import Store
 
 NOBODY = ""
 """Version of a scorer that has heard nothing."""
+
+
+@dataclass(slots=True)
+class Scored:
+    """What came of scoring."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    """By scorer that is a model, which one."""
+    accuracies: list[ScorerAccuracy] = field(default_factory=list)
+    """What each scorer can hear."""
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, scorer: str, said: str, version: str, accuracies: Iterable[ScorerAccuracy] = ()) -> None:
+        """What one of them said of itself."""
+        self.summary[scorer], self.versions[scorer] = said, version
+        self.accuracies += accuracies
 
 
 def describe_sweep(options: SweepOptions) -> dict[str, Any]:
@@ -76,20 +101,21 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
         counts = generate_missing(store, plan, options)
         done = stored_generations(store)
         made = [one for one in plan.generations() if one in done]
-        scored, versions = _score(store, plan, made, options) if made else ({}, {})
+        scored = _score(store, plan, made, options) if made else Scored()
     summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
-    effects = _effects(store, plan, made, versions) if made else {}
+    effects = _effects(store, plan, made, scored) if made else {}
     complete = len(made) == counts["generations"]
-    return {**summary, "settings": len(plan.settings), **counts, **scored, **effects, "complete": complete}
+    told = {**counts, **scored.summary, **_notes(scored), **effects}
+    return {**summary, "settings": len(plan.settings), **told, "complete": complete}
 
 
-def _effects(
-    store: Store, plan: SweepPlan, made: Sequence[str], versions: Mapping[str, str]
-) -> dict[str, Any]:
+def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored) -> dict[str, Any]:
     """Write what steering does, by all generations that could be made; cells of the others are missing."""
     wanted = list(plan.generations())
     sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
-    scores = read_scores(store, wanted, plan.reference, prompt_sets=sets, versions=versions)
+    scores = read_scores(store, wanted, plan.reference, prompt_sets=sets, versions=scored.versions)
+    scores = scores.believed(scored.accuracies)
+    write_accuracies(store, plan, scored.accuracies)
     rows = write_effects(store, plan, scores)
     summary: dict[str, Any] = {
         "effects": len(rows),
@@ -118,30 +144,43 @@ def _model(plan: SweepPlan) -> str:
     return str(plan.model["name"]) + (" (random weights)" if plan.model["random_weights"] else "")
 
 
-def _score(
-    store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions
-) -> tuple[dict[str, Any], dict[str, str]]:
-    """Every scorer that was asked for: a summary, and the versions of the models that scored."""
+def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Scored:
+    """Every scorer that was asked for."""
     scorers = options.scorer_names()
     scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
-    summary: dict[str, Any] = {}
-    versions: dict[str, str] = {}
+    scored = Scored()
     if "descriptors" in scorers:
-        summary["described"] = describe_generations(store, made, scoring)
+        scored.summary["described"] = describe_generations(store, made, scoring)
     if "similarity" in scorers:
-        summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
+        scored.summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
     if "features" in scorers:
         run = store.run(plan.run_id)
-        accuracies, notes = classify_generations(store, made, run, plan.labels, scoring)
-        summary["classifier_accuracy"] = {name: round(value, 3) for name, value in accuracies.items()}
-        summary |= {"note": " ".join(notes)} if notes else {}
+        classifiers, scored.notes = classify_generations(store, made, run, plan.labels, scoring)
+        scored.accuracies += map(_of_classifier, classifiers)
     if "probe" in scorers:
-        summary["probe"], versions["probe"] = _probe(store, plan, made, options)
+        scored.take("probe", *_probe(store, plan, made, options))
     if "judge" in scorers:
-        summary["judge"], versions["judge"] = _judge(store, made, options)
+        scored.take("judge", *_judge(store, plan, made, options))
     if "clap" in scorers:
-        summary["clap"], versions["clap"] = _clap(store, plan, made, options)
-    return summary, versions
+        scored.take("clap", *_clap(store, plan, made, options))
+    return scored
+
+
+def _notes(scored: Scored) -> dict[str, Any]:
+    """What each scorer can hear, and what else there is to say of the scores."""
+    heard = [
+        f"{one.scorer} {one.concept} {one.accuracy:.2f} ({one.low:.2f} to {one.high:.2f})"
+        for one in scored.accuracies
+        if one.accuracy is not None
+    ]
+    told: dict[str, Any] = {"accuracy_on_labelled_clips": "; ".join(heard)} if heard else {}
+    notes = [*scored.notes, *deaf_notes(scored.accuracies)]
+    return told | ({"note": " ".join(notes)} if notes else {})
+
+
+def _of_classifier(one: ConceptClassifier) -> ScorerAccuracy:
+    found = one.classifier
+    return accuracy_of("features", one.version, one.concept, found.hits, labels=one.codes, groups=one.groups)
 
 
 def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
@@ -154,11 +193,14 @@ def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
     return [(one, other) for one, other in pairs if one in made and other in made]
 
 
-def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
-    """What was heard, and the version that heard it, as the other scorers' functions give them."""
+Said = tuple[str, str, list[ScorerAccuracy]]
+"""What a scorer heard in words, the version that heard it, and what it makes of labelled clips."""
+
+
+def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
     run, array = store.run(plan.run_id), f"resid.{REDUCTION}"
     if array not in run.arrays:
-        return f"none: the run has no {array}", NOBODY
+        return f"none: the run has no {array}", NOBODY, []
     source, notes = fit_held_out_probes(
         store,
         run,
@@ -169,46 +211,57 @@ def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
         dtype=DTYPES[options.dtype],
     )
     if source is None:
-        return " ".join(notes), NOBODY
+        return " ".join(notes), NOBODY, []
     items = generations_with(store, made)
     heard = hear_items(store, items, SCORER, source.version, _listening(options), source=source)
-    read = [
-        f"{one.concept} at layer {one.layer}, held-out accuracy {one.classifier.accuracy:.2f}"
+    read = ", ".join(f"{one.concept} at layer {one.layer}" for one in source.probes)
+    accuracies = [
+        accuracy_of(
+            SCORER, source.version, one.concept, one.classifier.hits, labels=one.codes, groups=one.groups
+        )
         for one in source.probes
     ]
-    return " ".join([f"{_said(heard)}; {', '.join(read)}.", *notes]), source.version
+    return " ".join([f"{_said(heard)}; {read}.", *notes]), source.version, accuracies
 
 
-def _judge(store: Store, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
+def _judge(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
     from pipelines.pocket.judge import load_judge
 
-    fingerprint = load_judge().fingerprint
-    heard = hear_items(store, generations_with(store, made), "judge", fingerprint, _listening(options))
-    return _said(heard), fingerprint
+    version = load_judge().fingerprint
+    heard = hear_items(store, generations_with(store, made), "judge", version, _listening(options))
+    _hear_recordings(store, plan, "judge", version, options)
+    return _said(heard), version, list(heard_accuracies(store, plan, "judge", version))
 
 
-def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> tuple[str, str]:
+def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
     from pipelines.clap import load_clap
 
-    clap = load_clap(options.clap)
+    clap, prompts = load_clap(options.clap), _prompts(plan)
+    version, listener = clap.info.fingerprint, f"clap:{options.clap}"
     items = generations_with(store, made)
-    listener = f"clap:{options.clap}"
-    heard = hear_items(store, items, listener, clap.info.fingerprint, _listening(options))
-    score_prompts(store, items, _prompts(plan), clap)
-    said = f"{clap.info.name} {clap.info.fingerprint[:12]}: {_said(heard)}"
-    return f"{said}; {_reference(store, plan, clap.info.fingerprint, options)}", clap.info.fingerprint
+    heard = hear_items(store, items, listener, version, _listening(options))
+    scored = score_prompts(store, items, prompts, clap)
+    unknown = {one.prompts.concept: one.alike for one in scored}
+    recordings, said = _hear_recordings(store, plan, listener, version, options)
+    if recordings is not None:
+        score_prompts(store, recordings, prompts, clap)
+    sets = {one.concept: one.digest for one in prompts}
+    accuracies = list(heard_accuracies(store, plan, "clap", version, prompt_sets=sets, unknown=unknown))
+    return f"{clap.info.name} {version[:12]}: {_said(heard)}; {said}", version, accuracies
 
 
-def _reference(store: Store, plan: SweepPlan, fingerprint: str, options: SweepOptions) -> str:
-    """Lets CLAP hear the recordings that generations are compared with, where their audio can be reached."""
+def _hear_recordings(
+    store: Store, plan: SweepPlan, listener: str, version: str, options: SweepOptions
+) -> tuple[Items | None, str]:
+    """Lets a scorer hear the recordings that sounds are compared with, where their audio can be reached."""
     wanted = {clip for clips in plan.reference.values() for clip in clips}
     items = clips_of(store, plan.dataset)
     chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
     try:
-        heard = hear_items(store, chosen, f"clap:{options.clap}", fingerprint, _listening(options))
+        heard = hear_items(store, chosen, listener, version, _listening(options))
     except NotFound as error:
-        return f"no recordings to compare with: {error}"
-    return f"recordings to compare with: {_said(heard)}"
+        return None, f"no recordings to compare with: {error}"
+    return chosen, f"recordings to compare with: {_said(heard)}"
 
 
 def _said(heard: Hearing) -> str:

@@ -24,7 +24,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "run_id": (_TEXT, "run whose directions steer"),
     "generation_id": (_TEXT, "the generation; its sound is audio/<generation_id>.flac"),
     "unsteered_id": (_TEXT, "generation of the same prompt and random state, unsteered"),
-    "role": (_TEXT, "steered, random (control), prompt (control: the target's prompt) or unsteered"),
+    "role": (_TEXT, "steered; random, text, prompt (controls); unsteered"),
     "part": (_TEXT, "half it belongs to: choose or report"),
     "concept": (_TEXT, "label column that is steered"),
     "source": (_TEXT, "class of the prompt"),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipelines.synthesis.concepts import Concept, Specimen
 from pipelines.synthesis.labels import LABELS
+from pipelines.synthesis.songs import BANDS, Band
 from pipelines.synthesis.splits import split_of
 from pipelines.synthesis.style_concept import style_concept
 from pipelines.synthesis.synthesizer import render_score
@@ -24,7 +25,11 @@ from store.records import Recording
 
 Write = Callable[[str, bytes], object]
 
-CONCEPTS: Mapping[str, Concept] = {concept.name: concept for concept in (*theory_concepts(), style_concept())}
+CONCEPTS_BY_BAND: Mapping[Band, Mapping[str, Concept]] = {
+    band: {concept.name: concept for concept in (*theory_concepts(), style_concept(band=band))}
+    for band in BANDS
+}
+CONCEPTS: Mapping[str, Concept] = CONCEPTS_BY_BAND["any"]
 
 SAMPLE_RATES = range(8_000, 96_001)
 SHORTEST_CLIP_SECONDS = 0.5
@@ -46,6 +51,7 @@ def render_dataset(
     concepts: Sequence[str] = tuple(CONCEPTS),
     sample_rate: int = 32_000,
     clip_seconds: float = 4.0,
+    band: Band = "any",
 ) -> Iterator[Recording]:
     """Renders clips to 16-bit mono FLAC files, spread evenly over the concepts.
 
@@ -56,6 +62,7 @@ def render_dataset(
         concepts: names from `CONCEPTS`.
         sample_rate: in Hz.
         clip_seconds: length of every file.
+        band: of the styles; see `Band`.
 
     Yields:
         A recording per file, after it was written, with every column of `LABELS`.
@@ -63,7 +70,7 @@ def render_dataset(
     Raises:
         InvalidInput: before the first file, for an unknown concept or an impossible number.
     """
-    plan = plan_dataset(concepts=concepts, clips=clips, seed=seed)
+    plan = plan_dataset(concepts=concepts, clips=clips, seed=seed, band=band)
     check_format(sample_rate, clip_seconds)
     return _render(into_folder(write) if isinstance(write, Path) else write, plan, sample_rate, clip_seconds)
 
@@ -76,9 +83,11 @@ def _render(
         yield planned.recording
 
 
-def plan_dataset(*, concepts: Sequence[str], clips: int, seed: int) -> Iterator[PlannedRecording]:
+def plan_dataset(
+    *, concepts: Sequence[str], clips: int, seed: int, band: Band = "any"
+) -> Iterator[PlannedRecording]:
     """Lists what `render_dataset` would render, concept after concept, without any sound."""
-    chosen = [find_concept(name) for name in dict.fromkeys(concepts)]
+    chosen = [find_concept(name, band) for name in dict.fromkeys(concepts)]
     shares = spread(clips, [concept.size for concept in chosen])
     return (
         plan_recording(concept, seed, index)
@@ -87,7 +96,7 @@ def plan_dataset(*, concepts: Sequence[str], clips: int, seed: int) -> Iterator[
     )
 
 
-def find_concept(name: str) -> Concept:
+def find_concept(name: str, band: Band = "any") -> Concept:
     """Looks a concept up.
 
     Raises:
@@ -95,7 +104,7 @@ def find_concept(name: str) -> Concept:
     """
     if name not in CONCEPTS:
         raise InvalidInput(f"there is no concept {name!r}; choose from {', '.join(CONCEPTS)}")
-    return CONCEPTS[name]
+    return CONCEPTS_BY_BAND[band][name]
 
 
 def spread(clips: int, sizes: Sequence[int]) -> list[int]:

@@ -24,8 +24,12 @@ STYLE_KITS = {
     "electronic": ("electronic kit", "tr-808 kit"),
 }
 
-Band = Literal["typical", "any"]
-"""Whether chords, bass and drums are played as the style would, or by whatever another style uses too."""
+Band = Literal["any", "typical"]
+"""Whether chords, bass and drums are played by whatever any style uses, or as the style would.
+
+A typical band tells the style by itself: a probe of styles may then hear the drum kit alone.
+"""
+BANDS: tuple[Band, ...] = ("any", "typical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def draw_song(style: str, number: int, seed: int) -> Song:
     )
 
 
-def draw_rendering(style: str, index: int, seed: int, *, band: Band = "typical") -> Rendering:
+def draw_rendering(style: str, index: int, seed: int, *, band: Band = "any") -> Rendering:
     """Draws the performers and the excerpt of a clip."""
     key = (seed, "rendering", index)
     drums = pick((False, True), *key, "drums")

@@ -9,7 +9,7 @@ from pipelines.synthesis.songs import STYLES, Band, Rendering, Song, draw_render
 SONGS, RENDERINGS_PER_SONG = 1_000_000, 2
 
 
-def style_concept(*, renderings_per_song: int = RENDERINGS_PER_SONG, band: Band = "typical") -> Concept:
+def style_concept(*, renderings_per_song: int = RENDERINGS_PER_SONG, band: Band = "any") -> Concept:
     """Builds the concept; see `Band` for how far instruments may tell the style."""
 
     def at(seed: int, index: int) -> Specimen:

@@ -37,6 +37,14 @@ def test_a_tone_is_where_it_is_and_flat_noise_is_noise() -> None:
     assert noise["loudness_db"] == pytest.approx(-20, abs=0.2)
 
 
+def test_a_drone_does_not_move_and_beats_do() -> None:
+    drone, beats = describe_sound(tone(440, 660)), describe_sound(clicks(120))
+    assert drone["mel_variation_db"] < 1
+    assert drone["spectral_flux_db"] < 0.1
+    assert beats["mel_variation_db"] > 8
+    assert beats["spectral_flux_db"] > 10 * drone["spectral_flux_db"]
+
+
 def test_clicks_have_their_tempo_and_rate() -> None:
     found = describe_sound(clicks(120))
     assert found["tempo_bpm"] == pytest.approx(120, rel=0.05)

@@ -80,6 +80,8 @@ def row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         ([RISES, damage("clipping", 0.2, prompt_high=None)], ["distortion"]),
         ([RISES, damage("tempo_bpm", 9.0)], []),
         ([RISES, UNLIKE], ["source lost"]),
+        ([{"metric": "transfer", "value": None}], ["not heard"]),  # which is not "no change"
+        ([{**RISES, "drone": True}], ["drone"]),
         ([RISES, UNLIKE, {**LIKE, "scorer": "chroma"}], []),
         ([RISES, UNLIKE, {**UNLIKE, "scorer": "chroma"}], ["source lost"]),
         ([RISES, UNLIKE, damage("silence", 0.9)], ["distortion", "source lost"]),

@@ -20,7 +20,7 @@ from jobs.listening import ratings
 from jobs.probing.table import confusions_table, probes_table
 from jobs.report import write_report
 from jobs.steering_vectors.stored import vectors_table
-from jobs.sweeping import effects, interference, table
+from jobs.sweeping import effects, interference, scorer_accuracy, table
 from store.ledger import commit, never
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
@@ -195,12 +195,16 @@ def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         transfer *= 0.8 if schedule == MONITORED else 1.0
         chosen = (layer, alpha, method, schedule) == (5, 0.8, "diffmean", "constant")
         shared = _setting(target, layer, alpha, method, schedule) | {
-            "chosen": chosen, "chosen_by": "clap", "part": part, "prompt": 0.45, "random_states": 4,
+            "chosen": chosen, "chosen_by": "clap", "drone": (target, alpha) == ("disco", 0.8),
+            "part": part, "prompt": 0.45, "random_states": 4,
             "prompts": 4 if part == "all" else 2,
         }  # fmt: skip
         strong, weak = (target, alpha) == ("disco", 0.8), (target, alpha) == ("metal", 0.1)
         yield shared | _measured("clap", "transfer", transfer, 0.02, over=-0.01 if weak else transfer - 0.06)
         yield shared | _measured("clap", "similarity", similarity, similarity + 0.05, prompt=0.55)
+        yield shared | _measured("clap", "kad_clips", 24.0 if strong else 12.0, 11.0, prompt=8.0)
+        still = 3.0 if strong else 9.0
+        yield shared | _measured("descriptors", "level", still, 10.0) | {"measured_class": "mel_variation_db"}
         yield shared | _measured("clap", "kad", 6.0 if strong else 0.5, 0.4, prompt=1.0)
         swing = _measured("clap", "change", 0.7 if strong else 0.0, 0.01, over=0.5 if strong else -0.02)
         yield shared | swing | {"measured_concept": "style", "measured_class": "swing"}
@@ -294,6 +298,18 @@ def fill(store: Store) -> None:
     write_table(store, "cross_effects", crossed)
     judged = pa.Table.from_pylist(list(_ratings()), schema=ratings.SCHEMA)
     write_table(store, "ratings", judged)
+    heard: dict[str, Any] = {
+        "sweep": "strength",
+        "sweep_id": "5eed",
+        "run_id": RUN,
+        "scorer": "features",
+        "concept": "style",
+    }
+    heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "hears": False}
+    told = pa.Table.from_pylist(
+        [heard | {"unknown": [], "created_at": FITTED}], schema=scorer_accuracy.SCHEMA
+    )
+    write_table(store, "scorer_accuracy", told)
     write_table(store, "sweep_generations", pa.Table.from_pylist(list(_sounds(store)), schema=table.SCHEMA))
 
 

@@ -65,7 +65,7 @@ def test_every_table_is_the_answer_to_the_sql_below_it(fitted_store: Store, repo
         rows = zip(*(answer.column(name).to_pylist() for name in shown), strict=True)
         assert texts(table) == [[expected_cell(value) for value in row] for row in rows]
         compared += 1
-    assert compared == 1 + 3 * 4 + 1 + 11, "overview; curves and classes; a curve for tempo; the sweep"
+    assert compared == 1 + 3 * 4 + 1 + 12, "overview; curves and classes; a curve for tempo; the sweep"
 
 
 def test_the_confusion_matrix_is_that_of_sql(fitted_store: Store, report_page: Node) -> None:
@@ -182,6 +182,23 @@ def cells(drawing: Node) -> dict[str, str]:
     return {text.rpartition(": ")[0]: text.rpartition(": ")[2] for text in said}
 
 
+def test_damage_stands_beside_the_transfer_of_each_pair(report_page: Node) -> None:
+    figure = figure_of(report_page, "damage")
+    drawings = [drawing.words() for drawing in figure.all("svg")]
+    assert len(drawings) == 2, "distance to recordings, and variation over time"
+    assert all("folk → disco (drone)" in words and "folk → metal" in words for words in drawings)
+    rows = [[cell.words() for cell in row.all("td")] for row in figure.all("tr")]
+    assert any("24.000" in " ".join(row) and "11.000" in " ".join(row) for row in rows)
+
+
+def test_a_scorer_that_cannot_hear_a_concept_is_said_to_be_deaf(report_page: Node) -> None:
+    warnings = [one.words() for one in report_page.all("p", class_="warning")]
+    assert any(
+        "features cannot hear style: it names the class of 0.30 of 60 labelled clips" in words
+        for words in warnings
+    )
+
+
 def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
     figure = figure_of(report_page, "failures")
     counts = cells(next(figure.all("svg")))
@@ -190,7 +207,7 @@ def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
     assert counts["strength α 0.8, signature wrong concept"] == "9/19"
     assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/17"}
     (caption,) = figure.all("figcaption")
-    for name in ("No change: ", "distortion: ", "wrong concept: ", "source lost: "):
+    for name in ("Not heard: ", "no change: ", "drone: ", "distortion: ", "wrong concept: ", "source lost: "):
         assert name in caption.text
 
 
@@ -208,7 +225,7 @@ def test_sounds_side_by_side_are_of_one_recording_and_of_the_plan_whose_effects_
 
 def test_players_of_a_failing_setting_say_what_is_wrong(report_page: Node) -> None:
     titles = [title.words() for title in figure_of(report_page, "sounds").all("p", class_="sound-title")]
-    assert titles == ["folk → disco distortion wrong concept", "folk → metal"]
+    assert titles == ["folk → disco drone distortion wrong concept", "folk → metal"]
 
 
 def test_interference_is_a_map_of_slopes_with_its_index(report_page: Node) -> None:

@@ -1,7 +1,7 @@
 """A sweep's section opens with its question, and its players say what is recording and what is model."""
 
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,34 @@ def test_of_sweeps_with_one_name_the_newest_comes_first_and_older_ones_have_thei
 
 def test_the_question_is_that_of_the_file(answers: Answers) -> None:
     assert [question_of(answers, sweep) for sweep in sweeps_of(answers, "songs")] == ["Does it swing?", ""]
+
+
+def test_where_nothing_is_chosen_the_setting_that_moves_most_is_heard_and_marked(store: Store) -> None:
+    later = NEW + timedelta(days=1)
+    unchosen = CHOSEN | {"sweep_id": "new", "chosen": False, "part": "choose", "created_at": later}
+    rows = [unchosen | {"setting_id": name, "value": value} for name, value in (("two", -0.2), ("one", -0.1))]
+    write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
+    answers = open_answers(store)
+    (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
+    figure = listening_figure(answers, store, sweep)
+    assert figure is not None
+    (group,) = figure.sounds
+    assert [sound.name for sound in group.sounds] == ["unsteered", "steered"]
+    assert group.flags[0] == "not chosen"
+
+
+def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -> None:
+    later = NEW + timedelta(days=1)
+    rows = [
+        CHOSEN
+        | {"sweep_id": "new", "chosen": None, "chosen_by": None, "metric": "change", "created_at": later}
+    ]
+    write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
+    answers = open_answers(store)
+    (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
+    figure = listening_figure(answers, store, sweep)
+    assert figure is not None
+    assert figure.sounds[0].flags == ("not chosen",)
 
 
 def test_players_say_where_the_recording_ends(store: Store, answers: Answers) -> None:

@@ -22,7 +22,8 @@ CLASSES = ("a:b", "jazz", "rock")
 
 def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
     assert set(shipped_sweeps()) == {
-        "first-look", "layer-ablation", "losses", "sites", "strength", "fusion", "interference"
+        "first-look", "layer-ablation", "losses", "sites", "strength", "fusion", "interference", "damage",
+        "text-alone",
     }  # fmt: skip
     for name, path in shipped_sweeps().items():
         assert read_sweep(path).name == name

@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from pipelines.synthesis import LABELS, render_samples
+from pipelines.synthesis import LABELS, plan_dataset, render_samples
 from pipelines.synthesis.arrangements import arrange
 from pipelines.synthesis.concepts import Specimen
 from pipelines.synthesis.instruments import LEADS
-from pipelines.synthesis.songs import STYLES, Band, draw_rendering, draw_song
+from pipelines.synthesis.songs import BANDS, STYLES, Band, draw_rendering, draw_song
 from pipelines.synthesis.splits import split_of
 from pipelines.synthesis.style_concept import style_concept, style_specimen
 from store.records import Label
@@ -58,8 +58,51 @@ def test_a_band_of_any_kind_does_not_tell_the_style(part: str, labels: list[dict
     assert mutual_information_bits(*values) <= 0.01
 
 
+def permutation_p_value(first: list[Label], second: list[Label]) -> float:
+    """How often shuffled labels share as much information: 1 in 200 at the least."""
+    shuffled = np.random.default_rng(0)
+    told = mutual_information_bits(first, second)
+    chance = [
+        mutual_information_bits([first[place] for place in shuffled.permutation(len(first))], second)
+        for _ in range(199)
+    ]
+    return (1 + sum(value >= told for value in chance)) / 200
+
+
+@pytest.mark.parametrize("part", ["kit", "pattern", "comping", "bass"])
+def test_what_a_dataset_renders_does_not_tell_the_style_by_its_band(part: str) -> None:
+    def drawn(band: Band) -> list[tuple[Label, Label]]:
+        renderings = [
+            (STYLES[index % 4], draw_rendering(STYLES[index % 4], index, 77, band=band))
+            for index in range(800)
+        ]
+        parts = {
+            "kit": lambda one: one.drum_kit,
+            "pattern": lambda one: one.drum_pattern,
+            "comping": lambda one: one.comping_program,
+            "bass": lambda one: one.bass_program,
+        }
+        found = [(style, parts[part](one)) for style, one in renderings]
+        return [(style, value) for style, value in found if value is not None]
+
+    any_band, typical = ([list(side) for side in zip(*drawn(band), strict=True)] for band in BANDS)
+    assert permutation_p_value(*any_band) > 0.05
+    assert permutation_p_value(*typical) == 1 / 200
+
+
+def test_datasets_are_rendered_with_any_band_unless_they_are_asked_not_to() -> None:
+    def kits(**options: Band) -> list[tuple[Label, Label]]:
+        planned = plan_dataset(concepts=["styles"], clips=200, seed=0, **options)
+        labels = [one.recording.labels for one in planned]
+        return [(row["style"], row["drum_pattern"]) for row in labels if row["drums"]]
+
+    assert len(set(kits())) == 16
+    assert kits() == kits(band="any")
+    assert all(style == pattern for style, pattern in kits(band="typical"))
+
+
 def test_a_typical_band_plays_the_drums_of_the_style() -> None:
-    concept = style_concept()
+    concept = style_concept(band="typical")
     for index in range(100):
         row = concept.specimen(0, index).labels
         assert row["drum_pattern"] == (row["style"] if row["drums"] else None)

@@ -1,0 +1,60 @@
+"""What scorers can hear: their accuracy on labelled clips, and what becomes of the words of the deaf."""
+
+import numpy as np
+import pytest
+
+from jobs.sweeping.scorer_accuracy import ScorerAccuracy, accuracy_of, deaf_notes
+from jobs.sweeping.scores import Scores
+
+LABELS = np.repeat(["drone", "beat"], 40)
+GROUPS = np.arange(80) // 2
+
+
+def test_a_scorer_that_always_says_the_same_hears_nothing() -> None:
+    found = accuracy_of("clap", "v", "mood", LABELS == "beat", labels=LABELS, groups=GROUPS)
+    assert (found.accuracy, found.chance, found.hears) == (0.5, 0.5, False)
+    (note,) = deaf_notes([found])
+    assert "clap cannot hear mood" in note
+    assert "0.50 of 80 labelled clips" in note
+
+
+def test_a_scorer_that_is_mostly_right_hears() -> None:
+    hits = np.arange(80) % 10 != 0
+    found = accuracy_of("judge", "v", "mood", hits, labels=LABELS, groups=GROUPS)
+    assert found.accuracy == 0.9
+    assert found.low is not None
+    assert 0.5 < found.low < 0.9
+    assert found.hears is True
+    assert deaf_notes([found]) == []
+
+
+def test_an_unbalanced_set_is_compared_with_its_largest_class() -> None:
+    labels = np.array(["drone"] * 72 + ["beat"] * 8)
+    found = accuracy_of("clap", "v", "mood", labels == "drone", labels=labels, groups=np.arange(80))
+    assert (found.accuracy, found.hears) == (0.9, False)
+
+
+def test_what_nobody_could_ask_is_neither_deaf_nor_hearing() -> None:
+    found = accuracy_of("clap", "v", "mood", np.zeros(0, bool), labels=[], groups=[])
+    assert (found.accuracy, found.hears) == (None, None)
+    assert not found.deaf_to("beat")
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "unknown"),
+    [
+        (ScorerAccuracy("clap", "v", "mood", accuracy=0.5, low=0.4, high=0.6, chance=0.5), {"drone", "beat"}),
+        (ScorerAccuracy("clap", "v", "mood", unknown=("beat",)), {"beat"}),
+        (ScorerAccuracy("judge", "v", "mood", accuracy=0.5, low=0.4, high=0.6, chance=0.5), set()),
+    ],
+)
+def test_what_a_deaf_scorer_says_is_unknown_and_not_no_change(
+    accuracy: ScorerAccuracy, unknown: set[str]
+) -> None:
+    keys = [("clap", "mood", name, "probability") for name in ("drone", "beat")]
+    other = ("clap", "style", "drone", "probability")
+    scores = Scores({"a": 0, "b": 1}, {key: np.array([0.2, 0.8]) for key in (*keys, other)}, {}, None, {})
+    believed = scores.believed([accuracy])
+    assert {key[2] for key in keys if np.isnan(believed.numbers[key]).all()} == unknown
+    assert np.isfinite(believed.numbers[other]).all()
+    assert np.isfinite(scores.numbers[keys[0]]).all()
