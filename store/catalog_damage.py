@@ -55,8 +55,14 @@ def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 _ORPHANS = """
-    SELECT document ->> '$.dataset.name' AS dataset, list('run ' || run_id ORDER BY run_id) FROM parts.runs
-    WHERE dataset NOT IN (SELECT dataset FROM parts.datasets) GROUP BY ALL ORDER BY ALL
+    SELECT dataset, list('run ' || run_id ORDER BY run_id) FROM (
+        SELECT run_id, coalesce(document ->> '$.mode', '') AS mode, coalesce(
+            document ->> '$.dataset.name',
+            CASE WHEN json_type(document, '$.dataset') = 'VARCHAR' THEN document ->> '$.dataset' END
+        ) AS dataset FROM parts.runs
+    )
+    WHERE mode <> 'generate' AND dataset IS NOT NULL AND dataset NOT IN (SELECT dataset FROM parts.datasets)
+    GROUP BY ALL ORDER BY ALL
 """
 
 
