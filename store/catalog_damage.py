@@ -56,7 +56,8 @@ def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 _ORPHANS = """
     SELECT document ->> '$.dataset.name' AS dataset, list('run ' || run_id ORDER BY run_id) FROM parts.runs
-    WHERE dataset NOT IN (SELECT dataset FROM parts.datasets) GROUP BY ALL ORDER BY ALL
+    WHERE dataset IS NOT NULL AND dataset NOT IN (SELECT dataset FROM parts.datasets)
+    GROUP BY ALL ORDER BY ALL
 """
 
 
