@@ -37,6 +37,7 @@ from store.sql_guard import check_reads_only
 
 BATCH_ROWS = 100_000
 SPARE_BYTES = 3 * 2**30
+THREAD_BYTES = 160 * 2**20
 """Addresses beside those of DuckDB and of the result: code, stacks, what allocators keep."""
 RETIRE_BYTES = 2**30
 """A process that keeps more than this does not answer again: allocators seldom give all memory back."""
@@ -140,7 +141,8 @@ def _relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _limit_memory(question: Question) -> None:
     given = sum(table.nbytes for table in question.tables.values())
-    limit = 2 * question.memory_bytes + given + SPARE_BYTES
+    spare = SPARE_BYTES + (os.cpu_count() or 1) * THREAD_BYTES
+    limit = 2 * question.memory_bytes + given + spare
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (limit if hard < 0 else min(limit, hard), hard))
 

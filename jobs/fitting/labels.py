@@ -25,6 +25,7 @@ from store.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
 from store.query import DEFAULT_TIMEOUT_SECONDS
+from store.sql_text import legible_sql
 
 Texts = NDArray[np.str_]
 MIN_GROUPS = 2
@@ -127,7 +128,7 @@ def resolve_labels(
     clip_ids = tuple(clip for clip, keep in zip(place.clip_ids, kept, strict=True) if keep)
     return LabelledRows(
         run_id,
-        query,
+        legible_sql(query),
         _hash(run_id, clip_ids, groups[kept], splits[kept], resolved),
         clip_ids,
         groups[kept],
