@@ -101,6 +101,29 @@ def test_a_recording_is_as_long_as_what_was_recorded(
     check_clips(tmp_path / name, rate)
 
 
+@pytest.mark.parametrize("name", ["a.opus", "flac.ogg", "a.m4a", "lossless.m4a", "a.mp3", "a.tta"])
+def test_a_recording_of_a_single_packet_is_read(tmp_path: Path, write_with_ffmpeg: Write, name: str) -> None:
+    codec, rate, channels = KEPT[name]
+    write_with_ffmpeg(tmp_path / name, codec, rate=rate, samples=music(600, rate, channels))
+    seconds, whole = seconds_and_whole(tmp_path / name, rate)
+    assert round(seconds * rate) == len(whole) == 600
+
+
+def test_an_edit_list_may_end_a_recording_within_its_last_packet(
+    tmp_path: Path, write_with_ffmpeg: Write
+) -> None:
+    """As iTunes writes them: packets are whole, and the edit list alone says what is padding."""
+    path = tmp_path / "a.m4a"
+    write_with_ffmpeg(path, "aac", samples=music())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    milliseconds = int.from_bytes(content[place : place + 4], "big") - 5
+    content[place : place + 4] = milliseconds.to_bytes(4, "big")
+    path.write_bytes(content)
+    seconds, _ = seconds_and_whole(path, RATE)
+    assert seconds == pytest.approx(milliseconds / 1_000, abs=1 / RATE)
+
+
 PADDED = {  # no word on the padding, or blocks of samples: the longest that the format may add
     "ms.wav": ("adpcm_ms", RATE, 2, 2_048),
     "ima.wav": ("adpcm_ima_wav", RATE, 2, 2_048),
