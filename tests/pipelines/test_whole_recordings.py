@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -247,7 +248,9 @@ def test_noise_between_the_links_of_a_chain_hides_none(tmp_path: Path) -> None:
 def test_streams_side_by_side_in_an_ogg_file_are_no_chain(tmp_path: Path) -> None:
     written = music()
     with av.open(tmp_path / "a.ogg", "w") as container:
-        streams = [container.add_stream("flac", rate=RATE, layout="stereo") for _ in range(2)]
+        streams = [
+            cast(av.AudioStream, container.add_stream("flac", rate=RATE, layout="stereo")) for _ in range(2)
+        ]
         for start in range(0, COUNT, 1_000):
             for stream in streams:
                 block = np.ascontiguousarray(written[start : start + 1_000].T)
@@ -332,8 +335,15 @@ def test_a_mix_that_peaks_above_full_scale_is_read_as_it_is(tmp_path: Path) -> N
 def test_a_clip_opens_its_recording_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     soundfile.write(tmp_path / name, music(), RATE)
     opened: list[str] = []
-    av_open, sound_file = av.open, soundfile.SoundFile
-    monkeypatch.setattr(av, "open", lambda *a, **k: opened.append("av") or av_open(*a, **k))
-    monkeypatch.setattr(soundfile, "SoundFile", lambda *a: opened.append("sf") or sound_file(*a))
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            opened.append(function.__name__)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(av, "open", counted(av.open))
+    monkeypatch.setattr(soundfile, "SoundFile", counted(soundfile.SoundFile))
     decode_clip(open_root(tmp_path), Stretch(name, 1.0, 1.0), sample_rate=32_000)
     assert len(opened) == 1
