@@ -93,7 +93,7 @@ class PacketAudio:
             end = max(end, self._cut(placed))
             if is_floating:
                 peak = float(np.maximum(peak, np.max(np.abs(placed.frame.to_ndarray()))))
-        if not end or end - unbroken < min(end, _CHECKED_SECONDS * self.rate):
+        if not end or end - unbroken < min(end, round(_CHECKED_SECONDS * self.rate)):
             raise AudioError(
                 f"The stream promises {end / self.rate:.2f} s of audio, but the end cannot be decoded: "
                 "the file was cut off or its header is wrong."

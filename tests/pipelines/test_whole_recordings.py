@@ -285,9 +285,9 @@ def test_mp3_files_in_a_row_are_read_to_the_end(tmp_path: Path) -> None:
 def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path) -> None:
     parts = []
     for rate in (RATE, 22_050):
-        file = io.BytesIO()
-        soundfile.write(file, music(3 * rate, rate), rate, format="MP3")
-        parts.append(file.getvalue())
+        part = io.BytesIO()
+        soundfile.write(part, music(3 * rate, rate), rate, format="MP3")
+        parts.append(part.getvalue())
     (tmp_path / "a.mp3").write_bytes(b"".join(parts))
     with (tmp_path / "a.mp3").open("rb") as file, pytest.raises(AudioError, match="from 44100 to 22050 Hz"):
         probe(file)
