@@ -36,6 +36,8 @@ _CHECKED_SECONDS = Fraction(1, 10)
 """What must decode without a gap at the end of a recording."""
 _SKIP_MANUAL = 1 << 29
 """FFmpeg's flag: the decoder cuts nothing off."""
+_MOVIE_TICK_SECONDS = Fraction(1, 1000)
+"""Edit lists of MP4 and M4A files are rounded to it; lengths of packets are not."""
 _PADDING_SAMPLES = 4 * 1152
 """An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
 
@@ -61,8 +63,8 @@ class PacketAudio:
         self._codec = stream.codec_context.name
         if self._codec == "alac":  # its last frame is as short as it should be; FFmpeg would cut it twice
             stream.codec_context.flags2 = _SKIP_MANUAL
-        self._end: int | None = None
-        """Position at which the container ends the recording, known when the last packet is."""
+        self._last_packet: av.Packet[av.AudioStream] | None = None
+        """The last packet, once it has been met."""
         self._frames = self._decoded()
         origin = next(self._frames, None)
         if origin is None:
@@ -72,6 +74,7 @@ class PacketAudio:
         """Samples per second of the decoded audio (a header may name half of it, as with HE-AAC)."""
         self._clock = StampClock(_tick_seconds(stream) * self.rate, origin.pts)
         name = container.format.name
+        self._is_movie = name.startswith("mov")
         self._can_seek = self._clock.is_exact and not {name, f"{name} {self._codec}"}.isdisjoint(_SEEKABLE)
         self._settles = self._codec in _FORGETFUL_CODECS or self._codec.startswith("pcm_")
 
@@ -90,7 +93,7 @@ class PacketAudio:
             end = max(end, self._cut(placed))
             if is_floating:
                 peak = float(np.maximum(peak, np.max(np.abs(placed.frame.to_ndarray()))))
-        if not end or end - unbroken < min(end, _CHECKED_SECONDS * self.rate):
+        if not end or end - unbroken < min(end, round(_CHECKED_SECONDS * self.rate)):
             raise AudioError(
                 f"The stream promises {end / self.rate:.2f} s of audio, but the end cannot be decoded: "
                 "the file was cut off or its header is wrong."
@@ -158,7 +161,9 @@ class PacketAudio:
 
     def _cut(self, placed: PlacedFrame) -> int:
         """Where a frame ends, without the padding that stands behind the recording's end."""
-        return placed.end if self._end is None else min(placed.end, self._end)
+        if self._last_packet is None:
+            return placed.end
+        return min(placed.end, self._promised_end(self._last_packet) or placed.end)
 
     def _decoded(self) -> Iterator["AudioFrame"]:
         """Decode on past packets that are no audio (tags at the end, noise); gaps show in the time stamps."""
@@ -168,7 +173,7 @@ class PacketAudio:
         for packet in self._container.demux(self._stream):
             if held is not None:
                 if not packet.size:  # the empty one with which a stream ends
-                    self._end = self._promised_end(held)
+                    self._last_packet = held
                 with suppress(av.InvalidDataError):
                     yield from held.decode()
             held = packet
@@ -182,7 +187,10 @@ class PacketAudio:
             return None
         ends = [last.pts + last.duration] if last.duration else []
         if self._stream.duration:
-            ends.append((self._stream.start_time or 0) + self._stream.duration)
+            end = (self._stream.start_time or 0) + self._stream.duration
+            rounding = _MOVIE_TICK_SECONDS / _tick_seconds(self._stream) if self._is_movie else 0
+            if not ends or ends[0] - end > rounding:
+                ends.append(end)
         return min((self._clock.position(end) for end in ends if end > last.pts), default=None)
 
     def _check_index(self, samples: int) -> None:

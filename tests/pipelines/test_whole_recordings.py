@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -99,6 +100,29 @@ def test_a_recording_is_as_long_as_what_was_recorded(
     assert round(seconds * rate) == len(whole) == len(written)
     assert lag(written.mean(axis=1), whole) == 0
     check_clips(tmp_path / name, rate)
+
+
+@pytest.mark.parametrize("name", ["a.opus", "flac.ogg", "a.m4a", "lossless.m4a", "a.mp3", "a.tta"])
+def test_a_recording_of_a_single_packet_is_read(tmp_path: Path, write_with_ffmpeg: Write, name: str) -> None:
+    codec, rate, channels = KEPT[name]
+    write_with_ffmpeg(tmp_path / name, codec, rate=rate, samples=music(600, rate, channels))
+    seconds, whole = seconds_and_whole(tmp_path / name, rate)
+    assert round(seconds * rate) == len(whole) == 600
+
+
+def test_an_edit_list_may_end_a_recording_within_its_last_packet(
+    tmp_path: Path, write_with_ffmpeg: Write
+) -> None:
+    """As iTunes writes them: packets are whole, and the edit list alone says what is padding."""
+    path = tmp_path / "a.m4a"
+    write_with_ffmpeg(path, "aac", samples=music())
+    content = bytearray(path.read_bytes())
+    place = content.index(b"elst") + 12
+    milliseconds = int.from_bytes(content[place : place + 4], "big") - 5
+    content[place : place + 4] = milliseconds.to_bytes(4, "big")
+    path.write_bytes(content)
+    seconds, _ = seconds_and_whole(path, RATE)
+    assert seconds == pytest.approx(milliseconds / 1_000, abs=1 / RATE)
 
 
 PADDED = {  # no word on the padding, or blocks of samples: the longest that the format may add
@@ -224,7 +248,9 @@ def test_noise_between_the_links_of_a_chain_hides_none(tmp_path: Path) -> None:
 def test_streams_side_by_side_in_an_ogg_file_are_no_chain(tmp_path: Path) -> None:
     written = music()
     with av.open(tmp_path / "a.ogg", "w") as container:
-        streams = [container.add_stream("flac", rate=RATE, layout="stereo") for _ in range(2)]
+        streams = [
+            cast(av.AudioStream, container.add_stream("flac", rate=RATE, layout="stereo")) for _ in range(2)
+        ]
         for start in range(0, COUNT, 1_000):
             for stream in streams:
                 block = np.ascontiguousarray(written[start : start + 1_000].T)
@@ -259,9 +285,9 @@ def test_mp3_files_in_a_row_are_read_to_the_end(tmp_path: Path) -> None:
 def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path) -> None:
     parts = []
     for rate in (RATE, 22_050):
-        file = io.BytesIO()
-        soundfile.write(file, music(3 * rate, rate), rate, format="MP3")
-        parts.append(file.getvalue())
+        part = io.BytesIO()
+        soundfile.write(part, music(3 * rate, rate), rate, format="MP3")
+        parts.append(part.getvalue())
     (tmp_path / "a.mp3").write_bytes(b"".join(parts))
     with (tmp_path / "a.mp3").open("rb") as file, pytest.raises(AudioError, match="from 44100 to 22050 Hz"):
         probe(file)
@@ -309,8 +335,15 @@ def test_a_mix_that_peaks_above_full_scale_is_read_as_it_is(tmp_path: Path) -> N
 def test_a_clip_opens_its_recording_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     soundfile.write(tmp_path / name, music(), RATE)
     opened: list[str] = []
-    av_open, sound_file = av.open, soundfile.SoundFile
-    monkeypatch.setattr(av, "open", lambda *a, **k: opened.append("av") or av_open(*a, **k))
-    monkeypatch.setattr(soundfile, "SoundFile", lambda *a: opened.append("sf") or sound_file(*a))
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any, **options: Any) -> Any:
+            opened.append(function.__name__)
+            return function(*arguments, **options)
+
+        return call
+
+    monkeypatch.setattr(av, "open", counted(av.open))
+    monkeypatch.setattr(soundfile, "SoundFile", counted(soundfile.SoundFile))
     decode_clip(open_root(tmp_path), Stretch(name, 1.0, 1.0), sample_rate=32_000)
     assert len(opened) == 1
