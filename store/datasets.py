@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound
-from store.layout import check_name
+from store.layout import LONGEST_DATASET_NAME, check_name
 from store.objects import ObjectStore
 from store.parquet import parquet_batches, parquet_table
 from store.records import Clip, Failure
@@ -77,7 +77,7 @@ def add_dataset(
 
     Raises `Conflict` where the name holds other content, unless `replace` is said and no run uses it yet.
     """
-    check_name(name, "a dataset")
+    check_name(name, "a dataset", longest=LONGEST_DATASET_NAME)
     failed = list(failures)
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as parquet:
         types, count, digest = _spool(clips, spool)

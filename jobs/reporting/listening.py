@@ -2,6 +2,7 @@
 
 from pathlib import PurePosixPath
 
+from jobs.generation.records import opened_sound
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.failures import chosen_flags
 from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
@@ -41,7 +42,8 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     for row in answer.to_pylist():
         key = f"audio/{row['generation_id']}.flac"
         if row["role"] in ROLES and store.objects.exists(key):
-            sounds = groups.setdefault(pair_of(row), {})
+            with opened_sound(store, row["generation_id"]):  # a page embeds nothing that is no sound
+                sounds = groups.setdefault(pair_of(row), {})
             sounds[row["role"]] = embedded_sound(
                 ROLES[row["role"]], store.objects.get(key), key, note=_note(row)
             )
