@@ -68,8 +68,8 @@ def _options(address: str, cpus: int | None) -> Iterator[dict[str, Any]]:
     except OSError as error:
         raise InvalidInput(
             f"The folder for temporary files, {usual}, has too long a name for Ray's sockets, and "
-            f"{SHORT_FOLDER} cannot be written to. Set RAY_TMPDIR to a folder with a short name, or work without Ray: "
-            "--engine inline."
+            f"{SHORT_FOLDER} cannot be written to. Set RAY_TMPDIR to a folder with a short name, or "
+            "work without Ray: --engine inline."
         ) from error
     with folder as short:
         yield options | {"_temp_dir": short}
