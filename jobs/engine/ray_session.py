@@ -58,7 +58,7 @@ def _options(address: str, cpus: int | None) -> Iterator[dict[str, Any]]:
     if address != "local":
         yield {}
         return
-    options = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"}
+    options: dict[str, Any] = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"}
     usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
     if len(os.fsencode(usual)) <= LONGEST_FOLDER:
         yield options
