@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from store.errors import InvalidInput, NotFound, redacted
+from jobs.user_files import check_output
+from store.errors import InvalidInput, redacted
 
 ENDINGS = (".html", ".htm")
 
@@ -71,5 +72,4 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
 def _check(output: Path) -> None:
     if output.suffix.lower() not in ENDINGS:
         raise InvalidInput(f"{output} is no name for a report, which ends in {' or '.join(ENDINGS)}.")
-    if not output.parent.is_dir():
-        raise NotFound(f"The folder {output.parent}, where to write {output.name}, does not exist.")
+    check_output(output)

@@ -84,10 +84,11 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
     """
     from jobs.sweeping.configuration import find_sweep
     from jobs.sweeping.options import SweepOptions
+    from jobs.user_files import read_text
 
     options = SweepOptions(**values)
     if show:
-        click.echo(find_sweep(options.sweep).read_text(encoding="utf-8"), nl=False)
+        click.echo(read_text(find_sweep(options.sweep)), nl=False)
         return 0
     from jobs.sweeping.sweeping import describe_sweep, run_sweep
 

@@ -30,10 +30,8 @@ AGAIN = "Export the checkpoint again with audiocraft.utils.export (export_lm or 
 LEGAL = "legal are sections, lists, texts, numbers, true, false and null"
 
 
-class _Loader(_Parser):
-    """Plain values alone; 1e-3 is a number, as OmegaConf writes it."""
-
-
+_Loader: Any = type("_Loader", (_Parser,), {})
+"""Plain values alone; 1e-3 is a number, as OmegaConf writes it."""
 _Loader.add_implicit_resolver(
     "tag:yaml.org,2002:float", re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789.")
 )

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound
-from store.layout import check_name, document_key
+from store.layout import LONGEST_DATASET_NAME, check_name, document_key
 from store.ledger import (
     Entry,
     Record,
@@ -89,7 +89,7 @@ def add_dataset(
 
     Raises `Conflict` where the name holds other content, unless `replace` is said and no run uses it yet.
     """
-    check_name(name, "a dataset")
+    check_name(name, "a dataset", longest=LONGEST_DATASET_NAME)
     failed = list(failures)
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as parquet:
         types, count, digest = _spool(clips, spool)

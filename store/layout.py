@@ -19,6 +19,8 @@ MAX_SHARD_BYTES = 256_000_000
 CHUNK_INDEX_ENTRY_BYTES = 16
 INDEX_CHECKSUM_BYTES = 4
 CHUNK_CHECKSUM_BYTES = 4
+LONGEST_NAME = 250
+LONGEST_DATASET_NAME = 100  # it is a part of the names of runs and codes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
 _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
@@ -157,8 +159,13 @@ def check_spec(spec: ArraySpec) -> None:
         )
 
 
-def check_name(name: str, what: str) -> str:
+def check_name(name: str, what: str, *, longest: int = LONGEST_NAME) -> str:
     """The name itself, if it can stand in a key; raises `InvalidInput`."""
+    if len(name) > longest:
+        raise InvalidInput(
+            f"{name[:40]!r}… cannot name {what}: it has {len(name)} characters, more than {longest}, and "
+            "becomes part of the names of files. Choose a shorter one."
+        )
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f"{name!r} cannot name {what}: use letters, digits, '.', '_' and '-', first a letter or digit."

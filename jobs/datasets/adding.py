@@ -13,7 +13,7 @@ from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import Source, open_source
 from store import Dataset, open_store
 from store.errors import InvalidInput
-from store.layout import check_name
+from store.layout import LONGEST_DATASET_NAME, check_name
 from store.records import Clip, Failure
 
 MAXIMUM_COUNTED_VALUES = 40
@@ -105,7 +105,7 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
         InvalidInput: the path holds no usable audio, or is not in the format that was named.
         Conflict: the store has another dataset of this name.
     """
-    check_name(request.name, "a dataset")
+    check_name(request.name, "a dataset", longest=LONGEST_DATASET_NAME)
     source = open_source(request.path, request.format_name)
     spec = _clip_spec(request, source)
     store = open_store(request.store, create=True)

@@ -12,7 +12,7 @@ from pipelines.files import Root
 from store import Store, open_store
 from store.datasets import dataset_key, users_of
 from store.errors import Conflict
-from store.layout import check_name
+from store.layout import LONGEST_DATASET_NAME, check_name
 from store.ledger import Entry, entry_of, record_key
 from store.records import Clip, Failure
 
@@ -50,7 +50,7 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         InvalidInput: a concept that does not exist, or more clips than the concepts have.
         Conflict: the store has another dataset of this name.
     """
-    check_name(request.name, "a dataset")
+    check_name(request.name, "a dataset", longest=LONGEST_DATASET_NAME)
     store = open_store(request.store, create=True)
     info, census = _info(request), Census()
     if request.name in store.datasets():

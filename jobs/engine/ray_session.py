@@ -5,14 +5,18 @@ import os
 import re
 import socket
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from store.errors import InvalidInput
+from store.errors import InvalidInput, JobFailed, redacted
 
 REACH_SECONDS = 5.0
+SHORT_FOLDER = "/tmp"  # noqa: S108 — a name of 107 bytes is all that a socket may have
+LONGEST_FOLDER = 39
+"""Bytes: below it Ray puts ray/session_<date>_<number>_<process>/sockets/plasma_store, which has 67."""
 
 
 @contextmanager
@@ -39,10 +43,41 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
         yield
         return
     _check_reachable(address)
-    local = address == "local"
-    options: dict[str, Any] = {}
-    if local:
-        options = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"}
+    with _options(address, cpus) as options:
+        _connect(address, options)
+        try:
+            with redirect_stdout(sys.stderr):  # Ray prints its warnings there, in the middle of our results
+                yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _options(address: str, cpus: int | None) -> Iterator[dict[str, Any]]:
+    """What a private instance is started with; its folder is a short one of its own where it has to be."""
+    if address != "local":
+        yield {}
+        return
+    options: dict[str, Any] = {"include_dashboard": False, "num_cpus": cpus, "_node_ip_address": "127.0.0.1"}
+    usual = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    if len(os.fsencode(usual)) <= LONGEST_FOLDER:
+        yield options
+        return
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="u", dir=SHORT_FOLDER, ignore_cleanup_errors=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"The folder for temporary files, {usual}, has too long a name for Ray's sockets, and "
+            f"{SHORT_FOLDER} cannot be written to. Set RAY_TMPDIR to a folder with a short name, or "
+            "work without Ray: --engine inline."
+        ) from error
+    with folder as short:
+        yield options | {"_temp_dir": short}
+
+
+def _connect(address: str, options: dict[str, Any]) -> None:
+    import ray
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -53,13 +88,21 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
                 configure_logging=True,
                 **options,
             )
-    except (ConnectionError, ValueError, RuntimeError) as error:
-        raise _no_cluster(address) from error
-    try:
-        with redirect_stdout(sys.stderr):  # Ray prints its warnings there, in the middle of our results
-            yield
-    finally:
-        ray.shutdown()
+    except Exception as error:  # Ray raises plain Exception where its processes are late
+        if address == "local":
+            ray.shutdown()
+            raise _no_private_ray(error) from error
+        if isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
+            raise _no_cluster(address) from error
+        raise
+
+
+def _no_private_ray(error: Exception) -> JobFailed:
+    reason = redacted((str(error).strip().splitlines() or [type(error).__name__])[0][:200])
+    return JobFailed(
+        f"Ray could not be started on this machine ({reason}). On a busy machine its processes may "
+        "be late: run the command again when it is quieter, or without Ray: --engine inline."
+    )
 
 
 def _check_reachable(address: str) -> None:

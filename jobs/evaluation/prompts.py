@@ -1,11 +1,11 @@
 """Sets of prompts: for each class of a concept, the words that are compared with the audio."""
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jobs.results import digest_of
+from jobs.user_files import read_toml
 from pipelines.clap import TEMPLATE
 from store.errors import InvalidInput
 
@@ -77,12 +77,7 @@ def _parse_class(text: str) -> tuple[str, str]:
 
 
 def _read_file(path: Path) -> dict[str, Mapping[str, str]]:
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InvalidInput(f"There is no file {str(path)!r} with prompts.") from error
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{str(path)!r} cannot be read as TOML: {error}") from error
+    content = read_toml(path)
     for concept, classes in content.items():
         if not isinstance(classes, dict) or not all(isinstance(word, str) for word in classes.values()):
             raise InvalidInput(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from jobs.user_files import check_output
 from pipelines.sampling import Sampling
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobs.generation.options import GenerateOptions
@@ -24,8 +25,7 @@ def check_options(options: GenerateOptions) -> None:
     """
     if options.output.suffix.lower() not in ENDINGS:
         raise InvalidInput(f"{options.output} has no ending that is known; write {' or '.join(ENDINGS)}.")
-    if not options.output.absolute().parent.is_dir():
-        raise NotFound(f"The folder of {options.output} does not exist; make it first.")
+    check_output(options.output)
     seconds = options.seconds
     if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
         raise InvalidInput(f"--seconds {seconds:g} is not possible: from above 0 to {MOST_SECONDS:g}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import md5
 from importlib.metadata import version
@@ -15,12 +16,13 @@ import soundfile
 
 from jobs.results import write_results
 from store.catalog import refresh_catalog
+from store.errors import CorruptData
 from store.ledger import Entry, place
 from store.query import run_query
 from store.sounds import read_sound_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -120,9 +122,29 @@ def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 def read_audio(store: Store, spec: GenerationSpec) -> tuple[NDArray[np.float32], int]:
     """Samples (samples,) of a stored generation, and how many a second has."""
-    sound = read_sound_file(store.objects, audio_key(spec.generation_id))
-    integers, sample_rate = soundfile.read(io.BytesIO(sound), dtype="int16")
-    return integers / np.float32(np.iinfo(np.int16).max), sample_rate
+    with opened_sound(store, spec.generation_id) as file:
+        integers = file.read(dtype="int16")
+        return integers / np.float32(np.iinfo(np.int16).max), int(file.samplerate)
+
+
+@contextmanager
+def opened_sound(store: Store, generation_id: str) -> Iterator[Any]:
+    """The sound of a stored generation as an open `soundfile.SoundFile`.
+
+    Raises:
+        NotFound: there is none.
+        CorruptData: what is stored is no sound.
+    """
+    key = audio_key(generation_id)
+    data = read_sound_file(store.objects, key)
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            yield file
+    except soundfile.SoundFileError as error:
+        raise CorruptData(
+            f"{store.url}/{key} is no sound that can be read: it was damaged or replaced. Delete the file "
+            "and generate it again: equal options give an equal sound."
+        ) from error
 
 
 def write_audio_file(

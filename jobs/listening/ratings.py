@@ -1,6 +1,5 @@
 """A file of answers, checked against the key of its test, as rows of `ratings`."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.listening.page import FORMAT, VERSION
+from jobs.user_files import read_json
 from store.errors import InvalidInput
 
 KIND = "ratings"
@@ -53,12 +53,7 @@ def read_answers(path: Path) -> dict[str, Any]:
     Raises:
         InvalidInput: it is none; the message says why.
     """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InvalidInput(f"{path} does not exist.") from error
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise InvalidInput(f"{path} is no JSON: {error}. Was it saved whole?") from error
+    document = read_json(path)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidInput(f"{path} has no answers: its format is not {FORMAT!r}.")
     if document.get("version") != VERSION:

@@ -1,6 +1,5 @@
 """The sounds of a trial as files that differ in their samples alone: one format, length and loudness."""
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,10 +7,9 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from jobs.generation.records import audio_key
+from jobs.generation.records import opened_sound
 from jobs.listening.trials import Stimulus, Trial
 from store.opening import Store
-from store.sounds import read_sound_file
 
 ANCHOR_HZ = 3500.0
 """Cut-off of the low-range anchor (ITU-R BS.1534-3)."""
@@ -41,8 +39,8 @@ def sounds_of(store: Store, trial: Trial) -> dict[str, tuple[Sound, int]]:
 
 
 def _read(store: Store, stimulus: Stimulus) -> tuple[Sound, int]:
-    data = read_sound_file(store.objects, audio_key(stimulus.generation_id))
-    samples, rate = soundfile.read(io.BytesIO(data), dtype="float64")
+    with opened_sound(store, stimulus.generation_id) as file:
+        samples, rate = file.read(dtype="float64"), int(file.samplerate)
     return (low_passed(samples, rate) if stimulus.role == "anchor" else samples), rate
 
 

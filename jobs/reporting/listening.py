@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from jobs.generation.records import opened_sound
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.failures import flags_of_settings
 from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
@@ -57,7 +58,8 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     for row in answer.to_pylist():
         key = f"audio/{row['generation_id']}.flac"
         if row["role"] in ROLES and has_sound(store.objects, key):
-            sounds = groups.setdefault(pair_of(row), {})
+            with opened_sound(store, row["generation_id"]):  # a page embeds nothing that is no sound
+                sounds = groups.setdefault(pair_of(row), {})
             settings[pair_of(row)] = row
             sounds[row["role"]] = embedded_sound(
                 ROLES[row["role"]], read_sound_file(store.objects, key), key, note=_note(row)

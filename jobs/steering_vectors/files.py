@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -26,6 +27,11 @@ MOST_BYTES = 60
 """Of a part of a file's name: file systems take 255 bytes for all of it."""
 REQUIRED = tuple(field.name for field in fields(StoredVector) if type(None) not in get_args(field.type))
 """Columns that are never NULL."""
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError),
+    *(SyntaxError, RecursionError, MemoryError, TokenError),
+)
+"""What NumPy, safetensors and JSON raise for files that are damaged."""
 _SERIES = ("run_id", "site", "reduction", "concept", "positive", "negative", "method", "labels_hash", "folds")
 
 
@@ -74,9 +80,13 @@ def read_file(path: Path) -> tuple[dict[int, NDArray[np.float32]], list[dict[str
             return _read_safetensors(path)
         if path.suffix == ".npy":
             return _read_npy(path)
-    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
-        raise InvalidInput(f'"{path}" cannot be read as directions: {error}') from error
+    except _UNREADABLE as error:
+        raise InvalidInput(f'"{path}" cannot be read as directions: {_reason(error)}') from error
     raise InvalidInput(f'"{path.name}" is neither .safetensors nor .npy.')
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def imported_rows(described: Any, directions: Mapping[int, NDArray[np.float32]]) -> list[dict[str, Any]]:
@@ -146,7 +156,7 @@ def _read_safetensors(
 
 
 def _read_npy(path: Path) -> tuple[dict[int, NDArray[np.float32]], list[dict[str, Any]] | None]:
-    values = np.atleast_2d(np.load(path, allow_pickle=False))
+    values = np.atleast_2d(np.load(path, mmap_mode="r", allow_pickle=False))  # a header may promise terabytes
     beside = path.with_suffix(".json")
     if not beside.is_file():
         return {layer: _flat(path.name, row) for layer, row in enumerate(values)}, None
@@ -159,6 +169,8 @@ def _read_npy(path: Path) -> tuple[dict[int, NDArray[np.float32]], list[dict[str
 
 def _flat(name: str, tensor: NDArray[Any]) -> NDArray[np.float32]:
     """One direction (D,) from a tensor with one axis longer than 1."""
+    if np.asarray(tensor).dtype.kind not in "fiu":
+        raise ValueError(f"{name} holds {np.asarray(tensor).dtype}, which are no real numbers")
     vector = np.asarray(tensor, np.float32).reshape(-1)
     if max(np.shape(tensor), default=0) != len(vector) or not np.isfinite(vector).all():
         raise ValueError(f"{name} is no direction: shape {np.shape(tensor)}, or numbers that are not finite")

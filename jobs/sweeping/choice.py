@@ -5,9 +5,12 @@ setting may be chosen where its sounds are not much farther from recordings than
 the same strength are, and where they still move.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from store.errors import InvalidInput
 
 Row = dict[str, Any]
 
@@ -30,6 +33,10 @@ class Limits:
     is larger; 0 is no limit."""
     drones: bool = False
     """Whether a setting whose sounds stand still may be chosen."""
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.damage_limit) and self.damage_limit >= 0):
+            raise InvalidInput(f"[choice] damage_limit = {self.damage_limit}: how many times? 0 is no limit.")
 
 
 DEFAULT_LIMITS = Limits()

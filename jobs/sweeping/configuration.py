@@ -1,20 +1,24 @@
 """What a sweep is: a TOML file with concepts, prompts and a grid, checked whole before anything is done."""
 
-import math
-import tomllib
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
 from jobs.sweeping.choice import Limits
-from jobs.sweeping.grid import AUTO, Grid, Strength, refuse_twice
+from jobs.sweeping.grid import AUTO, Grid, Strength, refuse_more_than, refuse_twice
+from jobs.user_files import read_toml
 from pipelines.clap import TEMPLATE
 from store.errors import InvalidInput, NotFound
 
 SHIPPED = Path(__file__).with_name("sweeps")
 CLASS = "{class}"
+MOST_SECONDS = 3600.0
+MOST_GENERATIONS = 10_000_000
+MOST_LAYER = 1_000_000
+MOST_RANDOM_STATE = 2**63 - 1
 DIRECTION_CLIPS = ("all", "half")
 Record = TypeVar("Record")
 
@@ -122,6 +126,9 @@ class SweepConfiguration:
             raise InvalidInput('A sweep needs a concept: [[concepts]] with name = "style", for example.')
         if not self.random_states:
             raise InvalidInput("random_states is empty: give at least one, or leave the line out.")
+        if not all(0 <= state <= MOST_RANDOM_STATE for state in self.random_states):
+            raise InvalidInput("random_states must be whole numbers from 0 to 2**63 - 1.")
+        self._refuse_endless()
         refuse_twice("random_states", self.random_states)
         refuse_twice("measure", self.measure)
         refuse_twice("[[concepts]]", [one.name for one in self.concepts])
@@ -134,17 +141,20 @@ class SweepConfiguration:
                 )
         if "{}" not in self.clap_template:
             raise InvalidInput(f"clap_template {self.clap_template!r} must hold {{}}, where the class goes.")
-        if not (math.isfinite(self.choice.damage_limit) and self.choice.damage_limit >= 0):
-            raise InvalidInput(
-                f"[choice] damage_limit = {self.choice.damage_limit}: how many times? 0 is no limit."
-            )
         if self.direction_clips not in DIRECTION_CLIPS:
             raise InvalidInput(
                 f"direction_clips = {self.direction_clips!r}: choose {' or '.join(DIRECTION_CLIPS)}."
             )
         for name in ("seconds", "audio_seconds"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
-                raise InvalidInput(f"{name} = {getattr(self, name)}: a sound must have a length.")
+            if not 0 < getattr(self, name) <= MOST_SECONDS:
+                raise InvalidInput(
+                    f"{name} = {getattr(self, name)}: a sound must have a length, at most {MOST_SECONDS:g} s."
+                )
+
+    def _refuse_endless(self) -> None:
+        """By arithmetic, before anything of it is made; "all" counts as one here, and is counted later."""
+        sounds = sum(len(one.pairs) * len(one.texts) for one in self.concepts) * len(self.random_states)
+        refuse_more_than(MOST_GENERATIONS, self.grid.combinations * sounds, "generations")
 
 
 def _names_class(text: str) -> bool:
@@ -179,11 +189,7 @@ def read_sweep(path: Path) -> SweepConfiguration:
     Raises:
         InvalidInput: no TOML, an unknown key, or a value that is not legal; the message names it.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{path} is not TOML: {error}.") from error
-    return parse_sweep({"name": path.stem.replace("_", "-")} | document)
+    return parse_sweep({"name": path.stem.replace("_", "-")} | read_toml(path))
 
 
 def parse_sweep(document: Mapping[str, Any]) -> SweepConfiguration:
@@ -203,7 +209,12 @@ def parse_sweep(document: Mapping[str, Any]) -> SweepConfiguration:
     ):
         if name in values:
             values[name] = _record(kind, _layers_as_lists(values[name]), f"[{name}]")
-    return _record(SweepConfiguration, values, "the sweep")
+    configuration = _record(SweepConfiguration, values, "the sweep")
+    if "sampling" in values:
+        from pipelines.sampling import Sampling
+
+        Sampling(**asdict(configuration.sampling))  # raises where a value is not legal
+    return configuration
 
 
 def _layers_as_lists(table: Mapping[str, Any]) -> dict[str, Any]:
@@ -214,12 +225,19 @@ def _layers_as_lists(table: Mapping[str, Any]) -> dict[str, Any]:
     layers = values.pop("layers", "all")
     if layers == "all":
         return values
-    listed = [
-        one if isinstance(one, list) else [one] for one in (layers if isinstance(layers, list) else [None])
-    ]
-    if not all(type(layer) is int for one in listed for layer in one):
-        raise InvalidInput(f'layers = {layers!r}: write "all", or numbers and lists, as in [0, 3, [2, 3]].')
+    try:
+        listed = [one if isinstance(one, list) else [one] for one in layers]
+    except TypeError as error:
+        raise _no_layers(layers) from error
+    if not all(_is(layer, int) and 0 <= layer <= MOST_LAYER for one in listed for layer in one):
+        raise _no_layers(layers)
     return values | {"layers": tuple(map(tuple, listed))}
+
+
+def _no_layers(layers: Any) -> InvalidInput:
+    return InvalidInput(
+        f'layers = {str(layers)[:80]}: write "all", or whole numbers and lists, as in [0, 3, [2, 3]].'
+    )
 
 
 def _audio_as_pairs(concept: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,23 +276,32 @@ def _typed(name: str, value: Any, wanted: Any, where: str) -> Any:
             return tuple(element(one) for one in listed)
     elif wanted is float and _is(value, float):
         return float(value)
-    elif wanted not in (str, int, bool) or (isinstance(value, wanted) and _is(value, wanted)):
+    elif wanted not in (str, int, bool, float) or (isinstance(value, wanted) and _is(value, wanted)):
         return value
-    raise InvalidInput(f"{where} {name} = {value!r} has the wrong type; look at a shipped sweep (--show).")
+    raise InvalidInput(
+        f"{where} {name} = {str(value)[:80]!r} has the wrong type; look at a shipped sweep (--show)."
+    )
 
 
 def _strengths(value: Any, where: str) -> tuple[Strength, ...]:
     listed = value if isinstance(value, list | tuple) else [value]
     if unknown := [one for one in listed if one != AUTO and not _is(one, float)]:
-        raise InvalidInput(f'{where} alphas: {unknown[0]!r} is neither a number nor "{AUTO}".')
+        raise InvalidInput(f'{where} alphas: {str(unknown[0])[:80]!r} is neither a number nor "{AUTO}".')
     return tuple(one if one == AUTO else float(one) for one in listed)
 
 
 def _is(value: Any, kind: type) -> bool:
     """Whether a TOML value may stand for the kind; true and false are no numbers."""
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
+        return isinstance(value, int | float) and not isinstance(value, bool) and _is_within(value)
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
+
+
+def _is_within(value: float) -> bool:
+    """Whether a float can hold it: whole numbers in TOML have no end."""
+    return isinstance(value, float) or abs(value) <= sys.float_info.max
 
 
 _LISTS: dict[Any, type] = {tuple[str, ...]: str, tuple[int, ...]: int, tuple[float, ...]: float}

@@ -14,6 +14,8 @@ from store.records import SITES
 
 AUTO = "auto"
 NONE = "none"
+MOST_SETTINGS = 1_000_000
+LONGEST_WORD = 200
 Strength = float | str
 """Of steering: a number, or "auto"."""
 
@@ -50,7 +52,14 @@ class Grid:
     away: bool = False
     """Whether alphas may be negative, which steers away from the target."""
 
+    @property
+    def combinations(self) -> int:
+        """Settings of one pair of classes, as far as the file tells: "all" layers count as one."""
+        lists = (self.methods, self.sites, self.layers or (None,), self.alphas, self.kinds)
+        return math.prod(map(len, (*lists, self.scalings, self.schedules, self.monitors, self.rows)))
+
     def __post_init__(self) -> None:
+        refuse_more_than(MOST_SETTINGS, self.combinations, "settings")
         for name, legal in _LEGAL.items():
             _check_list(name, getattr(self, name), legal)
         self._check_strengths()
@@ -78,14 +87,28 @@ class Grid:
 
 def refuse_twice(where: str, values: Sequence[Any]) -> None:
     """Refuse values of which one stands there twice: it would count as another, and be none."""
-    if again := [value for place, value in enumerate(values) if value in values[:place]]:
-        said = list(again[0]) if isinstance(again[0], tuple) else again[0]
-        raise InvalidInput(f"{where}: {said!r} stands there twice; take one away.")
+    seen = set()
+    for value in values:
+        if value in seen:
+            said = list(value) if isinstance(value, tuple) else value
+            raise InvalidInput(f"{where}: {said!r} stands there twice; take one away.")
+        seen.add(value)
+
+
+def refuse_more_than(most: int, count: int, what: str) -> None:
+    """Refuse a grid that nobody could wait for, before any of it is written down."""
+    if count > most:
+        raise InvalidInput(
+            f"That makes {count:,} {what}, more than {most:,}: every list multiplies them. Shorten some, or "
+            "write several sweeps."
+        )
 
 
 def _check_list(name: str, chosen: Sequence[Any], legal: Sequence[str]) -> None:
     if not chosen:
         raise InvalidInput(f"[grid] {name} is empty: give at least one, or leave the line out.")
+    if long := [one for one in chosen if isinstance(one, str) and len(one) > LONGEST_WORD]:
+        raise InvalidInput(f"[grid] {name}: {long[0][:40]!r}… is too long to be one.")
     refuse_twice(f"[grid] {name}", chosen)
     if unknown := [one for one in chosen if legal and one not in legal]:
         raise InvalidInput(f"[grid] {name}: there is no {unknown[0]!r}; choose from {', '.join(legal)}.")

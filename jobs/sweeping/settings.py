@@ -1,13 +1,14 @@
 """What a grid stands for: pairs of classes, and every combination of ways to steer from one to the other."""
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from jobs.results import digest_of
 from jobs.sweeping.configuration import CLASS, SteeredConcept
-from jobs.sweeping.grid import AUTO, NONE, Grid, Strength
+from jobs.sweeping.grid import AUTO, MOST_SETTINGS, NONE, Grid, Strength, refuse_more_than
 from pipelines.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 from store.records import Site
@@ -81,6 +82,7 @@ def read_pairs(concept: SteeredConcept, classes: Sequence[str]) -> list[Pair]:
         InvalidInput: a pair that is none; the message names the classes.
     """
     if concept.pairs == ("all",):
+        refuse_more_than(MOST_SETTINGS, len(classes) * (len(classes) - 1), f"pairs of {concept.name!r}")
         return [Pair(concept.name, one, (other,)) for one, other in itertools.permutations(classes, 2)]
     return [_read_pair(concept.name, text, classes) for text in concept.pairs]
 
@@ -108,6 +110,10 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
     Raises:
         InvalidInput: a layer that no direction can be had for.
     """
+    chosen = {site: _layers(grid, site, layers_of_site) for site in grid.sites}
+    layered = sum(map(len, chosen.values()))
+    lists = (grid.methods, grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.monitors, grid.rows)
+    refuse_more_than(MOST_SETTINGS, len(pairs) * layered * math.prod(map(len, lists)), "settings")
     settings = [
         Setting(
             pair,
@@ -122,7 +128,7 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
             cast("SteeredRows", rows),
         )
         for pair, site in itertools.product(pairs, grid.sites)
-        for layers in _layers(grid, site, layers_of_site)
+        for layers in chosen[site]
         for method in grid.methods
         for alpha, kind, scaling, schedule, monitor, rows in itertools.product(
             grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.monitors, grid.rows

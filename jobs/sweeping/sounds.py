@@ -1,16 +1,14 @@
 """Generations as sound again: read from a store at the rate that a scorer hears."""
 
-import io
 import json
 
 import numpy as np
-import soundfile
 from numpy.typing import NDArray
 
-from jobs.generation.records import audio_key
+from jobs.generation.records import opened_sound
 from pipelines.resampling import resample
+from store.errors import CorruptData
 from store.opening import Store
-from store.sounds import read_sound_file
 
 
 def prompt_seconds(tags: str) -> float:
@@ -27,8 +25,17 @@ def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray
 
 def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
     """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
-    data = read_sound_file(store.objects, audio_key(generation_id))
-    with soundfile.SoundFile(io.BytesIO(data)) as file:
-        rate = file.samplerate
-        file.seek(round(prompt_seconds(file.comment) * rate))
+    with opened_sound(store, generation_id) as file:
+        rate = int(file.samplerate)
+        file.seek(round(_prompt_seconds(generation_id, file.comment) * rate))
         return np.asarray(file.read(dtype="float32")), rate
+
+
+def _prompt_seconds(generation_id: str, tags: str) -> float:
+    try:
+        return prompt_seconds(tags)
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(
+            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
+            "Delete its file and generate it again."
+        ) from error

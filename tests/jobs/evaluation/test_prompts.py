@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from jobs.evaluation.prompts import parse_prompts
-from store.errors import InvalidInput
+from store.errors import InvalidInput, NotFound
 
 
 def test_a_class_is_put_into_the_template_or_brings_its_own_words() -> None:
@@ -38,7 +38,6 @@ def test_braces_in_the_words_are_words() -> None:
         (["style=rock"], "one class"),
         (["style=rock,jazz,rock"], "'rock' twice"),
         (["style=rock,jazz", "style=a,b"], "two sets of prompts for 'style'"),
-        (["nowhere.toml"], "no file 'nowhere.toml'"),
     ],
 )
 def test_what_is_wrong_with_a_set_is_named(values: list[str], message: str) -> None:
@@ -46,10 +45,15 @@ def test_what_is_wrong_with_a_set_is_named(values: list[str], message: str) -> N
         parse_prompts(values)
 
 
+def test_a_file_that_is_not_there_is_named() -> None:
+    with pytest.raises(NotFound, match=r"no file 'nowhere\.toml'"):
+        parse_prompts(["nowhere.toml"])
+
+
 @pytest.mark.parametrize("content", ["style = 3", "[style]\nrock = 1", "[style"])
 def test_a_file_of_another_form_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "prompts.toml").write_text(content)
-    with pytest.raises(InvalidInput, match=r"table with a line per class|cannot be read as TOML"):
+    with pytest.raises(InvalidInput, match=r"table with a line per class|is not TOML"):
         parse_prompts([str(tmp_path / "prompts.toml")])
 
 

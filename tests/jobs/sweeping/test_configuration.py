@@ -51,7 +51,7 @@ def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
         ("[[concepts]]\nname = 'style'\n[grid]\nschedules = ['sometimes']", "linear-up"),
         ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['often']", "'often' cannot be read"),
         ("[[concepts]]\nname = 'style'\n[grid]\nmonitors = ['1.5']", "threshold lies above 0 and up to 1"),
-        ("[[concepts]]\nname = 'style'\n[grid]\nlayers = ['last']", "numbers and lists"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nlayers = ['last']", "whole numbers and lists"),
         ("random_states = [1, 1]\n[[concepts]]\nname = 'style'", "random_states: 1 stands there twice"),
         ("random_states = []\n[[concepts]]\nname = 'style'", "random_states is empty"),
         ("[[concepts]]\nname = 'style'\ntexts = ['{class}', '{class}']", "style texts: '{class}' .* twice"),
