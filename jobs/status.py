@@ -61,7 +61,7 @@ def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:
         except CorruptData as error:
             notes.append(f"{run_id} is damaged: {error}")
     notes += [
-        f"dataset {name!r} is gone, of which {users} was made: add it again, or restore it from a copy."
+        f"dataset {name!r} is gone, from which {users} came: add it again, or restore it from a copy."
         for name, users in missing_datasets(store.objects).items()
     ]
     return runs, notes

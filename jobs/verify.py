@@ -1,6 +1,7 @@
 """`undertone verify`: read everything in a store again and compare it with its records."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -79,9 +80,9 @@ def _prefixes(objects: "ObjectStore", run: str) -> list[str]:
 def _print(found: "Sequence[Disagreement]", url: str) -> None:
     from store.inspection import damage
 
-    for entry in found:
-        if entry.problem == "note":
-            click.echo(f"note: {entry.key}: {entry.detail}")
+    notes = Counter((entry.key.rsplit("/", 1)[0], entry.detail) for entry in found if entry.problem == "note")
+    for (folder, detail), count in notes.items():
+        click.echo(f"note: {count} file{'' if count == 1 else 's'} in {folder}/: {detail}")
     damaged = damage(found)
     if not damaged:
         click.echo("Everything is intact.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from store.completion import check_completion, note_completion
+from store.completion import check_completion, completed_markers, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
@@ -266,8 +266,9 @@ class Collection:
         return layers.index(layer)
 
     def _read_new_markers(self, known: Mapping[str, Marker]) -> dict[str, Marker]:
+        named = completed_markers(self.objects, self.prefix)
         versions = dict(self.objects.versions(f"{self.prefix}/commits"))
-        check_completion(self.objects, self.prefix, versions)
+        check_completion(self.objects.url, self.prefix, named, versions)
         new = [key for key, version in versions.items() if self._versions.get(key) != version]
         read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
         kept = {unit_id: marker for unit_id, marker in known.items() if self._key(unit_id) in versions}

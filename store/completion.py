@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 from store.concurrency import map_concurrently
-from store.errors import CorruptData
+from store.errors import CorruptData, NotFound
 from store.layout import marker_key
 from store.ledger import (
     CURE,
@@ -42,17 +42,24 @@ def note_completion(objects: ObjectStore, prefix: str, units: Sequence[Unit]) ->
     write_record(objects, Record(name, KIND, tuple(entries)))
 
 
-def check_completion(objects: ObjectStore, prefix: str, present: Mapping[str, str]) -> None:
-    """Raise `CorruptData` where a marker is gone that a completion record names."""
+def completed_markers(objects: ObjectStore, prefix: str) -> list[str]:
+    """Keys of the markers that must be there; to be read before the markers are listed."""
     names = recorded_names(objects, f"{prefix}/complete")
     if not names:
-        return
-    record = read_record(objects, names[-1])
-    gone = [entry.key for entry in record.entries if entry.key not in present]
+        return []
+    try:
+        return [entry.key for entry in read_record(objects, names[-1]).entries]
+    except NotFound:  # withdrawn since it was listed
+        return []
+
+
+def check_completion(url: str, prefix: str, named: Sequence[str], present: Mapping[str, str]) -> None:
+    """Raise `CorruptData` where a marker is gone that a completion record names."""
+    gone = [key for key in named if key not in present]
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         raise CorruptData(
-            f"{objects.url}/{gone[0]}{more}: the marker is gone although {prefix} was complete: {CURE}."
+            f"{url}/{gone[0]}{more}: the marker is gone although {prefix} was complete: {CURE}."
         )
 
 

@@ -122,6 +122,12 @@ def sounds_name(name: str) -> str:
     return dataset_key(name, "audio")
 
 
+def forget_dataset(objects: ObjectStore, name: str) -> None:
+    """Take a dataset's records away, before its files are replaced."""
+    for record in (dataset_key(name), sounds_name(name)):
+        objects.delete(record_key(record))
+
+
 def dataset_record(name: str, info: Mapping[str, Any]) -> Record:
     """The record of a dataset, as it follows from its document, which proves itself."""
     files = [Entry(**entry) for entry in info["files"]]
@@ -208,7 +214,7 @@ def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: boo
         raise Conflict(
             f"Dataset {name!r} cannot be replaced: {', '.join(users)} used it. Choose another name."
         )
-    objects.delete(record_key(dataset_key(name)))
+    forget_dataset(objects, name)
     return True
 
 

@@ -10,10 +10,10 @@ from jobs.datasets.progress import RecordingProgress
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.files import Root
 from store import Store, open_store
-from store.datasets import dataset_key, users_of
+from store.datasets import forget_dataset, users_of
 from store.errors import Conflict
 from store.layout import LONGEST_DATASET_NAME, check_name
-from store.ledger import Entry, entry_of, record_key
+from store.ledger import Entry, entry_of
 from store.records import Clip, Failure
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _rendered_clips(
     from pipelines.synthesis import CONCEPTS, render_dataset
 
     folder = audio_folder(request.name)
-    store.objects.delete(record_key(dataset_key(request.name)))  # from here on it is no longer what it was
+    forget_dataset(store.objects, request.name)  # from here on it is no longer what it was
 
     def keep(uri: str, flac: bytes) -> None:
         store.objects.put(f"{folder}/{uri}", flac)

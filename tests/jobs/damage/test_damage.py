@@ -6,7 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -169,30 +170,26 @@ def test_a_dataset_that_was_withdrawn_keeps_its_name_for_the_same_recordings(sto
     assert found_in(store) == {}
 
 
-def table_of(store: Store, key: str) -> pa.Table:
-    return parquet_table(read_committed(store.objects, key), key)
+def tables_of(store: Store, keys: Sequence[str]) -> list[pa.Table]:
+    return [parquet_table(read_committed(store.objects, key), key) for key in keys]
 
 
 def readings(store: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """Everything that reads numbers or rows, each by itself."""
     opened = open_store(store)
     run = opened.run("run")
-    for name, array in run.arrays.items():
+    for name in run.arrays:
         for layer in range(2):
-            yield f"{name} {layer}", lambda name=name, layer=layer: run.read_layer(name, layer)
-        yield f"{name} whole", lambda name=name: run.read_clips(name, ["clip5", "clip0", "clip3"])
-        yield f"{name} rows", lambda name=name: run.read_layer(name, 1, ["clip4", "clip1"])
-        assert array
+            yield f"{name} {layer}", partial(run.read_layer, name, layer)
+        yield f"{name} whole", partial(run.read_clips, name, ["clip5", "clip0", "clip3"])
+        yield f"{name} rows", partial(run.read_layer, name, 1, ["clip4", "clip1"])
     yield "codes", lambda: opened.codes("c0de").read_clips("codes", ["clip2"])
     yield "clips", lambda: opened.dataset("songs").table().to_pylist()
     yield "failures", lambda: opened.dataset("songs").failures
     for kind in ("measured", "generations"):
         keys = [key for key, _ in opened.objects.list(f"results/{kind}")]
-        yield (
-            kind,
-            lambda keys=keys: [parquet_table(read_committed(opened.objects, key), key) for key in keys],
-        )
-    yield "sound", lambda: read_sound_file(opened.objects, audio_key("made0"))
+        yield kind, partial(tables_of, opened, keys)
+    yield "sound", partial(read_sound_file, opened.objects, audio_key("made0"))
 
 
 def same(one: object, other: object) -> bool:

@@ -45,7 +45,8 @@ def check(store: Path, stored_value: Any) -> None:
     for name, spec in run.arrays.items():
         expected = np.stack([stored_value(name, clip, spec.shape) for clip in ids]).astype(spec.dtype)
         np.testing.assert_array_equal(run.read_clips(name, ids), expected)
-        assert np.array_equal(run.as_zarr()[name][:2], expected[:2])
+        array: Any = run.as_zarr()[name]
+        assert np.array_equal(array[:2], expected[:2])
     assert opened.dataset("songs").table()["clip_id"].to_pylist() == ids
     found = read_results(opened, "measured", {"x": 1})
     assert found is not None
