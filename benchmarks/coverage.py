@@ -210,6 +210,7 @@ def _bootstrap(rows: Floats, score: Callable[[Floats], Floats]) -> Interval:
 def _found(name: str, truths: Floats, interval: Interval, bootstrap: Interval) -> Found:
     truth = float(truths.mean())
     held, before = (float(np.mean((low <= truth) & (truth <= high))) for low, high in (interval, bootstrap))
+    before = before if np.isfinite(bootstrap[0]).any() else np.nan
     widths = [float(np.median(high - low)) for low, high in (interval, bootstrap)]
     return Found(name, truth, held, widths[0], before, widths[1])
 
