@@ -89,7 +89,7 @@ def eraser_readers(training: ContrastMoments, penalty: float) -> Floats:
     read = discriminants(training, penalty)
     lengths = np.linalg.norm(training.differences, axis=1, keepdims=True)
     along = (read * training.differences).sum(axis=1, keepdims=True)
-    return read * lengths / np.where(along > 0, along, np.inf)
+    return np.asarray(read * lengths / np.where(along > 0, along, np.inf))
 
 
 def reading_vectors(training: ContrastMoments, rows: Floats, targets: Masks) -> Floats:

@@ -131,7 +131,7 @@ def share_belief(groups: NDArray[Any], right: Floats, *, training: float = 1.0) 
     return ShareBelief(share, trials)
 
 
-def tempered(variance: Floats, cautious: Floats, tellers: Any) -> Floats:
+def tempered(variance: Any, cautious: Any, tellers: Any) -> Floats:
     """A variance that so many groups tell of, drawn towards a cautious one as if two told of it."""
     return np.asarray((tellers * variance + CAUTION * cautious) / (tellers + CAUTION))
 
@@ -170,7 +170,7 @@ def _mixed_quantile(beliefs: Sequence[Belief], probability: float) -> Floats:
     return np.where(some, (np.where(some, low, 0.0) + np.where(some, high, 0.0)) / 2, np.nan)
 
 
-def degrees_factor(degrees: Floats) -> Floats:
+def degrees_factor(degrees: Any) -> Floats:
     """What so many degrees of freedom take from the worth of an estimated variance (Korn & Graubard)."""
     quantiles = stdtrit(np.maximum(degrees, 1), (1 + LEVEL) / 2)
     return np.asarray((NORMAL_QUANTILE / quantiles) ** 2)

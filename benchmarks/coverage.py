@@ -85,14 +85,13 @@ def hits(groups: int, clips: int | str, accuracy: float, alike: float, draws: in
 
 def of_hits(draws: int) -> Iterator[Found]:
     """Coverage without fitting: groups of every size, accuracies up to the ceiling."""
-    law = product(
-        (10, 20, 40, 80, 160), (1, 3, 10, "mixed"), (0.3, 0.5, 0.7, 0.9, 0.99, 1.0), (0, 0.2, 0.5, 0.8)
-    )
+    sizes: tuple[int | str, ...] = (1, 3, 10, "mixed")
+    law = product((10, 20, 40, 80, 160), sizes, (0.3, 0.5, 0.7, 0.9, 0.99, 1.0), (0.0, 0.2, 0.5, 0.8))
     for seed, (groups, clips, accuracy, alike) in enumerate(law):
         if alike and (clips == 1 or accuracy == 1):
             continue
-        right, sizes = hits(groups, clips, accuracy, alike, draws, seed)
-        rows = np.stack([right, np.broadcast_to(sizes, right.shape)], axis=1)
+        right, counted = hits(groups, clips, accuracy, alike, draws, seed)
+        rows = np.stack([right, np.broadcast_to(counted, right.shape)], axis=1)
         found = interval_of([share_belief(np.arange(groups), rows, training=TRAINING)])
         name = f"hits {groups} × {clips}, accuracy {accuracy}, alike {alike}"
         yield _found(name, np.full(draws, accuracy), found, _bootstrap(rows, lambda sums: sums[0] / sums[1]))
@@ -211,6 +210,7 @@ def _bootstrap(rows: Floats, score: Callable[[Floats], Floats]) -> Interval:
 def _found(name: str, truths: Floats, interval: Interval, bootstrap: Interval) -> Found:
     truth = float(truths.mean())
     held, before = (float(np.mean((low <= truth) & (truth <= high))) for low, high in (interval, bootstrap))
+    before = before if np.isfinite(bootstrap[0]).any() else np.nan
     widths = [float(np.median(high - low)) for low, high in (interval, bootstrap)]
     return Found(name, truth, held, widths[0], before, widths[1])
 

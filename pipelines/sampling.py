@@ -4,7 +4,8 @@ A token is where log p + g is largest, g being of a standard Gumbel distribution
 1954), and where two generations share g, as a steered one and its unsteered twin do, they agree about as
 often as their distributions allow. g of decoder step s and codebook k comes from the counter-based generator
 Philox, its key being the generation's random state and its counter a function of s and k. Step s is the
-place of the delayed sequence that is being filled: 0 holds the start token, the first chosen token has s = 1.
+place of the delayed sequence that is being filled: 0 holds the start token, so that the first token chosen
+has s = 1.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class GumbelNoise:
         self._noise = torch.empty(0)
 
     def at(self, step: int) -> torch.Tensor:
-        """Noise (B, K, V) of the step that is being filled; the start token is step 0 of the generation."""
+        """Noise (B, K, V) of the step that is being filled, the start token being step 0."""
         block, place = divmod(step, BLOCK_STEPS)
         if block != self._block:
             drawn = np.stack([self._draw(state, block) for state in self._random_states])

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.cross_effects import Moved, dose_slopes, interference_index, moved_by
-from analysis.paired_intervals import Contributions, Estimate, crossed_interval
+from analysis.paired_intervals import Contributions, Estimate, crossed_interval, why_no_interval, witnesses
 from jobs.results import digest_of
 from jobs.sweeping.designs import Design, designs_of
 from jobs.sweeping.newest import write_newest
@@ -47,6 +47,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "slope": (_NUMBER, "change of its probability per unit of strength; without concepts: the index"),
     "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
     "high": (_NUMBER, "upper end"),
+    "without_interval": (_TEXT, "why a slope has no interval: one prompt, one random state, …; NULL: it has"),
     "random": (_NUMBER, "control: the same with random directions; of the index, over what steering moves"),
     "random_low": (_NUMBER, "lower end of its interval"),
     "random_high": (_NUMBER, "upper end"),
@@ -140,6 +141,7 @@ def _slope_rows(family: _Family) -> Iterator[Row]:
             "measured_concept": key[1],
             "measured_class": key[2],
             **_columns(crossed_interval(slopes, units=units), "slope", ""),
+            "without_interval": _why_no_interval(slopes, units),
             **(_columns(crossed_interval(control, units=units), "random", "random_") if control else {}),
         }
 
@@ -156,12 +158,17 @@ def _total_rows(family: _Family) -> Iterator[Row]:
                 "measured_concept": concept,
                 "measured_class": None,
                 **_columns(crossed_interval(slopes, units=moved.units), "slope", ""),
+                "without_interval": _why_no_interval(slopes, moved.units),
                 **(
                     _columns(crossed_interval(control, units=moved.units), "random", "random_")
                     if control
                     else {}
                 ),
             }
+
+
+def _why_no_interval(slopes: Contributions, units: Sequence[str]) -> str | None:
+    return why_no_interval(*witnesses(~np.isnan(slopes.cells), units))
 
 
 def _indices(families: Sequence[_Family]) -> Iterator[Row]:

@@ -5,8 +5,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.paired_intervals import Contributions
 from jobs.sweeping.designs import Design
-from jobs.sweeping.interference import _families, _indices, _slope_rows, _total_rows
+from jobs.sweeping.interference import (
+    _families,
+    _indices,
+    _slope_rows,
+    _total_rows,
+    _why_no_interval,
+)
 from jobs.sweeping.scores import Scores
 from jobs.sweeping.settings import Pair, Setting
 
@@ -76,6 +83,13 @@ def test_a_concept_is_moved_by_half_the_sum_of_the_sizes_of_its_slopes(families:
     assert rows["style", "mode"]["slope"] == pytest.approx(0.2)
     assert rows["style", "mode"]["random"] == pytest.approx(0.06)
     assert rows["style", "mode"]["low"] == pytest.approx(0.2)
+    assert {row["without_interval"] for row in rows.values()} == {None}
+
+
+def test_a_slope_of_one_prompt_has_no_interval_and_says_why() -> None:
+    slopes = Contributions(np.array([[0.1, 0.2], [np.nan, np.nan]]))
+    assert _why_no_interval(slopes, ["a", "b"]) == "one prompt"
+    assert _why_no_interval(Contributions(np.ones((2, 2))), ["a.wav", "a.wav"]) == "one prompt"
 
 
 def test_the_index_of_random_directions_is_what_they_move_of_the_others_over_what_steering_moves(
