@@ -32,7 +32,9 @@ def same(planted: Store) -> Store:
 @pytest.mark.parametrize("loss", ["mse", "logistic"])
 def test_a_probe_of_equal_rows_is_no_better_than_guessing(same: Store, loss: str) -> None:
     labels = "SELECT clip_id, style FROM clips"
-    options = ProbeOptions(same.url, "same", labels, loss=loss, engine="inline", handcrafted=False, controls=1)
+    options = ProbeOptions(
+        same.url, "same", labels, loss=loss, engine="inline", handcrafted=False, controls=1
+    )
     (row,) = [row for row in probe_run(options).table.to_pylist() if row["class"] is None]
     assert row["accuracy"] <= row["baseline_accuracy"] + 0.05
 
