@@ -125,9 +125,9 @@ def fit_directions(
         seeds: of the random direction of each contrast, (M,).
     """
     space = row_space(rows)
-    apart = np.flatnonzero(_are_apart(rows, space, targets))
+    apart: list[int] = np.flatnonzero(_are_apart(rows, space, targets)).tolist()
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
-    if not len(apart):
+    if not apart:
         return found
     seeds = [(seeds or range(len(found)))[place] for place in apart]
     targets = targets[:, apart]

@@ -22,9 +22,7 @@ def parse_layer_ranges(text: str) -> tuple[range, ...] | None:
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if not match:
-            raise InvalidInput(
-                f"Layers {text!r} cannot be read; write all, numbers like 0,5,11 or a range like 4-7."
-            )
+            raise InvalidInput(f"Layers {text!r} cannot be read; write all, 0,5,11 or 4-7.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last < first:
             raise InvalidInput(f"Layers {text!r}: {first}-{last} runs backwards; write {last}-{first}.")

@@ -249,7 +249,7 @@ def _concept(
     """One column as a concept, with notes; raises `InvalidInput` where nothing can be learned from it."""
     found = read_column(name, column)
     notes = []
-    if len(missing := np.flatnonzero(~found.labelled)):
+    if missing := np.flatnonzero(~found.labelled).tolist():
         names = first_names([clips[place].name for place in missing])
         notes.append(f"{name}: {len(missing)} of {len(column)} clips have no label (NULL): {names}.")
     if found.kind == "number":

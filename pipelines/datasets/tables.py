@@ -82,7 +82,7 @@ def read_arrow_table(root: Root, uri: str, say: Say = in_silence) -> "pa.Table":
     with _read_as(uri) as suffix:
         if suffix == ".parquet":
             return parquet_tables.read_arrow(root, uri, say)
-        columns = _columns(_CELLS[suffix](root, uri))
+        columns = _columns(_CELLS[suffix](root, uri)) or _columns_without_rows(root, uri, suffix)
         types = {"integer": pa.int64(), "number": pa.float64(), "truth": pa.bool_(), "text": pa.string()}
         schema = pa.schema([(name, types[column.type]) for name, column in columns.items()])
         rows = (
@@ -174,6 +174,14 @@ def _columns(rows: Iterable[Cells]) -> dict[str, _Column]:
                 columns[name] = _Column(name.lower() in NAMING_COLUMNS)
             columns[name].see(cell)
     return columns
+
+
+def _columns_without_rows(root: Root, uri: str, suffix: str) -> dict[str, _Column]:
+    """The columns that a header names where nothing comes after it."""
+    if _CELLS[suffix] is not _csv_cells:
+        raise InvalidInput(f"The table {uri!r} has no rows.")
+    with opened_csv(root, uri) as reader:
+        return {name: _Column(always_text=True) for name in _header(next(reader, []), uri)}
 
 
 def _remark(columns: Mapping[str, _Column], say: Say) -> None:

@@ -62,6 +62,14 @@ def test_an_index_without_a_name_is_called_by_its_number(tmp_path: Path) -> None
     assert rows_of(tmp_path, "t.csv", ",path\n0,a.wav\n") == [{"column_1": 0, "path": "a.wav"}]
 
 
+def test_a_table_without_rows_has_columns_if_its_header_names_them(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, "t.csv", "clip_id,mood\n") == []
+    assert read_arrow_table(open_root(tmp_path), "t.csv").column_names == ["clip_id", "mood"]
+    (tmp_path / "t.jsonl").write_text("\n")
+    with pytest.raises(InvalidInput, match=r"'t\.jsonl' has no rows"):
+        read_arrow_table(open_root(tmp_path), "t.jsonl")
+
+
 def test_a_decimal_comma_and_too_many_digits_are_remarked_upon(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("bpm;artist;ok\n120,5;12345678901234567890;1\n98;1;2\n")
     comma, digits = remarks_of(tmp_path, "t.csv")
