@@ -1,8 +1,8 @@
 """Matrix products on a CPU through oneDNN, where they keep AVX-512 busy whoever made the processor.
 
 Of float32 products torch takes MKL's, which use half as wide vectors on AMD's processors: 115 instead of
-250 billion operations a second on one core of an EPYC, with the same bits. No layout is changed and no
-weight is copied, as `torch.compile` does with the same operator.
+250 billion operations a second on one core of an EPYC, where both gave the same bits; others may round
+otherwise. No layout is changed and no weight is copied, as `torch.compile` does with the same operator.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,7 @@
 """A store with one sweep of six settings: what it made can be heard, and CLAP has scored it."""
 
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import product
@@ -75,15 +76,25 @@ def _sound(number: int) -> bytes:
     return stream.getvalue()
 
 
-@pytest.fixture
-def sweep_store(tmp_path: Path) -> Store:
-    """One pair, six strengths, two texts, two random states: of which one is for reporting."""
-    store = open_store(tmp_path / "music.store", create=True)
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store `plain` with its sweep; and `music.store`, the same after `listening` was exported."""
+    folder = tmp_path_factory.mktemp("made")
+    store = open_store(folder / "plain", create=True)
     _write(store, "effects", _effects(), effects.SCHEMA)
     _write(store, "sweep_generations", _members(), table.SCHEMA)
     for number, made in enumerate(sorted({row["generation_id"] for row in _members()})):
         commit(store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
-    return store
+    shutil.copytree(folder / "plain", folder / "music.store")
+    url = str(folder / "music.store")
+    export_test(url, "strength", folder / "listening", settings=6, cells=1, seed=0)
+    return folder
+
+
+@pytest.fixture
+def sweep_store(made_once: Path, tmp_path: Path) -> Store:
+    """One pair, six strengths, two texts, two random states: of which one is for reporting."""
+    return open_store(shutil.copytree(made_once / "plain", tmp_path / "music.store"))
 
 
 @pytest.fixture
@@ -101,11 +112,10 @@ def add_members(sweep_store: Store) -> Callable[..., None]:
 
 
 @pytest.fixture
-def page(sweep_store: Store, tmp_path: Path) -> Path:
+def page(sweep_store: Store, made_once: Path, tmp_path: Path) -> Path:
     """The page of a test with all six settings; its sounds and the key are made."""
-    folder = tmp_path / "listening"
-    export_test(sweep_store.url, "strength", folder, settings=6, cells=1, seed=0)
-    return folder / "index.html"
+    shutil.copytree(made_once / "music.store", tmp_path / "music.store", dirs_exist_ok=True)
+    return Path(shutil.copytree(made_once / "listening", tmp_path / "listening")) / "index.html"
 
 
 @pytest.fixture
