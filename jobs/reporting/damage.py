@@ -13,7 +13,9 @@ SELECT source, target, site, layers, alpha, kind, scaling, schedule, transfer, l
        damage_limit,
        variation, variation_random, variation_text, variation_prompt, variation_unsteered,
        flux, flux_random, flux_prompt, flux_unsteered,
-       flatness, flatness_random, flatness_prompt, flatness_unsteered, drone, chosen
+       1000 * flatness AS flatness_1000, 1000 * flatness_random AS flatness_1000_random,
+       1000 * flatness_prompt AS flatness_1000_prompt, 1000 * flatness_unsteered AS flatness_1000_unsteered,
+       drone, chosen
 FROM transfers {where} AND part = 'report'
 QUALIFY 1 = row_number() OVER (
     PARTITION BY source, target ORDER BY chosen DESC NULLS LAST, transfer DESC NULLS LAST, setting_id
@@ -24,7 +26,6 @@ MEASURES = {
     "kad_clips": "distance to recordings (KAD × 100)",
     "variation": "variation over time (dB): a drone has little",
     "flux": "spectral flux (dB)",
-    "flatness": "spectral flatness",
 }
 
 
@@ -41,7 +42,7 @@ def damage_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         name,
         "What the transfer costs: damage, beside the controls",
         "Dot: sounds of the chosen setting of each pair, or of the one that moves most where none is chosen "
-        "(marked). Grey: random directions of the same length. Tick: the unsteered twins. Diamond: the "
+        "(†). Grey: random directions of the same length. Tick: the unsteered twins. Diamond: the "
         "prompt that asks for the target in words. A setting is chosen where it is no farther from "
         "recordings than the limit in the table and where its sounds still move; a drone is marked.",
         tuple(_panel(name, measure, rows) for measure in measured),
@@ -67,6 +68,4 @@ def _panel(name: str, measure: str, rows: Sequence[Row]) -> Panel:
 
 
 def _title(row: Row) -> str:
-    marks = ["drone"] if row["drone"] else []
-    marks += [] if row["chosen"] else ["not chosen"]
-    return f"{pair_of(row)} ({', '.join(marks)})" if marks else pair_of(row)
+    return f"{pair_of(row)}{' (drone)' if row['drone'] else ''}{'' if row['chosen'] else ' †'}"

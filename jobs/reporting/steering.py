@@ -70,11 +70,24 @@ def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         title,
         "Dot: rise of the target's probability over the unsteered twin, with its interval; chosen on one "
         "half of the prompts, shown for the other. Grey: random directions of the same length. Diamond: "
-        f"the prompt that asks for the target in words. {over_what(answer.to_pylist())}",
+        f"the prompt that asks for the target in words. {_text_alone(answer.to_pylist())}"
+        f"{over_what(answer.to_pylist())}",
         (Panel(dot_plot(f"{name}-chart", title, rows, x_name="transfer")),),
         data_table(answer),
         sql,
         open=True,
+    )
+
+
+def _text_alone(rows: Sequence[Row]) -> str:
+    """How far directions of the text alone move, where a sweep has that control."""
+    both = [(row["transfer"], row["text"]) for row in rows if row["text"] is not None]
+    if not both:
+        return ""
+    steered, text = (sum(side) / len(side) for side in zip(*both, strict=True))
+    return (
+        f"Directions of the text alone, in which no audio has a say, move by {text:.2f} on average, these by "
+        f"{steered:.2f}. "
     )
 
 

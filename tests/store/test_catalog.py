@@ -284,7 +284,7 @@ def test_every_view_and_column_is_documented(store: Store) -> None:
     assert {view.name for view in views} == {
         "datasets", "clips", "labels", "runs", "arrays", "units", "rows", "failures", "layers",
         "cosines", "superposition", "effects", "layer_choice", "clusterings",
-        "signatures", "listening", "listeners",
+        "signatures", "listening", "listeners", "transfers",
     }  # fmt: skip
     undocumented = [view.name for view in views if not view.comment]
     undocumented += [f"{v.name}.{column.name}" for v in views for column in v.columns if not column.comment]
