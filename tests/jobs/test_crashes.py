@@ -98,7 +98,7 @@ def finish(process: "subprocess.Popen[str]") -> dict[str, object]:
     return summary
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "this never happened"

@@ -99,7 +99,7 @@ def parts(store: Path) -> int:
     return len(list(store.glob("results/generations/*.parquet")))
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "this never happened"
