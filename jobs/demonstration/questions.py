@@ -40,13 +40,13 @@ WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND concept IN ('st
 ORDER BY concept DESC, layer"""
 
 EFFECTS = """\
-SELECT source, target, layers, alpha, scorer, round(transfer, 2) AS transfer, round(low, 2) AS low,
-       round(high, 2) AS high, round(random, 2) AS random, round(prompt, 2) AS prompt,
+SELECT source || ' → ' || target AS pair, alpha, scorer, round(transfer, 2) AS transfer,
+       round(low, 2) AS low, round(high, 2) AS high, round(random, 2) AS random, round(prompt, 2) AS prompt,
        round(kad_clips, 1) AS kad, round(kad_clips_random, 1) AS kad_random,
-       round(variation, 1) AS variation, round(variation_random, 1) AS variation_random, drone
+       round(variation, 1) AS variation, drone
 FROM transfers
 WHERE part = 'report' AND chosen
-ORDER BY source, target, scorer"""
+ORDER BY pair, scorer"""
 
 
 def questions(store: str, run: str) -> Iterator[tuple[str, str, str]]:
