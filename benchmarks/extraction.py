@@ -75,7 +75,8 @@ def by_clock(
     from jobs.engine.ray_session import ray_session
 
     def seconds(store: str, *, keep_codes: bool) -> float:
-        return options.clips / speed(folder / store, model, options, keep_codes=keep_codes)
+        rate: float = speed(folder / store, model, options, keep_codes=keep_codes)
+        return float(options.clips) / rate
 
     with ray_session("local"):
         return interleaved(
@@ -105,7 +106,7 @@ def by_processor(
     def beyond_one_unit(kind: str, *, keep_codes: bool) -> float:
         run = partial(speed, model=model, options=options, keep_codes=keep_codes, engine="inline")
         one = processor_seconds(lambda: run(folder / f"one-{kind}.store"))
-        return (processor_seconds(lambda: run(folder / f"{kind}.store")) - one) / share
+        return float((processor_seconds(lambda: run(folder / f"{kind}.store")) - one) / share)
 
     return interleaved(
         {
@@ -207,10 +208,9 @@ def speed(
     store: Path, model: str, options: argparse.Namespace, *, keep_codes: bool, engine: Engine = "ray"
 ) -> float:
     """Clips per second of an extraction, counted from the moment a worker is ready."""
-    for run in store.glob("runs/*"):
-        shutil.rmtree(run)
-    if not keep_codes:
-        shutil.rmtree(store / "codes", ignore_errors=True)
+    for kind in ("runs",) if keep_codes else ("runs", "codes"):
+        for folder in (store / "records" / kind, store / kind):
+            shutil.rmtree(folder, ignore_errors=True)
     summary = extract(store, model, options, sites=",".join(SITES), engine=engine)
     return float(summary["clips_per_second"])
 

@@ -43,7 +43,7 @@ def main() -> None:
 
 def peak_megabytes(store: Path) -> float:
     """Peak resident memory of a fresh extraction of means and frames in one process."""
-    for folder in ("runs", "codes"):
+    for folder in ("records/runs", "records/codes", "runs", "codes"):
         shutil.rmtree(store / folder, ignore_errors=True)
     command = ["extract", str(store), "clips", "--model", "pocket-random", "--engine", "inline",
                "--reduce", "mean,frames"]  # fmt: skip

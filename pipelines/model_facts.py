@@ -229,5 +229,5 @@ def _sections(configuration: Any, names: tuple[str, ...]) -> dict[str, Any]:
 def _plain(configuration: Any) -> dict[str, Any]:
     from omegaconf import OmegaConf
 
-    values: dict[str, Any] = OmegaConf.to_container(configuration)
-    return values
+    values: Any = OmegaConf.to_container(configuration)
+    return dict(values)

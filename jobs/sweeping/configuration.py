@@ -299,7 +299,7 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))
 
 
-def _is_within(value: float) -> bool:
+def _is_within(value: Any) -> bool:
     """Whether a float can hold it: whole numbers in TOML have no end."""
     return isinstance(value, float) or abs(value) <= sys.float_info.max
 

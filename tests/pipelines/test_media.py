@@ -135,7 +135,7 @@ def test_ffmpeg_is_given_no_way_to_open_anything_else(
 
 
 def test_every_format_of_the_table_is_one_that_ffmpeg_reads() -> None:
-    assert all(ContainerFormat(name, "r").input for name in DEMUXERS)
+    assert all(ContainerFormat(name, "r").is_input for name in DEMUXERS)
 
 
 def test_no_format_of_the_table_reads_beside_its_own_file() -> None:

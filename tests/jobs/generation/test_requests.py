@@ -28,7 +28,8 @@ def leace() -> StoredVector:
         "clips": 9, "positives": 5, "negatives": 4, "groups": 9, "folds": 5, "labels_query": "SELECT 1",
         "labels_hash": "l", "created_at": datetime(2026, 1, 1),  # noqa: DTZ001
     }  # fmt: skip
-    return StoredVector(**dict.fromkeys(StoredVector.__slots__) | known)
+    unknown: dict[str, Any] = dict.fromkeys(StoredVector.__slots__)
+    return StoredVector(**{**unknown, **known})
 
 
 @pytest.mark.parametrize(("kind", "oblique"), [("ablate", True), ("add", False), ("interpolate", False)])

@@ -18,6 +18,7 @@ from pipelines.generation import GeneratedAudio, GenerationRequest, generate
 from pipelines.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket import random_pocket_folder
 from pipelines.pocket.configuration import TEXT_WIDTH, language_model_configuration
+from pipelines.sampling import choose_tokens
 
 Codes = NDArray[np.int16]
 WriteCheckpoint = Callable[..., Path]
@@ -67,7 +68,7 @@ def agrees_with(monkeypatch: pytest.MonkeyPatch) -> AgreesWith:
     What else ran through the model, and how, must not matter; how a processor's matrix products round may.
     """
     made: dict[int, torch.Tensor] = {}
-    chosen = decoding.choose_tokens
+    chosen = choose_tokens
     filled = decoding.fill_window
 
     def agree(model: MusicGenModel, request: GenerationRequest, *others: NDArray[Any]) -> GeneratedAudio:

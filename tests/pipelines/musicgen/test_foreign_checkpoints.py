@@ -5,6 +5,7 @@ import inspect
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -212,9 +213,7 @@ def test_a_refusal_of_a_value_names_its_key(value: Any, packages: dict[str, Pack
         for key in leaves(configuration):
             changed = copy.deepcopy(configuration)
             put(key, value)(changed)
-            message = said(
-                lambda changed=changed, kind=kind: read_configuration(json.dumps(changed), kind, "x")
-            )
+            message = said(partial(read_configuration, json.dumps(changed), kind, "x"))
             assert not message or key.split(".")[-1] in message or "holds a" in message
 
 
@@ -239,6 +238,7 @@ def test_no_value_at_any_key_ends_in_anything_but_a_sentence(
     packages: dict[str, Package], value: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole description of a model, fed with every change of one setting in turn."""
+    served: dict[str, Package] = {}
     monkeypatch.setattr(model_facts, "fingerprint", lambda *_: "0" * 16)
     monkeypatch.setattr(model_facts, "text_encoder_state", lambda _: {})
     monkeypatch.setattr(model_facts, "non_finite_tensors", lambda _: ())
@@ -373,7 +373,11 @@ def test_a_training_checkpoint_names_audiocrafts_export(forge: Forge, packages: 
     folder = forge()
     (folder / LM_FILE).unlink()
     configuration = OmegaConf.create(packages[LM_FILE]["xp.cfg"])
-    raw = {"best_state": {"model": packages[LM_FILE]["best_state"]}, "xp.cfg": configuration, "history": []}
+    raw: Package = {
+        "best_state": {"model": packages[LM_FILE]["best_state"]},
+        "xp.cfg": configuration,
+        "history": [],
+    }
     torch.save(raw, folder / LM_FILE)
     assert "export_lm" in refusal(folder)
     (folder / LM_FILE).rename(folder / "checkpoint.th")
@@ -462,7 +466,7 @@ def test_a_melody_conditioner_is_given_no_path_to_read_or_write(
     from audiocraft.models import builders
 
     def change(configuration: Any) -> None:
-        chroma = {"sample_rate": 16_000, "n_chroma": 12, "radix2_exp": 14}
+        chroma: dict[str, Any] = {"sample_rate": 16_000, "n_chroma": 12, "radix2_exp": 14}
         chroma |= {"eval_wavs": "/private/manifest.jsonl", "cache_path": "/private/cache"}
         for name in ("self_wav", "other_wav"):
             configuration["conditioners"][name] = {"model": "chroma_stem", "chroma_stem": dict(chroma)}

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,7 +138,7 @@ def test_audio_that_is_not_mono_is_refused(pocket: MusicGenModel, shape: tuple[i
         ({"device": "cuda:1"}, "CUDA_VISIBLE_DEVICES"),
     ],
 )
-def test_a_placement_that_does_not_exist_is_refused(placement: dict[str, str], message: str) -> None:
+def test_a_placement_that_does_not_exist_is_refused(placement: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         load_musicgen("pocket", **placement)
 
