@@ -177,15 +177,3 @@ def _suspects(state: Mapping[str, torch.Tensor]) -> Iterator[NonFinite]:
             continue
         if count := int((~tensor.isfinite()).sum()):
             yield NonFinite(name, count, prod(tensor.shape))
-
-
-def non_finite_note(name: str, tensors: tuple[NonFinite, ...]) -> str:
-    """A sentence on weights that are no numbers; empty where all are."""
-    if not tensors:
-        return ""
-    listed = ", ".join(f"{tensor.name} ({tensor.count:,} of {tensor.values:,})" for tensor in tensors[:NAMED])
-    more = f" and {len(tensors) - NAMED} more tensors" if len(tensors) > NAMED else ""
-    return (
-        f"The weights of {name!r} hold NaN or infinity in {listed}{more}: layers from there on are no "
-        "numbers. Its training diverged or its file is damaged: use an earlier checkpoint, or earlier layers."
-    )

@@ -6,11 +6,10 @@ from functools import lru_cache
 from math import prod
 from typing import Any
 
+from pipelines.broken_weights import BrokenWeight, broken_weights
 from pipelines.checkpoint_configuration import refuse_unknown_settings, require_conditioners
 from pipelines.checkpoint_schema import CODEC, LANGUAGE_MODEL
 from pipelines.checkpoint_tensors import (
-    non_finite_note,
-    non_finite_tensors,
     require_codec_sizes,
     require_language_model_sizes,
 )
@@ -42,8 +41,8 @@ class DescribedCheckpoint:
     info: ModelInfo
     package: Mapping[str, Any]
     codec_package: Mapping[str, Any]
-    notes: tuple[str, ...] = ()
-    """What whoever uses the model must know; it is no reason to refuse it."""
+    broken: tuple[BrokenWeight, ...] = ()
+    """Tensors that hold NaN or infinity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +94,10 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
             f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks "
             f"of {codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
         )
-    return DescribedCheckpoint(info, package, codec_package, _notes(checkpoint.name, package, codec_package))
-
-
-def _notes(name: str, *packages: Mapping[str, Any]) -> tuple[str, ...]:
-    found = [broken for package in packages for broken in non_finite_tensors(package.get("best_state", {}))]
-    return (non_finite_note(name, tuple(found)),) if found else ()
+    broken = broken_weights(
+        package["best_state"], codec_package.get("best_state", {}), blocks=transformer.num_layers
+    )
+    return DescribedCheckpoint(info, package, codec_package, broken)
 
 
 def _language_model_configuration(checkpoint: Checkpoint, package: Mapping[str, Any]) -> Any:

@@ -40,11 +40,19 @@ def describe_model(name: str) -> ModelInfo:
     return describe_checkpoint(resolve_checkpoint(name)).info
 
 
-def model_notes(name: str) -> tuple[str, ...]:
-    """What whoever uses a model must know of its weights, such as values that are no numbers."""
+def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
+    """Notes on a model's weights; raises ModelError where passes up to that block would meet NaN or infinity.
+
+    Args:
+        name: As for `load_musicgen`.
+        last_block: The last decoder block that is computed, None where sound is generated.
+    """
+    from pipelines.broken_weights import note_on_weights, refuse_broken_weights
     from pipelines.checkpoints import resolve_checkpoint
 
-    return describe_checkpoint(resolve_checkpoint(name)).notes
+    described = describe_checkpoint(resolve_checkpoint(name))
+    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
+    return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
 
 
 def frames_of(info: ModelInfo, clip_seconds: float) -> int:
@@ -95,11 +103,12 @@ def load_musicgen(
     _check_placement(device, dtype)
     checkpoint = resolve_checkpoint(name)
     described = describe_checkpoint(checkpoint)
+    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
     codec = build_codec(described.codec_package, device=device)
     language_model = build_language_model(checkpoint, described.package, device=device, dtype=dtype)
     info = described.info
     codec.set_num_codebooks(info.codebooks)
-    model = MusicGenModel(
+    return MusicGenModel(
         info=info,
         codec=codec,
         language_model=language_model,
@@ -107,8 +116,6 @@ def load_musicgen(
         device=torch.device(device),
         dtype=getattr(torch, dtype),
     )
-    refuse_broken_weights(model, last_block=last_block)
-    return model
 
 
 @dataclass(frozen=True, slots=True)

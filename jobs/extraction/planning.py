@@ -8,7 +8,7 @@ from jobs.extraction.options import ExtractOptions
 from jobs.extraction.spec import ExtractionSpec, parse_reductions, parse_sites, planned
 from jobs.layer_numbers import parse_layers
 from pipelines.capture import CaptureSpec
-from pipelines.musicgen import alignment_for, describe_model
+from pipelines.musicgen import alignment_for, check_weights, describe_model
 from pipelines.resampling import resampler
 from store import Dataset, Store, open_store
 from store.errors import InvalidInput
@@ -51,6 +51,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
+    check_weights(options.model, last_block=capture.last_block())
     spec = ExtractionSpec(
         dataset=dataset.name,
         dataset_fingerprint=dataset.info["fingerprint"],

@@ -11,7 +11,7 @@ from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quaran
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.extraction.planning import Extraction
 from jobs.extraction.spec import template_fields
-from pipelines.musicgen import model_notes
+from pipelines.musicgen import check_weights
 from store.collection import Collection
 
 PATIENCE_SECONDS = 60.0
@@ -23,7 +23,7 @@ def announce(work: Extraction) -> None:
     spec = work.spec
     if spec.model.random_weights:
         click.echo(f"Note: {spec.model.name} has random weights; its activations mean nothing.", err=True)
-    for note in model_notes(work.options.model):
+    for note in check_weights(work.options.model, last_block=spec.capture.last_block()):
         click.echo(f"Warning: {note}", err=True)
     leaks = template_fields(spec.text)
     if leaks:

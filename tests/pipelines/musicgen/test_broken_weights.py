@@ -26,9 +26,7 @@ def test_layers_before_a_broken_block_can_be_captured_and_those_behind_are_refus
     write_checkpoint: WriteCheckpoint, tmp_path: Path, random_codes: Callable[..., object], value: float
 ) -> None:
     name = spoiled(write_checkpoint(tmp_path / "model"), "transformer.layers.1.linear1.weight", value)
-    with pytest.raises(
-        ModelError, match=r"1 of \d+ values of transformer.layers.1.linear1.weight .*--layers 0"
-    ):
+    with pytest.raises(ModelError, match=r"transformer.layers.1.linear1.weight \(1 of .*--layers 0"):
         load_musicgen(name, last_block=1)
     with pytest.raises(ModelError, match="Layer 0 comes before"):
         load_musicgen(name)
@@ -65,5 +63,5 @@ def test_a_broken_codec_spoils_everything(
     if tensor not in package["best_state"]:  # weight-normalised layers are stored as two factors
         pytest.fail(f"{tensor} is not in the checkpoint: {sorted(package['best_state'])[:20]}")
     name = spoiled(folder, tensor, float("nan"), file="compression_state_dict.bin")
-    with pytest.raises(ModelError, match=f"codec .* is damaged: .*{tensor.replace('.', '[.]')}"):
+    with pytest.raises(ModelError, match=f"the codec.s {tensor.replace('.', '[.]')}"):
         load_musicgen(name, last_block=0)

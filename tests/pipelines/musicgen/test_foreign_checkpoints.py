@@ -18,10 +18,10 @@ from pipelines import checkpoint_schema, model_facts
 from pipelines.audiocraft_import import import_audiocraft
 from pipelines.checkpoint_configuration import read_configuration
 from pipelines.checkpoint_schema import CODEC, LANGUAGE_MODEL
-from pipelines.checkpoint_tensors import non_finite_note, non_finite_tensors
+from pipelines.checkpoint_tensors import non_finite_tensors
 from pipelines.checkpoints import resolve_checkpoint
 from pipelines.model_facts import describe_checkpoint
-from pipelines.musicgen import describe_model, load_musicgen, model_notes
+from pipelines.musicgen import check_weights, describe_model, load_musicgen
 from pipelines.pocket.configuration import codec_configuration, language_model_configuration
 from pipelines.pocket.shipped import shipped_folder
 from store.errors import ModelError
@@ -241,7 +241,7 @@ def test_no_value_at_any_key_ends_in_anything_but_a_sentence(
     served: dict[str, Package] = {}
     monkeypatch.setattr(model_facts, "fingerprint", lambda *_: "0" * 16)
     monkeypatch.setattr(model_facts, "text_encoder_state", lambda _: {})
-    monkeypatch.setattr(model_facts, "non_finite_tensors", lambda _: ())
+    monkeypatch.setattr(model_facts, "broken_weights", lambda *_, **__: ())
     monkeypatch.setattr(model_facts, "read_package", lambda path: served[path.name])
     for file in (LM_FILE, CODEC_FILE):
         original = yaml.safe_load(packages[file]["xp.cfg"])
@@ -501,9 +501,11 @@ def test_weights_that_are_no_numbers_are_counted_and_named(
     spoilt = "transformer.layers.2.linear1.weight"
     state[spoilt][0, :3] = torch.tensor([float("nan"), float("inf"), -float("inf")])
     folder = forge(best_state=state)
-    (note,) = model_notes(str(folder))
+    (note,) = check_weights(str(folder), last_block=1)
     assert f"{spoilt} (3 of {state[spoilt].numel():,})" in note
-    assert model_notes("pocket") == ()
+    with pytest.raises(ModelError, match="Layers 0 to 1 come before"):
+        check_weights(str(folder), last_block=2)
+    assert check_weights("pocket", last_block=None) == ()
 
 
 def test_sums_that_overflow_are_not_taken_for_infinite_weights() -> None:
@@ -513,7 +515,6 @@ def test_sums_that_overflow_are_not_taken_for_infinite_weights() -> None:
     opposed = torch.tensor([float("inf"), -float("inf")])
     (found,) = non_finite_tensors({"a": large, "b": opposed})
     assert (found.name, found.count, found.values) == ("b", 2, 2)
-    assert "b (2 of 2)" in non_finite_note("x", (found,))
 
 
 def test_the_declared_options_are_those_that_audiocraft_takes() -> None:
