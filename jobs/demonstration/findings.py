@@ -58,7 +58,7 @@ def of_curve(rows: list[Row]) -> str:
 
 
 def of_transfer(rows: list[Row]) -> str:
-    """One pair at the setting that was chosen for it, to every scorer, on the prompts that did not choose it."""
+    """One pair at its chosen setting, to every scorer, on the prompts that did not choose it."""
     first = rows[0]
     beginning = "" if first["schedule"] == "constant" else f", {first['schedule']}"
     place = f"{_layers(first['layers'])}, α {first['alpha']:g}{beginning}"

@@ -15,8 +15,8 @@ CHOOSERS = ("clap", "features", "judge", "probe")
 """The first of these that can hear the concept chooses the setting of each pair."""
 DRONE = 0.6
 """Sounds whose mel spectrograms vary over time less than so much of what those of their random control and of
-their unsteered twins do stand still. Of 24 settings of styles on pocket's card, two had 0.59 and the others 0.76
-or more; random directions had 0.73 of their twins' variation at the least."""
+their unsteered twins do stand still. Of 24 settings of styles on pocket's card, two had 0.59 and the others
+0.76 or more; random directions had 0.73 of their twins' variation at the least."""
 NEAR = 1.0
 """Kernel distance to recordings that chance alone gives to some tens of sounds: a limit is not below it."""
 
