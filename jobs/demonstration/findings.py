@@ -20,8 +20,8 @@ SELECT t.*, e.over_random_low
 FROM transfers t LEFT JOIN effects e
     ON e.sweep_id = t.sweep_id AND e.setting_id = t.setting_id AND e.part = t.part AND e.scorer = t.scorer
     AND e.metric = 'transfer'
-WHERE t.run_id = '{run}' AND t.part = 'report' AND t.chosen AND t.scorer = t.chosen_by
-ORDER BY t.source, t.target"""
+WHERE t.run_id = '{run}' AND t.part = 'report' AND t.chosen AND t.transfer IS NOT NULL
+ORDER BY t.source, t.target, t.scorer != t.chosen_by, t.scorer"""
 
 UNCHOSEN = """\
 SELECT source, target, count(DISTINCT setting_id) AS settings
@@ -36,7 +36,10 @@ def findings(store: str, run: str) -> Iterator[str]:
     for row in run_query(catalog, CURVES.format(run=run)).to_pylist():
         curves.setdefault(row["concept"], []).append(row)
     yield from map(of_curve, curves.values())
-    yield from map(of_transfer, run_query(catalog, TRANSFERS.format(run=run)).to_pylist())
+    transfers: dict[tuple[str, str], list[Row]] = {}
+    for row in run_query(catalog, TRANSFERS.format(run=run)).to_pylist():
+        transfers.setdefault((row["source"], row["target"]), []).append(row)
+    yield from map(of_transfer, transfers.values())
     for row in run_query(catalog, UNCHOSEN.format(run=run)).to_pylist():
         yield (
             f"steering {row['source']} → {row['target']}: undecided. None of {row['settings']} settings "
@@ -54,16 +57,22 @@ def of_curve(rows: list[Row]) -> str:
     return f"{said}. {_rise(first, best)}{_beside_features(best)}"
 
 
-def of_transfer(row: Row) -> str:
-    """One pair at the setting that was chosen for it, on the prompts that did not choose it."""
-    asked = "" if row["prompt"] is None else f"; asking in words moves it by {row['prompt']:.2f}"
+def of_transfer(rows: list[Row]) -> str:
+    """One pair at its chosen setting, to every scorer, on the prompts that did not choose it."""
+    first = rows[0]
+    beginning = "" if first["schedule"] == "constant" else f", {first['schedule']}"
+    place = f"{_layers(first['layers'])}, α {first['alpha']:g}{beginning}"
+    heard = "; ".join(map(_heard, rows))
+    return f"steering {first['source']} → {first['target']} at {place}: {heard}. {_damage(first)}"
+
+
+def _heard(row: Row) -> str:
+    """What one scorer says of the target's probability, beside the controls."""
     sure = row["over_random_low"] is not None and row["over_random_low"] > 0 and row["low"] > 0
-    place = f"{_layers(row['layers'])}, α {row['alpha']:g}"
-    doubt = "" if sure else "Undecided: the interval reaches chance. "
+    asked = "" if row["prompt"] is None else f", asking in words {row['prompt']:.2f}"
     return (
-        f"steering {row['source']} → {row['target']} at {place}: to {row['scorer']}, P({row['target']}) "
-        f"rises by {row['transfer']:.2f}{_interval(row)}; random directions: {row['random']:.2f}{asked}. "
-        f"{doubt}{_damage(row)}"
+        f"to {row['scorer']}, P({row['target']}) rises by {row['transfer']:.2f}{_interval(row)}, with random "
+        f"directions {row['random']:.2f}{asked}: {'beyond chance' if sure else 'undecided'}"
     )
 
 

@@ -68,4 +68,4 @@ def _panel(name: str, measure: str, rows: Sequence[Row]) -> Panel:
 
 
 def _title(row: Row) -> str:
-    return f"{pair_of(row)}{' (drone)' if row['drone'] else ''}{'' if row['chosen'] else ' †'}"
+    return f"{'' if row['chosen'] else '† '}{pair_of(row)}{' (drone)' if row['drone'] else ''}"
