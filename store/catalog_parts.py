@@ -52,10 +52,11 @@ _CLIP_COLUMNS = (
 def list_parts(objects: ObjectStore) -> dict[str, str]:
     """Key of every part that exists now → a text that changes when the part is written anew.
 
-    What no record names does not exist. Lists records and markers and reads the small dataset documents,
-    nothing else.
+    What no record names does not exist. Lists records, results and markers and reads the small dataset
+    documents, nothing else.
     """
     parts: dict[str, str] = {}
+    results = dict(objects.versions(RESULTS))
     lists: list[Callable[[], dict[str, str]]] = []
     for key, version in objects.versions(RECORDS):
         name = recorded_name(key)
@@ -64,7 +65,7 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
         elif match := _RUN.fullmatch(name):
             lists.append(partial(_run_parts, objects, match[1], version))
         elif _RECORDED_PART.fullmatch(name):
-            parts[name] = version
+            parts[name] = f"{version} {results.get(name)}"
     with ThreadPoolExecutor(LISTING_THREADS) as pool:
         for found in pool.map(lambda listed: listed(), lists):
             parts.update(found)

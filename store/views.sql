@@ -91,14 +91,10 @@ COMMENT ON COLUMN units.torch IS 'build of torch that computed it';
 COMMENT ON COLUMN units.committed_at IS 'when it was committed (UTC)';
 COMMENT ON COLUMN units.seconds IS 'time per stage: decode, encode, forward, write, wait';
 
-CREATE OR REPLACE VIEW failures AS
+-- Apart from those of datasets, so that a run can be shown whose dataset is damaged.
+CREATE OR REPLACE VIEW parts.run_failures AS
 SELECT
-    dataset, NULL::VARCHAR AS run_id, item, uri, stage, error, message,
-    NULL::VARCHAR AS unit_id, false AS retried
-FROM parts.dataset_failures
-UNION ALL
-SELECT
-    r.document ->> '$.dataset.name', s.run_id, s.item, s.uri, s.stage, s.error, s.message, s.unit_id,
+    r.document ->> '$.dataset.name' AS dataset, s.run_id, s.item, s.uri, s.stage, s.error, s.message, s.unit_id,
     EXISTS (
         SELECT 1
         FROM parts.planned_clips later
@@ -106,9 +102,17 @@ SELECT
         JOIN parts.commits c ON c.run_id = later.run_id AND c.unit_id = later.unit_id
         WHERE u.supplementary AND later.run_id = s.run_id AND later.clip_id = s.clip_id
             AND later.unit_id > s.unit_id
-    )
+    ) AS retried
 FROM parts.clip_states s JOIN parts.runs r USING (run_id)
 WHERE s.state = 'failed';
+
+CREATE OR REPLACE VIEW failures AS
+SELECT
+    dataset, NULL::VARCHAR AS run_id, item, uri, stage, error, message,
+    NULL::VARCHAR AS unit_id, false AS retried
+FROM parts.dataset_failures
+UNION ALL
+SELECT dataset, run_id, item, uri, stage, error, message, unit_id, retried FROM parts.run_failures;
 
 COMMENT ON VIEW failures IS 'one row per recording or clip that could not be used, and why';
 COMMENT ON COLUMN failures.dataset IS 'dataset of the recording or clip';
@@ -147,7 +151,9 @@ LEFT JOIN (
         count(*) AS units, count(*) FILTER (committed) AS committed_units
     FROM units GROUP BY run_id
 ) u USING (run_id)
-LEFT JOIN (SELECT run_id, count(*) AS failed FROM failures WHERE NOT retried GROUP BY run_id) f USING (run_id);
+LEFT JOIN (
+    SELECT run_id, count(*) AS failed FROM parts.run_failures WHERE NOT retried GROUP BY run_id
+) f USING (run_id);
 
 COMMENT ON VIEW runs IS 'one row per run: one extraction of one dataset through one model';
 COMMENT ON COLUMN runs.run_id IS 'id of the run: hash of its specification, model, codec and dataset';
