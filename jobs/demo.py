@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
+from textwrap import fill
 
 import click
 
 from jobs.demonstration.analysis import cluster, find_directions, fit_probes
 from jobs.demonstration.findings import findings
 from jobs.demonstration.music import DAMAGED, DATASET, add_music, render_music
-from jobs.demonstration.questions import questions
+from jobs.demonstration.questions import WIDTH, questions
 from jobs.demonstration.steering import steer
 from jobs.extraction.options import Engine, ExtractOptions
 from jobs.fitting.mapping import Engine as FittingEngine
@@ -69,7 +70,7 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         write_report(str(store), report)
     click.secho("\nWhat was found", bold=True)
     for sentence in findings(str(store), run):
-        click.echo(f"- {sentence}")
+        click.echo(fill(f"- {sentence}", WIDTH, subsequent_indent="  "))
     _say_what_next(store, report, time.monotonic() - started)
 
 
