@@ -17,15 +17,17 @@ WITH fits AS (
     )
 ),
 handcrafted AS (
-    SELECT run_id, concept, labels_hash, loss, max(score) AS handcrafted, arg_max(site, score) AS handcrafted_site
+    SELECT
+        run_id, concept, labels_hash, loss, max(score) AS handcrafted,
+        first(site ORDER BY score DESC NULLS LAST, site) AS handcrafted_site
     FROM fits WHERE layer IS NULL GROUP BY ALL
 ),
 settings AS (
     SELECT
         run_id, site, reduction, layer, concept, labels_hash, k, scaling, any_value(classes) AS classes,
-        count(*) AS starts, arg_min(silhouette, inertia) AS silhouette,
-        arg_min(ari, inertia) AS ari, min(ari) AS ari_low, max(ari) AS ari_high,
-        arg_min(nmi, inertia) AS nmi, min(nmi) AS nmi_low, max(nmi) AS nmi_high
+        count(*) AS starts, first(silhouette ORDER BY inertia, start_seed) AS silhouette,
+        first(ari ORDER BY inertia, start_seed) AS ari, min(ari) AS ari_low, max(ari) AS ari_high,
+        first(nmi ORDER BY inertia, start_seed) AS nmi, min(nmi) AS nmi_low, max(nmi) AS nmi_high
     FROM clusterings GROUP BY ALL
 ),
 common_settings AS (
@@ -36,7 +38,7 @@ common_settings AS (
         ORDER BY
             count(*) DESC, bool_or(k = classes) DESC NULLS LAST,
             list_position(['none', 'zscore', 'l2', 'pca'], scaling) NULLS LAST,
-            avg(silhouette) DESC NULLS LAST, k, scaling
+            avg(silhouette ORDER BY site, layer) DESC NULLS LAST, k, scaling
     )
 ),
 kmeans AS (
@@ -53,7 +55,7 @@ directions AS (
 separations AS (
     SELECT
         run_id, site, reduction, layer, concept, labels_hash, method, count(*) AS directions,
-        avg(separability) AS separability
+        avg(separability ORDER BY positive, negative, vector_id) AS separability
     FROM directions GROUP BY ALL
 ),
 methods AS (

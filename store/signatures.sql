@@ -14,9 +14,10 @@ settings AS (
 ),
 rivals AS (
     SELECT
-        sweep_id, setting_id, scorer, arg_max(measured_class, value) AS rival,
-        arg_max(measured_concept, value) AS rival_concept, max(value) AS rival_rise,
-        arg_max(low, value) AS rival_low
+        sweep_id, setting_id, scorer, max(value) AS rival_rise,
+        first(measured_class ORDER BY value DESC NULLS LAST, measured_concept, measured_class) AS rival,
+        first(measured_concept ORDER BY value DESC NULLS LAST, measured_concept, measured_class) AS rival_concept,
+        first(low ORDER BY value DESC NULLS LAST, measured_concept, measured_class) AS rival_low
     FROM measured
     WHERE
         metric = 'change' AND measured_concept IS NOT NULL AND low > 0 AND coalesce(over_random_low, low) > 0

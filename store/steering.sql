@@ -142,8 +142,11 @@ of_pairs AS (
     SELECT
         sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, predictor, concept,
         source || ':' || target AS pair, corr(x_rank, transfer_rank) AS correlation,
-        (arg_max(layer, chosen_by) = arg_max(layer, x))::INT AS agreement,
-        arg_max(reported, chosen_by) - arg_max(reported, x) AS regret
+        (
+            first(layer ORDER BY chosen_by DESC NULLS LAST, layer) = first(layer ORDER BY x DESC NULLS LAST, layer)
+        )::INT AS agreement,
+        first(reported ORDER BY chosen_by DESC NULLS LAST, layer)
+        - first(reported ORDER BY x DESC NULLS LAST, layer) AS regret
     FROM ranked GROUP BY ALL HAVING count(*) > 2 AND isfinite(corr(x_rank, transfer_rank))
 ),
 of_concepts AS (
