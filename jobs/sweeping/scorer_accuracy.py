@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.group_shares import share_of_hits
+from analysis.group_intervals import interval_of, share_belief
 from jobs.evaluation.records import EVALUATIONS
 from jobs.sweeping.newest import write_newest
 from jobs.sweeping.planning import SweepPlan
@@ -95,10 +95,11 @@ def accuracy_of(
     known = {"clips": len(hits), "groups": len(np.unique(np.asarray(groups, str))), "classes": len(counts)}
     if len(hits) < FEWEST_CLIPS or len(counts) < 2:
         return ScorerAccuracy(scorer, version, concept, **known, unknown=tuple(unknown))
-    share = share_of_hits(hits, np.asarray(groups, str))
+    counted = np.stack([hits, np.ones(len(hits))], axis=1)[..., np.newaxis]
+    (low,), (high,) = interval_of([share_belief(np.asarray(groups, str), counted)])
     chance = float(counts.max() / counts.sum())
     return ScorerAccuracy(
-        scorer, version, concept, **known, accuracy=share.value, low=share.low, high=share.high,
+        scorer, version, concept, **known, accuracy=float(hits.mean()), low=float(low), high=float(high),
         chance=chance, unknown=tuple(unknown),
     )  # fmt: skip
 
