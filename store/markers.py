@@ -21,7 +21,7 @@ class ShardEntry:
     """Relative to the collection."""
     nbytes: int
     crc32c: str
-    """Of the whole object, eight hex digits."""
+    """Of its chunks' checksums and its index (`store.shards.shard_checksum`), eight hex digits."""
     former_crc32c: str | None = None
     """What it was before the store was upgraded: results that were made of it are still those of it."""
 

@@ -1,46 +1,35 @@
 """One shard, one writer: create it, or decide about the one that is already there."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 
 import numpy as np
 
 from store.errors import CorruptData
 from store.layout import ArrayLayout
 from store.objects import Buffer, ObjectStore
-from store.shards import Array, ShardBuffer, checksum, decode_shard, filled_rows
-
-HASHING_THREADS = 2
+from store.shards import Array, ShardBuffer, decode_shard, filled_rows, shard_checksum
 
 
 def seal_shard(
     objects: ObjectStore, layout: ArrayLayout, key: str, shard: ShardBuffer, committed: Callable[[], bool]
 ) -> tuple[int, str] | None:
-    """Put a shard into place; returns length and CRC-32C of the bytes that lie there now.
+    """Put a shard into place; returns length and checksum of what lies there now.
 
     A shard without a marker was left by a writer that died, or is being written by a rival. It is adopted
     where it agrees with ours in length, index and rows of NaN (processors may differ in the last bit), else
     replaced. Once the unit is `committed` nothing is touched: None.
     """
     encoded = memoryview(shard.encoded())
-    own_checksum = _hashing_threads(os.getpid()).submit(checksum, encoded)  # free while the disk works
+    own = encoded.nbytes, shard_checksum(layout, encoded)
     if objects.create(key, [encoded]):
-        return encoded.nbytes, own_checksum.result()
+        return own
     if committed():
         return None
     found = objects.get(key)
     if _agrees(layout, found, encoded, shard.stored):
-        return len(found), checksum(found)
+        return len(found), shard_checksum(layout, found)
     objects.put(key, encoded)
-    return encoded.nbytes, own_checksum.result()
-
-
-@lru_cache(maxsize=1)
-def _hashing_threads(_process: int) -> ThreadPoolExecutor:
-    """Kept, for starting a thread takes as long as a checksum; per process, for a fork loses threads."""
-    return ThreadPoolExecutor(HASHING_THREADS, thread_name_prefix="checksum")
+    return own
 
 
 def _agrees(layout: ArrayLayout, found: bytes, encoded: Buffer, stored: Array) -> bool:

@@ -28,6 +28,29 @@ def checksum(data: Buffer) -> str:
     return f"{crc32c(data):08x}"
 
 
+def shard_checksum(layout: ArrayLayout, data: Buffer, *, verify: bool = False) -> str:
+    """What a commit marker says of a shard: CRC-32C of its chunks' checksums as they lie, and of its index.
+
+    A CRC-32C of the whole object would say nothing of the numbers: bytes and their CRC-32C together have the
+    same one whatever the bytes are.
+
+    Args:
+        layout: of the array.
+        data: the shard.
+        verify: whether each chunk is compared with the checksum behind it; raises `CorruptData`.
+    """
+    view = memoryview(data)
+    index = view[-layout.index_bytes :]
+    value = 0
+    for offset, length in _in_storage_order(layout, read_index(layout, index)).tolist():
+        chunk = view[offset : offset + length]
+        stated = chunk[-CHUNK_CHECKSUM_BYTES:]
+        if verify:
+            check_chunk(chunk[:-CHUNK_CHECKSUM_BYTES], stated, f"Array {layout.spec.name!r}")
+        value = crc32c(stated, value)
+    return f"{crc32c(index, value):08x}"
+
+
 def as_bytes(values: Array) -> memoryview:
     """The memory of a contiguous array."""
     return values.reshape(-1).view(np.uint8).data

@@ -27,7 +27,7 @@ from store.parquet import parquet_table
 from store.plan import decode_part, plan_digest, rows_needed
 from store.records import Unit
 from store.sealed import opened_json, sealed_json
-from store.shards import check_chunk, checksum, packed_index, read_index
+from store.shards import check_chunk, checksum, packed_index, read_index, shard_checksum
 from store.verification import HEARTBEAT_FRESH_SECONDS
 from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
 
@@ -241,7 +241,7 @@ def _upgrade_shard(
         objects.put(key, data)
     elif checksum(without_checksums(layout, data, key)) != shard.crc32c:  # an upgrade killed here did it
         raise CorruptData(f"{key} disagrees with the checksum in its marker.")
-    return replace(shard, nbytes=len(data), crc32c=checksum(data), former_crc32c=shard.crc32c)
+    return replace(shard, nbytes=len(data), crc32c=shard_checksum(layout, data), former_crc32c=shard.crc32c)
 
 
 def with_checksums(layout: ArrayLayout, data: bytes) -> bytes:

@@ -6,23 +6,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from crc32c import crc32c
-
 from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
 from store.errors import Conflict, CorruptData, NotFound
 from store.layout import marker_key
-from store.ledger import Record, all_records
+from store.ledger import Entry, Record, all_records, entry_of
 from store.markers import Marker, ShardEntry, read_marker
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
+from store.shards import shard_checksum
 from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
 
 HEARTBEAT_FRESH_SECONDS = 60.0
 TEMPORARY_OLD_SECONDS = 3600.0
 VERIFY_THREADS = 2
-READ_BYTES = 8 * 2**20
 
 Problem = Literal[
     "missing", "length", "checksum", "marker", "metadata", "plan", "record", "unrecorded", "reference",
@@ -52,7 +50,9 @@ def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> lis
     else:
         found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
         found += _check_frame(collection) if unit_ids is None else []
-    found += _vanished_markers(collection) if unit_ids is None else []
+    if unit_ids is None:
+        told = {entry.key for entry in found}
+        found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
     checked = map_concurrently(lambda item: _check_shard(collection, *item), shards, threads=VERIFY_THREADS)
     return found + [problem for problem in checked if problem]
@@ -100,16 +100,25 @@ def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[
     return markers, broken
 
 
-def _vanished_markers(collection: Collection) -> Iterator[Disagreement]:
-    """Markers that a record of completion names and that are gone."""
-    present = {key for key, _ in collection.objects.list(f"{collection.prefix}/commits")}
-    gone: dict[str, None] = {}
+def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
+    """Markers that a record of completion names and that are gone, or are not the ones it names."""
+    named: dict[str, Entry] = {}
     for _, record in all_records(collection.objects, f"{collection.prefix}/complete"):
         if isinstance(record, Record):
-            gone |= dict.fromkeys(entry.key for entry in record.entries if entry.key not in present)
-    for key in gone:
+            named |= {entry.key: entry for entry in record.entries}
+    for key, entry in named.items():
         unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
-        yield Disagreement("missing", key, unit_id, "the marker is gone although everything was committed")
+        try:
+            found = entry_of(key, collection.objects.get(key))
+        except NotFound:
+            yield Disagreement(
+                "missing", key, unit_id, "the marker is gone although everything was committed"
+            )
+        else:
+            if found != entry:
+                yield Disagreement(
+                    "marker", key, unit_id, "it is not the marker that completed the collection"
+                )
 
 
 def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]) -> Iterator[Disagreement]:
@@ -132,19 +141,15 @@ def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Dis
         return Disagreement("missing", key, unit_id, "the shard is gone")
     if nbytes != shard.nbytes:
         return Disagreement("length", key, unit_id, f"{nbytes} bytes, the marker says {shard.nbytes}")
-    found = _stored_checksum(collection, key, nbytes)
+    layout = collection.layout(shard.array)
+    try:
+        found = shard_checksum(layout, collection.objects.get(key), verify=True)
+    except CorruptData as error:
+        return Disagreement("checksum", key, unit_id, str(error).partition(": run ")[0])
     if found != shard.crc32c:
-        return Disagreement("checksum", key, unit_id, f"CRC-32C {found}, the marker says {shard.crc32c}")
+        detail = f"its checksums give {found}, the marker says {shard.crc32c}: it is another shard"
+        return Disagreement("checksum", key, unit_id, detail)
     return None
-
-
-def _stored_checksum(collection: Collection, key: str, nbytes: int) -> str:
-    value, memory = 0, memoryview(bytearray(min(nbytes, READ_BYTES)))
-    for offset in range(0, nbytes, READ_BYTES):
-        piece = memory[: min(READ_BYTES, nbytes - offset)]
-        collection.objects.read_ranges(key, [(offset, piece)])
-        value = crc32c(piece, value)
-    return f"{value:08x}"
 
 
 def _check_frame(collection: Collection) -> Iterator[Disagreement]:

@@ -62,18 +62,6 @@ def test_every_single_byte_of_a_shard_is_guarded(local_objects: ObjectStore, wor
         assert [entry.problem for entry in verify(collection, unit_ids=["unit-000002"])] == ["checksum"]
 
 
-def test_large_shards_are_checked_piece_by_piece(
-    local_objects: ObjectStore, world: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    collection = world.create(local_objects)
-    world.write_all(collection)
-    monkeypatch.setattr("store.verification.READ_BYTES", 100)
-
-    assert verify(collection) == []
-    _flip(local_objects, SHARD)
-    assert [entry.problem for entry in verify(collection)] == ["checksum"]
-
-
 def test_repair_refuses_while_a_driver_is_at_work(local_objects: ObjectStore, world: Any) -> None:
     collection = world.create(local_objects)
     world.write_all(collection)
