@@ -1,7 +1,6 @@
 """The `undertone` command: parse, call one job, print. Commands are imported only when they are called."""
 
 import importlib
-import io
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -87,7 +86,6 @@ def undertone(traceback: bool) -> None:
 @for_people
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
-    _never_refuse_letters()
     try:
         result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
@@ -111,13 +109,6 @@ def main(arguments: Sequence[str] | None = None) -> Any:
 def _leave_interrupted() -> NoReturn:
     click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
     sys.exit(EXIT_INTERRUPTED)
-
-
-def _never_refuse_letters() -> None:
-    """Where a terminal or a pipe takes ASCII alone, other letters are printed as escapes."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """`undertone upgrade`: bring a store of an older version up to date, in place."""
 
 import sys
+from shlex import quote
 from typing import Any
 
 import click
@@ -33,7 +34,7 @@ def upgrade(store: str, format_: str) -> int:
         "recorded": len(done.recorded),
         "units written anew": done.units,
         "left out": done.left_out or 0,
-        "next": f"undertone verify {store}",
+        "next": f"undertone verify {quote(store)}",
     }
     print_result(summary, format_)
     return 1 if done.left_out else 0

@@ -37,6 +37,7 @@ CODE = (
     "analysis.held_out",
     "analysis.logistic",
     "analysis.logistic_directions",
+    "analysis.metrics",
     "analysis.moments",
     "analysis.random_directions",
     "analysis.row_space",

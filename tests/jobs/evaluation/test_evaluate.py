@@ -1,5 +1,6 @@
 """Clips and generations are heard once, scored for any prompts, and what was heard can be asked in SQL."""
 
+import io
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,7 +19,7 @@ from pipelines.clap import load_clap
 from pipelines.files import open_root
 from pipelines.recordings import Recordings
 from store.errors import InvalidInput, NotFound
-from store.ledger import withdraw
+from store.ledger import commit, never, withdraw
 from store.opening import open_store
 from store.records import PlannedClip
 
@@ -146,8 +147,10 @@ def test_accuracy_is_told_where_the_concept_is_a_label(songs: Path, evaluate: Ev
 
 
 def _write_generation(store: Path, name: str, samples: np.ndarray, rate: int) -> None:
-    (store / "audio").mkdir(exist_ok=True)
-    soundfile.write(store / "audio" / f"{name}.flac", samples, rate)
+    sound = io.BytesIO()
+    soundfile.write(sound, samples, rate, format="FLAC")
+    objects = open_store(store).objects
+    commit(objects, f"audio/{name}.flac", sound.getvalue(), kind="sound", sound=never)
 
 
 def test_generations_are_heard_whole_whatever_their_length(songs: Path, evaluate: Evaluate, ask: Ask) -> None:

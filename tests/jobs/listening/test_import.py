@@ -206,7 +206,7 @@ def test_a_bad_file_is_refused_with_what_is_wrong_and_nothing_is_imported(
 def test_a_file_that_is_not_there_and_a_store_without_tests_are_said(
     sweep_store: Store, key: list[Row], tmp_path: Path
 ) -> None:
-    with pytest.raises(InvalidInput, match=r"none\.json does not exist"):
+    with pytest.raises(NotFound, match=r"There is no file .*none\.json"):
         import_ratings(sweep_store.url, [tmp_path / "none.json"])
     empty = open_store(tmp_path / "empty.store", create=True)
     with pytest.raises(NotFound, match="undertone listen export"):

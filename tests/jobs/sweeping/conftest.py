@@ -1,6 +1,7 @@
 """A model with a planted direction: some tokens write it into the residual stream, others are read off it."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -79,8 +80,7 @@ def planted_model(
 ) -> Path:
     """The pocket model, in which hiss writes the direction, which makes 64 other tokens probable."""
     folder = tmp_path_factory.mktemp("planted")
-    for path in random_pocket_folder().iterdir():
-        (folder / path.name).symlink_to(path)
+    shutil.copytree(random_pocket_folder(), folder, dirs_exist_ok=True)
     path = folder / LANGUAGE_MODEL_FILE
     package = torch.load(path, weights_only=True)
     along = torch.from_numpy(planted_direction).float()
