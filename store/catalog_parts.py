@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from store.document_checks import check_dataset_document, collection_layouts
 from store.errors import CorruptData, NotFound
 from store.ledger import RECORDS, read_committed, recorded_name
 from store.markers import decode_marker
@@ -130,6 +131,7 @@ _PARSING_ERRORS = (
     LookupError,
     TypeError,
     AttributeError,
+    ArithmeticError,
     RecursionError,
     OSError,
     pa.ArrowException,
@@ -157,7 +159,9 @@ def _marked(rows: pa.Table, key: str) -> pa.Table:
 
 
 def _dataset(data: bytes, name: str) -> PartRows:
-    info = opened_json(data, f"datasets/{name}/dataset.json")
+    key = f"datasets/{name}/dataset.json"
+    info = opened_json(data, key)
+    check_dataset_document(info, name, key)
     columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
     return {"datasets": _rows([{"dataset": name} | {column: info.get(column) for column in columns}])}
 
@@ -176,7 +180,9 @@ def _dataset_failures(data: bytes, name: str) -> PartRows:
 
 
 def _run(data: bytes, run_id: str) -> PartRows:
-    document = opened_json(data, f"runs/{run_id}/run.json")
+    key = f"runs/{run_id}/run.json"
+    document = opened_json(data, key)
+    collection_layouts(document, key)
     return {
         "runs": _rows([{"run_id": run_id, "document": json.dumps(document)}]),
         "arrays": _rows([_array(run_id, array) for array in document["arrays"]]),

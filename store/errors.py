@@ -73,6 +73,10 @@ class StorageError(UndertoneError, OSError):
     """The storage could not take or give bytes: disk full, no permission, network gone."""
 
 
+class Unreadable(StorageError):
+    """Bytes that are there cannot be read: the folder permits it to others only, or a disk is dying."""
+
+
 class CatalogWarning(UserWarning):
     """What a store lacks, told beside an answer of SQL that does not need it."""
 

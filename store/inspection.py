@@ -4,11 +4,12 @@ import re
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
 
-from store.collection import Collection, open_collection
+from store.collection import Collection
 from store.completion import completion_name
 from store.concurrency import map_concurrently
 from store.datasets import dataset_key, dataset_names, dataset_of
-from store.errors import CorruptData, NotFound
+from store.document_checks import check_dataset_document
+from store.errors import CorruptData, NotFound, UndertoneError
 from store.layout import document_key
 from store.ledger import (
     RECORDS,
@@ -16,6 +17,7 @@ from store.ledger import (
     Record,
     all_records,
     is_recorded,
+    read_committed,
     record_key,
     recorded_name,
 )
@@ -91,6 +93,8 @@ def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagree
 def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | None:
     try:
         opened = opened_bytes(data, entry.key) if record.kind == "state" else opened_json(data, entry.key)
+        if isinstance(opened, dict) and record.kind == "dataset":
+            check_dataset_document(opened, entry.key.split("/")[1], entry.key)
     except CorruptData as error:
         return Disagreement("checksum", entry.key, None, _short(error))
     said = record.payload.get("fingerprint")
@@ -109,9 +113,15 @@ def _collections(objects: ObjectStore, prefixes: Names[str] | None) -> list[str]
 
 
 def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreement]:
+    key = document_key(prefix)
     try:
-        collection = open_collection(objects, prefix)
-    except (CorruptData, NotFound):  # its record or document stands in the list already
+        document = opened_json(read_committed(objects, key), key)
+    except UndertoneError:  # its record or document stands in the list already
+        return
+    try:
+        collection = Collection(objects, prefix, document)
+    except CorruptData as error:
+        yield Disagreement("document", key, None, _short(error))
         return
     for entry in verify(collection):
         if entry.problem != "plan" or not _plan_is_listed(objects, prefix):

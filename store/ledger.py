@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from store.document_checks import check_entry_values
 from store.errors import CorruptData, NotFound
 from store.layout import document_key
 from store.objects import Buffer, ObjectStore
@@ -107,14 +108,20 @@ def decode_record(data: Buffer, name: str, place: str) -> Record:
     document = opened_json(data, place)
     try:
         named = document.pop("objects")
-        entries = tuple(Entry(each["key"], each["bytes"], each["crc32c"]) for each in named)
+        entries = tuple(_entry(each["key"], each["bytes"], each["crc32c"]) for each in named)
         head = document.pop("format"), document.pop("record")
         kind = str(document.pop("kind"))
-    except (LookupError, TypeError, AttributeError) as error:
-        raise CorruptData(f"{place} is no commit record ({error!r}): run `undertone repair`.") from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise CorruptData(f"{place} is no commit record ({error}): run `undertone repair`.") from error
     if head != (FORMAT, name):
         raise CorruptData(f"{place} is not the record of {name}: run `undertone repair`.")
     return Record(name, kind, entries, document)
+
+
+def _entry(key: Any, nbytes: Any, crc32c: Any) -> Entry:
+    """An entry as a stranger may have written it; raises `ValueError`."""
+    check_entry_values(key, nbytes, crc32c)
+    return Entry(key, nbytes, crc32c)
 
 
 def read_record(objects: ObjectStore, name: str) -> Record:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from store.errors import CorruptData, InvalidInput, NotFound, StorageError, UnsupportedStore
+from store.errors import CorruptData, InvalidInput, NotFound, StorageError, Unreadable, UnsupportedStore
 from store.objects import Buffer, ByteRange
 from store.plain_files import PlainFolders, check_plain, open_plain, open_unfollowed, plain_status
 
@@ -37,7 +37,7 @@ class LocalObjects:
     def file(self, key: str) -> str:
         """Path of the file of an object; a string, for reading thousands of them."""
         bounded = f"/{key}/"
-        if "//" in bounded or "/./" in bounded or "/../" in bounded:
+        if "//" in bounded or "/./" in bounded or "/../" in bounded or "\0" in bounded:
             raise InvalidInput(f"{key!r} is not a key: it must be relative, without '.' or '..' in it.")
         return f"{self.url}/{key}"
 
@@ -241,7 +241,7 @@ def _reported(action: str, path: Path | str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"There is no {path}.") from error
     except OSError as error:
-        if isinstance(error, (CorruptData, UnsupportedStore)):
+        if isinstance(error, (CorruptData, StorageError, UnsupportedStore)):
             raise
         cure = {
             errno.ENOSPC: "The disk is full: free some space and run the same command again.",
@@ -250,4 +250,5 @@ def _reported(action: str, path: Path | str) -> Iterator[None]:
             errno.EACCES: "Check the permissions of the folder.",
             errno.EROFS: "The file system is read-only.",
         }.get(error.errno or 0, "Check the disk and run the same command again.")
-        raise StorageError(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error
+        kind = Unreadable if action == "read" else StorageError
+        raise kind(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error

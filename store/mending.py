@@ -188,10 +188,10 @@ def _rewrite_dataset_record(objects: ObjectStore, name: str) -> bool:
     """The document of a dataset proves itself and names all its files."""
     key = dataset_key(name)
     try:
-        info = opened_json(objects.get(key), key)
+        record = dataset_record(name, opened_json(objects.get(key), key))
     except (CorruptData, NotFound):
         return False
-    objects.put(record_key(key), encode_record(dataset_record(name, info)))
+    objects.put(record_key(key), encode_record(record))
     return True
 
 

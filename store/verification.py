@@ -25,8 +25,8 @@ VERIFY_THREADS = 2
 READ_BYTES = 8 * 2**20
 
 Problem = Literal[
-    "missing", "length", "checksum", "marker", "metadata", "plan", "record", "unrecorded", "reference",
-    "stranger", "note",
+    "missing", "length", "checksum", "marker", "metadata", "plan", "document", "record", "unrecorded",
+    "reference", "unreadable", "stranger", "note",
 ]  # fmt: skip
 
 
