@@ -49,6 +49,10 @@ class CorruptData(UndertoneError, OSError):
     """Stored or read bytes disagree with their checksum, length or format."""
 
 
+class NotPlain(CorruptData):
+    """A link, folder, pipe or device lies where a plain file or folder must be."""
+
+
 class AudioError(UndertoneError, ValueError):
     """A recording could not be decoded to the clip that was asked for."""
 

@@ -7,20 +7,39 @@ from a stranger, so below its root nothing is followed that could lead out of it
 import errno
 import mmap
 import os
+import shutil
+import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from store.errors import CorruptData, InvalidInput, NotFound, StorageError, Unreadable, UnsupportedStore
-from store.objects import Buffer, ByteRange
+from store.errors import (
+    CorruptData,
+    InvalidInput,
+    NotFound,
+    NotPlain,
+    StorageError,
+    UndertoneError,
+    Unreadable,
+    UnsupportedStore,
+)
+from store.objects import Buffer, ByteRange, Survey
 from store.plain_files import PlainFolders, check_plain, open_plain, open_unfollowed, plain_status
 
 TEMPORARY = ".temporary"
 WRITE_BYTES = 2 * 2**20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+Refuse = Callable[[str, UndertoneError], None]
+
+
+def _raised(_: str, error: UndertoneError) -> None:
+    raise error
 
 
 class LocalObjects:
@@ -57,8 +76,9 @@ class LocalObjects:
 
     def size(self, key: str) -> int | None:
         path = self.file(key)
-        self._folders.check_parent(path)
-        status = plain_status(path)
+        with _reported("read", path):
+            self._folders.check_parent(path)
+            status = plain_status(path)
         return None if status is None else status.st_size
 
     def exists(self, key: str) -> bool:
@@ -105,14 +125,18 @@ class LocalObjects:
         return ((key, status.st_size) for key, status in self._files(prefix))
 
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
-        return ((key, f"{s.st_ino}-{s.st_size}-{s.st_mtime_ns}") for key, s in self._files(prefix))
+        return ((key, _version(status)) for key, status in self._files(prefix))
+
+    def survey(self, prefix: str) -> Survey:
+        refused: dict[str, UndertoneError] = {}
+        files = self._files(prefix, refused.__setitem__)
+        return Survey({key: _version(status) for key, status in files}, refused)
 
     def folders(self, prefix: str) -> Sequence[str]:
-        try:
-            with os.scandir(self._folder(prefix)) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir() and entry.name != TEMPORARY)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        folder = self._folder(prefix)
+        with suppress(NotFound), _reported("read", folder), os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and entry.name != TEMPORARY)
+        return []
 
     def _folder(self, prefix: str) -> str:
         if not prefix.strip("/"):
@@ -121,18 +145,63 @@ class LocalObjects:
         self._folders.check(folder, anew=True)
         return folder
 
-    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Key and status of every file below a folder, in order of keys; of a link, those of itself."""
+    def _files(self, prefix: str, refuse: Refuse = _raised) -> Iterator[tuple[str, os.stat_result]]:
+        """Key and status of every file below a folder, in order of keys; of a link, those of itself.
+
+        `refuse` is told the key of each folder that is a link or cannot be read, and why.
+        """
         found = []
-        for folder, folders, files in os.walk(self._folder(prefix)):
-            folders[:] = [name for name in folders if name != TEMPORARY]
-            for name in folders:
-                self._folders.check(f"{folder}/{name}", anew=True)
+        try:
+            top = self._folder(prefix)
+        except NotPlain as error:
+            refuse(prefix, error)
+            return
+        for folder, folders, files in os.walk(top, onerror=partial(self._unlisted, refuse)):
+            folders[:] = [
+                name for name in folders if name != TEMPORARY and self._is_plain(f"{folder}/{name}", refuse)
+            ]
             relative = Path(folder).relative_to(self.root)
             found += [(relative / name).as_posix() for name in files]
         for key in sorted(found):
             with suppress(FileNotFoundError):  # deleted since its folder was read
                 yield key, self.path(key).lstat()
+
+    def _is_plain(self, folder: str, refuse: Refuse) -> bool:
+        try:
+            self._folders.check(folder, anew=True)
+        except NotPlain as error:
+            refuse(self._key(folder), error)
+            return False
+        return True
+
+    def _unlisted(self, refuse: Refuse, error: OSError) -> None:
+        folder = str(error.filename)
+        try:
+            with _reported("read", folder):
+                raise error
+        except Unreadable as unreadable:
+            refuse(self._key(folder), unreadable)
+        except NotFound:  # there is none, or it was deleted just now
+            return
+
+    def _key(self, path: str) -> str:
+        return Path(path).relative_to(self.root).as_posix()
+
+    def make_room(self, key: str) -> bool:
+        path = self.file(key)
+        place = self.url
+        for name in key.split("/"):
+            place = f"{place}/{name}"
+            try:
+                mode = os.lstat(place).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            if stat.S_ISREG(mode):
+                return False
+            if place == path or not stat.S_ISDIR(mode):
+                _remove(Path(place), mode)
+                return True
+        return False
 
     def check_plain(self, prefix: str) -> None:
         """Raise `CorruptData` for whatever below a folder may lead elsewhere, before others read there."""
@@ -185,6 +254,20 @@ class LocalObjects:
             folder = folder.parent
         path.parent.mkdir(parents=True, exist_ok=True)
         return changed
+
+
+def _remove(path: Path, mode: int) -> None:
+    """Remove a link, pipe or device, or a folder with what is in it; no link is followed."""
+    with _reported("delete", path):
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        _fsync_folders([path.parent])
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
 def _link(temporary: Path, path: Path) -> bool:
