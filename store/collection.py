@@ -14,7 +14,7 @@ from store.completion import check_completion, completed_markers, note_completio
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
-from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
+from store.errors import CorruptData, InvalidInput, MissingRows, NotFound, UndertoneError
 from store.layout import (
     ArrayLayout,
     check_name,
@@ -160,7 +160,7 @@ class Collection:
             try:
                 beats.append(float(json.loads(self.objects.get(key))["at"]))
             except (
-                NotFound,
+                UndertoneError,
                 ValueError,
                 LookupError,
                 TypeError,

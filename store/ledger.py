@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from store.document_checks import check_entry_values
-from store.errors import CorruptData, NotFound
+from store.errors import CorruptData, NotFound, UndertoneError
 from store.layout import document_key
 from store.objects import Buffer, ObjectStore
 from store.sealed import opened_json, sealed_json
@@ -225,12 +225,27 @@ def withdraw(objects: ObjectStore, name: str, keys: Sequence[str]) -> None:
     objects.delete(record_key(name))
 
 
-def all_records(objects: ObjectStore, prefix: str = "") -> Iterator[tuple[str, Record | CorruptData]]:
-    """Name and content of every record below a folder; for a damaged one what is wrong with it."""
-    for name in recorded_names(objects, prefix):
+def all_records(objects: ObjectStore, prefix: str = "") -> Iterator[tuple[str, Record | UndertoneError]]:
+    """Name and content of every record below a folder; for one that cannot be read what is wrong with it.
+
+    Folders that cannot be listed are left out: `store.inspection` names them.
+    """
+    folder = f"{RECORDS}/{prefix}".rstrip("/")
+    for key in objects.survey(folder).versions:
+        if not key.endswith(_ENDING):
+            continue
+        name = recorded_name(key)
         try:
             yield name, read_record(objects, name)
-        except CorruptData as error:
-            yield name, error
         except NotFound:  # withdrawn since it was listed
             continue
+        except UndertoneError as error:
+            yield name, error
+
+
+def recorded_folders(objects: ObjectStore, prefix: str) -> list[str]:
+    """Names of the folders of records below a folder, as far as it can be looked into."""
+    try:
+        return list(objects.folders(f"{RECORDS}/{prefix}"))
+    except UndertoneError:
+        return []

@@ -187,7 +187,7 @@ class LocalObjects:
     def _key(self, path: str) -> str:
         return Path(path).relative_to(self.root).as_posix()
 
-    def make_room(self, key: str) -> bool:
+    def make_room(self, key: str, *, folders: bool) -> bool:
         path = self.file(key)
         place = self.url
         for name in key.split("/"):
@@ -198,7 +198,7 @@ class LocalObjects:
                 return False
             if stat.S_ISREG(mode):
                 return False
-            if place == path or not stat.S_ISDIR(mode):
+            if not stat.S_ISDIR(mode) or (folders and place == path):
                 _remove(Path(place), mode)
                 return True
         return False

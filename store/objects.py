@@ -67,10 +67,10 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""
 
-    def make_room(self, key: str) -> bool:
+    def make_room(self, key: str, *, folders: bool) -> bool:
         """Remove what is no plain file at a key, or a link on the way to it, following nothing.
 
-        A folder goes with all that is in it. Returns whether there was such a thing.
+        A folder at the key goes, with all that is in it, if `folders` says so. Returns whether a thing went.
         """
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:

@@ -104,7 +104,7 @@ class RemoteObjects:
         except BaseError as error:
             raise self._failure("delete", key, error) from error
 
-    def make_room(self, key: str) -> bool:
+    def make_room(self, key: str, *, folders: bool) -> bool:
         return False  # there are neither links nor folders
 
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:

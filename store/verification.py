@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,10 +12,11 @@ from crc32c import crc32c
 from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
-from store.errors import Conflict, CorruptData, NotFound
+from store.errors import Conflict, CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
 from store.layout import marker_key
 from store.ledger import Record, all_records
 from store.markers import Marker, ShardEntry, read_marker
+from store.objects import Survey
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
 from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
@@ -47,14 +49,16 @@ def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> lis
     markers, found = _markers(collection, unit_ids)
     try:
         units = {unit.unit_id: unit for unit in collection.units()}
-    except (CorruptData, NotFound) as error:
+    except UndertoneError as error:
         found.append(Disagreement("plan", f"{collection.prefix}/plan", None, str(error)))
     else:
         found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
         found += _check_frame(collection) if unit_ids is None else []
-    found += _vanished_markers(collection) if unit_ids is None else []
+    if unit_ids is None:
+        with suppress(UndertoneError):  # a folder that is refused stands in the list already
+            found += list(_vanished_markers(collection))
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
-    checked = map_concurrently(lambda item: _check_shard(collection, *item), shards, threads=VERIFY_THREADS)
+    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
     return found + [problem for problem in checked if problem]
 
 
@@ -89,15 +93,40 @@ def repair(
 
 def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
     """The markers as they are now in the store, never from memory."""
-    markers, broken = [], []
-    for key, _ in collection.objects.list(f"{collection.prefix}/commits"):
+    survey = collection.objects.survey(f"{collection.prefix}/commits")
+    markers, broken = [], refused_folders(survey)
+    for key in survey.versions:
         unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
         if unit_ids is None or unit_id in unit_ids:
             try:
                 markers.append(read_marker(collection.objects, key))
-            except CorruptData as error:
-                broken.append(Disagreement("marker", key, unit_id, str(error)))
+            except NotFound:  # withdrawn since it was listed
+                continue
+            except (UndertoneError, OSError) as error:
+                broken.append(unread(key, error, "marker", unit_id))
     return markers, broken
+
+
+def unread(key: str, error: Exception, otherwise: Problem, unit_id: str | None = None) -> Disagreement:
+    """Why an object could not be read; what is damaged in itself is `otherwise`."""
+    if isinstance(error, NotPlain | NotFound):
+        return Disagreement("missing", key, unit_id, short(error))
+    if isinstance(error, CorruptData | InvalidInput):
+        return Disagreement(otherwise, key, unit_id, short(error))
+    return Disagreement("unreadable", key, None, short(error))
+
+
+def refused_folders(survey: Survey) -> list[Disagreement]:
+    """Folders that are links, which belong to nothing, and those that cannot be read."""
+    return [
+        Disagreement("stranger" if isinstance(error, NotPlain) else "unreadable", key, None, short(error))
+        for key, error in survey.refused.items()
+    ]
+
+
+def short(error: Exception) -> str:
+    """The message up to the advice, which is given by file."""
+    return str(error).split(": run `", 1)[0]
 
 
 def _vanished_markers(collection: Collection) -> Iterator[Disagreement]:
@@ -123,6 +152,13 @@ def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]
         yield Disagreement("marker", key, unit.unit_id, "its clips are not those of the plan")
     if {shard.key for shard in marker.shards} != set(_shard_keys(collection, unit)):
         yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
+
+
+def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
+    try:
+        return _check_shard(collection, unit_id, shard)
+    except (UndertoneError, OSError) as error:
+        return unread(f"{collection.prefix}/{shard.key}", error, "checksum", unit_id)
 
 
 def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
@@ -165,7 +201,9 @@ def _strangers(collection: Collection) -> Iterator[Disagreement]:
     }
     known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
     known.add(f"{collection.group}/zarr.json")
-    for key, _ in collection.objects.list(collection.group):
+    survey = collection.objects.survey(collection.group)
+    yield from refused_folders(survey)
+    for key in survey.versions:
         if key not in known:
             yield Disagreement("stranger", key, None, "no unit of the plan has such a shard")
 
@@ -209,12 +247,12 @@ def _stored_rows(collection: Collection, name: str) -> int:
     """An array may be longer than its plan: it grows just before the plan does."""
     try:
         return array_rows(collection.objects, collection.group, name)
-    except CorruptData:
+    except UndertoneError:
         return 0
 
 
 def _json(collection: Collection, key: str) -> Any:
     try:
         return json.loads(collection.objects.get(key))
-    except (NotFound, ValueError):
+    except (UndertoneError, ValueError, RecursionError):
         return None
