@@ -11,7 +11,7 @@ from store.concurrency import map_concurrently
 from store.datasets import dataset_key, dataset_of
 from store.document_checks import check_dataset_document
 from store.errors import CorruptData, NotFound, NotPlain, StorageError, UndertoneError
-from store.layout import document_key
+from store.layout import document_key, is_file_name
 from store.ledger import (
     RECORDS,
     Entry,
@@ -23,7 +23,7 @@ from store.ledger import (
     recorded_folders,
     recorded_name,
 )
-from store.objects import ObjectStore
+from store.objects import ObjectStore, Survey
 from store.opening import FORMAT_KEY, stored_version
 from store.sealed import opened_bytes, opened_json
 from store.shards import checksum
@@ -40,6 +40,7 @@ from store.verification import (
 KINDS = ("runs", "codes", "features")
 FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state")
 _PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
+_OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
 _SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
 
 
@@ -48,7 +49,7 @@ def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Di
     found = [] if prefixes is not None else list(_check_format(objects))
     records: dict[str, Record] = {}
     for prefix in FOLDERS if prefixes is None else prefixes:
-        found += refused_folders(objects.survey(f"{RECORDS}/{prefix}"))
+        found += _misplaced(objects.survey(f"{RECORDS}/{prefix}"))
         for name, record in all_records(objects, prefix):
             if isinstance(record, Record):
                 records[name] = record
@@ -197,12 +198,19 @@ def _unnamed(
     damaged = {recorded_name(key) for key in listed if key.startswith(f"{RECORDS}/")}
     for prefix in FOLDERS if prefixes is None else prefixes:
         survey = objects.survey(prefix)
-        yield from refused_folders(survey)
+        yield from _misplaced(survey)
         for key in survey.versions:
             if key in named or key in damaged or _PROVED_ELSEWHERE.fullmatch(key):
                 continue
             problem, detail = _judged(objects, key)
             yield Disagreement(problem, key, None, detail)
+
+
+def _misplaced(survey: Survey) -> list[Disagreement]:
+    """Links in the place of folders, and folders in the place of files."""
+    detail = "it is a folder where a file must be"
+    folders = [key for key in survey.folders if is_file_name(key) and not _OF_AUDIO.match(key)]
+    return refused_folders(survey) + [Disagreement("stranger", key, None, detail) for key in folders]
 
 
 def _judged(objects: ObjectStore, key: str) -> tuple[Problem, str]:

@@ -28,6 +28,14 @@ LONGEST_DATASET_NAME = 100  # it is a part of the names of runs and codes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
 _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
+_FILE = (
+    r"datasets/[^/]+/(?:[a-z]+\.(?:json|parquet)|audio/.+)"
+    r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+\.flac|moments/.+\.npy|state/.+\.npz"
+    r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.json"
+    r"|[a-z]+\.zarr/zarr\.json|[a-z]+\.zarr/[^/]+/(?:zarr\.json|c(?:\.\d+)+))"
+)
+_RECORDED = rf"{_FILE}|datasets/[^/]+/audio|(?:runs|codes|features)/[^/]+/complete/\d+"
+_FILE_NAME = re.compile(rf"undertone\.json|{_FILE}|records/(?:{_RECORDED})\.json")
 _PER_CLIP_AXES = frozenset({"time", "segment", "codebook"})
 
 
@@ -194,6 +202,11 @@ def check_name(name: str, what: str, *, longest: int = LONGEST_NAME) -> str:
             f"{name!r} cannot name {what}: use letters, digits, '.', '_' and '-', first a letter or digit."
         )
     return name
+
+
+def is_file_name(key: str) -> bool:
+    """Whether only a file can have this key in a store, unless it lies among the audio of a dataset."""
+    return _FILE_NAME.fullmatch(key) is not None
 
 
 def group_key(prefix: str) -> str:

@@ -129,8 +129,9 @@ class LocalObjects:
 
     def survey(self, prefix: str) -> Survey:
         refused: dict[str, UndertoneError] = {}
-        files = self._files(prefix, refused.__setitem__)
-        return Survey({key: _version(status) for key, status in files}, refused)
+        folders: list[str] = []
+        files = self._files(prefix, refused.__setitem__, folders.append)
+        return Survey({key: _version(status) for key, status in files}, sorted(folders), refused)
 
     def folders(self, prefix: str) -> Sequence[str]:
         folder = self._folder(prefix)
@@ -145,10 +146,13 @@ class LocalObjects:
         self._folders.check(folder, anew=True)
         return folder
 
-    def _files(self, prefix: str, refuse: Refuse = _raised) -> Iterator[tuple[str, os.stat_result]]:
+    def _files(
+        self, prefix: str, refuse: Refuse = _raised, entered: Callable[[str], None] = str
+    ) -> Iterator[tuple[str, os.stat_result]]:
         """Key and status of every file below a folder, in order of keys; of a link, those of itself.
 
-        `refuse` is told the key of each folder that is a link or cannot be read, and why.
+        `refuse` is told the key of each folder that is a link or cannot be read, and why, `entered` that of
+        every other one.
         """
         found = []
         try:
@@ -161,6 +165,7 @@ class LocalObjects:
                 name for name in folders if name != TEMPORARY and self._is_plain(f"{folder}/{name}", refuse)
             ]
             relative = Path(folder).relative_to(self.root)
+            entered(relative.as_posix())
             found += [(relative / name).as_posix() for name in files]
         for key in sorted(found):
             with suppress(FileNotFoundError):  # deleted since its folder was read

@@ -15,7 +15,7 @@ from store.completion import KIND as COMPLETION
 from store.datasets import dataset_key, dataset_record, sounds_name
 from store.errors import Conflict, UndertoneError
 from store.inspection import KINDS, damage, inspect
-from store.layout import document_key, plan_key
+from store.layout import document_key, is_file_name, plan_key
 from store.ledger import (
     RECORDS,
     Record,
@@ -36,13 +36,6 @@ from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, sh
 
 _DATASET = re.compile(r"datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
-_FILE = re.compile(
-    r"undertone\.json|records/.+\.json|datasets/[^/]+/(?:[^/]+\.(?:json|parquet)|audio/.+)"
-    r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+|moments/.+\.npy|state/.+\.npz"
-    r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.json"
-    r"|[a-z]+\.zarr/zarr\.json|[a-z]+\.zarr/[^/]+/(?:zarr\.json|c(?:\.\d+)+))"
-)
-"""Keys of files, never of folders that a store has."""
 _PLAN = re.compile(r"plan/part-\d+\.parquet")
 
 
@@ -130,14 +123,14 @@ def make_room(objects: ObjectStore, found: Sequence[Disagreement], done: Mended)
 
 def _may_go(key: str, held: Names[str]) -> bool:
     """Whether a folder of this name is none of a store's own, and no record names a thing in it."""
-    return bool(_FILE.fullmatch(key)) and not any(other.startswith(f"{key}/") for other in held)
+    return is_file_name(key) and not any(other.startswith(f"{key}/") for other in held)
 
 
 def _held(objects: ObjectStore) -> set[str]:
-    """Keys of all records, and of what they name."""
-    keys = set(objects.survey(RECORDS).versions)
-    for _, record in all_records(objects):
-        keys |= _keys_of(record) if isinstance(record, Record) else set()
+    """Keys of all sound records, and of what they name."""
+    keys: set[str] = set()
+    for name, record in all_records(objects):
+        keys |= {record_key(name)} | _keys_of(record) if isinstance(record, Record) else set()
     return keys
 
 

@@ -21,6 +21,8 @@ class Survey:
 
     versions: dict[str, str]
     """Key of every object, with a word that changes when the object does."""
+    folders: list[str]
+    """Keys of all other folders, if there are any."""
     refused: dict[str, UndertoneError]
     """Key of every folder that is a link or cannot be read, and why."""
 

@@ -114,7 +114,7 @@ class RemoteObjects:
         return ((entry["path"], str(entry["e_tag"])) for entry in self._entries(prefix))
 
     def survey(self, prefix: str) -> Survey:
-        return Survey(dict(self.versions(prefix)), {})
+        return Survey(dict(self.versions(prefix)), [], {})
 
     def _entries(self, prefix: str) -> Iterator[Any]:
         try:
