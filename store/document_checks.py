@@ -148,7 +148,7 @@ def _check_fields(document: Mapping[str, Any], kinds: Mapping[str, type]) -> Non
 
 def _check_kind(what: str, value: object, kind: type) -> None:
     if not isinstance(value, kind):
-        names = {str: "a text", list: "a list", dict: "an object"}
+        names: dict[type, str] = {str: "a text", list: "a list", dict: "an object"}
         said = "absent" if value is None else type(value).__name__
         raise TypeError(f"{what} is {said}, not {names[kind]}")
 

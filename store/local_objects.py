@@ -147,7 +147,7 @@ class LocalObjects:
         return folder
 
     def _files(
-        self, prefix: str, refuse: Refuse = _raised, entered: Callable[[str], None] = str
+        self, prefix: str, refuse: Refuse = _raised, entered: Callable[[str], object] = str
     ) -> Iterator[tuple[str, os.stat_result]]:
         """Key and status of every file below a folder, in order of keys; of a link, those of itself.
 
