@@ -1,5 +1,6 @@
 """`undertone repair`: withdraw what is damaged, so that the commands that made it make it again."""
 
+from functools import partial
 from typing import Any
 
 import click
@@ -31,7 +32,7 @@ def repair(store: str, run: str | None, format_: str) -> int:
     objects = unchecked_objects(store)
     probe_create(objects)
     damaged = damage(inspected(objects, run))
-    done = mend(objects, damaged)
+    done = mend(objects, damaged, again=partial(inspected, objects, run))
     cures = [values_of(entry, objects.url)["cure"].partition("; then ")[2] for entry in damaged]
     summary: dict[str, Any] = {
         "units withdrawn": done.units or 0,

@@ -43,13 +43,13 @@ def verify(store: str, run: str | None, format_: str) -> int:
 
 def unchecked_objects(store: str) -> "ObjectStore":
     """The storage of a store, opened also where the file that says that it is one is damaged."""
-    from store.errors import CorruptData
+    from store.errors import CorruptData, Unreadable
     from store.opening import open_store
     from store.storage import open_objects
 
     try:
         return open_store(store).objects
-    except CorruptData:
+    except (CorruptData, Unreadable):
         return open_objects(store)
 
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.errors import CorruptData, NotFound
+from store.document_checks import check_dataset_document, collection_layouts
+from store.errors import CorruptData, NotFound, UndertoneError
 from store.ledger import RECORDS, read_committed, recorded_name
 from store.markers import decode_marker
-from store.objects import ObjectStore
+from store.objects import ObjectStore, Survey
 from store.parquet import parquet_table
 from store.sealed import opened_json
 
@@ -32,6 +33,7 @@ PartRows = Mapping[str, pa.Table]
 _DATASET = re.compile(r"datasets/([^/]+)/dataset\.json")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
+_COMMITS = re.compile(r"runs/([^/]+)/commits(?:/.+(?<!\.json))?")
 _MARKER = re.compile(r"runs/([^/]+)/commits/([^/]+)\.json")
 
 
@@ -53,12 +55,13 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
     """Key of every part that exists now → a text that changes when the part is written anew.
 
     What no record names does not exist. Lists records, results and markers and reads the small dataset
-    documents, nothing else.
+    documents, nothing else. A folder of records or markers that cannot be listed is a (damaged) part itself.
     """
-    parts: dict[str, str] = {}
-    results = dict(objects.versions(RESULTS))
+    results = objects.survey(RESULTS).versions
+    records = objects.survey(RECORDS)
+    parts = _refused(objects, records)
     lists: list[Callable[[], dict[str, str]]] = []
-    for key, version in objects.versions(RECORDS):
+    for key, version in records.versions.items():
         name = recorded_name(key)
         if match := _DATASET.fullmatch(name):
             lists.append(partial(_dataset_parts, objects, match[1]))
@@ -80,7 +83,7 @@ def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str,
             return key, _read_part(objects, key)
         except NotFound:
             return None
-        except CorruptData as error:
+        except UndertoneError as error:
             said = str(error) if key in str(error) else f"{key} cannot be read: {error}"
             return key, DamagedPart(said, _fed_by(key))
 
@@ -93,8 +96,8 @@ def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
     folder = f"datasets/{name}"
     try:
         data = objects.get(f"{folder}/dataset.json")
-    except NotFound:
-        data = b""
+    except UndertoneError as error:  # reading the part says so again
+        data = str(error).encode()
     version = sha256(data).hexdigest()
     return {f"{folder}/{file}": version for file in ("dataset.json", "clips.parquet", "failures.parquet")}
 
@@ -102,12 +105,22 @@ def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
 def _run_parts(objects: ObjectStore, run_id: str, version: str) -> dict[str, str]:
     """What the record of one run names, and its markers; further parts of its plan have their own records."""
     folder = f"runs/{run_id}"
-    commits = _versions(objects, f"{folder}/commits", ".json")
-    return {f"{folder}/run.json": version, f"{folder}/plan/part-0000.parquet": version} | commits
+    commits = objects.survey(f"{folder}/commits")
+    markers = {key: version for key, version in commits.versions.items() if key.endswith(".json")}
+    first = {f"{folder}/run.json": version, f"{folder}/plan/part-0000.parquet": version}
+    return first | markers | _refused(objects, commits)
 
 
-def _versions(objects: ObjectStore, prefix: str, ending: str) -> dict[str, str]:
-    return {key: version for key, version in objects.versions(prefix) if key.endswith(ending)}
+def _refused(objects: ObjectStore, survey: Survey) -> dict[str, str]:
+    """Folders that cannot be listed; where all results are meant, the folder of each kind."""
+    found = {key: str(error) for key, error in survey.refused.items()}
+    for key in {RECORDS, f"{RECORDS}/{RESULTS}"} & set(found):
+        try:
+            kinds = objects.folders(RESULTS)
+        except UndertoneError:  # then the files in it say so
+            continue
+        found |= {f"{RECORDS}/{RESULTS}/{kind}": found[key] for kind in kinds}
+    return found
 
 
 def _read_part(objects: ObjectStore, key: str) -> PartRows:
@@ -130,6 +143,7 @@ _PARSING_ERRORS = (
     LookupError,
     TypeError,
     AttributeError,
+    ArithmeticError,
     RecursionError,
     OSError,
     pa.ArrowException,
@@ -139,15 +153,14 @@ _PARSING_ERRORS = (
 
 def _fed_by(key: str) -> tuple[str, ...]:
     """Tables that get rows from a part."""
-    for reader in _READERS:
-        if match := reader.key.fullmatch(key):
-            return tuple(name.format(*match.groups()) for name in reader.feeds)
-    return ()
+    matches = ((reader, reader.key.fullmatch(key)) for reader in _READERS)
+    return tuple(name.format(*match.groups()) for reader, match in matches if match for name in reader.feeds)
 
 
 def _content(objects: ObjectStore, key: str) -> bytes:
     """The bytes of a part, as its record has them; a marker proves itself."""
-    return objects.get(key) if _MARKER.fullmatch(key) else read_committed(objects, key)
+    proves_itself = _MARKER.fullmatch(key) or key.startswith(f"{RECORDS}/") or key == RECORDS
+    return objects.get(key) if proves_itself or _COMMITS.fullmatch(key) else read_committed(objects, key)
 
 
 def _marked(rows: pa.Table, key: str) -> pa.Table:
@@ -157,7 +170,9 @@ def _marked(rows: pa.Table, key: str) -> pa.Table:
 
 
 def _dataset(data: bytes, name: str) -> PartRows:
-    info = opened_json(data, f"datasets/{name}/dataset.json")
+    key = f"datasets/{name}/dataset.json"
+    info = opened_json(data, key)
+    check_dataset_document(info, name, key)
     columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
     return {"datasets": _rows([{"dataset": name} | {column: info.get(column) for column in columns}])}
 
@@ -176,7 +191,9 @@ def _dataset_failures(data: bytes, name: str) -> PartRows:
 
 
 def _run(data: bytes, run_id: str) -> PartRows:
-    document = opened_json(data, f"runs/{run_id}/run.json")
+    key = f"runs/{run_id}/run.json"
+    document = opened_json(data, key)
+    collection_layouts(document, key)
     return {
         "runs": _rows([{"run_id": run_id, "document": json.dumps(document)}]),
         "arrays": _rows([_array(run_id, array) for array in document["arrays"]]),
@@ -226,6 +243,11 @@ def _failure(status: Any) -> dict[str, str | None]:
     return {column: getattr(status.failure, column, None) for column in columns}
 
 
+def _unlisted(_: bytes, *_names: str) -> PartRows:
+    """A folder in the list of parts could not be looked into; if it can now, the next listing shows it."""
+    raise CorruptData("it is no folder that can be listed")
+
+
 def _result(data: bytes, kind: str) -> PartRows:
     rows = _parquet(data)
     comments = [
@@ -249,6 +271,11 @@ class _Reader:
     feeds: tuple[str, ...]
 
 
+_OF_DATASETS = ("parts.datasets", "parts.clips", "parts.dataset_failures")
+_OF_RUNS = (
+    "parts.runs", "parts.arrays", "parts.planned_clips", "parts.planned_units", "parts.commits",
+    "parts.clip_states",
+)  # fmt: skip
 _READERS = (
     _Reader(_DATASET, _dataset, ("parts.datasets",)),
     _Reader(re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips, ("parts.clips",)),
@@ -261,6 +288,10 @@ _READERS = (
         _plan,
         ("parts.planned_clips", "parts.planned_units"),
     ),
+    _Reader(_COMMITS, _unlisted, ("parts.commits", "parts.clip_states")),
+    _Reader(re.compile(r"records/results/([^/]+)(?:/.*)?"), _unlisted, ("results.{}",)),
+    _Reader(re.compile(r"records(?:/datasets.*)?"), _unlisted, _OF_DATASETS),
+    _Reader(re.compile(r"records(?:/runs.*)?"), _unlisted, _OF_RUNS),
     _Reader(_MARKER, _commit, ("parts.commits", "parts.clip_states")),
     _Reader(re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result, ("results.{}",)),
 )

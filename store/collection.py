@@ -13,13 +13,13 @@ import pyarrow as pa
 from store.completion import check_completion, completed_markers, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
-from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
+from store.document_checks import collection_layouts
+from store.errors import CorruptData, InvalidInput, MissingRows, NotFound, UndertoneError
 from store.layout import (
     ArrayLayout,
     check_name,
     document_key,
     group_key,
-    layout_from_document,
     marker_key,
 )
 from store.ledger import Record, is_recorded, place, read_committed, write_record
@@ -49,9 +49,8 @@ class Collection:
         self.prefix = prefix
         self.document = document
         """The content of run.json (codes.json …), arrays included."""
+        self.layouts = collection_layouts(document, f"{objects.url}/{document_key(prefix)}")
         self.unit_clips: int = document["unit_clips"]
-        layouts = [layout_from_document(array, self.unit_clips) for array in document["arrays"]]
-        self.layouts = {layout.spec.name: layout for layout in layouts}
         self.arrays = {name: layout.spec for name, layout in self.layouts.items()}
         self.group = group_key(prefix)
         self._parts: dict[str, list[Unit]] | None = None
@@ -161,7 +160,7 @@ class Collection:
             try:
                 beats.append(float(json.loads(self.objects.get(key))["at"]))
             except (
-                NotFound,
+                UndertoneError,
                 ValueError,
                 LookupError,
                 TypeError,
@@ -323,11 +322,7 @@ def create_collection(
 def open_collection(objects: ObjectStore, prefix: str) -> Collection:
     """Open what `create_collection` wrote; raises `NotFound`."""
     key = document_key(prefix)
-    document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
-    try:
-        return Collection(objects, prefix, document)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise CorruptData(f"{objects.url}/{key} is no document of a collection ({error}).") from error
+    return Collection(objects, prefix, opened_json(read_committed(objects, key), f"{objects.url}/{key}"))
 
 
 def _is_document(key: str, data: bytes) -> bool:

@@ -29,6 +29,8 @@ def cure_of(entry: Disagreement, url: str) -> str:
     repair = f"undertone repair {quote(url)}"
     if entry.problem == "note":
         return "nothing need be done"
+    if entry.problem == "unreadable":
+        return f"mend the disk or its permissions, or delete {entry.key}; then {repair}"
     if match := _RESULT.fullmatch(entry.key):
         command = _RESULT_COMMANDS.get(match[1], "sweep")
         return f"{repair}; then the same undertone {command} again"

@@ -11,6 +11,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
+from store.document_checks import check_dataset_document
 from store.errors import Conflict, CorruptData, NotFound
 from store.layout import LONGEST_DATASET_NAME, check_name, document_key
 from store.ledger import (
@@ -129,7 +130,8 @@ def forget_dataset(objects: ObjectStore, name: str) -> None:
 
 
 def dataset_record(name: str, info: Mapping[str, Any]) -> Record:
-    """The record of a dataset, as it follows from its document, which proves itself."""
+    """The record of a dataset, as it follows from its document, which proves itself; raises `CorruptData`."""
+    check_dataset_document(info, name, dataset_key(name))
     files = [Entry(**entry) for entry in info["files"]]
     entries = (*files, proves_itself(dataset_key(name)))
     return Record(dataset_key(name), "dataset", entries, {"fingerprint": info["fingerprint"]})
@@ -149,7 +151,8 @@ def read_dataset(objects: ObjectStore, name: str) -> Dataset:
         known = ", ".join(dataset_names(objects)) or "none"
         raise NotFound(f"There is no dataset {name!r} in {objects.url}; it has: {known}.") from error
     info = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
-    if info.get("name") != name or dataset_record(name, info) != record:
+    check_dataset_document(info, name, f"{objects.url}/{key}")
+    if dataset_record(name, info) != record:
         raise CorruptData(f"{objects.url}/{key} is the document of another dataset: run `undertone repair`.")
     return Dataset(name, info, objects)
 

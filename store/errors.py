@@ -49,6 +49,10 @@ class CorruptData(UndertoneError, OSError):
     """Stored or read bytes disagree with their checksum, length or format."""
 
 
+class NotPlain(CorruptData):
+    """A link, folder, pipe or device lies where a plain file or folder must be."""
+
+
 class AudioError(UndertoneError, ValueError):
     """A recording could not be decoded to the clip that was asked for."""
 
@@ -71,6 +75,10 @@ class QueryRefused(UndertoneError, RuntimeError):
 
 class StorageError(UndertoneError, OSError):
     """The storage could not take or give bytes: disk full, no permission, network gone."""
+
+
+class Unreadable(StorageError):
+    """Bytes that are there cannot be read: the folder permits it to others only, or a disk is dying."""
 
 
 class CatalogWarning(UserWarning):

@@ -3,31 +3,44 @@
 import re
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
-from store.collection import Collection, open_collection
+from store.collection import Collection
 from store.completion import completion_name
 from store.concurrency import map_concurrently
-from store.datasets import dataset_key, dataset_names, dataset_of
-from store.errors import CorruptData, NotFound
-from store.layout import document_key
+from store.datasets import dataset_key, dataset_of
+from store.document_checks import check_dataset_document
+from store.errors import CorruptData, NotFound, NotPlain, StorageError, UndertoneError
+from store.layout import document_key, is_file_name
 from store.ledger import (
     RECORDS,
     Entry,
     Record,
     all_records,
     is_recorded,
+    read_committed,
     record_key,
+    recorded_folders,
     recorded_name,
 )
-from store.objects import ObjectStore
+from store.objects import ObjectStore, Survey
 from store.opening import FORMAT_KEY, stored_version
 from store.sealed import opened_bytes, opened_json
 from store.shards import checksum
-from store.verification import VERIFY_THREADS, Disagreement, Problem, verify
+from store.verification import (
+    VERIFY_THREADS,
+    Disagreement,
+    Problem,
+    refused_folders,
+    short,
+    unread,
+    verify,
+)
 
 KINDS = ("runs", "codes", "features")
 FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state")
 _PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
+_OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
 _SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
 
 
@@ -36,11 +49,12 @@ def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Di
     found = [] if prefixes is not None else list(_check_format(objects))
     records: dict[str, Record] = {}
     for prefix in FOLDERS if prefixes is None else prefixes:
+        found += _misplaced(objects.survey(f"{RECORDS}/{prefix}"))
         for name, record in all_records(objects, prefix):
             if isinstance(record, Record):
                 records[name] = record
             else:
-                found.append(Disagreement("record", record_key(name), None, _short(record)))
+                found.append(_unread_record(record_key(name), record))
     found += _check_entries(objects, records)
     for prefix in _collections(objects, prefixes):
         found += _check_collection(objects, prefix)
@@ -56,8 +70,13 @@ def damage(found: Sequence[Disagreement]) -> list[Disagreement]:
 def _check_format(objects: ObjectStore) -> Iterator[Disagreement]:
     try:
         stored_version(objects)
-    except (CorruptData, NotFound) as error:
-        yield Disagreement("record", FORMAT_KEY, None, _short(error))
+    except (CorruptData, NotFound, StorageError) as error:
+        yield _unread_record(FORMAT_KEY, error)
+
+
+def _unread_record(key: str, error: Exception) -> Disagreement:
+    found = unread(key, error, "record")
+    return found if found.problem == "unreadable" else replace(found, problem="record")
 
 
 def _check_entries(objects: ObjectStore, records: dict[str, Record]) -> list[Disagreement]:
@@ -78,6 +97,8 @@ def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagree
         data = objects.get(entry.key)
     except NotFound:
         return Disagreement("missing", entry.key, None, "it is gone, although a record names it")
+    except (UndertoneError, OSError) as error:
+        return unread(entry.key, error, "checksum")
     if entry.nbytes is None:
         return _check_proof(record, entry, data)
     if len(data) != entry.nbytes:
@@ -91,8 +112,10 @@ def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagree
 def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | None:
     try:
         opened = opened_bytes(data, entry.key) if record.kind == "state" else opened_json(data, entry.key)
+        if isinstance(opened, dict) and record.kind == "dataset":
+            check_dataset_document(opened, entry.key.split("/")[1], entry.key)
     except CorruptData as error:
-        return Disagreement("checksum", entry.key, None, _short(error))
+        return Disagreement("checksum", entry.key, None, short(error))
     said = record.payload.get("fingerprint")
     if isinstance(opened, dict) and said is not None and opened.get("fingerprint") != said:
         return Disagreement("checksum", entry.key, None, "it is the document of another dataset")
@@ -100,18 +123,32 @@ def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | No
 
 
 def _collections(objects: ObjectStore, prefixes: Names[str] | None) -> list[str]:
-    recorded = [f"{kind}/{name}" for kind in KINDS for name in objects.folders(f"{RECORDS}/{kind}")]
+    recorded = [f"{kind}/{name}" for kind in KINDS for name in recorded_folders(objects, kind)]
     return [
         prefix
         for prefix in recorded
-        if (prefixes is None or prefix in prefixes) and is_recorded(objects, document_key(prefix))
+        if (prefixes is None or prefix in prefixes) and _is_there(objects, document_key(prefix))
     ]
 
 
-def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreement]:
+def _is_there(objects: ObjectStore, name: str) -> bool:
+    """Whether there is a record that can be looked at; the others stand in the list by themselves."""
     try:
-        collection = open_collection(objects, prefix)
-    except (CorruptData, NotFound):  # its record or document stands in the list already
+        return is_recorded(objects, name)
+    except UndertoneError:
+        return False
+
+
+def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreement]:
+    key = document_key(prefix)
+    try:
+        document = opened_json(read_committed(objects, key), key)
+    except UndertoneError:  # its record or document stands in the list already
+        return
+    try:
+        collection = Collection(objects, prefix, document)
+    except CorruptData as error:
+        yield Disagreement("document", key, None, short(error))
         return
     for entry in verify(collection):
         if entry.problem != "plan" or not _plan_is_listed(objects, prefix):
@@ -123,10 +160,10 @@ def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreemen
 def _check_completion(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
     try:
         units, missing = collection.units(), collection.missing_units()
-    except (CorruptData, NotFound):  # stands in the list already
+    except UndertoneError:  # stands in the list already
         return
     name = completion_name(collection.prefix, len(units))
-    if not missing and not is_recorded(objects, name):
+    if not missing and not _is_there(objects, name):
         detail = "everything is committed, but no record says so: it is lost, or a driver was killed here"
         yield Disagreement("record", record_key(name), None, detail)
 
@@ -135,20 +172,20 @@ def _plan_is_listed(objects: ObjectStore, prefix: str) -> bool:
     """Whether a part of the plan is damaged as a file: then that stands in the list by its own name."""
     from store.plan import part_keys, read_part
 
-    for key in part_keys(objects, prefix):
-        try:
+    try:
+        for key in part_keys(objects, prefix):
             read_part(objects, key)
-        except (CorruptData, NotFound):
-            return True
+    except UndertoneError:
+        return True
     return False
 
 
 def _check_references(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
     name, codes = dataset_of(collection.document), collection.document.get("codes")
-    if name is not None and name not in dataset_names(objects):
+    if name is not None and not _is_there(objects, dataset_key(name)):
         detail = f"{collection.prefix} was made from this dataset, which is gone"
         yield Disagreement("reference", dataset_key(name), None, detail)
-    if isinstance(codes, str) and codes and not is_recorded(objects, document_key(f"codes/{codes}")):
+    if isinstance(codes, str) and codes and not _is_there(objects, document_key(f"codes/{codes}")):
         detail = f"{collection.prefix} was made from these codes, which are gone"
         yield Disagreement("reference", document_key(f"codes/{codes}"), None, detail)
 
@@ -160,14 +197,27 @@ def _unnamed(
     named = {entry.key for record in records.values() for entry in record.entries}
     damaged = {recorded_name(key) for key in listed if key.startswith(f"{RECORDS}/")}
     for prefix in FOLDERS if prefixes is None else prefixes:
-        for key, _ in objects.list(prefix):
+        survey = objects.survey(prefix)
+        yield from _misplaced(survey)
+        for key in survey.versions:
             if key in named or key in damaged or _PROVED_ELSEWHERE.fullmatch(key):
                 continue
             problem, detail = _judged(objects, key)
             yield Disagreement(problem, key, None, detail)
 
 
+def _misplaced(survey: Survey) -> list[Disagreement]:
+    """Links in the place of folders, and folders in the place of files."""
+    detail = "it is a folder where a file must be"
+    folders = [key for key in survey.folders if is_file_name(key) and not _OF_AUDIO.match(key)]
+    return refused_folders(survey) + [Disagreement("stranger", key, None, detail) for key in folders]
+
+
 def _judged(objects: ObjectStore, key: str) -> tuple[Problem, str]:
+    try:
+        objects.exists(key)
+    except NotPlain as error:
+        return "stranger", short(error)
     if key.startswith(KINDS) and _belongs_to_nothing(objects, key):
         return "note", "it belongs to no run: its record is lost, or a writer was killed here"
     if _SECONDARY.fullmatch(key):
@@ -177,13 +227,8 @@ def _judged(objects: ObjectStore, key: str) -> tuple[Problem, str]:
 
 def _belongs_to_nothing(objects: ObjectStore, key: str) -> bool:
     document = document_key("/".join(key.split("/")[:2]))
-    return key != document and not is_recorded(objects, document)
+    return key != document and not _is_there(objects, document)
 
 
 def _each_once(found: Sequence[Disagreement]) -> list[Disagreement]:
     return list({(entry.key, entry.unit_id): entry for entry in reversed(found)}.values())[::-1]
-
-
-def _short(error: Exception) -> str:
-    """The message up to the advice, which is given by file."""
-    return str(error).split(": run `", 1)[0]

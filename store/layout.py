@@ -16,6 +16,10 @@ from store.errors import InvalidInput
 from store.records import ArraySpec, Unit
 
 MAX_SHARD_BYTES = 256_000_000
+MAX_CLIP_BYTES = 2**32
+"""Of one array: many times the frames of all layers of the largest model."""
+MAX_READ_SHARD_BYTES = 2**34
+MOST_AXES = 8
 CHUNK_INDEX_ENTRY_BYTES = 16
 INDEX_CHECKSUM_BYTES = 4
 CHUNK_CHECKSUM_BYTES = 4
@@ -24,6 +28,14 @@ LONGEST_DATASET_NAME = 100  # it is a part of the names of runs and codes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
 _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
+_FILE = (
+    r"datasets/[^/]+/(?:[a-z]+\.(?:json|parquet)|audio/.+)"
+    r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+\.flac|moments/.+\.npy|state/.+\.npz"
+    r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.json"
+    r"|[a-z]+\.zarr/zarr\.json|[a-z]+\.zarr/[^/]+/(?:zarr\.json|c(?:\.\d+)+))"
+)
+_RECORDED = rf"{_FILE}|datasets/[^/]+/audio|(?:runs|codes|features)/[^/]+/complete/\d+"
+_FILE_NAME = re.compile(rf"undertone\.json|{_FILE}|records/(?:{_RECORDED})\.json")
 _PER_CLIP_AXES = frozenset({"time", "segment", "codebook"})
 
 
@@ -155,7 +167,26 @@ def check_spec(spec: ArraySpec) -> None:
         )
     if spec.dtype not in ("float32", "float16", "int16"):
         raise InvalidInput(
-            f"Array {spec.name!r} has type {spec.dtype!r}; legal are float32, float16 and int16."
+            f"Array {spec.name!r} has type {spec.dtype[:40]!r}; legal are float32, float16 and int16."
+        )
+    if len(spec.shape) > MOST_AXES or math.prod(spec.shape) * np.dtype(spec.dtype).itemsize > MAX_CLIP_BYTES:
+        raise InvalidInput(
+            f"Array {spec.name!r} has more than {MOST_AXES} axes, "
+            f"or more than {MAX_CLIP_BYTES} bytes per clip."
+        )
+
+
+def check_layout(layout: ArrayLayout) -> None:
+    """Raise `InvalidInput` for an array that cannot be cut like this."""
+    check_spec(layout.spec)
+    if layout.unit_clips % layout.shard_clips or layout.shard_clips % layout.chunk_clips:
+        raise InvalidInput(
+            f"Array {layout.spec.name!r}: chunks of {layout.chunk_clips} clips do not fill shards of "
+            f"{layout.shard_clips}, or these not units of {layout.unit_clips}."
+        )
+    if layout.parts * layout.shard_clips * layout.row_bytes > MAX_READ_SHARD_BYTES:
+        raise InvalidInput(
+            f"Array {layout.spec.name!r} has shards of more than {MAX_READ_SHARD_BYTES} bytes."
         )
 
 
@@ -171,6 +202,11 @@ def check_name(name: str, what: str, *, longest: int = LONGEST_NAME) -> str:
             f"{name!r} cannot name {what}: use letters, digits, '.', '_' and '-', first a letter or digit."
         )
     return name
+
+
+def is_file_name(key: str) -> bool:
+    """Whether only a file can have this key in a store, unless it lies among the audio of a dataset."""
+    return _FILE_NAME.fullmatch(key) is not None
 
 
 def group_key(prefix: str) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from store.errors import CorruptData, NotFound
+from store.document_checks import check_entry_values
+from store.errors import CorruptData, NotFound, UndertoneError
 from store.layout import document_key
 from store.objects import Buffer, ObjectStore
 from store.sealed import opened_json, sealed_json
@@ -107,14 +108,20 @@ def decode_record(data: Buffer, name: str, place: str) -> Record:
     document = opened_json(data, place)
     try:
         named = document.pop("objects")
-        entries = tuple(Entry(each["key"], each["bytes"], each["crc32c"]) for each in named)
+        entries = tuple(_entry(each["key"], each["bytes"], each["crc32c"]) for each in named)
         head = document.pop("format"), document.pop("record")
         kind = str(document.pop("kind"))
-    except (LookupError, TypeError, AttributeError) as error:
-        raise CorruptData(f"{place} is no commit record ({error!r}): run `undertone repair`.") from error
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
+        raise CorruptData(f"{place} is no commit record ({error}): run `undertone repair`.") from error
     if head != (FORMAT, name):
         raise CorruptData(f"{place} is not the record of {name}: run `undertone repair`.")
     return Record(name, kind, entries, document)
+
+
+def _entry(key: Any, nbytes: Any, crc32c: Any) -> Entry:
+    """An entry as a stranger may have written it; raises `ValueError`."""
+    check_entry_values(key, nbytes, crc32c)
+    return Entry(key, nbytes, crc32c)
 
 
 def read_record(objects: ObjectStore, name: str) -> Record:
@@ -218,12 +225,27 @@ def withdraw(objects: ObjectStore, name: str, keys: Sequence[str]) -> None:
     objects.delete(record_key(name))
 
 
-def all_records(objects: ObjectStore, prefix: str = "") -> Iterator[tuple[str, Record | CorruptData]]:
-    """Name and content of every record below a folder; for a damaged one what is wrong with it."""
-    for name in recorded_names(objects, prefix):
+def all_records(objects: ObjectStore, prefix: str = "") -> Iterator[tuple[str, Record | UndertoneError]]:
+    """Name and content of every record below a folder; for one that cannot be read what is wrong with it.
+
+    Folders that cannot be listed are left out: `store.inspection` names them.
+    """
+    folder = f"{RECORDS}/{prefix}".rstrip("/")
+    for key in objects.survey(folder).versions:
+        if not key.endswith(_ENDING):
+            continue
+        name = recorded_name(key)
         try:
             yield name, read_record(objects, name)
-        except CorruptData as error:
-            yield name, error
         except NotFound:  # withdrawn since it was listed
             continue
+        except UndertoneError as error:
+            yield name, error
+
+
+def recorded_folders(objects: ObjectStore, prefix: str) -> list[str]:
+    """Names of the folders of records below a folder, as far as it can be looked into."""
+    try:
+        return list(objects.folders(f"{RECORDS}/{prefix}"))
+    except UndertoneError:
+        return []

@@ -7,20 +7,39 @@ from a stranger, so below its root nothing is followed that could lead out of it
 import errno
 import mmap
 import os
+import shutil
+import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from store.errors import CorruptData, InvalidInput, NotFound, StorageError, UnsupportedStore
-from store.objects import Buffer, ByteRange
+from store.errors import (
+    CorruptData,
+    InvalidInput,
+    NotFound,
+    NotPlain,
+    StorageError,
+    UndertoneError,
+    Unreadable,
+    UnsupportedStore,
+)
+from store.objects import Buffer, ByteRange, Survey
 from store.plain_files import PlainFolders, check_plain, open_plain, open_unfollowed, plain_status
 
 TEMPORARY = ".temporary"
 WRITE_BYTES = 2 * 2**20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+
+
+Refuse = Callable[[str, UndertoneError], None]
+
+
+def _raised(_: str, error: UndertoneError) -> None:
+    raise error
 
 
 class LocalObjects:
@@ -37,7 +56,7 @@ class LocalObjects:
     def file(self, key: str) -> str:
         """Path of the file of an object; a string, for reading thousands of them."""
         bounded = f"/{key}/"
-        if "//" in bounded or "/./" in bounded or "/../" in bounded:
+        if "//" in bounded or "/./" in bounded or "/../" in bounded or "\0" in bounded:
             raise InvalidInput(f"{key!r} is not a key: it must be relative, without '.' or '..' in it.")
         return f"{self.url}/{key}"
 
@@ -57,8 +76,9 @@ class LocalObjects:
 
     def size(self, key: str) -> int | None:
         path = self.file(key)
-        self._folders.check_parent(path)
-        status = plain_status(path)
+        with _reported("read", path):
+            self._folders.check_parent(path)
+            status = plain_status(path)
         return None if status is None else status.st_size
 
     def exists(self, key: str) -> bool:
@@ -105,14 +125,19 @@ class LocalObjects:
         return ((key, status.st_size) for key, status in self._files(prefix))
 
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
-        return ((key, f"{s.st_ino}-{s.st_size}-{s.st_mtime_ns}") for key, s in self._files(prefix))
+        return ((key, _version(status)) for key, status in self._files(prefix))
+
+    def survey(self, prefix: str) -> Survey:
+        refused: dict[str, UndertoneError] = {}
+        folders: list[str] = []
+        files = self._files(prefix, refused.__setitem__, folders.append)
+        return Survey({key: _version(status) for key, status in files}, sorted(folders), refused)
 
     def folders(self, prefix: str) -> Sequence[str]:
-        try:
-            with os.scandir(self._folder(prefix)) as entries:
-                return sorted(entry.name for entry in entries if entry.is_dir() and entry.name != TEMPORARY)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        folder = self._folder(prefix)
+        with suppress(NotFound), _reported("read", folder), os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if entry.is_dir() and entry.name != TEMPORARY)
+        return []
 
     def _folder(self, prefix: str) -> str:
         if not prefix.strip("/"):
@@ -121,18 +146,67 @@ class LocalObjects:
         self._folders.check(folder, anew=True)
         return folder
 
-    def _files(self, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-        """Key and status of every file below a folder, in order of keys; of a link, those of itself."""
+    def _files(
+        self, prefix: str, refuse: Refuse = _raised, entered: Callable[[str], object] = str
+    ) -> Iterator[tuple[str, os.stat_result]]:
+        """Key and status of every file below a folder, in order of keys; of a link, those of itself.
+
+        `refuse` is told the key of each folder that is a link or cannot be read, and why, `entered` that of
+        every other one.
+        """
         found = []
-        for folder, folders, files in os.walk(self._folder(prefix)):
-            folders[:] = [name for name in folders if name != TEMPORARY]
-            for name in folders:
-                self._folders.check(f"{folder}/{name}", anew=True)
+        try:
+            top = self._folder(prefix)
+        except NotPlain as error:
+            refuse(prefix, error)
+            return
+        for folder, folders, files in os.walk(top, onerror=partial(self._unlisted, refuse)):
+            folders[:] = [
+                name for name in folders if name != TEMPORARY and self._is_plain(f"{folder}/{name}", refuse)
+            ]
             relative = Path(folder).relative_to(self.root)
+            entered(relative.as_posix())
             found += [(relative / name).as_posix() for name in files]
         for key in sorted(found):
             with suppress(FileNotFoundError):  # deleted since its folder was read
                 yield key, self.path(key).lstat()
+
+    def _is_plain(self, folder: str, refuse: Refuse) -> bool:
+        try:
+            self._folders.check(folder, anew=True)
+        except NotPlain as error:
+            refuse(self._key(folder), error)
+            return False
+        return True
+
+    def _unlisted(self, refuse: Refuse, error: OSError) -> None:
+        folder = str(error.filename)
+        try:
+            with _reported("read", folder):
+                raise error
+        except Unreadable as unreadable:
+            refuse(self._key(folder), unreadable)
+        except NotFound:  # there is none, or it was deleted just now
+            return
+
+    def _key(self, path: str) -> str:
+        return Path(path).relative_to(self.root).as_posix()
+
+    def make_room(self, key: str, *, folders: bool) -> bool:
+        path = self.file(key)
+        place = self.url
+        for name in key.split("/"):
+            place = f"{place}/{name}"
+            try:
+                mode = os.lstat(place).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                return False
+            if stat.S_ISREG(mode):
+                return False
+            if not stat.S_ISDIR(mode) or (folders and place == path):
+                _remove(Path(place), mode)
+                return True
+        return False
 
     def check_plain(self, prefix: str) -> None:
         """Raise `CorruptData` for whatever below a folder may lead elsewhere, before others read there."""
@@ -185,6 +259,20 @@ class LocalObjects:
             folder = folder.parent
         path.parent.mkdir(parents=True, exist_ok=True)
         return changed
+
+
+def _remove(path: Path, mode: int) -> None:
+    """Remove a link, pipe or device, or a folder with what is in it; no link is followed."""
+    with _reported("delete", path):
+        if stat.S_ISDIR(mode):
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+        _fsync_folders([path.parent])
+
+
+def _version(status: os.stat_result) -> str:
+    return f"{status.st_ino}-{status.st_size}-{status.st_mtime_ns}"
 
 
 def _link(temporary: Path, path: Path) -> bool:
@@ -241,7 +329,7 @@ def _reported(action: str, path: Path | str) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"There is no {path}.") from error
     except OSError as error:
-        if isinstance(error, (CorruptData, UnsupportedStore)):
+        if isinstance(error, (CorruptData, StorageError, UnsupportedStore)):
             raise
         cure = {
             errno.ENOSPC: "The disk is full: free some space and run the same command again.",
@@ -250,4 +338,5 @@ def _reported(action: str, path: Path | str) -> Iterator[None]:
             errno.EACCES: "Check the permissions of the folder.",
             errno.EROFS: "The file system is read-only.",
         }.get(error.errno or 0, "Check the disk and run the same command again.")
-        raise StorageError(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error
+        kind = Unreadable if action == "read" else StorageError
+        raise kind(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error

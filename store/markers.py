@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from store.document_checks import check_entry_values
 from store.errors import CorruptData
 from store.objects import ObjectStore
 from store.records import ClipStatus, Failure
@@ -110,6 +111,7 @@ def read_marker(objects: ObjectStore, key: str) -> Marker:
 
 
 def _shard(shard: Mapping[str, Any]) -> ShardEntry:
+    check_entry_values(shard["key"], shard["bytes"], shard["crc32c"])
     return ShardEntry(
         shard["array"], shard["key"], shard["bytes"], shard["crc32c"], shard.get("former_crc32c")
     )

@@ -4,24 +4,26 @@ What its own bytes prove is kept: a lost record of a run or a dataset is written
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Collection as Names
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from store.collection import open_collection
 from store.completion import KIND as COMPLETION
 from store.datasets import dataset_key, dataset_record, sounds_name
-from store.errors import Conflict, CorruptData, NotFound
-from store.inspection import KINDS
-from store.layout import document_key, plan_key
+from store.errors import Conflict, UndertoneError
+from store.inspection import KINDS, damage, inspect
+from store.layout import document_key, is_file_name, plan_key
 from store.ledger import (
     RECORDS,
     Record,
     all_records,
     encode_record,
     entry_of,
-    is_recorded,
     record_key,
+    recorded_folders,
     recorded_name,
     withdraw,
 )
@@ -30,7 +32,7 @@ from store.opening import FORMAT_KEY, write_format
 from store.parquet import is_parquet
 from store.plan import decode_part, plan_digest
 from store.sealed import opened_json
-from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, verify
+from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, short, verify
 
 _DATASET = re.compile(r"datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
@@ -52,20 +54,28 @@ class Mended:
 
 
 def mend(
-    objects: ObjectStore, found: Sequence[Disagreement], *, fresh_seconds: float = HEARTBEAT_FRESH_SECONDS
+    objects: ObjectStore,
+    found: Sequence[Disagreement],
+    *,
+    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+    again: Callable[[], Sequence[Disagreement]] | None = None,
 ) -> Mended:
-    """Withdraw or rewrite everything that was found; raises `Conflict` while a driver is at work."""
+    """Withdraw or rewrite everything that was found; raises `Conflict` while a driver is at work.
+
+    `again` finds what disagrees (else the whole store is read), after links and the like were removed.
+    """
     refuse_while_at_work(objects, fresh_seconds)
     done = Mended()
+    if make_room(objects, found, done):
+        found = damage(again() if again else inspect(objects))
     by_collection: dict[str, list[Disagreement]] = {}
     damaged: dict[str, Disagreement] = {}
     for entry in found:
         prefix = _prefix_of(entry)
-        if entry.key == FORMAT_KEY:
-            write_format(objects)
-            done.written.append(FORMAT_KEY)
-        elif entry.problem == "reference":
+        if entry.problem in ("reference", "unreadable"):
             done.left.append(entry)
+        elif entry.key == FORMAT_KEY:
+            _attempt(done, [entry], partial(_rewrite_format, objects, done))
         elif prefix is not None:
             by_collection.setdefault(prefix, []).append(entry)
         elif entry.problem != "note":
@@ -77,13 +87,60 @@ def mend(
     return done
 
 
+def _attempt(done: Mended, entries: Sequence[Disagreement], step: Callable[[], None]) -> None:
+    """Do one step; where it fails say so, for what it was about, and go on."""
+    try:
+        step()
+    except Conflict:
+        raise
+    except (UndertoneError, OSError) as error:
+        done.left += [replace(entry, detail=f"{entry.detail} ({short(error)})") for entry in entries]
+
+
+def _rewrite_format(objects: ObjectStore, done: Mended) -> None:
+    write_format(objects)
+    done.written.append(FORMAT_KEY)
+
+
+def make_room(objects: ObjectStore, found: Sequence[Disagreement], done: Mended) -> bool:
+    """Remove links in the place of files and folders, and folders in that of files; whether some went."""
+    if not objects.is_local:
+        return False  # there are neither links nor folders
+    held: set[str] | None = None
+    removed = False
+    for entry in found:
+        if entry.problem in ("note", "unreadable", "reference"):
+            continue
+        held = _held(objects) if held is None else held
+        try:
+            if objects.make_room(entry.key, folders=_may_go(entry.key, held)):
+                removed = True
+                done.withdrawn += [entry.key] if entry.problem == "stranger" else []
+        except (UndertoneError, OSError) as error:
+            done.left.append(replace(entry, detail=f"{entry.detail} ({short(error)})"))
+    return removed
+
+
+def _may_go(key: str, held: Names[str]) -> bool:
+    """Whether a folder of this name is none of a store's own, and no record names a thing in it."""
+    return is_file_name(key) and not any(other.startswith(f"{key}/") for other in held)
+
+
+def _held(objects: ObjectStore) -> set[str]:
+    """Keys of all sound records, and of what they name."""
+    keys: set[str] = set()
+    for name, record in all_records(objects):
+        keys |= {record_key(name)} | _keys_of(record) if isinstance(record, Record) else set()
+    return keys
+
+
 def refuse_while_at_work(objects: ObjectStore, fresh_seconds: float) -> None:
     """Raise `Conflict` where a heartbeat is fresh."""
     for kind in KINDS:
-        for name in objects.folders(f"{RECORDS}/{kind}"):
+        for name in recorded_folders(objects, kind):
             try:
                 age = open_collection(objects, f"{kind}/{name}").heartbeat_age_seconds()
-            except (CorruptData, NotFound):
+            except UndertoneError:
                 continue
             if age is not None and age < fresh_seconds:
                 raise Conflict(
@@ -104,14 +161,17 @@ def _mend_collection(
     """Records first, for without them nothing else can be read; then the units."""
     for entry in entries:
         if entry.problem in ("record", "unrecorded"):
-            _rewrite_record(objects, prefix, _name_in(entry.key), entry, done)
+            step = partial(_rewrite_record, objects, prefix, _name_in(entry.key), entry, done)
+            _attempt(done, [entry], step)
     rest = [entry for entry in entries if entry.problem not in ("record", "unrecorded")]
     try:
         collection = open_collection(objects, prefix)
         if len(rest) < len(entries):  # what had no unit in the plan may have one now
             rest = verify(collection)
         units = repair(collection, rest)
-    except (CorruptData, NotFound):
+    except Conflict:
+        raise
+    except (UndertoneError, OSError):
         done.left += rest
         return
     if units:
@@ -125,7 +185,7 @@ def _rewrite_record(objects: ObjectStore, prefix: str, name: str, entry: Disagre
     if rest.startswith(f"{COMPLETION}/"):
         objects.delete(record_key(name))
         done.written.append(record_key(name))
-        with suppress(CorruptData, NotFound):  # else the next driver that finds everything there does it
+        with suppress(UndertoneError):  # else the next driver that finds everything there does it
             open_collection(objects, prefix).note_complete()
         return
     record = None
@@ -147,7 +207,7 @@ def _record_of_collection(objects: ObjectStore, prefix: str) -> Record | None:
         data, table = objects.get(key), objects.get(plan)
         document = opened_json(data, key)
         clips = [clip for unit in decode_part(table, plan) for clip in unit.clips]
-    except (CorruptData, NotFound):
+    except UndertoneError:
         return None
     if document.get("plan_sha256") != plan_digest(clips):
         return None
@@ -158,7 +218,7 @@ def _record_of_plan(objects: ObjectStore, key: str) -> Record | None:
     """A further part of a plan has the checksums of its pages."""
     try:
         data = objects.get(key)
-    except NotFound:
+    except UndertoneError:
         return None
     return Record(key, "plan", (entry_of(key, data),)) if is_parquet(data) else None
 
@@ -169,14 +229,19 @@ def _mend_datasets(objects: ObjectStore, damaged: dict[str, Disagreement], done:
         if match := _DATASET.fullmatch(key.removeprefix(f"{RECORDS}/")):
             names.setdefault(match[1], []).append(key)
     for name, keys in names.items():
-        problems = {damaged.pop(key).problem for key in keys}
-        only_record = problems <= {"record", "unrecorded"} and {*map(_name_in, keys)} == {dataset_key(name)}
-        if only_record and _rewrite_dataset_record(objects, name):
-            done.written.append(record_key(dataset_key(name)))
-            continue
-        gone = [key for key in keys if not key.startswith(f"{RECORDS}/")]
-        withdraw(objects, dataset_key(name), [*gone, record_key(sounds_name(name)), dataset_key(name)])
-        done.withdrawn.append(f"datasets/{name}")
+        entries = [damaged.pop(key) for key in keys]
+        _attempt(done, entries, partial(_mend_dataset, objects, name, entries, done))
+
+
+def _mend_dataset(objects: ObjectStore, name: str, entries: Sequence[Disagreement], done: Mended) -> None:
+    names = {_name_in(entry.key) for entry in entries}
+    only_record = {entry.problem for entry in entries} <= {"record", "unrecorded"}
+    if only_record and names == {dataset_key(name)} and _rewrite_dataset_record(objects, name):
+        done.written.append(record_key(dataset_key(name)))
+        return
+    gone = [entry.key for entry in entries if not entry.key.startswith(f"{RECORDS}/")]
+    withdraw(objects, dataset_key(name), [*gone, record_key(sounds_name(name)), dataset_key(name)])
+    done.withdrawn.append(f"datasets/{name}")
 
 
 def _name_in(key: str) -> str:
@@ -188,10 +253,10 @@ def _rewrite_dataset_record(objects: ObjectStore, name: str) -> bool:
     """The document of a dataset proves itself and names all its files."""
     key = dataset_key(name)
     try:
-        info = opened_json(objects.get(key), key)
-    except (CorruptData, NotFound):
+        record = dataset_record(name, opened_json(objects.get(key), key))
+    except UndertoneError:
         return False
-    objects.put(record_key(key), encode_record(dataset_record(name, info)))
+    objects.put(record_key(key), encode_record(record))
     return True
 
 
@@ -200,14 +265,25 @@ def _withdraw_parts(objects: ObjectStore, damaged: dict[str, Disagreement], done
     gone = {key for key in damaged if not key.startswith(f"{RECORDS}/")}
     names = {recorded_name(key) for key in damaged if key not in gone}
     names |= {name for name, record in _sound_records(objects) if gone & _keys_of(record)}
-    names |= {key for key in gone if is_recorded(objects, key)}
+    recorded = {recorded_name(key) for key in objects.survey(RECORDS).versions}
+    names |= gone & recorded
     named = {name: _keys_of(record) for name, record in _sound_records(objects) if name in names}
     for name in sorted(names):
-        withdraw(objects, name, [*sorted(gone & named.get(name, set())), name])
-        done.withdrawn.append(name)
+        keys = [*sorted(gone & named.get(name, set())), name]
+        entries = [damaged[key] for key in (*keys, record_key(name)) if key in damaged]
+        _attempt(done, entries, partial(_withdraw_part, objects, name, keys, done))
     for key in sorted(gone - names):
-        objects.delete(key)
-        done.withdrawn.append(key)
+        _attempt(done, [damaged[key]], partial(_delete, objects, key, done))
+
+
+def _withdraw_part(objects: ObjectStore, name: str, keys: Sequence[str], done: Mended) -> None:
+    withdraw(objects, name, keys)
+    done.withdrawn.append(name)
+
+
+def _delete(objects: ObjectStore, key: str, done: Mended) -> None:
+    objects.delete(key)
+    done.withdrawn.append(key)
 
 
 def _sound_records(objects: ObjectStore) -> list[tuple[str, Record]]:

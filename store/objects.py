@@ -5,11 +5,26 @@ overwrites, and what it reports as written survives a crash of the process and o
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from store.errors import UndertoneError
 
 Buffer = bytes | bytearray | memoryview
 ByteRange = tuple[int, memoryview]
 """Offset in the object, and the memory that receives as many bytes as it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What lies below a folder, as far as it can be looked into."""
+
+    versions: dict[str, str]
+    """Key of every object, with a word that changes when the object does."""
+    folders: list[str]
+    """Keys of all other folders, if there are any."""
+    refused: dict[str, UndertoneError]
+    """Key of every folder that is a link or cannot be read, and why."""
 
 
 class ObjectStore(Protocol):
@@ -54,11 +69,20 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""
 
+    def make_room(self, key: str, *, folders: bool) -> bool:
+        """Remove what is no plain file at a key, or a link on the way to it, following nothing.
+
+        A folder at the key goes, with all that is in it, if `folders` says so. Returns whether a thing went.
+        """
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         """Key and size of every object below a folder, in order of keys."""
 
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Key of every object below a folder, with a word that changes when the object does."""
+
+    def survey(self, prefix: str) -> Survey:
+        """The same, but of folders that are refused it says so, and goes on."""
 
     def folders(self, prefix: str) -> Sequence[str]:
         """Names of the folders directly below a folder, in order."""

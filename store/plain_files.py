@@ -10,7 +10,7 @@ import os
 import stat
 from pathlib import Path
 
-from store.errors import CorruptData
+from store.errors import NotPlain
 
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Not to wait for a pipe's other end."""
@@ -31,7 +31,7 @@ class PlainFolders:
             self.check(folder, anew=anew)
 
     def check(self, folder: str, *, anew: bool = False) -> None:
-        """Raise `CorruptData` naming the first link on the way to a folder, which need not exist yet.
+        """Raise `NotPlain` naming the first link on the way to a folder, which need not exist yet.
 
         With `anew` nothing is taken from memory: before something is written or deleted.
         """
@@ -52,19 +52,19 @@ class PlainFolders:
 
 
 def open_plain(path: str) -> int:
-    """A descriptor for reading a plain file; raises `CorruptData` for anything else, without waiting."""
+    """A descriptor for reading a plain file; raises `NotPlain` for anything else, without waiting."""
     descriptor = open_unfollowed(path)
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor
     os.close(descriptor)
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+        raise NotPlain(f"{path} is a folder where a file must be: delete it.")
     raise _refused(path, mode)
 
 
 def open_unfollowed(path: str) -> int:
-    """A descriptor for reading; raises `CorruptData` for a link, but not yet for a pipe or device."""
+    """A descriptor for reading; raises `NotPlain` for a link, but not yet for a pipe or device."""
     try:
         return os.open(path, _FLAGS)
     except OSError as error:
@@ -74,7 +74,7 @@ def open_unfollowed(path: str) -> int:
 
 
 def plain_status(path: str) -> os.stat_result | None:
-    """Status of a plain file, None where there is none; raises `CorruptData` for a link or special file."""
+    """Status of a plain file, None where there is none; raises `NotPlain` for a link or special file."""
     try:
         status = os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -87,14 +87,14 @@ def plain_status(path: str) -> os.stat_result | None:
 
 
 def check_plain(path: str) -> None:
-    """Raise `CorruptData` unless there is a plain file, a folder or nothing."""
+    """Raise `NotPlain` unless there is a plain file, a folder or nothing."""
     plain_status(path)
 
 
-def _refused(path: str, mode: int) -> CorruptData:
+def _refused(path: str, mode: int) -> NotPlain:
     if stat.S_ISLNK(mode):
-        return CorruptData(
+        return NotPlain(
             f"{path} is a symbolic link (to {str(Path(path).readlink())!r}): below a store links are not "
             "followed: it may lead to files of yours. Put the files themselves there, or delete the link."
         )
-    return CorruptData(f"{path} is no plain file but a pipe, socket or device: delete it.")
+    return NotPlain(f"{path} is no plain file but a pipe, socket or device: delete it.")

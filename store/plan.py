@@ -85,7 +85,8 @@ def part_keys(objects: ObjectStore, prefix: str) -> list[str]:
 def decode_part(data: Buffer, where: str) -> list[Unit]:
     """The units in the bytes of a part; raises `CorruptData` naming the place where it lies."""
     table = parquet_table(data, where)
-    if table.schema.names != SCHEMA.names:
+    is_plan = (table.schema.names, table.schema.types) == (SCHEMA.names, SCHEMA.types)
+    if not is_plan or any(column.null_count for column in table.columns):
         raise CorruptData(f"{where} is no part of a plan: run `undertone verify`.")
     return list(_units(table))
 

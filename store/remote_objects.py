@@ -16,7 +16,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import MemoryStore, from_url
 
 from store.errors import CorruptData, NotFound, StorageError
-from store.objects import Buffer, ByteRange
+from store.objects import Buffer, ByteRange, Survey
 
 ATTEMPTS = 6
 FIRST_PAUSE_SECONDS = 0.1
@@ -104,11 +104,17 @@ class RemoteObjects:
         except BaseError as error:
             raise self._failure("delete", key, error) from error
 
+    def make_room(self, key: str, *, folders: bool) -> bool:
+        return False  # there are neither links nor folders
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return ((entry["path"], entry["size"]) for entry in self._entries(prefix))
 
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         return ((entry["path"], str(entry["e_tag"])) for entry in self._entries(prefix))
+
+    def survey(self, prefix: str) -> Survey:
+        return Survey(dict(self.versions(prefix)), [], {})
 
     def _entries(self, prefix: str) -> Iterator[Any]:
         try:

@@ -17,7 +17,8 @@ from store.collection import Collection
 from store.datasets import FORMAT as DATASET_FORMAT
 from store.datasets import dataset_key, dataset_record, sounds_name
 from store.document import FORMAT
-from store.errors import Conflict, CorruptData, NotFound, UndertoneError
+from store.document_checks import collection_layouts
+from store.errors import Conflict, CorruptData, NotFound, UndertoneError, Unreadable
 from store.layout import CHUNK_CHECKSUM_BYTES, ArrayLayout, document_key, marker_key, plan_key
 from store.ledger import Entry, Record, encode_record, entry_of, is_recorded, record_key, write_record
 from store.markers import Marker, ShardEntry, encode_marker, marker_from
@@ -73,8 +74,9 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
 def _tried(done: Upgraded, key: str, step: Callable[[], None]) -> None:
     try:
         step()
-    except (CorruptData, NotFound) as error:
-        done.left_out[key] = f"{error} Restore it from a copy and upgrade again, or make it again."
+    except (CorruptData, Unreadable, LookupError, ValueError, TypeError, AttributeError) as error:
+        said = str(error) if isinstance(error, UndertoneError) else f"{key} cannot be used ({error!r})."
+        done.left_out[key] = f"{said} Restore it from a copy and upgrade again, or make it again."
 
 
 def _refuse_while_at_work(objects: ObjectStore) -> None:
@@ -131,6 +133,7 @@ def _upgrade_dataset(objects: ObjectStore, name: str, done: Upgraded) -> None:
 
 def _dataset_files(objects: ObjectStore, name: str, info: Mapping[str, Any]) -> Iterator[Entry]:
     checksums: dict[str, str] = {}
+    _check_former_fields(info, dataset_key(name))
     for file, nbytes in info["files"].items():
         data = objects.get(dataset_key(name, file))
         if len(data) != nbytes:
@@ -139,11 +142,18 @@ def _dataset_files(objects: ObjectStore, name: str, info: Mapping[str, Any]) -> 
         if file == "clips.parquet":
             checksums = dict(zip(table["uri"].to_pylist(), table["sha256"].to_pylist(), strict=True))
         yield entry_of(dataset_key(name, file), data)
-    if info["root"]["kind"] == "store":
+    if info["root"].get("kind") == "store":
         sounds = Record(sounds_name(name), "sounds", tuple(_dataset_sounds(objects, name, checksums)))
         data = encode_record(sounds)
         objects.put(record_key(sounds.name), data)
         yield entry_of(record_key(sounds.name), data)
+
+
+def _check_former_fields(info: Mapping[str, Any], key: str) -> None:
+    """Format 1 had the lengths of files by name; the other fields are checked with the new document."""
+    files, root = info.get("files"), info.get("root")
+    if not isinstance(files, dict) or "clips.parquet" not in files or not isinstance(root, dict):
+        raise CorruptData(f"{key} is no document of a dataset: it has no 'files' or no 'root'.")
 
 
 def _dataset_sounds(objects: ObjectStore, name: str, checksums: Mapping[str, str]) -> Iterator[Entry]:
@@ -162,11 +172,12 @@ def _upgrade_collection(objects: ObjectStore, prefix: str, done: Upgraded, repor
     if is_recorded(objects, key) or objects.size(key) is None:
         return
     document, sealed = _document(objects, key)
+    collection_layouts(document, key)
     parts = [part for part, _ in objects.list(f"{prefix}/plan") if part.endswith(".parquet")]
     contents = {part: objects.get(part) for part in parts}
     units = {part: decode_part(data, part) for part, data in contents.items()}
     first = [clip for unit in units.get(plan_key(prefix, 0), []) for clip in unit.clips]
-    if plan_digest(first) != document["plan_sha256"]:
+    if not first or plan_digest(first) != document["plan_sha256"]:
         raise CorruptData(f"{plan_key(prefix, 0)} is not the plan of {key}.")
     if not sealed:
         document = {**document, "format": FORMAT}

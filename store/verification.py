@@ -3,16 +3,18 @@
 import json
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
-from store.errors import Conflict, CorruptData, NotFound
+from store.errors import Conflict, CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
 from store.layout import marker_key
 from store.ledger import Entry, Record, all_records, entry_of
 from store.markers import Marker, ShardEntry, read_marker
+from store.objects import Survey
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
 from store.shards import shard_checksum
@@ -23,8 +25,8 @@ TEMPORARY_OLD_SECONDS = 3600.0
 VERIFY_THREADS = 2
 
 Problem = Literal[
-    "missing", "length", "checksum", "marker", "metadata", "plan", "record", "unrecorded", "reference",
-    "stranger", "note",
+    "missing", "length", "checksum", "marker", "metadata", "plan", "document", "record", "unrecorded",
+    "reference", "unreadable", "stranger", "note",
 ]  # fmt: skip
 
 
@@ -45,16 +47,17 @@ def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> lis
     markers, found = _markers(collection, unit_ids)
     try:
         units = {unit.unit_id: unit for unit in collection.units()}
-    except (CorruptData, NotFound) as error:
+    except UndertoneError as error:
         found.append(Disagreement("plan", f"{collection.prefix}/plan", None, str(error)))
     else:
         found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
         found += _check_frame(collection) if unit_ids is None else []
     if unit_ids is None:
         told = {entry.key for entry in found}
-        found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
+        with suppress(UndertoneError):  # a folder that is refused stands in the list already
+            found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
-    checked = map_concurrently(lambda item: _check_shard(collection, *item), shards, threads=VERIFY_THREADS)
+    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
     return found + [problem for problem in checked if problem]
 
 
@@ -89,15 +92,40 @@ def repair(
 
 def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
     """The markers as they are now in the store, never from memory."""
-    markers, broken = [], []
-    for key, _ in collection.objects.list(f"{collection.prefix}/commits"):
+    survey = collection.objects.survey(f"{collection.prefix}/commits")
+    markers, broken = [], refused_folders(survey)
+    for key in survey.versions:
         unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
         if unit_ids is None or unit_id in unit_ids:
             try:
                 markers.append(read_marker(collection.objects, key))
-            except CorruptData as error:
-                broken.append(Disagreement("marker", key, unit_id, str(error)))
+            except NotFound:  # withdrawn since it was listed
+                continue
+            except (UndertoneError, OSError) as error:
+                broken.append(unread(key, error, "marker", unit_id))
     return markers, broken
+
+
+def unread(key: str, error: Exception, otherwise: Problem, unit_id: str | None = None) -> Disagreement:
+    """Why an object could not be read; what is damaged in itself is `otherwise`."""
+    if isinstance(error, NotPlain | NotFound):
+        return Disagreement("missing", key, unit_id, short(error))
+    if isinstance(error, CorruptData | InvalidInput):
+        return Disagreement(otherwise, key, unit_id, short(error))
+    return Disagreement("unreadable", key, None, short(error))
+
+
+def refused_folders(survey: Survey) -> list[Disagreement]:
+    """Folders that are links, which belong to nothing, and those that cannot be read."""
+    return [
+        Disagreement("stranger" if isinstance(error, NotPlain) else "unreadable", key, None, short(error))
+        for key, error in survey.refused.items()
+    ]
+
+
+def short(error: Exception) -> str:
+    """The message up to the advice, which is given by file."""
+    return str(error).split(": run `", 1)[0]
 
 
 def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
@@ -114,6 +142,8 @@ def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
             yield Disagreement(
                 "missing", key, unit_id, "the marker is gone although everything was committed"
             )
+        except (UndertoneError, OSError):  # told by whoever read the markers
+            continue
         else:
             if found != entry:
                 yield Disagreement(
@@ -134,6 +164,13 @@ def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]
         yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
 
 
+def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
+    try:
+        return _check_shard(collection, unit_id, shard)
+    except (UndertoneError, OSError) as error:
+        return unread(f"{collection.prefix}/{shard.key}", error, "checksum", unit_id)
+
+
 def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
     key = f"{collection.prefix}/{shard.key}"
     nbytes = collection.objects.size(key)
@@ -141,11 +178,7 @@ def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Dis
         return Disagreement("missing", key, unit_id, "the shard is gone")
     if nbytes != shard.nbytes:
         return Disagreement("length", key, unit_id, f"{nbytes} bytes, the marker says {shard.nbytes}")
-    layout = collection.layout(shard.array)
-    try:
-        found = shard_checksum(layout, collection.objects.get(key), verify=True)
-    except CorruptData as error:
-        return Disagreement("checksum", key, unit_id, str(error).partition(": run ")[0])
+    found = shard_checksum(collection.layout(shard.array), collection.objects.get(key), verify=True)
     if found != shard.crc32c:
         detail = f"its checksums give {found}, the marker says {shard.crc32c}: it is another shard"
         return Disagreement("checksum", key, unit_id, detail)
@@ -170,7 +203,9 @@ def _strangers(collection: Collection) -> Iterator[Disagreement]:
     }
     known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
     known.add(f"{collection.group}/zarr.json")
-    for key, _ in collection.objects.list(collection.group):
+    survey = collection.objects.survey(collection.group)
+    yield from refused_folders(survey)
+    for key in survey.versions:
         if key not in known:
             yield Disagreement("stranger", key, None, "no unit of the plan has such a shard")
 
@@ -214,12 +249,12 @@ def _stored_rows(collection: Collection, name: str) -> int:
     """An array may be longer than its plan: it grows just before the plan does."""
     try:
         return array_rows(collection.objects, collection.group, name)
-    except CorruptData:
+    except UndertoneError:
         return 0
 
 
 def _json(collection: Collection, key: str) -> Any:
     try:
         return json.loads(collection.objects.get(key))
-    except (NotFound, ValueError):
+    except (UndertoneError, ValueError, RecursionError):
         return None

@@ -1,0 +1,161 @@
+"""Documents of a stranger, whole by their checksums, are refused by name for what they say."""
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from jobs.cli import undertone
+from jobs.generation.records import is_whole_flac
+from store.errors import CatalogWarning, CorruptData
+from store.inspection import damage, inspect
+from store.ledger import Record, decode_record, encode_record, entry_of, proves_itself, record_key
+from store.mending import mend
+from store.opening import open_store
+from store.sealed import opened_json, sealed_json
+from store.storage import open_objects
+from store.upgrading import upgrade
+
+Change = Callable[[dict[str, Any]], object]
+RUN, DATASET = "runs/run/run.json", "datasets/songs/dataset.json"
+
+
+def array(field: str, value: object) -> Change:
+    return lambda document: document["arrays"][0].update({field: value})
+
+
+OF_A_RUN: dict[str, Change] = {
+    "huge": array("shape", [2, 2**42]),
+    "too many axes": array("shape", [2] * 40),
+    "an empty axis": array("shape", [2, 0]),
+    "no axis": lambda document: document["arrays"][0].update({"shape": [], "dimensions": []}),
+    "a length that is text": array("shape", [2, "3"]),
+    "chunks of nothing": array("chunk_clips", 0),
+    "chunks that do not fill a shard": array("shard_clips", 3),
+    "objects": array("dtype", "O"),
+    "long texts": array("dtype", "U1000000000"),
+    "a number as type": array("dtype", 4),
+    "a way out": array("name", "../../../../etc"),
+    "another compression": array("compression", "gzip"),
+    "no attributes": array("attributes", None),
+    "too few layers": array("attributes", {"layers": [0]}),
+    "a dimension that is a number": array("dimensions", ["layer", 3]),
+    "units of nothing": lambda document: document.update(unit_clips=0),
+    "units of a truth": lambda document: document.update(unit_clips=True),
+    "no arrays": lambda document: document.update(arrays=[]),
+    "one array twice": lambda document: document["arrays"].append(document["arrays"][0]),
+    "arrays that are text": lambda document: document.update(arrays=["a"]),
+    "a dataset elsewhere": lambda document: document.update(dataset={"name": "../../etc"}),
+    "nothing but one field": lambda document: [document.pop(key) for key in list(document)[1:]],
+}
+OF_A_DATASET: dict[str, Change] = {
+    "no files": lambda info: info.pop("files"),
+    "no labels": lambda info: info.pop("labels"),
+    "files that are numbers": lambda info: info.update(files=[1]),
+    "a file elsewhere": lambda info: info["files"][0].update(key="runs/run/run.json"),
+    "a file without checksum": lambda info: info["files"][0].update(nbytes=None, crc32c=None),
+    "labels that are a list": lambda info: info.update(labels=["a"]),
+    "root that is text": lambda info: info.update(root="/etc"),
+    "seconds that are text": lambda info: info.update(clip_seconds="1"),
+}
+
+
+def rewrite(store: Path, key: str, change: Change) -> None:
+    """Change a document as a stranger would: with checksum and record as they must be."""
+    objects = open_objects(store)
+    document = opened_json(objects.get(key), key)
+    change(document)
+    data = sealed_json(document)
+    objects.put(key, data)
+    if key == RUN:
+        place = record_key(key)
+        record = decode_record(objects.get(place), key, place)
+        entries = (entry_of(key, data), *(entry for entry in record.entries if entry.key != key))
+        objects.put(place, encode_record(Record(key, record.kind, entries, record.payload)))
+
+
+@pytest.mark.parametrize("change", OF_A_RUN.values(), ids=OF_A_RUN)
+def test_a_run_that_cannot_be_is_refused_by_its_document_s_name(store: Path, change: Change) -> None:
+    rewrite(store, RUN, change)
+
+    with pytest.raises(CorruptData, match=RUN):
+        open_store(store).run("run")
+    found = damage(inspect(open_objects(store)))
+    assert RUN in {entry.key for entry in found}
+    assert RUN in {entry.key for entry in mend(open_objects(store), found).left}
+
+
+@pytest.mark.parametrize("change", OF_A_DATASET.values(), ids=OF_A_DATASET)
+def test_a_dataset_that_cannot_be_is_refused_and_withdrawn(store: Path, change: Change) -> None:
+    rewrite(store, DATASET, change)
+
+    with pytest.raises(CorruptData, match=DATASET):
+        open_store(store).dataset("songs")
+    found = damage(inspect(open_objects(store)))
+    assert DATASET in {entry.key for entry in found}
+    assert mend(open_objects(store), found).withdrawn == ["datasets/songs"]
+
+
+@pytest.mark.parametrize("key", [RUN, DATASET])
+def test_sql_refuses_only_what_needs_a_document_that_cannot_be(store: Path, key: str) -> None:
+    rewrite(store, key, OF_A_RUN["nothing but one field"])
+
+    def ask(table: str) -> Any:
+        return CliRunner().invoke(undertone, ["sql", str(store), f"SELECT count(*) FROM {table}"])
+
+    refused, answered = ("runs", "datasets") if key == RUN else ("datasets", "runs")
+    assert key in str(ask(refused).exception)
+    with pytest.warns(CatalogWarning, match=key):
+        assert ask(answered).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "nbytes", "crc32c"),
+    [
+        ("../x", 1, "00000000"),
+        ("/etc/passwd", 1, "00000000"),
+        ("results/a\0b", 1, "00000000"),
+        ("results/" + "a" * 3000, 1, "00000000"),
+        (7, 1, "00000000"),
+        (["results/a"], 1, "00000000"),
+        ("results/a", -1, "00000000"),
+        ("results/a", True, "00000000"),
+        ("results/a", 1, "0"),
+        ("results/a", 1, None),
+        ("results/a", None, "00000000"),
+        ("results/a", None, None),
+        ("runs/run/run.json", None, None),
+    ],
+)
+def test_a_record_names_only_what_can_lie_in_a_store_with_its_checksum(
+    key: object, nbytes: object, crc32c: object
+) -> None:
+    named = [{"key": key, "bytes": nbytes, "crc32c": crc32c}]
+    head = {"format": 2, "record": "results/a", "kind": "results"}
+    data = sealed_json({**head, "objects": named})
+    with pytest.raises(CorruptData, match="place"):
+        decode_record(data, "results/a", "place")
+
+
+def test_what_proves_itself_needs_no_checksum_in_its_record() -> None:
+    record = Record(DATASET, "dataset", (proves_itself(DATASET),))
+    assert decode_record(encode_record(record), DATASET, "place") == record
+
+
+@pytest.mark.parametrize("key", [RUN, DATASET])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"files": 3}', '{"files": {"../../x": 3}, "root": {}}'])
+def test_an_upgrade_leaves_out_by_name_what_cannot_be_and_goes_on(
+    tmp_path: Path, key: str, content: str
+) -> None:
+    with tarfile.open(Path(__file__).with_name("format-1.tar.gz")) as archive:
+        archive.extractall(tmp_path, filter="data")
+    old = tmp_path / "format-1"
+    (old / key).write_text(content)
+
+    done = upgrade(open_objects(old), is_whole_sound=is_whole_flac, report=lambda *_: None)
+    assert key in done.left_out
+    assert {"codes/c0de", "datasets/songs" if key == RUN else "runs/run"} <= set(done.recorded)
+    open_store(old)
