@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.files import Root, is_relative, is_remote, open_root
+from pipelines.user_cache import user_folder
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -105,8 +106,7 @@ def remember_root(fingerprint: str, root: Root) -> None:
 
 def roots_file() -> Path:
     """The file of this user's dataset roots; $XDG_STATE_HOME decides where."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "undertone" / "roots.json"
+    return user_folder("XDG_STATE_HOME", "~/.local/state") / "roots.json"
 
 
 def _read_roots() -> dict[str, str]:
