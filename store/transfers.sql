@@ -73,7 +73,7 @@ COMMENT ON COLUMN transfers.chosen_by IS 'scorer that chose';
 COMMENT ON COLUMN transfers.drone IS 'whether its sounds stand still';
 COMMENT ON COLUMN transfers.damage IS 'kad_clips of the setting in this part';
 COMMENT ON COLUMN transfers.damage_limit IS 'the largest damage that may be chosen; NULL: none, see without_limit';
-COMMENT ON COLUMN transfers.without_limit IS 'why a limit of damage is not applied to its setting in this part; NULL: all are';
+COMMENT ON COLUMN transfers.without_limit IS 'why a limit of damage is not applied to its setting here; NULL: all are';
 COMMENT ON COLUMN transfers.kad_clips IS 'kernel distance of CLAP embeddings to recordings of the concept, x 100';
 COMMENT ON COLUMN transfers.kad_clips_random IS 'the same of random directions';
 COMMENT ON COLUMN transfers.kad_clips_text IS 'the same of directions of the text alone';

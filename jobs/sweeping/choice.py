@@ -74,7 +74,7 @@ class Damage:
 
 
 def with_damage(rows: Iterable[Row], limits: Limits) -> list[Row]:
-    """Each row with the damage of its setting in its part: columns damage, damage_limit, without_limit and drone."""
+    """Each row with damage, damage_limit, without_limit and drone of its setting in its part."""
     listed = list(rows)
     found = _damages(listed, limits)
     unknown = Damage(None, None, None)

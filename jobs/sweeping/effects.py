@@ -86,7 +86,7 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "drone": (_FLAG, "whether its sounds stand still: mel_variation_db far below controls; NULL: unknown"),
     "damage": (_NUMBER, "kad_clips of its setting in this part"),
     "damage_limit": (_NUMBER, "the largest damage that may be chosen; NULL: none, see without_limit"),
-    "without_limit": (_TEXT, "why a limit of damage is not applied to its setting in this part; NULL: all are"),
+    "without_limit": (_TEXT, "why a limit of damage is not applied to its setting here; NULL: all are"),
     "scorer_accuracy": (_NUMBER, "share of labelled clips whose class the scorer names; see scorer_accuracy"),
     "chosen": (_FLAG, "its pair's largest transfer on the choosing half, above 0 and random, damage allowed"),
     "chosen_by": (_TEXT, "scorer of that transfer"),
