@@ -19,8 +19,8 @@ _WITH_PASSWORD = re.compile(_SCHEME + _PASSWORD, re.IGNORECASE)
 _VALUE = r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^&;\s'\"<>]+)"
 _SECRET = re.compile(
     r"(?P<name>[?&;](?:[\w-]*(?:signature|token|credential|secret|password)[\w-]*|sig|key)="
-    r"|(?:account|secret|access|shared|api)_?(?:access_?)?key\s*=\s*"
-    r"|(?:access|session)_?token\s*=\s*|shared_?access_?signature\s*=\s*|client_?secret\s*=\s*|passw(?:or)?d\s*=\s*"
+    r"|(?:(?:account|secret|access|shared|api)_?(?:access_?)?key|(?:access|session)_?token"
+    r"|shared_?access_?signature|client_?secret|passw(?:or)?d)['\"]?\s*[=:]\s*"
     rf"){_VALUE}",
     re.IGNORECASE,
 )
@@ -36,7 +36,7 @@ def redacted(text: str) -> str:
     (`https://token@host/…`, `…?X-Amz-Signature=…`), and so do settings (`AccountKey=…`) and headers
     (`Bearer …`). In doubt more is left out.
     """
-    if not any(mark in text for mark in (":/", "=", ": ", "Bearer")):
+    if not any(mark in text for mark in (":", "=", "Bearer")):
         return text
     text = _URL.sub(r"\g<scheme>\g<place>", text)
     return _HEADER.sub(r"\g<name>…", _SECRET.sub(r"\g<name>…", text))

@@ -46,6 +46,8 @@ SETTINGS = [
     "{{'Authorization': 'Basic {}'}}",
     "401 for Bearer {}",
     "password={}",
+    "{{'secret_access_key': '{}', 'region': 'x'}}",
+    '{{"password":"{}"}}',
     "/x;sig={};a=b",
 ]
 WORD = st.text(st.characters(codec="ascii", categories=["L", "Nd"]) | st.sampled_from("+/=-_.~"), max_size=20)
@@ -76,6 +78,7 @@ def test_what_a_url_grants_is_left_out_wherever_it_stands(url: str, around: str)
         "http://127.0.0.1:8000/a@b.wav",
         "connect to https://host:443, then http://host:80 (x@y)",
         "the run has max_tokens=5 and seed=3",
+        "no key: it has tokens: 3",
         "",
     ],
 )
