@@ -3,14 +3,16 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlsplit
 
 from pipelines.parquet_audio import open_row, read_address
-from store.errors import InvalidInput, NotFound, redacted
+from store.errors import InvalidInput, NotFound, StorageError, UndertoneError, redacted, refuse_password
 
+REMOTE_SCHEMES = ("s3", "gs", "az", "hf", "https", "http")
+"""What URLs of audio may begin with. Others of fsspec read files of this machine, or are chained to such."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -49,16 +51,17 @@ class Root:
                 self._check_links(path, uri)
                 return _open_file(path)
             # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
-            return cast(
-                BinaryIO,
-                self._filesystem().open(
-                    path,
-                    "rb",
-                    block_size=_BLOCK_BYTES,
-                    cache_type="blockcache",
-                    cache_options={"maxblocks": 64},
-                ),
-            )
+            with self._reached() as filesystem:
+                return cast(
+                    BinaryIO,
+                    filesystem.open(
+                        path,
+                        "rb",
+                        block_size=_BLOCK_BYTES,
+                        cache_type="blockcache",
+                        cache_options={"maxblocks": 64},
+                    ),
+                )
         except (FileNotFoundError, IsADirectoryError) as error:
             # Messages end up in the store, where no absolute path may stand.
             raise NotFound(f"There is no file {uri!r} in the dataset's folder.") from error
@@ -68,7 +71,10 @@ class Root:
     def exists(self, uri: str) -> bool:
         """Whether a file or folder of this name is there."""
         path = self.path(uri)
-        return Path(path).exists() if self.is_local else bool(self._filesystem().exists(path))
+        if self.is_local:
+            return Path(path).exists()
+        with self._reached() as filesystem:
+            return bool(filesystem.exists(path))
 
     def folders(self, below: str = "") -> list[str]:
         """Names of the folders directly below a folder, sorted."""
@@ -134,7 +140,8 @@ class Root:
         return sorted((name, is_folder) for name, is_folder in found if not name.startswith("."))
 
     def _list_remote(self, path: str) -> list[tuple[str, bool]]:
-        entries = self._filesystem().ls(path, detail=True)
+        with self._reached() as filesystem:
+            entries = filesystem.ls(path, detail=True)
         folder = path.partition("?")[0].rpartition("://")[2].rstrip("/")
         return [
             (PurePosixPath(_without_query(entry["name"])).name, entry["type"] == "directory")
@@ -143,10 +150,28 @@ class Root:
             if _without_query(entry["name"]).rpartition("://")[2].strip("/") != folder.strip("/")
         ]
 
-    def _filesystem(self) -> Any:
+    @contextmanager
+    def _reached(self) -> Iterator[Any]:
+        """The file system behind the URL; inside the block whatever keeps it from answering is a sentence."""
         import fsspec
 
-        return fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+        try:
+            yield fsspec.core.url_to_fs(self.url, use_listings_cache=False)[0]
+        except (UndertoneError, IsADirectoryError, NotADirectoryError, PermissionError):
+            raise
+        except FileNotFoundError as error:
+            if isinstance(error.__cause__, OSError):  # no answer at all is the same error, from another
+                raise self._unreachable(error.__cause__) from error
+            raise
+        except Exception as error:  # each of fsspec's file systems has errors of its own
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: BaseException) -> StorageError:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        return StorageError(
+            f"{self.public_url} cannot be read: {reason}. Check the URL, the network and the credentials "
+            "in the environment, then run the same command again."
+        )
 
 
 def _without_query(name: str) -> str:
@@ -177,15 +202,17 @@ def open_root(url: str | Path) -> Root:
 
     Raises:
         NotFound: the folder does not exist.
-        InvalidInput: the URL carries a password, for which the environment is the place.
+        InvalidInput: the URL is of another kind than `REMOTE_SCHEMES`, or carries a password, for which the
+            environment is the place.
     """
     text = str(url).removeprefix("file://")
     if "://" in text:
-        if urlsplit(text).password:
+        if not is_remote(text):
+            legal = ", ".join(f"{scheme}://" for scheme in REMOTE_SCHEMES)
             raise InvalidInput(
-                "The URL carries a password, which would stand in the list of commands of this machine; "
-                "give credentials through the environment (for S3: AWS_ACCESS_KEY_ID …)."
+                f"{text!r} is no place for audio: give a folder or one URL, {legal}, without '::'."
             )
+        refuse_password(text)
         place, question, query = text.partition("?")
         return Root(f"{place.rstrip('/')}{question}{query}")
     folder = Path(text).expanduser().absolute()
@@ -193,6 +220,11 @@ def open_root(url: str | Path) -> Root:
         kind = "is a file, not a folder" if folder.exists() else "does not exist"
         raise NotFound(f"The folder {folder} {kind}.")
     return Root(str(folder))
+
+
+def is_remote(url: str) -> bool:
+    """Whether a URL, which may come from a stranger's store, can only lead to another machine."""
+    return url.startswith(tuple(f"{scheme}://" for scheme in REMOTE_SCHEMES)) and "::" not in url
 
 
 def is_relative(uri: str) -> bool:

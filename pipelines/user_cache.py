@@ -8,9 +8,17 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """`$XDG_CACHE_HOME/undertone`, by default `~/.cache/undertone`; not created here."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "undertone"
+    """`$XDG_CACHE_HOME/undertone`, by default `~/.cache/undertone`; not created here.
+
+    `store.catalog_folder` has the same rule, as it may not be imported here; a test compares them.
+    """
+    return user_folder("XDG_CACHE_HOME", "~/.cache")
+
+
+def user_folder(variable: str, default: str) -> Path:
+    """Undertone's folder below the one that a variable names; relative names count as none, as XDG has it."""
+    named = Path(os.environ.get(variable) or default).expanduser()
+    return (named if named.is_absolute() else Path(default).expanduser()) / "undertone"
 
 
 def build_once(folder: Path, build: Callable[[Path], None]) -> Path:

@@ -24,10 +24,14 @@ def is_lasting(path: Path) -> bool:
 
 
 def _cache_folder() -> Path | None:
-    """`$XDG_CACHE_HOME/undertone/catalogs`, for this user alone; None where it cannot be written."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    """`$XDG_CACHE_HOME/undertone/catalogs`, for this user alone; None where it cannot be written.
+
+    A relative name counts as none, as XDG has it. `pipelines.user_cache` has the same rule, as it may not be
+    imported here; a test compares them.
+    """
     try:
-        folder = Path(home).expanduser() / "undertone" / "catalogs"
+        named = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        folder = (named if named.is_absolute() else Path("~/.cache").expanduser()) / "undertone" / "catalogs"
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if folder.stat().st_uid != os.geteuid():
             return None

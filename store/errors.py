@@ -3,13 +3,29 @@
 import re
 from typing import Any
 
+_SCHEME = (
+    r"(?P<scheme>(?P<web>https?://+)|(?!https?://)[a-z][a-z0-9+.-]{0,31}://+|(?:https?|s3|gs|az|hf|ftp):/)"
+)
+_PORT = r"(?(web)(?![^/\s@:]*:\d{1,5}(?:[/?#\s'\"<>,;)]|$)))"
+"""Only URLs of the web have ports; elsewhere digits behind a colon begin a password."""
+_PASSWORD = rf"{_PORT}[^/\n@:]*:(?:(?!://)[^\n])*@"
+"""A name and a password, up to the last @ of the line: secrets of S3 hold "/", others spaces and quotes."""
 _URL = re.compile(
-    r"(?P<scheme>[a-z][a-z0-9+.-]*://)(?:[^/\s?#'\"<>@]*@)*(?P<place>[^\s?#'\"<>]*)(?:\?[^\s'\"<>#]*)?(?:#[^\s'\"<>]*)?",
+    rf"{_SCHEME}(?:{_PASSWORD}|[^/\s]*@)?"
+    r"(?P<place>[^\s?#'\"<>]*)(?:\?[^\s'\"<>#]*)?(?:#[^\s'\"<>]*)?",
     re.IGNORECASE,
 )
+_WITH_PASSWORD = re.compile(_SCHEME + _PASSWORD, re.IGNORECASE)
+_VALUE = r"(?:'[^'\n]*'|\"[^\"\n]*\"|[^&;\s'\"<>]+)"
 _SECRET = re.compile(
-    r"(?P<name>[?&](?:[\w-]*(?:signature|token|credential|secret|password)[\w-]*|sig|key)=)[^&\s'\"<>]+",
+    r"(?P<name>[?&;](?:[\w-]*(?:signature|token|credential|secret|password)[\w-]*|sig|key)="
+    r"|(?:(?:account|secret|access|shared|api)_?(?:access_?)?key|(?:access|session)_?token"
+    r"|shared_?access_?signature|client_?secret|passw(?:or)?d)['\"]?\s*[=:]\s*"
+    rf"){_VALUE}",
     re.IGNORECASE,
+)
+_HEADER = re.compile(
+    r"(?P<name>\b(?i:authorization)['\"]?\s*[:=]\s*['\"]?(?:\w+\s+)?|\bBearer\s+)[^\s'\",]+",
 )
 
 
@@ -17,13 +33,27 @@ def redacted(text: str) -> str:
     """A text whose URLs have scheme, host and path alone: names, passwords and tokens in them are left out.
 
     What is stored, printed or logged passes through here, as a URL may carry the right to read
-    (`https://token@host/…`, `…?X-Amz-Signature=…`).
+    (`https://token@host/…`, `…?X-Amz-Signature=…`), and so do settings (`AccountKey=…`) and headers
+    (`Bearer …`). In doubt more is left out.
     """
-    return _SECRET.sub(r"\g<name>…", _URL.sub(r"\g<scheme>\g<place>", text)) if _may_hide(text) else text
+    if not any(mark in text for mark in (":", "=", "Bearer")):
+        return text
+    text = _URL.sub(r"\g<scheme>\g<place>", text)
+    return _HEADER.sub(r"\g<name>…", _SECRET.sub(r"\g<name>…", text))
 
 
-def _may_hide(text: str) -> bool:
-    return "://" in text or "=" in text
+def has_password(url: str) -> bool:
+    """Whether a URL says a name and a password."""
+    return _WITH_PASSWORD.match(url) is not None
+
+
+def refuse_password(url: str) -> None:
+    """Raise `InvalidInput` for a URL with a password, which others could read."""
+    if has_password(url):
+        raise InvalidInput(
+            "The URL carries a password, which would stand in the list of commands of this machine; "
+            "give credentials through the environment (for S3: AWS_ACCESS_KEY_ID …)."
+        )
 
 
 class UndertoneError(Exception):

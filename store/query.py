@@ -8,12 +8,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from store import errors
-from store.errors import CatalogWarning, QueryRefused, UndertoneError
+from store.errors import CatalogWarning, InvalidInput, QueryRefused, UndertoneError
 from store.query_messages import Failed, Question
 from store.query_process import ask
 from store.sql_text import legible_sql
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
+LONGEST_SECONDS = 1_000_000
+"""What the system can wait for is not much more."""
 DEFAULT_MEMORY_BYTES = 4_000_000_000
 
 
@@ -49,9 +51,15 @@ def run_query(
     `CatalogWarning` where the store lacks something that this query does not need.
 
     Raises:
+        InvalidInput: a timeout that is no number of seconds up to `LONGEST_SECONDS`; None is no limit.
         QueryRefused: the statement is wrong, not a SELECT, too large or too slow.
         CorruptData: it needs a file of the store that is damaged.
     """
+    if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
+        raise InvalidInput(
+            f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
+            f"{LONGEST_SECONDS} (11 days) at most."
+        )
     question = Question(catalog, legible_sql(sql), memory_bytes, tables or {})
     try:
         reply = ask(question, timeout_seconds)

@@ -88,7 +88,8 @@ COMMENT ON COLUMN effects.over_text_high IS 'upper end';
 COMMENT ON COLUMN effects.drone IS
     'whether its sounds stand still: mel_variation_db far below controls; NULL: unknown';
 COMMENT ON COLUMN effects.damage IS 'kad_clips of its setting in this part';
-COMMENT ON COLUMN effects.damage_limit IS 'the largest damage that may be chosen; NULL: there is no limit';
+COMMENT ON COLUMN effects.damage_limit IS 'the largest damage that may be chosen; NULL: none, see without_limit';
+COMMENT ON COLUMN effects.without_limit IS 'why a limit of damage is not applied to its setting here; NULL: all are';
 COMMENT ON COLUMN effects.scorer_accuracy IS
     'share of labelled clips whose class the scorer names; see scorer_accuracy';
 COMMENT ON COLUMN effects.chosen IS

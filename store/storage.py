@@ -4,7 +4,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from store.errors import InvalidInput, UnsupportedStore
+from store.errors import InvalidInput, UnsupportedStore, refuse_password
 from store.objects import ObjectStore
 
 REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
@@ -13,6 +13,7 @@ REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
 def open_objects(url: str | Path) -> ObjectStore:
     """The storage behind a folder path, `file://`, `s3://`, `gs://`, `az://` or `memory://` URL."""
     text = str(url)
+    refuse_password(text)
     scheme = urlsplit(text).scheme if "://" in text else ""
     if scheme in ("", "file"):
         from store.local_objects import LocalObjects

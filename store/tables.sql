@@ -103,7 +103,7 @@ CREATE TABLE IF NOT EXISTS declared.effects (
     prompt DOUBLE, prompt_low DOUBLE, prompt_high DOUBLE,
     unsteered DOUBLE, over_random DOUBLE, over_random_low DOUBLE, over_random_high DOUBLE,
     over_text DOUBLE, over_text_low DOUBLE, over_text_high DOUBLE, drone BOOLEAN, damage DOUBLE,
-    damage_limit DOUBLE, scorer_accuracy DOUBLE, chosen BOOLEAN,
+    damage_limit DOUBLE, without_limit VARCHAR, scorer_accuracy DOUBLE, chosen BOOLEAN,
     chosen_by VARCHAR, created_at TIMESTAMP
 );
 

@@ -36,7 +36,7 @@ SELECT
     t.sweep, t.sweep_id, t.run_id, t.setting_id, t.part, t.concept, t.source, t.target, t.method, t.site, t.layers,
     t.alpha, t.kind, t.scaling, t.schedule, t."rows", t.scorer, t.scorer_accuracy, t.value AS transfer, t.low, t.high,
     t.random, t."text", t.prompt, t.prompts, t.random_states, t.chosen, t.chosen_by, t.drone, t.damage,
-    t.damage_limit, c.* EXCLUDE (sweep_id, setting_id, part)
+    t.damage_limit, t.without_limit, c.* EXCLUDE (sweep_id, setting_id, part)
 FROM measured t LEFT JOIN costs c USING (sweep_id, setting_id, part)
 WHERE t.metric = 'transfer';
 
@@ -72,7 +72,8 @@ COMMENT ON COLUMN transfers.chosen IS 'whether the setting is chosen for its pai
 COMMENT ON COLUMN transfers.chosen_by IS 'scorer that chose';
 COMMENT ON COLUMN transfers.drone IS 'whether its sounds stand still';
 COMMENT ON COLUMN transfers.damage IS 'kad_clips of the setting in this part';
-COMMENT ON COLUMN transfers.damage_limit IS 'the largest damage that may be chosen; NULL: there is no limit';
+COMMENT ON COLUMN transfers.damage_limit IS 'the largest damage that may be chosen; NULL: none, see without_limit';
+COMMENT ON COLUMN transfers.without_limit IS 'why a limit of damage is not applied to its setting here; NULL: all are';
 COMMENT ON COLUMN transfers.kad_clips IS 'kernel distance of CLAP embeddings to recordings of the concept, x 100';
 COMMENT ON COLUMN transfers.kad_clips_random IS 'the same of random directions';
 COMMENT ON COLUMN transfers.kad_clips_text IS 'the same of directions of the text alone';

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.files import Root, is_relative, open_root
+from pipelines.files import Root, is_relative, is_remote, open_root
+from pipelines.user_cache import user_folder
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def root_in_store(store: "Store", folder: str = "") -> Root:
 
 def _remote_root(dataset: "Dataset", url: str) -> Root:
     """A root that every machine can reach; a stranger's store must not name a folder of this one."""
-    if "://" not in url or url.startswith("file:"):
+    if not is_remote(url):
         raise InvalidInput(
-            f"Dataset {dataset.name!r} says its audio is in {url!r}, a folder of somebody's machine; "
+            f"Dataset {dataset.name!r} says its audio is in {url!r}, which need not be on another machine; "
             f"add --root {dataset.name}=PATH with the folder it is in here."
         )
     return open_root(url)
@@ -105,8 +106,7 @@ def remember_root(fingerprint: str, root: Root) -> None:
 
 def roots_file() -> Path:
     """The file of this user's dataset roots; $XDG_STATE_HOME decides where."""
-    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(state).expanduser() / "undertone" / "roots.json"
+    return user_folder("XDG_STATE_HOME", "~/.local/state") / "roots.json"
 
 
 def _read_roots() -> dict[str, str]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from pipelines.datasets.tables import read_arrow_table
 from pipelines.files import open_root
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, refuse_password
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ def read_user_tables(texts: Sequence[str]) -> UserTables:
 
 def read_user_table(path: str) -> tuple[pa.Table, list[str]]:
     """All rows of one file or URL, with remarks on its columns; the format follows its ending."""
+    refuse_password(path)
     if "://" not in path:
         path = str(Path(path).expanduser().absolute())
         if not Path(path).is_file():

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import md5
 from importlib.metadata import version
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,9 +143,17 @@ def opened_sound(store: Store, generation_id: str) -> Iterator[Any]:
             yield file
     except soundfile.SoundFileError as error:
         raise CorruptData(
-            f"{store.url}/{key} is no sound that can be read: it was damaged or replaced. Delete the file "
-            "and generate it again: equal options give an equal sound."
+            f"{store.url}/{key} is no sound that can be read: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
         ) from error
+
+
+def made_again(store: Store, generation_id: str) -> str:
+    """How a stored sound is made again: its record goes with it, else nothing could be written there."""
+    return (
+        f"Delete {store.url}/{audio_key(generation_id)}, run `undertone repair {quote(store.url)}`, then "
+        "generate it again: equal options give an equal sound."
+    )
 
 
 def write_audio_file(

@@ -27,6 +27,11 @@ UNCHOSEN = """\
 SELECT source, target, count(DISTINCT setting_id) AS settings FROM effects {where} AND setting_id IS NOT NULL
 GROUP BY ALL HAVING NOT bool_or(chosen) ORDER BY ALL"""
 
+UNLIMITED = """\
+WITH settings AS (SELECT DISTINCT setting_id, without_limit FROM effects {where} AND part = 'choose')
+SELECT without_limit, count(*) AS settings, (SELECT count(*) FROM settings) AS of_all
+FROM settings WHERE without_limit IS NOT NULL GROUP BY ALL ORDER BY ALL"""
+
 DEAF = """\
 FROM scorer_accuracy {where} AND (hears = false OR len(unknown) > 0) ORDER BY scorer, concept"""
 
@@ -81,7 +86,7 @@ def question_of(answers: Answers, sweep: Sweep) -> str:
 
 
 def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
-    """Why a sweep, or a pair of it, has no chosen setting."""
+    """Why a sweep, or a pair of it, has no chosen setting, or one that no limit of damage was applied to."""
     if sweep.scorer == NOBODY:
         (found,) = answers.rows(MEASURED.format(where=where(sweep_id=sweep.sweep_id)))
         return (*_deaf(answers, sweep), f"No setting is chosen: {_why_nobody(found['transfers'])}")
@@ -90,7 +95,16 @@ def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
         "choosing half, farther than random directions do there, within the limits of damage."
         for row in answers.rows(UNCHOSEN.format(where=sweep.where()))
     )
-    return (*_deaf(answers, sweep), *unchosen)
+    return (*_deaf(answers, sweep), *unchosen, *_unlimited(answers, sweep))
+
+
+def _unlimited(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
+    """Settings that were chosen among although nobody knows how much they damage."""
+    rows = answers.rows(UNLIMITED.format(where=sweep.where()))
+    return tuple(
+        f"Damage limit not applied to {row['settings']} of {row['of_all']} settings: {row['without_limit']}."
+        for row in rows
+    )
 
 
 def _deaf(answers: Answers, sweep: Sweep) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ the same strength are, and where they still move.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ DRONE = 0.6
 """Sounds whose mel spectrograms vary over time less than so much of what those of their random control and of
 their unsteered twins do stand still. Of 24 settings of styles on pocket's card, two had 0.59 and the others
 0.76 or more; random directions had 0.73 of their twins' variation at the least."""
+UNHEARD = "no CLAP has heard its sounds and recordings of its concept"
+TOO_FEW = "too few of its sounds, or of its controls', were heard for a distance to recordings"
+UNDESCRIBED = "nobody has described its sounds, so it may be a drone"
 NEAR = 1.0
 """Kernel distance to recordings that chance alone gives to some tens of sounds: a limit is not below it."""
 
@@ -51,19 +55,37 @@ class Damage:
     limit: float | None
     drone: bool | None
     """None where nobody has described the sounds."""
+    was_heard: bool = False
+    """Whether a CLAP has heard sounds and recordings, be they enough for a distance or not."""
 
     def allowed(self, limits: Limits) -> bool:
-        """Whether the setting may be chosen; what nobody has measured hinders nothing."""
+        """Whether the setting may be chosen; what nobody has measured hinders nothing, see `unlimited`."""
         too_far = self.distance is not None and self.limit is not None and self.distance > self.limit
         return not too_far and (limits.drones or not self.drone)
 
+    def unlimited(self, limits: Limits) -> str | None:
+        """Why a limit could not be applied to the setting; None where all were."""
+        reasons = []
+        if limits.damage_limit and self.limit is None:
+            reasons.append(TOO_FEW if self.was_heard else UNHEARD)
+        if not limits.drones and self.drone is None:
+            reasons.append(UNDESCRIBED)
+        return "; ".join(reasons) or None
+
 
 def with_damage(rows: Iterable[Row], limits: Limits) -> list[Row]:
-    """Each row with the damage of its setting in its part: columns damage, damage_limit and drone."""
+    """Each row with damage, damage_limit, without_limit and drone of its setting in its part."""
     listed = list(rows)
     found = _damages(listed, limits)
     unknown = Damage(None, None, None)
-    return [row | _columns(found.get((row["setting_id"], row["part"]), unknown)) for row in listed]
+    return [row | _columns(found.get((row["setting_id"], row["part"]), unknown), limits) for row in listed]
+
+
+def limit_notes(rows: Iterable[Row]) -> list[str]:
+    """A phrase for each reason why limits were not applied where settings are chosen."""
+    choosing = {row["setting_id"]: row["without_limit"] for row in rows if row["part"] == "choose"}
+    reasons = Counter(reason for reason in choosing.values() if reason)
+    return [f"not applied to {count} of {len(choosing)} settings: {why}" for why, count in reasons.items()]
 
 
 def with_choice(rows: Sequence[Row], limits: Limits) -> list[Row]:
@@ -95,7 +117,9 @@ def _damages(rows: Iterable[Row], limits: Limits) -> dict[tuple[str, str], Damag
             movements[place] = row
     return {
         place: Damage(
-            *_distance(distances.get(place, {}), limits.damage_limit), _stands_still(movements.get(place, {}))
+            *_distance(distances.get(place, {}), limits.damage_limit),
+            _stands_still(movements.get(place, {})),
+            place in distances,
         )
         for place in distances.keys() | movements.keys()
     }
@@ -115,8 +139,13 @@ def _stands_still(row: Mapping[str, Any]) -> bool | None:
     return bool(row["value"] < DRONE * min(controls))
 
 
-def _columns(damage: Damage) -> Row:
-    return {"damage": damage.distance, "damage_limit": damage.limit, "drone": damage.drone}
+def _columns(damage: Damage, limits: Limits) -> Row:
+    return {
+        "damage": damage.distance,
+        "damage_limit": damage.limit,
+        "without_limit": damage.unlimited(limits),
+        "drone": damage.drone,
+    }
 
 
 def _best(transfers: Sequence[Row]) -> str | None:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.generation.records import opened_sound
+from jobs.generation.records import made_again, opened_sound
 from pipelines.resampling import resample
 from store.errors import CorruptData
 from store.opening import Store
@@ -27,15 +27,15 @@ def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32],
     """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
     with opened_sound(store, generation_id) as file:
         rate = int(file.samplerate)
-        file.seek(round(_prompt_seconds(generation_id, file.comment) * rate))
+        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
         return np.asarray(file.read(dtype="float32")), rate
 
 
-def _prompt_seconds(generation_id: str, tags: str) -> float:
+def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
     try:
         return prompt_seconds(tags)
     except (ValueError, LookupError, TypeError) as error:
         raise CorruptData(
             f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
-            "Delete its file and generate it again."
+            f"{made_again(store, generation_id)}"
         ) from error

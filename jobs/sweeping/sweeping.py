@@ -13,6 +13,7 @@ from jobs.evaluation.prompts import PromptSet
 from jobs.evaluation.scoring import score_prompts
 from jobs.extraction.planning import DTYPES
 from jobs.generation.records import stored_generations
+from jobs.sweeping.choice import limit_notes
 from jobs.sweeping.configuration import find_sweep, read_sweep
 from jobs.sweeping.designs import designs_of
 from jobs.sweeping.directions import REDUCTION, FitOptions
@@ -123,6 +124,8 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored)
     }
     if notes := interval_notes(rows):
         summary["without_interval"] = " ".join(notes)
+    if notes := limit_notes(row for row in rows if row["setting_id"] is not None):
+        summary["damage_limit"] = ". ".join(notes)
     if missing := len(wanted) - len(made):
         summary["effects_without"] = (
             f"the cells of {missing} generations that could not be made: each effect says how many cells it "

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Set as AbstractSet
+from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Literal
 
@@ -15,16 +16,17 @@ MISSING = frozenset([
 """Texts that mean "missing", spaces around them aside: those that pandas reads so by default."""
 
 CellKind = Literal["missing", "truth", "integer", "long", "huge", "decimal", "comma", "text"]
-"""What one cell may be: "long" are integers that no float holds exactly, "huge" those beyond 64 bits."""
+"""What one cell may be: "long" are integers that a float may not hold exactly, "huge" numbers that neither
+64 bits nor a float hold."""
 ColumnType = Literal["integer", "number", "truth", "text"]
 
+_ZEROS = frozenset("+-0.")
 EXACT = 2**53
 """Up to here every whole number is a float of its own."""
 _LONGEST = 2**63
 _INTEGER = re.compile(r"[+-]?[1-9][0-9]*|\+?0")
-_DECIMAL = re.compile(r"[+-]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?P<power>[eE][+-]?[0-9]+)?")
+_DECIMAL = re.compile(r"[+-]?(?:0|[1-9][0-9]*|(?=\.[0-9]))(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 _COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+),[0-9]+")
-_ZEROS = frozenset("+-0.")
 
 
 @lru_cache(maxsize=1 << 16)
@@ -41,8 +43,8 @@ def kind_of_literal(text: str) -> CellKind:
         return "truth"
     if _INTEGER.fullmatch(text):
         return _kind_of_integer(text)
-    if match := _DECIMAL.fullmatch(text):
-        return "decimal" if _is_faithful(text, has_power=match["power"] is not None) else "text"
+    if _DECIMAL.fullmatch(text):
+        return _kind_of_decimal(text)
     return "comma" if _COMMA.fullmatch(text) else "text"
 
 
@@ -74,13 +76,15 @@ def value_of(text: str, kind: CellKind, column: ColumnType) -> Label:
 
 def remark_on_column(name: str, kinds: AbstractSet[CellKind], example: str) -> str | None:
     """A sentence on a column of numbers that had to become text; `example` is the cell that decided it."""
+    if type_of_column(kinds) != "text":
+        return None
     said = kinds - {"missing"}
-    if "comma" in said and said <= {"comma", "integer", "long", "decimal"}:
+    if "comma" in said and said <= {"comma", "integer", "long", "huge", "decimal"}:
         return (
             f"Column {name!r} is text: it has numbers with commas, such as {example!r}; "
             "write them with a decimal point to have numbers."
         )
-    if said & {"huge", "long"} and said <= {"integer", "long", "huge", "decimal"} and said != {"long"}:
+    if said & {"huge", "long"} and said <= {"integer", "long", "huge", "decimal"}:
         return (
             f"Column {name!r} is text, to keep every digit: no type of number holds {example!r} "
             "and the others exactly."
@@ -102,11 +106,23 @@ def _kind_of_integer(text: str) -> CellKind:
     return "long" if -_LONGEST <= number < _LONGEST else "huge"
 
 
-def _is_faithful(text: str, *, has_power: bool) -> bool:
-    """Whether a float stands for a decimal number: finite, not rounded to 0, no whole part cut short."""
+def _kind_of_decimal(text: str) -> CellKind:
+    """What a number with a point or a power is: text where a float would be infinite, or 0 by rounding.
+
+    Fractions are measurements, which any float may round in its 16th digit. Whole numbers may be ids, as may
+    what is larger than `EXACT`: they are "huge" unless the float says their digits.
+    """
     number = float(text)
     if not math.isfinite(number):
-        return False
+        return "text"
     if number == 0:
-        return set(re.split("[eE]", text)[0]) <= _ZEROS
-    return has_power or abs(number) <= EXACT
+        return "decimal" if set(re.split("[eE]", text)[0]) <= _ZEROS else "text"
+    written = Decimal(text)
+    is_measurement = abs(written) < EXACT and written != written.to_integral_value()
+    return "decimal" if is_measurement or _says(number, written) else "huge"
+
+
+def _says(number: float, written: Decimal) -> bool:
+    """Whether a float, in as few digits as tell it from others or in as many as are written, is that."""
+    digits = Context(prec=len(written.as_tuple().digits))
+    return Decimal(repr(number)) == written or digits.create_decimal_from_float(number) == written

@@ -9,7 +9,7 @@ from pipelines.datasets import fma, folder, gtzan, huggingface, syntheory, table
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import is_table_name, opened_text
 from pipelines.files import Root, open_root
-from store.errors import InvalidInput
+from store.errors import InvalidInput, refuse_password
 from store.records import Failure, Recording
 
 
@@ -68,6 +68,7 @@ def open_source(path: str | Path, format_name: str = "auto") -> Source:
 
 def _locate(path: str) -> tuple[Root, str]:
     """Root and member: a table's root is its folder, that of FMA's audio the folder with the metadata."""
+    refuse_password(path)  # before it is taken apart: a password may hold any character
     place, question, query = path.partition("?") if "://" in path else (path, "", "")
     trimmed, grant = place.rstrip("/"), question + query
     absolute = trimmed if "://" in trimmed else str(Path(trimmed or "/").expanduser().absolute())

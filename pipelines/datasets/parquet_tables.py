@@ -145,12 +145,14 @@ def _kept_field(column: pa.Field, names: Mapping[str, list[str]]) -> pa.Field:
 
 
 def _plain(column: pa.Array, names: list[str] | None) -> pa.Array:
-    """Text without words for "missing", classes by their names, and no dictionaries."""
+    """Text and numbers without words for "missing", classes by their names, and no dictionaries."""
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if names and pa.types.is_integer(column.type):
         known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
         return pa.array(names, pa.string()).take(pc.if_else(known, column, pa.scalar(None, column.type)))
+    if pa.types.is_floating(column.type):  # NaN is such a word
+        return pa.array(column.to_numpy(zero_copy_only=False), column.type, from_pandas=True)
     if not _is_text(column.type):
         return column
     column = column.cast(pa.string())

@@ -2,21 +2,23 @@
 
 import json
 import random
+import re
+import shlex
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from jobs.cli import undertone
-from jobs.generation.records import opened_sound
+from jobs.generation.records import audio_key, opened_sound
 from jobs.steering_vectors.files import imported_rows, read_file
 from jobs.sweeping.sounds import read_samples
 from jobs.unforeseen import sentence_of
 from store.errors import CorruptData, InvalidInput, UndertoneError
+from store.ledger import commit, never
 from store.opening import Store, open_store
 
 ROUNDS = 300
@@ -107,9 +109,11 @@ def test_a_damaged_description_beside_an_array_is_refused(tmp_path: Path, text: 
         read_file(tmp_path / "a.npy")
 
 
-def store_with(data: bytes) -> Store:
-    """As much of a store as reading one sound needs."""
-    return cast(Store, SimpleNamespace(url="/stores/s", objects=SimpleNamespace(get=lambda _: data)))
+def store_with(folder: Path, data: bytes) -> Store:
+    """A new store whose sound x1 is a recorded file of these bytes."""
+    store = open_store(folder, create=True)
+    assert commit(store.objects, audio_key("x1"), data, kind="sound", sound=never)
+    return store
 
 
 def sound(tags: str) -> bytes:
@@ -125,19 +129,34 @@ def sound(tags: str) -> bytes:
 
 
 @pytest.mark.parametrize("data", [b"", b"no sound", b"fLaC", b"RIFF\x00\x00\x00\x00WAVE", b"\x00" * 5000])
-def test_a_stored_sound_that_is_no_audio_is_named(data: bytes) -> None:
-    with pytest.raises(CorruptData, match=r"/stores/s/audio/x1\.flac is no sound.*generate it again"):
-        read_samples(store_with(data), "x1")
-    with pytest.raises(CorruptData, match="is no sound"), opened_sound(store_with(data), "x1") as file:
+def test_a_stored_sound_that_is_no_audio_is_named(tmp_path: Path, data: bytes) -> None:
+    store = store_with(tmp_path / "s", data)
+    with pytest.raises(CorruptData, match=r"/s/audio/x1\.flac is no sound.*generate it again"):
+        read_samples(store, "x1")
+    with pytest.raises(CorruptData, match="is no sound"), opened_sound(store, "x1") as file:
         file.read()
 
 
+@pytest.mark.parametrize("data", [b"no sound", sound("other tags")])
+def test_the_cure_of_a_recorded_file_that_is_no_sound_makes_room_for_the_sound(
+    tmp_path: Path, data: bytes
+) -> None:
+    store = store_with(tmp_path / "s", data)
+    with pytest.raises(CorruptData) as error:
+        read_samples(store, "x1")
+    cure = re.search(r"Delete (\S+), run `undertone (.*)`, then generate it again", str(error.value))
+    assert cure
+    Path(cure[1]).unlink()
+    CliRunner().invoke(undertone, shlex.split(cure[2]), catch_exceptions=False)
+    assert commit(store.objects, audio_key("x1"), sound("{}"), kind="sound", sound=never)
+
+
 @pytest.mark.parametrize("tags", ["no JSON", "{}", "3", '{"audio_prompt": 3}'])
-def test_a_stored_sound_of_another_tool_is_named(tags: str) -> None:
+def test_a_stored_sound_of_another_tool_is_named(tmp_path: Path, tags: str) -> None:
     with pytest.raises(CorruptData, match="other tags"):
-        read_samples(store_with(sound(tags)), "x1")
+        read_samples(store_with(tmp_path / "other", sound(tags)), "x1")
     written = sound(json.dumps({"audio_prompt": None}))
-    assert len(read_samples(store_with(written), "x1")[0]) == 1600
+    assert len(read_samples(store_with(tmp_path / "own", written), "x1")[0]) == 1600
 
 
 def test_a_dataset_name_of_300_letters_is_refused_with_a_cure(audio: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from jobs.datasets.roots import remember_root, resolve_root, roots_file
 from pipelines.files import Root, open_root
 from store import Dataset, Store
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, StorageError
 
 
 @dataclass
@@ -64,10 +65,60 @@ def test_a_stranger_s_store_cannot_name_a_folder_outside_of_itself(tmp_path: Pat
             resolved({"kind": "store", "path": path}, store_url=url)
 
 
-@pytest.mark.parametrize("url", ["/etc", "file:///etc", "relative"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "/etc",
+            "file:///etc",
+            "relative",
+            "local:///etc",
+            "simplecache::file:///etc",
+            "FILE:///etc",
+            " file:///etc",
+        ),
+        *("filecache::local:///etc", "https::file:///etc", "s3://b/x::file:///etc", "zip://x::/etc/x.zip"),
+        *(
+            "ftp://localhost/x",
+            "memory://x",
+            "reference:///etc",
+            "/x::file:///etc",
+            "dask:///etc",
+            "ssh://h/x",
+        ),
+    ],
+)
 def test_a_stranger_s_store_cannot_name_a_folder_of_this_machine_as_a_url(url: str) -> None:
     with pytest.raises(InvalidInput, match=r"--root songs=PATH"):
         resolved({"kind": "url", "url": url})
+
+
+@pytest.mark.parametrize(
+    "url", ["local:///etc", "simplecache::file:///etc", "s3://b/x::file:///etc", "ftp://h/x"]
+)
+def test_one_list_of_urls_counts_for_everything_that_opens_audio(tmp_path: Path, url: str) -> None:
+    said = r"is no place for audio: give a folder or one URL, s3://"
+    with pytest.raises(InvalidInput, match=said):
+        open_root(url)
+    with pytest.raises(InvalidInput, match=said):
+        resolved({"kind": "local"}, f"songs={url}")
+    with pytest.raises(InvalidInput, match="no place for audio"):
+        resolved({"kind": "store", "path": "x::file:///etc"}, store_url=f"{tmp_path}")
+
+
+def test_a_server_that_does_not_answer_is_a_sentence() -> None:
+    root = open_root("http://127.0.0.1:1/music")
+    for asked in (lambda: root.open("a.wav"), root.files):
+        with pytest.raises(
+            StorageError, match=r"http://127\.0\.0\.1:1/music cannot be read: .*Check the URL"
+        ):
+            asked()
+
+
+def test_a_file_system_that_is_not_installed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gcsfs", None)
+    with pytest.raises(StorageError, match=r"gs://bucket/x cannot be read: .*gcsfs"):
+        open_root("gs://bucket/x").files()
 
 
 def test_links_that_lead_out_of_a_store_are_not_followed_to_audio(tmp_path: Path) -> None:

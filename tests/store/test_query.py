@@ -63,6 +63,12 @@ def test_given_tables_can_be_joined(catalog: Path) -> None:
     assert table.to_pylist() == [{"genre": "rock", "mood": "calm"}, {"genre": "jazz", "mood": "wild"}]
 
 
+@pytest.mark.parametrize("seconds", [float("inf"), 1e300, float("nan"), 0.0, -1.0, 1e7])
+def test_a_timeout_that_nobody_can_wait_for_is_refused(tmp_path: Path, seconds: float) -> None:
+    with pytest.raises(InvalidInput, match=r"timeout of .* a number of seconds above 0, 1000000"):
+        run_query(tmp_path / "none.duckdb", "SELECT 1", timeout_seconds=seconds)
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -42,6 +42,12 @@ def answers_of(folder: Path, *rows: dict[str, Any]) -> Answers:
         ([NOBODY | {"metric": "change", "scorer": "descriptors"}], "", "nothing that tells classes"),
         ([NOBODY | {"value": None}], "", "the choosing half of its prompts and random states has no scores"),
         ([NOBODY | {"target": "folk"}, {}], "clap", ""),
+        (
+            [{"without_limit": "unheard"}, {"setting_id": "two", "chosen": False}],
+            "clap",
+            "Damage limit not applied to 1 of 2 settings: unheard.",
+        ),
+        ([{"without_limit": "unheard", "part": "report"}], "clap", ""),
     ],
 )  # fmt: skip
 def test_why_nothing_is_chosen_is_said(

@@ -4,7 +4,16 @@ from typing import Any
 
 import pytest
 
-from jobs.sweeping.choice import DRONE, Limits, with_choice, with_damage
+from jobs.sweeping.choice import (
+    DRONE,
+    TOO_FEW,
+    UNDESCRIBED,
+    UNHEARD,
+    Limits,
+    limit_notes,
+    with_choice,
+    with_damage,
+)
 
 Row = dict[str, Any]
 
@@ -63,6 +72,26 @@ def test_a_drone_is_not_chosen_unless_it_is_allowed() -> None:
 
 def test_what_nobody_has_measured_hinders_nothing() -> None:
     assert chosen(setting("only", 0.5, distance=None, variation=None)) == "only"
+
+
+def test_where_a_limit_was_not_applied_it_is_said_for_each_reason() -> None:
+    unheard, few = setting("a", 0.5, distance=None) + setting("b", 0.5, distance=None), setting("c", 0.5)
+    for row in few:
+        row["value"] = None if row["metric"] == "kad_clips" else row["value"]
+    rows = with_damage([*unheard, *few, *setting("d", 0.5), *setting("e", 0.5, variation=None)], Limits())
+    assert {row["setting_id"]: row["without_limit"] for row in rows} == {
+        **dict.fromkeys("ab", UNHEARD),
+        "c": TOO_FEW,
+        "d": None,
+        "e": UNDESCRIBED,
+    }
+    assert limit_notes(rows) == [
+        f"not applied to 2 of 5 settings: {UNHEARD}",
+        f"not applied to 1 of 5 settings: {TOO_FEW}",
+        f"not applied to 1 of 5 settings: {UNDESCRIBED}",
+    ]
+    nothing_asked = Limits(damage_limit=0, drones=True)
+    assert limit_notes(with_damage([*unheard, *few], nothing_asked)) == []
 
 
 def test_a_scorer_that_hears_nothing_does_not_choose() -> None:

@@ -53,6 +53,7 @@ def test_effects_are_of_what_could_be_made_and_say_what_is_missing(
     monkeypatch.setattr(pipelines.generation, "generate", poisoned)
     summary = sweep()
     assert (summary["complete"], summary["failed"]) == (False, 2)
+    assert summary["damage_limit"].startswith("not applied to 1 of 1 settings: no CLAP has heard")
     assert "2 generations that could not be made" in summary["effects_without"]
     query = "SELECT DISTINCT cells, missing FROM effects WHERE part = 'all' AND measured_class = 'onset_rate'"
     assert ask(store, query) == [{"cells": 3, "missing": 1}]

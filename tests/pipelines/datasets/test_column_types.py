@@ -68,6 +68,12 @@ def test_a_word_for_missing_leaves_the_others_numbers(word: str) -> None:
             "none",
             "9" * 40,
             "1234567890123456789.0",
+            "9007199254740993.0",
+            "-9007199254740993.",
+            "9007199254740992.25",
+            "12345678901234567890e0",
+            "1234567890123456789e1",
+            "90071992547409930e-1",
         ),
     ],
 )
@@ -81,7 +87,8 @@ def test_what_python_or_others_take_for_a_number_stays_text(text: str) -> None:
     [
         *(("0", 0), ("-7", -7), ("+5", 5), (" 12 ", 12), ("1.", 1.0), (".5", 0.5), ("-0.5", -0.5)),
         *(("1E+3", 1000.0), ("0.0", 0.0), ("0e9", 0.0), ("9007199254740993", 2**53 + 1)),
-        (str(-(2**63)), -(2**63)),
+        *((str(-(2**63)), -(2**63)), ("9007199254740992.0", 2.0**53), ("1e23", 1e23), ("1e22", 1e22)),
+        *(("3.6666666666666667", 11 / 3), ("0.1000000000000000055511151231257827", 0.1), ("1e300", 1e300)),
     ],
 )
 def test_a_number_is_what_is_written_like_one(text: str, number: float) -> None:
@@ -103,6 +110,42 @@ def test_integers_are_never_rounded(numbers: list[int]) -> None:
 def test_what_is_written_as_a_float_is_read_as_that_float_or_as_it_was_written(numbers: list[float]) -> None:
     for text, value in zip(map(repr, numbers), read(list(map(repr, numbers))), strict=True):
         assert value in (float(text), text)
+
+
+@given(
+    st.integers(2**53, 10**40) | st.integers(2**53, 2**53 + 9),
+    st.sampled_from(["{}.0", "{}.", "{}e0", "+{}.000", "{}0e-1"]),
+)
+def test_no_whole_number_loses_a_digit_however_it_is_written(number: int, form: str) -> None:
+    (value,) = read([text := form.format(number)])
+    assert value == text or (isinstance(value, float) and int(value) == number) or _shortest(value) == number
+
+
+def _shortest(value: Label) -> Decimal:
+    return Decimal(repr(value)) if isinstance(value, float) else Decimal("NaN")
+
+
+@given(
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["{!r}", "{:.18e}", "{:.16e}", "{:.25g}"]),
+)
+def test_numbers_that_programs_write_are_numbers(number: float, form: str) -> None:
+    text = form.format(number)
+    assert kind_of_literal(text) in ("decimal", "integer", "long", "huge")
+    assert "e" not in text or read([text]) == [number]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            ["7", "1234567890123456789", "12345678901234567890", "0.5", "120,5", "NA", "x", "true"]
+        )
+    )
+)
+def test_a_remark_is_made_of_columns_of_text_alone(cells: list[str]) -> None:
+    kinds = {kind_of_literal(cell) for cell in cells}
+    if type_of_column(kinds) != "text":
+        assert remark_on_column("a", kinds, "x") is None
 
 
 @given(
@@ -135,4 +178,7 @@ def test_numbers_with_decimal_commas_are_remarked_upon_and_codes_are_not() -> No
     assert remark(["007", "120"]) is None
     assert remark(["jazz, cool", "120,5"]) is None
     assert "every digit" in (remark(["12345678901234567890", "1"]) or "")
+    assert "every digit" in (remark(["1234567890123456789.0", "0.5"]) or "")
+    assert "every digit" in (remark(["1234567890123456789", "0.5"]) or "")
     assert remark(["1234567890123456789"]) is None
+    assert remark(["1234567890123456789", "2"]) is None

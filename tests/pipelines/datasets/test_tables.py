@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -113,6 +114,19 @@ def test_unsigned_and_decimal_columns_of_parquet_are_whole_numbers_or_text(tmp_p
         "decimal": ["7", str(10**19)],
         "word": [None, "jazz"],
     }
+
+
+@pytest.mark.parametrize("kind", [pa.float16(), pa.float32(), pa.float64()])
+def test_nan_is_missing_in_parquet_as_in_csv_whoever_reads_it(tmp_path: Path, kind: pa.DataType) -> None:
+    numbers = np.array([1.5, np.nan, 0.0], kind.to_pandas_dtype())
+    with_null = pa.array([numbers[0], None, numbers[2], *numbers], kind)
+    pq.write_table(pa.table({"bpm": with_null}), tmp_path / "t.parquet")
+    expected = [1.5, None, 0.0] * 2
+    assert read_arrow_table(open_root(tmp_path), "t.parquet")["bpm"].to_pylist() == expected
+    assert [row["bpm"] for row in read_table(open_root(tmp_path), "t.parquet")] == expected
+    assert read_arrow_table(open_root(tmp_path), "t.parquet")["bpm"].type == kind
+    (tmp_path / "t.csv").write_text("bpm,x\n" + "1.5,\nNaN,\n0.0,\n" * 2)
+    assert read_arrow_table(open_root(tmp_path), "t.csv")["bpm"].to_pylist() == expected
 
 
 def test_names_of_classes_come_with_a_parquet_of_hugging_face(tmp_path: Path) -> None:
