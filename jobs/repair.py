@@ -33,7 +33,8 @@ def repair(store: str, run: str | None, format_: str) -> int:
     probe_create(objects)
     damaged = damage(inspected(objects, run))
     done = mend(objects, damaged, again=partial(inspected, objects, run))
-    cures = [values_of(entry, objects.url)["cure"].partition("; then ")[2] for entry in damaged]
+    mended = [entry for entry in damaged if entry not in done.left]
+    cures = [values_of(entry, objects.url)["cure"].partition("; then ")[2] for entry in mended]
     summary: dict[str, Any] = {
         "units withdrawn": done.units or 0,
         "withdrawn": done.withdrawn or 0,

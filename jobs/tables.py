@@ -21,6 +21,7 @@ from rich.text import Text
 
 from jobs.options import TableFormat
 from jobs.terminal_text import printable
+from store.errors import InvalidInput
 
 FORMULA_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a spreadsheet take text for a formula (OWASP: CSV injection)."""
@@ -59,6 +60,16 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def _write(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
+    try:
+        _write_as(table, form, stream)
+    except (OverflowError, pa.ArrowNotImplementedError) as error:
+        raise InvalidInput(
+            f"The result holds a value that cannot be written as {form} ({error}), such as a date before the "
+            "year 1: ask for CAST(column AS VARCHAR), or --format parquet."
+        ) from error
+
+
+def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
     if form == "parquet":
         pq.write_table(table, stream)
     elif form == "json":

@@ -19,6 +19,10 @@ _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
 
 
+LEAST_SECONDS = 0.05
+"""Shorter clips have fewer codec frames than codebooks; a recording would be cut into millions of them."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
     """How the recordings of a dataset are cut."""
@@ -34,6 +38,10 @@ class ClipSpec:
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise InvalidInput(f"{name} is {value}; it must be a positive number of seconds.")
+            if value < LEAST_SECONDS:
+                raise InvalidInput(
+                    f"{name} is {value:g}; no model hears less than {LEAST_SECONDS:g} s at once. Give seconds."
+                )
 
 
 def cut(recording: Recording, info: AudioInfo, checksum: str, spec: ClipSpec) -> list[Clip]:

@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.options import TableFormat
 from jobs.tables import to_csv, to_json, to_text, unique_names, write_result
+from store.errors import InvalidInput
 
 TABLE = pa.table(
     {
@@ -138,3 +140,11 @@ def test_parquet_keeps_vectors_of_fixed_length(tmp_path: Path) -> None:
     vectors = pa.FixedSizeListArray.from_arrays(pa.array([1.0, 2.0, 3.0, 4.0], pa.float32()), 2)
     write_result(pa.table({"vector": vectors}), "parquet", output=tmp_path / "v.parquet")
     assert pq.read_table(tmp_path / "v.parquet")["vector"].type == pa.list_(pa.float32(), 2)
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_a_date_that_python_has_no_word_for_is_a_sentence(form: TableFormat, tmp_path: Path) -> None:
+    days = pa.table({"day": pa.array([-800_000], pa.int32()).cast(pa.date32())})
+    with pytest.raises(InvalidInput, match=r"CAST\(column AS VARCHAR\)"):
+        write_result(days, form, output=tmp_path / "out")
+    write_result(days, "parquet", output=tmp_path / "out.parquet")

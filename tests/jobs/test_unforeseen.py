@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from jobs import cli
 from jobs.unforeseen import innermost, report_of, sentence_of, write_trace
@@ -183,3 +184,9 @@ def test_letters_beyond_ascii_are_written_where_python_thinks_that_there_are_non
         cli.main(["status"])
     assert left.value.code == 0
     assert written.getvalue() == "café – ".encode() + b"\\udcff\n"
+
+
+def test_a_command_that_is_nearly_right_gets_a_suggestion() -> None:
+    result = CliRunner().invoke(cli.undertone, ["exract", "music.store", "songs"])
+    assert result.exit_code == 2
+    assert "No such command 'exract'. Did you mean 'extract'?" in result.output
