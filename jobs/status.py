@@ -64,6 +64,14 @@ def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:
         f"dataset {name!r} is gone, from which {users} came: add it again, or restore it from a copy."
         for name, users in missing_datasets(store.objects).items()
     ]
+    known = {"datasets": store.datasets(), "runs": store.runs()}
+    notes += [
+        f"{kind}/{name} has files and no record: it was lost, or a command that was killed never wrote it. "
+        "`undertone verify STORE` says more."
+        for kind, names in known.items()
+        for name in store.objects.folders(kind)
+        if name not in names
+    ]
     return runs, notes
 
 

@@ -83,6 +83,15 @@ def test_status_names_a_damaged_run_and_a_dataset_that_is_gone(extracted: str, u
     assert "dataset 'tones' is gone" in errors
 
 
+def test_status_names_a_run_and_a_dataset_that_lost_their_records(extracted: str, undertone: Run) -> None:
+    for kind in ("runs", "datasets"):
+        shutil.rmtree(Path(extracted) / "records" / kind)
+    code, output, errors = undertone("status", extracted)
+    assert (code, output) == (0, "")
+    assert "datasets/tones has files and no record" in errors
+    assert "runs/tones-pocket" in errors
+
+
 def test_status_of_an_empty_store_says_what_to_do(store: str, undertone: Run) -> None:
     assert "undertone extract" in undertone("status", store)[1]
 
@@ -93,7 +102,7 @@ def test_a_flipped_byte_is_found_withdrawn_and_computed_again(extracted: str, un
     shard = flip_a_byte(extracted)
     code, output, _ = undertone("verify", extracted)
     assert code == 1
-    assert "CRC-32C" in output
+    assert "disagrees with its checksum" in output
     assert shard.name in output
     with heartbeat(open_store(extracted).run("tones")):
         code, _, errors = undertone("repair", extracted)
