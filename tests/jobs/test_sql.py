@@ -197,14 +197,19 @@ def test_damage_is_told_in_one_line_and_other_questions_are_answered_with_a_note
     assert answered.stderr.count(b"\n") == 1
 
 
-def test_a_link_to_somebody_s_files_is_refused_in_one_line(store: Path, tmp_path: Path) -> None:
+def test_a_link_to_somebody_s_files_takes_away_only_what_would_be_read_through_it(
+    store: Path, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(store, copy)
     shutil.rmtree(copy / "datasets")
     (copy / "datasets").symlink_to(tmp_path)
-    refused = _undertone_sql(copy, "SELECT 1")
+    refused = _undertone_sql(copy, "SELECT * FROM clips")
     assert (refused.returncode, refused.stderr.count(b"\n")) == (1, 1)
-    assert b"datasets is a symbolic link" in refused.stderr
+    assert b"symbolic link" in refused.stderr
+    answered = _undertone_sql(copy, "SELECT run_id FROM runs", "--format", "json")
+    assert [row["run_id"] for row in json.loads(answered.stdout)]
+    assert answered.stderr.startswith(b"Note: datasets/")
 
 
 @pytest.mark.parametrize("query", [b"SELECT 'caf\xe9'", "SELECT 'café' AS x".encode()])
