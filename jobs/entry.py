@@ -13,8 +13,9 @@ def main() -> NoReturn:
     """Run the command line; until its own handler stands, Ctrl-C ends the process at once and quietly."""
     signal.signal(signal.SIGINT, _leave)
     from jobs.cli import main as run
+    from jobs.interruption import listen
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    listen()
     run()
     sys.exit(0)
 

@@ -1,0 +1,58 @@
+"""Ctrl-C that is neither lost nor half obeyed where C code calls Python, as a file's reader does."""
+
+import _thread
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+
+AGAIN_AFTER_SECONDS = 0.02
+# libsndfile reads through these functions: an exception in one is printed and dropped, and the read fails.
+_FILE, _PREFIX = "soundfile.py", "vio_"
+_coming = threading.Event()
+
+
+def listen() -> None:
+    """Raise `KeyboardInterrupt` in the main thread at Ctrl-C, again where the first was dropped."""
+    signal.signal(signal.SIGINT, _interrupt)
+    sys.unraisablehook = _raise_again_what_was_dropped
+
+
+def _interrupt(_signal: int, frame: FrameType | None) -> None:
+    if _is_dropped_in(frame):
+        _interrupt_soon()
+    else:
+        raise KeyboardInterrupt
+
+
+def _is_dropped_in(frame: FrameType | None) -> bool:
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name.startswith(_PREFIX) and Path(code.co_filename).name == _FILE:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _raise_again_what_was_dropped(dropped: "sys.UnraisableHookArgs") -> None:
+    """In finalizers and other callbacks of C, Python can only print an exception: Ctrl-C is no message."""
+    if issubclass(dropped.exc_type, KeyboardInterrupt):
+        _interrupt_soon()
+    else:
+        sys.__unraisablehook__(dropped)
+
+
+def _interrupt_soon() -> None:
+    """Once, however often it was asked for: a second would come when the first is being obeyed."""
+    if _coming.is_set():
+        return
+    _coming.set()
+    timer = threading.Timer(AGAIN_AFTER_SECONDS, _deliver)
+    timer.daemon = True
+    timer.start()
+
+
+def _deliver() -> None:
+    _coming.clear()
+    _thread.interrupt_main()

@@ -1,0 +1,68 @@
+"""Ctrl-C reaches the command although it comes while C code calls Python."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+BEGIN = "import os, signal, sys, time\nfrom jobs.interruption import listen\nlisten()\n"
+END = """
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline: pass
+    print("was not interrupted")
+except KeyboardInterrupt:
+    print("interrupted", seen)
+"""
+IN_A_READ = (
+    BEGIN
+    + """
+import soundfile
+class Slow:
+    def __init__(self, path): self.file = open(path, "rb")
+    def __getattr__(self, name): return getattr(self.file, name)
+    def readinto(self, buffer):
+        os.kill(os.getpid(), signal.SIGINT)
+        return self.file.readinto(buffer)
+seen = None
+try:
+    seen = len(soundfile.SoundFile(Slow(sys.argv[1])))
+"""
+    + END
+)
+IN_A_FINALIZER = (
+    BEGIN
+    + """
+class Finalized:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT); time.sleep(1)
+seen = 0
+try:
+    thing = Finalized()
+    del thing
+    seen = 1
+"""
+    + END
+)
+IN_A_STATEMENT = BEGIN + "seen = 2\ntry:\n    os.kill(os.getpid(), signal.SIGINT)\n" + END
+
+
+@pytest.mark.parametrize(("program", "seen"), [(IN_A_READ, 4000), (IN_A_FINALIZER, 1), (IN_A_STATEMENT, 2)])
+def test_ctrl_c_is_heard_wherever_it_comes_and_breaks_no_read(
+    program: str, seen: int, tmp_path: Path
+) -> None:
+    soundfile.write(tmp_path / "a.wav", np.zeros(4000), 8000)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "a.wav")], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"interrupted {seen}\n"
+    assert done.stderr == ""
+
+
+def test_what_else_a_finalizer_raises_is_still_said() -> None:
+    program = (
+        BEGIN + "class Broken:\n    def __del__(self): raise ValueError('lost')\nthing = Broken()\ndel thing"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert "ValueError: lost" in done.stderr
