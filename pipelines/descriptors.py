@@ -39,6 +39,8 @@ FLOOR_DB = -80.0
 SHORTEST_LAG_SECONDS = 0.25
 EDGE_FRAMES = 3
 """At either end, which hear what is not there."""
+MEDIAN_LENGTH = 31
+"""Frames, and bins, over which sound is harmonic or percussive."""
 STANDSTILL_DB = 1.0
 """A spectrum that varies less over time stands still."""
 _MAJOR = (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88)
@@ -136,12 +138,25 @@ def _centroid_hz(power: Floats) -> float:
 
 
 def _percussive_ratio(spectrum: Floats) -> float:
-    from librosa.decompose import hpss
+    """What `librosa.decompose.hpss` gives, whose medians over two dimensions take ten times as long."""
+    from librosa.util import softmask
 
-    harmonic, percussive = hpss(spectrum)
-    energy = float((percussive**2).sum())
-    total = energy + float((harmonic**2).sum())
+    harmonic, percussive = _medians(spectrum), _medians(spectrum.T).T
+    energy = float(((spectrum * softmask(percussive, harmonic, power=2, split_zeros=True)) ** 2).sum())
+    total = energy + float(
+        ((spectrum * softmask(harmonic, percussive, power=2, split_zeros=True)) ** 2).sum()
+    )
     return energy / total if total > 0 else float("nan")
+
+
+def _medians(rows: Floats) -> Floats:
+    """Running median of each row, mirrored at its ends: of all rows as one line, which SciPy does fast."""
+    from scipy.ndimage import median_filter
+
+    margin = MEDIAN_LENGTH // 2
+    padded = np.pad(rows, ((0, 0), (margin, margin)), mode="symmetric")
+    line: Floats = median_filter(padded.ravel(), size=MEDIAN_LENGTH)
+    return line.reshape(padded.shape)[:, margin:-margin]
 
 
 def _key(profile: Floats) -> tuple[int, float]:

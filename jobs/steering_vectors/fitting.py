@@ -69,18 +69,17 @@ class Work:
     sets: tuple[ContrastSet, ...]
     groups_hash: str
     """Stands for the groups, which decide the folds."""
-    seed: int
     origin: Mapping[str, str]
     """What the ids of directions also depend on: committed rows and code."""
 
-    def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method) -> str:
-        """Id of a direction: a hash of all that decides it."""
-        seed = {"seed": self.seed} if method == "random" else {}
-        return digest_of({**self.origin, **self._place(layer, contrast), "method": method, **seed})
+    def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method, seed: int) -> str:
+        """Id of a direction: a hash of all that decides it; the seed does for random ones alone."""
+        drawn = {"seed": seed} if method == "random" else {}
+        return digest_of({**self.origin, **self._place(layer, contrast), "method": method, **drawn})
 
-    def random_seed(self, layer: LayerArray, contrast: Contrast) -> int:
+    def random_seed(self, layer: LayerArray, contrast: Contrast, seed: int) -> int:
         """Of the random direction that controls the others of this place."""
-        return int(digest_of(self._place(layer, contrast) | {"seed": self.seed}), 16) >> 1
+        return int(digest_of(self._place(layer, contrast) | {"seed": seed}), 16) >> 1
 
     def _place(self, layer: LayerArray, contrast: Contrast) -> dict[str, Any]:
         return {
@@ -100,6 +99,8 @@ class LayerTask:
 
     layer: LayerArray
     methods: tuple[Method, ...]
+    seed: int
+    """Of its random directions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,12 @@ class FittedLayer:
     left_out: list[str]
 
 
-def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
+def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> dict[str, Any]:
     """Fit what is not stored yet and store it, a part per layer; returns a summary.
+
+    Args:
+        options: what to fit.
+        seeds: several seeds of random directions instead of the one of the options.
 
     Raises:
         UndertoneError: labels, layers or methods cannot be used; what is stored stays.
@@ -128,7 +133,8 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
     notes += unscored_notes(sets, cells)
     record_labels(store, labels)
     known = stored_ids(store)
-    tasks = _lacking(work, layers, methods, known)
+    seeds = seeds or (options.seed,)
+    tasks = [task for seed in seeds for task in _lacking(work, layers, methods, known, seed)]
     fitted = followed(
         _fitted(work, tasks, run, options), total=len(tasks), title=f"directions {work.run_id}", unit="layers"
     )
@@ -138,7 +144,8 @@ def fit_and_store(options: DirectionOptions) -> dict[str, Any]:
         left_out += layer.left_out
     contrasts = sum(len(one.contrasts) for one in sets)
     ids = {
-        work.vector_id(layer, contrast, method)
+        work.vector_id(layer, contrast, method, seed)
+        for seed in seeds
         for layer in layers
         for one in sets
         for contrast in one.contrasts
@@ -201,13 +208,12 @@ def _work(
         fold_count=options.folds,
         sets=tuple(sets),
         groups_hash=digest_of([list(labels.clip_ids), labels.groups.tolist(), list(labels.all_groups)]),
-        seed=options.seed,
         origin={"committed": committed_digest(run), "code": code_version(*CODE)},
     )
 
 
 def _lacking(
-    work: Work, layers: Sequence[LayerArray], methods: Sequence[Method], known: AbstractSet[str]
+    work: Work, layers: Sequence[LayerArray], methods: Sequence[Method], known: AbstractSet[str], seed: int
 ) -> list[LayerTask]:
     """Tasks for the layers that have not every direction yet."""
     contrasts = [contrast for one in work.sets for contrast in one.contrasts]
@@ -216,10 +222,10 @@ def _lacking(
         lacking = tuple(
             method
             for method in methods
-            if any(work.vector_id(layer, contrast, method) not in known for contrast in contrasts)
+            if any(work.vector_id(layer, contrast, method, seed) not in known for contrast in contrasts)
         )
         if lacking:
-            tasks.append(LayerTask(layer, lacking))
+            tasks.append(LayerTask(layer, lacking, seed))
     return tasks
 
 
@@ -274,7 +280,7 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             folds=work.folds[one.rows],
             groups=work.labels.groups[one.rows],
             methods=task.methods,
-            seeds=[work.random_seed(task.layer, contrast) for contrast in one.contrasts],
+            seeds=[work.random_seed(task.layer, contrast, task.seed) for contrast in one.contrasts],
         )
         shared = shared_columns(run.document["model"], task.layer, rows) | {
             "run_id": work.run_id,
@@ -293,7 +299,7 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             ]
             for method, direction in directions.items():
                 found.append(
-                    shared | counted | _identity(work, task.layer, contrast, method) | measurements(direction)
+                    shared | counted | _identity(work, task, contrast, method) | measurements(direction)
                 )
     return FittedLayer(found, left_out)
 
@@ -313,15 +319,15 @@ def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[An
     }
 
 
-def _identity(work: Work, layer: LayerArray, contrast: Contrast, method: Method) -> Row:
+def _identity(work: Work, task: LayerTask, contrast: Contrast, method: Method) -> Row:
     return {
-        "vector_id": work.vector_id(layer, contrast, method),
+        "vector_id": work.vector_id(task.layer, contrast, method, task.seed),
         "concept": contrast.concept,
         "labels_hash": contrast.labels_hash,
         "positive": contrast.positive,
         "negative": contrast.negative,
         "method": method,
-        "random_seed": work.random_seed(layer, contrast) if method == "random" else None,
+        "random_seed": work.random_seed(task.layer, contrast, task.seed) if method == "random" else None,
     }
 
 

@@ -90,8 +90,8 @@ def fit_directions_of(
     """
     common = fit_options(store, run_id, labels, settings, fit)
     fit_and_store(common)
-    for seed in range(randoms):
-        fit_and_store(replace(common, methods=RANDOM, seed=seed))
+    if randoms:
+        fit_and_store(replace(common, methods=RANDOM), seeds=range(randoms))
 
 
 def fit_options(

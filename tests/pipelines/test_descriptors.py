@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from pipelines.descriptors import DESCRIPTORS, FULL_SCALE, SAMPLE_RATE, contour, describe_sound, similarities
+from pipelines.descriptors import (
+    DESCRIPTORS,
+    FULL_SCALE,
+    HOP_SAMPLES,
+    SAMPLE_RATE,
+    contour,
+    describe_sound,
+    similarities,
+)  # fmt: skip
 
 TIME = np.arange(4 * SAMPLE_RATE) / SAMPLE_RATE
 
@@ -51,6 +59,16 @@ def test_clicks_have_their_tempo_and_rate() -> None:
     assert found["onset_rate"] == pytest.approx(2.0, abs=0.3)
     assert found["percussive_ratio"] > 0.7
     assert found["repetition"] > 0.7  # a loop
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 2.0])
+def test_the_percussive_share_is_that_of_librosas_separation(seconds: float) -> None:
+    import librosa
+
+    sound = (tone(440, 660) + clicks(150))[: round(seconds * SAMPLE_RATE)]
+    harmonic, percussive = librosa.decompose.hpss(np.abs(librosa.stft(sound, hop_length=HOP_SAMPLES)))
+    energies = [float((part.astype(np.float64) ** 2).sum()) for part in (percussive, harmonic)]
+    assert describe_sound(sound)["percussive_ratio"] == pytest.approx(energies[0] / sum(energies), rel=1e-5)
 
 
 @pytest.mark.parametrize(("third", "sign"), [(277.18, 1), (261.63, -1)])
