@@ -4,6 +4,7 @@
 PYTHON ?= python3
 ACCELERATOR ?=
 ARGS ?=
+PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 
 # Nothing here may look for models on the network: what is not on this machine is an error at once.
 export HF_HUB_OFFLINE = 1
@@ -30,11 +31,11 @@ setup:  ## Set up .venv (ACCELERATOR=cuda for the GPU build, PYTHON=python3.12 f
 demo: setup  ## Run the whole job on embedded defaults; the result is in demo/
 	.venv/bin/undertone demo demo
 
-test: setup  ## Run the whole suite (ARGS="-k store" for a part of it)
-	.venv/bin/pytest $(ARGS)
+test: setup  ## Run the whole suite (ARGS="-k store" for a part of it, PARALLEL= for one process)
+	.venv/bin/pytest $(PARALLEL) $(ARGS)
 
 test-portable: setup  ## Run the tests that compare numbers as if on a processor without AVX
-	$(OLD_PROCESSOR) .venv/bin/pytest $(NUMBERS) -m "not slow" $(ARGS)
+	$(OLD_PROCESSOR) .venv/bin/pytest $(PARALLEL) $(NUMBERS) -m "not slow" $(ARGS)
 
 lint: setup  ## Check format, style, types and import directions
 	.venv/bin/ruff format --check .

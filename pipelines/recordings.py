@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO, BinaryIO
+from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +97,7 @@ class Recordings:
 
     def _fetch(self, uri: str, known: _Known) -> tuple[str, IO[bytes]]:
         copy = NamedTemporaryFile()  # noqa: SIM115
+        finalize(copy, copy.file.close)  # also where the garbage collector finds it in a circle
         with self._root.open(uri) as file:
             known.checksum = digest = checksum(file, copy)
         copy.flush()

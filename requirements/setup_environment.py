@@ -97,7 +97,6 @@ def install(accelerator: str) -> None:
         ["--constraints", "requirements/lock.txt", "--build-constraints", "requirements/lock.txt"],
         ["--overrides", "requirements/overrides.txt"],
         ["--overrides", f"requirements/overrides-{accelerator}.txt"],
-        ["--compile-bytecode"],
         accelerator=accelerator,
     )
     drop_torchaudio_libraries()
@@ -112,7 +111,7 @@ def uv_pip_install(*arguments: list[str], accelerator: str) -> None:
         [*command, *(word for group in arguments for word in group)],
         check=True,
         cwd=ROOT,
-        env={**os.environ, **uv_settings(accelerator)},
+        env={"UV_COMPILE_BYTECODE": "1", **os.environ, **uv_settings(accelerator)},
     )
 
 

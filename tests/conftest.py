@@ -1,4 +1,4 @@
-"""What holds for every test: no network for models, slow tests last, a local S3 server, the browser.
+"""What holds for every test: no network for models, the order of tests, a local S3 server, the browser.
 
 `UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it,
 one runs in a subprocess, in memory. `UNDERTONE_BROWSER` names a Chromium that is not on the PATH; where there
@@ -45,8 +45,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the suite so that a mistake shows early: quick tests first, the rest as collected."""
-    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+    """Quick tests first, so that a mistake shows early; on several cores last, so that none waits at the end."""
+    slow_first = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None) is not slow_first)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -50,6 +50,7 @@ class Machine:
             "PYTHON": str(Path(sys.base_prefix) / "bin" / "python3"),
             "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", str(Path.home() / ".cache" / "uv")),
             "UNDERTONE_ACCELERATOR": "cpu",
+            "UV_COMPILE_BYTECODE": "0",  # of two gigabytes, for the few modules that the job imports
             "UNDERTONE_RAY_STOP": "true",
             **more,
         }

@@ -117,9 +117,16 @@ def arrays() -> list[ArraySpec]:
 
 
 @pytest.fixture
-def planted_store(tmp_path: Path) -> Store:
+def planted_store(planted_original: Path, tmp_path: Path) -> Store:
     """A store with the run "toy": a style is planted, more clearly the deeper the layer."""
-    store = open_store(tmp_path / "planted.store", create=True)
+    return open_store(shutil.copytree(planted_original, tmp_path / "planted.store"))
+
+
+@pytest.fixture(scope="session")
+def planted_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `planted_store` is a copy of; nothing may be written to it."""
+    folder = tmp_path_factory.mktemp("planted") / "planted.store"
+    store = open_store(folder, create=True)
     clips = style_clips()
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
     store.add_dataset("songs", info, clips, [])
@@ -135,4 +142,4 @@ def planted_store(tmp_path: Path) -> Store:
                 pending.add(f"{site}.frames", 0, frames[site][rows])
                 pending.add(f"{site}.mean", 0, frames[site][rows].mean(axis=2))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
-    return store
+    return folder

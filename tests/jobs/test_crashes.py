@@ -69,9 +69,13 @@ def token() -> Iterator[str]:
         process.kill()
 
 
-def shards(store: Path) -> dict[str, bytes]:
+def shard_files(store: Path) -> list[Path]:
     files = [*store.glob("runs/*/activations.zarr/**/c*"), *store.glob("codes/*/codes.zarr/**/c*")]
-    return {str(path.relative_to(store)): path.read_bytes() for path in files if path.is_file()}
+    return [path for path in files if path.is_file()]
+
+
+def shards(store: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(store)): path.read_bytes() for path in shard_files(store)}
 
 
 def markers(store: Path) -> list[Path]:
@@ -102,12 +106,12 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "this never happened"
-        time.sleep(0.002)
+        time.sleep(0.02)
 
 
 def reached(store: Path, count: int, process: "subprocess.Popen[str]") -> bool:
     """Whether there are so many shards, or the process has ended before."""
-    return len(shards(store)) >= count or process.poll() is not None
+    return len(shard_files(store)) >= count or process.poll() is not None
 
 
 def processes_of(token: str) -> list[psutil.Process]:
@@ -146,7 +150,7 @@ def test_killed_again_and_again_the_same_command_ends_with_the_same_bytes(
     chance = random.Random(0)
     for _ in range(4):
         process = start(store, original, token, "inline")
-        target = len(shards(store)) + chance.randrange(1, 40)
+        target = len(shard_files(store)) + chance.randrange(1, 40)
         wait_until(partial(reached, store, target, process))
         time.sleep(chance.random() * 0.02)
         process.kill()

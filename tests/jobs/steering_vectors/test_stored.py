@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,15 +21,22 @@ from store.query import run_query
 
 
 @pytest.fixture
-def fitted_store(planted_store: Store) -> Store:
+def fitted_store(fitted_original: Path, tmp_path: Path) -> Store:
     """Three styles and two moods at three layers of one site, by two methods."""
+    return open_store(shutil.copytree(fitted_original, tmp_path / "planted.store"))
+
+
+@pytest.fixture(scope="module")
+def fitted_original(planted_original: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `fitted_store` is a copy of; nothing may be written to it."""
+    folder = Path(shutil.copytree(planted_original, tmp_path_factory.mktemp("fitted") / "fitted.store"))
     labels = "SELECT clip_id, style, mood FROM clips"
     fit_and_store(
         DirectionOptions(
-            planted_store.url, "toy", labels, methods="diffmean,random", sites="resid", engine="inline"
+            str(folder), "toy", labels, methods="diffmean,random", sites="resid", engine="inline"
         )
     )
-    return planted_store
+    return folder
 
 
 def run(*arguments: object, code: int = 0) -> Result:

@@ -103,7 +103,7 @@ def wait_until(condition: Callable[[], bool], *, seconds: float = 600) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "this never happened"
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def rows_of(store: Path) -> list[dict[str, Any]]:
