@@ -113,6 +113,9 @@ class RemoteObjects:
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         return ((entry["path"], str(entry["e_tag"])) for entry in self._entries(prefix))
 
+    def written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        return ((entry["path"], entry["last_modified"].timestamp()) for entry in self._entries(prefix))
+
     def survey(self, prefix: str) -> Survey:
         return Survey(dict(self.versions(prefix)), [], {})
 
