@@ -13,7 +13,8 @@ from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
     "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
-    "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
+    "dataset": ("jobs.dataset", "Add, render, list, show, remove and rename datasets."),
+    "run": ("jobs.run", "List, show, remove and tag runs."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
     "kmeans": ("jobs.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
     "probe": ("jobs.probe", "Fit linear probes for any labels on every layer of a run."),
@@ -28,6 +29,8 @@ COMMANDS = {
     "verify": ("jobs.verify", "Read everything again and compare it with its checksums."),
     "repair": ("jobs.repair", "Withdraw what is damaged, so that it is made again."),
     "upgrade": ("jobs.upgrade", "Bring a store of an older version up to date."),
+    "du": ("jobs.du", "Show what takes space in a store."),
+    "gc": ("jobs.gc", "Remove litter, and caches that can be made again."),
     "sql": ("jobs.sql", "Query the store's catalog with SQL."),
     "train-pocket": ("jobs.train_pocket", "Train the models that ship with the project again."),
 }

@@ -22,6 +22,9 @@ format_option = click.option(
     "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
     help="Of the result on standard output.",
 )  # fmt: skip
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Say what would happen, and change nothing.",
+)  # fmt: skip
 fit_engine_option = click.option(
     "--engine", default="auto", show_default=True, type=click.Choice(["auto", "inline", "ray"]),
     help="auto works in this process where that takes seconds, and on Ray where it takes longer.",
@@ -67,7 +70,7 @@ def print_result(values: Mapping[str, Any], format_: str) -> None:
     width = max(map(len, values), default=0)
     for name, value in values.items():
         label = name.replace("_", " ")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             click.echo(f"{label:<{width}}")
             inner = max(map(len, value), default=0)
             for key, item in value.items():
@@ -89,8 +92,8 @@ def readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(readable, value))
-    return str(value)
+        return ", ".join(map(readable, value)) or "(none)"
+    return "(none)" if value is None or value == {} else str(value)
 
 
 def readable_bytes(count: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.completion import optional_run_argument
 from jobs.options import format_option, print_result, readable_bytes
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ AT_WORK_SECONDS = 30.0
 
 @click.command()
 @click.argument("store")
-@click.argument("run", required=False)
+@optional_run_argument
 @format_option
 def status(store: str, run: str | None, format_: str) -> None:
     """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail.
@@ -72,7 +73,22 @@ def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:
         for name in store.objects.folders(kind)
         if name not in names
     ]
-    return runs, notes
+    return runs, notes + _notes_on_gone_runs(store)
+
+
+def _notes_on_gone_runs(store: "Store") -> list[str]:
+    """Results whose run was removed, or lies in another store."""
+    from store.errors import CorruptData
+    from store.standing import kinds_about_gone_runs
+
+    try:
+        found = kinds_about_gone_runs(store)
+    except CorruptData as error:
+        return [f"not all results can be read: {error}"]
+    return [
+        f"the run {run_id!r} is not in this store, but results about it are: {', '.join(kinds)}."
+        for run_id, kinds in found.items()
+    ]
 
 
 def overview(run: "Collection") -> dict[str, Any]:
@@ -80,6 +96,8 @@ def overview(run: "Collection") -> dict[str, Any]:
     document = run.document
     states = Counter(status.state for status in run.statuses().values())
     planned = int(document["clips"])
+    model = document.get("model")  # a run that something else than `extract` made may say less
+    model = model if isinstance(model, dict) else {}
     return {
         "run": run.prefix.rsplit("/", 1)[-1],
         "state": _state(run),
@@ -87,11 +105,11 @@ def overview(run: "Collection") -> dict[str, Any]:
         "planned": planned,
         "failed": states["failed"],
         "bytes": sum(marker.nbytes for marker in run.markers().values()),
-        "model": document["model"]["name"],
-        "random_weights": document["model"]["random_weights"],
-        "sites": list(document["capture"]["sites"]),
-        "layers": len(document["capture"]["layers"]),
-        "reductions": list(document["capture"]["reductions"]),
+        "model": model.get("name", "(not recorded)"),
+        "random_weights": bool(model.get("random_weights")),
+        "sites": list(dict.fromkeys(name.partition(".")[0] for name in run.arrays)),
+        "layers": len({layer for name in run.arrays for layer in run.layers(name)}),
+        "reductions": list(dict.fromkeys(name.partition(".")[2] for name in run.arrays)),
     }
 
 
@@ -111,8 +129,8 @@ def detail(run: "Collection") -> dict[str, Any]:
         },
         "worker_seconds": {stage: round(value, 1) for stage, value in seconds.most_common()},
         "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
-        "text": run.document["text"] or "(none)",
-        "dtype": run.document["dtype"],
+        "text": run.document.get("text") or "(none)",
+        "dtype": run.document.get("dtype", "(not recorded)"),
         "resampler": run.document.get("resampler", "(not recorded)"),
     }
 

@@ -57,13 +57,13 @@ def remove_run(objects: ObjectStore, run_id: str) -> None:
     _withdraw_collection(objects, prefix)
     for tag in tags_of(objects, run_id):
         remove_tag(objects, tag)
-    _take_away(objects, prefix)
+    take_away(objects, prefix)
 
 
 def remove_collection(objects: ObjectStore, prefix: str) -> None:
     """Remove codes or features; raises `Conflict` while a command is at work on them."""
     _withdraw_collection(objects, prefix)
-    _take_away(objects, prefix)
+    take_away(objects, prefix)
 
 
 def removable_run(objects: ObjectStore, wanted: str) -> str:
@@ -126,40 +126,41 @@ def runs_from(objects: ObjectStore, name: str) -> list[str]:
     return [prefix.removeprefix("runs/") for prefix in users if prefix.startswith("runs/")]
 
 
-def check_dataset_removable(objects: ObjectStore, name: str) -> None:
-    """Raise `Conflict` while a command is at work on anything that was made from a dataset."""
-    for prefix in users_of(objects, name):
-        refuse_if_at_work(objects, prefix)
-    if not is_recorded(objects, dataset_key(name)):
-        _refuse_recent(objects, f"datasets/{name}")
-
-
-def remove_dataset(objects: ObjectStore, name: str, *, used_too: bool = False) -> None:
-    """Remove a dataset with its codes and features, or finish a removal that was killed.
-
-    With `used_too` it goes although runs were made from it; they, and their codes and features, stay.
+def check_dataset_removable(objects: ObjectStore, name: str, *, used_too: bool = False) -> None:
+    """Raise unless a dataset may be removed.
 
     Raises:
         NotFound: there is nothing of this name.
-        Conflict: runs were made from it, or a command is at work on it.
+        Conflict: runs were made from it (unless `used_too`), or a command is at work on it.
     """
     check_name(name, "a dataset")
-    if name not in (*dataset_names(objects), *leftover_datasets(objects)):
-        raise NotFound(
-            f"There is no dataset {name!r} in {objects.url}; it has: {listed(dataset_names(objects))}."
-        )
-    check_dataset_removable(objects, name)
+    known = dataset_names(objects)
+    if name not in (*known, *leftover_datasets(objects)):
+        raise NotFound(f"There is no dataset {name!r} in {objects.url}; it has: {listed(known)}.")
+    for prefix in users_of(objects, name):
+        refuse_if_at_work(objects, prefix)
+    if name not in known:
+        _refuse_recent(objects, f"datasets/{name}")
     runs = runs_from(objects, name)
     if runs and not used_too:
         raise Conflict(
             f"Dataset {name!r} stays: {listed(runs)} came from it, and would lose its clips and labels. "
             "Remove these runs first, or add --even-if-used."
         )
-    for prefix in [] if runs else derived_collections(objects, name):
+
+
+def remove_dataset(objects: ObjectStore, name: str, *, used_too: bool = False) -> None:
+    """Remove a dataset with its codes and features, or finish a removal that was killed.
+
+    With `used_too` it goes although runs were made from it; they, and their codes and features, stay.
+    Raises as `check_dataset_removable` does.
+    """
+    check_dataset_removable(objects, name, used_too=used_too)
+    for prefix in [] if runs_from(objects, name) else derived_collections(objects, name):
         remove_collection(objects, prefix)
     forget_dataset(objects, name)
     objects.delete(dataset_key(name))
-    _take_away(objects, f"datasets/{name}")
+    take_away(objects, f"datasets/{name}")
 
 
 def _withdraw_collection(objects: ObjectStore, prefix: str) -> None:
@@ -198,7 +199,7 @@ def _withdraw_further_parts(objects: ObjectStore, prefix: str) -> None:
         objects.delete(part)
 
 
-def _take_away(objects: ObjectStore, prefix: str) -> None:
+def take_away(objects: ObjectStore, prefix: str) -> None:
     """Remove every file below a folder, and the folder, with those of its records."""
     for folder in (prefix, f"{RECORDS}/{prefix}"):
         _delete_below(objects, folder)

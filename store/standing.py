@@ -1,15 +1,19 @@
 """What stands on a run or a dataset: results about it, collections made from it."""
 
 import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from store.ledger import recorded_names
+from store.errors import UndertoneError
+from store.ledger import RECORDS, recorded_names
 from store.objects import ObjectStore
+
+if TYPE_CHECKING:
+    from store.opening import Store
 
 RUN_COLUMN = "run_id"
 
@@ -41,15 +45,35 @@ def results_about(objects: ObjectStore, run_id: str) -> dict[str, int]:
     return counts
 
 
-def codes_of(document: Mapping[str, Any]) -> str | None:
-    """Key of the codec tokens that a run was made from."""
-    codes = document.get("codes")
-    return codes if isinstance(codes, str) and codes else None
+def kinds_about_gone_runs(store: "Store") -> dict[str, list[str]]:
+    """Run that is not in the store → the kinds of results that have rows about it, by the catalog."""
+    if not store.objects.folders(f"{RECORDS}/results"):
+        return {}
+    from store.catalog import refresh_catalog
+    from store.query import run_query
+
+    catalog = refresh_catalog(store)
+    kinds = run_query(catalog, _KINDS_ABOUT_RUNS, timeout_seconds=None).column("kind").to_pylist()
+    found: dict[str, list[str]] = {}
+    if kinds:
+        query = " UNION ALL ".join(_ABOUT_GONE_RUNS.format(kind=kind) for kind in kinds)
+        for row in run_query(catalog, f"{query} ORDER BY ALL", timeout_seconds=None).to_pylist():
+            found.setdefault(row["run_id"], []).append(row["kind"])
+    return found
+
+
+_KINDS_ABOUT_RUNS = """
+    SELECT table_name AS kind FROM duckdb_columns()
+    WHERE schema_name = 'results' AND column_name = 'run_id' AND regexp_full_match(table_name, '[a-z_]+')
+    ORDER BY 1
+"""
+_ABOUT_GONE_RUNS = """
+    SELECT DISTINCT CAST(run_id AS VARCHAR) AS run_id, '{kind}' AS kind FROM results.{kind}
+    WHERE run_id IS NOT NULL AND CAST(run_id AS VARCHAR) NOT IN (SELECT run_id FROM parts.runs)
+"""
 
 
 def _runs_of(objects: ObjectStore, key: str) -> set[str]:
-    from store.errors import UndertoneError
-
     try:
         return runs_in(objects.get(key))
     except (pa.ArrowException, UndertoneError, OSError):  # `undertone verify` names it
