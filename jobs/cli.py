@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
-from jobs.terminal_text import for_people
+from jobs.terminal_text import for_people, wrapped
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
@@ -111,7 +111,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
         if was_interrupted(error):
             _leave_interrupted()
-        click.echo(f"Error: {sentence_of(error) or report_of(error)}", err=True)
+        said = f"Error: {sentence_of(error) or report_of(error)}"
+        click.echo(wrapped(said, stream=sys.stderr), err=True)
         sys.exit(EXIT_FAILED)
     sys.exit(result if isinstance(result, int) else 0)
 

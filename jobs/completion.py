@@ -35,7 +35,8 @@ def completer(names: Names) -> Callable[[click.Context, click.Parameter, str], l
     """Names of the store on the command line that begin like what was typed; none where it cannot be read."""
 
     def complete(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
-        store = context.params.get("store")
+        # Behind an option whose value is being typed, click has not given out the arguments yet.
+        store = context.params.get("store") or next(iter(context.args), None)
         try:
             found = names(store) if store else ()
         except (UndertoneError, OSError):  # in the middle of a line there is no place for a message

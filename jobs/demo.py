@@ -78,7 +78,7 @@ def _say_what_next(store: Path, report: Path, seconds: float) -> None:
     program = "undertone" if shutil.which("undertone") else sys.argv[0]
     click.echo(f"\nThe report is {report}: open it in a browser. ({seconds:.0f} s)")
     click.echo(f"The store is {store}. Ask it more:")
-    click.echo(f"  {program} sql {quote(str(store))}        lists its tables and columns")
+    click.echo(f"  {program} sql {quote(str(store))}        opens a shell for queries")
     click.echo(f"  {program} status {quote(str(store))}     shows its runs")
 
 

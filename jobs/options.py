@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 
 import click
 
+from jobs.terminal_text import wrapped
+
 engine_option = click.option(
     "--engine", default="ray", show_default=True, type=click.Choice(["ray", "inline"]),
     help="inline works in this process, without Ray.",
@@ -74,9 +76,9 @@ def print_result(values: Mapping[str, Any], format_: str) -> None:
             click.echo(f"{label:<{width}}")
             inner = max(map(len, value), default=0)
             for key, item in value.items():
-                click.echo(f"  {key:<{inner}}  {_shown(name, item)}")
+                click.echo(wrapped(f"  {key:<{inner}}  {_shown(name, item)}", indent=inner + 4))
         else:
-            click.echo(f"{label:<{width}}  {_shown(name, value)}")
+            click.echo(wrapped(f"{label:<{width}}  {_shown(name, value)}", indent=width + 2))
 
 
 def _shown(name: str, value: Any) -> str:

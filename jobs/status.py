@@ -1,6 +1,7 @@
 """`undertone status`: every run of a store, or one in detail, straight from its markers."""
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
@@ -10,6 +11,7 @@ import click
 
 from jobs.completion import optional_run_argument
 from jobs.options import format_option, print_result, readable_bytes
+from jobs.terminal_text import wrapped
 
 if TYPE_CHECKING:
     from store.collection import Collection
@@ -47,7 +49,7 @@ def status(store: str, run: str | None, format_: str) -> None:
             f"No runs yet; datasets: {names}. Start one with: undertone extract {quote(store)} DATASET"
         )
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(wrapped(f"note: {note}", stream=sys.stderr), err=True)
 
 
 def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:

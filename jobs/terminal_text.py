@@ -4,7 +4,9 @@ Names of files, labels and messages come from anywhere. Programs get them exactl
 """
 
 import re
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,11 @@ _HALVES = "\ud800-\udfff"
 _IN_TEXT = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_HALVES}]|(?<!^)\r(?!\n)")
 _IN_LINE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_HALVES}\t\n\r\u2028\u2029]")
 
+_COMMAND = re.compile(r"`[^`]*`")
+_UNBROKEN = "\ue000"
+"""Stands for a space where no line may end; it is of no alphabet."""
+LEAST_WIDTH = 20
+
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
@@ -36,6 +43,32 @@ def heading(text: str, *, rest: str = "") -> None:
     """Print a line that begins in bold where a terminal shows it."""
     styled = click.style(printable(text), bold=True) + printable(rest)
     click.echo(styled, file=unescaped(sys.stdout))
+
+
+def wrapped(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
+    """Lines that fit the terminal, broken between words; elsewhere the text itself.
+
+    Further lines of a line begin with `indent` spaces. What stands between backticks stays in one piece, so
+    that a command can be copied.
+    """
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, indent + LEAST_WIDTH)
+    return "\n".join(_filled(line, width, indent) for line in text.split("\n"))
+
+
+def _filled(line: str, width: int, indent: int) -> str:
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _UNBROKEN), line)
+    pieces = textwrap.wrap(
+        whole,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(pieces).replace(_UNBROKEN, " ")
 
 
 def unescaped(stream: TextIO) -> TextIO:
@@ -99,7 +132,7 @@ def _make_total(stream: TextIO) -> None:
 def _note_or(others: Callable[..., None]) -> Callable[..., None]:
     def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if issubclass(category, CatalogWarning):
-            click.echo(f"Note: {message}", err=True)
+            click.echo(wrapped(f"Note: {message}", stream=sys.stderr), err=True)
         else:
             others(message, category, *rest, **named)
 

@@ -57,8 +57,10 @@ def undertone_commands() -> list[tuple[tuple[str, ...], click.Command]]:
 
 
 @pytest.fixture(scope="module")
-def readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
+def guide() -> str:
+    """What users are shown: README and the pages of the documentation."""
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    return "\n".join(page.read_text(encoding="utf-8") for page in pages)
 
 
 def tracked_files() -> list[Path]:
@@ -146,18 +148,18 @@ def test_every_option_has_a_help_text() -> None:
     ] == []
 
 
-def test_every_command_stands_in_the_readme(readme: str) -> None:
-    shown = shell_lines(readme)
+def test_every_command_stands_in_the_guide(guide: str) -> None:
+    shown = shell_lines(guide)
     invocations = [" ".join(("undertone", *names)) for names, _ in undertone_commands()]
     assert [name for name in invocations if not any(line.startswith(name) for line in shown)] == []
 
 
-def test_every_command_line_that_is_shown_is_legal(readme: str) -> None:
+def test_every_command_line_that_is_shown_is_legal(guide: str) -> None:
     """--help after it makes click read all options and then do nothing."""
     from jobs.cli import undertone
 
     helps = [command.help or "" for _, command in undertone_commands()]
-    for line in shell_lines("\n".join([readme, undertone.help or "", *helps])):
+    for line in shell_lines("\n".join([guide, undertone.help or "", *helps])):
         result = CliRunner().invoke(undertone, [*shlex.split(line)[1:], "--help"])
         assert result.exit_code == 0, f"{line}\n{result.output}"
 

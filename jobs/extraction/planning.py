@@ -71,6 +71,6 @@ def resolve(options: ExtractOptions) -> Extraction:
     if not clips:
         raise InvalidInput(
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
-            f"(undertone sql {quote(options.store)})."
+            f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
     return Extraction(options, store, dataset, spec, clips)
