@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from store.completion import check_completion, completed_markers, note_completion
+from store.completion import check_completion, completed_markers, completion_name, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
@@ -139,6 +139,11 @@ class Collection:
         self.refresh()
         if not self.missing_units():
             note_completion(self.objects, self.prefix, self.units())
+
+    def lacks_completion(self) -> bool:
+        """Whether every unit is committed and no record says so: it is lost, or a driver was killed here."""
+        name = completion_name(self.prefix, len(self.units()))
+        return not self.missing_units() and not is_recorded(self.objects, name)
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""

@@ -88,8 +88,8 @@ def test_status_names_a_run_and_a_dataset_that_lost_their_records(extracted: str
         shutil.rmtree(Path(extracted) / "records" / kind)
     code, output, errors = undertone("status", extracted)
     assert (code, output) == (0, "")
-    assert "datasets/tones has files and no record" in errors
-    assert "runs/tones-pocket" in errors
+    assert "datasets/tones, runs/tones-pocket" in errors
+    assert "have no record" in errors
 
 
 def test_status_of_an_empty_store_says_what_to_do(store: str, undertone: Run) -> None:
