@@ -206,6 +206,17 @@ def test_copies_share_a_group_and_all_that_misleads_is_said(
     assert "Note: 5 files are equal to others" in text
 
 
+def test_a_folder_of_one_label_is_said_to_tell_nothing_apart(
+    tmp_path: Path, songs: Path, undertone: Command
+) -> None:
+    (songs / "above").mkdir()
+    (songs / "jazz").rename(songs / "above/jazz")
+    summary = undertone(
+        "dataset", "add", tmp_path / "s", "a", songs / "above", "--clip-seconds", "1", "--json"
+    )
+    assert "differ in a label (label 'jazz')" in "\n".join(summary["findings"])
+
+
 def test_help_shows_examples(undertone: Command) -> None:
     for command in ("add", "synth"):
         assert re.search(r"Examples:\n +undertone dataset ", undertone("dataset", command, "--help"))
