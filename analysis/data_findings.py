@@ -196,6 +196,20 @@ def silent(names: Sequence[str], total: int) -> list[str]:
     return [f"{len(names):,} of {total:,} clips are silent: {first_names(names)}."] if names else []
 
 
+def clipped(names: Sequence[str], total: int) -> list[str]:
+    """Clips with many samples at full scale."""
+    said = f"{len(names):,} of {total:,} clips are clipped (more than 1 in 1,000 samples at full scale)"
+    return [f"{said}: {first_names(names)}."] if names else []
+
+
+def undecodable(messages: Mapping[str, str], total: int) -> list[str]:
+    """Clips that cannot be decoded, and what is wrong with the first."""
+    if not messages:
+        return []
+    said = f"{len(messages):,} of {total:,} clips cannot be decoded: {first_names(list(messages))}"
+    return [f"{said}. The first: {next(iter(messages.values()))}"]
+
+
 def _contradictions(
     repeated: Sequence[Sequence[Item]], columns: Mapping[str, Sequence[Label]], noun: str
 ) -> list[str]:
