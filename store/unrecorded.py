@@ -34,6 +34,15 @@ def unrecorded(objects: ObjectStore, records: Survey, results: Iterable[str]) ->
     return lost + sorted(key for key in results if key.endswith(".parquet") and key not in recorded)
 
 
+def is_whole(objects: ObjectStore, name: str) -> bool:
+    """Whether what no record names was written to its end; else a command is at work on it, or was killed."""
+    head = _HEADS.get(name.split("/", maxsplit=1)[0])
+    try:
+        return objects.exists(head(name) if head else name)
+    except UndertoneError:
+        return True
+
+
 def _folders(objects: ObjectStore, kind: str) -> list[str]:
     try:
         return [f"{kind}/{name}" for name in objects.folders(kind)]
