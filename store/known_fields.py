@@ -89,7 +89,7 @@ _OF_DOCUMENTS: Kinds = {
     "frame_rate": _NUMBER,
     "codebook_size": _WHOLE,
     "format": ("a text or a whole number", lambda value: _is_text(value) or _is_whole(value)),
-    "notes": ("a text or null", _or_null(_is_text)),
+    "notes": ("a text or a list of texts", _or_null(lambda value: _is_text(value) or _TEXTS[1](value))),
 }
 
 

@@ -104,4 +104,4 @@ def test_csv_for_spreadsheets_holds_no_formula(text: str) -> None:
 
 def test_csv_for_spreadsheets_leaves_numbers_numbers_and_other_text_alone() -> None:
     table = pa.table({"n": [-1, 2], "x": [-0.5, None], "yes": [True, None], "t": ["a=b", "it's; =1"]})
-    assert to_csv(table, safe=True) == '"n","x","yes","t"\n-1,-0.5,"true","a=b"\n2,"","","it\'s; =1"\n'
+    assert to_csv(table, safe=True) == '"n","x","yes","t"\n-1,-0.5,"true","a=b"\n2,,,"it\'s; =1"\n'

@@ -76,7 +76,7 @@ OF_A_DATASET: dict[str, Change] = {
     "a root whose kind is a number": lambda info: info.update(root={"kind": 1}),
     "a root whose URL is a list": lambda info: info.update(root={"kind": "url", "url": []}),
     "counts that are text": lambda info: info.update(counts={"clips": "many"}),
-    "notes that are a list": lambda info: info.update(notes=["x"]),
+    "notes that are numbers": lambda info: info.update(notes=[1]),
 }
 OF_A_MARKER: dict[str, Change] = {
     "a row that is text": lambda marker: marker.update(first_row="0"),
