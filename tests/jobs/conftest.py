@@ -135,4 +135,5 @@ def planted_store(tmp_path: Path) -> Store:
                 pending.add(f"{site}.frames", 0, frames[site][rows])
                 pending.add(f"{site}.mean", 0, frames[site][rows].mean(axis=2))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    run.note_complete()
     return store

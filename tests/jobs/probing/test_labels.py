@@ -210,6 +210,7 @@ def run_with_copies(store: Store) -> LabelledRows:
         pending.commit(
             [ClipStatus(clip.clip_id, "ok" if n else "silent") for n, clip in enumerate(clips)], {}
         )
+    run.note_complete()
     return resolve_labels(store, store.run("copies-run"), "SELECT clip_id, style FROM clips")
 
 
