@@ -12,7 +12,7 @@ from jobs.terminal_text import for_people, wrapped
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
-    "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
+    "demo": ("jobs.demo", "Show everything on a small rendered dataset, from its audio to a report."),
     "dataset": ("jobs.dataset", "Add, render, list, show, remove and rename datasets."),
     "run": ("jobs.run", "List, show, remove and tag runs."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
