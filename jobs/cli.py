@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from jobs import waiting
 from jobs.terminal_text import for_people, wrapped
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
@@ -43,6 +44,7 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; `--traceback` shows the trace of whatever it raises."""
+        waiting.begin("loading")
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
@@ -51,6 +53,8 @@ class LazyGroup(click.Group):
             if ctx.params["traceback"]:
                 click.echo(trace_of(error), err=True, nl=False)
             raise
+        finally:
+            waiting.end()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)

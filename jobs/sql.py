@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
+from jobs import waiting
 from jobs.fitting.user_tables import read_user_tables
 from jobs.options import TABLE_FORMATS, TableFormat
 from jobs.sql_shell.line_editing import edited_lines
@@ -149,6 +150,7 @@ def _talk(shell: Shell) -> None:
             "Missing argument 'QUERY': a SELECT in quotes. Without one, --format table (or json) lists the "
             "tables and columns, and on a terminal a shell opens; this is none."
         )
+    waiting.end()
     with edited_lines(shell.views) as read_line:
         shell.read_line = read_line
         shell.run()

@@ -15,6 +15,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar
 
 import click
 
+from jobs import waiting
 from store.errors import CatalogWarning
 
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
@@ -41,8 +42,11 @@ def printable(text: str) -> str:
 
 def heading(text: str, *, rest: str = "") -> None:
     """Print a line that begins in bold where a terminal shows it."""
-    styled = click.style(printable(text), bold=True) + printable(rest)
-    click.echo(styled, file=unescaped(sys.stdout))
+    first, *further = wrapped(printable(text) + printable(rest)).split("\n")
+    bold = first[: len(printable(text))]
+    lines = [click.style(bold, bold=True) + first[len(bold) :], *further]
+    waiting.give_way()
+    click.echo("\n".join(lines), file=_below(sys.stdout))
 
 
 def wrapped(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
@@ -73,6 +77,11 @@ def _filled(line: str, width: int, indent: int) -> str:
 
 def unescaped(stream: TextIO) -> TextIO:
     """The stream below, for what draws on a terminal itself and whose texts went through `printable`."""
+    waiting.end()
+    return _below(stream)
+
+
+def _below(stream: TextIO) -> TextIO:
     return stream.below if isinstance(stream, EscapingStream) else stream
 
 
@@ -84,6 +93,10 @@ class EscapingStream:
 
     def write(self, text: str) -> int:
         """Write text; returns its length, as streams do."""
+        if text.endswith("\n"):
+            waiting.give_way()
+        else:  # a line that goes on, or is written over
+            waiting.end()
         self.below.write(_IN_TEXT.sub(_escaped, text))
         return len(text)
 
@@ -93,6 +106,8 @@ class EscapingStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "buffer":
+            waiting.end()
         return getattr(self.below, name)
 
 
@@ -114,7 +129,7 @@ def _escaping_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         _make_total(stream)
-    sys.stdout, sys.stderr = (EscapingStream(unescaped(stream)) for stream in before)
+    sys.stdout, sys.stderr = (EscapingStream(_below(stream)) for stream in before)
     try:
         yield
     finally:
