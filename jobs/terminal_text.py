@@ -95,7 +95,7 @@ class EscapingStream:
         """Write text; returns its length, as streams do."""
         if text.endswith("\n"):
             waiting.give_way()
-        else:  # a line that goes on, or is written over
+        elif text:  # a line that goes on, or is written over
             waiting.end()
         self.below.write(_IN_TEXT.sub(_escaped, text))
         return len(text)
@@ -106,8 +106,6 @@ class EscapingStream:
             self.write(line)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "buffer":
-            waiting.end()
         return getattr(self.below, name)
 
 

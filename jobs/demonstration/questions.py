@@ -47,9 +47,8 @@ ORDER BY concept DESC, layer"""
 EFFECTS = """\
 SELECT source || ' → ' || target AS pair, alpha, scorer,
        round(transfer, 2) AS transfer, round(low, 2) AS low,
-       round(high, 2) AS high,
-       round(random, 2) AS random, round(prompt, 2) AS prompt,
-       round(kad_clips, 1) AS kad,
+       round(high, 2) AS high, round(random, 2) AS random,
+       round(prompt, 2) AS prompt, round(kad_clips, 1) AS kad,
        round(kad_clips_random, 1) AS kad_random,
        round(variation, 1) AS variation, drone
 FROM transfers

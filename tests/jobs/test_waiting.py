@@ -1,11 +1,14 @@
 """The clock of silent commands: when it shows, and that it gives way to what is printed."""
 
 import io
+import sys
 import time
 
+import click
 import pytest
 
 from jobs import waiting
+from jobs.terminal_text import EscapingStream, unescaped
 from jobs.waiting import Clock
 
 TICK = 0.02
@@ -61,6 +64,21 @@ def test_once_ended_it_draws_nothing_until_it_begins_again(screen: io.StringIO) 
     clock.begin("fitting")
     until(screen, "fitting")
     clock.end()
+
+
+def test_lines_of_a_command_pause_the_clock_and_a_line_that_goes_on_ends_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    heard: list[str] = []
+    monkeypatch.setattr(waiting, "give_way", lambda: heard.append("pause"))
+    monkeypatch.setattr(waiting, "end", lambda: heard.append("end"))
+    monkeypatch.setattr(sys, "stdout", EscapingStream(io.StringIO()))
+    click.echo("a line")
+    assert heard == ["pause"]
+    click.echo("\rhalf", nl=False)
+    assert heard == ["pause", "end"]
+    unescaped(sys.stdout)
+    assert heard == ["pause", "end", "end"]
 
 
 def test_without_a_terminal_there_is_no_clock(capsys: pytest.CaptureFixture[str]) -> None:
