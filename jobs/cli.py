@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 import click
 
 from jobs import waiting
-from jobs.terminal_text import for_people, wrapped
+from jobs.terminal_text import for_people, tell
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
@@ -116,7 +116,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         if was_interrupted(error):
             _leave_interrupted()
         said = f"Error: {sentence_of(error) or report_of(error)}"
-        click.echo(wrapped(said, stream=sys.stderr), err=True)
+        tell(said)
         sys.exit(EXIT_FAILED)
     sys.exit(result if isinstance(result, int) else 0)
 

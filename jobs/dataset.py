@@ -11,6 +11,7 @@ import click
 
 from jobs.completion import complete_datasets
 from jobs.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.terminal_text import wrapped
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -247,9 +248,9 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     for name in shown:
         _print_counts(name, labels[name])
     if others := [name for name in columns if name not in shown]:
-        click.echo(f"\nFurther labels: {', '.join(others)}")
+        click.echo(wrapped(f"\nFurther labels: {', '.join(others)}"))
     for note in notes:
-        click.echo(f"\nNote: {note}")
+        click.echo(wrapped(f"\nNote: {note}"))
 
 
 def _print_counts(column: str, counts: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from jobs.extraction.options import Engine, ExtractOptions
 from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
 from jobs.report import write_report
-from jobs.terminal_text import heading
+from jobs.terminal_text import columns, heading
 from store.errors import JobFailed
 
 CLIPS = 320
@@ -64,7 +64,7 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         find_directions(str(store), run, fitting)
     with steps.next("Generate music steered along them, and listen to what changed"):
         steer(str(store), run, engine)
-    for question, sql, answer in questions(str(store), run, width=_width()):
+    for question, sql, answer in questions(str(store), run, width=columns(WIDTH)):
         click.echo()
         heading(question)
         click.echo(sql)
@@ -73,13 +73,8 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         write_report(str(store), report)
     click.secho("\nWhat was found", bold=True)
     for sentence in findings(str(store), run):
-        click.echo(fill(f"- {sentence}", _width(), subsequent_indent="  "))
+        click.echo(fill(f"- {sentence}", columns(WIDTH), subsequent_indent="  "))
     _say_what_next(store, report, time.monotonic() - started)
-
-
-def _width() -> int:
-    """Columns for tables and sentences: those of the terminal, if it is narrow."""
-    return min(WIDTH, shutil.get_terminal_size().columns) if sys.stdout.isatty() else WIDTH
 
 
 def _say_what_next(store: Path, report: Path, seconds: float) -> None:

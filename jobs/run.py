@@ -7,6 +7,7 @@ import click
 
 from jobs.completion import run_argument, tag_argument
 from jobs.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.terminal_text import tell
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -33,7 +34,7 @@ def list_(store: str, format_: str) -> None:
     rows, notes = listed_runs(open_store(store))
     print_rows(rows, format_, _shown, none="There are no runs; `undertone extract` makes one.")
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
 
 
 @run.command()

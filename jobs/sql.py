@@ -14,6 +14,7 @@ from jobs.sql_shell.line_editing import edited_lines
 from jobs.sql_shell.listing import print_table
 from jobs.sql_shell.shell import Shell
 from jobs.tables import write_result
+from jobs.terminal_text import tell
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
 from store.catalog_folder import is_lasting
@@ -139,7 +140,7 @@ def _visible_tables(
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidInput(f"the name {repeated[0]} is given to two tables; choose different ones")
     for note in files.notes:
-        click.echo(f"Note: {note}", err=True)
+        tell(f"Note: {note}")
     return {request.name: activation_table(store, request) for request in requests} | files.tables
 
 

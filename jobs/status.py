@@ -1,7 +1,6 @@
 """`undertone status`: every run of a store, or one in detail, straight from its markers."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
@@ -11,7 +10,7 @@ import click
 
 from jobs.completion import optional_run_argument
 from jobs.options import format_option, print_result, readable_bytes
-from jobs.terminal_text import wrapped
+from jobs.terminal_text import tell
 
 if TYPE_CHECKING:
     from store.collection import Collection
@@ -52,7 +51,7 @@ def status(store: str, run: str | None, format_: str) -> int:
             f"No runs yet; datasets: {names}. Start one with: undertone extract {quote(store)} DATASET"
         )
     for note in notes:
-        click.echo(wrapped(f"note: {note}", stream=sys.stderr), err=True)
+        tell(f"note: {note}")
     return int(is_damaged)
 
 

@@ -49,6 +49,16 @@ def heading(text: str, *, rest: str = "") -> None:
     click.echo("\n".join(lines), file=_below(sys.stdout))
 
 
+def columns(most: int) -> int:
+    """Columns for a table or a sentence on standard output: those of the terminal, if it has fewer."""
+    return min(most, shutil.get_terminal_size().columns) if sys.stdout.isatty() else most
+
+
+def tell(text: str) -> None:
+    """Print a note or a warning, which is no result, on standard error."""
+    click.echo(wrapped(text, stream=sys.stderr), err=True)
+
+
 def wrapped(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
     """Lines that fit the terminal, broken between words; elsewhere the text itself.
 
@@ -148,7 +158,7 @@ def _note_or(others: Callable[..., None]) -> Callable[..., None]:
     def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if issubclass(category, CatalogWarning):
             if str(message) not in told:
-                click.echo(wrapped(f"Note: {message}", stream=sys.stderr), err=True)
+                tell(f"Note: {message}")
             told.add(str(message))
         else:
             others(message, category, *rest, **named)

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.extraction.planning import Extraction
 from jobs.extraction.spec import template_fields
+from jobs.terminal_text import tell
 from pipelines.musicgen import check_weights
 from store.collection import Collection
 
@@ -22,15 +21,14 @@ def announce(work: Extraction) -> None:
     """Say beforehand what a reader of the results must know."""
     spec = work.spec
     if spec.model.random_weights:
-        click.echo(f"Note: {spec.model.name} has random weights; its activations mean nothing.", err=True)
+        tell(f"Note: {spec.model.name} has random weights; its activations mean nothing.")
     for note in check_weights(work.options.model, last_block=spec.capture.last_block()):
-        click.echo(f"Warning: {note}", err=True)
+        tell(f"Warning: {note}")
     leaks = template_fields(spec.text)
     if leaks:
-        click.echo(
+        tell(
             f"Warning: the text condition names {', '.join(leaks)}: a probe for it can read the prompt "
-            "instead of the music.",
-            err=True,
+            "instead of the music."
         )
 
 

@@ -1,6 +1,5 @@
 """Reads statements and commands, line by line, and prints what they answer; mistakes cost a line each."""
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -10,7 +9,7 @@ import pyarrow as pa
 
 from jobs.sql_shell.listing import print_table, print_tables
 from jobs.tables import write_result
-from jobs.terminal_text import printable, wrapped
+from jobs.terminal_text import printable, tell
 from store.catalog import refresh_catalog
 from store.errors import UndertoneError
 from store.opening import Store
@@ -106,7 +105,7 @@ class Shell:
         self._complain(f"there is no table {name}; {also}")
 
     def _complain(self, message: str) -> None:
-        click.echo(wrapped(f"Error: {printable(message)}", stream=sys.stderr), err=True)
+        tell(f"Error: {printable(message)}")
 
     def _ask(self, statement: str) -> None:
         answer = run_query(
