@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from jobs.completion import run_argument, tag_argument
+from jobs.completion import complete_runs, run_argument, tag_argument
 from jobs.options import dry_run_option, format_option, print_result, readable_bytes
 from jobs.terminal_text import tell
 
@@ -85,7 +85,7 @@ def remove(store: str, run: str, dry_run: bool, format_: str) -> None:
 @run.command()
 @click.argument("store")
 @tag_argument
-@click.argument("run", default="latest")
+@click.argument("run", default="latest", shell_complete=complete_runs)
 @click.option("--remove", "forget", is_flag=True, help="Take the tag away; the run stays.")
 @dry_run_option
 @format_option

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -232,3 +233,19 @@ def test_latest_names_no_run_to_remove_and_unknown_names_list_what_there_is(fill
     with pytest.raises(NotFound, match="it has: songs"):
         remove_dataset(objects, "sons")
     assert removable_run(objects, "old") == "first"
+
+
+def test_in_a_bucket_a_run_is_removed_and_what_is_young_is_seen(s3_url: str) -> None:
+    store = open_store(s3_url, create=True)
+    add_dataset(store.objects, "songs", INFO, CLIPS, [])
+    for run_id in ("first", "second"):
+        complete(create(store.objects, f"runs/{run_id}"))
+    store.objects.put("runs/third/commits/unit-000000.json", b"{}")
+    ages = [abs(time.time() - at) for _, at in store.objects.written("runs")]
+    assert ages
+    assert max(ages) < 60
+    remove_run(store.objects, "first")
+    remove_run(store.objects, "third")
+    assert store.runs() == ["second"]
+    assert store.objects.folders("runs") == store.objects.folders("records/runs") == ["second"]
+    assert inspect(store.objects) == []
