@@ -103,8 +103,6 @@ def overview(run: "Collection") -> dict[str, Any]:
     document = run.document
     states = Counter(status.state for status in run.statuses().values())
     planned = int(document["clips"])
-    model = document.get("model")  # a run that something else than `extract` made may say less
-    model = model if isinstance(model, dict) else {}
     return {
         "run": run.prefix.rsplit("/", 1)[-1],
         "state": _state(run),
@@ -112,11 +110,11 @@ def overview(run: "Collection") -> dict[str, Any]:
         "planned": planned,
         "failed": states["failed"],
         "bytes": sum(marker.nbytes for marker in run.markers().values()),
-        "model": model.get("name", "(not recorded)"),
-        "random_weights": bool(model.get("random_weights")),
-        "sites": list(dict.fromkeys(name.partition(".")[0] for name in run.arrays)),
-        "layers": len({layer for name in run.arrays for layer in run.layers(name)}),
-        "reductions": list(dict.fromkeys(name.partition(".")[2] for name in run.arrays)),
+        "model": document["model"]["name"],
+        "random_weights": document["model"]["random_weights"],
+        "sites": list(document["capture"]["sites"]),
+        "layers": len(document["capture"]["layers"]),
+        "reductions": list(document["capture"]["reductions"]),
     }
 
 
@@ -136,8 +134,8 @@ def detail(run: "Collection") -> dict[str, Any]:
         },
         "worker_seconds": {stage: round(value, 1) for stage, value in seconds.most_common()},
         "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
-        "text": run.document.get("text") or "(none)",
-        "dtype": run.document.get("dtype", "(not recorded)"),
+        "text": run.document["text"] or "(none)",
+        "dtype": run.document["dtype"],
         "resampler": run.document.get("resampler", "(not recorded)"),
     }
 

@@ -13,7 +13,7 @@ from jobs.terminal_text import printable, tell
 from store.catalog import refresh_catalog
 from store.errors import UndertoneError
 from store.opening import Store
-from store.query import View, describe_views, run_query
+from store.query import Column, View, describe_views, run_query
 
 PROMPT, CONTINUED = "sql> ", "...> "
 ENDING = ";"
@@ -64,8 +64,12 @@ class Shell:
                 self._complain(str(error))
 
     def views(self) -> list[View]:
-        """The tables there are now, with their documentation."""
-        return describe_views(refresh_catalog(self.store))
+        """The tables there are now, with their documentation, and those of the user's own."""
+        own = [
+            View(name, "your own", tuple(Column(one.name, str(one.type), "") for one in table.schema))
+            for name, table in self.tables.items()
+        ]
+        return [*describe_views(refresh_catalog(self.store)), *own]
 
     def _read_statement(self) -> str:
         """Lines up to one that ends a statement; a command is one line."""

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from jobs.cli import main
@@ -65,6 +66,18 @@ def test_a_mistake_costs_one_line_and_not_the_shell(answers: Answers) -> None:
     assert len(lines) == 4
     assert all(line.startswith("Error: ") for line in lines)
     assert "did you mean runs?" in lines[2]
+    assert re.search(r"^ *42$", said, re.MULTILINE)
+
+
+def test_tables_of_the_user_s_own_are_listed_and_asked(
+    planted_original: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = iter([".table mine", "SELECT n + 40 AS m FROM mine;", ".quit"])
+    Shell(
+        open_store(planted_original), {"mine": pa.table({"n": [2]})}, 60.0, lambda _prompt: next(typed)
+    ).run()
+    said = capsys.readouterr().out
+    assert "mine: your own" in said
     assert re.search(r"^ *42$", said, re.MULTILINE)
 
 
