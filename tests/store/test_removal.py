@@ -16,6 +16,7 @@ from store import removal
 from store.collection import Collection, create_collection
 from store.datasets import add_dataset, dataset_names
 from store.errors import Conflict, InvalidInput, NotFound
+from store.heartbeats import refuse_if_at_work
 from store.inspection import damage, inspect
 from store.objects import ObjectStore
 from store.opening import Store, open_store
@@ -42,7 +43,7 @@ def complete(collection: Collection) -> None:
     for unit in collection.missing_units():
         with collection.begin(unit, provenance={}) as pending:
             numbers = [float(clip.clip_id.removeprefix("clip")) for clip in unit.clips]
-            pending.add("resid.mean", 0, np.repeat(np.float32(numbers), 6).reshape(-1, 2, 3))
+            pending.add("resid.mean", 0, np.repeat(np.array(numbers, np.float32), 6).reshape(-1, 2, 3))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
     collection.note_complete()
 
@@ -176,7 +177,7 @@ def test_a_command_that_begins_while_a_run_is_removed_gets_its_run_back(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     objects = open_store(filled).objects
-    look = removal.refuse_if_at_work
+    look = refuse_if_at_work
     seen: list[str] = []
 
     def look_twice(objects: ObjectStore, prefix: str) -> None:

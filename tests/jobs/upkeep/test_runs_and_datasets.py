@@ -17,7 +17,7 @@ from jobs.results import write_results
 from store import open_store
 from store.inspection import inspect
 from store.opening import Store
-from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+from store.records import ArraySpec, Clip, ClipStatus, Label, PlannedClip
 
 Command = Callable[..., Any]
 
@@ -55,7 +55,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Command:
 def about_toy(tmp_path: Path) -> Store:
     """A dataset, the run "toy" of it, and a result about that."""
     store = open_store(tmp_path / "music.store", create=True)
-    labels = {"style": "jazz", "mood": "calm", "tempo": 90.0}
+    labels: dict[str, Label] = {"style": "jazz", "mood": "calm", "tempo": 90.0}
     clips = [Clip(f"clip{n}", f"{n}.wav", 0.0, 4.0, "a", "train", f"{n:064x}", 0.0, labels) for n in range(5)]
     root = {"kind": "local"}
     store.add_dataset("songs", {"format": "folder", "clip_seconds": 4.0, "root": root}, clips, [])
