@@ -71,9 +71,13 @@ class SamplingValues:
     """`[sampling]`: how tokens are chosen; the defaults are audiocraft's."""
 
     guidance: float = 3.0
+    """Coefficient of classifier-free guidance; 1 is none."""
     temperature: float = 1.0
+    """What scores of tokens are divided by; 0 takes the likeliest token."""
     top_k: int = 250
+    """Only so many of the likeliest tokens may be drawn; 0 is no limit."""
     top_p: float = 0.0
+    """Instead of top_k: only the likeliest tokens that have this probability together may be drawn; 0 is off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class SweepConfiguration:
     name: str
     concepts: tuple[SteeredConcept, ...]
     question: str = ""
+    """What the sweep asks; it opens its section of the report."""
     seconds: float = 4.0
     """Length of each generation, beyond its audio prompt."""
     audio_seconds: float = 2.0
@@ -112,6 +117,7 @@ class SweepConfiguration:
     cap_auto: bool = False
     """Automatic strengths change no more than the target's prompt alone would."""
     random_states: tuple[int, ...] = (0, 1, 2, 3)
+    """Seeds of the sampling noise: every prompt is generated once with each."""
     grid: Grid = field(default_factory=Grid)
     sampling: SamplingValues = field(default_factory=SamplingValues)
     controls: Controls = field(default_factory=Controls)
