@@ -1,6 +1,7 @@
 """Help texts of the commands as Markdown: lists and examples become blocks, empty defaults are left out."""
 
 import inspect
+import textwrap
 from typing import Any
 
 import click
@@ -35,7 +36,7 @@ def _paragraph(text: str) -> str:
         return escaped(text)
     title, _, lines = text.removeprefix(KEPT_LINES).strip("\n").partition("\n")
     language = "bash" if title.startswith("Example") else "text"
-    return f"**{escaped(title)}**\n\n```{language}\n{inspect.cleandoc(lines)}\n```"
+    return f"**{escaped(title)}**\n\n```{language}\n{textwrap.dedent(lines)}\n```"
 
 
 def _shown_default(value: Any) -> Any:

@@ -12,10 +12,10 @@ from docs.generators.modules import PACKAGES, ROOT
 BASE = "UndertoneError"
 HEAD = """# Error index
 
-Every error that is meant for you names the value, what would be legal, and the cure. The command prints it as one
-line and ends with status 1 (2 for wrong usage); `undertone --traceback COMMAND …` shows where it came from. In Python
-each is a class below, and also the builtin error that one would catch anyway, so that `except LookupError` works.
-Secrets in URLs are left out of all messages.
+Every error that is meant for you names the value, what would be legal, and the cure. The command prints
+it as one line and ends with status 1 (2 for wrong usage); `undertone --traceback COMMAND …` shows where
+it came from. In Python each is a class below, and also the builtin error that one would catch anyway,
+so that `except LookupError` works. Secrets in URLs are left out of all messages.
 
 Search for a part of your message that is no name or number: those stand here as `…`.
 """

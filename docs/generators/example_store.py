@@ -1,4 +1,4 @@
-"""A store with every view there can be and one row in each, all NULL: to list columns, and to bind queries to."""
+"""A store with every view there can be, all values NULL: to list columns, and to try queries on."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -50,7 +50,9 @@ def example_catalog(folder: Path, labels: Sequence[str] = ()) -> Path:
     """The catalog of such a store below `folder`; its one clip has these labels, if any."""
     store = open_store(folder / "example.store", create=True)
     if labels:
-        clip = Clip("0" * 16, "a.wav", 0.0, 4.0, "group", "train", "0" * 64, 0.0, dict.fromkeys(labels, "text"))
+        clip = Clip(
+            "0" * 16, "a.wav", 0.0, 4.0, "group", "train", "0" * 64, 0.0, dict.fromkeys(labels, "text")
+        )
         add_dataset(store.objects, "songs", {"format": "folder"}, [clip], [])
     for kind, table in result_tables().items():
         write_results(store, kind, {"kind": kind}, table)

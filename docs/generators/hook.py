@@ -1,10 +1,14 @@
 """MkDocs calls this: it adds the pages that are made from the code and from documents beside it."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+import click
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
 
 from docs.generators.commands import show_examples
 from docs.generators.errors import errors_page
@@ -28,6 +32,11 @@ ELSEWHERE: Mapping[str, Path] = {
     "reference/changes.md": ROOT / "CHANGELOG.md",
 }
 """Documents that lie beside the code they are about."""
+COMMANDS = "reference/cli.md"
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source)\b[^>]*\bsrc="?https?:|<link\b[^>]*stylesheet[^>]*https?:"""
+)
+"""What a page would load from the network; links to other sites are none of it."""
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
@@ -44,3 +53,30 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for place, source in ELSEWHERE.items():
         files.append(File.generated(config, place, abs_src_path=str(source)))
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Refuse a page of commands that lacks one."""
+    from jobs.cli import undertone
+
+    if page.file.src_uri == COMMANDS:
+        missing = [name for name in _anchors(undertone, "undertone") if f'id="{name}"' not in html]
+        if missing:
+            raise PluginError(f"{COMMANDS} lacks {', '.join(missing)}")
+    return html
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """Refuse a page that would fetch anything: it must open without a network."""
+    if match := FETCHED.search(output):
+        raise PluginError(f"{page.file.src_uri} would fetch {match[0]} …")
+    return output
+
+
+def _anchors(command: click.Command, name: str) -> Iterator[str]:
+    yield name
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for below in command.list_commands(context):
+            if found := command.get_command(context, below):
+                yield from _anchors(found, f"{name}-{below}")

@@ -10,8 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("jobs", "pipelines", "store", "analysis")
 HEAD = """# Every module
 
-*Pipelines produce, store keeps, analysis computes, jobs connects.* [Architecture](../explanation/architecture.md)
-says who may import whom, and why. The phrases below are the first lines of the modules themselves.
+*Pipelines produce, store keeps, analysis computes, jobs connects.*
+[Architecture](../explanation/architecture.md) says who may import whom, and why. The phrases below are
+the first lines of the modules themselves.
 """
 
 
@@ -28,7 +29,9 @@ def _sections(folder: Path) -> Iterator[str]:
     yield f"{'##' if name in PACKAGES else '###'} {name}/\n"
     if about := first_line(folder / "__init__.py"):
         yield escaped(about) + ".\n"
-    yield table(("module", "what it is for"), ((code(path.name), escaped(first_line(path))) for path in modules))
+    yield table(
+        ("module", "what it is for"), ((code(path.name), escaped(first_line(path))) for path in modules)
+    )
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield from _sections(inner)
 

@@ -5,7 +5,8 @@ from docs.generators.modules import ROOT
 FACADE = ROOT / "undertone.py"
 STORE = """# Python
 
-Read a store from Python: activations as NumPy, xarray or Zarr. [Use a notebook](../how-to/notebook.md) shows how.
+Read a store from Python: activations as NumPy, xarray or Zarr. [Use a notebook](../how-to/notebook.md) shows
+how.
 
 ::: store
 """

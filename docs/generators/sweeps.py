@@ -31,9 +31,10 @@ FROM_THE_FILE = ("name",)
 """Not written in the file, but the file's own name."""
 HEAD = """# Keys of a sweep
 
-A sweep is a TOML file for [`undertone sweep`](cli.md#undertone-sweep). Only a concept with a `name` is needed; all else has
-a default. [Sweep over ways to steer](../how-to/sweep.md) shows a whole file with comments. An unknown key, a
-value of the wrong type or one that is not legal is refused before anything is done, with the legal ones.
+A sweep is a TOML file for [`undertone sweep`](cli.md#undertone-sweep). Only a concept with a `name` is
+needed; all else has a default. [Sweep over ways to steer](../how-to/sweep.md) shows a whole file with
+comments. An unknown key, a value of the wrong type or one that is not legal is refused before anything
+is done, with the legal ones.
 """
 TYPES = {
     "str": "text", "float": "number", "int": "whole number", "bool": "true or false",

@@ -10,9 +10,9 @@ from store.result_views import RESULT_VIEWS
 
 HEAD = """# SQL views and columns
 
-What [`undertone sql`](cli.md#undertone-sql) can ask. `undertone sql STORE` alone lists the same for your store, with
-one column more in `clips` for each label of your datasets. Views that a command makes are there after its first
-result. [Ask in SQL](../how-to/sql.md) shows how to use them.
+What [`undertone sql`](cli.md#undertone-sql) can ask. `undertone sql STORE` alone lists the same for
+your store, with one column more in `clips` for each label of your datasets. Views that a command makes
+are there after its first result. [Ask in SQL](../how-to/sql.md) shows how to use them.
 """
 
 
