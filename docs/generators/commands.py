@@ -1,8 +1,7 @@
-"""Help texts of the commands as Markdown: lists and examples become blocks, empty defaults are left out."""
+"""Help texts of the commands as Markdown: lists and examples become blocks of code."""
 
 import inspect
 import textwrap
-from typing import Any
 
 import click
 
@@ -18,7 +17,6 @@ def show_examples(command: click.Command) -> None:
     for option in command.params:
         if isinstance(option, click.Option):
             option.help = escaped(option.help or "")
-            option.default = _shown_default(option.default)
     if isinstance(command, click.Group):
         context = click.Context(command)
         for name in command.list_commands(context):
@@ -37,8 +35,3 @@ def _paragraph(text: str) -> str:
     title, _, lines = text.removeprefix(KEPT_LINES).strip("\n").partition("\n")
     language = "bash" if title.startswith("Example") else "text"
     return f"**{escaped(title)}**\n\n```{language}\n{textwrap.dedent(lines)}\n```"
-
-
-def _shown_default(value: Any) -> Any:
-    """Text and numbers; nothing for what click gives where there is no default."""
-    return value if isinstance(value, bool | int | float | str) else ""

@@ -37,6 +37,8 @@ FETCHED = re.compile(
     r"""<(?:script|img|iframe|source)\b[^>]*\bsrc="?https?:|<link\b[^>]*stylesheet[^>]*https?:"""
 )
 """What a page would load from the network; links to other sites are none of it."""
+WITHOUT_DEFAULT = re.compile(r"<td>(?:None|<code>Sentinel\.UNSET</code>)</td>")
+"""How mkdocs-click shows that an option has no default."""
 
 
 def on_pre_build(config: MkDocsConfig) -> None:
@@ -56,13 +58,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Refuse a page of commands that lacks one."""
+    """Refuse a page of commands that lacks one; leave defaults out that are none."""
     from jobs.cli import undertone
 
     if page.file.src_uri == COMMANDS:
         missing = [name for name in _anchors(undertone, "undertone") if f'id="{name}"' not in html]
         if missing:
             raise PluginError(f"{COMMANDS} lacks {', '.join(missing)}")
+        return WITHOUT_DEFAULT.sub("<td></td>", html)
     return html
 
 
