@@ -74,7 +74,7 @@ def _dotted(path: Path) -> str:
 
 def _origin(one: ErrorClass) -> str:
     kinds = ", ".join(map(code, one.bases))
-    return f"{code(f'from {one.module} import {one.name}')}; it is a {kinds}.\n"
+    return f"{code(f'from {one.module} import {one.name}')}; base classes: {kinds}.\n"
 
 
 def _messages(

@@ -50,7 +50,7 @@ class Grid:
     """What the direction is multiplied with: norm (the activation's length), unit (1), or norm_restored (as
     norm, and the result is brought back to the activation's length)."""
     schedules: tuple[str, ...] = ("constant",)
-    """Strength over time, as `undertone generate --schedule` takes it: "constant", "linear-down", "every:2" …"""
+    """Strength over time, as `undertone generate --schedule` takes it: "constant", "linear-down" …"""
     monitors: tuple[str, ...] = (NONE,)
     """Self-monitors, as `undertone generate --monitor` takes them: "0.8", or "0.8:0.01" with a decay."""
     rows: tuple[str, ...] = ("conditional",)
