@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from docs.generators.markdown import code, escaped
-from docs.generators.modules import PACKAGES, ROOT
+from docs.generators.sources import ROOT, module_paths, tree_of
 
 BASE = "UndertoneError"
 HEAD = """# Error index
@@ -33,7 +33,7 @@ class ErrorClass:
 
 def errors_page() -> str:
     """All classes of errors with their messages."""
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in _modules()}
+    trees = {path: tree_of(path) for path in module_paths()}
     known = error_classes(trees)
     raised = _messages(trees, known)
     sections = [HEAD]
@@ -57,11 +57,6 @@ def error_classes(trees: Mapping[Path, ast.Module]) -> dict[str, ErrorClass]:
         found[name] = ErrorClass(name, _bases(node), ast.get_docstring(node) or "", _dotted(path))
         names += sorted(other for other, (child, _) in defined.items() if name in _bases(child))
     return found
-
-
-def _modules() -> Iterator[Path]:
-    for package in PACKAGES:
-        yield from sorted((ROOT / package).rglob("*.py"))
 
 
 def _bases(node: ast.ClassDef) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from mkdocs.structure.pages import Page
 
 from docs.generators.commands import show_examples
 from docs.generators.errors import errors_page
-from docs.generators.modules import ROOT, modules_page
+from docs.generators.modules import modules_page
 from docs.generators.python_api import python_page
+from docs.generators.sources import ROOT
 from docs.generators.sweeps import sweeps_page
 from docs.generators.views import views_page
 

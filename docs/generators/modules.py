@@ -1,13 +1,11 @@
 """The page of all modules: the first line of each docstring, folder by folder."""
 
-import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 from docs.generators.markdown import code, escaped, table
+from docs.generators.sources import PACKAGES, ROOT, first_line
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("jobs", "pipelines", "store", "analysis")
 HEAD = """# Every module
 
 *Pipelines produce, store keeps, analysis computes, jobs connects.*
@@ -34,11 +32,3 @@ def _sections(folder: Path) -> Iterator[str]:
     )
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield from _sections(inner)
-
-
-def first_line(path: Path) -> str:
-    """What a module says it is for, without the full stop; empty where it says nothing."""
-    if not path.is_file():
-        return ""
-    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    return docstring.split("\n")[0].rstrip(".")

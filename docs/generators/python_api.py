@@ -1,6 +1,6 @@
 """The page of the Python interface, read from the docstrings by mkdocstrings."""
 
-from docs.generators.modules import ROOT
+from docs.generators.sources import ROOT
 
 FACADE = ROOT / "undertone.py"
 STORE = """# Python
