@@ -55,29 +55,15 @@ def run_query(
         QueryRefused: the statement is wrong, not a SELECT, too large or too slow.
         CorruptData: it needs a file of the store that is damaged.
     """
-    if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
-        raise InvalidInput(
-            f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
-            f"{LONGEST_SECONDS} (11 days) at most."
-        )
-    question = Question(catalog, legible_sql(sql), memory_bytes, tables or {})
-    try:
-        reply = ask(question, timeout_seconds)
-    except TimeoutError as error:
-        raise QueryRefused(
-            f"the query ran longer than {timeout_seconds:g} s and was stopped; narrow it, or raise --timeout"
-        ) from error
-    except EOFError as error:
-        raise QueryRefused(
-            f"the process that ran the query was ended from outside or needed more than its "
-            f"{memory_bytes / 1e9:.1f} GB of memory; narrow the query"
-        ) from error
-    if isinstance(reply, Failed):
-        raise _error(reply)
-    table, answer = reply
-    for note in answer.notes:
-        warnings.warn(note, CatalogWarning, stacklevel=1)
+    table, notes = _answered(catalog, sql, timeout_seconds, tables or {}, memory_bytes)
+    for note in notes:
+        warnings.warn(note, CatalogWarning, stacklevel=2)
     return table
+
+
+def notes_of(catalog: Path) -> tuple[str, ...]:
+    """What the store lacks, as sentences: those that `run_query` warns with."""
+    return _answered(catalog, "SELECT 1", DEFAULT_TIMEOUT_SECONDS, {}, DEFAULT_MEMORY_BYTES)[1]
 
 
 def describe_views(catalog: Path) -> list[View]:
@@ -100,6 +86,33 @@ def describe_views(catalog: Path) -> list[View]:
         View(row["view_name"], row["comment"] or "", tuple(members.get(row["view_name"], ())))
         for row in views.to_pylist()
     ]
+
+
+def _answered(
+    catalog: Path, sql: str, timeout_seconds: float | None, tables: Mapping[str, pa.Table], memory_bytes: int
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The result and the notes beside it."""
+    if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
+        raise InvalidInput(
+            f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
+            f"{LONGEST_SECONDS} (11 days) at most."
+        )
+    question = Question(catalog, legible_sql(sql), memory_bytes, tables)
+    try:
+        reply = ask(question, timeout_seconds)
+    except TimeoutError as error:
+        raise QueryRefused(
+            f"the query ran longer than {timeout_seconds:g} s and was stopped; narrow it, or raise --timeout"
+        ) from error
+    except EOFError as error:
+        raise QueryRefused(
+            f"the process that ran the query was ended from outside or needed more than its "
+            f"{memory_bytes / 1e9:.1f} GB of memory; narrow the query"
+        ) from error
+    if isinstance(reply, Failed):
+        raise _error(reply)
+    table, answer = reply
+    return table, answer.notes
 
 
 def _error(failed: Failed) -> UndertoneError:
