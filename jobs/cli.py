@@ -8,7 +8,6 @@ from typing import Any, NoReturn
 
 import click
 
-from jobs import waiting
 from jobs.terminal_text import for_people, tell
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
@@ -44,7 +43,6 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; `--traceback` shows the trace of whatever it raises."""
-        waiting.begin("loading")
         try:
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
@@ -53,8 +51,6 @@ class LazyGroup(click.Group):
             if ctx.params["traceback"]:
                 click.echo(trace_of(error), err=True, nl=False)
             raise
-        finally:
-            waiting.end()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -115,8 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
         if was_interrupted(error):
             _leave_interrupted()
-        said = f"Error: {sentence_of(error) or report_of(error)}"
-        tell(said)
+        tell(f"Error: {sentence_of(error) or report_of(error)}")
         sys.exit(EXIT_FAILED)
     sys.exit(result if isinstance(result, int) else 0)
 

@@ -120,14 +120,18 @@ class EscapingStream:
 
 
 def for_people(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """While a command runs, standard output and error show control characters, and notes are one line."""
+    """While a command runs, its output shows control characters, notes are a line, and silence has a clock."""
 
     @wraps(command)
     def guarded(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
         with _escaping_streams(), warnings.catch_warnings():
             warnings.showwarning = _note_or(warnings.showwarning)
             warnings.simplefilter("always", CatalogWarning)
-            return command(*arguments, **options)
+            waiting.begin("loading")
+            try:
+                return command(*arguments, **options)
+            finally:
+                waiting.end()
 
     return guarded
 

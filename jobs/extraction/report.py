@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import click
+
 from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
 from jobs.engine.progress import ProgressReport, Tally
 from jobs.extraction.planning import Extraction
 from jobs.extraction.spec import template_fields
-from jobs.terminal_text import tell
 from pipelines.musicgen import check_weights
 from store.collection import Collection
 
@@ -21,14 +22,15 @@ def announce(work: Extraction) -> None:
     """Say beforehand what a reader of the results must know."""
     spec = work.spec
     if spec.model.random_weights:
-        tell(f"Note: {spec.model.name} has random weights; its activations mean nothing.")
+        click.echo(f"Note: {spec.model.name} has random weights; its activations mean nothing.", err=True)
     for note in check_weights(work.options.model, last_block=spec.capture.last_block()):
-        tell(f"Warning: {note}")
+        click.echo(f"Warning: {note}", err=True)
     leaks = template_fields(spec.text)
     if leaks:
-        tell(
+        click.echo(
             f"Warning: the text condition names {', '.join(leaks)}: a probe for it can read the prompt "
-            "instead of the music."
+            "instead of the music.",
+            err=True,
         )
 
 
