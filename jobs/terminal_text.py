@@ -120,7 +120,7 @@ class EscapingStream:
 
 
 def for_people(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """While a command runs, its output shows control characters, notes are a line, and silence has a clock."""
+    """While a command runs, output shows control characters, notes are a line, and silence has a clock."""
 
     @wraps(command)
     def guarded(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
