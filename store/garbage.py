@@ -117,8 +117,7 @@ def _remove_folder(objects: ObjectStore, garbage: Garbage) -> bool:
 
 def _half_written(objects: ObjectStore) -> list[Garbage]:
     limit = time.time() - HALF_WRITTEN_SECONDS
-    status = [path.stat() for path in temporary_files(objects)]
-    sizes = [each.st_size for each in status if each.st_mtime < limit]
+    sizes = [status.st_size for status in temporary_files(objects) if status.st_mtime < limit]
     return [Garbage(HALF_WRITTEN, "", len(sizes), sum(sizes))] if sizes else []
 
 

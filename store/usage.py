@@ -1,7 +1,9 @@
 """What takes space in a store: bytes and files by what they are."""
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +48,7 @@ def shares(objects: ObjectStore) -> list[Share]:
     found: dict[tuple[str, str, str], list[int]] = {}
     for key, nbytes in objects.list(""):
         found.setdefault(_place(key), []).append(nbytes)
-    if sizes := [path.stat().st_size for path in temporary_files(objects)]:
+    if sizes := [status.st_size for status in temporary_files(objects)]:
         found["half-written", "", ""] = sizes
     ordered = sorted(found.items(), key=lambda item: (-sum(item[1]), item[0]))
     return [Share(*place, len(sizes), sum(sizes)) for place, sizes in ordered]
@@ -59,10 +61,11 @@ def catalog_share(objects: ObjectStore) -> Share:
     return Share("catalog (in your cache)", "", "", int(exists), path.stat().st_size if exists else 0)
 
 
-def temporary_files(objects: ObjectStore) -> Iterator[Path]:
-    """Half-written files of a local store."""
-    if objects.is_local:
-        yield from (path for path in (Path(objects.url) / TEMPORARY).glob("*") if path.is_file())
+def temporary_files(objects: ObjectStore) -> Iterator[os.stat_result]:
+    """Status of every half-written file of a local store, without those that got to their place just now."""
+    for path in (Path(objects.url) / TEMPORARY).glob("*") if objects.is_local else ():
+        with suppress(FileNotFoundError):
+            yield path.lstat()
 
 
 def _place(key: str) -> tuple[str, str, str]:

@@ -1,8 +1,10 @@
 """What takes space in a store and in the caches beside it, and what of it may go."""
 
 import re
+import stat
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pipelines.user_cache import cache_folder
@@ -59,6 +61,9 @@ def _row(share: Share, place: str) -> dict[str, Any]:
 def _other_caches(store: Store) -> Share:
     """Everything else in this user's cache: models that were unpacked, catalogs of other stores."""
     folder = cache_folder()
-    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    sizes = [path.stat().st_size for path in files if path != catalog_path(store.objects)]
+    sizes, catalog = list[int](), catalog_path(store.objects)
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # another command was done with it just now
+            status = path.lstat()
+            sizes += [status.st_size] if stat.S_ISREG(status.st_mode) and path != catalog else []
     return Share("other caches of yours", str(folder), "", len(sizes), sum(sizes))
