@@ -3,11 +3,13 @@
 MP3 and Ogg files that were joined are read whole, and need no such check.
 """
 
+from struct import unpack
 from typing import BinaryIO
 
 from pipelines.byte_search import find
 
 _BEGINNINGS = (b"RIFF", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"dns.", b"caff")
+_HEAD_BYTES = 32
 _FLAC_BEGINS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 """With the header of the first block, so that no four bytes of sound are taken for a file."""
 
@@ -15,7 +17,7 @@ _FLAC_BEGINS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 def is_joined(file: BinaryIO) -> bool:
     """Whether a WAV, W64, AIFF, AU, CAF or FLAC file has another one behind it."""
     file.seek(0)
-    head = file.read(32)
+    head = file.read(_HEAD_BYTES).ljust(_HEAD_BYTES, b"\0")
     if head[:4] == b"fLaC":
         return any(find(file, beginning, 1) is not None for beginning in _FLAC_BEGINS)
     end = _end(file, head)
@@ -37,8 +39,8 @@ def _end(file: BinaryIO, head: bytes) -> int | None:
         case b"FORM":
             return 8 + _even(int.from_bytes(head[4:8], "big"))
         case b".snd" | b"dns.":
-            order = "big" if head[:1] == b"." else "little"
-            return int.from_bytes(head[4:8], order) + int.from_bytes(head[8:12], order)
+            begin, length = unpack(">II" if head[:1] == b"." else "<II", head[4:12])
+            return int(begin + length)
         case b"caff":
             return _end_of_caf(file)
     return None

@@ -8,7 +8,7 @@ reading begins early enough for the decoder to settle.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -260,7 +260,7 @@ def _untagged(packet: "av.Packet[av.AudioStream]") -> "av.Packet[av.AudioStream]
     frame = without_tags(content)
     if len(frame) == len(content):
         return packet
-    untagged: av.Packet[av.AudioStream] = av.Packet(frame)
+    untagged = cast("av.Packet[av.AudioStream]", av.Packet(frame))
     untagged.pts, untagged.dts, untagged.time_base = packet.pts, packet.dts, packet.time_base
     return untagged
 

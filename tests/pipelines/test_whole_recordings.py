@@ -271,6 +271,15 @@ def test_files_in_a_row_that_no_reader_finds_are_refused(tmp_path: Path, contain
         probe(io.BytesIO(2 * file.getvalue()))
 
 
+@pytest.mark.parametrize(
+    "beginning", ["RIFF", "riff", "RF64", "FORM", ".snd", "dns.", "caff", "fLaC", "OggS", "ID3"]
+)
+@pytest.mark.parametrize("length", [4, 11, 40])
+def test_a_file_that_hardly_begins_is_no_audio(beginning: str, length: int) -> None:
+    with pytest.raises(AudioError):
+        probe(io.BytesIO(beginning.encode().ljust(length, b"\x01")))
+
+
 def test_mp3_files_in_a_row_are_read_to_the_end(tmp_path: Path) -> None:
     file = io.BytesIO()
     soundfile.write(file, music(), RATE, format="MP3")
