@@ -19,6 +19,16 @@ def without_tags(packet: bytes) -> bytes:
     return packet
 
 
+def rate_of(packet: bytes) -> int | None:
+    """Samples per second as the header of a packet's frame says them, None where there is no header."""
+    head = without_tags(packet)[:3]
+    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return None
+    divisor = {3: 1, 2: 2, 0: 4}.get(head[1] >> 3 & 3)
+    rate = {0: 44_100, 1: 48_000, 2: 32_000}.get(head[2] >> 2 & 3)
+    return rate // divisor if rate and divisor else None
+
+
 def has_index(frame: bytes) -> bool:
     """Whether a frame holds no sound, but a table of the frames that follow it."""
     return any(name in frame[:_INDEX_BYTES] for name in (b"Xing", b"Info"))

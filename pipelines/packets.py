@@ -5,7 +5,8 @@ wrong, so lengths are measured from the time stamps that FFmpeg derives from the
 reading begins early enough for the decoder to settle.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from pipelines.audio_info import AudioInfo
 from pipelines.frame_positions import PlacedFrame, StampClock, place
 from pipelines.media import opened_media
-from pipelines.mp3_frames import has_index, promised_samples, without_tags
+from pipelines.mp3_frames import has_index, promised_samples, rate_of, without_tags
 from store.errors import AudioError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ _SKIP_MANUAL = 1 << 29
 """FFmpeg's flag: the decoder cuts nothing off."""
 _MOVIE_TICK_SECONDS = Fraction(1, 1000)
 """Edit lists of MP4 and M4A files are rounded to it; lengths of packets are not."""
+_JOINED_PACKETS = 20
+"""Half a second of MP3; fewer frames that say another rate are damage."""
 _PADDING_SAMPLES = 4 * 1152
 """An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
 
@@ -143,9 +146,23 @@ class PacketAudio:
         if not self._can_seek:
             return self._all()
         last = self._clock.start or 0
+        is_mp3 = self._codec.startswith("mp3")
+        rates: Counter[int | None] = Counter()
         for packet in self._container.demux(self._stream):
             last = max(last, last if packet.pts is None else packet.pts)
+            if is_mp3:
+                rates[rate_of(bytes(packet))] += 1
+        self._refuse_other_rates(rates)
         return self._after_seek(max(0, self._clock.position(last) - round(_TAIL_SECONDS * self.rate)))
+
+    def _refuse_other_rates(self, rates: Mapping[int | None, int]) -> None:
+        """What is joined in the middle of an MP3 is never decoded when it is measured."""
+        for rate, packets in rates.items():
+            if rate not in (None, self.rate) and packets >= _JOINED_PACKETS:
+                raise AudioError(
+                    f"The sample rate changes from {self.rate} to {rate} Hz on the way: several recordings "
+                    "were joined to one. Split it, or convert it to one rate."
+                )
 
     def _after_seek(self, position: int) -> Iterator[PlacedFrame]:
         self._container.seek(self._clock.stamp(position), stream=self._stream)

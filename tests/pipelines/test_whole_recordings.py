@@ -358,9 +358,10 @@ def test_a_codec_that_nobody_can_decode_is_named(tmp_path: Path, write_with_ffmp
         probe(io.BytesIO(unknown))
 
 
-def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("rates", [(RATE, 22_050), (RATE, 22_050, RATE)])
+def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path, rates: tuple[int, ...]) -> None:
     parts = []
-    for rate in (RATE, 22_050):
+    for rate in rates:
         part = io.BytesIO()
         soundfile.write(part, music(3 * rate, rate), rate, format="MP3")
         parts.append(part.getvalue())
