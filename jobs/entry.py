@@ -22,8 +22,11 @@ def main() -> "NoReturn":
     from jobs.cli import main as run
     from jobs.interruption import listen
 
-    listen()
-    run()
+    try:
+        listen()
+        run()
+    except KeyboardInterrupt:  # between the handler and the command's own
+        sys.exit(INTERRUPTED)
     sys.exit(0)
 
 
