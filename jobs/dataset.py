@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jobs.completion import complete_datasets
+from jobs.datasets.shown_names import shown
 from jobs.options import dry_run_option, format_option, print_result, readable_bytes
 from jobs.terminal_text import wrapped
 from store.errors import InvalidInput
@@ -240,22 +241,26 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     labels: dict[str, dict[str, Any]] = summary.pop("labels")
     notes: list[str] = [*filter(None, [summary.pop("notes")]), *summary.pop("findings")]
     print_result({key: value for key, value in summary.items() if value is not None}, "text")
-    shown = [
+    counted = [
         name
         for name in columns
         if 1 < len(labels.get(name, ())) <= SHOWN_VALUES and "None" not in labels[name]
     ]
-    for name in shown:
+    for name in counted:
         _print_counts(name, labels[name])
-    if others := [name for name in columns if name not in shown]:
-        click.echo(wrapped(f"\nFurther labels: {', '.join(others)}"))
+    if others := [name for name in columns if name not in counted]:
+        click.echo(wrapped(f"\nFurther labels: {', '.join(map(shown, others))}"))
     for note in notes:
         click.echo(wrapped(f"\nNote: {note}"))
 
 
 def _print_counts(column: str, counts: dict[str, Any]) -> None:
     splits = sorted({split for row in counts.values() for split in row})
-    width = max(len(column), *(len(value) for value in counts))
-    click.echo(f"\n{column:<{width}}" + "".join(f"{split:>12}" for split in splits))
+    names = {value: shown(value) for value in counts}
+    heads = [shown(split) for split in splits]
+    width = max(len(shown(column)), *map(len, names.values()))
+    widths = [max(12, len(head) + 2) for head in heads]
+    click.echo(f"\n{shown(column):<{width}}" + "".join(map(str.rjust, heads, widths)))
     for value, row in counts.items():
-        click.echo(f"{value:<{width}}" + "".join(f"{row.get(split, 0):>12,}" for split in splits))
+        cells = (f"{row.get(split, 0):,}" for split in splits)
+        click.echo(f"{names[value]:<{width}}" + "".join(map(str.rjust, cells, widths)))

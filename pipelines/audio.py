@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from pipelines.audio_info import AudioInfo
 from pipelines.files import Root
-from pipelines.ogg_links import ChainedAudio, split_links
+from pipelines.joined_files import is_joined
+from pipelines.ogg_links import ChainedAudio, refuse_cut_off, split_links
 from pipelines.packets import opened_packets
-from pipelines.pcm import is_joined, opened_pcm
+from pipelines.pcm import opened_pcm
 from pipelines.resampling import resample
 from store.errors import AudioError
 
@@ -49,8 +50,10 @@ def probe(file: BinaryIO) -> AudioInfo:
         raise AudioError("The file is empty (0 bytes).")
     if is_joined(file):
         raise AudioError(
-            "The file is several WAV or AIFF files in a row, and readers hear the first alone: split it."
+            "The file is several in a row (WAV, W64, AIFF, AU, CAF or FLAC), and readers hear the first "
+            "alone: split it."
         )
+    refuse_cut_off(file)
     with _opened(file) as audio:
         info = audio.measure()
     _check_range(info.peak, "The recording")

@@ -1,5 +1,6 @@
 """Where a dataset's audio lies: a folder or a URL, and files named relative to it."""
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -9,7 +10,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from pipelines.parquet_audio import open_row, read_address
-from store.errors import InvalidInput, NotFound, StorageError, UndertoneError, redacted, refuse_password
+from store.errors import (
+    InvalidInput,
+    NotFound,
+    NotPlain,
+    StorageError,
+    UndertoneError,
+    redacted,
+    refuse_password,
+)
 
 REMOTE_SCHEMES = ("s3", "gs", "az", "hf", "https", "http")
 """What URLs of audio may begin with. Others of fsspec read files of this machine, or are chained to such."""
@@ -49,7 +58,7 @@ class Root:
         try:
             if self.is_local:
                 self._check_links(path, uri)
-                return _open_file(path)
+                return _open_file(path, uri)
             # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
             with self._reached() as filesystem:
                 return cast(
@@ -67,6 +76,12 @@ class Root:
             raise NotFound(f"There is no file {uri!r} in the dataset's folder.") from error
         except PermissionError as error:
             raise InvalidInput(f"The file {uri!r} may not be read; change its permissions.") from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise NotFound(
+                    f"{uri!r} is a link that leads back to itself; put the file itself there."
+                ) from error
+            raise
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder of this name is there."""
@@ -178,23 +193,39 @@ def _without_query(name: str) -> str:
     return name.partition("?")[0] if "://" in name else name
 
 
-def _open_file(path: str) -> BinaryIO:
-    """A plain file for reading; a pipe or device counts as no file, and is not waited for."""
+def _open_file(path: str, uri: str) -> BinaryIO:
+    """A plain file for reading; a pipe, socket or device is refused, and not waited for."""
+    _require_regular(Path(path).stat().st_mode, uri)
     file = open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK))  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    try:
+        _require_regular(os.fstat(file.fileno()).st_mode, uri)
+    except UndertoneError:
         file.close()
-        raise FileNotFoundError(path)
+        raise
     return file
 
 
+def _require_regular(mode: int, uri: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(uri)
+    if not stat.S_ISREG(mode):
+        raise NotPlain(
+            f"{uri!r} is no regular file, but a pipe, socket or device, which is not read; "
+            "put the file itself there."
+        )
+
+
 def _scan_folder(path: str) -> list[tuple[str, bool]]:
-    """Names and whether they are folders; a dangling link counts as a file, pipes and devices as nothing."""
+    """Names and whether they are folders; what leads nowhere counts as a file, and opening it says why."""
     with os.scandir(path) as entries:
-        return [
-            (entry.name, entry.is_dir())
-            for entry in entries
-            if entry.is_dir() or entry.is_file() or entry.is_symlink()
-        ]
+        return [(entry.name, _is_folder(entry)) for entry in entries]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle, or into a folder that may not be read
+        return False
 
 
 def open_root(url: str | Path) -> Root:

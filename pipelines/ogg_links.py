@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio_info import AudioInfo
+from pipelines.byte_search import find
 from pipelines.packets import opened_packets
 from store.errors import AudioError
 
 _CAPTURE = b"OggS"
 _HEADER_BYTES = 27
 _LONGEST_HEADER_BYTES = _HEADER_BYTES + 255
-_BEGINS_STREAM = 2
-_BLOCK_BYTES = 1 << 16
+_BEGINS_STREAM, _ENDS_STREAM = 2, 4
 
 
 def split_links(file: BinaryIO) -> list[BinaryIO]:
@@ -39,6 +39,28 @@ def split_links(file: BinaryIO) -> list[BinaryIO]:
             links[-1].end = page.end
         was_first = page.is_first
     return [cast(BinaryIO, link) for link in links]
+
+
+def refuse_cut_off(file: BinaryIO) -> None:
+    """Raise `AudioError` for an Ogg file with a stream that is not ended, or a page that is not whole."""
+    file.seek(0)
+    if file.read(len(_CAPTURE)) != _CAPTURE:
+        return
+    length = file.seek(0, io.SEEK_END)
+    open_streams: set[bytes] = set()
+    end = 0
+    for page in _pages(file):
+        if page.is_first:
+            open_streams.add(page.stream)
+        if page.is_last:
+            open_streams.discard(page.stream)
+        end = page.end
+    if open_streams or end > length:
+        raise AudioError(
+            "The Ogg stream has no last page: the file was cut off, or was recorded live and never closed. "
+            "Take it whole from where it comes; or, to use what is there, write it anew "
+            "(ffmpeg -i OLD -c copy NEW)."
+        )
 
 
 class ChainedAudio:
@@ -130,8 +152,11 @@ class _Window(io.RawIOBase):
 class _Page:
     begin: int
     end: int
+    stream: bytes
+    """Its serial number."""
     is_first: bool
     """Of its stream."""
+    is_last: bool
 
 
 def _pages(file: BinaryIO) -> Iterator[_Page]:
@@ -141,22 +166,10 @@ def _pages(file: BinaryIO) -> Iterator[_Page]:
         file.seek(offset)
         header = file.read(_LONGEST_HEADER_BYTES)
         if header[:4] != _CAPTURE or len(header) < _HEADER_BYTES:
-            offset = _find(file, offset + 1)
+            offset = find(file, _CAPTURE, offset + 1)
             continue
         lengths = header[_HEADER_BYTES : _HEADER_BYTES + header[26]]
         end = offset + _HEADER_BYTES + len(lengths) + sum(lengths)
-        yield _Page(offset, end, bool(header[5] & _BEGINS_STREAM))
+        flags = header[5]
+        yield _Page(offset, end, header[14:18], bool(flags & _BEGINS_STREAM), bool(flags & _ENDS_STREAM))
         offset = end
-
-
-def _find(file: BinaryIO, offset: int) -> int | None:
-    """The next page at or after an offset."""
-    file.seek(offset)
-    kept = b""
-    while block := file.read(_BLOCK_BYTES):
-        found = (kept + block).find(_CAPTURE)
-        if found >= 0:
-            return offset - len(kept) + found
-        offset += len(block)
-        kept = block[-3:]
-    return None

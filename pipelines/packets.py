@@ -5,10 +5,11 @@ wrong, so lengths are measured from the time stamps that FFmpeg derives from the
 reading begins early enough for the decoder to settle.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from pipelines.audio_info import AudioInfo
 from pipelines.frame_positions import PlacedFrame, StampClock, place
 from pipelines.media import opened_media
+from pipelines.mp3_frames import has_index, promised_samples, rate_of, without_tags
 from store.errors import AudioError
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ _SKIP_MANUAL = 1 << 29
 """FFmpeg's flag: the decoder cuts nothing off."""
 _MOVIE_TICK_SECONDS = Fraction(1, 1000)
 """Edit lists of MP4 and M4A files are rounded to it; lengths of packets are not."""
+_JOINED_PACKETS = 20
+"""Half a second of MP3; fewer frames that say another rate are damage."""
 _PADDING_SAMPLES = 4 * 1152
 """An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
 
@@ -60,11 +64,13 @@ class PacketAudio:
         self._file = file
         self._container = container
         self._stream = stream
-        self._codec = stream.codec_context.name
+        self._codec = _codec_name(container, stream)
         if self._codec == "alac":  # its last frame is as short as it should be; FFmpeg would cut it twice
             stream.codec_context.flags2 = _SKIP_MANUAL
         self._last_packet: av.Packet[av.AudioStream] | None = None
         """The last packet, once it has been met."""
+        self._sounding: AudioFrame | None = None
+        """The last frame of an MP3. An index behind it is that of a file that was joined to the first."""
         self._frames = self._decoded()
         origin = next(self._frames, None)
         if origin is None:
@@ -140,9 +146,23 @@ class PacketAudio:
         if not self._can_seek:
             return self._all()
         last = self._clock.start or 0
+        is_mp3 = self._codec.startswith("mp3")
+        rates: Counter[int | None] = Counter()
         for packet in self._container.demux(self._stream):
             last = max(last, last if packet.pts is None else packet.pts)
+            if is_mp3:
+                rates[rate_of(bytes(packet))] += 1
+        self._refuse_other_rates(rates)
         return self._after_seek(max(0, self._clock.position(last) - round(_TAIL_SECONDS * self.rate)))
+
+    def _refuse_other_rates(self, rates: Mapping[int | None, int]) -> None:
+        """What is joined in the middle of an MP3 is never decoded when it is measured."""
+        for rate, packets in rates.items():
+            if rate not in (None, self.rate) and packets >= _JOINED_PACKETS:
+                raise AudioError(
+                    f"The sample rate changes from {self.rate} to {rate} Hz on the way: several recordings "
+                    "were joined to one. Split it, or convert it to one rate."
+                )
 
     def _after_seek(self, position: int) -> Iterator[PlacedFrame]:
         self._container.seek(self._clock.stamp(position), stream=self._stream)
@@ -174,12 +194,25 @@ class PacketAudio:
             if held is not None:
                 if not packet.size:  # the empty one with which a stream ends
                     self._last_packet = held
-                with suppress(av.InvalidDataError):
-                    yield from held.decode()
+                yield from self._frames_of(held)
             held = packet
         if held is not None:
-            with suppress(av.InvalidDataError):
-                yield from held.decode()
+            yield from self._frames_of(held)
+
+    def _frames_of(self, packet: "av.Packet[av.AudioStream]") -> list["AudioFrame"]:
+        """What a packet decodes to; nothing where it is damaged."""
+        import av
+
+        try:
+            if not self._codec.startswith("mp3"):
+                return packet.decode()
+            frames = self._stream.codec_context.decode(_untagged(packet))
+        except av.InvalidDataError:
+            frames = []
+        if not frames and self._sounding is not None and has_index(without_tags(bytes(packet))):
+            return [_silence(packet, self._sounding)]
+        self._sounding = frames[-1] if frames else self._sounding
+        return frames
 
     def _promised_end(self, last: "av.Packet[av.AudioStream]") -> int | None:
         """The recording's end, where the container puts it within the last packet (edit list, fact chunk)."""
@@ -194,7 +227,7 @@ class PacketAudio:
         return min((self._clock.position(end) for end in ends if end > last.pts), default=None)
 
     def _check_index(self, samples: int) -> None:
-        promised = _promised_mp3_samples(self._file)
+        promised = promised_samples(self._file)
         if promised is not None and promised - samples > _PADDING_SAMPLES:
             raise AudioError(
                 f"The header promises {promised / self.rate:.2f} s of audio, the file has "
@@ -225,20 +258,36 @@ def _as_float32(frame: "AudioFrame") -> NDArray[np.float32]:
     return ((values.astype(np.float64) - middle) / half_range).astype(np.float32)
 
 
-def _promised_mp3_samples(file: BinaryIO) -> int | None:
-    """Samples that the Xing/Info index in an MP3's first frame promises, None without one."""
-    file.seek(0)
-    head = file.read(10)
-    tag_bytes = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        tag_bytes = 10 + sum(
-            (byte & 0x7F) << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=True)
+def _codec_name(container: "InputContainer", stream: "av.AudioStream") -> str:
+    """The codec of a stream; raises `AudioError` where FFmpeg has no decoder for it."""
+    context: object = stream.codec_context
+    if context is None:
+        raise AudioError(
+            f"FFmpeg has no decoder for the audio in this file ({container.format.name}): its codec is "
+            "unknown, or its header is damaged. Convert it to WAV or FLAC with the program that wrote it."
         )
-    file.seek(tag_bytes)
-    frame = file.read(4096)
-    sync = frame.find(b"\xff")
-    index = max(frame.find(name, sync, sync + 64) for name in (b"Xing", b"Info"))
-    if not 0 <= sync < index or not frame[index + 7] & 1:
-        return None
-    is_mpeg1 = frame[sync + 1] & 0b0000_1000
-    return int.from_bytes(frame[index + 8 : index + 12], "big") * (1152 if is_mpeg1 else 576)
+    return stream.codec_context.name
+
+
+def _untagged(packet: "av.Packet[av.AudioStream]") -> "av.Packet[av.AudioStream]":
+    """A packet of MP3 without the tags before its frame, with which the decoder would drop it."""
+    import av
+
+    content = bytes(packet)
+    frame = without_tags(content)
+    if len(frame) == len(content):
+        return packet
+    untagged = cast("av.Packet[av.AudioStream]", av.Packet(frame))
+    untagged.pts, untagged.dts, untagged.time_base = packet.pts, packet.dts, packet.time_base
+    return untagged
+
+
+def _silence(packet: "av.Packet[av.AudioStream]", model: "AudioFrame") -> "AudioFrame":
+    """As long as a packet lasts."""
+    import av
+
+    frame = av.AudioFrame(format=model.format.name, layout=model.layout.name, samples=model.samples)
+    for plane in frame.planes:
+        plane.update(bytes(plane.buffer_size))
+    frame.sample_rate, frame.time_base, frame.pts = model.sample_rate, model.time_base, packet.pts
+    return frame

@@ -111,14 +111,3 @@ def _sound(file: BinaryIO) -> soundfile.SoundFile | None:
         return sound
     sound.close()
     return None
-
-
-def is_joined(file: BinaryIO) -> bool:
-    """Whether a second WAV or AIFF file stands behind the first, where no reader would find it."""
-    file.seek(0)
-    magic, size = file.read(4), file.read(4)
-    if magic not in (b"RIFF", b"FORM"):
-        return False
-    length = int.from_bytes(size, "little" if magic == b"RIFF" else "big")
-    file.seek(8 + length + length % 2)
-    return file.read(4) == magic

@@ -9,6 +9,7 @@ from analysis.data_findings import Item, clipped, findings, silent, undecodable,
 from jobs.datasets.clip_spool import spooled
 from jobs.datasets.progress import RecordingProgress
 from jobs.datasets.roots import remember_root
+from jobs.datasets.split_words import unknown_splits
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import Source, open_source
 from pipelines.datasets.hearing import Heard
@@ -132,7 +133,12 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
             )
     if source.root.is_local:
         remember_root(dataset.fingerprint, source.root)
-    found = [*remarks, *findings(census.items, united=united), *_found_by_ear(heard, census.clips)]
+    found = [
+        *remarks,
+        *unknown_splits(item.split for item in census.items),
+        *findings(census.items, united=united),
+        *_found_by_ear(heard, census.clips),
+    ]
     return summary_of(request.name, info, census, found)
 
 

@@ -1,5 +1,6 @@
 """Recordings in, clips and failures out: every file is read once, for its checksum and its length."""
 
+import errno
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ from store.records import Clip, Failure, Recording, clip_id
 
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
+_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+"""A full disk, no more files or no more memory: no fault of the file that was read."""
 _Result = tuple[list[Clip] | Failure, Heard]
 
 LEAST_SECONDS = 0.05
@@ -90,9 +93,16 @@ def _cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> _Result:
             clips = cut(recording, info, digest, spec)
             heard = listen(copy, clips, sample_rate=info.sample_rate) if spec.listen else glance(copy, clips)
             return clips, heard
-    except (OSError, ValueError, LookupError, RuntimeError) as error:
+    except Exception as error:  # whatever one file does to its reader must not stop the others
+        if _is_the_machines(error):
+            raise
         message = (str(error) or type(error).__name__).replace(root.url, "").replace(root.public_url, "")
         return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri), Heard()
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether an error would come with the next file as well."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE_ERRORS
 
 
 def cut_recordings(

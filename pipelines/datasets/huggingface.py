@@ -6,6 +6,7 @@ is needed, a row group at a time.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import repeat
 from pathlib import PurePosixPath
 
@@ -14,8 +15,8 @@ from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.table import GROUP_COLUMNS, SPLIT_COLUMN
 from pipelines.files import Root
 from pipelines.parquet_audio import address, audio_column
-from store.errors import InvalidInput
-from store.records import Label, Recording
+from store.errors import InvalidInput, NotFound
+from store.records import Failure, Label, Recording
 
 ENDING = ".parquet"
 NOTES = (
@@ -36,8 +37,10 @@ _LEVELS = 3
 PATH_LABEL = "audio_path"
 
 
-def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording]:
+def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording | Failure]:
     """Every row of the file, or of all Parquet files below the root; columns without bytes are labels.
+
+    A Parquet file that cannot be read is a failure, and the others are listed.
 
     Raises:
         InvalidInput: no Parquet file with an audio column.
@@ -45,12 +48,16 @@ def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iter
     shards = [member] if member.lower().endswith(ENDING) else _shards(root, member)
     found = False
     for shard in shards:
-        column = audio_column_of(root, shard)
-        if column is None:
-            say(f"{shard!r} is left out, as it has no column with audio.")
-            continue
-        found = True
-        yield from _recordings(root, shard, column, say)
+        try:
+            column = audio_column_of(root, shard)
+            if column is None:
+                say(f"{shard!r} is left out, as it has no column with audio.")
+                continue
+            found = True
+            yield from _recordings(root, shard, column, say)
+        except (InvalidInput, NotFound) as error:
+            found = True
+            yield Failure(shard, "list", type(error).__name__, str(error), shard)
     if not found:
         raise InvalidInput(
             f"{root.url} has no Parquet file with a column of audio (a struct of `bytes` and `path`)."
@@ -64,11 +71,16 @@ def audio_column_of(root: Root, uri: str) -> str | None:
 
 
 def find_shard(root: Root, member: str = "") -> str | None:
-    """The first Parquet file of a dataset that has an audio column: the one named, or one of a folder."""
+    """The first Parquet file of a dataset, if it has an audio column: the one named, or one of a folder.
+
+    In a folder those that cannot be read are passed over: other audio may lie beside them.
+    """
     if member.lower().endswith(ENDING):
         return member if root.exists(member) and audio_column_of(root, member) else None
-    first = next(iter(_shards(root, member)), None)
-    return first if first is not None and audio_column_of(root, first) else None
+    for shard in _shards(root, member):
+        with suppress(InvalidInput, NotFound):
+            return shard if audio_column_of(root, shard) else None
+    return None
 
 
 def split_of(shard: str) -> str | None:

@@ -1,5 +1,6 @@
 """A table that names audio files: one row a recording, any other columns are its labels."""
 
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ SPLIT_COLUMN = "split"
 TABLE_NAMES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 """What a folder's table is called when PATH names the folder (Hugging Face's audiofolder does so too)."""
 
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
 
 def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iterator[Recording | Failure]:
     """One recording per row, paths relative to the table's folder.
@@ -30,7 +33,11 @@ def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iter
     seen: set[bytes] = set()
     for number, row in enumerate(read_table(root, table, say), start=1):
         path_column = _path_column(row, table)
-        uri = _relative(root, row.get(path_column), table, number)
+        path = row.get(path_column)
+        if failure := _unusable(root, path, table, number):
+            yield failure
+            continue
+        uri = _relative(root, path, table, number)
         key = blake2b(uri.encode(errors="surrogateescape"), digest_size=12).digest()
         if key in seen:
             message = f"Row {number} of {table!r} names {uri!r} a second time; only its first row counts."
@@ -52,12 +59,6 @@ def find_table(root: Root, member: str = "") -> str:
             f"give the table file itself as PATH, or name it one of {', '.join(TABLE_NAMES)}."
         )
     return found[0]
-
-
-def _grants(root: Root, path: str) -> bool:
-    """Whether the URL of a row has more in it than scheme, host and path."""
-    url = path if "://" in path else f"{root.public_url}/{path}"
-    return redacted(url) != url
 
 
 def _recording(uri: str, row: Row, path_column: str) -> Recording:
@@ -86,12 +87,6 @@ def _relative(root: Root, path: object, table: str, number: int) -> str:
     """A row's path as one relative to the root; relative paths begin at the table's folder."""
     if not isinstance(path, str):
         raise InvalidInput(f"Row {number} of {table!r} has no path (found {path!r}).")
-    if not root.is_local and _grants(root, path):
-        raise InvalidInput(
-            f"Row {number} of {table!r} names {redacted(path)!r} with a token in the URL, which would be "
-            "stored with the dataset; take the tokens out of the table, and give one for all in the URL of "
-            "the table itself, or credentials in the environment."
-        )
     absolute = path.startswith(root.public_url + "/")
     joined = path.removeprefix(root.public_url + "/") if absolute else PurePosixPath(table).parent / path
     uri = str(PurePosixPath(joined))
@@ -101,3 +96,33 @@ def _relative(root: Root, path: object, table: str, number: int) -> str:
             f"{root.public_url}; move the table to a folder that holds all its audio, or the audio below it."
         )
     return uri
+
+
+def _unusable(root: Root, path: object, table: str, number: int) -> Failure | None:
+    """The failure of a row that names a URL with a token, which would be stored, or one of another place."""
+    if not isinstance(path, str):
+        return None
+    is_url = _URL.match(path) is not None
+    if _grants(root, path, is_url=is_url):
+        message = (
+            " with a token in the URL, which would be stored with the dataset; take the tokens out of the "
+            "table, and give one for all in the URL of the table itself, or credentials in the environment."
+        )
+    elif is_url and not path.startswith(root.public_url + "/"):
+        message = (
+            ", but a table names files of its own folder: put the table beside its audio and give the URL "
+            "of the table, or download the audio."
+        )
+    else:
+        return None
+    name = redacted(path)
+    said = f"Row {number} of {table!r} names {name!r}{message}"
+    return Failure(name, "list", "InvalidInput", said, name)
+
+
+def _grants(root: Root, path: str, *, is_url: bool) -> bool:
+    """Whether the URL of a row has more in it than scheme, host and path."""
+    if root.is_local and not is_url:
+        return False
+    url = path if is_url else f"{root.public_url}/{path}"
+    return redacted(url) != url

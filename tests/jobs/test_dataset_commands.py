@@ -1,6 +1,7 @@
 """`undertone dataset add` and `synth`, as a user types them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -96,6 +97,33 @@ def test_a_folder_becomes_clips_labels_and_failures(tmp_path: Path, songs: Path,
     ]
     assert {failure.uri for failure in dataset.failures} == {"rock/essay.wav", "rock/short.wav"}
     assert "shorter than one clip" in next(f.message for f in dataset.failures if "short" in f.uri)
+
+
+def test_labels_and_splits_that_look_alike_are_shown_apart(
+    tmp_path: Path, songs: Path, undertone: Command
+) -> None:
+    rows = "jazz/a.wav,rock,TRAIN\njazz/b.flac,rock ,Test\nrock/c d.mp3,pop,dev\n"
+    (songs / "songs.csv").write_text("path,genre,split\n" + rows, encoding="utf-8")
+    said = undertone("dataset", "add", tmp_path / "s", "songs", songs / "songs.csv", "--clip-seconds", "1")
+    counts = dict(line.rsplit(maxsplit=3)[:2] for line in said.splitlines() if line.count("  ") > 2)
+    assert {"rock", "'rock '", "pop"} <= set(counts)
+    assert "Splits 'TRAIN' (1), 'Test' (1), 'dev' (1)" in said
+
+
+def test_one_odd_file_a_loop_and_a_pipe_stop_nothing(tmp_path: Path, songs: Path, undertone: Command) -> None:
+    odd = bytearray((songs / "jazz/a.wav").read_bytes())
+    odd[20:22] = (99).to_bytes(2, "little")
+    (songs / "jazz/odd.wav").write_bytes(odd)
+    (songs / "jazz/loop.wav").symlink_to("loop.wav")
+    (songs / "up").symlink_to(songs)
+    os.mkfifo(songs / "jazz/pipe.wav")
+    undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1")
+    dataset = open_store(tmp_path / "s").dataset("songs")
+    assert len(list(dataset.clips())) == 7
+    messages = {failure.uri: failure.message for failure in dataset.failures}
+    assert "no decoder" in messages["jazz/odd.wav"]
+    assert "leads back to itself" in messages["jazz/loop.wav"]
+    assert "is no regular file" in messages["jazz/pipe.wav"]
 
 
 def test_the_audio_is_found_again_and_decodes(tmp_path: Path, songs: Path, undertone: Command) -> None:

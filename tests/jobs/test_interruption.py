@@ -36,7 +36,7 @@ IN_A_FINALIZER = (
     BEGIN
     + """
 class Finalized:
-    def __del__(self): os.kill(os.getpid(), signal.SIGINT); time.sleep(1)
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT); time.sleep(0.2)
 seen = 0
 try:
     thing = Finalized()
@@ -58,6 +58,27 @@ def test_ctrl_c_is_heard_wherever_it_comes_and_breaks_no_read(
     )
     assert done.stdout == f"interrupted {seen}\n"
     assert done.stderr == ""
+
+
+AGAIN = """
+class Finalized:
+    def __del__(self): os.kill(os.getpid(), signal.SIGINT); time.sleep(0.2)
+def heard():
+    try:
+        thing = Finalized()
+        del thing
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline: pass
+        return "not heard"
+    except KeyboardInterrupt:
+        return "heard"
+print(heard(), heard())
+"""
+
+
+def test_a_second_ctrl_c_is_heard_after_the_first_was_survived() -> None:
+    done = subprocess.run([sys.executable, "-c", BEGIN + AGAIN], capture_output=True, text=True, check=True)
+    assert done.stdout == "heard heard\n"
 
 
 def test_what_else_a_finalizer_raises_is_still_said() -> None:

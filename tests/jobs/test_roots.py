@@ -13,7 +13,7 @@ import pytest
 from jobs.datasets.roots import remember_root, resolve_root, roots_file
 from pipelines.files import Root, open_root
 from store import Dataset, Store
-from store.errors import InvalidInput, NotFound, StorageError
+from store.errors import InvalidInput, NotFound, NotPlain, StorageError
 
 
 @dataclass
@@ -141,7 +141,7 @@ def test_links_that_lead_out_of_a_store_are_not_followed_to_audio(tmp_path: Path
 
 def test_a_pipe_among_audio_files_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.wav")
-    with pytest.raises(NotFound, match=r"a\.wav"):
+    with pytest.raises(NotPlain, match=r"a\.wav"):
         Root(str(tmp_path)).open("a.wav")
 
 

@@ -163,11 +163,11 @@ def test_ctrl_c_in_the_first_second_leaves_quietly(seconds: float, tmp_path: Pat
     assert time.monotonic() - began < 30
 
 
-def test_the_entry_point_imports_nothing_heavy() -> None:
+def test_nothing_is_imported_before_ctrl_c_is_handled() -> None:
+    """Each import there is a millisecond more in which Python prints a trace."""
     program = "import sys; before = set(sys.modules); import jobs.entry; print(*set(sys.modules) - before)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    imported = {name.split(".")[0] for name in done.stdout.split()}
-    assert imported - sys.stdlib_module_names == {"jobs"}
+    assert set(done.stdout.split()) - {"_signal"} == {"jobs", "jobs.entry"}
 
 
 def test_letters_beyond_ascii_are_written_where_python_thinks_that_there_are_none(

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from pipelines.audio import decode_clip
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import open_source
 from pipelines.files import Root, open_root
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, NotPlain
 from store.records import Recording
 
 NAMES = ["b/c d/é–ü 音.txt", "a.txt", "b/a.txt", "b/z.txt"]
@@ -109,8 +110,26 @@ def test_links_are_followed_and_circles_are_not(tmp_path: Path) -> None:
     (tmp_path / "root/linked").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "root/a/up").symlink_to(tmp_path / "root")
     (tmp_path / "root/dangling.txt").symlink_to(tmp_path / "nowhere.txt")
-    os.mkfifo(tmp_path / "root/pipe.txt")
-    assert list(root.walk()) == ["a/x.txt", "dangling.txt", "linked/y.txt"]
+    (tmp_path / "root/loop.txt").symlink_to("loop.txt")
+    assert list(root.walk()) == ["a/x.txt", "dangling.txt", "linked/y.txt", "loop.txt"]
+
+
+def test_what_is_no_file_is_listed_and_refused_one_by_one(tmp_path: Path) -> None:
+    """A link to itself, a pipe, a socket and a device: none is waited for, and none hides the others."""
+    root = folder_with(tmp_path, ["a.txt"])
+    (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "device").symlink_to("/dev/null")
+    (tmp_path / "loop").symlink_to("loop")
+    os.mkfifo(tmp_path / "pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(tmp_path / "socket"))
+    assert list(root.walk()) == ["a.txt", "dangling", "device", "loop", "pipe", "socket"]
+    for name, said in {"dangling": "no file", "loop": "back to itself"}.items():
+        with pytest.raises(NotFound, match=said):
+            root.open(name)
+    for name in ("device", "pipe", "socket"):
+        with pytest.raises(NotPlain, match=rf"'{name}' is no regular file"):
+            root.open(name)
 
 
 def test_a_missing_folder_and_a_file_are_told_apart(tmp_path: Path) -> None:

@@ -262,13 +262,22 @@ def test_streams_side_by_side_in_an_ogg_file_are_no_chain(tmp_path: Path) -> Non
         assert probe(file).samples == COUNT
 
 
-@pytest.mark.parametrize("container", ["WAV", "AIFF"])
+@pytest.mark.parametrize("container", ["WAV", "W64", "RF64", "AIFF", "AU", "CAF", "FLAC"])
 def test_files_in_a_row_that_no_reader_finds_are_refused(tmp_path: Path, container: str) -> None:
     file = io.BytesIO()
     soundfile.write(file, music(), RATE, format=container)
-    (tmp_path / "a").write_bytes(2 * file.getvalue())
-    with (tmp_path / "a").open("rb") as joined, pytest.raises(AudioError, match="several WAV or AIFF files"):
-        probe(joined)
+    assert probe(file).samples == COUNT
+    with pytest.raises(AudioError, match="several in a row"):
+        probe(io.BytesIO(2 * file.getvalue()))
+
+
+@pytest.mark.parametrize(
+    "beginning", ["RIFF", "riff", "RF64", "FORM", ".snd", "dns.", "caff", "fLaC", "OggS", "ID3"]
+)
+@pytest.mark.parametrize("length", [4, 11, 40])
+def test_a_file_that_hardly_begins_is_no_audio(beginning: str, length: int) -> None:
+    with pytest.raises(AudioError):
+        probe(io.BytesIO(beginning.encode().ljust(length, b"\x01")))
 
 
 def test_mp3_files_in_a_row_are_read_to_the_end(tmp_path: Path) -> None:
@@ -280,9 +289,79 @@ def test_mp3_files_in_a_row_are_read_to_the_end(tmp_path: Path) -> None:
     check_clips(tmp_path / "a.mp3", RATE)
 
 
-def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path) -> None:
+def id3(content: bytes) -> bytes:
+    length = bytes(len(content) >> shift & 127 for shift in (21, 14, 7, 0))
+    return b"ID3\x04\0\0" + length + content
+
+
+TAGS = {
+    "none": b"",
+    "id3v1": b"TAG" + b"a" * 125,
+    "id3v2": id3(b"TSSE\0\0\0\x0f\0\0\x03Lavf62.12.102\0" + bytes(10)),
+    "picture": id3(b"APIC" + (60_002).to_bytes(4, "big") + bytes(2) + b"\xfe\x0a\x55" * 20_000),
+    "ape": b"APETAGEX" + (2_000).to_bytes(4, "little") + (100).to_bytes(4, "little") + bytes(116),
+}
+
+
+@pytest.mark.parametrize("index", ["0", "1"])
+@pytest.mark.parametrize("tag", TAGS)
+def test_an_mp3_is_read_over_the_tags_and_the_index_where_another_was_joined_to_it(
+    tmp_path: Path, write_with_ffmpeg: Write, tag: str, index: str
+) -> None:
+    """Oracle: the second file is heard like the first, where it begins."""
+    path = tmp_path / "a.mp3"
+    muxer = {"write_xing": index, "id3v2_version": "0"}
+    written = write_with_ffmpeg(path, "libmp3lame", samples=music(), muxer=muxer)
+    path.write_bytes(path.read_bytes() + TAGS[tag] + path.read_bytes())
+    _, whole = seconds_and_whole(path, RATE)
+    assert 0 <= len(whole) - 2 * COUNT <= 6 * 1_152
+    second = lag(written.mean(axis=1), whole[COUNT + 4 * 1_152 :]) + COUNT + 4 * 1_152
+    assert abs(second - COUNT) <= 4 * 1_152
+    check_clips(path, RATE)
+
+
+def cut_in_half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def cut_behind_a_page(content: bytes) -> bytes:
+    return content[: content.rindex(b"OggS")]
+
+
+@pytest.mark.parametrize("codec", ["VORBIS", "OPUS", "flac"])
+@pytest.mark.parametrize("cut", [cut_in_half, cut_behind_a_page])
+@pytest.mark.parametrize("links", [1, 2])
+def test_an_ogg_file_that_was_cut_off_is_named(
+    tmp_path: Path, write_with_ffmpeg: Write, codec: str, cut: Callable[[bytes], bytes], links: int
+) -> None:
+    path = tmp_path / "a.ogg"
+    if codec == "flac":
+        write_with_ffmpeg(path, codec, samples=music())
+    else:
+        soundfile.write(path, music(), 48_000, format="OGG", subtype=codec)
+    content = path.read_bytes()
+    probe(io.BytesIO(links * content))
+    with pytest.raises(AudioError, match="was cut off, or was recorded live"):
+        probe(io.BytesIO((links - 1) * content + cut(content)))
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.mka", "a.avi"])
+def test_a_codec_that_nobody_can_decode_is_named(tmp_path: Path, write_with_ffmpeg: Write, name: str) -> None:
+    write_with_ffmpeg(tmp_path / name, "libmp3lame", 1.0)
+    content = (tmp_path / name).read_bytes()
+    unknown = content.replace(b"A_MPEG/L3", b"A_MPEG/X9")
+    if unknown == content:  # the tag of MP3 (0x55) begins the format chunk
+        place = re.search(rb"(fmt |strf).{4}", content, re.DOTALL)
+        assert place
+        unknown = content[: place.end()] + (99).to_bytes(2, "little") + content[place.end() + 2 :]
+    with pytest.raises(AudioError, match="no decoder"):
+        probe(io.BytesIO(unknown))
+
+
+@pytest.mark.parametrize("rates", [(RATE, 22_050), (RATE, 22_050, RATE)])
+def test_an_mp3_whose_rate_changes_is_refused(tmp_path: Path, rates: tuple[int, ...]) -> None:
     parts = []
-    for rate in (RATE, 22_050):
+    for rate in rates:
         part = io.BytesIO()
         soundfile.write(part, music(3 * rate, rate), rate, format="MP3")
         parts.append(part.getvalue())

@@ -61,6 +61,12 @@ def test_numbers_that_lose_digits_as_numbers_are_remarked_upon() -> None:
         (["NA", "120", "98", "unknown", "?", "7", "8"], "'unknown' in row 4"),
         (["120", "98", "0120", "true", "7"], "'true' in row 4"),
         (["98", "120,5", "fast", "7"], "'120,5' in row 2"),
+        (["12", "١٢٠", "٩٨٫٥"], "'١٢٠' in row 2"),
+        (["१२", "१३"], "'१२' in row 1"),
+        (["5%", "6%"], "'5%' in row 1"),
+        (["5 %", "6,5 %", "٧٪", "NA"], "'5 %' in row 1"),
+        (["1", "2", "3", "04", "5"], "'04' in row 4"),
+        (["10", "007", "120"], "'007' in row 2"),
     ],
 )
 def test_what_keeps_a_column_of_numbers_from_being_one_is_named(cells: list[str], said: str) -> None:
@@ -73,6 +79,9 @@ def test_what_keeps_a_column_of_numbers_from_being_one_is_named(cells: list[str]
     [
         ["007", "120"],
         ["007", "120", "121"],
+        ["1", "02", "03", "04"],
+        ["01067", "80331", "10115"],
+        ["100%", "loud", "quiet"],
         ["rock", "jazz", "inf"],
         ["4/4", "3/4"],
         ["blink", "182"],

@@ -1,17 +1,21 @@
 """Recordings become clips or failures, in order, whatever is wrong with a file."""
 
+import errno
 import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from pipelines.audio import probe
 from pipelines.audio_info import AudioInfo
+from pipelines.datasets import cutting
 from pipelines.datasets.cutting import ClipSpec, cut, cut_recordings
 from pipelines.files import open_root
 from store.errors import AudioError, InvalidInput
@@ -109,6 +113,39 @@ def test_every_bad_file_is_a_failure_in_its_place_and_stops_nothing(
     assert all(
         result.message and result.uri == result.item for result in results if isinstance(result, Failure)
     )
+
+
+def test_an_error_that_nobody_foresaw_is_the_failure_of_its_file_alone(
+    tmp_path: Path, write_audio: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_audio(tmp_path / name, 1.0)
+
+    def probe_or_fail(file: BinaryIO) -> AudioInfo:
+        if file.name.endswith("a.wav"):
+            raise AttributeError("no attribute 'name'")
+        return probe(file)
+
+    monkeypatch.setattr(cutting, "probe", probe_or_fail)
+    failure, clips = results_of(tmp_path, ["a.wav", "b.wav"], threads=1)
+    assert failure == Failure("a.wav", "probe", "AttributeError", "no attribute 'name'", "a.wav")
+    assert isinstance(clips, list)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.ENOSPC, "No space"), OSError(errno.EMFILE, "Too many files")]
+)
+def test_what_is_no_fault_of_a_file_stops_the_listing(
+    tmp_path: Path, write_audio: Write, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    write_audio(tmp_path / "a.wav", 1.0)
+
+    def fail(_file: BinaryIO) -> AudioInfo:
+        raise error
+
+    monkeypatch.setattr(cutting, "probe", fail)
+    with pytest.raises(type(error)):
+        results_of(tmp_path, ["a.wav"], threads=1)
 
 
 def test_results_do_not_depend_on_the_number_of_threads(tmp_path: Path, write_audio: Write) -> None:

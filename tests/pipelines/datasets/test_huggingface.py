@@ -91,6 +91,34 @@ def test_shards_of_a_folder_keep_their_splits_and_groups(tmp_path: Path) -> None
     }
 
 
+def test_a_shard_that_cannot_be_read_is_a_failure_and_the_others_are_listed(tmp_path: Path) -> None:
+    write_shard(tmp_path / "data/train-00001-of-00003.parquet", [300, 400])
+    (tmp_path / "data/train-00000-of-00003.parquet").write_text(
+        "version https://git-lfs.github.com/spec/v1\n"
+    )
+    (tmp_path / "data/train-00002-of-00003.parquet").symlink_to("nowhere")
+    source = open_source(tmp_path)
+    assert source.format.name == "huggingface"
+    first, *recordings, last = source.list_recordings()
+    assert [one.uri for one in recordings if isinstance(one, Recording)] == [
+        "data/train-00001-of-00003.parquet#0",
+        "data/train-00001-of-00003.parquet#1",
+    ]
+    assert isinstance(first, Failure)
+    assert isinstance(last, Failure)
+    assert "cannot be read as Parquet" in first.message
+    assert last.uri == "data/train-00002-of-00003.parquet"
+
+
+def test_a_parquet_file_that_cannot_be_read_does_not_hide_the_sounds_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "jazz").mkdir()
+    (tmp_path / "jazz/a.flac").write_bytes(tone(300))
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1")
+    source = open_source(tmp_path)
+    assert source.format.name == "folder"
+    assert [one.uri for one in source.list_recordings() if isinstance(one, Recording)] == ["jazz/a.flac"]
+
+
 def test_clips_decode_from_the_same_bytes_again_in_any_order(tmp_path: Path) -> None:
     shard = tmp_path / "test-00000-of-00001.parquet"
     pitches = [300, 400, 500, 600, 700]

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.datasets.table import list_recordings
-from pipelines.files import open_root
+from pipelines.files import Root, open_root
 from store.errors import InvalidInput
 from store.records import Failure, Recording
 
@@ -129,6 +129,33 @@ def test_a_path_outside_the_folder_is_refused_with_its_row(tmp_path: Path, path:
     table = write_csv(tmp_path, f"path\nb.wav\n{path}\n")
     with pytest.raises(InvalidInput, match=r"Row 2 of 'songs\.csv' names .* outside the table's folder"):
         recordings_of(tmp_path, table)
+
+
+@pytest.mark.parametrize("url", ["", "https://example.org/music"])
+@pytest.mark.parametrize(
+    ("path", "shown", "said"),
+    [
+        ("http://elsewhere.org/x.wav", "http://elsewhere.org/x.wav", "names files of its own folder"),
+        ("s3://bucket/x.wav", "s3://bucket/x.wav", "names files of its own folder"),
+        ("https://example.org/music/x.wav?sig=SECRET", "https://example.org/music/x.wav", "with a token"),
+        ("https://SECRET@elsewhere.org/x.wav", "https://elsewhere.org/x.wav", "with a token"),
+    ],
+)
+def test_a_row_that_names_a_url_of_another_place_or_a_token_is_a_failure_wherever_the_table_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, path: str, shown: str, said: str
+) -> None:
+    write_csv(tmp_path, f"path\na.wav\n{path}\n")
+    root = open_root(tmp_path)
+    if url:  # the same table, as if it had been read from there
+        monkeypatch.setattr(Root, "_open_file", lambda _root, uri: (tmp_path / uri).open("rb"))
+        root = Root(url)
+    first, second = list_recordings(root, "songs.csv")
+    assert isinstance(first, Recording)
+    assert isinstance(second, Failure)
+    assert (second.stage, second.item, second.uri) == ("list", shown, shown)
+    assert f"Row 2 of 'songs.csv' names '{shown}'" in second.message
+    assert said in second.message
+    assert "SECRET" not in repr(second)
 
 
 def test_a_table_without_a_path_column_is_told_which_it_needs(tmp_path: Path) -> None:
