@@ -37,6 +37,7 @@ from store.opening import Store
 from store.records import REDUCTIONS
 
 CODE = (
+    "analysis.concepts",
     "analysis.kmeans",
     "analysis.kmeans_scores",
     "analysis.kmeans_starts",

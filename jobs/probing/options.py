@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from analysis.concepts import LOSSES, Loss
 from jobs.fitting.mapping import Engine
 from store.errors import InvalidInput
-
-Loss = Literal["mse", "logistic", "logistic_ovr"]
-LOSSES: tuple[Loss, ...] = ("mse", "logistic", "logistic_ovr")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from analysis.concepts import Loss
 from analysis.controls import FEW_GROUPS
 from analysis.splits import Partition, fold_partition, official_partition
 from analysis.strengths import STRENGTHS
@@ -19,7 +20,7 @@ from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.probing.measurable import measurability_notes, measurable_part
-from jobs.probing.options import Loss, ProbeOptions, parse_losses, parse_strengths
+from jobs.probing.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.results import code_version, committed_digest, read_results, write_results
@@ -29,16 +30,22 @@ from store.opening import Store, open_store
 from store.records import REDUCTIONS
 
 CODE = (
+    "analysis.concepts",
     "analysis.controls",
     "analysis.group_intervals",
     "analysis.held_out",
     "analysis.logistic",
+    "analysis.measurable",
     "analysis.metrics",
     "analysis.moments",
     "analysis.nested_logistic",
+    "analysis.out_of_fold",
+    "analysis.probe_scores",
+    "analysis.probe_targets",
     "analysis.ridge",
     "analysis.strengths",
     "analysis.tridiagonal",
+    "analysis.verdicts",
     "jobs.probing.fits",
     "jobs.probing.frame_moments",
     "jobs.probing.logistic",
@@ -47,8 +54,6 @@ CODE = (
     "jobs.probing.ridge",
     "jobs.probing.rows",
     "jobs.probing.scores",
-    "jobs.probing.targets",
-    "jobs.probing.verdicts",
 )
 """A probe that other code has fitted is another probe."""
 BATCH_BYTES = 64_000_000

@@ -29,6 +29,7 @@ from store.errors import InvalidInput
 from store.opening import Store
 
 CODE = (
+    "analysis.concepts",
     "analysis.contrast_moments",
     "analysis.direction_methods",
     "analysis.direction_penalties",
