@@ -14,34 +14,150 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.probes import ClassScore, Probe, probe
+    from analysis.clustering import Clusters
+    from analysis.probes import ClassScore, Probe
     from jobs.api.answers import Answer
+    from jobs.api.blocks import Seen, capture, steer
+    from jobs.api.care import Damage, Report, Verification, report, verify
+    from jobs.api.clusterings import kmeans
+    from jobs.api.datasets import add_dataset, synthesize_dataset
+    from jobs.api.directions import Direction, Directions, directions, stored_directions
+    from jobs.api.extraction import extract
+    from jobs.api.findings import Findings
+    from jobs.api.models import forward, generate, load_model
+    from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
+    from jobs.api.scoring import Evaluation, Sweep, evaluate, sweep
+    from jobs.api.sounds import Sound
     from jobs.api.stores import Dataset, Store, open_store
-    from store.errors import InvalidInput, NotFound, UndertoneError
+    from jobs.progress.reporting import Progress
+    from store.errors import (
+        Conflict,
+        CorruptData,
+        InvalidInput,
+        JobFailed,
+        ModelError,
+        NotFound,
+        QueryRefused,
+        UndertoneError,
+        UndertoneWarning,
+    )
 
 _HOMES = {
-    "analysis.probes": ("ClassScore", "Probe", "probe"),
+    "analysis.clustering": ("Clusters",),
+    "analysis.probes": (
+        "ClassScore",
+        "Probe",
+    ),
     "jobs.api.answers": ("Answer",),
-    "jobs.api.runs": ("LabelledTable", "Run"),
-    "jobs.api.stores": ("Dataset", "Store", "open_store"),
-    "store.errors": ("InvalidInput", "NotFound", "UndertoneError"),
+    "jobs.api.blocks": (
+        "Seen",
+        "capture",
+        "steer",
+    ),
+    "jobs.api.care": (
+        "Damage",
+        "Report",
+        "Verification",
+        "report",
+        "verify",
+    ),
+    "jobs.api.clusterings": ("kmeans",),
+    "jobs.api.datasets": (
+        "add_dataset",
+        "synthesize_dataset",
+    ),
+    "jobs.api.directions": (
+        "Direction",
+        "Directions",
+        "directions",
+        "stored_directions",
+    ),
+    "jobs.api.extraction": ("extract",),
+    "jobs.api.findings": ("Findings",),
+    "jobs.api.models": (
+        "forward",
+        "generate",
+        "load_model",
+    ),
+    "jobs.api.probes": ("probe",),
+    "jobs.api.runs": (
+        "LabelledTable",
+        "Run",
+    ),
+    "jobs.api.scoring": (
+        "Evaluation",
+        "Sweep",
+        "evaluate",
+        "sweep",
+    ),
+    "jobs.api.sounds": ("Sound",),
+    "jobs.api.stores": (
+        "Dataset",
+        "Store",
+        "open_store",
+    ),
+    "jobs.progress.reporting": ("Progress",),
+    "store.errors": (
+        "Conflict",
+        "CorruptData",
+        "InvalidInput",
+        "JobFailed",
+        "ModelError",
+        "NotFound",
+        "QueryRefused",
+        "UndertoneError",
+        "UndertoneWarning",
+    ),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
     "ClassScore",
+    "Clusters",
+    "Conflict",
+    "CorruptData",
+    "Damage",
     "Dataset",
+    "Direction",
+    "Directions",
+    "Evaluation",
+    "Findings",
     "InvalidInput",
+    "JobFailed",
     "LabelledTable",
+    "ModelError",
     "NotFound",
     "Probe",
+    "Progress",
+    "QueryRefused",
+    "Report",
     "Run",
+    "Seen",
+    "Sound",
     "Store",
+    "Sweep",
     "UndertoneError",
+    "UndertoneWarning",
+    "Verification",
+    "add_dataset",
+    "capture",
+    "directions",
+    "evaluate",
+    "extract",
+    "forward",
+    "generate",
+    "kmeans",
+    "load_model",
     "open_store",
     "probe",
+    "report",
+    "steer",
+    "stored_directions",
+    "sweep",
+    "synthesize_dataset",
+    "verify",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Labels of rows as a concept: codes of classes, or numbers."""
+"""Labels of rows as a concept: codes of classes, or numbers; and the rows as a matrix that can be fitted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -116,3 +116,17 @@ def require_contrast(concept: Concept, *, rows: str, cure: str) -> None:
 def texts_of(groups: Sequence[Any] | NDArray[Any]) -> NDArray[np.str_]:
     """Names of groups or splits as text, whatever they were given as; "" where there is none."""
     return np.array(["" if one is None else str(one) for one in np.asarray(groups).tolist()], dtype=np.str_)
+
+
+def matrix_of(X: ArrayLike) -> NDArray[Any]:
+    """Rows (n, D) of finite numbers; raises `InvalidInput` for anything else."""
+    rows = np.asarray(X)
+    if rows.ndim != 2 or rows.dtype.kind not in "fiub" or not rows.size:
+        raise InvalidInput(
+            f"X has the shape {rows.shape} and type {rows.dtype}; give numbers of shape (n, D), a row for "
+            "each clip, such as the mean over time of its frames."
+        )
+    if not np.isfinite(rows).all():
+        bad = int((~np.isfinite(rows).all(axis=1)).sum())
+        raise InvalidInput(f"X holds NaN or infinite numbers in {bad} of {len(rows)} rows: leave these out.")
+    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)

@@ -13,6 +13,7 @@ from analysis.concepts import (
     Kind,
     Loss,
     concept_of,
+    matrix_of,
     rare_classes_note,
     require_contrast,
     texts_of,
@@ -231,20 +232,6 @@ def _labelled(
     else:
         partition = official_partition(names, held[kept], folds, among=every)
     return _Labelled(rows, concept, names, partition, kept, notes)
-
-
-def matrix_of(X: ArrayLike) -> NDArray[Any]:
-    """Rows (n, D) of finite numbers; raises `InvalidInput` for anything else."""
-    rows = np.asarray(X)
-    if rows.ndim != 2 or rows.dtype.kind not in "fiub" or not rows.size:
-        raise InvalidInput(
-            f"X has the shape {rows.shape} and type {rows.dtype}; give numbers of shape (n, D), a row for "
-            "each clip, such as the mean over time of its frames."
-        )
-    if not np.isfinite(rows).all():
-        bad = int((~np.isfinite(rows).all(axis=1)).sum())
-        raise InvalidInput(f"X holds NaN or infinite numbers in {bad} of {len(rows)} rows: leave these out.")
-    return rows if rows.dtype.kind == "f" else rows.astype(np.float64)
 
 
 def _check_choices(concept: Concept, loss: str, controls: int) -> None:

@@ -64,6 +64,11 @@ class Run:
         return self._collection.prefix.removeprefix("runs/")
 
     @property
+    def store(self) -> "OpenedStore":
+        """The store that it is in."""
+        return self._store
+
+    @property
     def store_url(self) -> str:
         """Folder or URL of its store."""
         return self._store.url

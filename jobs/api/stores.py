@@ -1,6 +1,6 @@
 """A store in Python: its datasets and runs by name, its catalog by SQL."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 class Dataset:
     """A dataset of a store: its clips and their labels."""
 
-    def __init__(self, stored: "StoredDataset") -> None:
+    def __init__(self, stored: "StoredDataset", findings: Sequence[str] = ()) -> None:
         self._stored = stored
+        self.findings = tuple(findings)
+        """What misleads, as it was found when it was added just now: equal files, missing labels …"""
 
     @property
     def name(self) -> str:
@@ -67,6 +69,7 @@ class Dataset:
         return {
             "clips": f"{len(self):,} of {self.clip_seconds:g} s" + (f", {failed} failures" if failed else ""),
             "labels": listed(self.labels),
+            **{f"finding {place}": text for place, text in enumerate(self.findings, start=1)},
         }
 
 
@@ -184,7 +187,7 @@ class Store:
 
         Example:
             >>> store.sql("SELECT count(*) AS n FROM clips WHERE dataset = $name", name="songs")["n"]
-            [12]
+            [16]
         """
         from store.catalog import refresh_catalog
         from store.query import run_query
@@ -244,6 +247,11 @@ def _said(known: Datasets | Runs, name: str) -> str:
         return f"cannot be read: {error}"
 
 
+def url_of(store: Store | str | Path) -> str:
+    """Where a store is that was given as itself or by its place."""
+    return store.url if isinstance(store, Store) else str(store)
+
+
 def open_store(path: str | Path, *, create: bool = False) -> Store:
     """Open a store.
 
@@ -256,7 +264,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         UnsupportedStore: a place to write that lacks what safe writing needs.
 
     Example:
-        >>> open_store("music.store").runs
-        runs of music.store: songs-pocket-…
+        >>> list(open_store("music.store").datasets)
+        ['songs']
     """
     return Store(opening.open_store(path, create=create))

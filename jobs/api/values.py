@@ -17,10 +17,10 @@ Tables = Mapping[str, Any] | None
 """By name: Arrow tables, data frames, columns, or paths of CSV, Parquet and JSON files."""
 
 
-def names_text(names: Names) -> str:
-    """As an option of a command says it: "resid,attn", or "all"."""
+def names_text(names: Names, *, every: str = "all") -> str:
+    """As an option of a command says it: "resid,attn"; all of them are `every`."""
     if names is None:
-        return "all"
+        return every
     return names if isinstance(names, str) else ",".join(names)
 
 
@@ -41,6 +41,20 @@ def layers_text(layers: Layers) -> str:
 def numbers_text(numbers: Sequence[float] | None) -> str:
     """As an option of a command says it: "0.01,1", or "auto"."""
     return "auto" if numbers is None else ",".join(repr(float(one)) for one in numbers)
+
+
+def roots_texts(roots: Mapping[str, str | Path] | None) -> tuple[str, ...]:
+    """As options of a command say it: NAME=PATH."""
+    return tuple(f"{name}={path}" for name, path in (roots or {}).items())
+
+
+def one_each(given: Any, count: int, what: str) -> list[Any]:
+    """One value for all, or one each."""
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        return [given] * count
+    if len(given) != count:
+        raise InvalidInput(f"{len(given)} values of {what} for {count}: give one for all, or one each.")
+    return list(given)
 
 
 def arrow_tables(tables: Tables) -> "dict[str, pa.Table]":

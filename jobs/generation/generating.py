@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from jobs.extraction.planning import DTYPES
 from jobs.extraction.spec import parse_reductions, parse_sites
@@ -25,6 +21,7 @@ from jobs.generation.records import (
 )
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
+from jobs.progress.reporting import stepped
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.musicgen import describe_model
 from store import open_store
@@ -32,8 +29,6 @@ from store.errors import InvalidInput
 from store.sounds import has_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     import numpy as np
 
     from jobs.generation.options import GenerateOptions
@@ -192,20 +187,9 @@ def _generate(
     from pipelines.generation import generate
 
     request = request_of(spec, chosen.vectors, **codes)
-    with _progress("generate" if spec.edits else "unsteered") as progress:
+    with stepped("generate" if spec.edits else "generate unsteered", unit="steps") as progress:
         return generate(model, [request], capture=capture, progress=progress)[0]
 
 
 def _keep(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> None:
     write_generations(store, [(spec, generated)])
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    with click.progressbar(length=1000, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.update(done * 1000 // total - bar.pos)
-
-        yield advance

@@ -14,7 +14,6 @@ from analysis.strengths import STRENGTHS
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
-from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
 from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
@@ -23,6 +22,7 @@ from jobs.probing.measurable import measurability_notes, measurable_part
 from jobs.probing.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
 from store.errors import InvalidInput

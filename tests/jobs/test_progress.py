@@ -5,7 +5,9 @@ import json
 
 import pytest
 
-from jobs.engine.progress import ProgressReport, Tally, clock, describe
+from jobs.engine.progress import Tally, at_work_on, describe
+from jobs.progress.reporters import StreamReporter
+from jobs.progress.reporting import clock, reporting_to
 from store.records import Receipt
 
 
@@ -53,7 +55,7 @@ def test_a_line_for_people_says_it_all(tally: Tally) -> None:
 
 def test_off_a_terminal_every_line_is_json(tally: Tally) -> None:
     stream = io.StringIO()
-    with ProgressReport(tally, title="extract songs", stream=stream) as report:
+    with reporting_to(StreamReporter(stream)), at_work_on(tally, title="extract songs") as report:
         report.event("worker_lost", {"unit": "unit-000001", "reason": "killed"})
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["worker_lost", "progress"]
