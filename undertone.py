@@ -18,12 +18,21 @@ if TYPE_CHECKING:
     from analysis.probes import ClassScore, Probe
     from jobs.api.answers import Answer
     from jobs.api.blocks import Seen, capture, steer
-    from jobs.api.care import Damage, Report, Verification, report, verify
+    from jobs.api.care import Damage, Repair, Report, Verification, repair, report, verify
     from jobs.api.clusterings import kmeans
     from jobs.api.datasets import add_dataset, synthesize_dataset
     from jobs.api.directions import Direction, Directions, directions, stored_directions
+    from jobs.api.exchange import (
+        ListeningTest,
+        Ratings,
+        export_directions,
+        export_listening_test,
+        import_directions,
+        import_ratings,
+    )
     from jobs.api.extraction import extract
     from jobs.api.findings import Findings
+    from jobs.api.kept_sounds import Generation, generate_into, stored_sound
     from jobs.api.models import forward, generate, load_model
     from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
@@ -57,8 +66,10 @@ _HOMES = {
     ),
     "jobs.api.care": (
         "Damage",
+        "Repair",
         "Report",
         "Verification",
+        "repair",
         "report",
         "verify",
     ),
@@ -73,8 +84,21 @@ _HOMES = {
         "directions",
         "stored_directions",
     ),
+    "jobs.api.exchange": (
+        "ListeningTest",
+        "Ratings",
+        "export_directions",
+        "export_listening_test",
+        "import_directions",
+        "import_ratings",
+    ),
     "jobs.api.extraction": ("extract",),
     "jobs.api.findings": ("Findings",),
+    "jobs.api.kept_sounds": (
+        "Generation",
+        "generate_into",
+        "stored_sound",
+    ),
     "jobs.api.models": (
         "forward",
         "generate",
@@ -124,14 +148,18 @@ __all__ = [
     "Directions",
     "Evaluation",
     "Findings",
+    "Generation",
     "InvalidInput",
     "JobFailed",
     "LabelledTable",
+    "ListeningTest",
     "ModelError",
     "NotFound",
     "Probe",
     "Progress",
     "QueryRefused",
+    "Ratings",
+    "Repair",
     "Report",
     "Run",
     "Seen",
@@ -145,16 +173,23 @@ __all__ = [
     "capture",
     "directions",
     "evaluate",
+    "export_directions",
+    "export_listening_test",
     "extract",
     "forward",
     "generate",
+    "generate_into",
+    "import_directions",
+    "import_ratings",
     "kmeans",
     "load_model",
     "open_store",
     "probe",
+    "repair",
     "report",
     "steer",
     "stored_directions",
+    "stored_sound",
     "sweep",
     "synthesize_dataset",
     "verify",

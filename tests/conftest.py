@@ -45,7 +45,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first, so that a mistake shows early; on several cores last, so that none waits at the end."""
+    """Quick tests first: a mistake shows early. On several cores last: none waits for a slow one."""
     slow_first = "PYTEST_XDIST_WORKER" in os.environ
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None) is not slow_first)
 

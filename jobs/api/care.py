@@ -118,3 +118,46 @@ def verify(store: Store | str | Path, run: Run | str | None = None) -> Verificat
         tuple(Damage(one["key"], one["detail"], one["cure"]) for one in damaged),
         tuple(f"{one.key}: {one.detail}" for one in found if one.problem == "note"),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was withdrawn or written anew."""
+
+    units: int
+    """Units of runs that were withdrawn."""
+    withdrawn: tuple[str, ...]
+    """Results, sounds, datasets and caches that were taken away."""
+    written: tuple[str, ...]
+    """Documents and records that were written anew."""
+    next: tuple[str, ...]
+    """What makes again what was withdrawn."""
+    left: tuple[Damage, ...]
+    """What cannot be mended from what is there."""
+
+
+def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
+    """Verify a store, or one run, and withdraw what is damaged, so that the same calls make it again.
+
+    Args:
+        store: a store, or its folder or URL.
+        run: repair this run only.
+
+    Raises:
+        Conflict: a driver is at work.
+        NotFound: there is no such store or run.
+
+    Example:
+        >>> repair(store).left
+        ()
+    """
+    from jobs.repair import repaired
+
+    done = repaired(url_of(store), run.id if isinstance(run, Run) else run)
+    return Repair(
+        units=sum(done.mended.units.values()),
+        withdrawn=tuple(done.mended.withdrawn),
+        written=tuple(done.mended.written),
+        next=tuple(done.next),
+        left=tuple(Damage(one["key"], one["detail"], one["cure"]) for one in done.left),
+    )

@@ -14,7 +14,7 @@ from jobs.generation.edit_options import ChosenEdits, choose_edits
 from jobs.generation.inputs import read_melody, read_prompt
 from jobs.generation.records import (
     audio_key,
-    read_audio,
+    read_sound,
     stored_generations,
     write_audio_file,
     write_generations,
@@ -74,7 +74,8 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
         spec = replace(spec, edits=chosen.edits)
     generated = _generate(model, spec, chosen, codes, capture)
     _keep(store, spec, generated)
-    write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
+    if options.output is not None:
+        write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
     if capture is not None:
         summary["run"] = write_captured(store, model, capture, [(spec, generated)])
     if spec.edits and not has_sound(store.objects, audio_key(spec.twin().generation_id)):
@@ -89,7 +90,7 @@ def _summary(
     return {
         "generation": spec.generation_id,
         "twin": spec.twin().generation_id if spec.edits else "",
-        "output": str(options.output),
+        "output": "" if options.output is None else str(options.output),
         "seconds": round(seconds, 3),
         "model": info.name + (" (random weights)" if info.random_weights else ""),
     }
@@ -97,8 +98,9 @@ def _summary(
 
 def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: ModelInfo) -> dict[str, Any]:
     """Write a sound that the store has already where the user wants it."""
-    samples, sample_rate = read_audio(store, spec)
-    write_audio_file(options.output, spec, samples, sample_rate)
+    samples, sample_rate = read_sound(store, spec.generation_id)
+    if options.output is not None:
+        write_audio_file(options.output, spec, samples, sample_rate)
     summary = _summary(spec, options, info, len(samples) / sample_rate)
     return summary | {"note": "the store had this sound already; nothing was computed"}
 

@@ -50,6 +50,7 @@ def test_an_example_gives_what_it_says(example: doctest.DocTest, names: dict[str
     assert result.failed == 0, "".join(said)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::undertone.UndertoneWarning")
 def test_the_page_on_python_runs_from_top_to_bottom(
     genres: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -74,6 +74,7 @@ def test_after_a_block_nothing_is_left(model: Any, direction: ut.Direction) -> N
     assert not any(block._forward_hooks or block._forward_pre_hooks for block in model.blocks)
     again = ut.generate(model, "rock", seconds=SECONDS, seed=0)
     assert again.codes is not None
+    assert plain.codes is not None
     assert np.array_equal(again.codes, plain.codes)
 
 

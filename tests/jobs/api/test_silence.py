@@ -70,48 +70,79 @@ def _steered(_: ut.Store, __: Path, model: Any) -> ut.Sound:
         return ut.generate(model, "rock", seconds=1)
 
 
-def _stored(store: ut.Store, *_: Any) -> ut.Directions:
+def _exchanged(store: ut.Store, *_: Any) -> tuple[Path, ...]:
     found = ut.directions(store.run("songs"), labels=LABELS, engine="inline")
     assert len(ut.stored_directions(store)) == len(found) == 4
-    return found
+    files = ut.export_directions(store, Path(store.url).parent / "exported", "layer = 3")
+    assert ut.import_directions(store, files[0]) == 0
+    foreign = Path(store.url).parent / "other.npy"
+    np.save(foreign, np.eye(128, dtype=np.float32)[:2])
+    assert ut.import_directions(store, foreign, run=store.run("songs"), positive="happy") == 2
+    return files
 
 
-CALLS: dict[str, Call] = {
-    "add_dataset": lambda store, genres, _: ut.add_dataset(store, "again", genres, clip_seconds=1.0),
-    "capture": _seen,
-    "directions": lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
-    "evaluate": _evaluated,
-    "extract": lambda store, genres, _: ut.extract(
+def _heard(store: ut.Store, genres: Path, model: Any) -> ut.Ratings:
+    """A page is written, and a file that holds no answers is refused in a sentence."""
+    _swept(store, genres, model)
+    test = ut.export_listening_test(store, "mine", Path(store.url).parent / "listening")
+    assert test.page.is_file()
+    assert test.trials > 0
+    answers = Path(store.url).parent / "answers.json"
+    answers.write_text("{}", encoding="utf-8")
+    with pytest.raises(ut.InvalidInput, match=r"answers\.json"):
+        ut.import_ratings(store, [answers])
+    return ut.Ratings(0, 0, {})
+
+
+def _kept(store: ut.Store, *_: Any) -> ut.Generation:
+    """Steered along a stored direction it has a twin; made again, the store has it."""
+    found = ut.directions(store.run("songs"), labels=LABELS, engine="inline")["jazz", 3]
+    kept = ut.generate_into(store, "rock", directions=found, alpha=0.4, seconds=1, device="cpu")
+    again = ut.generate_into(store, "rock", directions=found, alpha=0.4, seconds=1, device="cpu")
+    assert (again.id, again.twin_id) == (kept.id, kept.twin_id)
+    assert again.notes == ("the store had this sound already; nothing was computed",)
+    assert np.array_equal(ut.stored_sound(store, kept.id).samples, kept.sound.samples)
+    return kept
+
+
+CALLS: dict[tuple[str, ...], Call] = {
+    ("add_dataset",): lambda store, genres, _: ut.add_dataset(store, "again", genres, clip_seconds=1.0),
+    ("capture", "forward"): _seen,
+    ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
+    ("evaluate",): _evaluated,
+    ("export_directions", "import_directions", "stored_directions"): _exchanged,
+    ("export_listening_test", "import_ratings", "sweep"): _heard,
+    ("extract",): lambda store, genres, _: ut.extract(
         store, "songs", model="pocket-random", sites="resid", layers=1, roots={"songs": genres}
     ),
-    "forward": lambda _, genres, model: ut.forward(model, genres / "jazz" / "0.wav"),
-    "generate": lambda _, __, model: ut.generate(model, "rock", seconds=1),
-    "kmeans": lambda store, *_: ut.kmeans(store.run("songs"), labels=LABELS, starts=1, engine="inline"),
-    "load_model": lambda *_: ut.load_model("pocket-random", device="cpu"),
-    "open_store": lambda store, *_: ut.open_store(store.url),
-    "probe": lambda *_: ut.probe(X, Y, groups=np.arange(40) % 10),
-    "report": _reported,
-    "steer": _steered,
-    "stored_directions": _stored,
-    "sweep": _swept,
-    "synthesize_dataset": lambda store, *_: ut.synthesize_dataset(
+    ("generate_into", "stored_sound"): _kept,
+    ("kmeans",): lambda store, *_: ut.kmeans(store.run("songs"), labels=LABELS, starts=1, engine="inline"),
+    ("load_model",): lambda *_: ut.load_model("pocket-random", device="cpu"),
+    ("open_store",): lambda store, *_: ut.open_store(store.url),
+    ("probe", "report"): _reported,
+    ("repair", "verify"): lambda store, *_: (ut.repair(store), ut.verify(store)),
+    ("steer", "generate"): _steered,
+    ("synthesize_dataset",): lambda store, *_: ut.synthesize_dataset(
         store, "made", concepts=["tempos"], clips=2
     ),
-    "verify": lambda store, *_: ut.verify(store),
 }
+SLOW = ("export_listening_test", "import_ratings", "sweep")
 
 
 def test_every_function_is_called_here() -> None:
     functions = {name for name in ut.__all__ if inspect.isfunction(getattr(ut, name))}
-    assert functions == set(CALLS)
+    assert functions == {name for names in CALLS for name in names}
 
 
 @pytest.mark.filterwarnings("ignore::undertone.UndertoneWarning")
-@pytest.mark.parametrize("name", sorted(CALLS))
+@pytest.mark.parametrize(
+    "names",
+    [pytest.param(names, marks=[pytest.mark.slow] * (names == SLOW), id="-".join(names)) for names in CALLS],
+)
 def test_a_function_prints_nothing_and_its_value_shows_itself(
-    name: str, music: ut.Store, genres: Path, model: Any, capfd: pytest.CaptureFixture[str]
+    names: tuple[str, ...], music: ut.Store, genres: Path, model: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    value = CALLS[name](music, genres, model)
+    value = CALLS[names](music, genres, model)
     assert repr(value)
     assert "object at 0x" not in repr(value)
     assert capfd.readouterr() == ("", "")
