@@ -68,8 +68,8 @@ def import_directions(
 
     Args:
         store: a store, or its folder or URL.
-        file: what `export_directions` wrote comes back as it was; of other tools, the layer is the last number
-            in the name of a tensor.
+        file: what `export_directions` wrote comes back as it was; of other tools, the layer is the last
+            number in the name of a tensor.
         run: for a file of another tool: a run of the model that the directions belong to.
         site: for a file of another tool: their site.
         concept: for a file of another tool: a name.

@@ -11,7 +11,7 @@ from store.opening import Store
 
 
 def export_vectors(store: Store, folder: Path, where: str, form: FileForm) -> tuple[int, list[Path]]:
-    """Write directions into a folder, a file per concept, class, method and site; returns how many, and files.
+    """Write directions into a folder, a file per concept, class, method and site; returns count and files.
 
     Raises:
         InvalidInput: no direction meets the condition.
