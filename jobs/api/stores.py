@@ -179,7 +179,8 @@ class Store:
             query: the statement; it can read the catalog's tables and yours, and change nothing.
             tables: tables of yours that it may read, by name: Arrow tables, data frames, or paths of files.
             timeout_seconds: what it may take; None for any time.
-            parameters: values of $name in the statement: text, numbers, booleans, None, or lists of them.
+            parameters: values of $name in the statement, by names other than those above: text, numbers,
+                booleans, None, or lists of them.
 
         Raises:
             QueryRefused: the statement is wrong, not a SELECT, too large or too slow.

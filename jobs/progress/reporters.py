@@ -78,19 +78,24 @@ class _LiveLine:
         from rich.live import Live
 
         self._live = Live(console=Console(file=unescaped(stream)), refresh_per_second=4, transient=False)
-        self._live.update(printable(job))
+        self._write(job)
         self._live.start()
 
     def show(self, state: Callable[[], Progress]) -> None:
-        self._live.update(printable(state().line))
+        self._write(state().line)
 
     def event(self, happened: Progress) -> None:
         self._live.console.print(printable(happened.line), highlight=False, markup=False)
 
     def end(self, last: Progress | None) -> None:
         if last is not None:
-            self._live.update(printable(last.line))
+            self._write(last.line)
         self._live.stop()
+
+    def _write(self, line: str) -> None:
+        from rich.text import Text
+
+        self._live.update(Text(printable(line)))  # a name in brackets is no markup
 
 
 class _JsonLines:

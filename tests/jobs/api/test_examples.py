@@ -1,6 +1,7 @@
 """Every example in the documentation of the API runs, and gives what stands below it."""
 
 import doctest
+import inspect
 import re
 import shutil
 from pathlib import Path
@@ -20,6 +21,14 @@ def examples() -> list[doctest.DocTest]:
     finder = doctest.DocTestFinder()
     found = [test for name in ut.__all__ for test in finder.find(getattr(ut, name), name)]
     return [test for test in found if test.examples]
+
+
+def test_every_function_is_shown_in_use() -> None:
+    """In an example of its own, or on the page that walks through all of them."""
+    page = HOW_TO.read_text(encoding="utf-8")
+    with_example = {test.name for test in examples()}
+    functions = [name for name in ut.__all__ if inspect.isfunction(getattr(ut, name))]
+    assert [name for name in functions if name not in with_example and f"ut.{name}(" not in page] == []
 
 
 @pytest.fixture
