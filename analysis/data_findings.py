@@ -1,9 +1,10 @@
-"""What makes scores of a dataset mislead, as plain sentences: copies, one large group, few labels, silence.
+"""What makes scores of a dataset mislead, as plain sentences: copies, large groups, few or odd labels.
 
 Equal files in different groups would let a probe be tested on what it was trained on, so `united_groups` puts
 their groups together; the sentences say so, and what cannot be mended so.
 """
 
+import unicodedata
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -71,7 +72,9 @@ def findings(items: Sequence[Item], *, united: Mapping[str, str], noun: str = FI
     return [
         *copies(items, noun),
         *large_groups(items, united),
+        *same_label(items, noun),
         *without_labels(items, noun),
+        *spellings(items),
         *lonely_classes(items, united),
         *one_class_splits(items),
     ]
@@ -122,6 +125,39 @@ def without_labels(items: Sequence[Item], noun: str = FILES) -> list[str]:
     return _limited(said, "columns have gaps")
 
 
+def same_label(items: Sequence[Item], noun: str = FILES) -> list[str]:
+    """That nothing tells the files apart, as in a folder given in the place of the one above it."""
+    columns = {column: set(values) - {None} for column, values in _columns(items).items()}
+    if len(items) < 2 or any(len(values) > 1 for values in columns.values()):
+        return []
+    same = ", ".join(f"{column} {value!r}" for column, values in columns.items() for value in values)
+    if not same:
+        return [
+            f"None of the {len(items):,} {noun} has a label: a folder for each, or a table, gives them some."
+        ]
+    said = f"No two of the {len(items):,} {noun} differ in a label ({same}), so none can be told apart by it"
+    return [f"{said}: of a folder for each label, give the folder above them all."]
+
+
+def spellings(items: Sequence[Item]) -> list[str]:
+    """Labels that differ in case, blanks or Unicode form alone."""
+    said = []
+    for column, values in _columns(items).items():
+        if _is_name(values):
+            continue
+        alike: dict[str, Counter[str]] = {}
+        for value in values:
+            if isinstance(value, str):
+                alike.setdefault(_folded(value), Counter())[value] += 1
+        said += [
+            f"{column}: {_counted(counts)} differ in case, blanks or Unicode form alone, and count as "
+            f"{len(counts)} classes."
+            for counts in alike.values()
+            if len(counts) > 1
+        ]
+    return _limited(said, "such labels")
+
+
 def lonely_classes(items: Sequence[Item], united: Mapping[str, str]) -> list[str]:
     """Classes that only one group has."""
     said = []
@@ -160,6 +196,20 @@ def silent(names: Sequence[str], total: int) -> list[str]:
     return [f"{len(names):,} of {total:,} clips are silent: {first_names(names)}."] if names else []
 
 
+def clipped(names: Sequence[str], total: int) -> list[str]:
+    """Clips with many samples at full scale."""
+    said = f"{len(names):,} of {total:,} clips are clipped (more than 1 in 1,000 samples at full scale)"
+    return [f"{said}: {first_names(names)}."] if names else []
+
+
+def undecodable(messages: Mapping[str, str], total: int) -> list[str]:
+    """Clips that cannot be decoded, and what is wrong with the first."""
+    if not messages:
+        return []
+    said = f"{len(messages):,} of {total:,} clips cannot be decoded: {first_names(list(messages))}"
+    return [f"{said}. The first: {next(iter(messages.values()))}"]
+
+
 def _contradictions(
     repeated: Sequence[Sequence[Item]], columns: Mapping[str, Sequence[Label]], noun: str
 ) -> list[str]:
@@ -181,6 +231,21 @@ def _contradictions(
             f"{splits}: a score on the official split knows them already."
         )
     return said
+
+
+def _folded(value: str) -> str:
+    """What people take for the same word."""
+    return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+
+
+def _counted(counts: Counter[str]) -> str:
+    """Spellings with how often each is there; those that look the same by their codes."""
+    shown = [
+        f"{value!r} ({count:,})" if unicodedata.is_normalized("NFC", value) else f"{value!a} ({count:,})"
+        for value, count in counts.most_common(MOST_NAMED)
+    ]
+    more = f" and {len(counts) - MOST_NAMED:,} more" if len(counts) > MOST_NAMED else ""
+    return f"{', '.join(shown)}{more}"
 
 
 def _is_name(values: Sequence[Label]) -> bool:

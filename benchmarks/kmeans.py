@@ -137,6 +137,7 @@ def write_run(path: Path, count: int) -> None:
         with run.begin(unit, provenance={}) as pending:
             pending.add("resid.mean", 0, rows.reshape(len(ids), LARGE_LAYERS, LARGE_WIDTH))
             pending.commit([ClipStatus(clip, "ok") for clip in ids], {})
+    run.note_complete()
 
 
 def overlapping_rows(count: int, width: int, *, seed: int = 0) -> NDArray[np.float32]:

@@ -196,6 +196,7 @@ def stored(shape: Shape, path: Path) -> Store:
         with run.begin(unit, provenance={}) as pending:
             pending.add("resid.mean", 0, block)
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    run.note_complete()
     return store
 
 

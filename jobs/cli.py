@@ -14,7 +14,7 @@ from jobs.terminal_text import for_people
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
-    "demo": ("jobs.demo", "Render a small dataset, extract it, verify it and ask it four questions."),
+    "demo": ("jobs.demo", "Show everything on a small rendered dataset, from its audio to a report."),
     "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
     "kmeans": ("jobs.kmeans", "Cluster every layer's activations and compare the clusters with labels."),

@@ -42,19 +42,15 @@ def dataset() -> None:
 @click.option(
     "--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at once."
 )
+@click.option(
+    "--listen",
+    is_flag=True,
+    help="Decode every clip, and name those that are silent, clipped or damaged. Without it, silence is told "
+    "of uncompressed files alone, and else by extract and probe.",
+)
 @click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
 @json_option
-def add(
-    store: str,
-    name: str,
-    path: str,
-    format_name: str,
-    clip_seconds: float | None,
-    hop_seconds: float | None,
-    threads: int,
-    replace: bool,
-    as_json: bool,
-) -> None:
+def add(as_json: bool, **values: Any) -> None:
     """Cut the recordings at PATH into clips and list them as dataset NAME of STORE.
 
     STORE is a folder (made if it is not there) or a URL such as s3://bucket/prefix. PATH is a folder,
@@ -75,13 +71,13 @@ def add(
     Examples:
       undertone dataset add music.store songs ~/Music/by-genre
       undertone dataset add music.store songs songs.csv --clip-seconds 5 --hop-seconds 2.5
+      undertone dataset add music.store songs ~/Music/by-genre --listen
       undertone dataset add music.store fma /data/fma/fma_small
       undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
     """
     from jobs.datasets.adding import AddRequest, add_dataset
 
-    request = AddRequest(store, name, path, format_name, clip_seconds, hop_seconds, threads, replace)
-    _print(add_dataset(request), as_json)
+    _print(add_dataset(AddRequest(**values)), as_json)
 
 
 @dataset.command()

@@ -26,8 +26,9 @@ from store.query import DEFAULT_TIMEOUT_SECONDS, View, describe_views, run_query
     "form",
     type=click.Choice(TABLE_FORMATS),
     help="How to write the result: by default as the ending of --output says, else as a table for eyes, "
-    "which shows the first rows only. csv is exact; csv-safe is for spreadsheets, which would run text that "
-    "begins with = + - @ as a formula: it gets a ' before it.",
+    "which shows the first rows only. csv is exact: NULL is nothing, an empty text two quotation marks. "
+    "csv-safe is for spreadsheets, which would run text that begins with = + - @ as a formula: it gets a ' "
+    "before it.",
 )
 @click.option(
     "--output", type=click.Path(dir_okay=False, path_type=Path), help="Write the result here, all rows of it."

@@ -21,8 +21,11 @@ AT_WORK_SECONDS = 30.0
 @click.argument("store")
 @click.argument("run", required=False)
 @format_option
-def status(store: str, run: str | None, format_: str) -> None:
+def status(store: str, run: str | None, format_: str) -> int:
     """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail.
+
+    Only documents, records and markers are read; `undertone verify` reads everything. Exits 1 if any of them
+    is damaged or gone.
 
     \b
     Examples:
@@ -34,8 +37,8 @@ def status(store: str, run: str | None, format_: str) -> None:
     opened = open_store(store)
     if run is not None:
         print_result(detail(opened.run(run)), format_)
-        return
-    runs, notes = _overviews(opened)
+        return 0
+    runs, notes, is_damaged = _overviews(opened)
     if format_ == "json":
         click.echo(json.dumps(runs))
     elif runs:
@@ -47,32 +50,34 @@ def status(store: str, run: str | None, format_: str) -> None:
         )
     for note in notes:
         click.echo(f"note: {note}", err=True)
+    return int(is_damaged)
 
 
-def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str]]:
-    """Every run that can be read, and what is wrong: runs that cannot, and datasets that are gone."""
+def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str], bool]:
+    """Every run that can be read, sentences on what is not as it should be, and whether that is damage."""
+    from store.catalog_damage import unrecorded_note
+    from store.catalog_parts import RESULTS
     from store.datasets import missing_datasets
     from store.errors import CorruptData
+    from store.ledger import RECORDS
+    from store.unrecorded import is_whole, unrecorded
 
-    runs, notes = [], []
+    runs, notes = list[dict[str, Any]](), list[str]()
     for run_id in store.runs():
         try:
-            runs.append(overview(store.run(run_id)))
+            run = store.run(run_id)
+            runs.append(overview(run))
+            notes += _lost_completion(run)
         except CorruptData as error:
             notes.append(f"{run_id} is damaged: {error}")
     notes += [
         f"dataset {name!r} is gone, from which {users} came: add it again, or restore it from a copy."
         for name, users in missing_datasets(store.objects).items()
     ]
-    known = {"datasets": store.datasets(), "runs": store.runs()}
-    notes += [
-        f"{kind}/{name} has files and no record: it was lost, or a command that was killed never wrote it. "
-        "`undertone verify STORE` says more."
-        for kind, names in known.items()
-        for name in store.objects.folders(kind)
-        if name not in names
-    ]
-    return runs, notes
+    surveys = store.objects.survey(RESULTS).versions, store.objects.survey(RECORDS)
+    names = unrecorded(store.objects, surveys[1], surveys[0])
+    is_damaged = bool(notes) or any(is_whole(store.objects, name) for name in names)
+    return runs, [*notes, *([unrecorded_note(names)] if names else [])], is_damaged
 
 
 def overview(run: "Collection") -> dict[str, Any]:
@@ -120,8 +125,19 @@ def detail(run: "Collection") -> dict[str, Any]:
 def _state(run: "Collection") -> str:
     if not run.missing_units():
         return "complete"
+    return "running" if _is_at_work(run) else "partial"
+
+
+def _is_at_work(run: "Collection") -> bool:
     age = run.heartbeat_age_seconds()
-    return "running" if age is not None and age < AT_WORK_SECONDS else "partial"
+    return age is not None and age < AT_WORK_SECONDS
+
+
+def _lost_completion(run: "Collection") -> list[str]:
+    if _is_at_work(run) or not run.lacks_completion():
+        return []
+    said = f"{run.prefix} is complete, but no record says so: it was lost, or a driver was killed there."
+    return [f"{said} `undertone verify STORE` says what cures it."]
 
 
 def _print_table(runs: Sequence[dict[str, Any]]) -> None:

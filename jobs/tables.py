@@ -1,9 +1,9 @@
 """Prints a result table: for eyes (rich), or as CSV, JSON or Parquet for programs."""
 
-import csv
 import io
 import json
 import math
+import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,8 @@ from store.errors import InvalidInput
 
 FORMULA_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a spreadsheet take text for a formula (OWASP: CSV injection)."""
+_SPECIAL = re.compile(r'[",\r\n]|^\s|\s$')
+"""What a field of CSV is quoted for."""
 SHOWN_ROWS = 100
 SHOWN_LIST_ITEMS = 4
 SHOWN_CHARACTERS = 120
@@ -87,20 +89,18 @@ def to_json(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def to_csv(table: pa.Table, *, safe: bool = False) -> str:
-    """CSV with a header; NULL is an empty field, lists and structs are JSON in their field.
+    """CSV with a header; lists and structs are JSON in their field.
 
+    NULL is nothing and an empty text `""`, as DuckDB, PostgreSQL and Arrow write them and can read them.
     With `safe` no text is a formula for a spreadsheet, nor cut at another separator; numbers stay numbers.
     """
-    text = io.StringIO()
-    field = _safe_field if safe else _csv_field
-    writer = csv.writer(
-        text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC if safe else csv.QUOTE_MINIMAL
-    )
-    writer.writerow([field(name) for name in table.column_names])
+    lines = [",".join(_csv_field(name, safe=safe) for name in table.column_names)]
     for batch in table.to_batches():
         columns = [column.to_pylist() for column in batch.columns]
-        writer.writerows([field(value) for value in row] for row in zip(*columns, strict=True))
-    return text.getvalue()
+        lines += [
+            ",".join(_csv_field(value, safe=safe) for value in row) for row in zip(*columns, strict=True)
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def to_text(
@@ -167,15 +167,23 @@ def _cut(text: str) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
 
-def _csv_field(value: Any) -> Any:
+def _csv_field(value: Any, *, safe: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return str(value)
+    text = _csv_text(value)
+    if safe:
+        text = f"'{text}" if text.startswith(FORMULA_BEGINNINGS) else text
+    elif text and not _SPECIAL.search(text):
+        return text
+    return '"' + text.replace('"', '""') + '"'
+
+
+def _csv_text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(_plain(value), ensure_ascii=False)
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else value
-
-
-def _safe_field(value: Any) -> Any:
-    field = _csv_field(value)
-    return f"'{field}" if isinstance(field, str) and field.startswith(FORMULA_BEGINNINGS) else field
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(value: Any) -> Any:

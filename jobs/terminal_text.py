@@ -70,7 +70,7 @@ def for_people(command: Callable[Arguments, Result]) -> Callable[Arguments, Resu
     def guarded(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
         with _escaping_streams(), warnings.catch_warnings():
             warnings.showwarning = _note_or(warnings.showwarning)
-            warnings.simplefilter("once", CatalogWarning)
+            warnings.simplefilter("always", CatalogWarning)
             return command(*arguments, **options)
 
     return guarded
@@ -97,9 +97,13 @@ def _make_total(stream: TextIO) -> None:
 
 
 def _note_or(others: Callable[..., None]) -> Callable[..., None]:
+    told: set[str] = set()  # a filter "once" forgets whenever a library changes its filters
+
     def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if issubclass(category, CatalogWarning):
-            click.echo(f"Note: {message}", err=True)
+            if str(message) not in told:
+                click.echo(f"Note: {message}", err=True)
+            told.add(str(message))
         else:
             others(message, category, *rest, **named)
 

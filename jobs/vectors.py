@@ -65,15 +65,16 @@ def superposition(store: str, where: str, form: Any) -> None:
 
     A row per direction, of several fits of one the newest: its closest other one, the share of a dimension
     it has for itself, the length left of it after all others are projected out; and for its place the mean
-    cosine against that of random directions, the Welch bound and the effective rank. The views cosines and
-    superposition hold the rest.
+    cosine against that of random directions, the Welch bound and the effective rank. Directions of the
+    classes of one concept against the rest depend on each other: of C of them nothing is left (norm_left 0),
+    and any two meet at a cosine of about -1/(C - 1). The view superposition has that as baseline_cosine.
 
     \b
     Examples:
       undertone vectors superposition music.store --where "method = 'diffmean' AND site = 'resid'"
       undertone vectors superposition music.store --format parquet > overlap.parquet
       undertone sql music.store --table overlap=overlap.parquet "SELECT positive, norm_left FROM overlap"
-      undertone sql music.store "SELECT layer, method, mean_cosine, random_cosine FROM superposition"
+      undertone sql music.store "SELECT layer, method, mean_cosine, baseline_cosine FROM superposition"
     """
     import pyarrow as pa
 

@@ -47,6 +47,8 @@ class PcmAudio:
         self._sound = sound
         self.rate = int(sound.samplerate)
         """Samples per second."""
+        self.is_plain = sound.format != "FLAC" and "ADPCM" not in sound.subtype
+        """Whether samples lie there as they are: reading some costs no decoding."""
 
     def measure(self) -> AudioInfo:
         """What the header says, checked against the length of the file.

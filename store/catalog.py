@@ -74,8 +74,28 @@ def _version() -> str:
 
 def _recorded(path: Path) -> Recorded:
     """What the catalog at `path` holds; nothing if it is absent, damaged or of another DuckDB."""
-    if not path.is_file():
+    identity = _identity(path)
+    if identity is None:
         return Recorded()
+    if identity not in _known:
+        _known.clear()
+        _known[identity] = _read_recorded(path)
+    return _known[identity]
+
+
+_known: dict[tuple[object, ...], Recorded] = {}
+"""Of the last catalog that was looked into: a file that is swapped in is another one, and none is changed."""
+
+
+def _identity(path: Path) -> tuple[object, ...] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return path, stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _read_recorded(path: Path) -> Recorded:
     try:
         connection = locked_connection(path, READ_BYTES)
     except duckdb.Error:
@@ -135,7 +155,7 @@ def _start_from(path: Path, new: Path, version: str) -> None:
     """Copy the present file as a beginning of the new one, unless other code made it."""
     with suppress(FileNotFoundError):
         shutil.copyfile(path, new)
-    if _recorded(new).versions.get(VERSION_KEY) != version:
+    if _read_recorded(new).versions.get(VERSION_KEY) != version:
         new.unlink(missing_ok=True)
 
 

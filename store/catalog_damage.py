@@ -6,7 +6,8 @@ optimizer may leave out a table whose rows it can do without.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import duckdb
@@ -16,6 +17,10 @@ from store.sandbox import CATALOG
 from store.sql_guard import nodes_of, statements_of
 
 MOST_NAMED = 3
+UNRECORDED = "unrecorded"
+"""In the recorded state of a catalog, beside the keys of parts: JSON of what no record names."""
+AT_WORK_SECONDS = 60.0
+"""After the last unit a driver needs a moment for its record."""
 
 Table = tuple[str, str]
 """Schema and name, in small letters."""
@@ -45,15 +50,55 @@ def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
             f"{_listed([key for key, _, _ in damaged])} cannot be read, so queries that need "
             f"{'it' if len(damaged) == 1 else 'them'} are refused: `undertone verify STORE` says more."
         )
-    orphans = connection.execute(_ORPHANS).fetchall() if _has_table(connection, "parts", "runs") else []
-    notes += [
-        f"dataset {dataset!r} is gone, although {_listed(runs)} used it: its clips and labels are missing."
-        for dataset, runs in orphans
-        if f"datasets/{dataset}/dataset.json" not in {key for key, _, _ in damaged}
-    ]
+    if _has_table(connection, "parts", "completed"):
+        notes += _orphans(connection, {key for key, _, _ in damaged})
+        notes += _lost_markers(connection)
+        notes += _lost_completions(connection)
+        notes += _unrecorded(connection)
     return notes
 
 
+def _orphans(connection: duckdb.DuckDBPyConnection, damaged: AbstractSet[str]) -> list[str]:
+    return [
+        f"dataset {dataset!r} is gone, although {_listed(runs)} used it: its clips and labels are missing. "
+        f"{_CURE}"
+        for dataset, runs in connection.execute(_ORPHANS).fetchall()
+        if f"datasets/{dataset}/dataset.json" not in damaged
+    ]
+
+
+def _lost_markers(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [
+        f"run {run_id} was complete, but {_listed(markers)} {'is' if len(markers) == 1 else 'are'} gone, "
+        f"so clips are missing. {_CURE}"
+        for run_id, markers in connection.execute(_LOST_MARKERS).fetchall()
+    ]
+
+
+def _lost_completions(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    return [
+        f"run {run_id} is complete, but no record says so: it was lost, or the command was killed there. "
+        + _CURE
+        for (run_id,) in connection.execute(_LOST_COMPLETIONS, [AT_WORK_SECONDS]).fetchall()
+    ]
+
+
+def _unrecorded(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    query = "SELECT version FROM parts.state WHERE _part = ?"
+    rows = connection.execute(query, [UNRECORDED]).fetchall()
+    return [unrecorded_note(json.loads(version)) for (version,) in rows]
+
+
+def unrecorded_note(names: Sequence[str]) -> str:
+    """A sentence on things that no record names."""
+    verbs = "has no record and counts" if len(names) == 1 else "have no record and count"
+    return (
+        f"{_listed(names)} {verbs} for nothing: the record was lost, or a command is at work on it or was "
+        f"killed there. {_CURE}"
+    )
+
+
+_CURE = "`undertone verify STORE` says what cures it."
 _ORPHANS = """
     SELECT dataset, list('run ' || run_id ORDER BY run_id) FROM (
         SELECT run_id, coalesce(document ->> '$.mode', '') AS mode, coalesce(
@@ -63,6 +108,20 @@ _ORPHANS = """
     )
     WHERE mode <> 'generate' AND dataset IS NOT NULL AND dataset NOT IN (SELECT dataset FROM parts.datasets)
     GROUP BY ALL ORDER BY ALL
+"""
+_LOST_MARKERS = """
+    SELECT run_id, list(marker ORDER BY marker) FROM parts.completed
+    WHERE marker NOT IN (SELECT _part FROM parts.state) GROUP BY ALL ORDER BY ALL
+"""
+_LOST_COMPLETIONS = """
+    SELECT run_id FROM (SELECT run_id, count(*) AS units FROM parts.planned_units GROUP BY ALL) AS planned
+    WHERE (units, true) = (
+        SELECT (count(*), max(committed_at) < epoch(now()) - ?) FROM parts.commits
+        WHERE commits.run_id = planned.run_id
+    )
+    AND units > coalesce((SELECT max(units) FROM parts.completed WHERE completed.run_id = planned.run_id), 0)
+    AND NOT EXISTS (FROM parts.damaged WHERE starts_with(_part, 'records/runs/' || run_id || '/complete/'))
+    ORDER BY ALL
 """
 
 
@@ -126,6 +185,6 @@ def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) ->
     return bool(found and found[0])
 
 
-def _listed(names: list[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return f"{', '.join(names[:MOST_NAMED])}{more}"

@@ -15,13 +15,15 @@ from typing import Any
 
 import pyarrow as pa
 
+from store.catalog_damage import UNRECORDED
 from store.document_checks import check_dataset_document, collection_layouts
 from store.errors import CorruptData, NotFound, UndertoneError
-from store.ledger import RECORDS, read_committed, recorded_name
+from store.ledger import RECORDS, decode_record, read_committed, record_key, recorded_name
 from store.markers import decode_marker
 from store.objects import ObjectStore, Survey
 from store.parquet import parquet_table
 from store.sealed import opened_json
+from store.unrecorded import unrecorded
 
 LISTING_THREADS = 16
 RESULTS = "results"
@@ -33,6 +35,7 @@ PartRows = Mapping[str, pa.Table]
 _DATASET = re.compile(r"datasets/([^/]+)/dataset\.json")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
+_COMPLETION = re.compile(r"runs/([^/]+)/complete/(\d+)")
 _COMMITS = re.compile(r"runs/([^/]+)/commits(?:/.+(?<!\.json))?")
 _MARKER = re.compile(r"runs/([^/]+)/commits/([^/]+)\.json")
 
@@ -56,10 +59,13 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
 
     What no record names does not exist. Lists records, results and markers and reads the small dataset
     documents, nothing else. A folder of records or markers that cannot be listed is a (damaged) part itself.
+    Under the key `UNRECORDED` stands what has files and no record.
     """
     results = objects.survey(RESULTS).versions
     records = objects.survey(RECORDS)
-    parts = _refused(objects, records)
+    parts = _refused(objects, records) | _newest_completions(records)
+    if lost := unrecorded(objects, records, results):
+        parts[UNRECORDED] = json.dumps(lost)
     lists: list[Callable[[], dict[str, str]]] = []
     for key, version in records.versions.items():
         name = recorded_name(key)
@@ -89,6 +95,15 @@ def read_parts(objects: ObjectStore, keys: Sequence[str]) -> Iterator[tuple[str,
 
     with ThreadPoolExecutor(objects.read_threads) as pool:
         yield from (found for found in pool.map(read, keys) if found is not None)
+
+
+def _newest_completions(records: Survey) -> dict[str, str]:
+    """Of each run the record of its longest completion, which names all that the others do."""
+    newest = {}
+    for key in sorted(records.versions):
+        if match := _COMPLETION.fullmatch(recorded_name(key)):
+            newest[match[1]] = key
+    return {key: records.versions[key] for key in newest.values()}
 
 
 def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
@@ -243,6 +258,13 @@ def _failure(status: Any) -> dict[str, str | None]:
     return {column: getattr(status.failure, column, None) for column in columns}
 
 
+def _completion(data: bytes, run_id: str, units: str) -> PartRows:
+    name = f"runs/{run_id}/complete/{units}"
+    record = decode_record(data, name, record_key(name))
+    rows = [{"run_id": run_id, "units": int(units), "marker": entry.key} for entry in record.entries]
+    return {"completed": _rows(rows)}
+
+
 def _unlisted(_: bytes, *_names: str) -> PartRows:
     """A folder in the list of parts could not be looked into; if it can now, the next listing shows it."""
     raise CorruptData("it is no folder that can be listed")
@@ -288,6 +310,7 @@ _READERS = (
         _plan,
         ("parts.planned_clips", "parts.planned_units"),
     ),
+    _Reader(re.compile(rf"records/{_COMPLETION.pattern}\.json"), _completion, ("parts.completed",)),
     _Reader(_COMMITS, _unlisted, ("parts.commits", "parts.clip_states")),
     _Reader(re.compile(r"records/results/([^/]+)(?:/.*)?"), _unlisted, ("results.{}",)),
     _Reader(re.compile(r"records(?:/datasets.*)?"), _unlisted, _OF_DATASETS),

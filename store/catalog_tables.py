@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from store.catalog_damage import UNRECORDED
 from store.catalog_parts import PART, RESULTS, DamagedPart, read_parts
 from store.dataset_columns import without_rounding
 from store.objects import ObjectStore
@@ -23,6 +24,7 @@ VIEWS = (
 VIEWS_SQL = tuple(Path(__file__).with_name(name) for name in VIEWS)
 VERSION_KEY = "version"
 """In the recorded state, beside the keys of parts: which code made the file."""
+NO_PARTS = (VERSION_KEY, UNRECORDED)
 READ_AT_ONCE = 2000
 MEMORY_BYTES = 8_000_000_000
 CLIPS = "/clips.parquet"
@@ -95,8 +97,8 @@ def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
 
 def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapping[str, str]) -> None:
     """Read new parts and record them; one that vanished since it was listed is not recorded."""
-    keys = [key for key in new if key != VERSION_KEY]
-    found = [key for key in new if key == VERSION_KEY]
+    keys = [key for key in new if key not in NO_PARTS]
+    found = [key for key in new if key in NO_PARTS]
     for start in range(0, len(keys), READ_AT_ONCE):
         collected: dict[str, list[pa.Table]] = {}
         for key, tables in read_parts(objects, keys[start : start + READ_AT_ONCE]):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from store.completion import check_completion, completed_markers, note_completion
+from store.completion import check_completion, completed_markers, completion_name, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound, UndertoneError
+from store.known_fields import Fields
 from store.layout import (
     ArrayLayout,
     check_name,
@@ -47,9 +48,10 @@ class Collection:
     def __init__(self, objects: ObjectStore, prefix: str, document: dict[str, Any]) -> None:
         self.objects = objects
         self.prefix = prefix
-        self.document = document
-        """The content of run.json (codes.json …), arrays included."""
-        self.layouts = collection_layouts(document, f"{objects.url}/{document_key(prefix)}")
+        place = f"{objects.url}/{document_key(prefix)}"
+        self.layouts = collection_layouts(document, place)
+        self.document: dict[str, Any] = Fields(document, place)
+        """The content of run.json (codes.json …), arrays included; absent fields raise `CorruptData`."""
         self.unit_clips: int = document["unit_clips"]
         self.arrays = {name: layout.spec for name, layout in self.layouts.items()}
         self.group = group_key(prefix)
@@ -139,6 +141,11 @@ class Collection:
         self.refresh()
         if not self.missing_units():
             note_completion(self.objects, self.prefix, self.units())
+
+    def lacks_completion(self) -> bool:
+        """Whether every unit is committed and no record says so: it is lost, or a driver was killed here."""
+        name = completion_name(self.prefix, len(self.units()))
+        return not self.missing_units() and not is_recorded(self.objects, name)
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.document_checks import check_dataset_document
 from store.errors import Conflict, CorruptData, NotFound
+from store.known_fields import Fields
 from store.layout import LONGEST_DATASET_NAME, check_name, document_key
 from store.ledger import (
     Entry,
@@ -154,7 +155,7 @@ def read_dataset(objects: ObjectStore, name: str) -> Dataset:
     check_dataset_document(info, name, f"{objects.url}/{key}")
     if dataset_record(name, info) != record:
         raise CorruptData(f"{objects.url}/{key} is the document of another dataset: run `undertone repair`.")
-    return Dataset(name, info, objects)
+    return Dataset(name, Fields(info, f"{objects.url}/{key}"), objects)
 
 
 def dataset_names(objects: ObjectStore) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from store.errors import CorruptData, InvalidInput
+from store.known_fields import check_known_fields
 from store.layout import ArrayLayout, check_layout, check_name, layout_from_document
 
 LONGEST_KEY_BYTES = 1024
@@ -51,6 +52,7 @@ def collection_layouts(document: Mapping[str, Any], where: str) -> dict[str, Arr
         _check_whole("clips", document.get("clips"), 1, MOST_BYTES)
         _check_fields(document, {"plan_sha256": str, "arrays": list})
         _check_origin(document)
+        check_known_fields(document)
         layouts = [_layout(array, int(unit_clips or 0)) for array in document["arrays"]]
         _check_names([layout.spec.name for layout in layouts])
     except (ValueError, LookupError, TypeError, AttributeError) as error:
@@ -66,6 +68,7 @@ def check_dataset_document(info: Mapping[str, Any], name: str, where: str) -> No
         _check_names([info["name"], name], equal=True)
         _check_fields(info, _DATASET_FIELDS)
         _check_fields(info, {key: kind for key, kind in _DATASET_FIELDS_OF_COMMANDS.items() if key in info})
+        check_known_fields(info)
         for column in info["labels"].values():
             _check_kind("a column of labels", column, str)
         for entry in info["files"]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from store.document_checks import check_entry_values
 from store.errors import CorruptData
+from store.known_fields import check_marker_values
 from store.objects import ObjectStore
 from store.records import ClipStatus, Failure
 from store.sealed import opened_json, sealed_json
@@ -91,6 +92,7 @@ def marker_from(document: Mapping[str, Any], key: str, format_: int) -> Marker:
             raise CorruptData(f"{key} has format {document['format']}, this version reads {format_}.")
         if document["unit_id"] != key.rsplit("/", 1)[-1].removesuffix(".json"):
             raise CorruptData(f"{key} is the marker of {document['unit_id']}: run `undertone repair`.")
+        check_marker_values(document)
         return Marker(
             document["unit_id"],
             document["first_row"],

@@ -59,30 +59,17 @@ def run_query(
         QueryRefused: the statement is wrong, not a SELECT, too large or too slow.
         CorruptData: it needs a file of the store that is damaged.
     """
-    if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
-        raise InvalidInput(
-            f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
-            f"{LONGEST_SECONDS} (11 days) at most."
-        )
     values = {name: _plain(name, value) for name, value in (parameters or {}).items()}
     question = Question(catalog, legible_sql(sql), memory_bytes, tables or {}, values)
-    try:
-        reply = ask(question, timeout_seconds)
-    except TimeoutError as error:
-        raise QueryRefused(
-            f"the query ran longer than {timeout_seconds:g} s and was stopped; narrow it, or raise --timeout"
-        ) from error
-    except EOFError as error:
-        raise QueryRefused(
-            f"the process that ran the query was ended from outside or needed more than its "
-            f"{memory_bytes / 1e9:.1f} GB of memory; narrow the query"
-        ) from error
-    if isinstance(reply, Failed):
-        raise _error(reply)
-    table, answer = reply
-    for note in answer.notes:
-        warnings.warn(note, CatalogWarning, stacklevel=1)
+    table, notes = _answered(question, timeout_seconds)
+    for note in notes:
+        warnings.warn(note, CatalogWarning, stacklevel=2)
     return table
+
+
+def notes_of(catalog: Path) -> tuple[str, ...]:
+    """What the store lacks, as sentences: those that `run_query` warns with."""
+    return _answered(Question(catalog, "SELECT 1", DEFAULT_MEMORY_BYTES, {}), DEFAULT_TIMEOUT_SECONDS)[1]
 
 
 def describe_views(catalog: Path) -> list[View]:
@@ -118,6 +105,30 @@ def _plain(name: str, value: Any) -> Any:
         f"The parameter ${name} is a {type(value).__name__}; give text, a number, a boolean, None or a list "
         f"of them. A date goes as text: CAST(${name} AS TIMESTAMP)."
     )
+
+
+def _answered(question: Question, timeout_seconds: float | None) -> tuple[pa.Table, tuple[str, ...]]:
+    """The result and the notes beside it."""
+    if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
+        raise InvalidInput(
+            f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
+            f"{LONGEST_SECONDS} (11 days) at most."
+        )
+    try:
+        reply = ask(question, timeout_seconds)
+    except TimeoutError as error:
+        raise QueryRefused(
+            f"the query ran longer than {timeout_seconds:g} s and was stopped; narrow it, or raise --timeout"
+        ) from error
+    except EOFError as error:
+        raise QueryRefused(
+            f"the process that ran the query was ended from outside or needed more than its "
+            f"{question.memory_bytes / 1e9:.1f} GB of memory; narrow the query"
+        ) from error
+    if isinstance(reply, Failed):
+        raise _error(reply)
+    table, answer = reply
+    return table, answer.notes
 
 
 def _error(failed: Failed) -> UndertoneError:

@@ -49,6 +49,9 @@ CREATE TABLE IF NOT EXISTS parts.commits (
     committed_at DOUBLE, provenance JSON, seconds JSON
 );
 
+-- Markers that the newest completion record of each run names: none of them may be gone.
+CREATE TABLE IF NOT EXISTS parts.completed (_part VARCHAR, run_id VARCHAR, units BIGINT, marker VARCHAR);
+
 -- Committed clips that are not simply "ok"; most clips have no row here.
 CREATE TABLE IF NOT EXISTS parts.clip_states (
     _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, clip_id VARCHAR, state VARCHAR,

@@ -5,12 +5,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from analysis.data_findings import Item, findings, united_groups
+from analysis.data_findings import Item, clipped, findings, silent, undecodable, united_groups
 from jobs.datasets.clip_spool import spooled
 from jobs.datasets.progress import counted
 from jobs.datasets.roots import remember_root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import Source, open_source
+from pipelines.datasets.hearing import Heard
 from store import Dataset, open_store
 from store.errors import InvalidInput
 from store.layout import LONGEST_DATASET_NAME, check_name
@@ -35,6 +36,8 @@ class AddRequest:
     """None means clips side by side."""
     threads: int = 4
     replace: bool = False
+    listen: bool = False
+    """Whether every clip is decoded, to name those that are silent, clipped or damaged."""
 
 
 @dataclass(slots=True)
@@ -109,9 +112,11 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
     source = open_source(request.path, request.format_name)
     spec = _clip_spec(request, source)
     store = open_store(request.store, create=True)
-    census, remarks = Census(), list[str]()
+    census, remarks, heard = Census(), list[str](), Heard()
     info = _info(source, spec)
-    cut = cut_recordings(source.root, source.list_recordings(remarks.append), spec, threads=request.threads)
+    cut = cut_recordings(
+        source.root, source.list_recordings(remarks.append), spec, threads=request.threads, heard=heard
+    )
     with counted(f"add {request.name}", cut) as results, spooled(census.clips_of(results)) as clips:
         _require_clips(census, source, remarks)
         united = united_groups((item.content, item.group) for item in census.items)
@@ -120,7 +125,16 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
         )
     if source.root.is_local:
         remember_root(dataset.fingerprint, source.root)
-    return summary_of(request.name, info, census, [*remarks, *findings(census.items, united=united)])
+    found = [*remarks, *findings(census.items, united=united), *_found_by_ear(heard, census.clips)]
+    return summary_of(request.name, info, census, found)
+
+
+def _found_by_ear(heard: Heard, clips: int) -> list[str]:
+    return [
+        *silent(heard.silent, clips),
+        *clipped(heard.clipped, clips),
+        *undecodable(heard.undecodable, clips),
+    ]
 
 
 def _regrouped(clips: Iterable[Clip], united: Mapping[str, str]) -> Iterator[Clip]:
@@ -157,7 +171,7 @@ def _plain(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
 def _clip_spec(request: AddRequest, source: Source) -> ClipSpec:
     clip_seconds = source.format.clip_seconds if request.clip_seconds is None else request.clip_seconds
     hop_seconds = clip_seconds if request.hop_seconds is None else request.hop_seconds
-    return ClipSpec(request.name, clip_seconds, hop_seconds)
+    return ClipSpec(request.name, clip_seconds, hop_seconds, request.listen)
 
 
 def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:

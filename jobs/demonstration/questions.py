@@ -1,4 +1,4 @@
-"""The six questions the demo asks, as SQL that users can copy."""
+"""The questions the demo asks, as SQL that users can copy."""
 
 from collections.abc import Iterator
 

@@ -27,7 +27,9 @@ class Tally:
     """Clips of units that raised in every attempt: neither committed nor failed one by one."""
     bytes_written: int = 0
     ready_since: list[float] = field(default_factory=list)
-    """When each of the present workers was ready; rates leave out the time models take to load."""
+    """When each of the present workers was ready."""
+    first_ready: float | None = None
+    """When the first worker of all was ready; rates leave out the time models take to load until then."""
     left_seconds: float = 0.0
     """Time that workers gave which are gone since."""
     ended: float | None = None
@@ -49,6 +51,7 @@ class Tally:
         while len(self.ready_since) > count:
             self.left_seconds += now - self.ready_since.pop()
         self.ready_since += [now] * (count - len(self.ready_since))
+        self._note_ready()
 
     def add(self, receipt: Receipt) -> None:
         """Count a committed unit."""
@@ -57,18 +60,20 @@ class Tally:
         self.bytes_written += receipt.bytes_written
         began = time.monotonic() - sum(receipt.seconds.values())  # before its worker was seen to be ready
         self.ready_since[:1] = [min([began, *self.ready_since[:1]])]
+        self._note_ready()
         for stage, seconds in receipt.seconds.items():
             self.stage_seconds[stage] += seconds
 
     def snapshot(self) -> dict[str, Any]:
         """Rates, pressure and remaining time as JSON values; times in seconds.
 
-        Rates are what all present workers do together, also while some of them were still loading.
+        Rates are per second on the clock, from when the first worker was ready. The remaining time is what
+        the present workers need together, however long each of them has been there.
         """
         now = self.ended or time.monotonic()
         workers = len(self.ready_since)
-        worker_seconds = self.left_seconds + sum(now - ready for ready in self.ready_since)
-        working = max(worker_seconds / max(workers, 1), 1e-9)
+        loading = (now if self.first_ready is None else self.first_ready) - self.started
+        working = max(now - self.started - loading, 1e-9)
         rate = self.clips / working if self.clips else 0.0
         left = self.clips_total - self.clips_before - self.clips
         return {
@@ -82,8 +87,19 @@ class Tally:
             "workers": workers,
             "lost_workers": self.lost_workers,
             "elapsed_seconds": round(now - self.started, 1),
-            "eta_seconds": round(left / rate, 1) if rate else None,
+            "loading_seconds": round(max(loading, 0.0), 1),
+            "eta_seconds": self._eta(left, now),
         }
+
+    def _eta(self, left: int, now: float) -> float | None:
+        worker_seconds = self.left_seconds + sum(now - ready for ready in self.ready_since)
+        if not self.clips:
+            return None
+        return round(left * worker_seconds / self.clips / max(len(self.ready_since), 1), 1)
+
+    def _note_ready(self) -> None:
+        known = [] if self.first_ready is None else [self.first_ready]
+        self.first_ready = min([*known, *self.ready_since], default=None)
 
     def pressure(self) -> dict[str, float]:
         """Share of the workers' time per stage; the largest is the bottleneck."""

@@ -66,6 +66,7 @@ def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequenc
         "silent": states["silent"],
         "written_bytes": tally.bytes_written,
         "seconds": round(time.monotonic() - tally.started, 1),
+        "loading_seconds": tally.snapshot()["loading_seconds"],
         "clips_per_second": tally.snapshot()["clips_per_second"],
         "complete": not missing,
     }

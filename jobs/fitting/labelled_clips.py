@@ -5,7 +5,16 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.data_findings import CLIPS, Item, copies, large_groups, one_class_splits, silent, united_groups
+from analysis.data_findings import (
+    CLIPS,
+    Item,
+    copies,
+    large_groups,
+    one_class_splits,
+    silent,
+    spellings,
+    united_groups,
+)
 from store.query import run_query
 from store.records import Label
 
@@ -97,6 +106,7 @@ def notes_on_clips(
     return [
         *copies(items, CLIPS),
         *large_groups(items, united),
+        *spellings(items),
         *one_class_splits(items),
         *silent(quiet, len(items)),
     ]

@@ -24,6 +24,7 @@ from jobs.reporting.sweeps import Sweep, question_of, sweeps_of, warnings_of
 from store.catalog import refresh_catalog
 from store.errors import NotFound
 from store.opening import Store
+from store.query import notes_of
 
 
 def build_page(
@@ -49,6 +50,7 @@ def build_page(
         subtitle=f"{counted}; every table is the answer to the SQL below it.",
         facts=[(row["run_id"], run_facts(row)) for row in rows],
         sections=[section for row in rows for section in _run_sections(answers, store, row, place)],
+        warnings=[f"{note[0].upper()}{note[1:]}" for note in notes_of(answers.catalog)],
     )
 
 

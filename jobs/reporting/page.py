@@ -96,6 +96,8 @@ class Page:
     facts: Sequence[tuple[str, Mapping[str, str]]] = ()
     """By run: what it is, as names and values."""
     sections: Sequence[Section] = ()
+    warnings: Sequence[str] = ()
+    """Of the whole store: what it lacks."""
 
     @property
     def has_sounds(self) -> bool:

@@ -74,29 +74,6 @@ def value_of(text: str, kind: CellKind, column: ColumnType) -> Label:
     return text.strip(" \t").lower() == "true" if column == "truth" else text
 
 
-def remark_on_column(name: str, kinds: AbstractSet[CellKind], example: str) -> str | None:
-    """A sentence on a column of numbers that had to become text; `example` is the cell that decided it."""
-    if type_of_column(kinds) != "text":
-        return None
-    said = kinds - {"missing"}
-    if "comma" in said and said <= {"comma", "integer", "long", "huge", "decimal"}:
-        return (
-            f"Column {name!r} is text: it has numbers with commas, such as {example!r}; "
-            "write them with a decimal point to have numbers."
-        )
-    if said & {"huge", "long"} and said <= {"integer", "long", "huge", "decimal"}:
-        return (
-            f"Column {name!r} is text, to keep every digit: no type of number holds {example!r} "
-            "and the others exactly."
-        )
-    return None
-
-
-def deciding_rank(kind: CellKind) -> int:
-    """Which of a column's cells a remark shows: the one of the highest rank."""
-    return {"comma": 3, "huge": 2, "long": 1}.get(kind, 0)
-
-
 def _kind_of_integer(text: str) -> CellKind:
     if len(text) > 20:  # spares the conversion of a million digits
         return "huge"

@@ -10,6 +10,7 @@ from typing import BinaryIO, cast
 
 from pipelines.audio import probe
 from pipelines.audio_info import AudioInfo
+from pipelines.datasets.hearing import Heard, glance, listen
 from pipelines.files import Root
 from pipelines.recordings import checksum
 from store.errors import AudioError, InvalidInput
@@ -17,7 +18,7 @@ from store.records import Clip, Failure, Recording, clip_id
 
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
-
+_Result = tuple[list[Clip] | Failure, Heard]
 
 LEAST_SECONDS = 0.05
 """Shorter clips have fewer codec frames than codebooks; a recording would be cut into millions of them."""
@@ -32,6 +33,8 @@ class ClipSpec:
     clip_seconds: float
     hop_seconds: float
     """From the start of one clip to the start of the next."""
+    listen: bool = False
+    """Whether every clip is decoded, to say what is wrong with it; else silence is told where it is cheap."""
 
     def __post_init__(self) -> None:
         for name in ("clip_seconds", "hop_seconds"):
@@ -76,47 +79,64 @@ def cut(recording: Recording, info: AudioInfo, checksum: str, spec: ClipSpec) ->
     ]
 
 
-def cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> list[Clip] | Failure:
+def _cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> _Result:
     """Probe and cut one recording; whatever is wrong with its file becomes a failure."""
     try:
         with root.open(recording.uri) as file, _seekable_copy(root, file) as copy:
             copy.seek(0)
             digest = checksum(copy)
             copy.seek(0)
-            return cut(recording, probe(copy), digest, spec)
+            info = probe(copy)
+            clips = cut(recording, info, digest, spec)
+            heard = listen(copy, clips, sample_rate=info.sample_rate) if spec.listen else glance(copy, clips)
+            return clips, heard
     except (OSError, ValueError, LookupError, RuntimeError) as error:
         message = (str(error) or type(error).__name__).replace(root.url, "").replace(root.public_url, "")
-        return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri)
+        return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri), Heard()
 
 
 def cut_recordings(
-    root: Root, recordings: Iterable[Recording | Failure], spec: ClipSpec, *, threads: int = 4
+    root: Root,
+    recordings: Iterable[Recording | Failure],
+    spec: ClipSpec,
+    *,
+    threads: int = 4,
+    heard: Heard | None = None,
 ) -> Iterator[list[Clip] | Failure]:
     """For each recording its clips or its failure, in order, however many threads read files.
 
     A bounded number of recordings is under way at once, so any number of them takes no more memory.
+    What is heard of the clips is added to `heard`.
     """
-    window: deque[Future[list[Clip] | Failure]] = deque()
+    heard = Heard() if heard is None else heard
+    window: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="probe") as pool:
         try:
             for recording in recordings:
                 window.append(_submit(pool, root, recording, spec))
                 if len(window) > 4 * threads:
-                    yield window.popleft().result()
+                    yield _taken(window, heard)
             while window:
-                yield window.popleft().result()
+                yield _taken(window, heard)
         finally:
             for future in window:
                 future.cancel()
 
 
+def _taken(window: deque[Future[_Result]], heard: Heard) -> list[Clip] | Failure:
+    """The next result; what was heard of it is added."""
+    result, further = window.popleft().result()
+    heard.add(further)
+    return result
+
+
 def _submit(
     pool: ThreadPoolExecutor, root: Root, recording: Recording | Failure, spec: ClipSpec
-) -> Future[list[Clip] | Failure]:
+) -> Future[_Result]:
     if isinstance(recording, Recording):
-        return pool.submit(cut_recording, root, recording, spec)
-    done: Future[list[Clip] | Failure] = Future()
-    done.set_result(recording)
+        return pool.submit(_cut_recording, root, recording, spec)
+    done: Future[_Result] = Future()
+    done.set_result((recording, Heard()))
     return done
 
 

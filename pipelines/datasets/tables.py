@@ -17,13 +17,12 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pipelines.datasets import parquet_tables
+from pipelines.datasets.column_remarks import ColumnCensus, remark_on_column
 from pipelines.datasets.column_types import (
     CellKind,
     ColumnType,
-    deciding_rank,
     kind_of_literal,
     kind_of_string,
-    remark_on_column,
     type_of_column,
     value_of,
 )
@@ -144,21 +143,13 @@ class _Column:
     """What all cells of a column said."""
 
     always_text: bool
-    kinds: set[CellKind] = field(default_factory=set)
-    example: str = ""
-    rank: int = 0
+    census: ColumnCensus = field(default_factory=ColumnCensus)
     _type: ColumnType | None = None
 
     @property
     def type(self) -> ColumnType:
         """The type that its cells share."""
-        return "text" if self.always_text else type_of_column(self.kinds)
-
-    def see(self, cell: Cell) -> None:
-        text, kind = cell
-        self.kinds.add(kind)
-        if (rank := deciding_rank(kind)) > self.rank:
-            self.example, self.rank = text, rank
+        return "text" if self.always_text else type_of_column(self.census.kinds)
 
     def value(self, cell: Cell) -> Label:
         self._type = self._type or self.type
@@ -168,11 +159,11 @@ class _Column:
 def _columns(rows: Iterable[Cells]) -> dict[str, _Column]:
     """Every column of a table in order of appearance, from all of its rows."""
     columns: dict[str, _Column] = {}
-    for cells in rows:
+    for row, cells in enumerate(rows, start=1):
         for name, cell in cells.items():
             if name not in columns:
                 columns[name] = _Column(name.lower() in NAMING_COLUMNS)
-            columns[name].see(cell)
+            columns[name].census.see(*cell, row)
     return columns
 
 
@@ -186,7 +177,7 @@ def _columns_without_rows(root: Root, uri: str, suffix: str) -> dict[str, _Colum
 
 def _remark(columns: Mapping[str, _Column], say: Say) -> None:
     for name, column in columns.items():
-        remark = None if column.always_text else remark_on_column(name, column.kinds, column.example)
+        remark = None if column.always_text else remark_on_column(name, column.census)
         if remark:
             say(remark)
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.data_findings import Item, findings, silent, united_groups
+from store.records import Label
 
 
 def said_of(items: list[Item]) -> str:
@@ -89,6 +90,41 @@ def test_a_split_of_one_class_and_a_class_of_one_group_are_named() -> None:
     said = said_of(items)
     assert "style: split 'validation' holds the class 'jazz' alone" in said
     assert "classes of one group only: 'polka'." in said
+
+
+def test_files_that_no_label_tells_apart_are_said_to_be_alike() -> None:
+    one: dict[str, Label] = {"label": "jazz"}
+    for labels in (one, {**one, "year": 1999}):
+        items = [Item(f"{n}.wav", n, f"g{n}", None, labels) for n in range(6)]
+        assert "No two of the 6 files differ in a label (label 'jazz'" in said_of(items)
+        assert "folder above" in said_of(items)
+    assert "None of the 2 files has a label" in said_of([Item("a", 1, "a"), Item("b", 2, "b")])
+    assert "label" not in said_of([Item("a", 1, "a")])
+
+
+def test_labels_equal_but_for_case_blanks_or_unicode_form_are_named_with_their_counts() -> None:
+    def labelled(values: list[str]) -> str:
+        items = [Item(f"{n}.wav", n, f"g{n}", None, {"genre": value}) for n, value in enumerate(values)]
+        return said_of(items)
+
+    said = labelled(["Rock"] * 5 + ["rock "] * 3 + ["ROCK"] * 2 + ["jazz"] * 4)
+    assert said == (
+        "genre: 'Rock' (5), 'rock ' (3), 'ROCK' (2) differ in case, blanks or Unicode form alone, "
+        "and count as 3 classes."
+    )
+    composed, apart = "Bossa n\u00f3va", "Bossa no\u0301va"
+    said = labelled([composed] * 5 + [apart] * 3 + ["jazz"] * 4)
+    assert f"'{composed}' (5), 'Bossa no\\u0301va' (3) differ" in said
+    assert r"'R&B\xa0soul' (4)" in labelled(["R&B soul"] * 5 + ["R&B\xa0soul"] * 4)
+    assert labelled(["rock", "rock'n'roll", "hard rock", "jazz"] * 3) == ""
+
+
+def test_titles_that_are_equal_but_for_case_are_no_finding() -> None:
+    titled = [
+        Item(item.name, item.content, item.group, item.split, {**item.labels, "title": title})
+        for item, title in zip(spread(60), ["Intro", "intro", *(f"song {n}" for n in range(58))], strict=True)
+    ]
+    assert said_of(titled) == ""
 
 
 def test_silent_clips_are_counted() -> None:

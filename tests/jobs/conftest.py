@@ -142,4 +142,5 @@ def planted_original(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 pending.add(f"{site}.frames", 0, frames[site][rows])
                 pending.add(f"{site}.mean", 0, frames[site][rows].mean(axis=2))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    run.note_complete()
     return folder

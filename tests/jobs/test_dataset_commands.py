@@ -206,6 +206,64 @@ def test_copies_share_a_group_and_all_that_misleads_is_said(
     assert "Note: 5 files are equal to others" in text
 
 
+def test_a_folder_of_one_label_is_said_to_tell_nothing_apart(
+    tmp_path: Path, songs: Path, undertone: Command
+) -> None:
+    (songs / "above").mkdir()
+    (songs / "jazz").rename(songs / "above/jazz")
+    summary = undertone(
+        "dataset", "add", tmp_path / "s", "a", songs / "above", "--clip-seconds", "1", "--json"
+    )
+    assert "differ in a label (label 'jazz')" in "\n".join(summary["findings"])
+
+
+def _write_troubled(folder: Path, ending: str) -> Path:
+    """A recording of six seconds: noise, silence, clipping, noise, one faint click at its end, noise."""
+    noise = 0.1 * np.random.default_rng(1).standard_normal((6, 16_000))
+    noise[1] = 3e-5 * np.sign(noise[1])
+    noise[2] = np.clip(100 * noise[2], -1, 1)
+    noise[4] = 0.0
+    noise[4, -1] = 0.01
+    folder.mkdir(parents=True, exist_ok=True)
+    soundfile.write(folder / f"song.{ending}", noise.ravel(), 16_000)
+    return folder
+
+
+def test_silent_clips_of_uncompressed_files_are_named_when_they_are_added(
+    tmp_path: Path, undertone: Command
+) -> None:
+    for ending in ("wav", "aiff", "flac", "mp3"):
+        _write_troubled(tmp_path / "songs", ending)
+    summary = undertone(
+        "dataset", "add", tmp_path / "s", "songs", tmp_path / "songs", "--clip-seconds", "1", "--json"
+    )
+    said = [one for one in summary["findings"] if "silent" in one]
+    assert said == ["2 of 24 clips are silent: 'song.aiff at 1 s', 'song.wav at 1 s'."]
+
+
+@pytest.mark.parametrize("ending", ["wav", "flac"])
+def test_listening_names_clips_that_are_silent_clipped_or_damaged(
+    tmp_path: Path, undertone: Command, ending: str
+) -> None:
+    folder = _write_troubled(tmp_path / "songs", ending)
+    if ending == "flac":
+        sound = folder / "song.flac"
+        data = bytearray(sound.read_bytes())
+        place = int(0.62 * len(data))  # of the clip that begins at 3 s: silence takes no room
+        data[place : place + 64] = bytes(64)
+        sound.write_bytes(data)
+    options = ("--clip-seconds", "1", "--listen", "--json")
+    summary = undertone("dataset", "add", tmp_path / "s", "songs", folder, *options)
+    said = "\n".join(summary["findings"])
+    assert f"1 of 6 clips are silent: 'song.{ending} at 1 s'." in said
+    assert f"1 of 6 clips are clipped (more than 1 in 1,000 samples at full scale): 'song.{ending}" in said
+    assert said.count("at 2 s'") == 1
+    assert ("1 of 6 clips cannot be decoded: 'song.flac at 3 s'. The first: 'song.flac': " in said) == (
+        ending == "flac"
+    )
+    assert summary["clips"] == 6
+
+
 def test_help_shows_examples(undertone: Command) -> None:
     for command in ("add", "synth"):
         assert re.search(r"Examples:\n +undertone dataset ", undertone("dataset", command, "--help"))

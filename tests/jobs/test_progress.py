@@ -19,6 +19,7 @@ def tally(monkeypatch: pytest.MonkeyPatch) -> Tally:
     tally = Tally(clips_total=100, clips_before=20, clip_seconds=10.0, started=990.0)
     tally.see_workers(2)
     tally.ready_since = [996.0, 996.0]
+    tally.first_ready = 996.0
     tally.add(Receipt("unit-000002", 16, 2, 8_000_000, won=True, seconds={"decode": 1.0, "forward": 3.0}))
     return tally
 
@@ -31,15 +32,38 @@ def test_rates_count_from_when_workers_are_ready_and_leave_out_earlier_work(tall
     assert state["elapsed_seconds"] == 10.0
 
 
-def test_a_worker_that_loads_longer_counts_from_when_it_is_ready(tally: Tally) -> None:
-    tally.ready_since = [994.0, 998.0]  # 8 seconds of one worker made 16 clips: two make 4 per second
-    assert tally.snapshot()["clips_per_second"] == 4.0
+def test_rates_are_by_the_clock_and_the_time_left_by_the_present_workers(tally: Tally) -> None:
+    tally.ready_since = [994.0, 998.0]  # 8 seconds of one worker made 16 clips in 6: two make 4 per second
+    tally.first_ready = 994.0
+    state = tally.snapshot()
+    assert (state["clips_per_second"], state["times_real_time"]) == (2.67, 26.7)
+    assert state["megabytes_per_second"] == 1.33
+    assert state["eta_seconds"] == 64 / 4.0
+
+
+def test_clips_of_a_job_are_its_rate_times_its_time_without_loading(tally: Tally) -> None:
+    state = tally.snapshot()
+    assert state["loading_seconds"] == 6.0
+    assert state["clips_per_second"] * (state["elapsed_seconds"] - state["loading_seconds"]) == tally.clips
 
 
 def test_the_time_of_a_worker_that_died_still_counts(tally: Tally) -> None:
     tally.see_workers(1)
-    assert tally.snapshot()["clips_per_second"] == 2.0
-    assert tally.snapshot()["workers"] == 1
+    state = tally.snapshot()
+    assert (state["clips_per_second"], state["workers"]) == (4.0, 1)
+    assert state["eta_seconds"] == 64 / 2.0
+
+
+def test_time_without_any_worker_counts(tally: Tally, monkeypatch: pytest.MonkeyPatch) -> None:
+    tally.see_workers(0)
+    monkeypatch.setattr("jobs.engine.progress.time.monotonic", lambda: 1012.0)
+    assert tally.snapshot()["clips_per_second"] == 1.0
+
+
+def test_a_unit_that_is_done_before_its_worker_is_seen_began_then(tally: Tally) -> None:
+    early = Tally(clips_total=16, clips_before=0, clip_seconds=1.0, started=990.0)
+    early.add(Receipt("unit-000000", 16, 0, 1, won=True, seconds={"forward": 8.0}))
+    assert (early.snapshot()["loading_seconds"], early.snapshot()["clips_per_second"]) == (2.0, 2.0)
 
 
 def test_pressure_names_the_bottleneck_first(tally: Tally) -> None:

@@ -50,6 +50,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with run.begin(run.units()[0], provenance={}) as pending:
         pending.add("resid.mean", 0, np.array([[[1, 0]], [[1, 1]], [[-1, 0]]], np.float32))
         pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
+    run.note_complete()
     return path
 
 

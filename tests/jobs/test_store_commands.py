@@ -78,7 +78,7 @@ def test_status_names_a_damaged_run_and_a_dataset_that_is_gone(extracted: str, u
     for folder in ("datasets/tones", "records/datasets/tones"):
         shutil.rmtree(Path(extracted) / folder)
     code, _, errors = undertone("status", extracted)
-    assert code == 0
+    assert code == 1
     assert marker.name in errors
     assert "dataset 'tones' is gone" in errors
 
@@ -87,9 +87,26 @@ def test_status_names_a_run_and_a_dataset_that_lost_their_records(extracted: str
     for kind in ("runs", "datasets"):
         shutil.rmtree(Path(extracted) / "records" / kind)
     code, output, errors = undertone("status", extracted)
-    assert (code, output) == (0, "")
-    assert "datasets/tones has files and no record" in errors
-    assert "runs/tones-pocket" in errors
+    assert (code, output) == (1, "")
+    assert "datasets/tones, runs/tones-pocket" in errors
+    assert "have no record" in errors
+
+
+def test_status_says_that_no_record_tells_of_a_complete_run(extracted: str, undertone: Run) -> None:
+    shutil.rmtree(next(Path(extracted).glob("records/runs/*/complete")))
+    code, output, errors = undertone("status", extracted)
+    assert (code, "11 of 11" in output) == (1, True)
+    assert "is complete, but no record says so" in errors
+    open_store(extracted).run("tones").beat("a driver")  # which is about to write it
+    assert undertone("status", extracted)[::2] == (0, "")
+
+
+def test_what_a_command_has_not_finished_is_no_damage(extracted: str, undertone: Run) -> None:
+    sound = Path(extracted) / "datasets/rendered/audio/0.flac"
+    sound.parent.mkdir(parents=True)
+    sound.write_bytes(b"")
+    code, _, errors = undertone("status", extracted)
+    assert (code, "datasets/rendered has no record" in errors) == (0, True)
 
 
 def test_status_of_an_empty_store_says_what_to_do(store: str, undertone: Run) -> None:

@@ -8,9 +8,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from jobs.options import TableFormat
 from jobs.tables import to_csv, to_json, to_text, unique_names, write_result
@@ -80,6 +83,36 @@ def test_csv_can_be_read_back() -> None:
     assert rows[3] == ['a "quoted", text', "", "inf", "", ""]
 
 
+TEXTS = ["", None, "a", " a ", "a,b", 'say "x"', "two\nlines", "a\rb", "\r\n", '"', "NULL", "é\u2028"]
+
+
+@pytest.mark.parametrize("safe", [False, True])
+@pytest.mark.parametrize("beside", [["t", "n"], ["t"]])
+def test_a_csv_reader_tells_null_from_an_empty_text(safe: bool, beside: list[str], tmp_path: Path) -> None:
+    texts = [text for text in TEXTS if not (safe and text and text.startswith("\r"))]
+    table = pa.table({"t": texts, "n": [None, *range(1, len(texts))]}).select(beside)
+    path = tmp_path / "x.csv"
+    path.write_text(to_csv(table, safe=safe), encoding="utf-8", newline="")
+    columns = {"t": "VARCHAR", "n": "BIGINT"}
+    read = duckdb.read_csv(
+        str(path),
+        columns={name: columns[name] for name in beside},
+        header=True,
+        sep=",",
+        quotechar='"',
+        escapechar='"',
+        allow_quoted_nulls=False,
+    )
+    assert read.fetchall() == list(zip(*table.to_pydict().values(), strict=True))
+
+
+@given(st.lists(st.tuples(st.none() | st.text(st.characters(exclude_categories=["Cs"])), st.integers())))
+def test_python_reads_the_same_fields_from_csv(rows: list[tuple[str | None, int]]) -> None:
+    table = pa.table({"t": pa.array([text for text, _ in rows], pa.string()), "n": [n % 9 for _, n in rows]})
+    read = list(csv.reader(io.StringIO(to_csv(table), newline=""), strict=True))[1:]
+    assert read == [[text or "", str(number % 9)] for text, number in rows]
+
+
 def test_json_is_strict_and_keeps_types() -> None:
     rows = json.loads(to_json(TABLE.to_pylist()), parse_constant=pytest.fail)
     assert rows[0] == {
@@ -95,7 +128,7 @@ def test_single_precision_numbers_are_written_as_short_as_they_are_exact(tmp_pat
     write_result(table, "json", output=tmp_path / "x.json")
     assert json.loads((tmp_path / "x.json").read_text()) == [{"score": 0.7}, {"score": None}, {"score": None}]
     write_result(table, "csv", output=tmp_path / "x.csv")
-    assert (tmp_path / "x.csv").read_text().split() == ["score", "0.7", '""', "nan"]
+    assert (tmp_path / "x.csv").read_text() == "score\n0.7\n\nnan\n"
 
 
 def test_json_knows_times_decimals_and_bytes() -> None:

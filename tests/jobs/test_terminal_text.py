@@ -72,6 +72,8 @@ def test_a_note_is_one_line_and_told_once(capsys: pytest.CaptureFixture[str]) ->
     def command() -> None:
         for _ in range(3):
             warnings.warn("a part is gone", CatalogWarning, stacklevel=1)
+            with warnings.catch_warnings():  # a library's own filters make a filter "once" forget
+                warnings.simplefilter("ignore", FutureWarning)
 
     command()
     assert capsys.readouterr().err == "Note: a part is gone\n"
@@ -102,4 +104,4 @@ def test_csv_for_spreadsheets_holds_no_formula(text: str) -> None:
 
 def test_csv_for_spreadsheets_leaves_numbers_numbers_and_other_text_alone() -> None:
     table = pa.table({"n": [-1, 2], "x": [-0.5, None], "yes": [True, None], "t": ["a=b", "it's; =1"]})
-    assert to_csv(table, safe=True) == '"n","x","yes","t"\n-1,-0.5,"true","a=b"\n2,"","","it\'s; =1"\n'
+    assert to_csv(table, safe=True) == '"n","x","yes","t"\n-1,-0.5,"true","a=b"\n2,,,"it\'s; =1"\n'

@@ -64,9 +64,10 @@ def test_clicks_have_their_tempo_and_rate() -> None:
 @pytest.mark.parametrize("seconds", [0.1, 0.5, 2.0])
 def test_the_percussive_share_is_that_of_librosas_separation(seconds: float) -> None:
     import librosa
+    from librosa.decompose import hpss
 
     sound = (tone(440, 660) + clicks(150))[: round(seconds * SAMPLE_RATE)]
-    harmonic, percussive = librosa.decompose.hpss(np.abs(librosa.stft(sound, hop_length=HOP_SAMPLES)))
+    harmonic, percussive = hpss(np.abs(librosa.stft(sound, hop_length=HOP_SAMPLES)))
     energies = [float((part.astype(np.float64) ** 2).sum()) for part in (percussive, harmonic)]
     assert describe_sound(sound)["percussive_ratio"] == pytest.approx(energies[0] / sum(energies), rel=1e-5)
 

@@ -49,7 +49,7 @@ class World:
 
     def create(self, objects: ObjectStore, prefix: str = "runs/world", **changes: Any) -> Collection:
         """The collection, without any unit written."""
-        given = {"document": {"model": "tiny"}, "arrays": self.arrays, "clips": self.clips}
+        given = {"document": {"model": {"name": "tiny"}}, "arrays": self.arrays, "clips": self.clips}
         return create_collection(objects, prefix, unit_clips=self.unit_clips, **(given | changes))
 
     def values(self, name: str, clip_ids: Sequence[str]) -> Array:

@@ -42,6 +42,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, vectors: np.ndarray) -> Stor
                 "attn.frames", 0, np.repeat(vectors[rows, :, None], FRAMES, axis=2).astype(np.float16)
             )
             pending.commit([_status(clip.clip_id) for clip in unit.clips], {})
+    run.note_complete()
     return store
 
 

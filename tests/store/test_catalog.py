@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from store.errors import CatalogWarning, CorruptData
 from store.ledger import commit, never, withdraw
 from store.objects import ObjectStore
 from store.opening import Store, open_store
-from store.query import describe_views, run_query
+from store.query import describe_views, notes_of, run_query
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
 from store.sealed import opened_json, sealed_json
 from store.storage import open_objects
@@ -410,8 +411,10 @@ def test_a_replaced_dataset_leaves_nothing_of_the_old_one(tmp_path: Path) -> Non
 def test_a_run_whose_plan_is_not_sealed_yet_is_not_shown(store: Store) -> None:
     _plan(store, "ef01")
     store.objects.delete("records/runs/ef01/run.json.json")
-    assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
-    assert _ask(store, "SELECT DISTINCT run_id FROM units") == [{"run_id": "abcd1234"}]
+    with pytest.warns(CatalogWarning, match=r"runs/ef01 has no record .*undertone verify"):
+        assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
+    with pytest.warns(CatalogWarning, match="runs/ef01"):
+        assert _ask(store, "SELECT DISTINCT run_id FROM units") == [{"run_id": "abcd1234"}]
 
 
 def test_a_marker_that_appears_while_the_catalog_is_made_is_shown_next_time(store: Store) -> None:
@@ -556,6 +559,79 @@ def test_a_run_whose_dataset_is_gone_is_told_beside_other_answers(
             store.objects.delete(key)
     with pytest.warns(CatalogWarning, match=note):
         assert _ask(store, "SELECT run_id FROM runs") == [{"run_id": "abcd1234"}]
+
+
+def _complete(store: Store) -> Collection:
+    """Commit what is left of the run, and name all its markers, long ago."""
+    with pytest.MonkeyPatch.context() as past:
+        past.setattr("store.writer.time.time", lambda: 1_790_000_000.0)
+        run = store.run("abcd")
+        _commit(run, run.units()[2])
+    run.note_complete()
+    return run
+
+
+def _notes(store: Store) -> tuple[str, ...]:
+    return notes_of(refresh_catalog(store))
+
+
+def test_a_marker_that_a_complete_run_lost_is_told(store: Store) -> None:
+    _complete(store)
+    assert _notes(store) == ()
+    store.objects.delete("runs/abcd1234/commits/unit-000001.json")
+    (note,) = _notes(store)
+    assert "abcd1234 was complete, but runs/abcd1234/commits/unit-000001.json is gone" in note
+    assert "undertone verify" in note
+    assert _ask_with_note(store, "SELECT committed, complete FROM runs", note) == [
+        {"committed": 6, "complete": False}
+    ]
+
+
+def test_a_run_that_is_complete_without_a_record_of_it_is_told(store: Store) -> None:
+    run = _complete(store)
+    (extra,) = run.append_units([run.units()[0].clips[1]])
+    assert _notes(store) == ()  # another unit is planned: the driver has not done it yet
+    _commit(run, extra)
+    assert _notes(store) == ()  # the driver may be about to write the record
+    run.note_complete()
+    _age_commits(store)
+    assert _notes(store) == ()
+    names = [key for key, _ in store.objects.list("records/runs/abcd1234/complete")]
+    for gone in (names[1:], names):
+        for key in gone:
+            store.objects.delete(key)
+        (note,) = _notes(store)
+        assert "abcd1234 is complete, but no record says so" in note
+
+
+def _age_commits(store: Store) -> None:
+    for key, _ in list(store.objects.list("runs/abcd1234/commits")):
+        marker = opened_json(store.objects.get(key), key)
+        store.objects.put(key, sealed_json(marker | {"committed_at": 1_790_000_000.0}))
+
+
+def test_what_lost_its_record_is_told_in_one_sentence(store: Store) -> None:
+    _with_results(store)
+    for key, _ in list(store.objects.list("records")):
+        store.objects.delete(key)
+    (note,) = _notes(store)
+    assert note.startswith(
+        "datasets/songs, runs/abcd1234, results/probes/a.parquet and 1 more have no record"
+    )
+    assert _ask_with_note(store, "SELECT * FROM runs", note) == []
+
+
+def _ask_with_note(store: Store, sql: str, note: str) -> list[dict[str, Any]]:
+    with pytest.warns(CatalogWarning, match=re.escape(note)):
+        return _ask(store, sql)
+
+
+def test_telling_what_is_lost_reads_no_file_of_an_unchanged_store(store: Store) -> None:
+    _complete(store)
+    refresh_catalog(store)
+    watched, objects = _watched(store)
+    assert notes_of(refresh_catalog(watched)) == ()
+    assert objects.read == ["datasets/songs/dataset.json"]
 
 
 # ---------------------------------------------------------------------- the file itself

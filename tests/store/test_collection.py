@@ -141,7 +141,7 @@ def test_creating_the_same_collection_again_changes_nothing(
 @pytest.mark.parametrize(
     "change",
     [
-        {"document": {"model": "other"}},
+        {"document": {"model": {"name": "other"}}},
         {"clips": tuple(PlannedClip(f"other{n}", "a", 0.0, 4.0) for n in range(21))},
         {"arrays": (ArraySpec("resid.mean", ("layer", "feature"), (3, 7), "float32"),)},
     ],

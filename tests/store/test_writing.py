@@ -273,7 +273,7 @@ def test_a_compressed_shard_of_another_length_is_adopted_if_its_rows_agree(
     unit = collection.units()[0]
     key = "runs/world/activations.zarr/mlp.std/c.0.0.0"
     world.write(collection, unit)
-    similar = world.create(local_objects, prefix="runs/similar", document={"model": "similar"})
+    similar = world.create(local_objects, prefix="runs/similar", document={"model": {"name": "similar"}})
     ids = [clip.clip_id for clip in unit.clips]
     with similar.begin(unit, provenance={}) as pending:
         pending.add("mlp.std", 0, np.round(world.values("mlp.std", ids), 1))

@@ -1,5 +1,6 @@
 """Documents of a stranger, whole by their checksums, are refused by name for what they say."""
 
+import pickle
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
+from jobs.cli import main, undertone
 from jobs.generation.records import is_whole_flac
 from store.errors import CatalogWarning, CorruptData
 from store.inspection import damage, inspect
 from store.ledger import Record, decode_record, encode_record, entry_of, proves_itself, record_key
+from store.markers import decode_marker
 from store.mending import mend
 from store.opening import open_store
 from store.sealed import opened_json, sealed_json
@@ -49,6 +51,17 @@ OF_A_RUN: dict[str, Change] = {
     "one array twice": lambda document: document["arrays"].append(document["arrays"][0]),
     "arrays that are text": lambda document: document.update(arrays=["a"]),
     "a dataset elsewhere": lambda document: document.update(dataset={"name": "../../etc"}),
+    "a model that is text": lambda document: document.update(model="pocket"),
+    "a model's name that is a number": lambda document: document.update(model={"name": 4}),
+    "weights that may be random": lambda document: document.update(model={"random_weights": "perhaps"}),
+    "a capture that is a list": lambda document: document.update(capture=["resid"]),
+    "sites that are numbers": lambda document: document.update(capture={"sites": [1]}),
+    "layers below 0": lambda document: document.update(capture={"layers": [-1]}),
+    "a text that is a number": lambda document: document.update(text=3),
+    "seconds that are text": lambda document: document.update(clip_seconds="4"),
+    "a dataset that is a number": lambda document: document.update(dataset=7),
+    "a dataset's fingerprint that is a list": lambda document: document.update(dataset={"fingerprint": []}),
+    "a delay that is text": lambda document: document.update(alignment={"step_minus_frame": ["1"]}),
     "nothing but one field": lambda document: [document.pop(key) for key in list(document)[1:]],
 }
 OF_A_DATASET: dict[str, Change] = {
@@ -60,6 +73,20 @@ OF_A_DATASET: dict[str, Change] = {
     "labels that are a list": lambda info: info.update(labels=["a"]),
     "root that is text": lambda info: info.update(root="/etc"),
     "seconds that are text": lambda info: info.update(clip_seconds="1"),
+    "a root whose kind is a number": lambda info: info.update(root={"kind": 1}),
+    "a root whose URL is a list": lambda info: info.update(root={"kind": "url", "url": []}),
+    "counts that are text": lambda info: info.update(counts={"clips": "many"}),
+    "notes that are numbers": lambda info: info.update(notes=[1]),
+}
+OF_A_MARKER: dict[str, Change] = {
+    "a row that is text": lambda marker: marker.update(first_row="0"),
+    "seconds that are text": lambda marker: marker.update(seconds={"write": "long"}),
+    "no provenance": lambda marker: marker.update(provenance=None),
+    "a time that is text": lambda marker: marker.update(committed_at="today"),
+    "a clip that is a number": lambda marker: marker["clips"][0].update(clip_id=4),
+    "another state": lambda marker: marker["clips"][0].update(state="perhaps"),
+    "a failure that is a number": lambda marker: marker["clips"][0].update(failure={"item": 4}),
+    "an array that is a number": lambda marker: marker["shards"][0].update(array=0),
 }
 
 
@@ -86,6 +113,47 @@ def test_a_run_that_cannot_be_is_refused_by_its_document_s_name(store: Path, cha
     found = damage(inspect(open_objects(store)))
     assert RUN in {entry.key for entry in found}
     assert RUN in {entry.key for entry in mend(open_objects(store), found).left}
+
+
+@pytest.mark.parametrize("change", OF_A_MARKER.values(), ids=OF_A_MARKER)
+def test_a_marker_that_cannot_be_is_refused_by_name(store: Path, change: Change) -> None:
+    key = "runs/run/commits/unit-000000.json"
+    marker = opened_json(open_objects(store).get(key), key)
+    change(marker)
+    with pytest.raises(CorruptData, match=f"{key} is no commit marker"):
+        decode_marker(sealed_json(marker), key)
+
+
+FIELDS = {
+    "status": (["status"], "model"),
+    "status of its capture": (["status"], "capture"),
+    "status of a run": (["status", "run"], "dtype"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "field"), FIELDS.values(), ids=FIELDS)
+def test_a_field_that_a_command_needs_and_a_run_lacks_is_named(
+    store: Path, arguments: list[str], field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rewrite(store, RUN, lambda document: document.pop(field, None))
+    command, *others = arguments
+    with pytest.raises(SystemExit):
+        main([command, str(store), *others])
+    said = capsys.readouterr().err
+    assert f"{RUN} has no field {field}" in said
+    assert said.count("\n") == 1
+
+
+def test_a_field_within_a_field_is_named_with_both(store: Path) -> None:
+    rewrite(store, RUN, lambda document: document.update(model={"name": "tiny"}))
+    model = open_store(store).run("run").document["model"]
+    assert (model["name"], model.get("width")) == ("tiny", None)
+    for copied in (model, pickle.loads(pickle.dumps(model))):
+        with pytest.raises(CorruptData, match=rf"{RUN} has no field model\.width"):
+            copied["width"]
+    rewrite(store, DATASET, lambda info: info.pop("clip_seconds"))
+    with pytest.raises(CorruptData, match=f"{DATASET} has no field clip_seconds"):
+        open_store(store).dataset("songs").info["clip_seconds"]
 
 
 @pytest.mark.parametrize("change", OF_A_DATASET.values(), ids=OF_A_DATASET)

@@ -76,6 +76,7 @@ def planted(tmp_path: Path) -> Store:
             pending.add("resid.mean", 0, values[rows].mean(axis=2))
             pending.add("resid.frames", 0, values[rows])
             pending.commit(statuses, {})
+    run.note_complete()
     return store
 
 

@@ -37,6 +37,7 @@ def small(tmp_path: Path) -> Store:
     with run.begin(run.units()[0], provenance={}) as pending:
         pending.add("resid.mean", 0, np.zeros((CLIPS, 1, 2), np.float32))
         pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
+    run.note_complete()
     return store
 
 

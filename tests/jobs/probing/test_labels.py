@@ -210,6 +210,7 @@ def run_with_copies(store: Store) -> LabelledRows:
         pending.commit(
             [ClipStatus(clip.clip_id, "ok" if n else "silent") for n, clip in enumerate(clips)], {}
         )
+    run.note_complete()
     return resolve_labels(store, store.run("copies-run"), "SELECT clip_id, style FROM clips")
 
 
@@ -244,3 +245,16 @@ def test_whole_numbers_of_too_many_digits_are_no_regression(planted: Store) -> N
         InvalidInput, match=r"Label 'artist' holds whole numbers .* CAST\(artist AS VARCHAR\)"
     ):
         resolve_labels(planted, planted.run("songs"), query)
+
+
+def test_classes_that_differ_in_case_or_blanks_alone_are_noted(planted: Store) -> None:
+    query = """
+        SELECT clip_id, CASE WHEN row < 20 THEN upper(style) || ' ' ELSE style END AS style
+        FROM clips JOIN rows USING (clip_id)
+    """
+    notes = "\n".join(resolve_labels(planted, planted.run("songs"), query).notes)
+    first, second = STYLES[:2]
+    for style in (first, second):
+        assert f"{style.upper()} ' (" in notes
+    assert f"style: '{first}' (" in notes
+    assert "differ in case, blanks or Unicode form alone, and count as 2 classes." in notes

@@ -82,6 +82,7 @@ def _make_run(path: Path) -> Store:
             for array in arrays:
                 pending.add(array.name, 0, np.zeros((len(unit.clips), len(LAYERS), 2), np.float32))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    run.note_complete()
     return store
 
 

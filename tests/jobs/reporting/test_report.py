@@ -2,6 +2,7 @@
 
 import base64
 import re
+import shutil
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -12,9 +13,11 @@ from click.testing import CliRunner
 
 from jobs.cli import undertone
 from jobs.report import write_report
+from jobs.reporting.building import build_page
+from jobs.reporting.rendering import render
 from store.catalog import refresh_catalog
-from store.errors import InvalidInput, NotFound
-from store.opening import Store
+from store.errors import CatalogWarning, InvalidInput, NotFound
+from store.opening import Store, open_store
 from store.query import run_query
 
 Node = Any
@@ -443,3 +446,22 @@ def test_a_layer_that_is_not_there_is_refused_with_the_choices(fitted_store: Sto
         write_report(fitted_store.url, tmp_path / "report.html", layer="resid:31")
     with pytest.raises(InvalidInput, match="SITE:LAYER, for example resid:5"):
         write_report(fitted_store.url, tmp_path / "report.html", layer="31")
+
+
+def test_what_the_store_lacks_stands_at_the_head_of_the_page(
+    fitted_store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parse_page: Callable[[str], Node],
+) -> None:
+    copy = shutil.copytree(fitted_store.url, tmp_path / "copy")
+    shutil.rmtree(copy / "datasets")
+    shutil.rmtree(copy / "records/datasets")
+    monkeypatch.setattr("jobs.reporting.building._run_sections", lambda *_: iter(()))
+    with pytest.warns(CatalogWarning, match="'songs' is gone"):
+        page = build_page(open_store(copy))
+    (head,) = parse_page(render(page, generator="")).all("header")
+    (warning,) = head.all("p", **{"class": "warning"})
+    assert "Dataset 'songs' is gone" in warning.words()
+    assert "undertone verify" in warning.words()
+    assert list(build_page(fitted_store).warnings) == []

@@ -203,6 +203,7 @@ def test_a_place_where_the_classes_are_the_same_is_said_and_left_out(planted_sto
     with copy.begin(unit, provenance={}) as pending:
         pending.add("resid.mean", 0, rows.astype(np.float32))
         pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
+    copy.note_complete()
     options = DirectionOptions(planted_store.url, "copy", STYLE, engine="inline", folds=3)
     summary = fit_and_store(options)
     stored = read_vectors(planted_store, "run_id = 'copy'")

@@ -3,9 +3,11 @@
 import json
 import re
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 from safetensors.numpy import load_file, save_file
@@ -16,7 +18,9 @@ from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import SCHEMA, read_vectors, row_of
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput
+from store.ledger import commit, never
 from store.opening import Store, open_store
+from store.parquet import parquet_bytes
 from store.query import run_query
 
 
@@ -285,6 +289,59 @@ def test_pairs_and_classes_against_the_rest_are_not_counted_together(fitted_stor
     assert {(row["negative"] is not None, row["directions"]) for row in listed} == {
         (row["pairs"], row["directions"]) for row in both
     }
+
+
+def test_classes_that_are_equally_far_apart_overlap_as_their_baseline_says(tmp_path: Path) -> None:
+    """Corners of a simplex of 4 classes in 12 dimensions, and a concept of 2 classes at right angles."""
+    store = open_store(tmp_path / "s", create=True)
+    corners = np.linalg.qr(np.random.default_rng(0).standard_normal((12, 12)))[0]
+    means = {name: corners[number] for number, name in enumerate("abcd")}
+    against_rest = {
+        (name, None): mean - np.mean([other for key, other in means.items() if key != name], axis=0)
+        for name, mean in means.items()
+    }
+    pairs = {(one, other): means[one] - means[other] for one, other in ("ab", "bc", "cd")}
+    mood = corners[8] - corners[9]
+    directions = [("style", *names, vector) for names, vector in (against_rest | pairs).items()]
+    directions += [("mood", "calm", None, mood), ("mood", "wild", None, -mood)]
+    rows = {
+        "vector_id": [str(number) for number in range(len(directions))],
+        "concept": [concept for concept, *_ in directions],
+        "positive": [positive for _, positive, _, _ in directions],
+        "negative": [negative for _, _, negative, _ in directions],
+        "vector": [(vector / np.linalg.norm(vector)).tolist() for *_, vector in directions],
+    }
+    place = {
+        "run_id": "r",
+        "site": "resid",
+        "reduction": "mean",
+        "layer": 0,
+        "method": "diffmean",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+    }
+    table = pa.table(rows | {name: [value] * len(directions) for name, value in place.items()})
+    commit(store.objects, "results/vectors/a.parquet", parquet_bytes(table), kind="results", sound=never)
+    catalog = refresh_catalog(store)
+    query = "SELECT * FROM cosines WHERE concept = other_concept AND concept = 'style'"
+    for row in run_query(catalog, query).to_pylist():
+        assert abs(row["cosine"]) == pytest.approx(row["dependent_cosine"] or 0.0, abs=1e-6)
+    rest, paired = run_query(catalog, "FROM superposition ORDER BY pairs").to_pylist()
+    random = np.sqrt(2 / (np.pi * 12))
+    assert (rest["directions"], rest["mean_cosine"]) == (5, pytest.approx(6 / 10 / 3))
+    assert rest["baseline_cosine"] == pytest.approx((6 / 3 + 4 * random) / 10)
+    assert paired["baseline_cosine"] == pytest.approx((2 * 0.5 + random) / 3)
+    assert paired["times_baseline"] == pytest.approx(paired["mean_cosine"] / paired["baseline_cosine"])
+
+
+def test_random_directions_of_one_concept_depend_on_nothing(fitted_store: Store) -> None:
+    query = """
+        SELECT DISTINCT method, dependent_cosine FROM cosines
+        WHERE concept = 'style' AND other_concept = 'style'
+    """
+    assert sorted(map(str, run_query(refresh_catalog(fitted_store), query).to_pylist())) == [
+        "{'method': 'diffmean', 'dependent_cosine': 0.5}",
+        "{'method': 'random', 'dependent_cosine': None}",
+    ]
 
 
 def test_a_store_without_directions_says_how_to_fit_some(planted_store: Store) -> None:

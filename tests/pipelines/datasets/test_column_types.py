@@ -11,7 +11,6 @@ from pipelines.datasets.column_types import (
     MISSING,
     kind_of_literal,
     kind_of_string,
-    remark_on_column,
     type_of_column,
     value_of,
 )
@@ -137,19 +136,6 @@ def test_numbers_that_programs_write_are_numbers(number: float, form: str) -> No
 
 @given(
     st.lists(
-        st.sampled_from(
-            ["7", "1234567890123456789", "12345678901234567890", "0.5", "120,5", "NA", "x", "true"]
-        )
-    )
-)
-def test_a_remark_is_made_of_columns_of_text_alone(cells: list[str]) -> None:
-    kinds = {kind_of_literal(cell) for cell in cells}
-    if type_of_column(kinds) != "text":
-        assert remark_on_column("a", kinds, "x") is None
-
-
-@given(
-    st.lists(
         st.text(st.characters(categories=["Nd", "Nl", "P", "L"]) | st.sampled_from("0123456789.eE+-_")),
         min_size=1,
     )
@@ -168,17 +154,3 @@ def test_no_column_says_another_number_than_its_text(cells: list[str]) -> None:
 def test_a_19_digit_id_beside_a_decimal_number_makes_all_of_them_text() -> None:
     cells = ["1234567890123456789", "1234567890123456790", "0.5"]
     assert read(cells) == cells
-
-
-def test_numbers_with_decimal_commas_are_remarked_upon_and_codes_are_not() -> None:
-    def remark(cells: list[str]) -> str | None:
-        return remark_on_column("bpm", {kind_of_literal(cell) for cell in cells}, cells[0])
-
-    assert "'120,5'" in (remark(["120,5", "98", "NA"]) or "")
-    assert remark(["007", "120"]) is None
-    assert remark(["jazz, cool", "120,5"]) is None
-    assert "every digit" in (remark(["12345678901234567890", "1"]) or "")
-    assert "every digit" in (remark(["1234567890123456789.0", "0.5"]) or "")
-    assert "every digit" in (remark(["1234567890123456789", "0.5"]) or "")
-    assert remark(["1234567890123456789"]) is None
-    assert remark(["1234567890123456789", "2"]) is None
