@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from analysis.probes import ClassScore, Probe
     from jobs.api.answers import Answer
     from jobs.api.blocks import Seen, capture, steer
-    from jobs.api.care import Damage, Repair, Report, Verification, repair, report, verify
+    from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
     from jobs.api.clusterings import kmeans
     from jobs.api.datasets import add_dataset, synthesize_dataset
-    from jobs.api.directions import Direction, Directions, directions, stored_directions
+    from jobs.api.directions import Direction, Directions, directions, stored_directions, superposition
     from jobs.api.exchange import (
         ListeningTest,
         Ratings,
@@ -68,9 +68,11 @@ _HOMES = {
         "Damage",
         "Repair",
         "Report",
+        "Upgrade",
         "Verification",
         "repair",
         "report",
+        "upgrade",
         "verify",
     ),
     "jobs.api.clusterings": ("kmeans",),
@@ -83,6 +85,7 @@ _HOMES = {
         "Directions",
         "directions",
         "stored_directions",
+        "superposition",
     ),
     "jobs.api.exchange": (
         "ListeningTest",
@@ -168,6 +171,7 @@ __all__ = [
     "Sweep",
     "UndertoneError",
     "UndertoneWarning",
+    "Upgrade",
     "Verification",
     "add_dataset",
     "capture",
@@ -190,8 +194,10 @@ __all__ = [
     "steer",
     "stored_directions",
     "stored_sound",
+    "superposition",
     "sweep",
     "synthesize_dataset",
+    "upgrade",
     "verify",
 ]
 

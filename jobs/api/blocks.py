@@ -50,7 +50,8 @@ class Seen:
             InvalidInput: nothing has passed yet.
         """
         if self._captured is not None and self._captured.has_passed:
-            return {name: array.cpu().numpy() for name, array in self._captured.arrays().items()}
+            found = self._captured.arrays()
+            return {name: found[name].cpu().numpy() for name in self.names}
         if self._kept is None:
             raise InvalidInput("Nothing is recorded yet: make a pass inside the `capture` block first.")
         return self._kept

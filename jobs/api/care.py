@@ -1,12 +1,17 @@
 """A store's report and its health in Python."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jobs.api.runs import Run
 from jobs.api.shown import html_table
 from jobs.api.stores import Store, open_store, url_of
+
+if TYPE_CHECKING:
+    from jobs.progress.reporters import Told
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -161,3 +166,43 @@ def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
         next=tuple(done.next),
         left=tuple(Damage(one["key"], one["detail"], one["cure"]) for one in done.left),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did."""
+
+    recorded: int
+    """Datasets, collections and results that have records now."""
+    units: int
+    """Units whose shards were written anew."""
+    left_out: Mapping[str, str]
+    """By damaged file that was left as it is, what is wrong and what cures it."""
+
+
+def upgrade(store: str | Path, *, progress: "Told" = False) -> Upgrade:
+    """Bring a store of an older format up to date, in place; called again it finishes what was begun.
+
+    Args:
+        store: its folder or URL.
+        progress: True shows progress; a function is called with every `Progress`.
+
+    Raises:
+        Conflict: a driver is at work.
+        NotFound: there is no store.
+
+    Example:
+        >>> upgrade(store.url)
+        Upgrade(recorded=0, units=0, left_out={})
+    """
+    from jobs.generation.records import is_whole_flac
+    from jobs.progress.reporters import told
+    from jobs.progress.reporting import stepped
+    from store.storage import open_objects
+    from store.upgrading import upgrade as upgraded
+
+    with told(progress), stepped("upgrade", unit="files") as advance:
+        done = upgraded(
+            open_objects(store), is_whole_sound=is_whole_flac, report=lambda _, *counts: advance(*counts)
+        )
+    return Upgrade(len(done.recorded), done.units, done.left_out)

@@ -355,6 +355,34 @@ def stored_directions(store: "Store", where: str = "true", **parameters: Any) ->
     return Directions([_of_stored(one) for one in read_vectors(store.opened, where, parameters=parameters)])
 
 
+def superposition(store: "Store", where: str = "true", **parameters: Any) -> "Answer":
+    """How the stored directions of each place and method share its dimensions, a row per direction.
+
+    Args:
+        store: where they are.
+        where: a condition on the columns of the table `vectors`; of several fits of one direction the newest
+            that meets it counts.
+        parameters: values of $name in the condition.
+
+    Returns:
+        The closest other direction, the share of a dimension that it has for itself, the length left of it
+        after all others are projected out; and for its place the mean cosine against that of random
+        directions, the Welch bound and the effective rank.
+
+    Raises:
+        InvalidInput: no direction meets the condition.
+        QueryRefused: the condition is wrong.
+    """
+    from jobs.api.findings import answer_of
+    from jobs.steering_vectors.overlap import overlap_rows
+    from jobs.steering_vectors.stored import read_vectors
+
+    rows = overlap_rows(read_vectors(store.opened, where, parameters=parameters, newest=True))
+    if not rows:
+        raise InvalidInput(f"No direction meets {where!r}; stored_directions(store) shows all.")
+    return answer_of(rows)
+
+
 def _of_stored(one: "StoredVector") -> Direction:
     measured = one.score is not None and one.score_low is not None and one.score_high is not None
     return Direction(

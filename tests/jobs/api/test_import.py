@@ -14,6 +14,20 @@ ROOT = Path(__file__).resolve().parents[3]
 HEAVY = {"torch", "ray", "duckdb", "numpy", "pyarrow", "pandas", "scipy", "zarr", "click", "rich"}
 
 
+def test_the_module_is_that_of_this_repository_and_goes_into_the_wheel() -> None:
+    from hatchling.builders.wheel import WheelBuilder
+
+    assert ut.__file__ == str(ROOT / "undertone.py")
+    shipped = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
+    assert {path.split("/")[0] for path in shipped} == {
+        "undertone.py",
+        "analysis",
+        "jobs",
+        "pipelines",
+        "store",
+    }
+
+
 def test_the_import_loads_no_heavy_library_and_is_quick() -> None:
     code = (
         "import sys, time; start = time.perf_counter(); import undertone; "

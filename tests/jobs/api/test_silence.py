@@ -73,6 +73,7 @@ def _steered(_: ut.Store, __: Path, model: Any) -> ut.Sound:
 def _exchanged(store: ut.Store, *_: Any) -> tuple[Path, ...]:
     found = ut.directions(store.run("songs"), labels=LABELS, engine="inline")
     assert len(ut.stored_directions(store)) == len(found) == 4
+    assert ut.superposition(store, "layer = $layer", layer=3)["layer"] == [3]
     files = ut.export_directions(store, Path(store.url).parent / "exported", "layer = 3")
     assert ut.import_directions(store, files[0]) == 0
     foreign = Path(store.url).parent / "other.npy"
@@ -110,7 +111,7 @@ CALLS: dict[tuple[str, ...], Call] = {
     ("capture", "forward"): _seen,
     ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
     ("evaluate",): _evaluated,
-    ("export_directions", "import_directions", "stored_directions"): _exchanged,
+    ("export_directions", "import_directions", "stored_directions", "superposition"): _exchanged,
     ("export_listening_test", "import_ratings", "sweep"): _heard,
     ("extract",): lambda store, genres, _: ut.extract(
         store, "songs", model="pocket-random", sites="resid", layers=1, roots={"songs": genres}
@@ -120,7 +121,11 @@ CALLS: dict[tuple[str, ...], Call] = {
     ("load_model",): lambda *_: ut.load_model("pocket-random", device="cpu"),
     ("open_store",): lambda store, *_: ut.open_store(store.url),
     ("probe", "report"): _reported,
-    ("repair", "verify"): lambda store, *_: (ut.repair(store), ut.verify(store)),
+    ("repair", "upgrade", "verify"): lambda store, *_: (
+        ut.repair(store),
+        ut.upgrade(store.url),
+        ut.verify(store),
+    ),
     ("steer", "generate"): _steered,
     ("synthesize_dataset",): lambda store, *_: ut.synthesize_dataset(
         store, "made", concepts=["tempos"], clips=2
