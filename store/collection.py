@@ -1,6 +1,5 @@
 """A collection: arrays that share a plan and commit markers, below one prefix (a run, codes, features)."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -14,7 +13,8 @@ from store.completion import check_completion, completed_markers, completion_nam
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
-from store.errors import CorruptData, InvalidInput, MissingRows, NotFound, UndertoneError
+from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
+from store.heartbeats import heartbeat_age_seconds
 from store.known_fields import Fields
 from store.layout import (
     ArrayLayout,
@@ -162,18 +162,7 @@ class Collection:
 
     def heartbeat_age_seconds(self) -> float | None:
         """Seconds since the last beat of any driver that has not ended in order; None where there is none."""
-        beats = []
-        for key, _ in self.objects.list(f"{self.prefix}/heartbeat"):
-            try:
-                beats.append(float(json.loads(self.objects.get(key))["at"]))
-            except (
-                UndertoneError,
-                ValueError,
-                LookupError,
-                TypeError,
-            ):  # its driver ended just now, or it is damaged
-                continue
-        return max(0.0, time.time() - max(beats)) if beats else None
+        return heartbeat_age_seconds(self.objects, self.prefix)
 
     def note_attempt(self, unit_id: str) -> int:
         """Count one more attempt at a unit before it starts; returns how many there are now."""
@@ -320,7 +309,8 @@ def create_collection(
         write_group(objects, collection.group)
         grow_arrays(objects, collection.group, collection.layouts.values(), rows_needed(units, unit_clips))
         described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
-        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan)))
+        made = {"created_at": time.time()}
+        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan), made))
     existing = open_collection(objects, prefix)
     check_same(prefix, existing.document, whole)
     return existing

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Collection as Names
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from store.collection import Collection
 from store.completion import completion_name
@@ -27,6 +29,8 @@ from store.objects import ObjectStore, Survey
 from store.opening import FORMAT_KEY, stored_version
 from store.sealed import opened_bytes, opened_json
 from store.shards import checksum
+from store.standing import gone_runs
+from store.tags import named_run
 from store.verification import (
     VERIFY_THREADS,
     Disagreement,
@@ -38,7 +42,7 @@ from store.verification import (
 )
 
 KINDS = ("runs", "codes", "features")
-FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state")
+FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state", "tags")
 _PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
 _OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
 _SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
@@ -84,7 +88,9 @@ def _check_entries(objects: ObjectStore, records: dict[str, Record]) -> list[Dis
     entries = [
         (record, entry) for record in records.values() for entry in record.entries if _is_checked(record)
     ]
-    checked = map_concurrently(lambda pair: _check_entry(objects, *pair), entries, threads=VERIFY_THREADS)
+    runs = [name.split("/")[1] for name, record in records.items() if record.kind == "runs"]
+    check = partial(_check_entry, objects, runs)
+    checked = map_concurrently(lambda pair: check(*pair), entries, threads=VERIFY_THREADS)
     return [problem for problem in checked if problem]
 
 
@@ -92,7 +98,9 @@ def _is_checked(record: Record) -> bool:
     return record.kind != "complete"
 
 
-def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagreement | None:
+def _check_entry(
+    objects: ObjectStore, runs: Sequence[str], record: Record, entry: Entry
+) -> Disagreement | None:
     try:
         data = objects.get(entry.key)
     except NotFound:
@@ -100,16 +108,23 @@ def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagree
     except (UndertoneError, OSError) as error:
         return unread(entry.key, error, "checksum")
     if entry.nbytes is None:
-        return _check_proof(record, entry, data)
+        return _check_proof(runs, record, entry, data)
     if len(data) != entry.nbytes:
         return Disagreement("length", entry.key, None, f"{len(data)} bytes, the record says {entry.nbytes}")
     if checksum(data) != entry.crc32c:
         detail = f"CRC-32C {checksum(data)}, the record says {entry.crc32c}"
         return Disagreement("checksum", entry.key, None, detail)
-    return None
+    return _about_gone_runs(runs, entry.key, data) if entry.key == record.name else None
 
 
-def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | None:
+def _about_gone_runs(runs: Sequence[str], key: str, data: bytes) -> Disagreement | None:
+    """A note where a result, which is whole, is about a run that was removed or lies in another store."""
+    if not key.startswith("results/") or not (gone := gone_runs(data, runs)):
+        return None
+    return Disagreement("note", key, None, f"rows about {', '.join(gone)}, which is not in this store")
+
+
+def _check_proof(runs: Sequence[str], record: Record, entry: Entry, data: bytes) -> Disagreement | None:
     try:
         opened = opened_bytes(data, entry.key) if record.kind == "state" else opened_json(data, entry.key)
         if isinstance(opened, dict) and record.kind == "dataset":
@@ -119,6 +134,18 @@ def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | No
     said = record.payload.get("fingerprint")
     if isinstance(opened, dict) and said is not None and opened.get("fingerprint") != said:
         return Disagreement("checksum", entry.key, None, "it is the document of another dataset")
+    if isinstance(opened, dict) and record.kind == "tag":
+        return _check_tag(runs, entry.key, opened)
+    return None
+
+
+def _check_tag(runs: Sequence[str], key: str, document: Mapping[str, Any]) -> Disagreement | None:
+    try:
+        run_id = named_run(document, key)
+    except CorruptData as error:
+        return Disagreement("checksum", key, None, short(error))
+    if run_id not in runs:
+        return Disagreement("note", key, None, f"it names the run {run_id}, which is not in this store")
     return None
 
 

@@ -13,7 +13,8 @@ from functools import partial
 from store.collection import open_collection
 from store.completion import KIND as COMPLETION
 from store.datasets import dataset_key, dataset_record, sounds_name
-from store.errors import Conflict, UndertoneError
+from store.errors import Conflict, NotPlain, StorageError, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.inspection import KINDS, damage, inspect
 from store.layout import document_key, is_file_name, plan_key
 from store.ledger import (
@@ -32,7 +33,7 @@ from store.opening import FORMAT_KEY, write_format
 from store.parquet import is_parquet
 from store.plan import decode_part, plan_digest
 from store.sealed import opened_json
-from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, short, verify
+from store.verification import Disagreement, repair, short, verify
 
 _DATASET = re.compile(r"datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
@@ -57,7 +58,7 @@ def mend(
     objects: ObjectStore,
     found: Sequence[Disagreement],
     *,
-    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+    fresh_seconds: float = FRESH_SECONDS,
     again: Callable[[], Sequence[Disagreement]] | None = None,
 ) -> Mended:
     """Withdraw or rewrite everything that was found; raises `Conflict` while a driver is at work.
@@ -138,15 +139,8 @@ def refuse_while_at_work(objects: ObjectStore, fresh_seconds: float) -> None:
     """Raise `Conflict` where a heartbeat is fresh."""
     for kind in KINDS:
         for name in recorded_folders(objects, kind):
-            try:
-                age = open_collection(objects, f"{kind}/{name}").heartbeat_age_seconds()
-            except UndertoneError:
-                continue
-            if age is not None and age < fresh_seconds:
-                raise Conflict(
-                    f"A run is at work on {kind}/{name} (its heartbeat is {age:.0f} s old): stop it, or wait "
-                    f"{fresh_seconds:.0f} s after it has ended."
-                )
+            with suppress(NotPlain, StorageError):  # a folder that is refused stands in the list already
+                refuse_if_at_work(objects, f"{kind}/{name}", fresh_seconds)
 
 
 def _prefix_of(entry: Disagreement) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
-from store.errors import Conflict, CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.layout import marker_key
 from store.ledger import Entry, Record, all_records, entry_of
 from store.markers import Marker, ShardEntry, read_marker
@@ -20,7 +21,6 @@ from store.records import Unit
 from store.shards import shard_checksum
 from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
 
-HEARTBEAT_FRESH_SECONDS = 60.0
 TEMPORARY_OLD_SECONDS = 3600.0
 VERIFY_THREADS = 2
 
@@ -65,19 +65,14 @@ def repair(
     collection: Collection,
     disagreements: Sequence[Disagreement],
     *,
-    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+    fresh_seconds: float = FRESH_SECONDS,
 ) -> list[Unit]:
     """Withdraw the units that disagree, so that the next run computes them again; returns these units.
 
     Markers go before shards: a reader never sees a marker whose shards are gone. Raises `Conflict` while a
     driver is at work, and `CorruptData` for a plan that cannot be mended.
     """
-    age = collection.heartbeat_age_seconds()
-    if age is not None and age < fresh_seconds:
-        raise Conflict(
-            f"A run is at work on {collection.prefix} (its heartbeat is {age:.0f} s old): stop it, or wait "
-            f"{fresh_seconds:.0f} s after it has ended."
-        )
+    refuse_if_at_work(collection.objects, collection.prefix, fresh_seconds)
     if broken := [entry for entry in disagreements if entry.problem == "plan"]:
         raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
     _mend_metadata(collection)

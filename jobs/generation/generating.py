@@ -29,6 +29,8 @@ from store.errors import InvalidInput
 from store.sounds import has_sound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
     from jobs.generation.options import GenerateOptions
@@ -37,11 +39,15 @@ if TYPE_CHECKING:
     from store.opening import Store
     from store.records import ModelInfo
 
+    Load = Callable[[GenerateOptions, str], MusicGenModel]
+
 DEFAULT_SECONDS = 10.0
 
 
-def run_generation(options: GenerateOptions) -> dict[str, Any]:
+def run_generation(options: GenerateOptions, *, load: Load | None = None) -> dict[str, Any]:
     """Generate one sound, write it where the user wants it and into the store; returns a summary.
+
+    `load` gives the model of a name, `load_model` by default.
 
     Raises:
         UndertoneError: Something that was asked for is not possible; nothing is written then.
@@ -49,7 +55,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     check_options(options)
     store = open_store(options.store, create=not options.directions)
     chosen = choose_edits(store, options) if options.directions else ChosenEdits((), {}, frozenset())
-    name = _model_name(options, chosen)
+    name = model_name(options, chosen)
     info = describe_model(name)
     spec, sounds = _specify(options, info)
     capture = _capture_spec(options, info)
@@ -57,7 +63,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
         wanted = replace(spec, edits=chosen.edits)
         if wanted.generation_id in stored_generations(store):
             return _stored(store, wanted, options, info)
-    model = _load(options, name)
+    model = (load or load_model)(options, name)
     codes = _encoded(model, sounds)
     summary: dict[str, Any] = {}
     if chosen.automatic:
@@ -105,7 +111,7 @@ def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: 
     return summary | {"note": "the store had this sound already; nothing was computed"}
 
 
-def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
+def model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     """The model that was asked for, else that of the directions."""
     names = {vector.model for vector in chosen.vectors.values()}
     if options.model is None and len(names) > 1:
@@ -113,7 +119,8 @@ def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     return options.model or (names.pop() if names else "pocket")
 
 
-def _load(options: GenerateOptions, name: str) -> MusicGenModel:
+def load_model(options: GenerateOptions, name: str) -> MusicGenModel:
+    """The model of a name on the device and with the numbers that options say."""
     import torch
 
     from pipelines.musicgen import load_musicgen

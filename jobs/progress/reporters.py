@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from jobs.progress.reporting import Display, Progress, Reporter, reporting_to
-from jobs.terminal_text import printable, unescaped
+from jobs.terminal_text import printable, tell, unescaped
 from store.errors import UndertoneWarning
 
 REPORT_EVERY_SECONDS = 5.0
@@ -30,10 +30,11 @@ class StreamReporter:
         return _LiveLine(stream, job) if _is_watched(stream) else _JsonLines(stream)
 
     def note(self, kind: str, text: str) -> None:
-        """One line."""
-        stream = self._stream if self._stream is not None else sys.stderr
-        stream.write(f"{kind}: {text}\n")
-        stream.flush()
+        """A sentence, as wide as a terminal is."""
+        if self._stream is None:
+            tell(f"{kind}: {text}")
+        else:
+            self._stream.write(f"{kind}: {text}\n")
 
 
 class PythonReporter:
