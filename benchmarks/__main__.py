@@ -8,6 +8,7 @@ import runpy
 import sys
 
 RUNS = {
+    "importing": ["importing"],
     "shards": ["shards"],
     "capture": ["capture"],
     "extraction": ["extraction"],

@@ -9,7 +9,7 @@ from functools import partial
 
 from benchmarks.measure import interleaved, median_interval, ratio_line
 from jobs.engine.dispatch import Dispatcher
-from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.progress import Tally, at_work_on
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import ray_session
 from jobs.engine.tasks import Task
@@ -80,7 +80,7 @@ def driver_milliseconds_per_unit() -> float:
         pool.wait(0.1)
     tally = Tally(clips_total=EMPTY_UNITS * 64, clips_before=0, clip_seconds=30.0)
     begin = time.process_time()
-    with ProgressReport(tally, title="benchmark") as report:
+    with at_work_on(tally, title="benchmark") as report:
         for _ in Dispatcher(pool, units(EMPTY_UNITS)).run():
             tally.see_workers(pool.workers())
             report.update()

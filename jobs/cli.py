@@ -8,6 +8,8 @@ from typing import Any, NoReturn
 
 import click
 
+from jobs.progress.reporters import StreamReporter
+from jobs.progress.reporting import reporting_to
 from jobs.terminal_text import for_people, tell
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
@@ -44,7 +46,8 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; `--traceback` shows the trace of whatever it raises."""
         try:
-            return super().invoke(ctx)
+            with reporting_to(StreamReporter()):
+                return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
         except Exception as error:

@@ -1,12 +1,16 @@
 """`undertone report`: what was found in a store's layers, as one HTML file that needs no other."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.completion import complete_runs
 from jobs.user_files import check_output
 from store.errors import InvalidInput, redacted
+
+if TYPE_CHECKING:
+    from store.opening import Store
 
 ENDINGS = (".html", ".htm")
 
@@ -58,22 +62,30 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
             folder to write into.
         InvalidInput: `layer` is not of the form SITE:LAYER, or `output` is of another kind than HTML.
     """
+    from jobs.reporting.subjects import parse_place
+    from store.opening import open_store
+
+    check_report_name(output)
+    place = parse_place(layer) if layer else None
+    _, page = rendered_report(open_store(store), store, run=run, place=place)
+    output.write_text(page, encoding="utf-8")
+
+
+def rendered_report(
+    store: "Store", url: str, *, run: str | None, place: tuple[str, int] | None
+) -> tuple[str, str]:
+    """Title and HTML of the report of a store; raises `NotFound` where nothing is there to report."""
     from importlib.metadata import version
 
     from jobs.reporting.building import build_page
     from jobs.reporting.rendering import render
-    from jobs.reporting.subjects import parse_place
-    from store.opening import open_store
 
-    _check(output)
-    place = parse_place(layer) if layer else None
-    page = build_page(
-        open_store(store), run=run, place=place, name=redacted(store).rstrip("/").rsplit("/", 1)[-1]
-    )
-    output.write_text(render(page, generator=f"undertone {version('undertone')}"), encoding="utf-8")
+    page = build_page(store, run=run, place=place, name=redacted(url).rstrip("/").rsplit("/", 1)[-1])
+    return page.title, render(page, generator=f"undertone {version('undertone')}")
 
 
-def _check(output: Path) -> None:
+def check_report_name(output: Path) -> None:
+    """Raise `InvalidInput` for a name that no report can have, `NotFound` where its folder is missing."""
     if output.suffix.lower() not in ENDINGS:
         raise InvalidInput(f"{output} is no name for a report, which ends in {' or '.join(ENDINGS)}.")
     check_output(output)

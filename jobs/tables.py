@@ -105,19 +105,21 @@ def to_csv(table: pa.Table, *, safe: bool = False) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS) -> str:
-    """A table for eyes within `width` characters: its first `rows` rows, and a note about the others."""
+def to_text(
+    table: pa.Table, *, width: int, rows: int = SHOWN_ROWS, beyond: str = "--format csv or json prints all"
+) -> str:
+    """A table for eyes within `width` characters: its first `rows` rows, and how to see those `beyond`."""
     drawing = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
         right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
         drawing.add_column(Text(printable(field.name)), justify="right" if right else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
-        drawing.add_row(*(Text(_cut(printable(_shown(value)))) for value in row))
+        drawing.add_row(*(Text(shown(value)) for value in row))
     console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawing)
     lines = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    return lines + _row_note(table.num_rows, rows)
+    return lines + _row_note(table.num_rows, rows, beyond)
 
 
 def _shortest_numbers(table: pa.Table) -> pa.Table:
@@ -129,15 +131,20 @@ def _shortest_numbers(table: pa.Table) -> pa.Table:
     return table
 
 
-def _row_note(total: int, shown: int) -> str:
+def _row_note(total: int, shown: int, beyond: str) -> str:
     if total > shown:
-        return f"({total} rows, the first {shown} shown; --format csv or json prints all)\n"
+        return f"({total} rows, the first {shown} shown; {beyond})\n"
     return f"({total} row{'' if total == 1 else 's'})\n"
 
 
 def _terminal_width(stream: BinaryIO) -> int:
     """Columns of the terminal; a pipe gets lines as long as they need to be."""
     return Console().width if stream.isatty() else PIPE_WIDTH
+
+
+def shown(value: Any) -> str:
+    """A value as a cell for eyes: short, on one line."""
+    return _cut(printable(_shown(value)))
 
 
 def _shown(value: Any) -> str:

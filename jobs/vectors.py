@@ -115,18 +115,11 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
       undertone vectors export music.store exported --where "method = 'diffmean' AND site = 'resid'"
       undertone vectors export music.store exported --as npy
     """
-    from jobs.steering_vectors.files import series_of, write_series
-    from jobs.steering_vectors.stored import read_vectors
+    from jobs.steering_vectors.exchange import export_vectors
     from store import open_store
 
-    chosen = read_vectors(open_store(store), where)
-    if not chosen:
-        raise InvalidInput(
-            f"No direction meets {where!r}; `undertone vectors list {quote(store)}` shows all."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    files = [write_series(folder, series, file_form) for series in series_of(chosen)]
-    print_result({"directions": len(chosen), "files": [file.name for file in files]}, format_)
+    count, files = export_vectors(open_store(store), folder, where, file_form)
+    print_result({"directions": count, "files": [file.name for file in files]}, format_)
 
 
 @vectors.command("import")
@@ -159,17 +152,10 @@ def import_(
       undertone vectors import music.store exported/genre.jazz.diffmean.resid.mean.4f2a9c.safetensors
       undertone vectors import music.store happy.safetensors --run songs --concept mood --positive happy
     """
-    from jobs.steering_vectors.files import imported_rows, read_file
-    from jobs.steering_vectors.importing import foreign_rows
-    from jobs.steering_vectors.stored import add_vectors, stored_ids
+    from jobs.steering_vectors.exchange import import_vectors
     from store import open_store
 
-    opened = open_store(store)
-    directions, described = read_file(file)
-    if described is not None:
-        rows = imported_rows(described, directions)
-    elif run is None or positive is None:
-        raise InvalidInput(f"{file.name} was not written by Undertone: say --run and --positive as well.")
-    else:
-        rows = foreign_rows(opened.run(run), directions, site=site, concept=concept, positive=positive)
-    print_result({"directions": len(rows), "added": add_vectors(opened, rows, stored_ids(opened))}, format_)
+    count, added = import_vectors(
+        open_store(store), file, run=run, site=site, concept=concept, positive=positive
+    )
+    print_result({"directions": count, "added": added}, format_)

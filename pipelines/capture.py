@@ -89,13 +89,16 @@ def check_capture(info: ModelInfo, spec: CaptureSpec) -> None:
 
 
 @contextmanager
-def capture(model: MusicGenModel, spec: CaptureSpec, alignment: Alignment) -> Iterator[Captured]:
+def capture(
+    model: MusicGenModel, spec: CaptureSpec, alignment: Alignment | None = None
+) -> Iterator[Captured]:
     """Record the passes made inside the block; a later pass overwrites an earlier one.
 
     Args:
         model: Its modules carry hooks inside the block, and only there.
         spec: What to record.
-        alignment: Of the clips that pass: which decoder steps are kept.
+        alignment: Of the clips that pass: which decoder steps are kept. By default that of each pass, which
+            has to be a whole one over codes, as `MusicGenModel.forward` makes it.
 
     Raises:
         InvalidInput: The model has no such layer or site.
@@ -104,6 +107,8 @@ def capture(model: MusicGenModel, spec: CaptureSpec, alignment: Alignment) -> It
     captured = Captured(spec, alignment)
     handles: list[Any] = []
     try:
+        if alignment is None:
+            handles.append(_hook_alignment(model, captured))
         for site in spec.sites:
             for position, layer in enumerate(spec.layers_of(site)):
                 handles.append(_hook(model.blocks[layer], site, captured.recorder(site, position)))
@@ -116,9 +121,10 @@ def capture(model: MusicGenModel, spec: CaptureSpec, alignment: Alignment) -> It
 class Captured:
     """The reduced activations of the latest pass."""
 
-    def __init__(self, spec: CaptureSpec, alignment: Alignment) -> None:
+    def __init__(self, spec: CaptureSpec, alignment: Alignment | None) -> None:
         self._spec = spec
-        self._alignment = alignment
+        self.alignment = alignment
+        """Of the latest pass; None before the first."""
         self._arrays: dict[str, torch.Tensor] = {}
         self._missing = {(site, layer) for site in spec.sites for layer in range(len(spec.layers_of(site)))}
 
@@ -126,14 +132,21 @@ class Captured:
         """A function that reduces an output (B, P + S, D) into the arrays of `site` at a layer's position."""
 
         def record(output: torch.Tensor) -> None:
-            start = output.shape[1] - self._alignment.steps + self._alignment.first_step
-            rows = output[:, start : start + self._alignment.rows]
+            kept = self.alignment
+            assert kept is not None  # a pass begins before its blocks do
+            start = output.shape[1] - kept.steps + kept.first_step
+            rows = output[:, start : start + kept.rows]
             for reduction in self._spec.reductions:
                 reduced = reduce_rows(rows, reduction, segments=self._spec.segments)
                 self._array(site, reduction, reduced)[:, position].copy_(reduced)
             self._missing.discard((site, position))
 
         return record
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether a whole pass was recorded."""
+        return not self._missing
 
     def arrays(self) -> dict[str, torch.Tensor]:
         """By "<site>.<reduction>": float32 (B, L, D), (B, L, segments, D) or (B, L, rows, D), on the device.
@@ -206,6 +219,15 @@ def _leaving_after(block: Any) -> Iterator[None]:
             yield
     finally:
         handle.remove()
+
+
+def _hook_alignment(model: MusicGenModel, captured: Captured) -> Any:
+    """Every pass begins with the fuser, whose input has a row for each decoder step."""
+
+    def see(_: Any, inputs: Any) -> None:
+        captured.alignment = model.alignment(inputs[0].shape[1] - 1)  # the start step holds no frame
+
+    return model.language_model.fuser.register_forward_pre_hook(see)
 
 
 def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any:

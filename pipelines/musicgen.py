@@ -118,7 +118,7 @@ def load_musicgen(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MusicGenModel:
     """A loaded MusicGen: audiocraft's own modules, and what is known of them."""
 
@@ -130,6 +130,13 @@ class MusicGenModel:
     conditions: ConditionEncoder
     device: torch.device
     dtype: torch.dtype
+
+    def __repr__(self) -> str:
+        info, dtype = self.info, str(self.dtype).removeprefix("torch.")
+        return (
+            f"MusicGen {info.name!r} (layers 0–{info.layers - 1} of {info.width}, {info.codebooks} "
+            f"codebooks, {info.frame_rate:g} frames/s, {dtype} on {self.device})"
+        )
 
     @property
     def blocks(self) -> Any:

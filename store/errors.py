@@ -111,7 +111,11 @@ class Unreadable(StorageError):
     """Bytes that are there cannot be read: the folder permits it to others only, or a disk is dying."""
 
 
-class CatalogWarning(UserWarning):
+class UndertoneWarning(UserWarning):
+    """What a reader of results must know, where nothing stands in the way of them."""
+
+
+class CatalogWarning(UndertoneWarning):
     """What a store lacks, told beside an answer of SQL that does not need it."""
 
 

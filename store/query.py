@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -43,19 +44,24 @@ def run_query(
     *,
     timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
     tables: Mapping[str, pa.Table] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> pa.Table:
     """The result of one SELECT on the catalog's views and on `tables`, which are visible by their names.
 
+    `parameters` are the values of $name in the statement: text, numbers, booleans, None or lists of them.
     `memory_bytes` limits DuckDB's own memory and, separately, the size of the result. Warns with
     `CatalogWarning` where the store lacks something that this query does not need.
 
     Raises:
-        InvalidInput: a timeout that is no number of seconds up to `LONGEST_SECONDS`; None is no limit.
+        InvalidInput: a timeout that is no number of seconds up to `LONGEST_SECONDS`; None is no limit. Or a
+            parameter of another kind.
         QueryRefused: the statement is wrong, not a SELECT, too large or too slow.
         CorruptData: it needs a file of the store that is damaged.
     """
-    table, notes = _answered(catalog, sql, timeout_seconds, tables or {}, memory_bytes)
+    values = {name: _plain(name, value) for name, value in (parameters or {}).items()}
+    question = Question(catalog, legible_sql(sql), memory_bytes, tables or {}, values)
+    table, notes = _answered(question, timeout_seconds)
     for note in notes:
         warnings.warn(note, CatalogWarning, stacklevel=2)
     return table
@@ -63,7 +69,7 @@ def run_query(
 
 def notes_of(catalog: Path) -> tuple[str, ...]:
     """What the store lacks, as sentences: those that `run_query` warns with."""
-    return _answered(catalog, "SELECT 1", DEFAULT_TIMEOUT_SECONDS, {}, DEFAULT_MEMORY_BYTES)[1]
+    return _answered(Question(catalog, "SELECT 1", DEFAULT_MEMORY_BYTES, {}), DEFAULT_TIMEOUT_SECONDS)[1]
 
 
 def describe_views(catalog: Path) -> list[View]:
@@ -88,16 +94,26 @@ def describe_views(catalog: Path) -> list[View]:
     ]
 
 
-def _answered(
-    catalog: Path, sql: str, timeout_seconds: float | None, tables: Mapping[str, pa.Table], memory_bytes: int
-) -> tuple[pa.Table, tuple[str, ...]]:
+def _plain(name: str, value: Any) -> Any:
+    """A value of a parameter as JSON has it; NumPy's scalars are what they hold."""
+    if isinstance(value, list | tuple):
+        return [_plain(name, one) for one in value]
+    plain = value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+    if plain is None or isinstance(plain, str | bool | int | float):
+        return plain
+    raise InvalidInput(
+        f"The parameter ${name} is a {type(value).__name__}; give text, a number, a boolean, None or a list "
+        f"of them. A date goes as text: CAST(${name} AS TIMESTAMP)."
+    )
+
+
+def _answered(question: Question, timeout_seconds: float | None) -> tuple[pa.Table, tuple[str, ...]]:
     """The result and the notes beside it."""
     if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
         raise InvalidInput(
             f"A timeout of {timeout_seconds:g} s: say a number of seconds above 0, "
             f"{LONGEST_SECONDS} (11 days) at most."
         )
-    question = Question(catalog, legible_sql(sql), memory_bytes, tables)
     try:
         reply = ask(question, timeout_seconds)
     except TimeoutError as error:
@@ -107,7 +123,7 @@ def _answered(
     except EOFError as error:
         raise QueryRefused(
             f"the process that ran the query was ended from outside or needed more than its "
-            f"{memory_bytes / 1e9:.1f} GB of memory; narrow the query"
+            f"{question.memory_bytes / 1e9:.1f} GB of memory; narrow the query"
         ) from error
     if isinstance(reply, Failed):
         raise _error(reply)

@@ -8,11 +8,11 @@ import mmap
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 
@@ -29,6 +29,8 @@ class Question:
     sql: str
     memory_bytes: int
     tables: Mapping[str, pa.Table]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """JSON values by the names that stand behind $ in the statement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ def send_question(connection: Connection, question: Question) -> None:
         "sql": question.sql,
         "memory_bytes": question.memory_bytes,
         "tables": list(question.tables),
+        "parameters": dict(question.parameters),
     }
     connection.send_bytes(json.dumps(header).encode())
     for table in question.tables.values():
@@ -71,7 +74,9 @@ def receive_question(connection: Connection) -> Question:
     """Wait for the next statement; raises `EOFError` where there will be none."""
     header = json.loads(connection.recv_bytes())
     tables = {name: _mapped_table(recv_handle(connection)) for name in header["tables"]}
-    return Question(Path(header["catalog"]), header["sql"], header["memory_bytes"], tables)
+    return Question(
+        Path(header["catalog"]), header["sql"], header["memory_bytes"], tables, header["parameters"]
+    )
 
 
 def send_batch(connection: Connection, batch: pa.RecordBatch) -> None:

@@ -96,7 +96,7 @@ def answer(question: Question, notes: list[str]) -> Iterator[pa.RecordBatch]:
 
 def _batches(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[pa.RecordBatch]:
     """Batches are counted as they come because DuckDB's memory limit ends here."""
-    reader = connection.execute(question.sql).to_arrow_reader(BATCH_ROWS)
+    reader = connection.execute(question.sql, question.parameters or None).to_arrow_reader(BATCH_ROWS)
     yield pa.RecordBatch.from_pylist([], reader.schema)
     size_bytes = 0
     for batch in reader:

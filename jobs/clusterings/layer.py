@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.kmeans import Rows, lloyd, nearest_centers
+from analysis.clustering import from_starts
+from analysis.kmeans import Rows
 from analysis.kmeans_scores import SilhouetteSample, majority, silhouette_sample
-from analysis.kmeans_starts import plus_plus_starts
 from analysis.scaling import fit_scaling
 from jobs.clusterings.work import (
     Clustering,
@@ -43,8 +43,7 @@ def cluster_layer(work: KmeansWork, layer: LayerArray) -> LayerResult:
 def _clustered(
     points: Rows, points_per_clip: int, k: int, seeds: Sequence[int], sample: SilhouetteSample
 ) -> Clustering:
-    searches = lloyd(points, plus_plus_starts(points, k, seeds))
-    labels = np.stack(nearest_centers(points, [search.centers for search in searches]))
+    searches, labels = from_starts(points, k, seeds)
     best = int(np.argmin([search.inertia for search in searches]))
     histograms = [clip_histogram(own, points_per_clip, k) for own in labels]
     return Clustering(

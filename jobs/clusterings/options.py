@@ -9,6 +9,7 @@ from store.errors import InvalidInput
 if TYPE_CHECKING:
     from analysis.scaling import ScalingKind
     from jobs.fitting.mapping import Engine
+    from jobs.fitting.user_tables import GivenTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,8 @@ class KmeansOptions:
     run: str
     labels: str
     """Query that gives clip_id and labels."""
-    tables: tuple[str, ...] = ()
-    """NAME=PATH, tables of the user that the query may read."""
+    tables: "GivenTables" = ()
+    """Tables of the user that the query may read."""
     k: str = "auto"
     """"auto" (the number of classes of each concept), a number, or "LO:HI"."""
     scaling: str = "none"

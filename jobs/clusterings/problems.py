@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.fitting.labels import Concept, LabelledRows
+from analysis.concepts import Concept
+from jobs.fitting.labels import LabelledRows
 from jobs.results import digest_of
 from store.errors import InvalidInput
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -27,8 +28,8 @@ from jobs.engine.ray_session import ray_session
 from jobs.fitting.labels import record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
-from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, write_results
 from store import open_store
 from store.collection import Collection
@@ -37,6 +38,8 @@ from store.opening import Store
 from store.records import REDUCTIONS
 
 CODE = (
+    "analysis.clustering",
+    "analysis.concepts",
     "analysis.kmeans",
     "analysis.kmeans_scores",
     "analysis.kmeans_starts",
@@ -57,8 +60,22 @@ USUAL_ITERATIONS = 25
 Engine = Literal["inline", "ray"]
 
 
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """What was asked for, newly clustered or there already."""
+
+    rows: list[dict[str, Any]]
+    """Of `clusterings`."""
+    summary: dict[str, Any]
+
+
 def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
-    """Cluster what is not stored yet and store it; returns a summary.
+    """What `fit_run` does, as a summary for printing."""
+    return fit_run(options).summary
+
+
+def fit_run(options: KmeansOptions) -> Clustered:
+    """Cluster what is not stored yet and store it.
 
     Raises:
         UndertoneError: labels, layers or options cannot be used; what is stored stays.
@@ -93,7 +110,8 @@ def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
     )
     written = sum(_keep(store, work, result, stored) for result in results)
     identities = {identity for layer in layers for identity in work.identities(layer)}
-    return {
+    rows = read_clusterings(store, identities)
+    summary = {
         "run": work.run_id,
         "layers": len(layers),
         "clusterings": len(identities),
@@ -104,8 +122,9 @@ def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
         "scaling": scaling,
         "clips": len(labels.clip_ids),
         "notes": [*user.notes, *labels.notes, *notes],
-        "best": best_layers(read_clusterings(store, identities)),
+        "best": best_layers(rows),
     }
+    return Clustered(rows, summary)
 
 
 def _is_done(work: KmeansWork, layer: LayerArray, run: Collection, stored: Stored) -> bool:

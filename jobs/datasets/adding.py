@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from analysis.data_findings import Item, clipped, findings, silent, undecodable, united_groups
 from jobs.datasets.clip_spool import spooled
-from jobs.datasets.progress import RecordingProgress
+from jobs.datasets.progress import counted
 from jobs.datasets.roots import remember_root
 from jobs.datasets.split_words import unknown_splits
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
@@ -115,22 +115,15 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
     store = open_store(request.store, create=True)
     census, remarks, heard = Census(), list[str](), Heard()
     info = _info(source, spec)
-    with RecordingProgress(f"add {request.name}") as progress:
-        results = progress.count(
-            cut_recordings(
-                source.root,
-                source.list_recordings(remarks.append),
-                spec,
-                threads=request.threads,
-                heard=heard,
-            )
+    cut = cut_recordings(
+        source.root, source.list_recordings(remarks.append), spec, threads=request.threads, heard=heard
+    )
+    with counted(f"add {request.name}", cut) as results, spooled(census.clips_of(results)) as clips:
+        _require_clips(census, source, remarks)
+        united = united_groups((item.content, item.group) for item in census.items)
+        dataset = store.add_dataset(
+            request.name, info, _regrouped(clips, united), census.failures, replace=request.replace
         )
-        with spooled(census.clips_of(results)) as clips:
-            _require_clips(census, source, remarks)
-            united = united_groups((item.content, item.group) for item in census.items)
-            dataset = store.add_dataset(
-                request.name, info, _regrouped(clips, united), census.failures, replace=request.replace
-            )
     if source.root.is_local:
         remember_root(dataset.fingerprint, source.root)
     found = [

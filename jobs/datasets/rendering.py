@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.datasets.adding import Census, summary_of
 from jobs.datasets.clip_spool import spooled
-from jobs.datasets.progress import RecordingProgress
+from jobs.datasets.progress import counted
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.files import Root
 from store import Store, open_store
@@ -58,13 +58,10 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         if existing.info.get("rendering") == info["rendering"]:
             return summary_of(request.name, info, census.of(existing))
         _refuse_to_overwrite(request, store)
-    with RecordingProgress(f"synth {request.name}") as progress:
-        sounds: list[Entry] = []
-        results = progress.count(_rendered_clips(request, store, sounds))
-        with spooled(census.clips_of(results)) as clips:
-            store.add_dataset(
-                request.name, info, clips, census.failures, replace=request.replace, sounds=sounds
-            )
+    sounds: list[Entry] = []
+    rendered = _rendered_clips(request, store, sounds)
+    with counted(f"synth {request.name}", rendered) as results, spooled(census.clips_of(results)) as clips:
+        store.add_dataset(request.name, info, clips, census.failures, replace=request.replace, sounds=sounds)
     return summary_of(request.name, info, census)
 
 

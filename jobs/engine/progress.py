@@ -1,18 +1,14 @@
-"""Progress of a job: one live line on a terminal, JSON lines elsewhere. Counts what is committed."""
+"""Progress of a job in units: counts what is committed, at which rate, and what takes the time."""
 
-import json
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any
 
-from jobs.terminal_text import printable, unescaped
+from jobs.progress.reporting import Job, Progress, at_work, clock
 from store.records import Receipt
-
-REPORT_EVERY_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -112,52 +108,17 @@ class Tally:
         return {stage: round(seconds / total, 3) for stage, seconds in busiest}
 
 
-class ProgressReport:
-    """Shows a tally while a `with` block runs, on standard error."""
+def at_work_on(tally: Tally, *, title: str) -> AbstractContextManager[Job]:
+    """A job of the block, which says what its tally counts."""
 
-    def __init__(self, tally: Tally, *, title: str, stream: TextIO | None = None) -> None:
-        self._tally = tally
-        self._title = printable(title)
-        self._stream = stream if stream is not None else sys.stderr
-        self._terminal = self._stream.isatty()
-        self._reported = time.monotonic()
-        self._live: Any = None
+    def state() -> Progress:
+        values = tally.snapshot()
+        line = describe(title, values, what=tally.what)
+        return Progress(
+            title, "progress", values, line, values[tally.what], values[f"{tally.what}_total"], tally.what
+        )
 
-    def __enter__(self) -> Self:
-        if self._terminal:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(
-                console=Console(file=unescaped(self._stream)), refresh_per_second=4, transient=False
-            )
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.update(force=True)
-        if self._live is not None:
-            self._live.stop()
-
-    def update(self, *, force: bool = False) -> None:
-        """Show the present state; off a terminal at most every five seconds unless forced."""
-        if self._live is not None:
-            self._live.update(describe(self._title, self._tally.snapshot(), what=self._tally.what))
-            return
-        now = time.monotonic()
-        if force or now - self._reported >= REPORT_EVERY_SECONDS:
-            self._reported = now
-            self.event("progress", self._tally.snapshot())
-
-    def event(self, name: str, values: Mapping[str, Any]) -> None:
-        """Report something that happened: a lost worker, a quarantined clip."""
-        if self._live is not None:
-            text = printable(", ".join(f"{key} {value}" for key, value in values.items()))
-            self._live.console.print(f"{name.replace('_', ' ')}: {text}", highlight=False, markup=False)
-        else:
-            print(json.dumps({"event": name, "job": self._title, **values}), file=self._stream, flush=True)
+    return at_work(title, state)
 
 
 def describe(title: str, state: Mapping[str, Any], *, what: str = "clips") -> str:
@@ -177,10 +138,3 @@ def describe(title: str, state: Mapping[str, Any], *, what: str = "clips") -> st
         *([] if state["eta_seconds"] is None else [f"ETA {clock(state['eta_seconds'])}"]),
     ]
     return " · ".join(parts)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

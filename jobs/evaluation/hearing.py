@@ -9,7 +9,7 @@ from functools import partial
 from jobs.datasets.roots import resolve_root, root_in_store
 from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Lost, Outcome, Quarantined
 from jobs.engine.inline_pool import InlinePool
-from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.progress import Tally, at_work_on
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit, node_hosts, ray_session
 from jobs.engine.tasks import Pool
@@ -18,6 +18,7 @@ from jobs.evaluation.listeners import ListenerSource
 from jobs.evaluation.options import EvaluateOptions
 from jobs.evaluation.stored import heard_items
 from jobs.evaluation.worker import HeardReceipt, HearingPlan, HearingWorker
+from jobs.progress.reporting import Job
 from pipelines.files import Root
 from store.errors import InvalidInput
 from store.opening import Store
@@ -72,7 +73,7 @@ def hear_items(
     title = f"listen ({listener})"
     with (
         worker_pool(plan, options, units=len(units)) as pool,
-        ProgressReport(tally, title=title) as report,
+        at_work_on(tally, title=title) as report,
     ):
         for outcome in Dispatcher(pool, units).run():
             tally.see_workers(pool.workers())
@@ -131,7 +132,7 @@ def _refuse_private_paths(plan: HearingPlan, options: EvaluateOptions) -> None:
         )
 
 
-def _count(outcome: Outcome, tally: Tally, report: ProgressReport) -> Sequence[Failure]:
+def _count(outcome: Outcome, tally: Tally, report: Job) -> Sequence[Failure]:
     """Adds an outcome to the tally; returns the items that it says cannot be heard."""
     failures: Sequence[Failure] = ()
     match outcome:

@@ -1,10 +1,13 @@
 """What a user can say of an evaluation."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pipelines.clap import POCKET, TEMPLATE
 from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from jobs.evaluation.prompts import GivenPrompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +17,7 @@ class EvaluateOptions:
     store: str
     dataset: str | None = None
     generations: str | None = None
-    prompts: tuple[str, ...] = ()
+    prompts: "GivenPrompts" = ()
     template: str = TEMPLATE
     clap: str = POCKET
     judge: bool = False

@@ -27,7 +27,11 @@ class PromptSet:
         return digest_of(dict(self.texts))
 
 
-def parse_prompts(values: Sequence[str], template: str = TEMPLATE) -> list[PromptSet]:
+GivenPrompts = Sequence[str] | Mapping[str, Mapping[str, str]]
+"""As the command line writes them; or by concept and class the words."""
+
+
+def parse_prompts(values: GivenPrompts, template: str = TEMPLATE) -> list[PromptSet]:
     """Reads --prompts: each value is a set, or a TOML file of several.
 
     A class may bring words of its own: "tempo=slow:slow music,fast:fast music". In a file, a table per
@@ -42,8 +46,8 @@ def parse_prompts(values: Sequence[str], template: str = TEMPLATE) -> list[Promp
     """
     if template.count(BRACES) != 1:
         raise InvalidInput(f"The template {template!r} must hold {BRACES} once, where the class goes.")
-    words: dict[str, Mapping[str, str]] = {}
-    for value in values:
+    words: dict[str, Mapping[str, str]] = dict(values) if isinstance(values, Mapping) else {}
+    for value in () if isinstance(values, Mapping) else values:
         found = _read_file(Path(value)) if value.endswith(".toml") else dict([_parse_set(value)])
         for concept, classes in found.items():
             if concept in words:

@@ -5,12 +5,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import click
-
 from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
-from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.progress import Tally
 from jobs.extraction.planning import Extraction
 from jobs.extraction.spec import template_fields
+from jobs.progress.reporting import Job, note
 from pipelines.musicgen import check_weights
 from store.collection import Collection
 
@@ -22,19 +21,19 @@ def announce(work: Extraction) -> None:
     """Say beforehand what a reader of the results must know."""
     spec = work.spec
     if spec.model.random_weights:
-        click.echo(f"Note: {spec.model.name} has random weights; its activations mean nothing.", err=True)
-    for note in check_weights(work.options.model, last_block=spec.capture.last_block()):
-        click.echo(f"Warning: {note}", err=True)
+        note(f"{spec.model.name} has random weights; its activations mean nothing.")
+    for said in check_weights(work.options.model, last_block=spec.capture.last_block()):
+        note(said, kind="Warning")
     leaks = template_fields(spec.text)
     if leaks:
-        click.echo(
-            f"Warning: the text condition names {', '.join(leaks)}: a probe for it can read the prompt "
-            "instead of the music.",
-            err=True,
+        note(
+            f"the text condition names {', '.join(leaks)}: a probe for it can read the prompt instead of the "
+            "music.",
+            kind="Warning",
         )
 
 
-def count(outcome: Outcome, tally: Tally, report: ProgressReport) -> None:
+def count(outcome: Outcome, tally: Tally, report: Job) -> None:
     """Add an outcome to the tally, and report what is out of the ordinary."""
     match outcome:
         case Committed(receipt):

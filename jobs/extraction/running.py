@@ -10,7 +10,7 @@ from typing import Any
 from jobs.datasets.roots import resolve_root
 from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
 from jobs.engine.heartbeat import heartbeat
-from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.progress import Tally, at_work_on
 from jobs.engine.tasks import Pool
 from jobs.extraction.audio import find_audio
 from jobs.extraction.estimate import array_bytes, measure_seconds_per_clip
@@ -76,7 +76,7 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
     if missing:
         with (
             worker_pool(work, source, units=len(missing)) as pool,
-            ProgressReport(tally, title=f"extract {work.dataset.name}") as report,
+            at_work_on(tally, title=f"extract {work.dataset.name}") as report,
         ):
             for outcome in _drive(run, codes, missing, pool, options):
                 tally.see_workers(pool.workers())

@@ -1,32 +1,14 @@
 """One column of a label query as class codes or numbers."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from analysis.concepts import Concept
 from store.errors import InvalidInput
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
-    """What a column says per row."""
-
-    kind: Literal["class", "number"]
-    values: NDArray[Any]
-    """(N,): int64 codes, -1 for NULL; or float64, NaN for NULL."""
-    classes: tuple[str, ...] = ()
-
-    @property
-    def labelled(self) -> NDArray[np.bool_]:
-        """Which rows say something, (N,)."""
-        return np.asarray(self.values >= 0 if self.kind == "class" else ~np.isnan(self.values))
-
-
-def read_column(name: str, column: pa.ChunkedArray) -> Values:
+def read_column(name: str, column: pa.ChunkedArray) -> Concept:
     """Text and booleans become codes of sorted classes, numbers stay numbers.
 
     Raises:
@@ -36,7 +18,7 @@ def read_column(name: str, column: pa.ChunkedArray) -> Values:
         column = column.cast(column.type.value_type)
     kind = column.type
     if pa.types.is_boolean(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _classes(column.cast(pa.string()))
+        return _classes(name, column.cast(pa.string()))
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         return _numbers(name, column)
     raise InvalidInput(
@@ -45,13 +27,13 @@ def read_column(name: str, column: pa.ChunkedArray) -> Values:
     )
 
 
-def _classes(column: pa.ChunkedArray) -> Values:
+def _classes(name: str, column: pa.ChunkedArray) -> Concept:
     classes = sorted(pc.unique(column.drop_null()).to_pylist())
     codes = pc.index_in(column, value_set=pa.array(classes, pa.string()))
-    return Values("class", pc.fill_null(codes, -1).to_numpy().astype(np.int64), tuple(classes))
+    return Concept(name, "class", pc.fill_null(codes, -1).to_numpy().astype(np.int64), tuple(classes))
 
 
-def _numbers(name: str, column: pa.ChunkedArray) -> Values:
+def _numbers(name: str, column: pa.ChunkedArray) -> Concept:
     try:
         numbers = pc.fill_null(column.cast(pa.float64()), np.nan).to_numpy()
     except pa.ArrowInvalid as error:
@@ -61,4 +43,4 @@ def _numbers(name: str, column: pa.ChunkedArray) -> Values:
         ) from error
     if np.isinf(numbers).any():
         raise InvalidInput(f"Label {name!r} is infinite for {np.isinf(numbers).sum()} clips.")
-    return Values("number", numbers)
+    return Concept(name, "number", numbers)

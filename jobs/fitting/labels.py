@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.concepts import Concept, rare_classes_note, require_contrast, without_rare_classes
 from analysis.data_findings import first_names
-from jobs.fitting.label_columns import Values, read_column
+from jobs.fitting.label_columns import read_column
 from jobs.fitting.label_query import (
     GROUP_COLUMNS,
     SPLIT_COLUMN,
@@ -28,24 +28,7 @@ from store.query import DEFAULT_TIMEOUT_SECONDS
 from store.sql_text import legible_sql
 
 Texts = NDArray[np.str_]
-MIN_GROUPS = 2
-"""A class with fewer groups cannot be both trained and tested."""
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """One label column on the rows of a run."""
-
-    name: str
-    kind: Literal["class", "number"]
-    values: NDArray[Any]
-    """(N,): int64 codes into `classes`, -1 without a label; or float64, NaN without a number."""
-    classes: tuple[str, ...] = ()
-
-    @property
-    def labelled(self) -> NDArray[np.bool_]:
-        """Which rows have a label, (N,)."""
-        return np.asarray(self.values >= 0 if self.kind == "class" else ~np.isnan(self.values))
+CURE = "Those are clips of this run: check the WHERE of the label query, or leave the column out."
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +107,7 @@ def resolve_labels(
         notes += said
     kept = np.logical_or.reduce([concept.labelled for concept in concepts])
     notes += _notes_on_clips(run, columns, known, given, one_group)
-    resolved = [_subset(concept, kept) for concept in concepts]
+    resolved = [concept.subset(kept) for concept in concepts]
     clip_ids = tuple(clip for clip, keep in zip(place.clip_ids, kept, strict=True) if keep)
     return LabelledRows(
         run_id,
@@ -252,44 +235,11 @@ def _concept(
     if missing := np.flatnonzero(~found.labelled).tolist():
         names = first_names([clips[place].name for place in missing])
         notes.append(f"{name}: {len(missing)} of {len(column)} clips have no label (NULL): {names}.")
-    if found.kind == "number":
-        _refuse_few(name, len(np.unique(found.values[found.labelled])), "different numbers")
-        return Concept(name, "number", found.values), notes
-    values, classes, rare = _without_rare_classes(found, groups)
+    found, rare = without_rare_classes(found, groups)
     if rare:
-        shown = ", ".join(f"{label} ({count})" for label, count in list(rare.items())[:5])
-        more = f" and {len(rare) - 5} more" if len(rare) > 5 else ""
-        notes.append(
-            f"{name}: {len(rare)} classes have clips of fewer than {MIN_GROUPS} groups and are left out: "
-            f"{shown}{more} (clips)."
-        )
-    _refuse_few(name, len(classes), f"classes with clips of {MIN_GROUPS} or more groups")
-    return Concept(name, "class", values, classes), notes
-
-
-def _refuse_few(name: str, count: int, what: str) -> None:
-    if count < 2:
-        raise InvalidInput(
-            f"Label {name!r} has {count} {what} among the clips of this run, and at least 2 are needed "
-            "to tell them apart. Check the WHERE of the label query, or leave the column out."
-        )
-
-
-def _without_rare_classes(
-    found: Values, groups: Texts
-) -> tuple[NDArray[np.int64], tuple[str, ...], dict[str, int]]:
-    """Codes and names of the classes with enough groups, and how many clips each of the others has."""
-    members = [found.values == code for code in range(len(found.classes))]
-    enough = [len(np.unique(groups[rows])) >= MIN_GROUPS for rows in members]
-    values = np.full(len(found.values), -1, np.int64)
-    for code, place in enumerate(np.flatnonzero(enough)):
-        values[members[place]] = code
-    rare = {found.classes[i]: int(members[i].sum()) for i, keep in enumerate(enough) if not keep}
-    return values, tuple(found.classes[i] for i, keep in enumerate(enough) if keep), rare
-
-
-def _subset(concept: Concept, rows: NDArray[np.bool_]) -> Concept:
-    return Concept(concept.name, concept.kind, concept.values[rows], concept.classes)
+        notes.append(rare_classes_note(name, rare, rows="clips"))
+    require_contrast(found, rows="clips", cure=CURE)
+    return found, notes
 
 
 def _hash(

@@ -1,6 +1,6 @@
 """Tables of the user that a label query may read: `--table NAME=PATH`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +19,17 @@ class UserTables:
     notes: tuple[str, ...]
 
 
-def read_user_tables(texts: Sequence[str]) -> UserTables:
+GivenTables = Sequence[str] | Mapping[str, pa.Table]
+"""NAME=PATH, or tables by name."""
+
+
+def read_user_tables(given: GivenTables) -> UserTables:
     """Read files; raises `InvalidInput` for what is not NAME=PATH, named twice or no table."""
+    if isinstance(given, Mapping):
+        return UserTables(dict(given), ())
     tables: dict[str, pa.Table] = {}
     notes: list[str] = []
-    for text in texts:
+    for text in given:
         name, equals, path = text.partition("=")
         if not equals or not name or not path:
             raise InvalidInput(f'"{text}" is not of the form NAME=PATH, for example mine=annotations.csv')

@@ -10,6 +10,8 @@ from pipelines.sampling import Sampling
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jobs.generation.options import GenerateOptions
 
 ENDINGS = (".flac", ".wav")
@@ -23,15 +25,20 @@ def check_options(options: GenerateOptions) -> None:
         InvalidInput: An option is not legal, or would have no effect.
         NotFound: The folder of the output is not there.
     """
-    if options.output.suffix.lower() not in ENDINGS:
-        raise InvalidInput(f"{options.output} has no ending that is known; write {' or '.join(ENDINGS)}.")
-    check_output(options.output)
+    if options.output is not None:
+        _check_output(options.output)
     seconds = options.seconds
     if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
         raise InvalidInput(f"--seconds {seconds:g} is not possible: from above 0 to {MOST_SECONDS:g}.")
     Sampling(options.guidance, options.temperature, options.top_k, options.top_p)
     for option, cure in _without_effect(options):
         raise InvalidInput(f"{option} has no effect without {cure}.")
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in ENDINGS:
+        raise InvalidInput(f"{output} has no ending that is known; write {' or '.join(ENDINGS)}.")
+    check_output(output)
 
 
 def _without_effect(options: GenerateOptions) -> list[tuple[str, str]]:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from jobs.extraction.planning import DTYPES
 from jobs.extraction.spec import parse_reductions, parse_sites
@@ -18,13 +14,14 @@ from jobs.generation.edit_options import ChosenEdits, choose_edits
 from jobs.generation.inputs import read_melody, read_prompt
 from jobs.generation.records import (
     audio_key,
-    read_audio,
+    read_sound,
     stored_generations,
     write_audio_file,
     write_generations,
 )
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
+from jobs.progress.reporting import stepped
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.musicgen import describe_model
 from store import open_store
@@ -32,7 +29,7 @@ from store.errors import InvalidInput
 from store.sounds import has_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     import numpy as np
 
@@ -83,7 +80,8 @@ def run_generation(options: GenerateOptions, *, load: Load | None = None) -> dic
         spec = replace(spec, edits=chosen.edits)
     generated = _generate(model, spec, chosen, codes, capture)
     _keep(store, spec, generated)
-    write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
+    if options.output is not None:
+        write_audio_file(options.output, spec, generated.audio, generated.sample_rate)
     if capture is not None:
         summary["run"] = write_captured(store, model, capture, [(spec, generated)])
     if spec.edits and not has_sound(store.objects, audio_key(spec.twin().generation_id)):
@@ -98,7 +96,7 @@ def _summary(
     return {
         "generation": spec.generation_id,
         "twin": spec.twin().generation_id if spec.edits else "",
-        "output": str(options.output),
+        "output": "" if options.output is None else str(options.output),
         "seconds": round(seconds, 3),
         "model": info.name + (" (random weights)" if info.random_weights else ""),
     }
@@ -106,8 +104,9 @@ def _summary(
 
 def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: ModelInfo) -> dict[str, Any]:
     """Write a sound that the store has already where the user wants it."""
-    samples, sample_rate = read_audio(store, spec)
-    write_audio_file(options.output, spec, samples, sample_rate)
+    samples, sample_rate = read_sound(store, spec.generation_id)
+    if options.output is not None:
+        write_audio_file(options.output, spec, samples, sample_rate)
     summary = _summary(spec, options, info, len(samples) / sample_rate)
     return summary | {"note": "the store had this sound already; nothing was computed"}
 
@@ -197,20 +196,9 @@ def _generate(
     from pipelines.generation import generate
 
     request = request_of(spec, chosen.vectors, **codes)
-    with _progress("generate" if spec.edits else "unsteered") as progress:
+    with stepped("generate" if spec.edits else "generate unsteered", unit="steps") as progress:
         return generate(model, [request], capture=capture, progress=progress)[0]
 
 
 def _keep(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> None:
     write_generations(store, [(spec, generated)])
-
-
-@contextmanager
-def _progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, nothing elsewhere."""
-    with click.progressbar(length=1000, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()) as bar:
-
-        def advance(done: int, total: int) -> None:
-            bar.update(done * 1000 // total - bar.pos)
-
-        yield advance

@@ -16,7 +16,8 @@ class GenerateOptions:
     """The options of `undertone generate`."""
 
     store: str
-    output: Path
+    output: Path | None = None
+    """None: it is kept in the store alone."""
     prompt: str = ""
     model: str | None = None
     """None: that of the direction, or pocket."""

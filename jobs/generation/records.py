@@ -121,9 +121,9 @@ def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
     return np.round(np.clip(samples, -1.0, 1.0) * np.iinfo(np.int16).max).astype(np.int16)
 
 
-def read_audio(store: Store, spec: GenerationSpec) -> tuple[NDArray[np.float32], int]:
-    """Samples (samples,) of a stored generation, and how many a second has."""
-    with opened_sound(store, spec.generation_id) as file:
+def read_sound(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Samples (samples,) of a stored generation, and how many a second has; raises as `opened_sound`."""
+    with opened_sound(store, generation_id) as file:
         integers = file.read(dtype="int16")
         return integers / np.float32(np.iinfo(np.int16).max), int(file.samplerate)
 

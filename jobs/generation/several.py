@@ -52,10 +52,10 @@ def run_generations(options: GenerateOptions, wanted: Several) -> dict[str, Any]
         UndertoneError: something that was asked for is not possible.
     """
     store = open_store(options.store, create=not options.directions)
-    _check(options, wanted)
+    folder = _checked_folder(options, wanted)
     chosen = choose_edits(store, options) if options.directions else None
     kinds = dict(_kinds(store, options, chosen, wanted))
-    options.output.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     load = _once()
     sections, made = [], list[dict[str, Any]]()
     for number, prompt in enumerate(wanted.prompts, start=1):
@@ -64,7 +64,7 @@ def run_generations(options: GenerateOptions, wanted: Several) -> dict[str, Any]
             begun = f"{number:02}-{slug(prompt)[:LONGEST_NAME] if prompt else 'no-prompt'}-seed{seed}"
             sounds = []
             for kind, of_kind in kinds.items():
-                path = options.output / f"{begun}-{slug(kind)}.flac"
+                path = folder / f"{begun}-{slug(kind)}.flac"
                 one = replace(of_kind, prompt=prompt, seed=seed, output=path)
                 one = _as_strong(one, made[-1] if kind == RANDOM else {})
                 summary = run_generation(one, load=load)
@@ -72,12 +72,15 @@ def run_generations(options: GenerateOptions, wanted: Several) -> dict[str, Any]
                 sounds.append(_sound(kind, path, summary))
             groups.append(SoundGroup(f"seed {seed}", tuple(sounds)))
         sections.append(_section(number, prompt, groups))
-    page = options.output / PAGE
+    page = folder / PAGE
     page.write_text(_page(options, wanted, sections), encoding="utf-8")
     return {"page": str(page), "sounds": len(made), "generations": made}
 
 
-def _check(options: GenerateOptions, wanted: Several) -> None:
+def _checked_folder(options: GenerateOptions, wanted: Several) -> Path:
+    """The folder to write; raises `InvalidInput` for what is not possible."""
+    if options.output is None:
+        raise InvalidInput("Several sounds are written into a folder: name one.")
     if options.output.suffix:
         raise InvalidInput(
             f"{options.output} is to be the folder of several sounds: leave out its ending "
@@ -88,6 +91,7 @@ def _check(options: GenerateOptions, wanted: Several) -> None:
             raise InvalidInput(f"{option} has no effect without --direction.")
     if wanted.with_random and options.foreign:
         raise InvalidInput("--with-random draws at the directions' own places: leave out --foreign.")
+    return options.output
 
 
 def _kinds(

@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from jobs.fitting.labels import Concept
+from analysis.concepts import Concept, Loss
+from analysis.probe_scores import class_result, number_result
 from jobs.fitting.threads import one_thread
 from jobs.probing.logistic import predict_by_logistic
-from jobs.probing.options import Loss
 from jobs.probing.plan import ProbePlan, Source
 from jobs.probing.ridge import Predicted, predict_by_ridge
 from jobs.probing.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
@@ -70,10 +70,16 @@ def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> 
     """Rows of `probes` and of `confusions` for one concept."""
     concept, coverage = predicted.concept, predicted.coverage
     if concept.kind == "class":
-        scored, scores = class_rows(concept, coverage, predicted.labels, predicted.predictions)
-        confusions = list(confusion_rows(concept, scores))
+        found = class_result(
+            concept, coverage.groups, coverage.partition, predicted.labels, predicted.predictions
+        )
+        scored = class_rows(concept, found)
+        confusions = list(confusion_rows(concept, found.scores))
     else:
-        scored = [number_row(concept, coverage, predicted.labels, predicted.predictions[..., 0])]
+        numbers = number_result(
+            coverage.groups, coverage.partition, predicted.labels, predicted.predictions[..., 0]
+        )
+        scored = [number_row(concept, numbers)]
         confusions = []
     common = _common(plan, source, loss, concept) | {
         "strength": predicted.strength,

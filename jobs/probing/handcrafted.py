@@ -17,8 +17,8 @@ from jobs.engine.tasks import Stopped, Task
 from jobs.extraction.code_source import killed
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.mapping import MOST_INLINE, available_cpus
-from jobs.fitting.progress import followed
 from jobs.probing.plan import Source
+from jobs.progress.reporting import followed
 from jobs.results import digest_of
 from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, FeatureKind, compute_all_features, feature_width
 from pipelines.files import Root

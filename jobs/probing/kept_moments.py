@@ -13,7 +13,12 @@ from store.errors import CorruptData, NotFound
 from store.ledger import commit, never, view_committed, withdraw
 from store.objects import ObjectStore
 
-CODE = ("analysis.moments", "jobs.probing.kept_moments", "jobs.probing.frame_moments")
+CODE = (
+    "analysis.moments",
+    "analysis.out_of_fold",
+    "jobs.probing.kept_moments",
+    "jobs.probing.frame_moments",
+)
 
 
 @dataclass(frozen=True, slots=True)

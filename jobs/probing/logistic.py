@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from analysis.nested_logistic import nested_logistic
+from analysis.probe_targets import labellings
 from jobs.probing.plan import ProbePlan, Source
 from jobs.probing.ridge import Predicted
 from jobs.probing.rows import Rows
-from jobs.probing.targets import labellings
 
 
 def predict_by_logistic(
@@ -19,7 +19,7 @@ def predict_by_logistic(
     whole = np.stack([Rows(collection, source, plan.labels.clip_ids).whole() for source in sources])
     for coverage in plan.coverages:
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
-            codes = labellings(concept, coverage, controls=plan.controls, seed=plan.seed)
+            codes = labellings(concept, coverage.groups, controls=plan.controls, seed=plan.seed)
             fitted = nested_logistic(
                 whole[:, coverage.rows],
                 codes,

@@ -1,13 +1,14 @@
 """What a user can say of probes."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+from analysis.concepts import LOSSES, Loss
 from jobs.fitting.mapping import Engine
 from store.errors import InvalidInput
 
-Loss = Literal["mse", "logistic", "logistic_ovr"]
-LOSSES: tuple[Loss, ...] = ("mse", "logistic", "logistic_ovr")
+if TYPE_CHECKING:
+    from jobs.fitting.user_tables import GivenTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class ProbeOptions:
     run: str
     labels: str
     """Query that gives clip_id and labels."""
-    tables: tuple[str, ...] = ()
-    """NAME=PATH, tables of the user that the query may read."""
+    tables: "GivenTables" = ()
+    """Tables of the user that the query may read."""
     loss: str = "mse"
     split: Literal["groups", "official"] = "groups"
     folds: int = 5

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.concepts import Concept, Loss
 from analysis.splits import Partition
-from jobs.fitting.labels import Concept, LabelledRows, Texts
+from jobs.fitting.labels import LabelledRows, Texts
 from jobs.fitting.opened import opened
-from jobs.probing.options import Loss
 from jobs.results import digest_of
 from store.collection import Collection
 
@@ -127,7 +127,5 @@ def _coverage(labels: LabelledRows, partition: Partition, concepts: Sequence[Con
         tuple(labels.clip_ids[row] for row in rows),
         labels.groups[rows],
         Partition(partition.cells[rows], partition.count, partition.tested),
-        tuple(
-            Concept(concept.name, concept.kind, concept.values[rows], concept.classes) for concept in concepts
-        ),
+        tuple(concept.subset(rows) for concept in concepts),
     )

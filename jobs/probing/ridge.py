@@ -1,29 +1,28 @@
-"""Out-of-fold predictions of ridge probes of each concept on one source: a pass for moments, one to score."""
+"""Out-of-fold predictions of ridge probes of each concept on one source, from moments that are kept."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from analysis.moments import BlockSum, Floats, moments_of
-from analysis.ridge import (
-    DualRidge,
-    Factors,
-    PrimalRidge,
-    RidgeProblem,
-    TargetMoments,
-    added_targets,
-    target_moments,
+from analysis.concepts import Concept
+from analysis.moments import Floats
+from analysis.out_of_fold import (
+    HeldRows,
+    RowBlocks,
+    moments_by_cell,
+    problem_of_moments,
+    ridge_predictions,
+    solves_by_rows,
 )
-from analysis.strengths import nested_ridge
-from jobs.fitting.labels import Concept
+from analysis.probe_targets import Targets, ridge_targets
+from analysis.ridge import DualRidge, Factors, RidgeProblem
 from jobs.probing.kept_factors import factors_key, keep_factors, read_factors
 from jobs.probing.kept_moments import KeptMoments, keep_moments, moments_key, read_moments
 from jobs.probing.plan import Coverage, ProbePlan, Source
-from jobs.probing.rows import MeanRows, Rows
-from jobs.probing.targets import Targets, ridge_targets
+from jobs.probing.rows import Rows
 from store.errors import NotFound
 from store.opening import Store
 
@@ -48,20 +47,23 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
     if not source.over_time:
         every = Rows(plan.collection(source.prefix), source, plan.labels.clip_ids)
     for coverage in plan.coverages:
-        targets = ridge_targets(coverage, controls=plan.controls, seed=plan.seed)
+        targets = _targets(coverage, plan.controls, plan.seed)
         key = factors_key(moments_key(plan, coverage, source))
         factors = read_factors(store.objects, key) if len(plan.strengths) > 1 else {}
         known = len(factors)
         rows, problem = _problem(plan, store, source, coverage, targets, every, factors)
-        nested = nested_ridge(problem, coverage.partition, targets.sharing, plan.strengths)
+        found = ridge_predictions(problem, rows, targets, coverage.partition, plan.strengths)
         if len(factors) > known:
             keep_factors(store.objects, key, factors)
-        cells = coverage.partition.cells
-        predictions = np.concatenate([nested.predict(block, cells[place]) for place, block in rows.blocks()])
         for number, concept in enumerate(coverage.concepts):
-            strength = float(np.median(targets.of_concept(number, nested.strengths)[0]))
-            guesses = targets.of_concept(number, predictions)
+            guesses, strength = found.of_concept(number)
             yield Predicted(concept, coverage, targets.labellings[number], guesses, strength)
+
+
+@lru_cache(maxsize=16)
+def _targets(coverage: Coverage, controls: int, seed: int) -> Targets:
+    """Made once for all layers: a coverage is equal to itself alone."""
+    return ridge_targets(coverage.concepts, coverage.groups, controls=controls, seed=seed)
 
 
 def _problem(
@@ -72,45 +74,36 @@ def _problem(
     targets: Targets,
     every: Rows | None,
     factors: Factors,
-) -> tuple[Rows, RidgeProblem]:
+) -> tuple[RowBlocks, RidgeProblem]:
     """What to solve for a coverage, and its rows relative to what the problem was built from."""
-    cells, count = coverage.partition.cells, coverage.partition.count
     if every is None:
         kept = _moments_over_time(plan, store, source, coverage)
         assert kept.means is not None
-        rows: Rows = MeanRows(kept.means + kept.moments.shift)
+        rows: RowBlocks = HeldRows(kept.means + kept.moments.shift)
     else:
-        rows = every.subset(coverage.rows)
-        if len(rows) <= rows.width:
-            return rows, DualRidge(rows.whole(), targets.columns, cells)
-        kept = _moments(plan, store, source, coverage, rows)
-    moments = kept.moments
-    total: TargetMoments | None = None
-    for place, block in rows.blocks():
-        part = target_moments(
-            block, targets.columns[place], cells[place], count, moments.shift, times=kept.times
-        )
-        total = part if total is None else added_targets(total, part)
-    assert total is not None
+        chosen = every.subset(coverage.rows)
+        if solves_by_rows(chosen):
+            return chosen, DualRidge(chosen.whole(), targets.columns, coverage.partition.cells)
+        rows, kept = chosen, _moments(plan, store, source, coverage, chosen)
     wanted = factors or (plan.keep_factors and len(plan.strengths) > 1)
-    return rows, PrimalRidge(moments, total, factors=factors if wanted else None)
+    problem = problem_of_moments(
+        rows,
+        kept.moments,
+        targets.columns,
+        coverage.partition,
+        times=kept.times,
+        factors=factors if wanted else None,
+    )
+    return rows, problem
 
 
 def _moments(plan: ProbePlan, store: Store, source: Source, coverage: Coverage, rows: Rows) -> KeptMoments:
     """Kept moments, or new ones, which are kept."""
     key = moments_key(plan, coverage, source)
     kept = read_moments(store.objects, key)
-    if kept is not None:
-        return kept
-    total = BlockSum()
-    shift: Floats | None = None
-    for number, (place, block) in enumerate(rows.blocks()):
-        shift = block.mean(axis=0, dtype=np.float64) if shift is None else shift
-        cells = coverage.partition.cells[place]
-        total.add(number, moments_of(block, cells, coverage.partition.count, shift))
-    assert total.total is not None
-    kept = KeptMoments(total.total)
-    keep_moments(store.objects, key, kept)
+    if kept is None:
+        kept = KeptMoments(moments_by_cell(rows, coverage.partition))
+        keep_moments(store.objects, key, kept)
     return kept
 
 

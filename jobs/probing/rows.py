@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.out_of_fold import block_places
 from jobs.probing.plan import Source
 from store.collection import Collection
 
-BLOCK_ROWS = 4096
-"""Rows per block. Fixed, since sums depend on it in the last bits."""
 MEMORY_BYTES = 400_000_000
 """A layer up to this size is read once and held; a larger one is read anew by every pass."""
 
@@ -29,8 +28,7 @@ class Rows:
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """The rows in fixed blocks, each with its place."""
-        for first in range(0, len(self), BLOCK_ROWS):
-            place = slice(first, min(first + BLOCK_ROWS, len(self)))
+        for place in block_places(len(self)):
             yield place, self.whole()[place] if self.fits else self._read(self._clip_ids[place])
 
     def whole(self) -> NDArray[Any]:
@@ -59,24 +57,3 @@ class Rows:
             return self._collection.read_clips(source.array, clip_ids)
         values, _ = self._collection.read_layer(source.array, source.layer, clip_ids)
         return values
-
-
-class MeanRows(Rows):
-    """Rows that are means over time, kept beside the moments of their frames."""
-
-    def __init__(self, means: NDArray[Any]) -> None:
-        self._means = means
-        self.width = means.shape[1]
-
-    def __len__(self) -> int:
-        return len(self._means)
-
-    def whole(self) -> NDArray[Any]:
-        return self._means
-
-    @property
-    def fits(self) -> bool:
-        return True
-
-    def subset(self, places: NDArray[np.intp]) -> "Rows":
-        return MeanRows(self._means[places])

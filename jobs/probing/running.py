@@ -7,21 +7,22 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
+from analysis.concepts import Loss
 from analysis.controls import FEW_GROUPS
 from analysis.splits import Partition, fold_partition, official_partition
 from analysis.strengths import STRENGTHS
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
-from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
 from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.probing.measurable import measurability_notes, measurable_part
-from jobs.probing.options import Loss, ProbeOptions, parse_losses, parse_strengths
+from jobs.probing.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
 from store.errors import InvalidInput
@@ -29,16 +30,22 @@ from store.opening import Store, open_store
 from store.records import REDUCTIONS
 
 CODE = (
+    "analysis.concepts",
     "analysis.controls",
     "analysis.group_intervals",
     "analysis.held_out",
     "analysis.logistic",
+    "analysis.measurable",
     "analysis.metrics",
     "analysis.moments",
     "analysis.nested_logistic",
+    "analysis.out_of_fold",
+    "analysis.probe_scores",
+    "analysis.probe_targets",
     "analysis.ridge",
     "analysis.strengths",
     "analysis.tridiagonal",
+    "analysis.verdicts",
     "jobs.probing.fits",
     "jobs.probing.frame_moments",
     "jobs.probing.logistic",
@@ -47,8 +54,6 @@ CODE = (
     "jobs.probing.ridge",
     "jobs.probing.rows",
     "jobs.probing.scores",
-    "jobs.probing.targets",
-    "jobs.probing.verdicts",
 )
 """A probe that other code has fitted is another probe."""
 BATCH_BYTES = 64_000_000

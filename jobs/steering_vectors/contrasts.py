@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.concepts import Concept
 from analysis.held_out import scored_rows
 from analysis.splits import Partition
-from jobs.fitting.labels import Concept, LabelledRows
+from jobs.fitting.labels import LabelledRows
 from store.errors import InvalidInput
 
 

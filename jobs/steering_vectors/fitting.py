@@ -16,8 +16,8 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
-from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of
 from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.steering_vectors.options import DirectionOptions
@@ -29,6 +29,7 @@ from store.errors import InvalidInput
 from store.opening import Store
 
 CODE = (
+    "analysis.concepts",
     "analysis.contrast_moments",
     "analysis.direction_methods",
     "analysis.direction_penalties",
@@ -111,8 +112,22 @@ class FittedLayer:
     left_out: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What was asked for, newly fitted or there already."""
+
+    ids: frozenset[str]
+    """Of all directions that were asked for; those of two equal means do not exist."""
+    summary: dict[str, Any]
+
+
 def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> dict[str, Any]:
-    """Fit what is not stored yet and store it, a part per layer; returns a summary.
+    """What `fit_run` does, as a summary for printing."""
+    return fit_run(options, seeds=seeds).summary
+
+
+def fit_run(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> Fitted:
+    """Fit what is not stored yet and store it, a part per layer.
 
     Args:
         options: what to fit.
@@ -151,7 +166,7 @@ def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> di
         for contrast in one.contrasts
         for method in methods
     }
-    return {
+    summary = {
         "run": work.run_id,
         "layers": len(layers),
         "contrasts": contrasts,
@@ -170,6 +185,7 @@ def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> di
         ],
         "best": best_layers(measured(store, ids)),
     }
+    return Fitted(frozenset(ids), summary)
 
 
 def _notes_on(methods: Sequence[Method]) -> list[str]:

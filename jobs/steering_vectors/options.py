@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from jobs.fitting.mapping import Engine
+    from jobs.fitting.user_tables import GivenTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class DirectionOptions:
     run: str
     labels: str
     """Query that gives clip_id and labels."""
-    tables: tuple[str, ...] = ()
-    """NAME=PATH, tables of the user that the query may read."""
+    tables: "GivenTables" = ()
+    """Tables of the user that the query may read."""
     methods: str = "all"
     pairs: tuple[str, ...] = ()
     sites: str = "all"

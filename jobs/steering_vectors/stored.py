@@ -137,6 +137,7 @@ def read_vectors(
     where: str = "true",
     *,
     tables: Mapping[str, pa.Table] | None = None,
+    parameters: Mapping[str, Any] | None = None,
     newest: bool = False,
 ) -> list[StoredVector]:
     """The directions that a condition in SQL picks, in order of place, concept and method.
@@ -145,6 +146,7 @@ def read_vectors(
         store: where they are.
         where: over the columns of `vectors`, for example "method = 'mse' AND layer BETWEEN 2 AND 4".
         tables: tables of the user that the condition may read.
+        parameters: values of $name in the condition.
         newest: of several fits of one direction only the newest that meets the condition.
 
     Raises:
@@ -156,9 +158,8 @@ def read_vectors(
     if newest:
         query += f" QUALIFY 1 = row_number() OVER (PARTITION BY {SAME} ORDER BY created_at DESC, vector_id)"
     catalog = catalog_with_vectors(store)
-    found = [
-        _stored(row) for row in run_query(catalog, f"{query} ORDER BY {order}", tables=tables).to_pylist()
-    ]
+    answer = run_query(catalog, f"{query} ORDER BY {order}", tables=tables, parameters=parameters)
+    found = [_stored(row) for row in answer.to_pylist()]
     return list(
         {vector.vector_id: vector for vector in found}.values()
     )  # two jobs at once may write one twice
@@ -198,6 +199,12 @@ def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
     catalog = refresh_catalog(store)
     rows: list[dict[str, Any]] = run_query(catalog, query, tables={"chosen": chosen}).to_pylist()
     return rows
+
+
+def vectors_of(store: Store, ids: AbstractSet[str]) -> list[StoredVector]:
+    """Directions by their ids; those that do not exist are left out."""
+    chosen = pa.table({"vector_id": pa.array(sorted(ids), pa.string())})
+    return read_vectors(store, "vector_id IN (SELECT vector_id FROM chosen)", tables={"chosen": chosen})
 
 
 def _ids(catalog: Path) -> set[str]:

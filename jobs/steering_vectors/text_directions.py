@@ -18,7 +18,7 @@ from analysis.splits import group_folds
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.opened import opened_run
-from jobs.fitting.progress import followed
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of
 from jobs.steering_vectors.fitting import CODE, measurements, shared_columns
 from jobs.steering_vectors.options import DirectionOptions

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.concepts import Concept
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now, scores
 from jobs.extraction.spec import parse_reductions, parse_sites
-from jobs.fitting.labels import Concept, LabelledRows, resolve_labels
+from jobs.fitting.labels import LabelledRows, resolve_labels
 from jobs.results import code_version, committed_digest, digest_of
 from store.collection import Collection
 from store.opening import Store

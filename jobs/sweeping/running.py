@@ -8,7 +8,7 @@ from typing import Any
 
 from jobs.engine.dispatch import Dispatcher, GivenUp
 from jobs.engine.inline_pool import InlinePool
-from jobs.engine.progress import ProgressReport, Tally
+from jobs.engine.progress import Tally, at_work_on
 from jobs.engine.ray_pool import RayPool
 from jobs.engine.ray_session import node_hosts, ray_session
 from jobs.engine.tasks import Pool, WorkerFactory
@@ -117,7 +117,7 @@ def _dispatch(
 ) -> list[GivenUp]:
     """Run units to their end; returns those that raised in every attempt."""
     given_up = []
-    with ProgressReport(tally, title=title) as report:
+    with at_work_on(tally, title=title) as report:
         for outcome in Dispatcher(pool, units, is_committed=is_committed).run():
             tally.see_workers(pool.workers())
             count(outcome, tally, report)

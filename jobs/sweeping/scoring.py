@@ -14,8 +14,8 @@ from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
 from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
-from jobs.fitting.progress import followed
 from jobs.probing.handcrafted import handcrafted_sources
+from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of, write_results
 from jobs.sweeping.sounds import read_samples, read_sound
 from jobs.sweeping.stored import has_view

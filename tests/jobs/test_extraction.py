@@ -16,6 +16,8 @@ from jobs.extraction.host_copy import start_copy
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.planning import resolve
 from jobs.extraction.running import describe_extraction, run_extraction
+from jobs.progress.reporters import StreamReporter
+from jobs.progress.reporting import reporting_to
 from jobs.status import detail
 from pipelines.audio import decode_clip
 from pipelines.capture import CaptureSpec, forward_activations
@@ -228,7 +230,8 @@ def test_a_store_names_no_path_of_this_machine(store: str, audio: Path, tmp_path
 def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
     store: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plain, told = extract(store), extract(store, text="{label} tones")
+    with reporting_to(StreamReporter()):
+        plain, told = extract(store), extract(store, text="{label} tones")
     assert "can read the prompt" in capsys.readouterr().err
     ids = list(paths_by_uri(store).values())
     values = [opened(store, s["run"]).read_clips("resid.mean", ids) for s in (plain, told)]

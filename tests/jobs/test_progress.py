@@ -5,7 +5,10 @@ import json
 
 import pytest
 
-from jobs.engine.progress import ProgressReport, Tally, clock, describe
+from jobs.engine.progress import Tally, at_work_on, describe
+from jobs.progress.reporters import StreamReporter, told
+from jobs.progress.reporting import Progress, clock, followed, note, reporting_to
+from store.errors import UndertoneWarning
 from store.records import Receipt
 
 
@@ -77,11 +80,58 @@ def test_a_line_for_people_says_it_all(tally: Tally) -> None:
 
 def test_off_a_terminal_every_line_is_json(tally: Tally) -> None:
     stream = io.StringIO()
-    with ProgressReport(tally, title="extract songs", stream=stream) as report:
+    with reporting_to(StreamReporter(stream)), at_work_on(tally, title="extract songs") as report:
         report.event("worker_lost", {"unit": "unit-000001", "reason": "killed"})
     lines = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["worker_lost", "progress"]
     assert lines[1]["clips"] == 36
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is watched."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_a_line_stays_for_each_job_and_events_stand_above_it(tally: Tally) -> None:
+    stream = Terminal()
+    with reporting_to(StreamReporter(stream)):
+        with at_work_on(tally, title="extract \x1b songs") as report:
+            report.update()
+            report.event("worker_lost", {"unit": "unit-000001", "reason": "killed"})
+        assert list(followed([1, 2], total=2, title="probe", unit="tasks")) == [1, 2]
+    shown = stream.getvalue()
+    assert "worker lost: unit unit-000001, reason killed" in shown
+    assert "extract \\x1b songs  36/100 clips" in shown
+    assert "probe  2/2 tasks" in shown
+
+
+def test_nobody_is_told_where_nobody_asked(tally: Tally, capsys: pytest.CaptureFixture[str]) -> None:
+    with at_work_on(tally, title="extract songs") as report:
+        report.update()
+        report.event("worker_lost", {"unit": "unit-000001"})
+        note("its weights are random.")
+    assert list(followed([1, 2], total=2, title="probe", unit="tasks")) == [1, 2]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_function_is_called_with_every_state_and_a_note_is_a_warning() -> None:
+    said: list[Progress] = []
+    with told(said.append):
+        list(followed("ab", total=2, title="probe", unit="tasks"))
+        with pytest.warns(UndertoneWarning, match="its weights are random"):
+            note("its weights are random.")
+    assert [(one.done, one.total, one.unit) for one in said] == [(done, 2, "tasks") for done in (0, 1, 2)]
+    with told(progress=False):
+        list(followed("ab", total=2, title="probe", unit="tasks"))
+    assert len(said) == 3
+
+
+def test_the_command_line_notes_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with reporting_to(StreamReporter()):
+        note("its weights are random.", kind="Warning")
+    assert capsys.readouterr() == ("", "Warning: its weights are random.\n")
 
 
 def test_without_a_worker_there_is_no_rate_and_no_eta() -> None:

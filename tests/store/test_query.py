@@ -276,7 +276,7 @@ def test_a_query_that_takes_too_long_is_stopped_and_leaves_nothing_behind(
     with pytest.raises(QueryRefused, match=r"longer than 0\.3 s"):
         run_query(catalog, statement, timeout_seconds=0.3)
     assert time.monotonic() - started < 5
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     assert _held_bytes() - memory < 50e6
     assert _running_queries() == []
     assert run_query(catalog, "SELECT 1 AS x").to_pylist() == [{"x": 1}]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from analysis.concepts import Concept
+from analysis.probe_scores import ClassResult, class_result, number_result
 from analysis.splits import fold_partition
-from jobs.fitting.labels import Concept
-from jobs.probing.plan import Coverage
 from jobs.probing.scores import class_rows, number_row
 
 ARTISTS, EACH = 20, 12
@@ -13,9 +13,11 @@ GROUPS = np.repeat([f"artist{number:02d}" for number in range(ARTISTS)], EACH)
 RANDOM = np.random.default_rng(3)
 
 
-def covered(concept: Concept) -> Coverage:
-    clips = tuple(f"clip{number}" for number in range(len(GROUPS)))
-    return Coverage(np.arange(len(GROUPS)), clips, GROUPS, fold_partition(GROUPS, 5), (concept,))
+FOLDS = fold_partition(GROUPS, 5)
+
+
+def scored(concept: Concept, codes: np.ndarray, predictions: np.ndarray) -> ClassResult:
+    return class_result(concept, GROUPS, FOLDS, codes, predictions)
 
 
 def one_hot(codes: np.ndarray) -> np.ndarray:
@@ -28,7 +30,7 @@ def test_an_interval_is_as_wide_as_that_of_a_share_of_artists() -> None:
     right = np.repeat(np.arange(ARTISTS) % 10 < 7, EACH)
     guesses = np.where(right, codes, 1 - codes)
     concept = Concept("style", "class", codes, ("jazz", "rock"))
-    rows, _ = class_rows(concept, covered(concept), codes[np.newaxis], one_hot(guesses)[np.newaxis])
+    rows = class_rows(concept, scored(concept, codes[np.newaxis], one_hot(guesses)[np.newaxis]))
     assert rows[0]["accuracy"] == pytest.approx(0.7)
     width = 2 * 1.96 * np.sqrt(0.7 * 0.3 / ARTISTS) * np.sqrt(2.25)  # five folds: 1 + 5 · 4 / 16
     for row in rows:
@@ -41,7 +43,7 @@ def test_the_control_s_interval_counts_artists_too() -> None:
     right = np.repeat(np.arange(ARTISTS) % 2 == 0, EACH)
     concept = Concept("style", "class", codes, ("jazz", "rock"))
     guesses = np.stack([one_hot(codes), one_hot(np.where(right, codes, 1 - codes))])
-    rows, _ = class_rows(concept, covered(concept), np.stack([codes, codes]), guesses)
+    rows = class_rows(concept, scored(concept, np.stack([codes, codes]), guesses))
     assert rows[0]["control_accuracy"] == pytest.approx(0.5)
     width = 2 * 1.96 * np.sqrt(0.25 / ARTISTS)
     assert rows[0]["control_high"] - rows[0]["control_low"] == pytest.approx(width, rel=0.15)
@@ -52,7 +54,7 @@ def test_an_interval_of_numbers_counts_artists_and_knows_no_bound() -> None:
     """Each artist has one tempo and one error, so a clip more of an artist says nothing new."""
     tempo, error = (np.repeat(RANDOM.normal(size=ARTISTS), EACH) for _ in range(2))
     concept = Concept("tempo", "number", tempo)
-    row = number_row(concept, covered(concept), tempo[np.newaxis], (tempo + error)[np.newaxis])
+    row = number_row(concept, number_result(GROUPS, FOLDS, tempo[np.newaxis], (tempo + error)[np.newaxis]))
     ones, others = tempo[::EACH], error[::EACH]
     places = np.arange(ARTISTS)
     without = np.array(

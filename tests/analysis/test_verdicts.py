@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from jobs.probing.verdicts import verdict
+from analysis.verdicts import verdict
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,20 @@
 """What ridge probes are asked to predict: one-hot classes and numbers, true and shuffled, as columns."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.concepts import Concept
 from analysis.controls import shuffled_by_group
 from analysis.moments import Floats
-from jobs.fitting.labels import Concept
-from jobs.probing.plan import Coverage
 
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Columns for all concepts of a coverage."""
+    """Columns for all concepts of the same rows."""
 
     columns: Floats
     """(n, R)."""
@@ -33,23 +32,19 @@ class Targets:
         return np.moveaxis(chosen.reshape(len(chosen), count, -1), 0, 1)
 
 
-def labellings(concept: Concept, coverage: Coverage, *, controls: int, seed: int) -> NDArray[Any]:
+def labellings(concept: Concept, groups: NDArray[Any], *, controls: int, seed: int) -> NDArray[Any]:
     """True labels, then labels shuffled over groups, (1 + controls, n)."""
     shuffled = [
-        shuffled_by_group(concept.values, coverage.groups, random_seed=seed + place)
-        for place in range(controls)
+        shuffled_by_group(concept.values, groups, random_seed=seed + place) for place in range(controls)
     ]
     return np.stack([concept.values, *shuffled])
 
 
-@lru_cache(maxsize=16)
-def ridge_targets(coverage: Coverage, *, controls: int, seed: int) -> Targets:
+def ridge_targets(concepts: Sequence[Concept], groups: NDArray[Any], *, controls: int, seed: int) -> Targets:
     """One-hot columns per class, or the numbers themselves, for every concept and control."""
-    learned = tuple(
-        labellings(concept, coverage, controls=controls, seed=seed) for concept in coverage.concepts
-    )
+    learned = tuple(labellings(concept, groups, controls=controls, seed=seed) for concept in concepts)
     blocks, sharing = [], []
-    for concept, labels in zip(coverage.concepts, learned, strict=True):
+    for concept, labels in zip(concepts, learned, strict=True):
         for values in labels:
             blocks.append(_columns(concept, values))
             sharing += [len(blocks) - 1] * blocks[-1].shape[1]

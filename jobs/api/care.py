@@ -1,0 +1,208 @@
+"""A store's report and its health in Python."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.api.runs import Run
+from jobs.api.shown import html_table
+from jobs.api.stores import Store, open_store, url_of
+
+if TYPE_CHECKING:
+    from jobs.progress.reporters import Told
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """A page of what was found, in one HTML file that needs no other."""
+
+    html: str
+    title: str
+
+    def save(self, path: str | Path) -> Path:
+        """Write it, under a name that ends in .html; returns the path."""
+        from jobs.report import check_report_name
+
+        path = Path(path).expanduser()
+        check_report_name(path)
+        path.write_text(self.html, encoding="utf-8")
+        return path
+
+    def __repr__(self) -> str:
+        return f"Report({self.title!r}, {len(self.html) / 1e6:.1f} MB of HTML; .save(path) writes it)"
+
+    def _repr_html_(self) -> str:
+        frame = 'style="width:100%;height:40em;border:0"'
+        return f'<iframe title="{escape(self.title)}" {frame} srcdoc="{escape(self.html)}"></iframe>'
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file that is not what its record says."""
+
+    key: str
+    """Relative to the store."""
+    detail: str
+    """What is wrong."""
+    cure: str
+    """What makes it whole again."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verification:
+    """What reading every file again has shown."""
+
+    damage: tuple[Damage, ...]
+    notes: tuple[str, ...]
+    """What is strange, and no damage."""
+
+    @property
+    def intact(self) -> bool:
+        """Whether nothing is damaged."""
+        return not self.damage
+
+    def __repr__(self) -> str:
+        if self.intact:
+            return f"Verification(everything is intact, {len(self.notes)} notes)"
+        first = "\n".join(f"  {one.key}: {one.detail}; {one.cure}" for one in self.damage[:10])
+        return f"Verification({len(self.damage)} damaged files)\n{first}"
+
+    def _repr_html_(self) -> str:
+        rows = [(one.key, one.detail, one.cure) for one in self.damage]
+        note = "Everything is intact." if self.intact else f"{len(self.damage)} damaged files"
+        return html_table(("damaged", "what is wrong", "what cures it"), rows, note=note)
+
+
+def report(
+    store: Store | str | Path,
+    *,
+    run: Run | str | None = None,
+    place: tuple[str, int] | None = None,
+) -> Report:
+    """Draw what probes, clusterings, directions and sweeps say of every layer.
+
+    Args:
+        store: a store, or its folder or URL.
+        run: report this run only; by default every run that something was fitted on.
+        place: (site, layer) to look at closely; by default each concept's best.
+
+    Raises:
+        NotFound: there is nothing to report yet.
+    """
+    from jobs.report import rendered_report
+
+    opened = store if isinstance(store, Store) else open_store(store)
+    chosen = run.id if isinstance(run, Run) else run
+    title, page = rendered_report(opened.opened, url_of(store), run=chosen, place=place)
+    return Report(page, title)
+
+
+def verify(store: Store | str | Path, run: Run | str | None = None) -> Verification:
+    """Read every file again, of a store or of one run with its dataset and codes, and check all of them.
+
+    Args:
+        store: a store, or its folder or URL.
+        run: check this run only.
+
+    Raises:
+        NotFound: there is no such store or run.
+
+    Example:
+        >>> verify(store)
+        Verification(everything is intact, 0 notes)
+    """
+    from jobs.verify import inspected, unchecked_objects, values_of
+    from store.inspection import damage
+
+    objects = unchecked_objects(url_of(store))
+    found = inspected(objects, run.id if isinstance(run, Run) else run)
+    damaged = [values_of(one, objects.url) for one in damage(found)]
+    return Verification(
+        tuple(Damage(one["key"], one["detail"], one["cure"]) for one in damaged),
+        tuple(f"{one.key}: {one.detail}" for one in found if one.problem == "note"),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was withdrawn or written anew."""
+
+    units: int
+    """Units of runs that were withdrawn."""
+    withdrawn: tuple[str, ...]
+    """Results, sounds, datasets and caches that were taken away."""
+    written: tuple[str, ...]
+    """Documents and records that were written anew."""
+    next: tuple[str, ...]
+    """What makes again what was withdrawn."""
+    left: tuple[Damage, ...]
+    """What cannot be mended from what is there."""
+
+
+def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
+    """Verify a store, or one run, and withdraw what is damaged, so that the same calls make it again.
+
+    Args:
+        store: a store, or its folder or URL.
+        run: repair this run only.
+
+    Raises:
+        Conflict: a driver is at work.
+        NotFound: there is no such store or run.
+
+    Example:
+        >>> repair(store).left
+        ()
+    """
+    from jobs.repair import repaired
+
+    done = repaired(url_of(store), run.id if isinstance(run, Run) else run)
+    return Repair(
+        units=sum(done.mended.units.values()),
+        withdrawn=tuple(done.mended.withdrawn),
+        written=tuple(done.mended.written),
+        next=tuple(done.next),
+        left=tuple(Damage(one["key"], one["detail"], one["cure"]) for one in done.left),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """What an upgrade did."""
+
+    recorded: int
+    """Datasets, collections and results that have records now."""
+    units: int
+    """Units whose shards were written anew."""
+    left_out: Mapping[str, str]
+    """By damaged file that was left as it is, what is wrong and what cures it."""
+
+
+def upgrade(store: str | Path, *, progress: "Told" = False) -> Upgrade:
+    """Bring a store of an older format up to date, in place; called again it finishes what was begun.
+
+    Args:
+        store: its folder or URL.
+        progress: True shows progress; a function is called with every `Progress`.
+
+    Raises:
+        Conflict: a driver is at work.
+        NotFound: there is no store.
+
+    Example:
+        >>> upgrade(store.url)
+        Upgrade(recorded=0, units=0, left_out={})
+    """
+    from jobs.generation.records import is_whole_flac
+    from jobs.progress.reporters import told
+    from jobs.progress.reporting import stepped
+    from store.storage import open_objects
+    from store.upgrading import upgrade as upgraded
+
+    with told(progress), stepped("upgrade", unit="files") as advance:
+        done = upgraded(
+            open_objects(store), is_whole_sound=is_whole_flac, report=lambda _, *counts: advance(*counts)
+        )
+    return Upgrade(len(done.recorded), done.units, done.left_out)

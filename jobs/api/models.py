@@ -1,0 +1,214 @@
+"""Models in Python: load one, let it hear a recording, and let it generate."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jobs.api.blocks import Block, block_of
+from jobs.api.sounds import Sound
+from jobs.api.values import one_each
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from jobs.progress.reporters import Told
+    from pipelines.musicgen import MusicGenModel
+
+Device = Literal["auto", "cpu", "cuda"]
+Dtype = Literal["float32", "bfloat16", "float16"]
+Audio = Sound | str | Path | NDArray[Any]
+"""A sound, a file, or samples (samples,) at the rate of the model."""
+
+
+def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = "float32") -> "MusicGenModel":
+    """Load a MusicGen.
+
+    Args:
+        name: "pocket" or "pocket-random", which come with the project, a hub name such as
+            "facebook/musicgen-small" ("@revision" pins one), or a checkpoint folder.
+        device: "auto" takes a GPU where there is one.
+        dtype: of the decoder's matrices; the codec is always float32.
+
+    Raises:
+        NotFound: there is no model of that name.
+        ModelError: the checkpoint is missing, damaged or unsupported.
+        InvalidInput: device or dtype are not legal here.
+
+    Example:
+        >>> load_model("pocket-random", device="cpu")
+        MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
+    """
+    import torch
+
+    from pipelines.musicgen import load_musicgen
+
+    chosen = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    return load_musicgen(name, device=chosen, dtype=dtype)
+
+
+def forward(model: "MusicGenModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
+    """Let a model hear a recording: encode it, and run the decoder over it (teacher-forced).
+
+    What it computes is kept by the `capture` block around it, after the edits of a `steer` block.
+
+    Args:
+        model: a loaded model.
+        audio: a file, a `Sound`, or samples (samples,) at `model.info.sample_rate`, as long at most as the
+            model was trained for.
+        text: text condition; "" for none.
+
+    Returns:
+        Codec tokens (codebooks, frames), before the delay pattern.
+
+    Raises:
+        InvalidInput: the recording is too short or too long.
+        AudioError: the file cannot be decoded.
+
+    Example:
+        >>> forward(model, np.zeros(16000, np.float32)).shape
+        (4, 32)
+    """
+    import torch
+
+    samples = _samples(audio, model.info.sample_rate)
+    longest = round(model.info.max_seconds * model.info.sample_rate)
+    if len(samples) > longest:
+        raise InvalidInput(
+            f"The recording lasts {len(samples) / model.info.sample_rate:g} s, and {model.info.name!r} was "
+            f"trained for {model.info.max_seconds:g} s at most: give a part of it."
+        )
+    codes = model.encode(torch.from_numpy(samples)[None, None])
+    ((_, conditions),) = model.conditions.groups([text])
+    model.forward(codes, conditions)
+    found: NDArray[np.int16] = codes[0].cpu().numpy()
+    return found
+
+
+@overload
+def generate(
+    model: "MusicGenModel",
+    text: str = "",
+    *,
+    seconds: float | None = None,
+    seed: int = 0,
+    guidance: float = 3.0,
+    temperature: float = 1.0,
+    top_k: int = 250,
+    top_p: float = 0.0,
+    audio_prompt: Audio | None = None,
+    melody: Audio | None = None,
+    progress: "Told" = False,
+) -> Sound: ...
+
+
+@overload
+def generate(
+    model: "MusicGenModel",
+    text: list[str] | tuple[str, ...],
+    *,
+    seconds: float | None = None,
+    seed: int | Sequence[int] = 0,
+    guidance: float = 3.0,
+    temperature: float = 1.0,
+    top_k: int = 250,
+    top_p: float = 0.0,
+    audio_prompt: Audio | None = None,
+    melody: Audio | None = None,
+    progress: "Told" = False,
+) -> list[Sound]: ...
+
+
+def generate(
+    model: "MusicGenModel",
+    text: str | list[str] | tuple[str, ...] = "",
+    *,
+    seconds: float | None = None,
+    seed: int | Sequence[int] = 0,
+    guidance: float = 3.0,
+    temperature: float = 1.0,
+    top_k: int = 250,
+    top_p: float = 0.0,
+    audio_prompt: Audio | None = None,
+    melody: Audio | None = None,
+    progress: "Told" = False,
+) -> Sound | list[Sound]:
+    """Generate sounds, steered by the `steer` block around and seen by the `capture` block around.
+
+    What comes out depends on the arguments alone: equal seeds share their noise, so a steered sound and an
+    unsteered one of the same seed differ by the steering alone.
+
+    Args:
+        model: a loaded model.
+        text: text condition, "" for none; or several, for as many sounds in one batch.
+        seconds: length, an audio prompt included; by default 10, and as much more as the prompt lasts.
+        seed: of the sampling noise; with several texts one for all or one each.
+        guidance: of classifier-free guidance; 1: none.
+        temperature: of sampling.
+        top_k: sample among so many tokens; 0: all.
+        top_p: or among the tokens that together are so probable; 0: not used.
+        audio_prompt: a sound to continue.
+        melody: a sound to follow, for models that take one.
+        progress: True shows progress; a function is called with every `Progress`.
+
+    Raises:
+        InvalidInput: the model cannot do what is asked for.
+
+    Example:
+        >>> generate(model, "rock", seconds=1, seed=0)
+        Sound(1 s at 16000 Hz, 'rock', seed 0)
+    """
+    from jobs.generation.generating import DEFAULT_SECONDS
+    from jobs.progress.reporters import told
+    from jobs.progress.reporting import stepped
+    from pipelines.edits import Steering
+    from pipelines.generation import GenerationRequest, encode_prompt
+    from pipelines.generation import generate as generated_by
+    from pipelines.sampling import Sampling
+
+    texts = [text] if isinstance(text, str) else list(text)
+    block = block_of(model) or Block(model)
+    rate = model.info.sample_rate
+    prompt = None if audio_prompt is None else _samples(audio_prompt, rate)
+    requests = [
+        GenerationRequest(
+            seconds=seconds or DEFAULT_SECONDS + (0.0 if prompt is None else len(prompt) / rate),
+            text=one,
+            random_state=state,
+            prompt_codes=None if prompt is None else encode_prompt(model, prompt),
+            melody=None if melody is None else _samples(melody, rate),
+            sampling=Sampling(guidance, temperature, top_k, top_p),
+            steering=block.steering or Steering(),
+        )
+        for one, state in zip(texts, one_each(seed, len(texts), "seed"), strict=True)
+    ]
+    with told(progress), stepped("generate", unit="steps") as advance, block.paused():
+        spec = None if block.seen is None else block.seen.spec
+        made = generated_by(model, requests, capture=spec, progress=advance)
+    if block.seen is not None:
+        block.seen.take(made)
+    sounds = [
+        Sound(one.audio, one.sample_rate, one.request.text, one.request.random_state, one.codes)
+        for one in made
+    ]
+    return sounds[0] if isinstance(text, str) else sounds
+
+
+def _samples(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
+    """Mono samples (samples,) at a rate."""
+    from pipelines.resampling import resample
+
+    if isinstance(audio, str | Path):
+        from jobs.generation.inputs import read_melody
+
+        return read_melody(Path(audio), sample_rate=sample_rate)[1]
+    if isinstance(audio, Sound):
+        return resample(audio.samples, audio.sample_rate, sample_rate)
+    samples = np.asarray(audio, np.float32)
+    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        raise InvalidInput(
+            f"Audio has the shape {samples.shape}: give finite mono samples (samples,) at {sample_rate} Hz, "
+            "a Sound, or the path of a file."
+        )
+    return samples

@@ -1,0 +1,85 @@
+"""From the values of Python to what commands write as text: names, layers, tables."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Names = str | Sequence[str] | None
+"""One name, several, or None for all there are."""
+Layers = int | Iterable[int] | None
+"""One number, several (`range(4, 8)`), or None for all there are."""
+Tables = Mapping[str, Any] | None
+"""By name: Arrow tables, data frames, columns, or paths of CSV, Parquet and JSON files."""
+
+
+def names_text(names: Names, *, every: str = "all") -> str:
+    """As an option of a command says it: "resid,attn"; all of them are `every`."""
+    if names is None:
+        return every
+    return names if isinstance(names, str) else ",".join(names)
+
+
+def layers_text(layers: Layers) -> str:
+    """As an option of a command says it: "4,5,6,7", or "all".
+
+    Raises:
+        InvalidInput: what was given holds no layer, or something that is no whole number from 0 on.
+    """
+    if layers is None:
+        return "all"
+    numbers = [layers] if isinstance(layers, int) else list(layers)
+    if not numbers or not all(hasattr(one, "__index__") and int(one) >= 0 for one in numbers):
+        raise InvalidInput(f"Layers {layers!r}: give whole numbers from 0 on, such as range(4, 8) or [5].")
+    return ",".join(str(int(one)) for one in numbers)
+
+
+def numbers_text(numbers: Sequence[float] | None) -> str:
+    """As an option of a command says it: "0.01,1", or "auto"."""
+    return "auto" if numbers is None else ",".join(repr(float(one)) for one in numbers)
+
+
+def roots_texts(roots: Mapping[str, str | Path] | None) -> tuple[str, ...]:
+    """As options of a command say it: NAME=PATH."""
+    return tuple(f"{name}={path}" for name, path in (roots or {}).items())
+
+
+def one_each(given: Any, count: int, what: str) -> list[Any]:
+    """One value for all, or one each."""
+    if isinstance(given, str) or not hasattr(given, "__len__"):
+        return [given] * count
+    if len(given) != count:
+        raise InvalidInput(f"{len(given)} values of {what} for {count}: give one for all, or one each.")
+    return list(given)
+
+
+def arrow_tables(tables: Tables) -> "dict[str, pa.Table]":
+    """Tables that a query may read beside the catalog.
+
+    Raises:
+        InvalidInput: something is no table.
+        NotFound: there is no such file.
+    """
+    return {name: _arrow_table(name, table) for name, table in (tables or {}).items()}
+
+
+def _arrow_table(name: str, table: Any) -> "pa.Table":
+    import pyarrow as pa
+
+    if isinstance(table, str | Path):
+        from jobs.fitting.user_tables import read_user_table
+
+        return read_user_table(str(table))[0]
+    if isinstance(table, pa.Table):
+        return table
+    try:
+        return pa.table(table)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"Table {name!r} is a {type(table).__name__}; give an Arrow table, a data frame, a dictionary of "
+            "columns, or the path of a CSV, Parquet or JSON file."
+        ) from error

@@ -1,0 +1,215 @@
+"""Undertone in Python: open a store, extract, probe, steer and ask, with the values and arrays of Python.
+
+    import undertone as ut
+
+    store = ut.open_store("music.store")
+    X, y, groups = store.run("songs").table("resid.mean", 5, labels="SELECT clip_id, genre FROM clips")
+    ut.probe(X, y, groups=groups)
+
+Everything here is loaded when it is first used: the import itself takes no heavy library. Nothing prints;
+long work reports where it is asked to (`progress=True`, or a function that is called with every `Progress`).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from analysis.clustering import Clusters
+    from analysis.probes import ClassScore, Probe
+    from jobs.api.answers import Answer
+    from jobs.api.blocks import Seen, capture, steer
+    from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
+    from jobs.api.clusterings import kmeans
+    from jobs.api.datasets import add_dataset, synthesize_dataset
+    from jobs.api.directions import Direction, Directions, directions, stored_directions, superposition
+    from jobs.api.exchange import (
+        ListeningTest,
+        Ratings,
+        export_directions,
+        export_listening_test,
+        import_directions,
+        import_ratings,
+    )
+    from jobs.api.extraction import extract
+    from jobs.api.findings import Findings
+    from jobs.api.kept_sounds import Generation, generate_into, stored_sound
+    from jobs.api.models import forward, generate, load_model
+    from jobs.api.probes import probe
+    from jobs.api.runs import LabelledTable, Run
+    from jobs.api.scoring import Evaluation, Sweep, evaluate, sweep
+    from jobs.api.sounds import Sound
+    from jobs.api.stores import Dataset, Store, open_store
+    from jobs.progress.reporting import Progress
+    from store.errors import (
+        Conflict,
+        CorruptData,
+        InvalidInput,
+        JobFailed,
+        ModelError,
+        NotFound,
+        QueryRefused,
+        UndertoneError,
+        UndertoneWarning,
+    )
+
+_HOMES = {
+    "analysis.clustering": ("Clusters",),
+    "analysis.probes": (
+        "ClassScore",
+        "Probe",
+    ),
+    "jobs.api.answers": ("Answer",),
+    "jobs.api.blocks": (
+        "Seen",
+        "capture",
+        "steer",
+    ),
+    "jobs.api.care": (
+        "Damage",
+        "Repair",
+        "Report",
+        "Upgrade",
+        "Verification",
+        "repair",
+        "report",
+        "upgrade",
+        "verify",
+    ),
+    "jobs.api.clusterings": ("kmeans",),
+    "jobs.api.datasets": (
+        "add_dataset",
+        "synthesize_dataset",
+    ),
+    "jobs.api.directions": (
+        "Direction",
+        "Directions",
+        "directions",
+        "stored_directions",
+        "superposition",
+    ),
+    "jobs.api.exchange": (
+        "ListeningTest",
+        "Ratings",
+        "export_directions",
+        "export_listening_test",
+        "import_directions",
+        "import_ratings",
+    ),
+    "jobs.api.extraction": ("extract",),
+    "jobs.api.findings": ("Findings",),
+    "jobs.api.kept_sounds": (
+        "Generation",
+        "generate_into",
+        "stored_sound",
+    ),
+    "jobs.api.models": (
+        "forward",
+        "generate",
+        "load_model",
+    ),
+    "jobs.api.probes": ("probe",),
+    "jobs.api.runs": (
+        "LabelledTable",
+        "Run",
+    ),
+    "jobs.api.scoring": (
+        "Evaluation",
+        "Sweep",
+        "evaluate",
+        "sweep",
+    ),
+    "jobs.api.sounds": ("Sound",),
+    "jobs.api.stores": (
+        "Dataset",
+        "Store",
+        "open_store",
+    ),
+    "jobs.progress.reporting": ("Progress",),
+    "store.errors": (
+        "Conflict",
+        "CorruptData",
+        "InvalidInput",
+        "JobFailed",
+        "ModelError",
+        "NotFound",
+        "QueryRefused",
+        "UndertoneError",
+        "UndertoneWarning",
+    ),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Answer",
+    "ClassScore",
+    "Clusters",
+    "Conflict",
+    "CorruptData",
+    "Damage",
+    "Dataset",
+    "Direction",
+    "Directions",
+    "Evaluation",
+    "Findings",
+    "Generation",
+    "InvalidInput",
+    "JobFailed",
+    "LabelledTable",
+    "ListeningTest",
+    "ModelError",
+    "NotFound",
+    "Probe",
+    "Progress",
+    "QueryRefused",
+    "Ratings",
+    "Repair",
+    "Report",
+    "Run",
+    "Seen",
+    "Sound",
+    "Store",
+    "Sweep",
+    "UndertoneError",
+    "UndertoneWarning",
+    "Upgrade",
+    "Verification",
+    "add_dataset",
+    "capture",
+    "directions",
+    "evaluate",
+    "export_directions",
+    "export_listening_test",
+    "extract",
+    "forward",
+    "generate",
+    "generate_into",
+    "import_directions",
+    "import_ratings",
+    "kmeans",
+    "load_model",
+    "open_store",
+    "probe",
+    "repair",
+    "report",
+    "steer",
+    "stored_directions",
+    "stored_sound",
+    "superposition",
+    "sweep",
+    "synthesize_dataset",
+    "upgrade",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name where it lives, once."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"undertone has no {name!r}; it has {', '.join(__all__)}.")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
