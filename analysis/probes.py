@@ -170,7 +170,7 @@ def probe(
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, or nothing to tell apart.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> random = np.random.default_rng(0)
         >>> artists = np.repeat(np.arange(20), 4)

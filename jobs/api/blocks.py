@@ -184,7 +184,7 @@ def capture(
     Raises:
         InvalidInput: the model has no such site or layer.
 
-    Example:
+    Examples:
         >>> with capture(model, sites=["resid"], layers=[3]) as seen:
         ...     _ = forward(model, np.zeros(16000, np.float32))
         >>> seen["resid.mean"].shape
@@ -236,7 +236,7 @@ def steer(
     Raises:
         InvalidInput: a direction does not fit the model, or was found elsewhere; or a strength is not legal.
 
-    Example:
+    Examples:
         >>> with steer(model, direction.at("resid", 3), alpha=0.5):
         ...     sound = generate(model, "rock", seconds=1, seed=0)
     """

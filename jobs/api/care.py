@@ -109,7 +109,7 @@ def verify(store: Store | str | Path, run: Run | str | None = None) -> Verificat
     Raises:
         NotFound: there is no such store or run.
 
-    Example:
+    Examples:
         >>> verify(store)
         Verification(everything is intact, 0 notes)
     """
@@ -152,7 +152,7 @@ def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
         Conflict: a driver is at work.
         NotFound: there is no such store or run.
 
-    Example:
+    Examples:
         >>> repair(store).left
         ()
     """
@@ -191,7 +191,7 @@ def upgrade(store: str | Path, *, progress: "Told" = False) -> Upgrade:
         Conflict: a driver is at work.
         NotFound: there is no store.
 
-    Example:
+    Examples:
         >>> upgrade(store.url)
         Upgrade(recorded=0, units=0, left_out={})
     """

@@ -90,7 +90,7 @@ def kmeans(
         InvalidInput: shapes that do not fit, or a k that the rows cannot fill.
         QueryRefused: the query is wrong.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> X = np.random.default_rng(0).normal(size=(60, 4))
         >>> X[30:] += 10

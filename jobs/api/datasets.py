@@ -44,7 +44,7 @@ def add_dataset(
         InvalidInput: no usable audio is there, or it is not of the format that was named.
         Conflict: the store has another dataset of this name.
 
-    Example:
+    Examples:
         >>> add_dataset(folder / "new.store", "songs", recordings, clip_seconds=1.0)
         Dataset songs
           clips   16 of 1 s

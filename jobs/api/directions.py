@@ -294,7 +294,7 @@ def directions(
         InvalidInput: labels, classes or methods that cannot be used.
         QueryRefused: the query is wrong.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> random = np.random.default_rng(0)
         >>> y = np.repeat(["jazz", "rock"], 40)

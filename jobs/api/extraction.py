@@ -81,7 +81,7 @@ def extract(
         InvalidInput: sites, layers or lengths that the model does not have.
         JobFailed: the work cannot go on; what is committed stays.
 
-    Example:
+    Examples:
         >>> run = extract(store, "songs", model="pocket-random", sites=["resid"], layers=range(2, 4))
         >>> run.arrays, run.layers
         (('resid.mean',), (2, 3))

@@ -111,7 +111,7 @@ def generate_into(
         NotFound: there is no such model, direction or file.
         InvalidInput: what is asked for is not possible, or has no effect.
 
-    Example:
+    Examples:
         >>> kept = generate_into(store, "rock", model="pocket-random", seconds=1)
         >>> stored_sound(store, kept.id).seconds
         1.0

@@ -36,7 +36,7 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
         ModelError: the checkpoint is missing, damaged or unsupported.
         InvalidInput: device or dtype are not legal here.
 
-    Example:
+    Examples:
         >>> load_model("pocket-random", device="cpu")
         MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
     """
@@ -66,7 +66,7 @@ def forward(model: "MusicGenModel", audio: Audio, *, text: str = "") -> NDArray[
         InvalidInput: the recording is too short or too long.
         AudioError: the file cannot be decoded.
 
-    Example:
+    Examples:
         >>> forward(model, np.zeros(16000, np.float32)).shape
         (4, 32)
     """
@@ -155,7 +155,7 @@ def generate(
     Raises:
         InvalidInput: the model cannot do what is asked for.
 
-    Example:
+    Examples:
         >>> generate(model, "rock", seconds=1, seed=0)
         Sound(1 s at 16000 Hz, 'rock', seed 0)
     """

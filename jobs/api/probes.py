@@ -129,7 +129,7 @@ def probe(
         InvalidInput: shapes that do not fit, values that are not finite, or nothing to tell apart.
         QueryRefused: the query is wrong.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> random = np.random.default_rng(0)
         >>> artists = np.repeat(np.arange(20), 4)

@@ -186,7 +186,7 @@ class Store:
             QueryRefused: the statement is wrong, not a SELECT, too large or too slow.
             CorruptData: it needs a file of the store that is damaged.
 
-        Example:
+        Examples:
             >>> store.sql("SELECT count(*) AS n FROM clips WHERE dataset = $name", name="songs")["n"]
             [16]
         """
@@ -264,7 +264,7 @@ def open_store(path: str | Path, *, create: bool = False) -> Store:
         NotFound: there is no store.
         UnsupportedStore: a place to write that lacks what safe writing needs.
 
-    Example:
+    Examples:
         >>> list(open_store("music.store").datasets)
         ['songs']
     """
