@@ -99,6 +99,13 @@ def unrecorded_note(names: Sequence[str]) -> str:
 
 
 _CURE = "`undertone verify STORE` says what cures it."
+_NOT_PLANNED = "its clips are not those of the plan"
+_OF_MARKERS = ["parts.commits", "parts.clip_states"]
+_STRANGE_MARKERS = """
+    SELECT commits._part, ?, ?::VARCHAR[] FROM parts.commits AS commits JOIN parts.planned_units AS planned
+    USING (run_id, unit_id) WHERE (commits.first_row, commits.clip_ids) <> (planned.first_row, planned.clip_ids)
+    ORDER BY ALL
+"""
 _ORPHANS = """
     SELECT dataset, list('run ' || run_id ORDER BY run_id) FROM (
         SELECT run_id, coalesce(document ->> '$.mode', '') AS mode, coalesce(
@@ -130,6 +137,8 @@ def _damaged(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, froz
     if not _has_table(connection, "parts", "damaged"):
         return []
     rows = connection.execute("SELECT _part, message, feeds FROM parts.damaged ORDER BY _part").fetchall()
+    if _has_table(connection, "parts", "planned_units"):
+        rows += connection.execute(_STRANGE_MARKERS, [_NOT_PLANNED, _OF_MARKERS]).fetchall()
     return [(key, message, frozenset(_table(name) for name in feeds)) for key, message, feeds in rows]
 
 

@@ -30,7 +30,7 @@ from store.records import Unit
 from store.sealed import opened_json, sealed_json
 from store.shards import check_chunk, checksum, packed_index, read_index, shard_checksum
 from store.verification import HEARTBEAT_FRESH_SECONDS
-from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
+from store.zarr_metadata import array_document, array_rows, decoded_json, encoded_json, group_document
 
 KINDS = ("runs", "codes", "features")
 CACHES = ("moments", "state")
@@ -102,20 +102,10 @@ def _document(objects: ObjectStore, key: str) -> tuple[dict[str, Any], bool]:
     try:
         return opened_json(data, key), True
     except CorruptData:
-        document = _plain_json(data, key)
+        document = decoded_json(data, key)
         if "crc32c" in document:  # it was sealed, and damaged since
             raise
         return document, False
-
-
-def _plain_json(data: bytes, key: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CorruptData(f"{key} is no document of a store ({error}).") from error
-    if not isinstance(document, dict):
-        raise CorruptData(f"{key} is no document of a store: it is no JSON object.")
-    return document
 
 
 def _upgrade_dataset(objects: ObjectStore, name: str, done: Upgraded) -> None:
@@ -226,7 +216,7 @@ def _stored_rows(objects: ObjectStore, collection: Collection, name: str) -> int
 def _upgrade_unit(objects: ObjectStore, collection: Collection, unit: Unit, key: str) -> bool:
     """Write the shards of one unit anew, and its marker; False where that was done before."""
     data = objects.get(key)
-    document = _plain_json(data, key)
+    document = decoded_json(data, key)
     if "crc32c" in document:
         opened_json(data, key)
         return False
