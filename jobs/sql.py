@@ -10,6 +10,7 @@ from jobs.fitting.user_tables import read_user_tables
 from jobs.options import TABLE_FORMATS, TableFormat
 from jobs.tables import write_result
 from jobs.terminal_text import heading, printable
+from jobs.user_files import check_output
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
 from store.catalog_folder import is_lasting
@@ -83,6 +84,8 @@ def sql(
         "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
          FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
     """
+    if output is not None:
+        check_output(output)
     form = form or _form_of(output)
     opened = open_store(store)
     started = time.monotonic()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from jobs.options import TABLE_FORMATS, format_option, print_result
+from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 
 LISTED = (
@@ -118,6 +119,7 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
     from jobs.steering_vectors.stored import read_vectors
     from store import open_store
 
+    check_outside_stores(folder)
     chosen = read_vectors(open_store(store), where)
     if not chosen:
         raise InvalidInput(

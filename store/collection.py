@@ -1,7 +1,5 @@
 """A collection: arrays that share a plan and commit markers, below one prefix (a run, codes, features)."""
 
-import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from threading import RLock
@@ -14,7 +12,8 @@ from store.completion import check_completion, completed_markers, note_completio
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
-from store.errors import CorruptData, InvalidInput, MissingRows, NotFound, UndertoneError
+from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
+from store.heartbeats import age_seconds, beat, heartbeat_key
 from store.known_fields import Fields
 from store.layout import (
     ArrayLayout,
@@ -34,7 +33,7 @@ from store.rows import RowIndex, index_rows
 from store.sealed import opened_json, sealed_json
 from store.shards import Array
 from store.writer import Destination, PendingUnit
-from store.zarr_metadata import encoded_json, grow_arrays, write_group
+from store.zarr_metadata import grow_arrays, write_group
 
 if TYPE_CHECKING:
     import xarray
@@ -155,26 +154,15 @@ class Collection:
 
     def beat(self, driver: str) -> None:
         """Say that a driver is at work on this collection; every driver has a heartbeat of its own."""
-        self.objects.put(f"{self.prefix}/heartbeat/{driver}", encoded_json({"at": time.time()}))
+        beat(self.objects, self.prefix, driver)
 
     def rest(self, driver: str) -> None:
         """Say that a driver has ended."""
-        self.objects.delete(f"{self.prefix}/heartbeat/{driver}")
+        self.objects.delete(heartbeat_key(self.prefix, driver))
 
     def heartbeat_age_seconds(self) -> float | None:
         """Seconds since the last beat of any driver that has not ended in order; None where there is none."""
-        beats = []
-        for key, _ in self.objects.list(f"{self.prefix}/heartbeat"):
-            try:
-                beats.append(float(json.loads(self.objects.get(key))["at"]))
-            except (
-                UndertoneError,
-                ValueError,
-                LookupError,
-                TypeError,
-            ):  # its driver ended just now, or it is damaged
-                continue
-        return max(0.0, time.time() - max(beats)) if beats else None
+        return age_seconds(self.objects, self.prefix)
 
     def note_attempt(self, unit_id: str) -> int:
         """Count one more attempt at a unit before it starts; returns how many there are now."""

@@ -41,7 +41,8 @@ from store.verification import (
 KINDS = ("runs", "codes", "features")
 CACHES = ("moments", "state")
 FOLDERS = ("datasets", *KINDS, "results", "audio", *CACHES)
-_PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
+_PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|\w+\.zarr)/.*")
+_PROVES_NOTHING = re.compile(r"(runs|codes|features)/[^/]+/(attempts|heartbeat)/.*")
 _DOCUMENT = re.compile(r"\.json$|^(runs|codes|features)/[^/]+/plan/")
 _GONE = "it is gone, although a record names it"
 _OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
@@ -245,7 +246,8 @@ def _unnamed(
             if key in named or key in damaged or _PROVED_ELSEWHERE.fullmatch(key):
                 continue
             problem, detail = _judged(objects, key)
-            yield Disagreement(problem, key, None, detail)
+            if problem == "stranger" or not _PROVES_NOTHING.fullmatch(key):
+                yield Disagreement(problem, key, None, detail)
 
 
 def _misplaced(survey: Survey) -> list[Disagreement]:

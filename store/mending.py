@@ -14,6 +14,7 @@ from store.collection import open_collection
 from store.completion import KIND as COMPLETION
 from store.datasets import dataset_key, dataset_record, sounds_name
 from store.errors import Conflict, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_while_at_work
 from store.inspection import KINDS, damage, inspect
 from store.layout import document_key, is_file_name, plan_key
 from store.ledger import (
@@ -32,7 +33,7 @@ from store.opening import FORMAT_KEY, write_format
 from store.parquet import is_parquet
 from store.plan import decode_part, plan_digest
 from store.sealed import opened_json
-from store.verification import HEARTBEAT_FRESH_SECONDS, Disagreement, repair, short, verify
+from store.verification import Disagreement, repair, short, verify
 
 _DATASET = re.compile(r"datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
@@ -57,14 +58,15 @@ def mend(
     objects: ObjectStore,
     found: Sequence[Disagreement],
     *,
-    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+    fresh_seconds: float = FRESH_SECONDS,
     again: Callable[[], Sequence[Disagreement]] | None = None,
 ) -> Mended:
     """Withdraw or rewrite everything that was found; raises `Conflict` while a driver is at work.
 
     `again` finds what disagrees (else the whole store is read), after links and the like were removed.
     """
-    refuse_while_at_work(objects, fresh_seconds)
+    for prefix in (f"{kind}/{name}" for kind in KINDS for name in recorded_folders(objects, kind)):
+        refuse_while_at_work(objects, prefix, fresh_seconds)
     done = Mended()
     if make_room(objects, found, done):
         found = damage(again() if again else inspect(objects))
@@ -132,21 +134,6 @@ def _held(objects: ObjectStore) -> set[str]:
     for name, record in all_records(objects):
         keys |= {record_key(name)} | _keys_of(record) if isinstance(record, Record) else set()
     return keys
-
-
-def refuse_while_at_work(objects: ObjectStore, fresh_seconds: float) -> None:
-    """Raise `Conflict` where a heartbeat is fresh."""
-    for kind in KINDS:
-        for name in recorded_folders(objects, kind):
-            try:
-                age = open_collection(objects, f"{kind}/{name}").heartbeat_age_seconds()
-            except UndertoneError:
-                continue
-            if age is not None and age < fresh_seconds:
-                raise Conflict(
-                    f"A run is at work on {kind}/{name} (its heartbeat is {age:.0f} s old): stop it, or wait "
-                    f"{fresh_seconds:.0f} s after it has ended."
-                )
 
 
 def _prefix_of(entry: Disagreement) -> str | None:

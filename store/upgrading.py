@@ -4,8 +4,6 @@ Nothing is believed before the checksum that format 1 kept for it agrees. Each s
 again; the file that tells the format of the store is written last.
 """
 
-import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -19,6 +17,7 @@ from store.datasets import dataset_key, dataset_record, sounds_name
 from store.document import FORMAT
 from store.document_checks import collection_layouts
 from store.errors import Conflict, CorruptData, NotFound, UndertoneError, Unreadable
+from store.heartbeats import refuse_while_at_work
 from store.layout import CHUNK_CHECKSUM_BYTES, ArrayLayout, document_key, marker_key, plan_key
 from store.ledger import Entry, Record, encode_record, entry_of, is_recorded, record_key, write_record
 from store.markers import Marker, ShardEntry, encode_marker, marker_from
@@ -29,7 +28,6 @@ from store.plan import decode_part, plan_digest, rows_needed
 from store.records import Unit
 from store.sealed import opened_json, sealed_json
 from store.shards import check_chunk, checksum, packed_index, read_index, shard_checksum
-from store.verification import HEARTBEAT_FRESH_SECONDS
 from store.zarr_metadata import array_document, array_rows, decoded_json, encoded_json, group_document
 
 KINDS = ("runs", "codes", "features")
@@ -57,7 +55,8 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
     """
     if stored_version(objects) > VERSION:
         raise Conflict(f"{objects.url} is of a newer format than {VERSION}: install a newer Undertone.")
-    _refuse_while_at_work(objects)
+    for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
+        refuse_while_at_work(objects, prefix)
     done = Upgraded()
     for name in objects.folders("datasets"):
         _tried(done, dataset_key(name), partial(_upgrade_dataset, objects, name, done))
@@ -77,23 +76,6 @@ def _tried(done: Upgraded, key: str, step: Callable[[], None]) -> None:
     except (CorruptData, Unreadable, LookupError, ValueError, TypeError, AttributeError) as error:
         said = str(error) if isinstance(error, UndertoneError) else f"{key} cannot be used ({error!r})."
         done.left_out[key] = f"{said} Restore it from a copy and upgrade again, or make it again."
-
-
-def _refuse_while_at_work(objects: ObjectStore) -> None:
-    for kind in KINDS:
-        for key, _ in list(objects.list(kind)):
-            if "/heartbeat/" in key and (age := _age(objects, key)) < HEARTBEAT_FRESH_SECONDS:
-                raise Conflict(
-                    f"A run is at work ({key} is {age:.0f} s old): stop it, or wait "
-                    f"{HEARTBEAT_FRESH_SECONDS:.0f} s after it has ended."
-                )
-
-
-def _age(objects: ObjectStore, key: str) -> float:
-    try:
-        return time.time() - float(json.loads(objects.get(key))["at"])
-    except (NotFound, ValueError, LookupError, TypeError):
-        return float("inf")
 
 
 def _document(objects: ObjectStore, key: str) -> tuple[dict[str, Any], bool]:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
-from store.errors import Conflict, CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_while_at_work
 from store.layout import document_key, marker_key
 from store.ledger import Entry, Record, all_records, entry_of
 from store.markers import Marker, ShardEntry, check_marker, read_marker
@@ -17,9 +18,8 @@ from store.objects import Survey
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
 from store.shards import shard_checksum
-from store.zarr_metadata import array_document, array_rows, decoded_json, encoded_json, group_document
+from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
 
-HEARTBEAT_FRESH_SECONDS = 60.0
 TEMPORARY_OLD_SECONDS = 3600.0
 VERIFY_THREADS = 2
 
@@ -61,19 +61,14 @@ def repair(
     collection: Collection,
     disagreements: Sequence[Disagreement],
     *,
-    fresh_seconds: float = HEARTBEAT_FRESH_SECONDS,
+    fresh_seconds: float = FRESH_SECONDS,
 ) -> list[Unit]:
     """Withdraw the units that disagree, so that the next run computes them again; returns these units.
 
     Markers go before shards: a reader never sees a marker whose shards are gone. Raises `Conflict` while a
     driver is at work, and `CorruptData` for a plan that cannot be mended.
     """
-    age = collection.heartbeat_age_seconds()
-    if age is not None and age < fresh_seconds:
-        raise Conflict(
-            f"A run is at work on {collection.prefix} (its heartbeat is {age:.0f} s old): stop it, or wait "
-            f"{fresh_seconds:.0f} s after it has ended."
-        )
+    refuse_while_at_work(collection.objects, collection.prefix, fresh_seconds)
     if broken := [entry for entry in disagreements if entry.problem == "plan"]:
         raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
     _mend_metadata(collection)
@@ -265,7 +260,7 @@ def _wrong_documents(collection: Collection) -> list[tuple[str, dict[str, Any]]]
     for name, layout in collection.layouts.items():
         key = f"{collection.group}/{name}/zarr.json"
         wanted[key] = array_document(layout, max(needed, _stored_rows(collection, name)))
-    return [(key, right) for key, right in wanted.items() if _json(collection, key) != right]
+    return [(key, right) for key, right in wanted.items() if _bytes(collection, key) != encoded_json(right)]
 
 
 def _stored_rows(collection: Collection, name: str) -> int:
@@ -276,8 +271,8 @@ def _stored_rows(collection: Collection, name: str) -> int:
         return 0
 
 
-def _json(collection: Collection, key: str) -> Any:
+def _bytes(collection: Collection, key: str) -> bytes | None:
     try:
-        return decoded_json(collection.objects.get(key), key)
+        return collection.objects.get(key)
     except UndertoneError:
         return None

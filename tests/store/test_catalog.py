@@ -587,6 +587,13 @@ def test_a_marker_that_a_complete_run_lost_is_told(store: Store) -> None:
     ]
 
 
+def test_markers_are_not_called_gone_where_their_run_does_not_count(store: Store) -> None:
+    _complete(store)
+    store.objects.delete("records/runs/abcd1234/run.json.json")
+    (note,) = _notes(store)
+    assert "runs/abcd1234 has no record" in note
+
+
 def test_a_run_that_is_complete_without_a_record_of_it_is_told(store: Store) -> None:
     run = _complete(store)
     (extra,) = run.append_units([run.units()[0].clips[1]])
@@ -901,3 +908,16 @@ def test_it_opens_by_path_or_url_alike(store: Store) -> None:
     (Path(store.url).parent / "link").symlink_to(store.url)
     paths.append(f"{Path(store.url).parent}/link")
     assert {refresh_catalog(open_store(path)) for path in paths} == {refresh_catalog(store)}
+
+
+def test_what_another_thread_remembers_does_not_take_away_what_this_one_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = refresh_catalog(store)
+
+    class Forgetful(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            """As if another thread cleared it just then."""
+
+    monkeypatch.setattr("store.catalog._known", Forgetful())
+    assert refresh_catalog(store) == path
