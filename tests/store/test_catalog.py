@@ -873,6 +873,17 @@ def test_results_of_any_kind_are_views_whose_columns_are_united(store: Store) ->
     assert [column.comment for column in view.columns] == ["", "accuracy on held-out groups", ""]
 
 
+def test_a_comment_that_comes_with_a_new_part_is_shown_although_no_column_is_new(store: Store) -> None:
+    def comment() -> str:
+        (view,) = [view for view in describe_views(refresh_catalog(store)) if view.name == "probes"]
+        return view.columns[0].comment
+
+    _write_result(store, "probes", "a", {"score": [0.5]}, score="accuracy")
+    assert comment() == "accuracy"
+    _write_result(store, "probes", "b", {"score": [0.5]}, score="R²")
+    assert comment() == "R², accuracy"
+
+
 def test_vectors_of_different_width_live_in_one_table(store: Store) -> None:
     for name, width in (("small", 2), ("large", 3)):
         vector = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(width, dtype=np.float32)), width)
