@@ -65,8 +65,8 @@ def mend(
 
     `again` finds what disagrees (else the whole store is read), after links and the like were removed.
     """
-    for prefix in (f"{kind}/{name}" for kind in KINDS for name in recorded_folders(objects, kind)):
-        refuse_while_at_work(objects, prefix, fresh_seconds)
+    for collection in (f"{kind}/{name}" for kind in KINDS for name in recorded_folders(objects, kind)):
+        refuse_while_at_work(objects, collection, fresh_seconds)
     done = Mended()
     if make_room(objects, found, done):
         found = damage(again() if again else inspect(objects))

@@ -152,14 +152,16 @@ of_pairs AS (
 ),
 of_concepts AS (
     SELECT
-        * EXCLUDE (pair, correlation, agreement, regret), count(*) AS pairs, avg(correlation ORDER BY correlation) AS correlation,
+        * EXCLUDE (pair, correlation, agreement, regret), count(*) AS pairs,
+        avg(correlation ORDER BY correlation) AS correlation,
         avg(agreement ORDER BY agreement) AS agreement, avg(regret ORDER BY regret) AS regret
     FROM of_pairs GROUP BY ALL
 ),
 gathered AS (
     SELECT
         * EXCLUDE (concept, pairs, correlation, agreement, regret), count(*) AS concepts, sum(pairs)::BIGINT AS pairs,
-        avg(correlation ORDER BY correlation) AS correlation, avg(agreement ORDER BY agreement) AS agreement, avg(regret ORDER BY regret) AS regret,
+        avg(correlation ORDER BY correlation) AS correlation, avg(agreement ORDER BY agreement) AS agreement,
+        avg(regret ORDER BY regret) AS regret,
         stddev_samp(correlation ORDER BY correlation) / sqrt(count(correlation)) AS error,
         stddev_samp(regret ORDER BY regret) / sqrt(count(regret)) AS regret_error,
         -- The 97.5 % quantile of Student's t of v degrees of freedom: Abramowitz & Stegun 26.7.5, to 0.001 from v = 4.
