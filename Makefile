@@ -10,7 +10,7 @@ PARALLEL ?= -n logical --maxprocesses 4 --dist worksteal
 export HF_HUB_OFFLINE = 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-portable lint format bench lock clean distclean
+.PHONY: help setup demo test test-portable docs lint format bench lock clean distclean
 
 # Tests that compare numbers, and the libraries' switches that make every processor count like one of 2008: bits that
 # a processor's matrix kernels decide come out otherwise, so a test that relies on them is red on any x86-64 machine.
@@ -37,6 +37,9 @@ test: setup  ## Run the whole suite (ARGS="-k store" for a part of it, PARALLEL=
 test-portable: setup  ## Run the tests that compare numbers as if on a processor without AVX
 	$(OLD_PROCESSOR) .venv/bin/pytest $(PARALLEL) $(NUMBERS) -m "not slow" $(ARGS)
 
+docs: setup  ## Build the documentation into site/; a dead link is an error (ARGS=--quiet)
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict $(ARGS)
+
 lint: setup  ## Check format, style, types and import directions
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
@@ -58,9 +61,9 @@ lock: setup  ## Resolve requirements/lock.txt anew (ARGS=--upgrade for newer ver
 	sed -i.bak "s/ ; sys_platform == 'darwin' or sys_platform == 'linux'$$//" requirements/lock.txt
 	rm requirements/lock.txt.bak
 
-clean:  ## Remove caches and demo/
-	rm -rf demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find pipelines store jobs analysis tests benchmarks requirements -name __pycache__ -type d -prune -exec rm -rf {} +
+clean:  ## Remove caches, demo/ and site/
+	rm -rf demo site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find pipelines store jobs analysis tests benchmarks requirements docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove .venv too
 	rm -rf .venv

@@ -8,12 +8,13 @@ from typing import Any, NoReturn
 
 import click
 
-from jobs.terminal_text import for_people
+from jobs.terminal_text import for_people, tell
 from jobs.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 
 COMMANDS = {
     "demo": ("jobs.demo", "Show everything on a small rendered dataset, from its audio to a report."),
-    "dataset": ("jobs.dataset", "Add a dataset to a store, or render a synthetic one."),
+    "dataset": ("jobs.dataset", "Add, render, list, show, remove and rename datasets."),
+    "run": ("jobs.run", "List, show, remove and tag runs."),
     "extract": ("jobs.extract", "Stream a dataset through MusicGen and store its activations."),
     "kmeans": ("jobs.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
     "probe": ("jobs.probe", "Fit linear probes for any labels on every layer of a run."),
@@ -28,6 +29,8 @@ COMMANDS = {
     "verify": ("jobs.verify", "Read everything again and compare it with its checksums."),
     "repair": ("jobs.repair", "Withdraw what is damaged, so that it is made again."),
     "upgrade": ("jobs.upgrade", "Bring a store of an older version up to date."),
+    "du": ("jobs.du", "Show what takes space in a store."),
+    "gc": ("jobs.gc", "Remove litter, and caches that can be made again."),
     "sql": ("jobs.sql", "Query the store's catalog with SQL."),
     "train-pocket": ("jobs.train_pocket", "Train the models that ship with the project again."),
 }
@@ -108,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
         if was_interrupted(error):
             _leave_interrupted()
-        click.echo(f"Error: {sentence_of(error) or report_of(error)}", err=True)
+        tell(f"Error: {sentence_of(error) or report_of(error)}")
         sys.exit(EXIT_FAILED)
     sys.exit(result if isinstance(result, int) else 0)
 

@@ -1,14 +1,17 @@
-"""Adds a dataset to a store: its recordings are listed, checked and cut into clips; audio stays where it is.
+"""Adds a dataset to a store, which lists its recordings and leaves them where they are, and looks after it.
 
 undertone dataset add STORE NAME PATH
 undertone dataset synth STORE NAME
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jobs.options import print_result
+from jobs.completion import complete_datasets
+from jobs.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.terminal_text import wrapped
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -17,12 +20,13 @@ if TYPE_CHECKING:
 BANDS = ("any", "typical")
 FORMATS = ("auto", "folder", "table", "huggingface", "gtzan", "fma", "syntheory")
 SHOWN_VALUES = 16
+dataset_name = click.argument("name", shell_complete=complete_datasets)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def dataset() -> None:
-    """Add a dataset to a store, or render a synthetic one."""
+    """Add, render, list, show, remove and rename the datasets of a store."""
 
 
 @dataset.command()
@@ -127,6 +131,100 @@ def synth(
     _print(synthesize_dataset(request), as_json)
 
 
+@dataset.command("list")
+@click.argument("store")
+@format_option
+def list_(store: str, format_: str) -> None:
+    """List the datasets of STORE.
+
+    \b
+    Examples:
+      undertone dataset list music.store
+    """
+    from jobs.upkeep.datasets import listed_datasets
+    from jobs.upkeep.printing import print_rows
+    from store import open_store
+
+    rows = listed_datasets(open_store(store))
+    print_rows(rows, format_, _shown, none="There are no datasets; `undertone dataset add` makes one.")
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@format_option
+def show(store: str, name: str, format_: str) -> None:
+    """Show one dataset: where its audio is, its labels, and everything that was made from it.
+
+    \b
+    Examples:
+      undertone dataset show music.store songs
+    """
+    from jobs.upkeep.datasets import shown_dataset
+    from store import open_store
+
+    print_result(shown_dataset(open_store(store), name), format_)
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@click.option("--even-if-used", is_flag=True, help="Remove it although runs came from it; they stay.")
+@dry_run_option
+@format_option
+def remove(store: str, name: str, even_if_used: bool, dry_run: bool, format_: str) -> None:
+    """Remove dataset NAME from STORE, with its codes and features, and audio that the store keeps.
+
+    Recordings outside the store are not touched. A dataset that runs came from stays, unless --even-if-used
+    is given: they lose its clips and labels then, and `undertone status` and `verify` say so. Refuses while a
+    command is at work on a run of it. If it is interrupted, the same command finishes it.
+
+    \b
+    Examples:
+      undertone dataset remove music.store songs --dry-run
+      undertone dataset remove music.store songs
+    """
+    from jobs.upkeep.datasets import take_dataset_away
+    from store import open_store
+
+    print_result(take_dataset_away(open_store(store), name, used_too=even_if_used, dry_run=dry_run), format_)
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@click.argument("new")
+@dry_run_option
+@format_option
+def rename(store: str, name: str, new: str, dry_run: bool, format_: str) -> None:
+    """Rename dataset NAME of STORE to NEW, while no run came from it.
+
+    The ids of clips are made of the name, so they become those that `undertone dataset add` would give under
+    the new one, and codes and features go. Once a run recorded the ids, the name stays: the message says what
+    to do instead. If it is interrupted, the same command finishes it.
+
+    \b
+    Examples:
+      undertone dataset rename music.store sogns songs
+    """
+    from jobs.upkeep.renaming import rename_dataset
+    from store import open_store
+
+    print_result(rename_dataset(open_store(store), name, new, dry_run=dry_run), format_)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dataset": row["dataset"],
+        "format": row["format"],
+        "clips": f"{row['clips']:,}",
+        "hours": f"{row['hours']:.2f}",
+        "failed": f"{row['failures']:,}",
+        "runs": row["runs"],
+        "size": readable_bytes(row["bytes"]),
+    }
+
+
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(filter(None, map(str.strip, text.split(","))))
     if not names:
@@ -150,9 +248,9 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
     for name in shown:
         _print_counts(name, labels[name])
     if others := [name for name in columns if name not in shown]:
-        click.echo(f"\nFurther labels: {', '.join(others)}")
+        click.echo(wrapped(f"\nFurther labels: {', '.join(others)}"))
     for note in notes:
-        click.echo(f"\nNote: {note}")
+        click.echo(wrapped(f"\nNote: {note}"))
 
 
 def _print_counts(column: str, counts: dict[str, Any]) -> None:

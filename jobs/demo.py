@@ -3,8 +3,6 @@
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 from textwrap import fill
@@ -16,11 +14,12 @@ from jobs.demonstration.findings import findings
 from jobs.demonstration.music import DAMAGED, DATASET, add_music, render_music
 from jobs.demonstration.questions import WIDTH, questions
 from jobs.demonstration.steering import steer
+from jobs.demonstration.steps import Steps
 from jobs.extraction.options import Engine, ExtractOptions
 from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
 from jobs.report import write_report
-from jobs.terminal_text import heading
+from jobs.terminal_text import columns, heading
 from jobs.user_files import check_outside_stores
 from store.errors import JobFailed
 
@@ -46,33 +45,37 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
     started = time.monotonic()
     check_outside_stores(folder)
     audio, store, report = folder / "audio", folder / "music.store", folder / "report.html"
-    with _step(f"Render {clips} labelled clips as audio files, and plant {len(DAMAGED) + 1} damaged ones"):
+    steps = Steps(clips)
+    steps.announce()
+    with steps.next(
+        f"Render {clips} labelled clips as audio files, and plant {len(DAMAGED) + 1} damaged ones"
+    ):
         table = render_music(audio, clips)
-    with _step("List them as a dataset"):
+    with steps.next("List them as a dataset"):
         add_music(store, table)
-    with _step("Stream them through MusicGen: three sites at every layer"):
+    with steps.next("Stream them through MusicGen: three sites at every layer"):
         run = _extract(store, engine)
-    with _step("Verify every stored byte"):
+    with steps.next("Verify every stored byte"):
         _verify(store)
     fitting: FittingEngine = "inline" if engine == "inline" else "auto"
-    with _step("Fit linear probes: which layer knows what?"):
+    with steps.next("Fit linear probes: which layer knows what?"):
         fit_probes(str(store), run, fitting)
-    with _step("Cluster the layers: do styles fall apart by themselves?"):
+    with steps.next("Cluster the layers: do styles fall apart by themselves?"):
         cluster(str(store), run, fitting)
-    with _step("Find the directions of the styles"):
+    with steps.next("Find the directions of the styles"):
         find_directions(str(store), run, fitting)
-    with _step("Generate music steered along them, and listen to what changed"):
+    with steps.next("Generate music steered along them, and listen to what changed"):
         steer(str(store), run, engine)
-    for question, sql, answer in questions(str(store), run):
+    for question, sql, answer in questions(str(store), run, width=columns(WIDTH)):
         click.echo()
         heading(question)
         click.echo(sql)
         click.echo(answer, nl=False)
-    with _step("Draw it all"):
+    with steps.next("Draw it all"):
         write_report(str(store), report)
     click.secho("\nWhat was found", bold=True)
     for sentence in findings(str(store), run):
-        click.echo(fill(f"- {sentence}", WIDTH, subsequent_indent="  "))
+        click.echo(fill(f"- {sentence}", columns(WIDTH), subsequent_indent="  "))
     _say_what_next(store, report, time.monotonic() - started)
 
 
@@ -80,17 +83,8 @@ def _say_what_next(store: Path, report: Path, seconds: float) -> None:
     program = "undertone" if shutil.which("undertone") else sys.argv[0]
     click.echo(f"\nThe report is {report}: open it in a browser. ({seconds:.0f} s)")
     click.echo(f"The store is {store}. Ask it more:")
-    click.echo(f"  {program} sql {quote(str(store))}        lists its tables and columns")
+    click.echo(f"  {program} sql {quote(str(store))}        opens a shell for queries")
     click.echo(f"  {program} status {quote(str(store))}     shows its runs")
-
-
-@contextmanager
-def _step(title: str) -> Iterator[None]:
-    click.echo()
-    heading(title)
-    started = time.monotonic()
-    yield
-    click.echo(f"({time.monotonic() - started:.1f} s)")
 
 
 def _extract(store: Path, engine: Engine) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from jobs.completion import complete_datasets
 from jobs.options import (
     address_option,
     device_option,
@@ -20,7 +21,9 @@ from jobs.options import (
 
 @click.command()
 @click.argument("store")
-@click.option("--dataset", metavar="NAME", help="Score the clips of this dataset.")
+@click.option(
+    "--dataset", metavar="NAME", shell_complete=complete_datasets, help="Score the clips of this dataset.",
+)  # fmt: skip
 @click.option(
     "--generations",
     metavar="SELECT",

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from jobs.completion import dataset_argument
 from jobs.extraction.options import ExtractOptions
 from jobs.options import (
     address_option,
@@ -19,7 +20,7 @@ from jobs.options import (
 
 @click.command()
 @click.argument("store")
-@click.argument("dataset")
+@dataset_argument
 @click.option(
     "--model",
     default="pocket",

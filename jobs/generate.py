@@ -16,7 +16,10 @@ from jobs.options import (
 
 @click.command()
 @click.argument("store")
-@click.option("--prompt", default="", metavar="TEXT", help="What it should sound like; nothing by default.")
+@click.option(
+    "--prompt", "prompts", multiple=True, metavar="TEXT",
+    help="What it should sound like; nothing by default. May be given several times.",
+)  # fmt: skip
 @click.option(
     "--audio-prompt",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -36,7 +39,15 @@ from jobs.options import (
 @click.option(
     "--seconds", type=float, help="Length of the result, audio prompt included; 10 s more by default."
 )
-@click.option("--seed", default=0, show_default=True, help="Random state of the sampling.")
+@click.option(
+    "--seed",
+    "seeds",
+    multiple=True,
+    type=int,
+    help="Random state of the sampling; may be several.  [default: 0]",
+)
+@click.option("--with-twin", is_flag=True, help="Beside each steered sound the same without steering.")
+@click.option("--with-random", is_flag=True, help="And the same along random directions of the same places.")
 @click.option(
     "--direction",
     "directions",
@@ -120,24 +131,47 @@ from jobs.options import (
     "--output",
     required=True,
     type=click.Path(dir_okay=False, path_type=Path),
-    help="The FLAC or WAV file to write; the store keeps a copy.",
+    help="The FLAC or WAV file to write; of several sounds the folder, which gets a page to listen to. The "
+    "store keeps a copy.",
 )
 @format_option
-def generate(format_: str, **values: Any) -> None:
+def generate(
+    format_: str,
+    prompts: tuple[str, ...],
+    seeds: tuple[int, ...],
+    with_twin: bool,
+    with_random: bool,
+    **values: Any,
+) -> None:
     """Generate music with MusicGen, steered along directions of STORE or not.
 
     The sound, with everything that decides it, is kept in the store and shown by the view generations. The
     same options give the same sound (on another processor, where two tokens tie, perhaps another), and every
-    steered one has an unsteered twin of the same noise.
+    steered one has an unsteered twin of the same noise. With several prompts or seeds, --with-twin or
+    --with-random every combination is made; index.html in the folder plays them side by side, and needs no
+    other file.
 
     \b
     Examples:
       undertone generate music.store --prompt "slow jazz with piano" -o jazz.wav
       undertone generate music.store --audio-prompt rock.mp3 --direction 3f2a --alpha 0.5 -o steered.flac
       undertone generate music.store --prompt rock --direction 3f2a --alpha auto --target-prompt jazz -o a.wav
+      undertone generate music.store --prompt rock --prompt "slow jazz" --seed 0 --seed 1 --direction 3f2a \\
+        --with-twin --with-random -o listen
       undertone generate music.store --direction 3f2a --direction 9c01 --alpha 0.3 \\
         --schedule linear-down --schedule linear-up -o from-one-to-the-other.wav
     """
     from jobs.generation.generating import run_generation
+    from jobs.generation.several import Several, run_generations
 
-    print_result(run_generation(GenerateOptions(**values)), format_)
+    prompts, seeds = prompts or ("",), seeds or (0,)
+    if len(prompts) * len(seeds) > 1 or with_twin or with_random:
+        summary = run_generations(GenerateOptions(**values), Several(prompts, seeds, with_twin, with_random))
+        print_result(summary if format_ == "json" else _counted(summary), format_)
+    else:
+        print_result(run_generation(GenerateOptions(prompt=prompts[0], seed=seeds[0], **values)), format_)
+
+
+def _counted(summary: dict[str, Any]) -> dict[str, Any]:
+    """For eyes: the page and how many sounds it plays; programs get each of them."""
+    return {"page": summary["page"], "sounds": summary["sounds"]}

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from jobs.clusterings.options import KmeansOptions
+from jobs.completion import run_argument
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -17,7 +18,7 @@ from jobs.options import (
 
 @click.command()
 @click.argument("store")
-@click.argument("run")
+@run_argument
 @labels_option
 @table_option
 @click.option(

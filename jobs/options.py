@@ -6,6 +6,8 @@ from typing import Any, Literal, get_args
 
 import click
 
+from jobs.terminal_text import wrapped
+
 engine_option = click.option(
     "--engine", default="ray", show_default=True, type=click.Choice(["ray", "inline"]),
     help="inline works in this process, without Ray.",
@@ -21,6 +23,9 @@ root_option = click.option(
 format_option = click.option(
     "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
     help="Of the result on standard output.",
+)  # fmt: skip
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Say what would happen, and change nothing.",
 )  # fmt: skip
 fit_engine_option = click.option(
     "--engine", default="auto", show_default=True, type=click.Choice(["auto", "inline", "ray"]),
@@ -67,13 +72,13 @@ def print_result(values: Mapping[str, Any], format_: str) -> None:
     width = max(map(len, values), default=0)
     for name, value in values.items():
         label = name.replace("_", " ")
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             click.echo(f"{label:<{width}}")
             inner = max(map(len, value), default=0)
             for key, item in value.items():
-                click.echo(f"  {key:<{inner}}  {_shown(name, item)}")
+                click.echo(wrapped(f"  {key:<{inner}}  {_shown(name, item)}", indent=inner + 4))
         else:
-            click.echo(f"{label:<{width}}  {_shown(name, value)}")
+            click.echo(wrapped(f"{label:<{width}}  {_shown(name, value)}", indent=width + 2))
 
 
 def _shown(name: str, value: Any) -> str:
@@ -89,8 +94,8 @@ def readable(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:,.2f}"
     if isinstance(value, list | tuple):
-        return ", ".join(map(readable, value))
-    return str(value)
+        return ", ".join(map(readable, value)) or "(none)"
+    return "(none)" if value is None or value == {} else str(value)
 
 
 def readable_bytes(count: float) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from jobs.completion import run_argument
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -18,7 +19,7 @@ from jobs.probing.options import ProbeOptions
 
 @click.command()
 @click.argument("store")
-@click.argument("run")
+@run_argument
 @labels_option
 @table_option
 @click.option(

@@ -5,13 +5,14 @@ from typing import Any
 
 import click
 
+from jobs.completion import optional_run_argument
 from jobs.options import format_option, print_result
 from jobs.verify import inspected, unchecked_objects, values_of
 
 
 @click.command()
 @click.argument("store")
-@click.argument("run", required=False)
+@optional_run_argument
 @format_option
 def repair(store: str, run: str | None, format_: str) -> int:
     """Verify a run, or the whole store, and withdraw what is damaged: the same commands then make it again.

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jobs.completion import complete_runs
 from jobs.user_files import check_output
 from store.errors import InvalidInput, redacted
 
@@ -19,7 +20,10 @@ ENDINGS = (".html", ".htm")
     type=click.Path(dir_okay=False, path_type=Path),
     help="The HTML file to write; a browser prints it to PDF.",
 )
-@click.option("--run", help="Report this run only; by default every run that something was fitted on.")
+@click.option(
+    "--run", shell_complete=complete_runs,
+    help="Report this run only; by default every run that something was fitted on.",
+)  # fmt: skip
 @click.option(
     "--layer",
     metavar="SITE:LAYER",

@@ -1,15 +1,20 @@
-"""`undertone sql`: one SELECT over the catalog of a store."""
+"""`undertone sql`: one SELECT over the catalog of a store, or a shell for many."""
 
+import sys
 import time
 from pathlib import Path
 
 import click
 import pyarrow as pa
 
+from jobs import waiting
 from jobs.fitting.user_tables import read_user_tables
 from jobs.options import TABLE_FORMATS, TableFormat
+from jobs.sql_shell.line_editing import edited_lines
+from jobs.sql_shell.listing import print_table
+from jobs.sql_shell.shell import Shell
 from jobs.tables import write_result
-from jobs.terminal_text import heading, printable
+from jobs.terminal_text import tell
 from jobs.user_files import check_output
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
@@ -72,13 +77,18 @@ def sql(
     rebuild: bool,
     show_catalog: bool,
 ) -> None:
-    """Run one SELECT over the catalog of STORE; without QUERY, list its tables and columns.
+    """Run one SELECT over the catalog of STORE; without QUERY, open a shell on a terminal.
+
+    The shell lists tables, explains each, completes names with Tab and keeps a history. Without QUERY, but
+    with --format (table, csv, json …) all tables and columns are listed.
 
     The statement can read these tables and nothing else: no files, no settings, no changes. A damaged file of
     the store takes away the tables that need it; the others answer, with a note.
 
     \b
     Examples:
+      undertone sql music.store
+      undertone sql music.store --format table
       undertone sql music.store "SELECT split, genre, count(*) FROM clips GROUP BY ALL"
       undertone sql music.store --activations songs:resid.mean:12=x \\
         "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
@@ -86,6 +96,7 @@ def sql(
     """
     if output is not None:
         check_output(output)
+    listed = form is not None or output is not None
     form = form or _form_of(output)
     opened = open_store(store)
     started = time.monotonic()
@@ -97,8 +108,10 @@ def sql(
         write_result(run_query(catalog, query, timeout_seconds=timeout, tables=visible), form, output=output)
     elif rebuild:
         click.echo(f"Rebuilt {catalog} in {time.monotonic() - started:.1f} s.")
-    else:
+    elif listed:
         _list_views(describe_views(catalog), form)
+    else:
+        _talk(Shell(opened, _visible_tables(opened, activations, tables), timeout, input))
 
 
 def _lasting(catalog: Path) -> Path:
@@ -130,15 +143,28 @@ def _visible_tables(
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise InvalidInput(f"the name {repeated[0]} is given to two tables; choose different ones")
     for note in files.notes:
-        click.echo(f"Note: {note}", err=True)
+        tell(f"Note: {note}")
     return {request.name: activation_table(store, request) for request in requests} | files.tables
+
+
+def _talk(shell: Shell) -> None:
+    """Open the shell where somebody can type; raises `UsageError` elsewhere."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise click.UsageError(
+            "Missing argument 'QUERY': a SELECT in quotes. Without one, --format table (or json) lists the "
+            "tables and columns, and on a terminal a shell opens; this is none."
+        )
+    waiting.end()
+    with edited_lines(shell.views) as read_line:
+        shell.read_line = read_line
+        shell.run()
 
 
 def _list_views(views: list[View], form: TableFormat) -> None:
     if form == "table":
         for view in views:
-            heading(view.name, rest=f": {view.comment}")
-            click.echo(_described_columns(view))
+            print_table(view)
+            click.echo()
         return
     rows = [
         {"table": view.name, "column": column.name, "type": column.type, "description": column.comment}
@@ -146,14 +172,3 @@ def _list_views(views: list[View], form: TableFormat) -> None:
         for column in view.columns
     ]
     write_result(pa.Table.from_pylist(rows), form)
-
-
-def _described_columns(view: View) -> str:
-    """A line per column, for eyes."""
-    width = max(len(column.name) for column in view.columns)
-    kind_width = max(len(column.type) for column in view.columns)
-    lines = [
-        printable(f"  {column.name:{width}}  {column.type:{kind_width}}  {column.comment}".rstrip())
-        for column in view.columns
-    ]
-    return "\n".join([*lines, ""])

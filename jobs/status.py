@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.completion import optional_run_argument
 from jobs.options import format_option, print_result, readable_bytes
+from jobs.terminal_text import tell
 
 if TYPE_CHECKING:
     from store.collection import Collection
@@ -22,13 +24,13 @@ _COMPLETION = re.compile(r"records/(\w+/[^/]+)/complete/\d+\.json")
 
 @click.command()
 @click.argument("store")
-@click.argument("run", required=False)
+@optional_run_argument
 @format_option
 def status(store: str, run: str | None, format_: str) -> int:
     """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail.
 
-    Only documents, plans, records and markers are read; `undertone verify` reads everything. Exits 1 if any
-    of them is damaged or gone, and says what cures it.
+    Only documents, plans, records and markers are read, and whose the results are; `undertone verify` reads
+    everything. Exits 1 if any of them is damaged or gone, and says what cures it.
 
     \b
     Examples:
@@ -52,7 +54,7 @@ def status(store: str, run: str | None, format_: str) -> int:
             f"No runs yet; datasets: {names}. Start one with: undertone extract {quote(store)} DATASET"
         )
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     return int(is_damaged)
 
 
@@ -77,7 +79,23 @@ def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str], bool]:
             if not any(f"runs/{run_id}/" in entry.key for entry in found):
                 notes.append(f"{run_id} is damaged: {error}")
     is_damaged = bool(notes) or any(is_whole(store.objects, name) for name in names)
-    return runs, [*notes, *([unrecorded_note(names)] if names else [])], is_damaged
+    notes += [unrecorded_note(names)] if names else []
+    return runs, [*notes, *_notes_on_gone_runs(store)], is_damaged
+
+
+def _notes_on_gone_runs(store: "Store") -> list[str]:
+    """Results whose run was removed, or lies in another store."""
+    from store.errors import CorruptData
+    from store.standing import kinds_about_gone_runs
+
+    try:
+        found = kinds_about_gone_runs(store)
+    except CorruptData as error:
+        return [f"not all results can be read: {error}"]
+    return [
+        f"the run {run_id!r} is not in this store, but results about it are: {', '.join(kinds)}."
+        for run_id, kinds in found.items()
+    ]
 
 
 def _damage(store: "Store") -> "list[Disagreement]":

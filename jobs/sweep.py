@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from jobs.completion import complete_runs
 from jobs.options import (
     address_option,
     device_option,
@@ -22,7 +23,10 @@ from jobs.options import (
 @click.command()
 @click.argument("store")
 @click.argument("sweep")
-@click.option("--run", default="", help="Run whose directions steer; needed where the store has several.")
+@click.option(
+    "--run", default="", shell_complete=complete_runs,
+    help="Run whose directions steer; needed where the store has several.",
+)  # fmt: skip
 @click.option(
     "--model",
     default="",

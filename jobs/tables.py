@@ -20,6 +20,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from jobs import waiting
 from jobs.options import TableFormat
 from jobs.terminal_text import printable
 from store.errors import InvalidInput
@@ -47,6 +48,7 @@ def write_result(table: pa.Table, form: TableFormat, *, output: Path | None = No
     standard = sys.stdout.buffer
     if form == "parquet" and standard.isatty():
         raise click.UsageError("Parquet is not for a terminal; give --output FILE or redirect the output.")
+    waiting.end()
     _write(table, form, standard)
     standard.flush()
 

@@ -4,7 +4,9 @@ Names of files, labels and messages come from anywhere. Programs get them exactl
 """
 
 import re
+import shutil
 import sys
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from typing import Any, ParamSpec, TextIO, TypeVar
 
 import click
 
+from jobs import waiting
 from store.errors import CatalogWarning
 
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
@@ -22,6 +25,11 @@ _HALVES = "\ud800-\udfff"
 """Bytes of a name that are no UTF-8, as Python holds them."""
 _IN_TEXT = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_HALVES}]|(?<!^)\r(?!\n)")
 _IN_LINE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_HALVES}\t\n\r\u2028\u2029]")
+
+_COMMAND = re.compile(r"`[^`]*`")
+_UNBROKEN = "\ue000"
+"""Stands for a space where no line may end; it is of no alphabet."""
+LEAST_WIDTH = 20
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -34,12 +42,56 @@ def printable(text: str) -> str:
 
 def heading(text: str, *, rest: str = "") -> None:
     """Print a line that begins in bold where a terminal shows it."""
-    styled = click.style(printable(text), bold=True) + printable(rest)
-    click.echo(styled, file=unescaped(sys.stdout))
+    first, *further = wrapped(printable(text) + printable(rest)).split("\n")
+    bold = first[: len(printable(text))]
+    lines = [click.style(bold, bold=True) + first[len(bold) :], *further]
+    waiting.give_way()
+    click.echo("\n".join(lines), file=_below(sys.stdout))
+
+
+def columns(most: int) -> int:
+    """Columns for a table or a sentence on standard output: those of the terminal, if it has fewer."""
+    return min(most, shutil.get_terminal_size().columns) if sys.stdout.isatty() else most
+
+
+def tell(text: str) -> None:
+    """Print a note or a warning, which is no result, on standard error."""
+    click.echo(wrapped(text, stream=sys.stderr), err=True)
+
+
+def wrapped(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:
+    """Lines that fit the terminal, broken between words; elsewhere the text itself.
+
+    Further lines of a line begin with `indent` spaces. What stands between backticks stays in one piece, so
+    that a command can be copied.
+    """
+    stream = stream or sys.stdout
+    if not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, indent + LEAST_WIDTH)
+    return "\n".join(_filled(line, width, indent) for line in text.split("\n"))
+
+
+def _filled(line: str, width: int, indent: int) -> str:
+    whole = _COMMAND.sub(lambda found: found[0].replace(" ", _UNBROKEN), line)
+    pieces = textwrap.wrap(
+        whole,
+        width,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        replace_whitespace=False,
+    )
+    return "\n".join(pieces).replace(_UNBROKEN, " ")
 
 
 def unescaped(stream: TextIO) -> TextIO:
     """The stream below, for what draws on a terminal itself and whose texts went through `printable`."""
+    waiting.end()
+    return _below(stream)
+
+
+def _below(stream: TextIO) -> TextIO:
     return stream.below if isinstance(stream, EscapingStream) else stream
 
 
@@ -51,6 +103,10 @@ class EscapingStream:
 
     def write(self, text: str) -> int:
         """Write text; returns its length, as streams do."""
+        if text.endswith("\n"):
+            waiting.give_way()
+        elif text:  # a line that goes on, or is written over
+            waiting.end()
         self.below.write(_IN_TEXT.sub(_escaped, text))
         return len(text)
 
@@ -64,14 +120,18 @@ class EscapingStream:
 
 
 def for_people(command: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """While a command runs, standard output and error show control characters, and notes are one line."""
+    """While a command runs, output shows control characters, notes are a line, and silence has a clock."""
 
     @wraps(command)
     def guarded(*arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
         with _escaping_streams(), warnings.catch_warnings():
             warnings.showwarning = _note_or(warnings.showwarning)
             warnings.simplefilter("always", CatalogWarning)
-            return command(*arguments, **options)
+            waiting.begin("loading")
+            try:
+                return command(*arguments, **options)
+            finally:
+                waiting.end()
 
     return guarded
 
@@ -81,7 +141,7 @@ def _escaping_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         _make_total(stream)
-    sys.stdout, sys.stderr = (EscapingStream(unescaped(stream)) for stream in before)
+    sys.stdout, sys.stderr = (EscapingStream(_below(stream)) for stream in before)
     try:
         yield
     finally:
@@ -102,7 +162,7 @@ def _note_or(others: Callable[..., None]) -> Callable[..., None]:
     def show(message: Warning | str, category: type[Warning], *rest: Any, **named: Any) -> None:
         if issubclass(category, CatalogWarning):
             if str(message) not in told:
-                click.echo(f"Note: {message}", err=True)
+                tell(f"Note: {message}")
             told.add(str(message))
         else:
             others(message, category, *rest, **named)

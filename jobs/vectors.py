@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from jobs.completion import complete_runs
 from jobs.options import TABLE_FORMATS, format_option, print_result
 from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
@@ -133,7 +134,10 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
 @vectors.command("import")
 @click.argument("store")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--run", help="For a file of another tool: a run of the model that the directions belong to.")
+@click.option(
+    "--run", shell_complete=complete_runs,
+    help="For a file of another tool: a run of the model that the directions belong to.",
+)  # fmt: skip
 @click.option("--site", default="resid", show_default=True, help="For a file of another tool: their site.")
 @click.option("--concept", default="imported", show_default=True, help="For a file of another tool: a name.")
 @click.option("--positive", help="For a file of another tool: what they point to.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.completion import optional_run_argument
 from jobs.options import format_option
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("store")
-@click.argument("run", required=False)
+@optional_run_argument
 @format_option
 def verify(store: str, run: str | None, format_: str) -> int:
     """Read every file again, of a store or of one run with its dataset and codes, and check all of them.

@@ -1,5 +1,6 @@
 """A collection: arrays that share a plan and commit markers, below one prefix (a run, codes, features)."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from threading import RLock
@@ -13,7 +14,7 @@ from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
-from store.heartbeats import age_seconds, beat, heartbeat_key
+from store.heartbeats import beat, heartbeat_age_seconds, heartbeat_key
 from store.known_fields import Fields
 from store.layout import (
     ArrayLayout,
@@ -162,7 +163,7 @@ class Collection:
 
     def heartbeat_age_seconds(self) -> float | None:
         """Seconds since the last beat of any driver that has not ended in order; None where there is none."""
-        return age_seconds(self.objects, self.prefix)
+        return heartbeat_age_seconds(self.objects, self.prefix)
 
     def note_attempt(self, unit_id: str) -> int:
         """Count one more attempt at a unit before it starts; returns how many there are now."""
@@ -319,7 +320,8 @@ def create_collection(
         write_group(objects, collection.group)
         grow_arrays(objects, collection.group, collection.layouts.values(), rows_needed(units, unit_clips))
         described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
-        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan)))
+        made = {"created_at": time.time()}
+        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan), made))
     existing = open_collection(objects, prefix)
     check_same(prefix, existing.document, whole)
     return existing

@@ -21,6 +21,12 @@ _RESULT_COMMANDS = {
 _RESULT = re.compile(r"(?:records/)?results/([^/]+)/.*")
 _DATASET = re.compile(r"(?:records/)?datasets/([^/]+)/.*")
 _COLLECTION = re.compile(r"(?:records/)?(runs|codes|features)/([^/]+)/(.*)")
+_AFTER_REPAIR = {
+    "audio": "; then the same undertone sweep (or generate) again",
+    "tags": "; then undertone run tag again",
+    "moments": "; what is lost is computed again when it is needed",
+    "state": "; what is lost is computed again when it is needed",
+}
 _MAKERS = {"runs": "extract", "codes": "extract", "features": "probe"}
 
 
@@ -39,11 +45,7 @@ def cure_of(entry: Disagreement, url: str) -> str:
         return again if entry.problem == "reference" else f"{repair}; then {again}"
     if match := _COLLECTION.fullmatch(entry.key):
         return _cure_of_collection(entry, match, repair)
-    if entry.key.startswith(("audio/", "records/audio/")):
-        return f"{repair}; then the same undertone sweep (or generate) again"
-    if entry.key.startswith(("moments/", "records/moments/", "state/", "records/state/")):
-        return f"{repair}; what is lost is computed again when it is needed"
-    return repair
+    return repair + _AFTER_REPAIR.get(entry.key.removeprefix("records/").split("/")[0], "")
 
 
 def _cure_of_collection(entry: Disagreement, match: re.Match[str], repair: str) -> str:

@@ -1,9 +1,10 @@
 """Reads a whole store again and lists everything that is not what its records say."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
 from dataclasses import replace
+from typing import Any
 
 from store.collection import Collection
 from store.completion import completion_name
@@ -27,6 +28,8 @@ from store.objects import ObjectStore, Survey
 from store.opening import FORMAT_KEY, stored_version
 from store.sealed import opened_bytes, opened_json
 from store.shards import checksum
+from store.standing import gone_runs
+from store.tags import named_run
 from store.verification import (
     VERIFY_THREADS,
     Disagreement,
@@ -40,7 +43,7 @@ from store.verification import (
 
 KINDS = ("runs", "codes", "features")
 CACHES = ("moments", "state")
-FOLDERS = ("datasets", *KINDS, "results", "audio", *CACHES)
+FOLDERS = ("datasets", *KINDS, "results", "audio", *CACHES, "tags")
 _PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|\w+\.zarr)/.*")
 _PROVES_NOTHING = re.compile(r"(runs|codes|features)/[^/]+/(attempts|heartbeat)/.*")
 _DOCUMENT = re.compile(r"\.json$|^(runs|codes|features)/[^/]+/plan/")
@@ -105,7 +108,7 @@ def _unread_record(key: str, error: Exception) -> Disagreement:
     return found if found.problem == "unreadable" else replace(found, problem="record")
 
 
-_Check = Callable[[ObjectStore, Record, Entry], Disagreement | None]
+_Check = Callable[[ObjectStore, Sequence[str], Record, Entry], Disagreement | None]
 
 
 def _check_entries(objects: ObjectStore, records: dict[str, Record], check: _Check) -> list[Disagreement]:
@@ -113,7 +116,8 @@ def _check_entries(objects: ObjectStore, records: dict[str, Record], check: _Che
     entries = [
         (record, entry) for record in records.values() for entry in record.entries if _is_checked(record)
     ]
-    checked = map_concurrently(lambda pair: check(objects, *pair), entries, threads=VERIFY_THREADS)
+    runs = [name.split("/")[1] for name, record in records.items() if record.kind == "runs"]
+    checked = map_concurrently(lambda pair: check(objects, runs, *pair), entries, threads=VERIFY_THREADS)
     return [problem for problem in checked if problem]
 
 
@@ -121,7 +125,9 @@ def _is_checked(record: Record) -> bool:
     return record.kind != "complete"
 
 
-def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagreement | None:
+def _check_entry(
+    objects: ObjectStore, runs: Sequence[str], record: Record, entry: Entry
+) -> Disagreement | None:
     try:
         data = objects.get(entry.key)
     except NotFound:
@@ -129,19 +135,21 @@ def _check_entry(objects: ObjectStore, record: Record, entry: Entry) -> Disagree
     except (UndertoneError, OSError) as error:
         return unread(entry.key, error, "checksum")
     if entry.nbytes is None:
-        return _check_proof(record, entry, data)
+        return _check_proof(runs, record, entry, data)
     if len(data) != entry.nbytes:
         return Disagreement("length", entry.key, None, f"{len(data)} bytes, the record says {entry.nbytes}")
     if checksum(data) != entry.crc32c:
         detail = f"CRC-32C {checksum(data)}, the record says {entry.crc32c}"
         return Disagreement("checksum", entry.key, None, detail)
-    return None
+    return _about_gone_runs(runs, entry.key, data) if entry.key == record.name else None
 
 
-def _check_document(objects: ObjectStore, record: Record, entry: Entry) -> Disagreement | None:
+def _check_document(
+    objects: ObjectStore, runs: Sequence[str], record: Record, entry: Entry
+) -> Disagreement | None:
     """A document or plan is read; anything else must be there, but for a dataset's sounds: too many."""
     if _DOCUMENT.search(entry.key):
-        return _check_entry(objects, record, entry)
+        return _check_entry(objects, runs, record, entry)
     if record.kind == "sounds":
         return None
     try:
@@ -150,7 +158,14 @@ def _check_document(objects: ObjectStore, record: Record, entry: Entry) -> Disag
         return unread(entry.key, error, "checksum")
 
 
-def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | None:
+def _about_gone_runs(runs: Sequence[str], key: str, data: bytes) -> Disagreement | None:
+    """A note where a result, which is whole, is about a run that was removed or lies in another store."""
+    if not key.startswith("results/") or not (gone := gone_runs(data, runs)):
+        return None
+    return Disagreement("note", key, None, f"rows about {', '.join(gone)}, which is not in this store")
+
+
+def _check_proof(runs: Sequence[str], record: Record, entry: Entry, data: bytes) -> Disagreement | None:
     try:
         opened = opened_bytes(data, entry.key) if record.kind == "state" else opened_json(data, entry.key)
         if isinstance(opened, dict) and record.kind == "dataset":
@@ -160,6 +175,18 @@ def _check_proof(record: Record, entry: Entry, data: bytes) -> Disagreement | No
     said = record.payload.get("fingerprint")
     if isinstance(opened, dict) and said is not None and opened.get("fingerprint") != said:
         return Disagreement("checksum", entry.key, None, "it is the document of another dataset")
+    if isinstance(opened, dict) and record.kind == "tag":
+        return _check_tag(runs, entry.key, opened)
+    return None
+
+
+def _check_tag(runs: Sequence[str], key: str, document: Mapping[str, Any]) -> Disagreement | None:
+    try:
+        run_id = named_run(document, key)
+    except CorruptData as error:
+        return Disagreement("checksum", key, None, short(error))
+    if run_id not in runs:
+        return Disagreement("note", key, None, f"it names the run {run_id}, which is not in this store")
     return None
 
 

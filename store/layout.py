@@ -30,7 +30,7 @@ _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "featu
 _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.json"}
 _FILE = (
     r"datasets/[^/]+/(?:[a-z]+\.(?:json|parquet)|audio/.+)"
-    r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+\.flac|moments/.+\.npy|state/.+\.npz"
+    r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+\.flac|tags/[^/]+\.json|moments/.+\.npy|state/.+\.npz"
     r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.json"
     r"|[a-z]+\.zarr/zarr\.json|[a-z]+\.zarr/[^/]+/(?:zarr\.json|c(?:\.\d+)+))"
 )

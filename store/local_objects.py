@@ -127,6 +127,9 @@ class LocalObjects:
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         return ((key, _version(status)) for key, status in self._files(prefix))
 
+    def written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        return ((key, status.st_mtime) for key, status in self._files(prefix))
+
     def survey(self, prefix: str) -> Survey:
         refused: dict[str, UndertoneError] = {}
         folders: list[str] = []

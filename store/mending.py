@@ -13,8 +13,8 @@ from functools import partial
 from store.collection import open_collection
 from store.completion import KIND as COMPLETION
 from store.datasets import dataset_key, dataset_record, sounds_name
-from store.errors import Conflict, UndertoneError
-from store.heartbeats import FRESH_SECONDS, refuse_while_at_work
+from store.errors import Conflict, NotPlain, StorageError, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.inspection import KINDS, damage, inspect
 from store.layout import document_key, is_file_name, plan_key
 from store.ledger import (
@@ -65,8 +65,7 @@ def mend(
 
     `again` finds what disagrees (else the whole store is read), after links and the like were removed.
     """
-    for collection in (f"{kind}/{name}" for kind in KINDS for name in recorded_folders(objects, kind)):
-        refuse_while_at_work(objects, collection, fresh_seconds)
+    refuse_while_at_work(objects, fresh_seconds)
     done = Mended()
     if make_room(objects, found, done):
         found = damage(again() if again else inspect(objects))
@@ -134,6 +133,14 @@ def _held(objects: ObjectStore) -> set[str]:
     for name, record in all_records(objects):
         keys |= {record_key(name)} | _keys_of(record) if isinstance(record, Record) else set()
     return keys
+
+
+def refuse_while_at_work(objects: ObjectStore, fresh_seconds: float) -> None:
+    """Raise `Conflict` where a heartbeat is fresh."""
+    for kind in KINDS:
+        for name in recorded_folders(objects, kind):
+            with suppress(NotPlain, StorageError):  # a folder that is refused stands in the list already
+                refuse_if_at_work(objects, f"{kind}/{name}", fresh_seconds)
 
 
 def _prefix_of(entry: Disagreement) -> str | None:

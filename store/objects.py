@@ -81,6 +81,9 @@ class ObjectStore(Protocol):
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         """Key of every object below a folder, with a word that changes when the object does."""
 
+    def written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        """Key of every object below a folder, with the Unix time at which it was written."""
+
     def survey(self, prefix: str) -> Survey:
         """The same, but of folders that are refused it says so, and goes on."""
 

@@ -9,10 +9,10 @@ from typing import Any
 from store.collection import UNIT_CLIPS, Collection, create_collection, open_collection
 from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
 from store.errors import CorruptData, InvalidInput, NotFound
-from store.layout import check_name, document_key
-from store.ledger import Entry, is_recorded
+from store.ledger import Entry
 from store.objects import ObjectStore
 from store.records import ArraySpec, Clip, Failure, PlannedClip
+from store.run_names import collection_names, one_of, resolve_run, run_ids
 from store.sealed import opened_json, sealed_json
 from store.storage import open_objects, probe_create
 from store.zarr_metadata import decoded_json
@@ -57,11 +57,11 @@ class Store:
 
     def runs(self) -> list[str]:
         """Ids of the runs."""
-        return self._collections("runs")
+        return run_ids(self.objects)
 
     def run(self, run_id: str) -> Collection:
-        """One run by its id or the beginning of it; raises `NotFound`, `InvalidInput` if several match."""
-        return open_collection(self.objects, f"runs/{_one_of(self.runs(), run_id, 'run', self.url)}")
+        """One run by its id, a tag, `latest` or the beginning of its id (see `store.run_names`)."""
+        return open_collection(self.objects, f"runs/{resolve_run(self.objects, run_id)}")
 
     def create_run(
         self,
@@ -84,11 +84,11 @@ class Store:
 
     def all_codes(self) -> list[str]:
         """Keys of the stored codec tokens."""
-        return self._collections("codes")
+        return collection_names(self.objects, "codes")
 
     def codes(self, key: str) -> Collection:
         """Stored codec tokens by key or the beginning of it; raises `NotFound`."""
-        return open_collection(self.objects, f"codes/{_one_of(self.all_codes(), key, 'codes', self.url)}")
+        return open_collection(self.objects, f"codes/{one_of(self.all_codes(), key, 'codes', self.url)}")
 
     def create_codes(
         self,
@@ -108,10 +108,6 @@ class Store:
             clips=clips,
             unit_clips=unit_clips,
         )
-
-    def _collections(self, kind: str) -> list[str]:
-        names = self.objects.folders(f"records/{kind}")
-        return [name for name in names if is_recorded(self.objects, document_key(f"{kind}/{name}"))]
 
 
 def open_store(url: str | Path, *, create: bool = False) -> Store:
@@ -176,12 +172,3 @@ def _is_of_version_1(data: bytes) -> bool:
         return decoded_json(data, FORMAT_KEY) == {"format": "undertone", "version": 1}
     except CorruptData:
         return False
-
-
-def _one_of(names: Sequence[str], wanted: str, what: str, url: str) -> str:
-    matches = [wanted] if wanted in names else [name for name in names if wanted and name.startswith(wanted)]
-    if not matches:
-        raise NotFound(f"There is no {what} {wanted!r} in {url}; it has: {', '.join(names) or 'none'}.")
-    if len(matches) > 1:
-        raise InvalidInput(f"{wanted!r} may mean {', '.join(matches)}: give more of it.")
-    return check_name(matches[0], what)

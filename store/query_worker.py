@@ -127,7 +127,7 @@ def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:
     if isinstance(error, duckdb.CatalogException | duckdb.BinderException):
         message = _INTERNAL_HINT.sub("", message)
         names = ", ".join(_relation_names(connection))
-        return f"{message} (tables: {names}; `undertone sql STORE` alone lists their columns)"
+        return f"{message} (tables: {names}; `undertone sql STORE --format table` lists their columns)"
     return message
 
 

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import MemoryStore, from_url
 
-from store.errors import CorruptData, NotFound, StorageError
+from store.errors import CorruptData, InvalidInput, NotFound, StorageError
 from store.objects import Buffer, ByteRange, Survey
 
 ATTEMPTS = 6
@@ -31,7 +31,14 @@ class RemoteObjects:
 
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
-        self.backend: Any = _connect(self.url)
+        try:
+            self.backend: Any = _connect(self.url)
+        except (BaseError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InvalidInput(
+                f"{self.url!r} cannot be opened as a store ({reason}): give a bucket and a prefix, such as "
+                "s3://bucket/prefix."
+            ) from error
 
     def get(self, key: str) -> bytes:
         try:
@@ -112,6 +119,9 @@ class RemoteObjects:
 
     def versions(self, prefix: str) -> Iterator[tuple[str, str]]:
         return ((entry["path"], str(entry["e_tag"])) for entry in self._entries(prefix))
+
+    def written(self, prefix: str) -> Iterator[tuple[str, float]]:
+        return ((entry["path"], entry["last_modified"].timestamp()) for entry in self._entries(prefix))
 
     def survey(self, prefix: str) -> Survey:
         return Survey(dict(self.versions(prefix)), [], {})

@@ -17,7 +17,7 @@ from store.datasets import dataset_key, dataset_record, sounds_name
 from store.document import FORMAT
 from store.document_checks import collection_layouts
 from store.errors import Conflict, CorruptData, NotFound, UndertoneError, Unreadable
-from store.heartbeats import refuse_while_at_work
+from store.heartbeats import refuse_if_at_work
 from store.layout import CHUNK_CHECKSUM_BYTES, ArrayLayout, document_key, marker_key, plan_key
 from store.ledger import Entry, Record, encode_record, entry_of, is_recorded, record_key, write_record
 from store.markers import Marker, ShardEntry, encode_marker, marker_from
@@ -56,7 +56,7 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
     if stored_version(objects) > VERSION:
         raise Conflict(f"{objects.url} is of a newer format than {VERSION}: install a newer Undertone.")
     for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
-        refuse_while_at_work(objects, prefix)
+        refuse_if_at_work(objects, prefix)
     done = Upgraded()
     for name in objects.folders("datasets"):
         _tried(done, dataset_key(name), partial(_upgrade_dataset, objects, name, done))

@@ -10,7 +10,7 @@ from store.collection import Collection
 from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
 from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
-from store.heartbeats import FRESH_SECONDS, refuse_while_at_work
+from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.layout import document_key, marker_key
 from store.ledger import Entry, Record, all_records, entry_of
 from store.markers import Marker, ShardEntry, check_marker, read_marker
@@ -68,7 +68,7 @@ def repair(
     Markers go before shards: a reader never sees a marker whose shards are gone. Raises `Conflict` while a
     driver is at work, and `CorruptData` for a plan that cannot be mended.
     """
-    refuse_while_at_work(collection.objects, collection.prefix, fresh_seconds)
+    refuse_if_at_work(collection.objects, collection.prefix, fresh_seconds)
     if broken := [entry for entry in disagreements if entry.problem == "plan"]:
         raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
     _mend_metadata(collection)

@@ -1,5 +1,5 @@
 -- The views that people query; they are made anew at every refresh, because label columns come with the datasets.
--- Every view and every column has a COMMENT: `undertone sql STORE` prints them.
+-- Every view and every column has a COMMENT: `undertone sql STORE --format table` prints them.
 
 ------------------------------------------------------------------------------------------------------- datasets
 

@@ -104,6 +104,12 @@ def remember_root(fingerprint: str, root: Root) -> None:
         unfinished.replace(path)
 
 
+def pass_on_root(fingerprint: str, new_fingerprint: str) -> None:
+    """Where a dataset's audio is holds for the same recordings under another fingerprint too."""
+    if (known := _read_roots().get(fingerprint)) is not None:
+        remember_root(new_fingerprint, open_root(known))
+
+
 def roots_file() -> Path:
     """The file of this user's dataset roots; $XDG_STATE_HOME decides where."""
     return user_folder("XDG_STATE_HOME", "~/.local/state") / "roots.json"

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+from jobs import waiting
 from store.errors import InvalidInput, JobFailed, redacted
 
 REACH_SECONDS = 5.0
@@ -37,6 +38,7 @@ def ray_session(address: str, *, cpus: int | None = None) -> Iterator[None]:
         # Ray's switch for single-machine use, whatever its name says: without it, it replaces 127.0.0.1 by
         # the machine's own address and listens there. It is read once, when ray is imported.
         os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    waiting.tell("starting Ray on this machine" if address == "local" else f"joining Ray at {address}")
     import ray
 
     if ray.is_initialized():

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
+from jobs import waiting
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.spec import ExtractionSpec, parse_reductions, parse_sites, planned
 from jobs.layer_numbers import parse_layers
@@ -34,6 +35,7 @@ def resolve(options: ExtractOptions) -> Extraction:
     Raises:
         UndertoneError: an option does not fit the dataset or the model.
     """
+    waiting.tell("reading the dataset and what the model is made of")
     store = open_store(options.store)
     dataset = store.dataset(options.dataset)
     info = describe_model(options.model)
@@ -71,6 +73,6 @@ def resolve(options: ExtractOptions) -> Extraction:
     if not clips:
         raise InvalidInput(
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
-            f"(undertone sql {quote(options.store)})."
+            f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
     return Extraction(options, store, dataset, spec, clips)

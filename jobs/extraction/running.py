@@ -142,6 +142,6 @@ def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:
     if failed > limit:
         raise JobFailed(
             f"{failed} of {seen} clips failed, more than --max-failures {limit} allows. "
-            f"The view `failures` holds the reasons (undertone sql {quote(options.store)}). "
+            f"The view failures holds the reasons (`undertone sql {quote(options.store)} 'FROM failures'`). "
             "What is committed stays; run the same command with a higher limit to go on."
         )

@@ -318,14 +318,14 @@ def _recorded(labels: LabelledRows, concept: Concept) -> pa.Table:
         "class": pa.array(texts, pa.string()),
         "number": pa.array([None] * count if is_class else values.tolist(), pa.float64()),
     }
-    return pa.table(columns, schema=_SCHEMA)
+    return pa.table(columns, schema=LABELS_SCHEMA)
 
 
 def _commented(name: str, kind: pa.DataType, comment: str) -> pa.Field:
     return pa.field(name, kind, metadata={"comment": comment})
 
 
-_SCHEMA = pa.schema(
+LABELS_SCHEMA = pa.schema(
     [
         _commented("labels_hash", pa.string(), "stands for the concept's labels as they were resolved"),
         _commented("run_id", pa.string(), "run whose clips are labelled"),

@@ -1,7 +1,7 @@
 """Map a function over tasks, here or on Ray: each on one thread, so that sums never change."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any, Literal, TypeVar
@@ -56,6 +56,17 @@ def map_tasks(
         if store is not None:
             _refuse_private_folder(store)
         yield from _mapped_on_ray(function, tasks, workers)
+
+
+def in_order(found: Iterable[tuple[int, Result]]) -> Iterator[Result]:
+    """Results of `map_tasks` in the order of the tasks: what is done early waits for what comes before it."""
+    early: dict[int, Result] = {}
+    following = 0
+    for place, result in found:
+        early[place] = result
+        while following in early:
+            yield early.pop(following)
+            following += 1
 
 
 def available_cpus() -> int:

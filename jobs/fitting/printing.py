@@ -8,6 +8,7 @@ import click
 import pyarrow as pa
 
 from jobs.tables import to_json, to_text
+from jobs.terminal_text import columns, tell
 
 Row = dict[str, Any]
 WIDTH = 140
@@ -18,11 +19,13 @@ def print_best(
 ) -> None:
     """Print `summary`, whose "best" rows `shown` puts into words, for eyes or as one JSON object."""
     for note in summary["notes"]:
-        click.echo(f"Note: {note}", err=True)
+        tell(f"Note: {note}")
     if format_ == "json":
         click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
         return
-    click.echo(to_text(pa.Table.from_pylist([shown(row) for row in summary["best"]]), width=WIDTH), nl=False)
+    click.echo(
+        to_text(pa.Table.from_pylist([shown(row) for row in summary["best"]]), width=columns(WIDTH)), nl=False
+    )
     click.echo(work_line)
 
 

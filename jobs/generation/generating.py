@@ -42,11 +42,15 @@ if TYPE_CHECKING:
     from store.opening import Store
     from store.records import ModelInfo
 
+    Load = Callable[[GenerateOptions, str], MusicGenModel]
+
 DEFAULT_SECONDS = 10.0
 
 
-def run_generation(options: GenerateOptions) -> dict[str, Any]:
+def run_generation(options: GenerateOptions, *, load: Load | None = None) -> dict[str, Any]:
     """Generate one sound, write it where the user wants it and into the store; returns a summary.
+
+    `load` gives the model of a name, `load_model` by default.
 
     Raises:
         UndertoneError: Something that was asked for is not possible; nothing is written then.
@@ -54,7 +58,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
     check_options(options)
     store = open_store(options.store, create=not options.directions)
     chosen = choose_edits(store, options) if options.directions else ChosenEdits((), {}, frozenset())
-    name = _model_name(options, chosen)
+    name = model_name(options, chosen)
     info = describe_model(name)
     spec, sounds = _specify(options, info)
     capture = _capture_spec(options, info)
@@ -62,7 +66,7 @@ def run_generation(options: GenerateOptions) -> dict[str, Any]:
         wanted = replace(spec, edits=chosen.edits)
         if wanted.generation_id in stored_generations(store):
             return _stored(store, wanted, options, info)
-    model = _load(options, name)
+    model = (load or load_model)(options, name)
     codes = _encoded(model, sounds)
     summary: dict[str, Any] = {}
     if chosen.automatic:
@@ -108,7 +112,7 @@ def _stored(store: Store, spec: GenerationSpec, options: GenerateOptions, info: 
     return summary | {"note": "the store had this sound already; nothing was computed"}
 
 
-def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
+def model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     """The model that was asked for, else that of the directions."""
     names = {vector.model for vector in chosen.vectors.values()}
     if options.model is None and len(names) > 1:
@@ -116,7 +120,8 @@ def _model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     return options.model or (names.pop() if names else "pocket")
 
 
-def _load(options: GenerateOptions, name: str) -> MusicGenModel:
+def load_model(options: GenerateOptions, name: str) -> MusicGenModel:
+    """The model of a name on the device and with the numbers that options say."""
     import torch
 
     from pipelines.musicgen import load_musicgen

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from jobs.probing.running import Probed
 from jobs.tables import to_json, to_text
+from jobs.terminal_text import columns, tell
 
 Row = dict[str, Any]
 WIDTH = 140
@@ -16,7 +17,7 @@ WIDTH = 140
 def print_probed(probed: Probed, format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
     for note in probed.notes:
-        click.echo(f"Note: {note}", err=True)
+        tell(f"Note: {note}")
     best = best_layers(probed.table.to_pylist())
     summary = {
         "run": probed.plan.labels.run_id,
@@ -29,7 +30,7 @@ def print_probed(probed: Probed, format_: str) -> None:
         records = json.loads(to_json(best))
         click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
         return
-    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in best]), width=WIDTH), nl=False)
+    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in best]), width=columns(WIDTH)), nl=False)
     click.echo(_work_line(probed))
 
 

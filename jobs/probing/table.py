@@ -25,13 +25,13 @@ clips int: clips that were scored: a clip whose class is in no other fold is not
 groups int: groups they belong to
 classes int: number of classes; NULL for numbers
 accuracy float: share of held-out clips whose class was named; for one class its recall
-accuracy_low float: lower end of its 95 % interval over groups, for probes fitted to as many (see README)
+accuracy_low float: lower end of its 95 % interval over groups, for probes fitted to as many groups
 accuracy_high float: upper end of that interval
 balanced_accuracy float: mean recall of the classes (chance 1 / classes); of one class and the rest (0.5)
 macro_f1 float: mean F1 of the classes; for one class its F1
 roc_auc float: area under the ROC curve of the class against the others; for a concept the mean over classes
 r2 float: share of the variance of held-out numbers that is explained
-r2_low float: lower end of its 95 % interval over groups, for probes fitted to as many (see README)
+r2_low float: lower end of its 95 % interval over groups, for probes fitted to as many groups
 r2_high float: upper end of that interval
 rmse float: root mean squared error of held-out numbers, in their unit
 baseline_accuracy float: share of the most frequent class among the scored clips; for one class its own share

@@ -14,7 +14,7 @@ from analysis.directions import METHODS, Direction, Method, fit_directions, spli
 from analysis.splits import Partition, group_folds
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
-from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.fitting.progress import followed
 from jobs.fitting.user_tables import read_user_tables
@@ -252,8 +252,10 @@ def _fitted(
         workers=options.workers,
         store=open_store(work.store_url),
     )
-    for _, layer in mapped:
-        yield layer
+    for layer in in_order(mapped):
+        # A sweep takes the oldest random directions as its controls: their age has to follow their seeds.
+        created = {"created_at": datetime.now(UTC).replace(tzinfo=None)}
+        yield FittedLayer([row | created for row in layer.rows], layer.left_out)
 
 
 def estimated_seconds(work: Work, width: int) -> float:

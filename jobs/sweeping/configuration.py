@@ -32,14 +32,12 @@ class SteeredConcept:
     pairs: tuple[str, ...] = ("all",)
     """"SOURCE:TARGET", or "SOURCE:TARGET+TARGET" to steer to two at once; "all" is every ordered pair."""
     texts: tuple[str, ...] = (CLASS + " music",)
-    """Prompts, with the class in braces: the source's unsteered and steered, the target's for the control.
-
-    Where none names a class, nothing asks for the target in words, and there is no such control.
-    """
+    """Prompts, with {class} where the class goes: filled with the source for the sounds that are steered, and
+    with the target for the control that asks in words. Without {class} there is no such control."""
     labels: str = ""
-    """Label query; by default the column of that name, of the run's dataset."""
+    """Query that gives clip_id and this label; by default the column of that name in the run's dataset."""
     audio: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Recordings that are continued, by class of the source: paths, or "clip:ID" of clips in the store."""
+    """Recordings to continue, for each source class: paths, or "clip:ID" of clips in the store."""
 
     def audio_of(self, source: str) -> tuple[str, ...]:
         """Audio prompts for a source; "" stands for none."""
@@ -71,9 +69,13 @@ class SamplingValues:
     """`[sampling]`: how tokens are chosen; the defaults are audiocraft's."""
 
     guidance: float = 3.0
+    """Coefficient of classifier-free guidance; 1 is none."""
     temperature: float = 1.0
+    """What scores of tokens are divided by; 0 takes the likeliest token."""
     top_k: int = 250
+    """Only so many of the likeliest tokens may be drawn; 0 is no limit."""
     top_p: float = 0.0
+    """Instead of top_k: only the likeliest tokens that together have this probability are drawn; 0: off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +105,18 @@ class SweepConfiguration:
     name: str
     concepts: tuple[SteeredConcept, ...]
     question: str = ""
+    """What the sweep asks; it opens its section of the report."""
     seconds: float = 4.0
     """Length of each generation, beyond its audio prompt."""
     audio_seconds: float = 2.0
-    """Length of the audio prompts, of concepts that have some."""
+    """Length of the audio prompts, for concepts that have some."""
     direction_clips: str = "all"
-    """"all", or "half": of the groups, by a hash; a probe of the other half then scores what steering did."""
+    """Which clips directions are fitted on: "all", or those of "half" of the groups, chosen by a hash. Then a
+    probe that is fitted on the other half can score what steering did."""
     cap_auto: bool = False
-    """Automatic strengths change no more than the target's prompt alone would."""
+    """Whether automatic strengths stop where the target's prompt alone would bring the last layer."""
     random_states: tuple[int, ...] = (0, 1, 2, 3)
+    """Seeds of the sampling noise: every prompt is generated once with each."""
     grid: Grid = field(default_factory=Grid)
     sampling: SamplingValues = field(default_factory=SamplingValues)
     controls: Controls = field(default_factory=Controls)

@@ -39,16 +39,22 @@ class Grid:
     methods: tuple[str, ...] = ("diffmean",)
     """As in `undertone directions`: "mse" chooses its penalty on held-out folds, "mse:0.1" names it."""
     sites: tuple[str, ...] = ("resid",)
+    """Where in a block the directions lie and are applied: embed, resid, attn, xattn or mlp."""
     layers: tuple[tuple[int, ...], ...] = ()
     """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
     alphas: tuple[Strength, ...] = (0.5,)
     """Numbers; "auto" finds for each prompt and random state what `undertone generate --alpha auto` would."""
     kinds: tuple[str, ...] = ("interpolate",)
+    """How a direction is applied: interpolate, add, or ablate, which removes what lies along it."""
     scalings: tuple[str, ...] = ("norm",)
+    """What the direction is multiplied with: norm (the activation's length), unit (1), or norm_restored (as
+    norm, and the result is brought back to the activation's length)."""
     schedules: tuple[str, ...] = ("constant",)
+    """Strength over time, as `undertone generate --schedule` takes it: "constant", "linear-down" …"""
     monitors: tuple[str, ...] = (NONE,)
     """Self-monitors, as `undertone generate --monitor` takes them: "0.8", or "0.8:0.01" with a decay."""
     rows: tuple[str, ...] = ("conditional",)
+    """Which rows of classifier-free guidance are steered: conditional, or both."""
     away: bool = False
     """Whether alphas may be negative, which steers away from the target."""
 

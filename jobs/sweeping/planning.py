@@ -189,8 +189,8 @@ def only_run(store: Store, wanted: str) -> Collection:
     runs = store.runs()
     if not wanted and len(runs) != 1:
         raise InvalidInput(
-            f"{store.url} has {len(runs)} runs ({', '.join(runs) or 'extract one first'}): say --run, whose "
-            "directions and model the sweep is to use."
+            f"{store.url} has {len(runs)} runs ({', '.join(runs) or 'extract one first'}): say --run, an id, "
+            "a tag or latest, whose directions and model the sweep is to use."
         )
     return store.run(wanted or runs[0])
 

@@ -60,8 +60,8 @@ def _undertone_sql(*arguments: str | Path, folder: Path = ROOT) -> subprocess.Co
     return subprocess.run(command, capture_output=True, cwd=folder, env=environment, timeout=120, check=False)
 
 
-def test_without_a_query_it_lists_documented_views(store: Path) -> None:
-    shown = _undertone_sql(store)
+def test_without_a_query_but_with_a_format_it_lists_documented_views(store: Path) -> None:
+    shown = _undertone_sql(store, "--format", "table")
     text = shown.stdout.decode()
     assert shown.returncode == 0, shown.stderr
     assert "clips: one row per clip" in text

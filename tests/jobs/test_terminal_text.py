@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from jobs.tables import to_csv, to_json, to_text
-from jobs.terminal_text import EscapingStream, for_people, heading, printable
+from jobs.terminal_text import EscapingStream, for_people, heading, printable, wrapped
 from store.errors import CatalogWarning
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\r\x00\x7f"
@@ -105,3 +105,32 @@ def test_csv_for_spreadsheets_holds_no_formula(text: str) -> None:
 def test_csv_for_spreadsheets_leaves_numbers_numbers_and_other_text_alone() -> None:
     table = pa.table({"n": [-1, 2], "x": [-0.5, None], "yes": [True, None], "t": ["a=b", "it's; =1"]})
     assert to_csv(table, safe=True) == '"n","x","yes","t"\n-1,-0.5,"true","a=b"\n2,,,"it\'s; =1"\n'
+
+
+class _Screen(io.StringIO):
+    """A terminal, as far as `isatty` says."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_on_a_terminal_messages_break_between_words_and_commands_stay_whole(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    message = (
+        "Error: " + "word " * 30 + "run `undertone dataset add 'my music.store' songs` and " + "again " * 20
+    )
+    lines = wrapped(message, stream=_Screen()).split("\n")
+    assert max(map(len, lines)) <= 80
+    assert sum("`undertone dataset add 'my music.store' songs`" in line for line in lines) == 1
+    assert " ".join(lines).split() == message.split()
+    assert wrapped(message, stream=io.StringIO()) == message
+
+
+def test_aligned_values_go_on_under_their_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    lines = wrapped("labels  " + "style, tempo, " * 8, indent=8, stream=_Screen()).split("\n")
+    assert len(lines) > 2
+    assert all(line.startswith((" " * 8 + "style", " " * 8 + "tempo")) for line in lines[1:])
+    assert max(map(len, lines)) <= 40

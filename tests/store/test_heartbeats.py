@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from store.errors import Conflict
-from store.heartbeats import age_seconds, beat, refuse_while_at_work
+from store.heartbeats import beat, heartbeat_age_seconds, refuse_if_at_work
 from store.local_objects import LocalObjects
 
 BEAT = "runs/world/heartbeat/x"
@@ -30,11 +30,11 @@ def objects(tmp_path: Path) -> LocalObjects:
 @pytest.mark.parametrize("data", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_heartbeat_keeps_nobody_from_work(objects: LocalObjects, data: bytes) -> None:
     objects.put(BEAT, data)
-    assert age_seconds(objects, "runs/world") is None
-    refuse_while_at_work(objects, "runs/world")
+    assert heartbeat_age_seconds(objects, "runs/world") is None
+    refuse_if_at_work(objects, "runs/world")
     beat(objects, "runs/world", "y")
     with pytest.raises(Conflict, match="heartbeat/y is 0 s old"):
-        refuse_while_at_work(objects, "runs/world")
+        refuse_if_at_work(objects, "runs/world")
 
 
 @pytest.mark.parametrize("at", [1e300, 1e18, time.time() + 3600])
@@ -42,15 +42,15 @@ def test_a_heartbeat_from_the_future_is_named_with_what_to_do_and_counts_as_nobo
     objects: LocalObjects, at: float
 ) -> None:
     objects.put(BEAT, json.dumps({"at": at}).encode())
-    assert age_seconds(objects, "runs/world") is None
+    assert heartbeat_age_seconds(objects, "runs/world") is None
     with pytest.raises(Conflict, match=f"{BEAT} is a heartbeat from the future.* delete that file"):
-        refuse_while_at_work(objects, "runs/world")
+        refuse_if_at_work(objects, "runs/world")
     objects.delete(BEAT)
-    refuse_while_at_work(objects, "runs/world")
+    refuse_if_at_work(objects, "runs/world")
 
 
 def test_a_clock_that_is_a_little_ahead_is_still_a_driver_at_work(objects: LocalObjects) -> None:
     objects.put(BEAT, json.dumps({"at": time.time() + 20}).encode())
-    assert age_seconds(objects, "runs/world") == 0
+    assert heartbeat_age_seconds(objects, "runs/world") == 0
     with pytest.raises(Conflict, match="at work on runs/world"):
-        refuse_while_at_work(objects, "runs/world")
+        refuse_if_at_work(objects, "runs/world")

@@ -2,12 +2,13 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from jobs.fitting.mapping import map_tasks
+from jobs.fitting.mapping import in_order, map_tasks
 
 
 def test_tasks_run_side_by_side_and_each_on_one_thread_of_linear_algebra() -> None:
@@ -56,3 +57,15 @@ def test_an_error_of_a_task_arrives_as_itself_and_nothing_further_starts() -> No
     with pytest.raises(ValueError, match="0"):
         list(map_tasks(fail, range(50), engine="inline", workers=1))
     assert started == [0]
+
+
+def test_results_that_are_early_wait_for_those_before_them_and_no_longer() -> None:
+    taken: list[int] = []
+
+    def done() -> Iterator[tuple[int, str]]:
+        for place in (2, 0, 1, 3):
+            taken.append(place)
+            yield place, "abcd"[place]
+
+    seen = [(result, len(taken)) for result in in_order(done())]
+    assert seen == [("a", 2), ("b", 3), ("c", 3), ("d", 4)]

@@ -1,6 +1,7 @@
 """`undertone generate` from the command line to files, rows and runs."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -152,7 +153,7 @@ def test_the_store_has_a_row_with_all_that_decides_the_sound_and_the_sound(world
 
 def test_every_column_of_generations_explains_itself(world: World) -> None:
     world.made("--prompt", TEXT)
-    result = CliRunner().invoke(undertone, ["sql", world.store.url])
+    result = CliRunner().invoke(undertone, ["sql", world.store.url, "--format", "table"])
     assert result.exit_code == 0
     assert "key of the sampling noise" in result.output
 
@@ -386,3 +387,56 @@ def test_a_direction_of_another_model_is_refused_unless_foreign_is_said(world: W
     write_results(world.store, "vectors", {"test": 3}, vectors_table([row_of(other)]))
     assert "found in another model" in str(world.call("--direction", "ddd").exception)
     world.made("--direction", "ddd", "--foreign")
+
+
+@pytest.fixture
+def with_random(world: World, model: Any) -> World:
+    """The world with a random direction at the place of the first."""
+    direction = np.random.default_rng(9).standard_normal(model.info.width)
+    drawn = _stored(model, "rrr2", 2, direction / np.linalg.norm(direction))
+    rows = [row_of(replace(drawn, method="random", random_seed=0))]
+    write_results(world.store, "vectors", {"test": "random"}, vectors_table(rows))
+    return world
+
+
+def test_several_prompts_and_seeds_become_a_folder_with_one_page_that_plays_all(world: World) -> None:
+    prompts, seeds = ("--prompt", TEXT, "--prompt", "rock <b>"), ("--seed", "1", "--seed", "2")
+    made = world.made(*prompts, *seeds, "--seconds", "0.2", output="listen")
+    assert made["sounds"] == len(made["generations"]) == 4
+    page = Path(made["page"]).read_text(encoding="utf-8")
+    assert page.count("<audio") == 4
+    assert "rock &lt;b&gt;" in page
+    assert re.findall(r'(?:src|href)="(?!data:|#)', page) == []
+    rows = {row["generation_id"]: row for row in world.query("SELECT * FROM generations")}
+    for one in made["generations"]:
+        assert (rows[one["generation"]]["text"], rows[one["generation"]]["random_state"]) == (
+            one["prompt"],
+            one["seed"],
+        )
+        assert world.store_file(one["generation"]).read_bytes() == Path(one["output"]).read_bytes()
+
+
+def test_a_steered_sound_stands_beside_its_twin_and_the_same_along_a_random_direction(
+    with_random: World,
+) -> None:
+    steered = ("--direction", "aaa2", "--alpha", "0.6", "--with-twin", "--with-random", "--seconds", "0.2")
+    made = with_random.made(*steered, output="listen")
+    assert Path(made["page"]).read_text(encoding="utf-8").count("<audio") == 3
+    rows = {row["generation_id"]: row for row in with_random.query("SELECT * FROM generations")}
+    kinds = {one["kind"]: rows[one["generation"]] for one in made["generations"]}
+    assert (
+        kinds["steered"]["twin_id"] == kinds["random direction"]["twin_id"] == kinds["twin"]["generation_id"]
+    )
+    assert (kinds["steered"]["vector_ids"], kinds["steered"]["alphas"]) == (["aaa2"], [0.6])
+    assert (kinds["random direction"]["vector_ids"], kinds["random direction"]["alphas"]) == (["rrr2"], [0.6])
+
+
+def test_several_sounds_need_a_folder_and_controls_a_direction(world: World) -> None:
+    for arguments, output, words in (
+        (("--seed", "1", "--seed", "2"), "out.flac", "leave out its ending .flac"),
+        (("--with-twin",), "listen", "--with-twin has no effect without --direction"),
+        (("--direction", "aaa2", "--with-random"), "listen", "--methods random"),
+    ):
+        result = world.call(*arguments, output=output)
+        assert words in str(result.exception), result.output
+        assert not (world.folder / output).exists()

@@ -1,6 +1,7 @@
 """Directions of a run: what is stored, what it is measured on, and that nothing is done twice."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,13 @@ from click.testing import CliRunner
 from analysis.splits import group_folds
 from jobs.cli import undertone
 from jobs.fitting.labels import resolve_labels
+from jobs.fitting.mapping import map_tasks
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import StoredVector, find_vector, read_vectors
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
-from store.ledger import withdraw
+from store.ledger import recorded_names, withdraw
 from store.opening import Store
 from store.query import run_query
 from store.records import ClipStatus
@@ -213,6 +215,36 @@ def test_a_place_where_the_classes_are_the_same_is_said_and_left_out(planted_sto
     (note,) = [note for note in summary["notes"] if "left out, as the clips of both classes" in note]
     assert note.startswith("42 directions are left out")
     assert "resid.mean layer 1 'jazz' by mse" in note
+
+
+def test_random_directions_are_as_old_as_their_seeds_say_whichever_was_done_first(
+    planted_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def backwards(*arguments: Any, **options: Any) -> list[tuple[int, Any]]:
+        return sorted(map_tasks(*arguments, **options), key=lambda pair: -pair[0])
+
+    options = DirectionOptions(planted_store.url, "toy", STYLE, methods="random", layers="1", sites="resid")
+    one_by_one = [
+        vector.random_seed
+        for seed in range(6)
+        for vector in fitted_alone(planted_store, replace(options, seed=seed), "jazz")
+    ]
+    withdraw_all(planted_store)
+    monkeypatch.setattr("jobs.steering_vectors.fitting.map_tasks", backwards)
+    fit_and_store(options, seeds=range(6))
+    found = sorted(read_vectors(planted_store, "positive = 'jazz'"), key=lambda vector: vector.created_at)
+    assert [vector.random_seed for vector in found] == one_by_one
+
+
+def fitted_alone(store: Store, options: DirectionOptions, positive: str) -> list[StoredVector]:
+    before = {vector.vector_id for vector in read_vectors(store)} if options.seed else set()
+    fit_and_store(options)
+    return [one for one in read_vectors(store, f"positive = '{positive}'") if one.vector_id not in before]
+
+
+def withdraw_all(store: Store) -> None:
+    for name in recorded_names(store.objects, "results/vectors"):
+        withdraw(store.objects, name, [name])
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A sweep's file is checked whole before anything is done, and the shipped ones are legal."""
 
-import re
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -121,14 +119,6 @@ def test_all_pairs_are_every_ordered_one() -> None:
     found = read_pairs(SteeredConcept("style"), CLASSES)
     assert len(found) == 6
     assert len(set(found)) == 6
-
-
-def test_the_sweep_in_the_readme_is_one() -> None:
-    text = Path(__file__).parents[3].joinpath("README.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"```toml\n(# mine.toml.*?)```", text, flags=re.DOTALL)
-    sweep = parse_sweep({"name": "mine", **tomllib.loads(example)})
-    assert sweep.concepts[0].pairs == ("rock:jazz", "rock:jazz+electronic")
-    assert sweep.grid.layers == ((3,), (2, 3))
 
 
 def test_a_grid_is_the_product_of_its_lists() -> None:

@@ -1,0 +1,1 @@
+"""Looking after a store: its runs, its datasets, its space."""

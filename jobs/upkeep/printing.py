@@ -1,0 +1,30 @@
+"""Prints rows of a listing: as a table for eyes, or as JSON for programs."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import click
+
+Row = Mapping[str, Any]
+
+
+def print_rows(rows: Sequence[Row], format_: str, shown: Callable[[Row], Row], *, none: str) -> None:
+    """Print rows, `shown` for people; `none` is the sentence where there are no rows."""
+    if format_ == "json":
+        click.echo(json.dumps(rows))
+        return
+    if not rows:
+        click.echo(none)
+        return
+    import pyarrow as pa
+
+    from jobs.tables import write_result
+
+    write_result(pa.Table.from_pylist([dict(shown(row)) for row in rows]), "table")
+
+
+def day(at: float) -> str:
+    """A time of this machine's clock, to the minute; "?" where nobody knows it."""
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "?"
