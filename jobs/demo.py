@@ -20,6 +20,7 @@ from jobs.fitting.mapping import Engine as FittingEngine
 from jobs.options import engine_option
 from jobs.report import write_report
 from jobs.terminal_text import columns, heading
+from jobs.user_files import check_outside_stores
 from store.errors import JobFailed
 
 CLIPS = 320
@@ -42,6 +43,7 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
       undertone demo ~/undertone-demo --clips 1000
     """
     started = time.monotonic()
+    check_outside_stores(folder)
     audio, store, report = folder / "audio", folder / "music.store", folder / "report.html"
     steps = Steps(clips)
     steps.announce()

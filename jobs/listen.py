@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from jobs.options import format_option, print_result
+from jobs.user_files import check_outside_stores
 
 
 @click.group()
@@ -46,6 +47,7 @@ def export(store: str, sweep: str, folder: Path, settings: int, cells: int, seed
     """
     from jobs.listening.exporting import export_test
 
+    check_outside_stores(folder)
     print_result(export_test(store, sweep, folder, settings=settings, cells=cells, seed=seed), format_)
 
 

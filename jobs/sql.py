@@ -15,6 +15,7 @@ from jobs.sql_shell.listing import print_table
 from jobs.sql_shell.shell import Shell
 from jobs.tables import write_result
 from jobs.terminal_text import tell
+from jobs.user_files import check_output
 from store.activation_table import FORM, activation_table, parse_activation_table
 from store.catalog import refresh_catalog
 from store.catalog_folder import is_lasting
@@ -93,6 +94,8 @@ def sql(
         "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
          FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
     """
+    if output is not None:
+        check_output(output)
     listed = form is not None or output is not None
     form = form or _form_of(output)
     opened = open_store(store)

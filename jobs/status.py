@@ -1,6 +1,7 @@
 """`undertone status`: every run of a store, or one in detail, straight from its markers."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from shlex import quote
@@ -15,8 +16,10 @@ from jobs.terminal_text import tell
 if TYPE_CHECKING:
     from store.collection import Collection
     from store.opening import Store
+    from store.verification import Disagreement
 
 AT_WORK_SECONDS = 30.0
+_COMPLETION = re.compile(r"records/(\w+/[^/]+)/complete/\d+\.json")
 
 
 @click.command()
@@ -26,8 +29,8 @@ AT_WORK_SECONDS = 30.0
 def status(store: str, run: str | None, format_: str) -> int:
     """Show every run: complete or not, clips, failures, size, model, sites. With RUN, show one in detail.
 
-    Only documents, records and markers are read, and whose the results are; `undertone verify` reads
-    everything. Exits 1 if any of them is damaged or gone.
+    Only documents, plans, records and markers are read, and whose the results are; `undertone verify` reads
+    everything. Exits 1 if any of them is damaged or gone, and says what cures it.
 
     \b
     Examples:
@@ -59,25 +62,22 @@ def _overviews(store: "Store") -> tuple[list[dict[str, Any]], list[str], bool]:
     """Every run that can be read, sentences on what is not as it should be, and whether that is damage."""
     from store.catalog_damage import unrecorded_note
     from store.catalog_parts import RESULTS
-    from store.datasets import missing_datasets
+    from store.cures import cure_of
     from store.errors import CorruptData
     from store.ledger import RECORDS
     from store.unrecorded import is_whole, unrecorded
 
-    runs, notes = list[dict[str, Any]](), list[str]()
-    for run_id in store.runs():
-        try:
-            run = store.run(run_id)
-            runs.append(overview(run))
-            notes += _lost_completion(run)
-        except CorruptData as error:
-            notes.append(f"{run_id} is damaged: {error}")
-    notes += [
-        f"dataset {name!r} is gone, from which {users} came: add it again, or restore it from a copy."
-        for name, users in missing_datasets(store.objects).items()
-    ]
     surveys = store.objects.survey(RESULTS).versions, store.objects.survey(RECORDS)
     names = unrecorded(store.objects, surveys[1], surveys[0])
+    found = _damage(store)
+    notes = [f"{entry.key}: {entry.detail}. Cure: {cure_of(entry, store.url)}." for entry in found]
+    runs = list[dict[str, Any]]()
+    for run_id in store.runs():
+        try:
+            runs.append(overview(store.run(run_id)))
+        except CorruptData as error:
+            if not any(f"runs/{run_id}/" in entry.key for entry in found):
+                notes.append(f"{run_id} is damaged: {error}")
     is_damaged = bool(notes) or any(is_whole(store.objects, name) for name in names)
     notes += [unrecorded_note(names)] if names else []
     return runs, [*notes, *_notes_on_gone_runs(store)], is_damaged
@@ -96,6 +96,24 @@ def _notes_on_gone_runs(store: "Store") -> list[str]:
         f"the run {run_id!r} is not in this store, but results about it are: {', '.join(kinds)}."
         for run_id, kinds in found.items()
     ]
+
+
+def _damage(store: "Store") -> "list[Disagreement]":
+    """What is wrong in documents, records and markers, but for what a driver at work is about to write."""
+    from store.inspection import damage, inspect_documents
+
+    found = damage(inspect_documents(store.objects))
+    return [entry for entry in found if not _is_about_to_be(store, entry)]
+
+
+def _is_about_to_be(store: "Store", entry: "Disagreement") -> bool:
+    """Whether a record of completion is missing and its driver still at work."""
+    from store.collection import open_collection
+
+    match = _COMPLETION.fullmatch(entry.key)
+    if match is None or store.objects.exists(entry.key):
+        return False
+    return _is_at_work(open_collection(store.objects, match[1]))
 
 
 def overview(run: "Collection") -> dict[str, Any]:
@@ -149,13 +167,6 @@ def _state(run: "Collection") -> str:
 def _is_at_work(run: "Collection") -> bool:
     age = run.heartbeat_age_seconds()
     return age is not None and age < AT_WORK_SECONDS
-
-
-def _lost_completion(run: "Collection") -> list[str]:
-    if _is_at_work(run) or not run.lacks_completion():
-        return []
-    said = f"{run.prefix} is complete, but no record says so: it was lost, or a driver was killed there."
-    return [f"{said} `undertone verify STORE` says what cures it."]
 
 
 def _print_table(runs: Sequence[dict[str, Any]]) -> None:

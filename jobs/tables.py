@@ -11,6 +11,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
+from uuid import uuid4
 
 import click
 import pyarrow as pa
@@ -28,6 +29,9 @@ FORMULA_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a spreadsheet take text for a formula (OWASP: CSV injection)."""
 _SPECIAL = re.compile(r'[",\r\n]|^\s|\s$')
 """What a field of CSV is quoted for."""
+_MARK = uuid4().hex
+"""Before the digits of a decimal; nobody's data can hold it."""
+_MARKED = re.compile(rf'"{_MARK}(-?[0-9.]+)"')
 SHOWN_ROWS = 100
 SHOWN_LIST_ITEMS = 4
 SHOWN_CHARACTERS = 120
@@ -85,8 +89,11 @@ def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
 
 
 def to_json(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A JSON array of records, one per line; NaN and infinities become null."""
-    lines = [json.dumps(_plain(row), ensure_ascii=False, allow_nan=False) for row in rows]
+    """A JSON array of records, one per line; NaN and infinities become null.
+
+    A DECIMAL is a number with all its digits, also where a double would not hold them.
+    """
+    lines = [_json(row) for row in rows]
     return "[" + ",\n ".join(lines) + "]\n"
 
 
@@ -111,7 +118,8 @@ def to_text(
     """A table for eyes within `width` characters: its first `rows` rows, and how to see those `beyond`."""
     drawing = Table(box=None, header_style="bold", pad_edge=False)
     for field in table.schema:
-        right = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+        right = any(is_kind(field.type) for is_kind in kinds)
         drawing.add_column(Text(printable(field.name)), justify="right" if right else "left", overflow="fold")
     for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
         drawing.add_row(*(Text(shown(value)) for value in row))
@@ -159,9 +167,12 @@ def _shown(value: Any) -> str:
         return f"[{first}, … {len(value)} values]"
     if isinstance(value, list):
         return f"[{', '.join(_shown(item) for item in value)}]"
-    return (
-        str(_plain(value)) if not isinstance(value, dict) else json.dumps(_plain(value), ensure_ascii=False)
-    )
+    return _json(value) if isinstance(value, dict) else _text(value)
+
+
+def _text(value: Any) -> str:
+    """One value that is neither a list nor an object, for eyes."""
+    return f"{value:f}" if isinstance(value, Decimal) else str(_plain(value))
 
 
 def _cut(text: str) -> str:
@@ -173,7 +184,7 @@ def _csv_field(value: Any, *, safe: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return str(value)
+        return f"{value:f}" if isinstance(value, Decimal) else str(value)
     text = _csv_text(value)
     if safe:
         text = f"'{text}" if text.startswith(FORMULA_BEGINNINGS) else text
@@ -184,16 +195,40 @@ def _csv_field(value: Any, *, safe: bool) -> str:
 
 def _csv_text(value: Any) -> str:
     if isinstance(value, list | dict):
-        return json.dumps(_plain(value), ensure_ascii=False)
+        return _json(value)
+    if isinstance(value, pa.MonthDayNano):
+        return interval_text(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def interval_text(value: pa.MonthDayNano) -> str:
+    """An INTERVAL as DuckDB writes it: "1 year 2 months 3 days 04:05:06.7"."""
+    sign = -1 if value.months < 0 else 1
+    years, months = divmod(abs(value.months), 12)
+    named = ((sign * years, "year"), (sign * months, "month"), (value.days, "day"))
+    words = [f"{number} {unit}{'' if abs(number) == 1 else 's'}" for number, unit in named if number]
+    seconds, micros = divmod(abs(value.nanoseconds) // 1000, 1_000_000)
+    if seconds or micros or not words:
+        fraction = f".{micros:06d}".rstrip("0") if micros else ""
+        clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}{fraction}"
+        words.append(f"-{clock}" if value.nanoseconds < 0 else clock)
+    return " ".join(words)
+
+
+def _json(value: Any) -> str:
+    """One line of JSON; the encoder has no numbers for decimals, so they come to it as marked texts."""
+    text = json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+    return _MARKED.sub(r"\1", text)
+
+
 def _plain(value: Any) -> Any:
-    """`value` with only what JSON knows."""
+    """`value` with only what JSON knows; decimals as marked texts."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, pa.MonthDayNano):
+        return interval_text(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     if isinstance(value, datetime | date | time):
@@ -201,5 +236,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
+        return int(value) if value == value.to_integral_value() else f"{_MARK}{value:f}"
     return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 
 STAGES = ("corpus", "recognizers", "codec", "codes", "models", "export", "evaluation", "scorers", "curves")
@@ -35,6 +36,7 @@ def train_pocket(folder: Path, stages: str | None, device: str, workers: int, se
       undertone train-pocket /tmp/try --smoke
       undertone extract music.store songs --model training/checkpoint
     """
+    check_outside_stores(folder)
     chosen = _chosen(stages)
     from jobs.training_curves import write_curves
     from jobs.training_progress import TrainingProgress

@@ -7,6 +7,8 @@ from typing import Any
 
 from store.errors import InvalidInput, NotFound
 
+STORE_FILE = "undertone.json"
+"""What makes a folder a store (`store.opening.FORMAT_KEY`)."""
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -59,3 +61,18 @@ def check_output(path: Path) -> None:
         raise InvalidInput(f"{path} is a folder; name the file to write in it.")
     if not path.absolute().parent.is_dir():
         raise NotFound(f"The folder {path.parent}, where to write {path.name}, does not exist.")
+    check_outside_stores(path)
+
+
+def check_outside_stores(path: Path) -> None:
+    """Refuse to write a file or folder of the user's into a store, whose files it might replace.
+
+    Raises `InvalidInput`; links are followed.
+    """
+    whole = path.resolve()
+    for folder in (whole, *whole.parents):
+        if (folder / STORE_FILE).is_file():
+            raise InvalidInput(
+                f"{path} lies in the store {folder}, whose files are written by commands alone: name a place "
+                "outside of it."
+            )

@@ -8,6 +8,7 @@ import click
 
 from jobs.completion import complete_runs
 from jobs.options import TABLE_FORMATS, format_option, print_result
+from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 
 LISTED = (
@@ -118,6 +119,7 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
     from jobs.steering_vectors.exchange import export_vectors
     from store import open_store
 
+    check_outside_stores(folder)
     count, files = export_vectors(open_store(store), folder, where, file_form)
     print_result({"directions": count, "files": [file.name for file in files]}, format_)
 

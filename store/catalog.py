@@ -77,10 +77,12 @@ def _recorded(path: Path) -> Recorded:
     identity = _identity(path)
     if identity is None:
         return Recorded()
-    if identity not in _known:
-        _known.clear()
-        _known[identity] = _read_recorded(path)
-    return _known[identity]
+    recorded = _known.get(identity)
+    if recorded is None:
+        recorded = _read_recorded(path)
+        _known.clear()  # another thread may do so at any moment: nothing is looked up again below
+        _known[identity] = recorded
+    return recorded
 
 
 _known: dict[tuple[object, ...], Recorded] = {}

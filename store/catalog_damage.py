@@ -34,11 +34,17 @@ def check_undamaged(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
     needed = _needed(connection, sql)
     if found := {key: message for key, message, feeds in damaged if not needed.isdisjoint(feeds)}:
         key, message = next(iter(found.items()))
-        others = f" ({len(found) - 1} more files it needs are damaged too.)" if len(found) > 1 else ""
+        said = message.split(": run `", 1)[0].rstrip(".")
         raise CorruptData(
-            f"this query needs {key}, which is damaged: {message.rstrip('.')}.{others} "
+            f"this query needs {key}, which is damaged: {said}.{_others(len(found) - 1)} "
             "`undertone verify STORE` lists all damage and its cure."
         )
+
+
+def _others(count: int) -> str:
+    if count == 0:
+        return ""
+    return f" ({count} more file{' it needs is' if count == 1 else 's it needs are'} damaged too.)"
 
 
 def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
@@ -99,6 +105,14 @@ def unrecorded_note(names: Sequence[str]) -> str:
 
 
 _CURE = "`undertone verify STORE` says what cures it."
+_NOT_PLANNED = "its clips are not those of the plan"
+_OF_MARKERS = ["parts.commits", "parts.clip_states"]
+_STRANGE_MARKERS = """
+    SELECT commits._part, ?, ?::VARCHAR[] FROM parts.commits AS commits JOIN parts.planned_units AS planned
+    USING (run_id, unit_id)
+    WHERE (commits.first_row, commits.clip_ids) <> (planned.first_row, planned.clip_ids)
+    ORDER BY ALL
+"""
 _ORPHANS = """
     SELECT dataset, list('run ' || run_id ORDER BY run_id) FROM (
         SELECT run_id, coalesce(document ->> '$.mode', '') AS mode, coalesce(
@@ -111,7 +125,10 @@ _ORPHANS = """
 """
 _LOST_MARKERS = """
     SELECT run_id, list(marker ORDER BY marker) FROM parts.completed
-    WHERE marker NOT IN (SELECT _part FROM parts.state) GROUP BY ALL ORDER BY ALL
+    WHERE marker NOT IN (SELECT _part FROM parts.state)
+    AND 'runs/' || run_id || '/run.json' IN (SELECT _part FROM parts.state) -- else none of its markers counts
+    AND NOT EXISTS (FROM parts.damaged WHERE starts_with(marker, _part || '/')) -- else nobody knows
+    GROUP BY ALL ORDER BY ALL
 """
 _LOST_COMPLETIONS = """
     SELECT run_id FROM (SELECT run_id, count(*) AS units FROM parts.planned_units GROUP BY ALL) AS planned
@@ -130,6 +147,8 @@ def _damaged(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, froz
     if not _has_table(connection, "parts", "damaged"):
         return []
     rows = connection.execute("SELECT _part, message, feeds FROM parts.damaged ORDER BY _part").fetchall()
+    if _has_table(connection, "parts", "planned_units"):
+        rows += connection.execute(_STRANGE_MARKERS, [_NOT_PLANNED, _OF_MARKERS]).fetchall()
     return [(key, message, frozenset(_table(name) for name in feeds)) for key, message, feeds in rows]
 
 

@@ -224,15 +224,20 @@ def _array(run_id: str, array: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plan(data: bytes, run_id: str, number: str) -> PartRows:
     clips = _parquet(data).select(["clip_id", "row", "unit_id"])
-    units = clips.group_by("unit_id", use_threads=False).aggregate([("row", "min"), ("clip_id", "count")])
+    columns = [("row", "min"), ("clip_id", "count"), ("clip_id", "list")]
+    units = clips.group_by("unit_id", use_threads=False).aggregate(columns)
     units = units.rename_columns({"row_min": "first_row", "clip_id_count": "clips"})
-    supplementary = pa.repeat(pa.scalar(int(number) > 0), units.num_rows)
+    hashes = [_hash_of(ids) for ids in units["clip_id_list"].to_pylist()]
+    units = units.drop_columns("clip_id_list").append_column("clip_ids", pa.array(hashes, pa.string()))
+    units = units.append_column("supplementary", pa.repeat(pa.scalar(int(number) > 0), units.num_rows))
     return {
         "planned_clips": _with_constant(clips, "run_id", run_id),
-        "planned_units": _with_constant(units, "run_id", run_id).append_column(
-            "supplementary", supplementary
-        ),
+        "planned_units": _with_constant(units, "run_id", run_id),
     }
+
+
+def _hash_of(clip_ids: Iterable[str]) -> str:
+    return sha256("\n".join(clip_ids).encode()).hexdigest()
 
 
 def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
@@ -246,6 +251,8 @@ def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
         "committed_at": marker.committed_at,
         "provenance": json.dumps(marker.provenance),
         "seconds": json.dumps(marker.seconds),
+        "first_row": marker.first_row,
+        "clip_ids": _hash_of(status.clip_id for status in marker.statuses),
     }
     rows = [
         {**unit, "clip_id": status.clip_id, "state": status.state, **_failure(status)} for status in states

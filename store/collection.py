@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from store.completion import check_completion, completed_markers, completion_name, note_completion
+from store.completion import check_completion, completed_markers, note_completion
 from store.concurrency import map_concurrently
 from store.document import check_same, whole_document
 from store.document_checks import collection_layouts
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
-from store.heartbeats import heartbeat_age_seconds
+from store.heartbeats import beat, heartbeat_age_seconds, heartbeat_key
 from store.known_fields import Fields
 from store.layout import (
     ArrayLayout,
@@ -22,9 +22,10 @@ from store.layout import (
     document_key,
     group_key,
     marker_key,
+    plan_key,
 )
 from store.ledger import Record, is_recorded, place, read_committed, write_record
-from store.markers import Marker, read_marker
+from store.markers import Marker, check_marker, read_marker
 from store.objects import ObjectStore
 from store.plan import append_part, cut_units, part_keys, place_part, read_part, rows_needed
 from store.reader import CheckedChunks, Rows, read_rows
@@ -33,7 +34,7 @@ from store.rows import RowIndex, index_rows
 from store.sealed import opened_json, sealed_json
 from store.shards import Array
 from store.writer import Destination, PendingUnit
-from store.zarr_metadata import encoded_json, grow_arrays, write_group
+from store.zarr_metadata import grow_arrays, write_group
 
 if TYPE_CHECKING:
     import xarray
@@ -68,7 +69,9 @@ class Collection:
         with self._state:
             if self._parts is None:
                 keys = part_keys(self.objects, self.prefix)
-                self._parts = {key: read_part(self.objects, key) for key in keys}
+                parts = {key: read_part(self.objects, key) for key in keys}
+                self._check_length(parts)
+                self._parts = parts
             return [unit for part in self._parts.values() for unit in part]
 
     def markers(self) -> dict[str, Marker]:
@@ -90,10 +93,13 @@ class Collection:
         """Whether a unit has a marker now, also one that another process wrote since the last `refresh`."""
         return unit_id in self.markers() or self.objects.exists(marker_key(self.prefix, unit_id))
 
-    def marker(self, unit_id: str) -> Marker:
-        """The marker of one unit, read now if it is not known; raises `NotFound`."""
-        known = self.markers().get(unit_id)
-        return known if known is not None else read_marker(self.objects, marker_key(self.prefix, unit_id))
+    def marker(self, unit: Unit) -> Marker:
+        """The marker of one unit, read now if it is not known; raises `NotFound`, `CorruptData`."""
+        key = marker_key(self.prefix, unit.unit_id)
+        known = self.markers().get(unit.unit_id)
+        marker = known if known is not None else read_marker(self.objects, key)
+        check_marker(marker, unit, key)
+        return marker
 
     def read_unit(self, name: str, unit: Unit) -> Array:
         """All rows of a committed unit, (clips, *axes), failed ones as fill values; raises `MissingRows`."""
@@ -122,7 +128,7 @@ class Collection:
         """The same as an object that resolves clip ids."""
         with self._state:
             if self._index is None:
-                self._index = index_rows(self.units(), self.markers())
+                self._index = index_rows(self.prefix, self.units(), self.markers())
             return self._index
 
     def append_units(self, clips: Sequence[PlannedClip]) -> list[Unit]:
@@ -142,11 +148,6 @@ class Collection:
         if not self.missing_units():
             note_completion(self.objects, self.prefix, self.units())
 
-    def lacks_completion(self) -> bool:
-        """Whether every unit is committed and no record says so: it is lost, or a driver was killed here."""
-        name = completion_name(self.prefix, len(self.units()))
-        return not self.missing_units() and not is_recorded(self.objects, name)
-
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""
         destination = Destination(self.objects, self.prefix, self.group, self.layouts)
@@ -154,11 +155,11 @@ class Collection:
 
     def beat(self, driver: str) -> None:
         """Say that a driver is at work on this collection; every driver has a heartbeat of its own."""
-        self.objects.put(f"{self.prefix}/heartbeat/{driver}", encoded_json({"at": time.time()}))
+        beat(self.objects, self.prefix, driver)
 
     def rest(self, driver: str) -> None:
         """Say that a driver has ended."""
-        self.objects.delete(f"{self.prefix}/heartbeat/{driver}")
+        self.objects.delete(heartbeat_key(self.prefix, driver))
 
     def heartbeat_age_seconds(self) -> float | None:
         """Seconds since the last beat of any driver that has not ended in order; None where there is none."""
@@ -249,6 +250,16 @@ class Collection:
         if spec.dimensions[0] != "layer":
             return []
         return list(spec.attributes.get("layers", range(spec.shape[0])))
+
+    def _check_length(self, parts: Mapping[str, Sequence[Unit]]) -> None:
+        """Raise `CorruptData` unless the document says how many clips were planned first."""
+        planned = sum(len(unit.clips) for unit in parts.get(plan_key(self.prefix, 0), ()))
+        said = self.document["clips"]
+        if parts and planned != said:
+            raise CorruptData(
+                f"{self.objects.url}/{document_key(self.prefix)} says {said} clips, its plan has {planned}: "
+                "restore it from a copy, or make it again."
+            )
 
     def _read(self, name: str, rows: Rows, parts: range, *, verify: bool) -> Array:
         folder, layout = f"{self.group}/{name}", self.layouts[name]

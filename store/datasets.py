@@ -11,7 +11,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
-from store.document_checks import check_dataset_document
+from store.document_checks import check_dataset_document, collection_layouts
 from store.errors import Conflict, CorruptData, NotFound
 from store.known_fields import Fields
 from store.layout import LONGEST_DATASET_NAME, check_name, document_key
@@ -163,16 +163,6 @@ def dataset_names(objects: ObjectStore) -> list[str]:
     return [name for name in objects.folders("records/datasets") if is_recorded(objects, dataset_key(name))]
 
 
-def missing_datasets(objects: ObjectStore) -> dict[str, str]:
-    """Dataset that is named but not there → the collections that name it."""
-    known = set(dataset_names(objects))
-    missing: dict[str, list[str]] = {}
-    for prefix, name, _ in _named_datasets(objects):
-        if name is not None and name not in known:
-            missing.setdefault(name, []).append(prefix)
-    return {name: ", ".join(prefixes) for name, prefixes in missing.items()}
-
-
 def users_of(objects: ObjectStore, name: str) -> list[str]:
     """Prefixes of the collections whose document names this dataset."""
     return [prefix for prefix, dataset, _ in _named_datasets(objects) if dataset == name]
@@ -196,6 +186,7 @@ def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None, str
             key = document_key(f"{kind}/{folder}")
             try:
                 document = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
+                collection_layouts(document, key)
             except (CorruptData, NotFound):  # `undertone verify` names it; it cannot say what it is about
                 continue
             dataset = document.get("dataset")

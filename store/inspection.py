@@ -1,10 +1,9 @@
 """Reads a whole store again and lists everything that is not what its records say."""
 
 import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from store.collection import Collection
@@ -39,11 +38,16 @@ from store.verification import (
     short,
     unread,
     verify,
+    verify_documents,
 )
 
 KINDS = ("runs", "codes", "features")
-FOLDERS = ("datasets", *KINDS, "results", "audio", "moments", "state", "tags")
-_PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|attempts|heartbeat|\w+\.zarr)/.*")
+CACHES = ("moments", "state")
+FOLDERS = ("datasets", *KINDS, "results", "audio", *CACHES, "tags")
+_PROVED_ELSEWHERE = re.compile(r"(runs|codes|features)/[^/]+/(commits|\w+\.zarr)/.*")
+_PROVES_NOTHING = re.compile(r"(runs|codes|features)/[^/]+/(attempts|heartbeat)/.*")
+_DOCUMENT = re.compile(r"\.json$|^(runs|codes|features)/[^/]+/plan/")
+_GONE = "it is gone, although a record names it"
 _OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
 _SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
 
@@ -51,7 +55,32 @@ _SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parq
 def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Disagreement]:
     """Everything that disagrees in a store, or below some of its folders ("runs/a", "datasets/b")."""
     found = [] if prefixes is not None else list(_check_format(objects))
-    records: dict[str, Record] = {}
+    records, unread_records = _read_records(objects, prefixes)
+    found += unread_records
+    found += _check_entries(objects, records, _check_entry)
+    for prefix in _collections(objects, prefixes):
+        found += _check_collection(objects, prefix, verify)
+    found += _unnamed(objects, records, {entry.key for entry in found}, prefixes)
+    return _each_once(found)
+
+
+def inspect_documents(objects: ObjectStore) -> list[Disagreement]:
+    """The same from plans, documents, records and markers alone: what is large is only missed."""
+    records, found = _read_records(objects, None)
+    found += _check_entries(objects, records, _check_document)
+    collections = _collections(objects, None)
+    for prefix in collections:
+        found += _check_collection(objects, prefix, verify_documents)
+    small = (*CACHES, *(f"{prefix}/plan" for prefix in collections))
+    found += _unnamed(objects, records, {entry.key for entry in found}, small)
+    return _each_once(found)
+
+
+def _read_records(
+    objects: ObjectStore, prefixes: Names[str] | None
+) -> tuple[dict[str, Record], list[Disagreement]]:
+    """The records by name, and those that cannot be read."""
+    records, found = dict[str, Record](), list[Disagreement]()
     for prefix in FOLDERS if prefixes is None else prefixes:
         found += _misplaced(objects.survey(f"{RECORDS}/{prefix}"))
         for name, record in all_records(objects, prefix):
@@ -59,11 +88,7 @@ def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Di
                 records[name] = record
             else:
                 found.append(_unread_record(record_key(name), record))
-    found += _check_entries(objects, records)
-    for prefix in _collections(objects, prefixes):
-        found += _check_collection(objects, prefix)
-    found += _unnamed(objects, records, {entry.key for entry in found}, prefixes)
-    return _each_once(found)
+    return records, found
 
 
 def damage(found: Sequence[Disagreement]) -> list[Disagreement]:
@@ -83,14 +108,16 @@ def _unread_record(key: str, error: Exception) -> Disagreement:
     return found if found.problem == "unreadable" else replace(found, problem="record")
 
 
-def _check_entries(objects: ObjectStore, records: dict[str, Record]) -> list[Disagreement]:
+_Check = Callable[[ObjectStore, Sequence[str], Record, Entry], Disagreement | None]
+
+
+def _check_entries(objects: ObjectStore, records: dict[str, Record], check: _Check) -> list[Disagreement]:
     """Every object that a record names; markers are read by the check of their collection."""
     entries = [
         (record, entry) for record in records.values() for entry in record.entries if _is_checked(record)
     ]
     runs = [name.split("/")[1] for name, record in records.items() if record.kind == "runs"]
-    check = partial(_check_entry, objects, runs)
-    checked = map_concurrently(lambda pair: check(*pair), entries, threads=VERIFY_THREADS)
+    checked = map_concurrently(lambda pair: check(objects, runs, *pair), entries, threads=VERIFY_THREADS)
     return [problem for problem in checked if problem]
 
 
@@ -104,7 +131,7 @@ def _check_entry(
     try:
         data = objects.get(entry.key)
     except NotFound:
-        return Disagreement("missing", entry.key, None, "it is gone, although a record names it")
+        return Disagreement("missing", entry.key, None, _GONE)
     except (UndertoneError, OSError) as error:
         return unread(entry.key, error, "checksum")
     if entry.nbytes is None:
@@ -115,6 +142,20 @@ def _check_entry(
         detail = f"CRC-32C {checksum(data)}, the record says {entry.crc32c}"
         return Disagreement("checksum", entry.key, None, detail)
     return _about_gone_runs(runs, entry.key, data) if entry.key == record.name else None
+
+
+def _check_document(
+    objects: ObjectStore, runs: Sequence[str], record: Record, entry: Entry
+) -> Disagreement | None:
+    """A document or plan is read; anything else must be there, but for a dataset's sounds: too many."""
+    if _DOCUMENT.search(entry.key):
+        return _check_entry(objects, runs, record, entry)
+    if record.kind == "sounds":
+        return None
+    try:
+        return None if objects.exists(entry.key) else Disagreement("missing", entry.key, None, _GONE)
+    except (UndertoneError, OSError) as error:
+        return unread(entry.key, error, "checksum")
 
 
 def _about_gone_runs(runs: Sequence[str], key: str, data: bytes) -> Disagreement | None:
@@ -166,7 +207,9 @@ def _is_there(objects: ObjectStore, name: str) -> bool:
         return False
 
 
-def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreement]:
+def _check_collection(
+    objects: ObjectStore, prefix: str, check: Callable[[Collection], Iterable[Disagreement]]
+) -> Iterator[Disagreement]:
     key = document_key(prefix)
     try:
         document = opened_json(read_committed(objects, key), key)
@@ -177,7 +220,7 @@ def _check_collection(objects: ObjectStore, prefix: str) -> Iterator[Disagreemen
     except CorruptData as error:
         yield Disagreement("document", key, None, short(error))
         return
-    for entry in verify(collection):
+    for entry in check(collection):
         if entry.problem != "plan" or not _plan_is_listed(objects, prefix):
             yield entry
     yield from _check_references(objects, collection)
@@ -230,7 +273,8 @@ def _unnamed(
             if key in named or key in damaged or _PROVED_ELSEWHERE.fullmatch(key):
                 continue
             problem, detail = _judged(objects, key)
-            yield Disagreement(problem, key, None, detail)
+            if problem == "stranger" or not _PROVES_NOTHING.fullmatch(key):
+                yield Disagreement(problem, key, None, detail)
 
 
 def _misplaced(survey: Survey) -> list[Disagreement]:

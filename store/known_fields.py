@@ -118,7 +118,7 @@ def check_known_fields(document: Mapping[str, Any]) -> None:
         found = document.get(section)
         if isinstance(found, dict):
             _check(found, kinds, f"{section}.")
-        elif found is not None and not (section == "dataset" and _is_text(found)):
+        elif section in document and not (section == "dataset" and _is_text(found)):
             raise TypeError(f"{section} is {_shown(found)}, not an object")
 
 

@@ -7,8 +7,10 @@ record names does not exist; what a record names and is missing or different is 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
+from store.concurrency import map_concurrently
 from store.document_checks import check_entry_values
 from store.errors import CorruptData, NotFound, UndertoneError
 from store.layout import document_key
@@ -231,16 +233,19 @@ def all_records(objects: ObjectStore, prefix: str = "") -> Iterator[tuple[str, R
     Folders that cannot be listed are left out: `store.inspection` names them.
     """
     folder = f"{RECORDS}/{prefix}".rstrip("/")
-    for key in objects.survey(folder).versions:
-        if not key.endswith(_ENDING):
-            continue
-        name = recorded_name(key)
-        try:
-            yield name, read_record(objects, name)
-        except NotFound:  # withdrawn since it was listed
-            continue
-        except UndertoneError as error:
-            yield name, error
+    names = [recorded_name(key) for key in objects.survey(folder).versions if key.endswith(_ENDING)]
+    read = map_concurrently(partial(_read_or_error, objects), names, threads=objects.read_threads)
+    yield from (
+        (name, found) for name, found in zip(names, read, strict=True) if not isinstance(found, NotFound)
+    )
+
+
+def _read_or_error(objects: ObjectStore, name: str) -> Record | UndertoneError:
+    """`NotFound` where it was withdrawn since it was listed."""
+    try:
+        return read_record(objects, name)
+    except UndertoneError as error:
+        return error
 
 
 def recorded_folders(objects: ObjectStore, prefix: str) -> list[str]:

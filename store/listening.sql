@@ -22,7 +22,7 @@ heard AS (
         test_id, sweep, sweep_id, setting_id, concept, source, target, count(DISTINCT listener) AS listeners,
         avg(value) FILTER (kind = 'choice' AND role = 'steered') AS chosen,
         avg(value) FILTER (kind = 'choice' AND role = 'random') AS chosen_random,
-        avg(1 / alternatives) FILTER (kind = 'choice' AND role = 'steered') AS chance,
+        avg(1 / alternatives ORDER BY alternatives) FILTER (kind = 'choice' AND role = 'steered') AS chance,
         avg(value) FILTER (kind = 'rating' AND role = 'steered') AS likeness,
         avg(value) FILTER (kind = 'rating' AND role = 'random') AS likeness_random,
         avg(value) FILTER (kind = 'rating' AND role = 'reference') AS likeness_reference,

@@ -8,7 +8,7 @@ from store.document_checks import check_entry_values
 from store.errors import CorruptData
 from store.known_fields import check_marker_values
 from store.objects import ObjectStore
-from store.records import ClipStatus, Failure
+from store.records import ClipStatus, Failure, Unit
 from store.sealed import opened_json, sealed_json
 
 FORMAT = 2
@@ -105,6 +105,13 @@ def marker_from(document: Mapping[str, Any], key: str, format_: int) -> Marker:
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptData(f"{key} is no commit marker ({error}): run `undertone repair`.") from error
+
+
+def check_marker(marker: Marker, unit: Unit, key: str) -> None:
+    """Raise `CorruptData` naming the key of a marker unless its clips are those that are planned."""
+    planned = tuple(clip.clip_id for clip in unit.clips)
+    if tuple(status.clip_id for status in marker.statuses) != planned or marker.first_row != unit.first_row:
+        raise CorruptData(f"{key}: its clips are not those of the plan: run `undertone repair`.")
 
 
 def read_marker(objects: ObjectStore, key: str) -> Marker:

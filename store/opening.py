@@ -1,6 +1,5 @@
 """Opening a store: one place for datasets, codes and runs, in a folder or an object store."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from store.records import ArraySpec, Clip, Failure, PlannedClip
 from store.run_names import collection_names, one_of, resolve_run, run_ids
 from store.sealed import opened_json, sealed_json
 from store.storage import open_objects, probe_create
+from store.zarr_metadata import decoded_json
 
 VERSION = 2
 FORMAT = {"format": "undertone", "version": VERSION}
@@ -169,6 +169,6 @@ def _check_format(objects: ObjectStore) -> None:
 def _is_of_version_1(data: bytes) -> bool:
     """Format 1 had no checksum here."""
     try:
-        return bool(json.loads(data) == {"format": "undertone", "version": 1})
-    except (ValueError, RecursionError):
+        return decoded_json(data, FORMAT_KEY) == {"format": "undertone", "version": 1}
+    except CorruptData:
         return False

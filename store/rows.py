@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from store.errors import MissingRows
-from store.markers import Marker
+from store.layout import marker_key
+from store.markers import Marker, check_marker
 from store.records import ClipStatus, Unit
 
 
@@ -69,11 +70,16 @@ class RowIndex:
         return ", ".join(reasons) + (" …" if len(missing) > 3 else "")
 
 
-def index_rows(units: Sequence[Unit], markers: Mapping[str, Marker]) -> RowIndex:
-    """Resolve every clip of a plan to its newest committed row."""
+def index_rows(prefix: str, units: Sequence[Unit], markers: Mapping[str, Marker]) -> RowIndex:
+    """Resolve every clip of a plan to its newest committed row.
+
+    Raises `CorruptData` naming a marker below `prefix` whose clips are not those of its unit.
+    """
     found: dict[str, tuple[int, ClipStatus, str] | None] = {}
     for unit in units:
         marker = markers.get(unit.unit_id)
+        if marker:
+            check_marker(marker, unit, marker_key(prefix, unit.unit_id))
         for place, clip in enumerate(unit.clips):
             found.setdefault(clip.clip_id, None)
             if marker:

@@ -4,7 +4,6 @@ A sealed JSON document begins with a line that holds the checksum of everything 
 objects end with the four bytes of theirs. So a flipped bit, a lost end and a padded end are all found.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from crc32c import crc32c
 from store.errors import CorruptData
 from store.objects import Buffer
 from store.shards import checksum
-from store.zarr_metadata import encoded_json
+from store.zarr_metadata import decoded_json, encoded_json
 
 _BEFORE, _AFTER = b'{"crc32c": "', b'",\n'
 _HEAD_BYTES = len(_BEFORE) + 8 + len(_AFTER)
@@ -32,12 +31,9 @@ def opened_json(data: Buffer, place: str) -> dict[str, Any]:
     body = content[_HEAD_BYTES:]
     if content[:_HEAD_BYTES] != _BEFORE + checksum(body).encode() + _AFTER:
         raise CorruptData(f"{place} disagrees with the checksum in its first line: run `undertone repair`.")
-    try:
-        document = json.loads(content)
-        del document["crc32c"]
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
-        raise CorruptData(f"{place} is no document of a store ({error}): run `undertone repair`.") from error
-    return dict(document)
+    document = decoded_json(content, place)
+    document.pop("crc32c", None)
+    return document
 
 
 def sealed_bytes(data: Buffer) -> bytes:

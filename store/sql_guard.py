@@ -7,6 +7,7 @@ catalog lies. So the statement's syntax tree, as DuckDB itself parses it, is che
 """
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,6 +37,11 @@ REFUSED_FUNCTIONS = frozenset(
 )
 """Scalar functions that show settings (paths), plan other SQL text, wait or change the session."""
 
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_PIVOT = re.compile(
+    r"[\s(]*(?:PIVOT|(?:SELECT|FROM|WITH)\b.*\bPIVOT)(?:_WIDER)?\b", re.IGNORECASE | re.DOTALL
+)
+_ABOUT_PIVOT = "A PIVOT needs its values listed: PIVOT … ON column IN (…)"
 _SYSTEM_PREFIXES = ("duckdb_", "pragma_", "pg_", "sqlite_")
 
 
@@ -63,10 +69,8 @@ def statements_of(connection: duckdb.DuckDBPyConnection, sql: str) -> list[Any]:
     if tree["error"]:
         if tree["error_type"] != "not implemented":
             raise QueryRefused(" ".join(str(tree["error_message"]).split()))
-        raise QueryRefused(
-            "only one SELECT (or DESCRIBE, SHOW, SUMMARIZE) is run here: the catalog cannot be changed. "
-            "A PIVOT needs its values listed: PIVOT … ON column IN (…)"
-        )
+        refused = "only one SELECT (or DESCRIBE, SHOW, SUMMARIZE) is run here: the catalog cannot be changed."
+        raise QueryRefused(f"{refused} {_ABOUT_PIVOT}" if _PIVOT.match(_QUOTED.sub("", sql)) else refused)
     return list(tree["statements"])
 
 

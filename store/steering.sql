@@ -152,16 +152,18 @@ of_pairs AS (
 ),
 of_concepts AS (
     SELECT
-        * EXCLUDE (pair, correlation, agreement, regret), count(*) AS pairs, avg(correlation) AS correlation,
-        avg(agreement) AS agreement, avg(regret) AS regret
+        * EXCLUDE (pair, correlation, agreement, regret), count(*) AS pairs,
+        avg(correlation ORDER BY correlation) AS correlation,
+        avg(agreement ORDER BY agreement) AS agreement, avg(regret ORDER BY regret) AS regret
     FROM of_pairs GROUP BY ALL
 ),
 gathered AS (
     SELECT
         * EXCLUDE (concept, pairs, correlation, agreement, regret), count(*) AS concepts, sum(pairs)::BIGINT AS pairs,
-        avg(correlation) AS correlation, avg(agreement) AS agreement, avg(regret) AS regret,
-        stddev_samp(correlation) / sqrt(count(correlation)) AS error,
-        stddev_samp(regret) / sqrt(count(regret)) AS regret_error,
+        avg(correlation ORDER BY correlation) AS correlation, avg(agreement ORDER BY agreement) AS agreement,
+        avg(regret ORDER BY regret) AS regret,
+        stddev_samp(correlation ORDER BY correlation) / sqrt(count(correlation)) AS error,
+        stddev_samp(regret ORDER BY regret) / sqrt(count(regret)) AS regret_error,
         -- The 97.5 % quantile of Student's t of v degrees of freedom: Abramowitz & Stegun 26.7.5, to 0.001 from v = 4.
         list_transform([count(correlation) - 1, count(regret) - 1], lambda v: CASE WHEN v >= 4 THEN
             1.95996 + 2.37227 / v + 2.82250 / v ** 2 + 2.55585 / v ** 3 + 1.58953 / v ** 4

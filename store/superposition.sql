@@ -62,6 +62,7 @@ COMMENT ON COLUMN cosines.dependent_cosine IS
     'clips: 1/(C - 1) of two of its C classes against the rest, 1/2 of two pairs that share a class; NULL: none';
 COMMENT ON COLUMN cosines.width IS 'entries of a direction';
 
+-- Sums are taken in order of their numbers: in that of the threads that bring these, the last digits would differ.
 CREATE OR REPLACE VIEW superposition AS
 WITH mirrored AS (
     SELECT DISTINCT greatest(vector_id, other_id) AS vector_id
@@ -69,11 +70,13 @@ WITH mirrored AS (
 )
 SELECT
     run_id, site, reduction, layer, method, negative IS NOT NULL AS pairs, count(DISTINCT vector_id) AS directions,
-    avg(abs(cosine)) AS mean_cosine, max(abs(cosine)) AS largest_cosine, any_value(random_cosine) AS random_cosine,
+    avg(abs(cosine) ORDER BY abs(cosine)) AS mean_cosine, max(abs(cosine)) AS largest_cosine, any_value(random_cosine) AS random_cosine,
     mean_cosine / any_value(random_cosine) AS times_random,
-    avg(greatest(dependent_cosine, random_cosine)) AS baseline_cosine, mean_cosine / baseline_cosine AS times_baseline,
+    avg(greatest(dependent_cosine, random_cosine) ORDER BY greatest(dependent_cosine, random_cosine))
+        AS baseline_cosine,
+    mean_cosine / baseline_cosine AS times_baseline,
     sqrt(greatest(directions - any_value(width), 0) / (any_value(width) * (directions - 1))) AS welch_bound,
-    directions ^ 2 / (directions + sum(cosine ^ 2)) AS participation_ratio
+    directions ^ 2 / (directions + sum(cosine ^ 2 ORDER BY cosine ^ 2)) AS participation_ratio
 FROM cosines
 WHERE
     (negative IS NULL) = (other_negative IS NULL)

@@ -36,8 +36,10 @@ CREATE TABLE IF NOT EXISTS parts.arrays (
 );
 
 -- "supplementary": planned later, to try failed clips again; all its clips stand in an earlier unit too.
+-- "clip_ids": a hash of them in order, to compare a marker with its unit.
 CREATE TABLE IF NOT EXISTS parts.planned_units (
-    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, first_row BIGINT, clips BIGINT, supplementary BOOLEAN
+    _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, first_row BIGINT, clips BIGINT, supplementary BOOLEAN,
+    clip_ids VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS parts.planned_clips (
@@ -46,7 +48,7 @@ CREATE TABLE IF NOT EXISTS parts.planned_clips (
 
 CREATE TABLE IF NOT EXISTS parts.commits (
     _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, failed BIGINT, silent BIGINT, bytes BIGINT,
-    committed_at DOUBLE, provenance JSON, seconds JSON
+    committed_at DOUBLE, provenance JSON, seconds JSON, first_row BIGINT, clip_ids VARCHAR
 );
 
 -- Markers that the newest completion record of each run names: none of them may be gone.

@@ -1,6 +1,6 @@
-"""Finds datasets, runs and results whose record is lost, from listings alone: no file is read for it."""
+"""Finds datasets, collections and results whose record is lost, from listings alone: no file is read."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from store.datasets import dataset_key
 from store.errors import UndertoneError
@@ -8,11 +8,16 @@ from store.layout import document_key
 from store.ledger import recorded_name
 from store.objects import ObjectStore, Survey
 
-_HEADS = {"datasets": lambda folder: dataset_key(folder.split("/")[1]), "runs": document_key}
+_HEADS: Mapping[str, Callable[[str], str]] = {
+    "datasets": lambda folder: dataset_key(folder.split("/")[1]),
+    "runs": document_key,
+    "codes": document_key,
+    "features": document_key,
+}
 
 
 def unrecorded(objects: ObjectStore, records: Survey, results: Iterable[str]) -> list[str]:
-    """Folders of datasets and runs, and keys of results, that no record names.
+    """Folders of datasets and collections, and keys of results, that no record names.
 
     Their record was lost, a writer was killed before it, or is at work just now. Empty where a folder of
     records cannot be listed, for then nobody knows.

@@ -4,7 +4,6 @@ Nothing is believed before the checksum that format 1 kept for it agrees. Each s
 again; the file that tells the format of the store is written last.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -29,7 +28,7 @@ from store.plan import decode_part, plan_digest, rows_needed
 from store.records import Unit
 from store.sealed import opened_json, sealed_json
 from store.shards import check_chunk, checksum, packed_index, read_index, shard_checksum
-from store.zarr_metadata import array_document, array_rows, encoded_json, group_document
+from store.zarr_metadata import array_document, array_rows, decoded_json, encoded_json, group_document
 
 KINDS = ("runs", "codes", "features")
 CACHES = ("moments", "state")
@@ -56,7 +55,8 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
     """
     if stored_version(objects) > VERSION:
         raise Conflict(f"{objects.url} is of a newer format than {VERSION}: install a newer Undertone.")
-    _refuse_while_at_work(objects)
+    for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
+        refuse_if_at_work(objects, prefix)
     done = Upgraded()
     for name in objects.folders("datasets"):
         _tried(done, dataset_key(name), partial(_upgrade_dataset, objects, name, done))
@@ -78,31 +78,16 @@ def _tried(done: Upgraded, key: str, step: Callable[[], None]) -> None:
         done.left_out[key] = f"{said} Restore it from a copy and upgrade again, or make it again."
 
 
-def _refuse_while_at_work(objects: ObjectStore) -> None:
-    for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
-        refuse_if_at_work(objects, prefix)
-
-
 def _document(objects: ObjectStore, key: str) -> tuple[dict[str, Any], bool]:
     """A document, and whether it was sealed already; raises `CorruptData`, `NotFound`."""
     data = objects.get(key)
     try:
         return opened_json(data, key), True
     except CorruptData:
-        document = _plain_json(data, key)
+        document = decoded_json(data, key)
         if "crc32c" in document:  # it was sealed, and damaged since
             raise
         return document, False
-
-
-def _plain_json(data: bytes, key: str) -> dict[str, Any]:
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise CorruptData(f"{key} is no document of a store ({error}).") from error
-    if not isinstance(document, dict):
-        raise CorruptData(f"{key} is no document of a store: it is no JSON object.")
-    return document
 
 
 def _upgrade_dataset(objects: ObjectStore, name: str, done: Upgraded) -> None:
@@ -213,7 +198,7 @@ def _stored_rows(objects: ObjectStore, collection: Collection, name: str) -> int
 def _upgrade_unit(objects: ObjectStore, collection: Collection, unit: Unit, key: str) -> bool:
     """Write the shards of one unit anew, and its marker; False where that was done before."""
     data = objects.get(key)
-    document = _plain_json(data, key)
+    document = decoded_json(data, key)
     if "crc32c" in document:
         opened_json(data, key)
         return False

@@ -1,6 +1,5 @@
 """Does a collection still hold what its markers promise, and what to do where it does not."""
 
-import json
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -12,9 +11,9 @@ from store.completion import withdraw_completions
 from store.concurrency import map_concurrently
 from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
 from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
-from store.layout import marker_key
+from store.layout import document_key, marker_key
 from store.ledger import Entry, Record, all_records, entry_of
-from store.markers import Marker, ShardEntry, read_marker
+from store.markers import Marker, ShardEntry, check_marker, read_marker
 from store.objects import Survey
 from store.plan import plan_digest, rows_needed
 from store.records import Unit
@@ -44,21 +43,18 @@ class Disagreement:
 
 def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
     """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
-    markers, found = _markers(collection, unit_ids)
-    try:
-        units = {unit.unit_id: unit for unit in collection.units()}
-    except UndertoneError as error:
-        found.append(Disagreement("plan", f"{collection.prefix}/plan", None, str(error)))
-    else:
-        found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
-        found += _check_frame(collection) if unit_ids is None else []
+    markers, found = _checked_markers(collection, unit_ids)
     if unit_ids is None:
-        told = {entry.key for entry in found}
-        with suppress(UndertoneError):  # a folder that is refused stands in the list already
-            found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
+        with suppress(UndertoneError):  # then the plan stands in the list already
+            found += _strangers(collection)
     shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
     checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
     return found + [problem for problem in checked if problem]
+
+
+def verify_documents(collection: Collection) -> list[Disagreement]:
+    """What disagrees in the plan, the markers and the array documents; no shard is looked at."""
+    return _checked_markers(collection, None)[1]
 
 
 def repair(
@@ -83,6 +79,33 @@ def repair(
     collection.objects.sweep(TEMPORARY_OLD_SECONDS)
     collection.refresh()
     return units
+
+
+def _checked_markers(
+    collection: Collection, unit_ids: Names[str] | None
+) -> tuple[list[Marker], list[Disagreement]]:
+    """The markers that can be read, and what disagrees in them and, where all are meant, around them."""
+    markers, found = _markers(collection, unit_ids)
+    try:
+        units = {unit.unit_id: unit for unit in collection.units()}
+    except UndertoneError as error:
+        found.append(_wrong_plan(collection, error))
+    else:
+        found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+        found += _check_frame(collection) if unit_ids is None else []
+    if unit_ids is None:
+        told = {entry.key for entry in found}
+        with suppress(UndertoneError):  # a folder that is refused stands in the list already
+            found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
+    return markers, found
+
+
+def _wrong_plan(collection: Collection, error: UndertoneError) -> Disagreement:
+    """A plan that cannot be read, or a document that tells another length of it."""
+    document = document_key(collection.prefix)
+    if document in str(error):
+        return Disagreement("document", document, None, short(error))
+    return Disagreement("plan", f"{collection.prefix}/plan", None, str(error))
 
 
 def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
@@ -152,8 +175,9 @@ def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]
     if unit is None:
         yield Disagreement("stranger", key, None, "the plan has no such unit")
         return
-    planned = [clip.clip_id for clip in unit.clips]
-    if [status.clip_id for status in marker.statuses] != planned or marker.first_row != unit.first_row:
+    try:
+        check_marker(marker, unit, key)
+    except CorruptData:
         yield Disagreement("marker", key, unit.unit_id, "its clips are not those of the plan")
     if {shard.key for shard in marker.shards} != set(_shard_keys(collection, unit)):
         yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
@@ -181,7 +205,7 @@ def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Dis
 
 
 def _check_frame(collection: Collection) -> Iterator[Disagreement]:
-    """Plan, array documents, and objects that belong to nothing."""
+    """The plan and the array documents."""
     first_part = [clip for unit in collection.units() for clip in unit.clips][: collection.document["clips"]]
     if plan_digest(first_part) != collection.document["plan_sha256"]:
         yield Disagreement(
@@ -189,7 +213,6 @@ def _check_frame(collection: Collection) -> Iterator[Disagreement]:
         )
     for key, _ in _wrong_documents(collection):
         yield Disagreement("metadata", key, None, "it is not what the document of the collection says")
-    yield from _strangers(collection)
 
 
 def _strangers(collection: Collection) -> Iterator[Disagreement]:
@@ -237,7 +260,7 @@ def _wrong_documents(collection: Collection) -> list[tuple[str, dict[str, Any]]]
     for name, layout in collection.layouts.items():
         key = f"{collection.group}/{name}/zarr.json"
         wanted[key] = array_document(layout, max(needed, _stored_rows(collection, name)))
-    return [(key, right) for key, right in wanted.items() if _json(collection, key) != right]
+    return [(key, right) for key, right in wanted.items() if _bytes(collection, key) != encoded_json(right)]
 
 
 def _stored_rows(collection: Collection, name: str) -> int:
@@ -248,8 +271,8 @@ def _stored_rows(collection: Collection, name: str) -> int:
         return 0
 
 
-def _json(collection: Collection, key: str) -> Any:
+def _bytes(collection: Collection, key: str) -> bytes | None:
     try:
-        return json.loads(collection.objects.get(key))
-    except (UndertoneError, ValueError, RecursionError):
+        return collection.objects.get(key)
+    except UndertoneError:
         return None

@@ -12,7 +12,7 @@ FROM parts.datasets d
 LEFT JOIN (
     SELECT
         dataset, count(*) AS clips, count(DISTINCT uri) AS recordings, count(DISTINCT group_id) AS groups,
-        sum(duration_seconds) / 3600 AS hours
+        sum(duration_seconds ORDER BY duration_seconds) / 3600 AS hours
     FROM parts.clips GROUP BY dataset
 ) c USING (dataset)
 LEFT JOIN (SELECT dataset, count(*) AS failures FROM parts.dataset_failures GROUP BY dataset) f USING (dataset);

@@ -7,7 +7,7 @@ from typing import Any
 
 from store.errors import CorruptData, NotFound
 from store.layout import ArrayLayout
-from store.objects import ObjectStore
+from store.objects import Buffer, ObjectStore
 from store.shards import ZSTD_LEVEL
 
 _BYTES = {"name": "bytes", "configuration": {"endian": "little"}}
@@ -36,7 +36,7 @@ def array_rows(objects: ObjectStore, group: str, name: str) -> int:
     """Length of an array's clip axis, -1 where there is no array."""
     key = f"{group}/{name}/zarr.json"
     try:
-        return int(json.loads(objects.get(key))["shape"][0])
+        return int(decoded_json(objects.get(key), f"{objects.url}/{key}")["shape"][0])
     except NotFound:
         return -1
     except (ValueError, LookupError, TypeError) as error:
@@ -70,6 +70,18 @@ def array_document(layout: ArrayLayout, rows: int) -> dict[str, Any]:
 def encoded_json(document: Mapping[str, Any]) -> bytes:
     """JSON as it stands in a store: readable, UTF-8, one newline at the end."""
     return (json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+
+
+def decoded_json(data: Buffer, place: str) -> dict[str, Any]:
+    """The JSON object that a file holds, which may be a stranger's; raises `CorruptData` naming its place."""
+    try:
+        document = json.loads(bytes(data))
+    except (ValueError, RecursionError) as error:
+        said = "it is nested too deep" if isinstance(error, RecursionError) else error
+        raise CorruptData(f"{place} is no document of a store ({said}): run `undertone repair`.") from error
+    if not isinstance(document, dict):
+        raise CorruptData(f"{place} is no document of a store (no JSON object): run `undertone repair`.")
+    return document
 
 
 def _sharding(layout: ArrayLayout) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class CodeSource:
 
     def _stored(self, unit: Unit) -> tuple[Codes, list[ClipStatus]]:
         codes: Codes = self._codes.read_unit("codes", unit)
-        return codes, list(self._codes.marker(unit.unit_id).statuses)
+        return codes, list(self._codes.marker(unit).statuses)
 
     def _mended(self, unit: Unit, codes: Codes, statuses: list[ClipStatus]) -> tuple[Codes, list[ClipStatus]]:
         """Clips that failed here may have been mended since: the newest row speaks for a clip."""

@@ -1,6 +1,7 @@
 """Builds the page of a store: a section per run, and in it one per concept."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from shlex import quote
 
 from jobs.fitting.label_query import labels_there_are
@@ -21,8 +22,9 @@ from jobs.reporting.ratings import ratings_figure
 from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
 from jobs.reporting.subjects import Subject, subjects
 from jobs.reporting.sweeps import Sweep, question_of, sweeps_of, warnings_of
+from jobs.reporting.withheld import Withheld
 from store.catalog import refresh_catalog
-from store.errors import NotFound
+from store.errors import CorruptData, NotFound
 from store.opening import Store
 from store.query import notes_of
 
@@ -50,7 +52,7 @@ def build_page(
         subtitle=f"{counted}; every table is the answer to the SQL below it.",
         facts=[(row["run_id"], run_facts(row)) for row in rows],
         sections=[section for row in rows for section in _run_sections(answers, store, row, place)],
-        warnings=[f"{note[0].upper()}{note[1:]}" for note in notes_of(answers.catalog)],
+        warnings=[_sentence(note) for note in notes_of(answers.catalog)],
     )
 
 
@@ -58,11 +60,24 @@ def _runs_with_results(answers: Answers, store: Store, run: str | None) -> list[
     if run is not None:
         run = store.run(run).prefix.rsplit("/", 1)[-1]
     known = [row["run_id"] for row in answers.rows("SELECT run_id FROM runs ORDER BY run_id")]
-    found = [row["run_id"] for row in answers.rows("SELECT DISTINCT run_id FROM layers ORDER BY run_id")]
+    found = _runs_fitted(answers, known)
     chosen = [run_id for run_id in found if run_id in known and run in (None, run_id)]
     if not chosen:
         raise NotFound(_nothing_yet(store, known, run))
     return chosen
+
+
+def _runs_fitted(answers: Answers, known: Sequence[str]) -> Sequence[str]:
+    """Runs that something was fitted on; where nobody can know, all of them: their sections say why."""
+    try:
+        return [row["run_id"] for row in answers.rows("SELECT DISTINCT run_id FROM layers ORDER BY run_id")]
+    except CorruptData:
+        return known
+
+
+def _sentence(note: str) -> str:
+    """A note with a capital letter, unless it begins with the name of a file."""
+    return note if "/" in note.split(maxsplit=1)[0] else f"{note[0].upper()}{note[1:]}"
 
 
 def _nothing_yet(store: Store, known: Sequence[str], run: str | None) -> str:
@@ -81,61 +96,66 @@ def _run_sections(
     answers: Answers, store: Store, row: Row, place: tuple[str, int] | None
 ) -> Iterator[Section]:
     run_id = row["run_id"]
-    about = subjects(answers, run_id, place)
-    figures = (overview_figure(answers, run_id, place), cosine_figure(answers, run_id, place))
-    yield Section(
-        anchor(run_id),
-        f"{row['dataset']} through {row['model']}",
-        f"{len(about)} concept{'s' if len(about) > 1 else ''}, read from the activations of run {run_id}.",
-        tuple(figure for figure in figures if figure is not None),
-        run_warnings(answers, row, about),
+    name, title = anchor(run_id), f"{row['dataset']} through {row['model']}"
+    withheld = Withheld()
+    about = withheld.attempt(partial(subjects, answers, run_id, place)) or []
+    figures = withheld.figures(
+        partial(overview_figure, answers, run_id, place), partial(cosine_figure, answers, run_id, place)
     )
+    warnings = withheld.attempt(partial(run_warnings, answers, row, about)) or ()
+    sweeps = withheld.attempt(partial(sweeps_of, answers, run_id)) or []
+    counted = f"{len(about)} concept{'' if len(about) == 1 else 's'}"
+    lead = f"{counted}, read from the activations of run {run_id}."
+    yield Section(name, title, lead, figures, (*warnings, *withheld.reasons))
     for subject in about:
         yield _concept_section(answers, subject)
-    for sweep in sweeps_of(answers, run_id):
+    for sweep in sweeps:
         yield _sweep_section(answers, store, sweep)
 
 
 def _concept_section(answers: Answers, subject: Subject) -> Section:
-    figures = (
-        probe_curves(answers, subject),
-        confusion_figure(answers, subject),
-        class_figure(answers, subject),
-        cluster_curves(answers, subject),
-        direction_curves(answers, subject),
+    withheld = Withheld()
+    figures = withheld.figures(
+        *(
+            partial(draw, answers, subject)
+            for draw in (probe_curves, confusion_figure, class_figure, cluster_curves, direction_curves)
+        )
     )
-    return Section(
-        anchor(subject.run_id, subject.title),
-        subject.title,
-        _lead(subject),
-        tuple(figure for figure in figures if figure is not None),
-        level=3,
-    )
+    name = anchor(subject.run_id, subject.title)
+    return Section(name, subject.title, _lead(subject), figures, tuple(withheld.reasons), level=3)
 
 
 def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
-    figures = (
-        chosen_figure(answers, sweep),
-        damage_figure(answers, sweep),
-        comparison_figure(answers, sweep),
-        layer_figure(answers, sweep),
-        beside_figure(answers, sweep),
-        choice_figure(answers, sweep),
-        trade_figure(answers, sweep),
-        automatic_figure(answers, sweep),
-        interference_figure(answers, sweep),
-        failure_figure(answers, sweep),
-        listening_figure(answers, store, sweep),
-        ratings_figure(answers, sweep),
+    withheld = Withheld()
+    figures = withheld.figures(
+        *(partial(draw, answers, sweep) for draw in _OF_SWEEPS),
+        partial(listening_figure, answers, store, sweep),
+        partial(ratings_figure, answers, sweep),
     )
+    warnings = withheld.attempt(partial(warnings_of, answers, sweep)) or ()
+    asked = withheld.attempt(partial(question_of, answers, sweep))
     return Section(
         anchor(sweep.sweep_id),
         f"Steering: {sweep.title}",
-        " ".join(filter(None, [question_of(answers, sweep), _chosen_by(sweep)])),
-        tuple(figure for figure in figures if figure is not None),
-        warnings_of(answers, sweep),
+        " ".join(filter(None, [asked, _chosen_by(sweep)])),
+        figures,
+        (*warnings, *withheld.reasons),
         level=3,
     )
+
+
+_OF_SWEEPS = (
+    chosen_figure,
+    damage_figure,
+    comparison_figure,
+    layer_figure,
+    beside_figure,
+    choice_figure,
+    trade_figure,
+    automatic_figure,
+    interference_figure,
+    failure_figure,
+)
 
 
 def _chosen_by(sweep: Sweep) -> str:

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from jobs.options import readable_bytes
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.subjects import Subject
+from store.errors import CorruptData
 
 RUN = """\
 SELECT r.*, d.clip_seconds, d.groups FROM runs r LEFT JOIN datasets d ON d.dataset = r.dataset {where}"""
+
+RUN_ALONE = "SELECT *, NULL AS clip_seconds, NULL AS groups FROM runs {where}"
 
 NOTHING_FOUND = """\
 SELECT concept, labels_hash FROM layers {where} AND within_control IS NOT NULL
@@ -15,8 +18,12 @@ GROUP BY ALL HAVING bool_and(within_control)"""
 
 
 def run_row(answers: Answers, run_id: str) -> Row:
-    """The run as the catalog knows it."""
-    return answers.rows(RUN.format(where=where(run_id=run_id)))[0]
+    """The run as the catalog knows it, without what is said of its dataset where that is damaged."""
+    chosen = where(run_id=run_id)
+    try:
+        return answers.rows(RUN.format(where=chosen))[0]
+    except CorruptData:  # a note at the head of the page says so
+        return answers.rows(RUN_ALONE.format(where=chosen))[0]
 
 
 def run_facts(run: Row) -> dict[str, str]:

@@ -134,6 +134,27 @@ def test_two_unlucky_deaths_of_a_unit_blame_none_of_its_clips() -> None:
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(3))
 
 
+def test_where_most_tasks_die_two_lone_deaths_convict_no_clip() -> None:
+    class BadDay(ScriptedPool):
+        """Every unit dies once, the first twice; one of its clips dies in two trials alone, and no more."""
+
+        tries, lone = Counter[str](), 0
+
+        def play(self, task: Task) -> Event:
+            name, died = task.unit.unit_id, Died(task, "killed by the operating system")
+            if task.trial is None:
+                self.tries[name] += 1
+                return died if self.tries[name] <= 1 + (name == "unit-000000") else super().play(task)
+            self.lone += task.trial == {"0-3"}
+            return died if "0-3" in task.trial and self.lone <= 2 else super().play(task)
+
+    pool = BadDay()
+    outcomes = list(Dispatcher(pool, units(10)).run())
+    assert pool.lone == 3, "the clip was tried once more than twice"
+    assert not [o for o in outcomes if isinstance(o, Quarantined | GivenUp)]
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(10))
+
+
 @pytest.mark.parametrize("kills", [0.0, 0.03, 0.1])
 @pytest.mark.parametrize("lost_nodes", [0.0, 0.05, 0.3])
 @pytest.mark.parametrize("seed", range(6))

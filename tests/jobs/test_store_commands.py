@@ -80,7 +80,7 @@ def test_status_names_a_damaged_run_and_a_dataset_that_is_gone(extracted: str, u
     code, _, errors = undertone("status", extracted)
     assert code == 1
     assert marker.name in errors
-    assert "dataset 'tones' is gone" in errors
+    assert re.search(r"datasets/tones/dataset.json: \S+ was made from this dataset, which is gone", errors)
 
 
 def test_status_names_a_run_and_a_dataset_that_lost_their_records(extracted: str, undertone: Run) -> None:
@@ -96,7 +96,7 @@ def test_status_says_that_no_record_tells_of_a_complete_run(extracted: str, unde
     shutil.rmtree(next(Path(extracted).glob("records/runs/*/complete")))
     code, output, errors = undertone("status", extracted)
     assert (code, "11 of 11" in output) == (1, True)
-    assert "is complete, but no record says so" in errors
+    assert "everything is committed, but no record says so" in errors
     open_store(extracted).run("tones").beat("a driver")  # which is about to write it
     assert undertone("status", extracted)[::2] == (0, "")
 

@@ -143,6 +143,37 @@ def test_json_knows_times_decimals_and_bytes() -> None:
     ]
 
 
+DIGITS = "12345678901234567890.123456789012345678"
+
+
+def test_a_decimal_keeps_all_its_digits_in_every_form() -> None:
+    table = pa.table({"x": pa.array([Decimal(DIGITS), Decimal("-0.1"), None], pa.decimal128(38, 18))})
+    rows = json.loads(to_json(table.to_pylist()), parse_float=Decimal)
+    assert [row["x"] for row in rows] == [Decimal(DIGITS), Decimal("-0.1"), None]
+    assert DIGITS in to_text(table, width=80)
+    assert DIGITS in to_csv(table)
+    nested = {"y": [{"z": Decimal(DIGITS)}]}
+    assert json.loads(to_json([nested]), parse_float=Decimal) == [nested]
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        "INTERVAL 3 DAYS", "INTERVAL 1 DAY", "INTERVAL 0 DAYS", "INTERVAL 14 MONTHS", "INTERVAL (-14) MONTHS",
+        "INTERVAL 90 SECONDS", "INTERVAL (-90) SECONDS", "INTERVAL 1500 MILLISECONDS",
+        "INTERVAL 1 MICROSECOND", "INTERVAL (-1) DAYS",
+        "INTERVAL 30 HOURS + INTERVAL 2 YEARS - INTERVAL 1 DAY", "INTERVAL 123456 HOURS",
+    ],
+)  # fmt: skip
+def test_an_interval_is_written_as_duckdb_writes_it(interval: str) -> None:
+    query = f"SELECT i, [i] AS l, CAST(i AS VARCHAR) AS said FROM (SELECT {interval} AS i)"
+    table = duckdb.sql(query).to_arrow_table()
+    said = table["said"][0].as_py()
+    assert json.loads(to_json(table.to_pylist())) == [{"i": said, "l": [said], "said": said}]
+    assert said in to_text(table.select(["i"]), width=80)
+    assert to_csv(table.select(["i"])) == f"i\n{said}\n"
+
+
 @pytest.mark.parametrize(
     ("names", "expected"),
     [

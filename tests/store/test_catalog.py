@@ -587,6 +587,13 @@ def test_a_marker_that_a_complete_run_lost_is_told(store: Store) -> None:
     ]
 
 
+def test_markers_are_not_called_gone_where_their_run_does_not_count(store: Store) -> None:
+    _complete(store)
+    store.objects.delete("records/runs/abcd1234/run.json.json")
+    (note,) = _notes(store)
+    assert "runs/abcd1234 has no record" in note
+
+
 def test_a_run_that_is_complete_without_a_record_of_it_is_told(store: Store) -> None:
     run = _complete(store)
     (extra,) = run.append_units([run.units()[0].clips[1]])
@@ -866,6 +873,17 @@ def test_results_of_any_kind_are_views_whose_columns_are_united(store: Store) ->
     assert [column.comment for column in view.columns] == ["", "accuracy on held-out groups", ""]
 
 
+def test_a_comment_that_comes_with_a_new_part_is_shown_although_no_column_is_new(store: Store) -> None:
+    def comment() -> str:
+        (view,) = [view for view in describe_views(refresh_catalog(store)) if view.name == "probes"]
+        return view.columns[0].comment
+
+    _write_result(store, "probes", "a", {"score": [0.5]}, score="accuracy")
+    assert comment() == "accuracy"
+    _write_result(store, "probes", "b", {"score": [0.5]}, score="R²")
+    assert comment() == "R², accuracy"
+
+
 def test_vectors_of_different_width_live_in_one_table(store: Store) -> None:
     for name, width in (("small", 2), ("large", 3)):
         vector = pa.FixedSizeListArray.from_arrays(pa.array(np.arange(width, dtype=np.float32)), width)
@@ -901,3 +919,16 @@ def test_it_opens_by_path_or_url_alike(store: Store) -> None:
     (Path(store.url).parent / "link").symlink_to(store.url)
     paths.append(f"{Path(store.url).parent}/link")
     assert {refresh_catalog(open_store(path)) for path in paths} == {refresh_catalog(store)}
+
+
+def test_what_another_thread_remembers_does_not_take_away_what_this_one_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = refresh_catalog(store)
+
+    class Forgetful(dict[Any, Any]):
+        def __setitem__(self, key: Any, value: Any) -> None:
+            """As if another thread cleared it just then."""
+
+    monkeypatch.setattr("store.catalog._known", Forgetful())
+    assert refresh_catalog(store) == path

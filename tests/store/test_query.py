@@ -93,6 +93,22 @@ def test_reading_statements_are_allowed(catalog: Path, statement: str) -> None:
     assert run_query(catalog, statement).num_columns > 0
 
 
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("COPY (SELECT 'PIVOT') TO 'x'", False),
+        ("ATTACH 'pivot'", False),
+        ("EXPLAIN SELECT 1", False),
+        ("PIVOT clips ON genre USING count(*)", True),
+        ("SELECT * FROM (PIVOT clips ON genre USING count(*))", True),
+    ],
+)
+def test_only_a_pivot_is_told_how_to_write_one(catalog: Path, statement: str, *, told: bool) -> None:
+    with pytest.raises(QueryRefused, match="only one SELECT") as refused:
+        run_query(catalog, statement)
+    assert ("PIVOT needs its values" in str(refused.value)) is told
+
+
 OTHER_FILES = [
     "SELECT * FROM '{folder}/secret.csv'",
     "SELECT * FROM read_csv('{folder}/secret.csv')",

@@ -100,6 +100,32 @@ def test_every_obstacle_is_named_and_removed_without_following_it(
         assert {entry.problem for entry in left} <= {"reference"}, left
 
 
+@pytest.mark.parametrize("key", ["runs/run/attempts/unit-000000.1", "runs/run/heartbeat/x"])
+def test_a_link_among_files_that_prove_nothing_is_named_and_removed(
+    store: Path, elsewhere: Path, key: str
+) -> None:
+    path = store / key
+    path.parent.mkdir()
+    path.with_name("unit-000001.1").write_text("anything")
+    path.symlink_to(elsewhere / "thesis")
+    found = damage(inspect(open_objects(store)))
+    assert {entry.key: entry.problem for entry in found} == {key: "stranger"}
+    mend(open_objects(store), found)
+    assert not path.is_symlink()
+
+
+def test_zarr_documents_are_compared_byte_by_byte(store: Path) -> None:
+    path = store / "runs/run/activations.zarr/resid.mean/zarr.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"\n  ", b"\n\t"))
+    found = damage(inspect(open_objects(store)))
+    assert [(entry.problem, entry.key) for entry in found] == [
+        ("metadata", path.relative_to(store).as_posix())
+    ]
+    mend(open_objects(store), found)
+    assert path.read_bytes() == whole
+
+
 @pytest.mark.parametrize("name", FOLDERS)
 def test_a_linked_folder_is_named_and_its_link_removed(store: Path, elsewhere: Path, name: str) -> None:
     shutil.move(store / name, elsewhere / "moved")

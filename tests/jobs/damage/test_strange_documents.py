@@ -62,6 +62,11 @@ OF_A_RUN: dict[str, Change] = {
     "a dataset that is a number": lambda document: document.update(dataset=7),
     "a dataset's fingerprint that is a list": lambda document: document.update(dataset={"fingerprint": []}),
     "a delay that is text": lambda document: document.update(alignment={"step_minus_frame": ["1"]}),
+    "no model at all": lambda document: document.update(model=None),
+    "no capture at all": lambda document: document.update(capture=None),
+    "a dataset that is a list": lambda document: document.update(dataset=[]),
+    "a dataset whose name is an object": lambda document: document.update(dataset={"name": {}}),
+    "a dataset that is null": lambda document: document.update(dataset=None),
     "nothing but one field": lambda document: [document.pop(key) for key in list(document)[1:]],
 }
 OF_A_DATASET: dict[str, Change] = {
@@ -112,7 +117,62 @@ def test_a_run_that_cannot_be_is_refused_by_its_document_s_name(store: Path, cha
         open_store(store).run("run")
     found = damage(inspect(open_objects(store)))
     assert RUN in {entry.key for entry in found}
+    assert status(store) == (1, True)
     assert RUN in {entry.key for entry in mend(open_objects(store), found).left}
+
+
+def status(store: Path, key: str = RUN) -> tuple[int, bool]:
+    """Exit code of `undertone status`, and whether it names a file."""
+    result = CliRunner().invoke(undertone, ["status", str(store)], standalone_mode=False)
+    assert result.exception is None
+    return int(result.return_value), key in result.stderr
+
+
+@pytest.mark.parametrize("clips", [1, 5, 7, 10**15])
+def test_a_document_that_tells_another_number_of_clips_than_the_plan_is_refused(
+    store: Path, clips: int
+) -> None:
+    rewrite(store, RUN, lambda document: document.update(clips=clips))
+
+    with pytest.raises(CorruptData, match=f"{RUN} says {clips} clips, its plan has 6"):
+        open_store(store).run("run").read_layer("resid.mean", 0)
+    found = {entry.key: entry.problem for entry in damage(inspect(open_objects(store)))}
+    assert found == {RUN: "document"}
+    assert status(store) == (1, True)
+
+
+OTHER_CLIPS: dict[str, Change] = {
+    "fewer": lambda marker: marker["clips"].pop(),
+    "more": lambda marker: marker["clips"].append({"clip_id": "clip9", "state": "ok"}),
+    "none": lambda marker: marker.update(clips=[]),
+    "others": lambda marker: marker["clips"][0].update(clip_id="clip9"),
+    "in another order": lambda marker: marker["clips"].reverse(),
+    "another row": lambda marker: marker.update(first_row=2),
+}
+
+
+@pytest.mark.parametrize("change", OTHER_CLIPS.values(), ids=OTHER_CLIPS)
+def test_a_marker_whose_clips_are_not_those_of_its_unit_is_refused_by_every_reader(
+    store: Path, change: Change
+) -> None:
+    key = "runs/run/commits/unit-000000.json"
+    rewrite(store, key, change)
+
+    with pytest.raises(CorruptData, match=key):
+        open_store(store).run("run").read_layer("resid.mean", 0)
+    assert status(store, key) == (1, True)
+    refused = CliRunner().invoke(undertone, ["sql", str(store), "SELECT * FROM rows"])
+    assert isinstance(refused.exception, CorruptData)
+    assert key in str(refused.exception)
+    assert key in {entry.key for entry in damage(inspect(open_objects(store)))}
+
+
+def test_the_codes_of_a_marker_with_other_clips_are_not_taken(store: Path) -> None:
+    key = "codes/c0de/commits/unit-000000.json"
+    rewrite(store, key, OTHER_CLIPS["fewer"])
+    codes = open_store(store).codes("c0de")
+    with pytest.raises(CorruptData, match=key):
+        codes.marker(codes.units()[0])
 
 
 @pytest.mark.parametrize("change", OF_A_MARKER.values(), ids=OF_A_MARKER)

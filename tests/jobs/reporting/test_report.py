@@ -3,6 +3,7 @@
 import base64
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -465,3 +466,25 @@ def test_what_the_store_lacks_stands_at_the_head_of_the_page(
     assert "Dataset 'songs' is gone" in warning.words()
     assert "undertone verify" in warning.words()
     assert list(build_page(fitted_store).warnings) == []
+
+
+def test_a_report_is_made_without_what_a_lost_dataset_or_result_takes_away(
+    fitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]
+) -> None:
+    copy = shutil.copytree(fitted_store.url, tmp_path / "copy")
+    shutil.rmtree(copy / "datasets")
+    for path in (copy / "results/confusions").iterdir():
+        path.write_bytes(b"x")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CatalogWarning)
+        page = build_page(open_store(copy))
+    html = parse_page(render(page, generator=""))
+    (head,) = html.all("header")
+    assert "dataset.json" in head.words()
+    said = [warning for section in page.sections for warning in section.warnings]
+    assert any("Something is left out here" in each and "results/confusions" in each for each in said)
+    drawn = {figure.name for section in page.sections for figure in section.figures}
+    whole = {figure.name for section in build_page(fitted_store).sections for figure in section.figures}
+    assert drawn < whole
+    assert any("probes" in name for name in drawn)
+    assert all(not note.startswith(("Datasets/", "Results/")) for note in page.warnings)

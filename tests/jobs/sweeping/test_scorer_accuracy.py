@@ -28,6 +28,13 @@ def test_a_scorer_that_is_mostly_right_hears() -> None:
     assert deaf_notes([found]) == []
 
 
+@pytest.mark.parametrize(("low", "hears"), [(0.45, False), (0.5, False), (0.55, True)])
+def test_a_scorer_hears_where_its_whole_interval_lies_above_chance(low: float, *, hears: bool) -> None:
+    found = ScorerAccuracy("clap", "v", "mood", accuracy=0.6, low=low, high=0.75, chance=0.5)
+    assert found.hears is hears
+    assert found.deaf_to("beat") is not hears
+
+
 def test_an_unbalanced_set_is_compared_with_its_largest_class() -> None:
     labels = np.array(["drone"] * 72 + ["beat"] * 8)
     found = accuracy_of("clap", "v", "mood", labels == "drone", labels=labels, groups=np.arange(80))
