@@ -1,5 +1,6 @@
 """The errors a caller may catch; each also inherits the builtin one would catch anyway."""
 
+import errno
 import re
 from typing import Any
 
@@ -121,3 +122,11 @@ class CatalogWarning(UndertoneWarning):
 
 class JobFailed(UndertoneError, RuntimeError):
     """A job cannot go on; what is committed stays committed."""
+
+
+_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+
+
+def is_the_machines(error: Exception) -> bool:
+    """Whether an error is no fault of the file that was read: a full disk, no more files, no more memory."""
+    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE_ERRORS

@@ -19,7 +19,7 @@ from jobs.evaluation.records import item_columns
 from pipelines.audio import probe
 from pipelines.files import Root
 from pipelines.freed_memory import keep_freed_memory
-from store.errors import AudioError, CorruptData, NotFound
+from store.errors import StorageError, is_the_machines
 from store.records import Failure, PlannedClip, Receipt
 from store.sounds import read_sound_file
 
@@ -128,7 +128,9 @@ class HearingWorker:
                 with self._plan.root.open(clip.uri) as file:
                     clip = replace(clip, duration_seconds=probe(file).seconds)
             return self._recordings.decode(clip)
-        except (AudioError, CorruptData, NotFound) as error:
+        except Exception as error:  # whatever one file does to its reader must not stop the others
+            if isinstance(error, StorageError) or is_the_machines(error):
+                raise
             return _failure(clip, "decode", type(error).__name__, str(error))
 
     def _write(self, table: pa.Table) -> int:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from jobs.engine.stages import StageClock, ahead
 from store.collection import Collection
-from store.errors import UndertoneError
+from store.errors import is_the_machines
 from store.records import ClipStatus, Failure, PlannedClip, Unit
 
 Codes = npt.NDArray[np.int16]
@@ -153,7 +153,9 @@ class CodeSource:
     def _try_decode(self, clip: PlannedClip) -> Decoded:
         try:
             samples = self._decode(clip)
-        except (UndertoneError, OSError) as error:
+        except Exception as error:  # whatever one file does to its reader must not stop the others
+            if is_the_machines(error):
+                raise
             failure = Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
             return Decoded(ClipStatus(clip.clip_id, "failed", failure), None)
         return Decoded(ClipStatus(clip.clip_id, "silent" if self._is_silent(samples) else "ok"), samples)

@@ -25,7 +25,7 @@ from pipelines.files import Root
 from pipelines.recordings import Recordings
 from pipelines.resampling import resampler
 from store.collection import Collection, create_collection, open_collection
-from store.errors import NotFound, UndertoneError
+from store.errors import NotFound, is_the_machines
 from store.layout import document_key
 from store.ledger import is_recorded
 from store.opening import Store, open_store
@@ -134,7 +134,9 @@ class FeatureWorker:
             return killed(clip).failure or Failure(clip.clip_id, "worker", "WorkerDied", "")
         try:
             return compute_all_features(self._recordings.decode(clip))
-        except (UndertoneError, OSError) as error:
+        except Exception as error:  # whatever one file does to its reader must not stop the others
+            if is_the_machines(error):
+                raise
             return Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
 
 

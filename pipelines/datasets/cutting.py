@@ -1,6 +1,5 @@
 """Recordings in, clips and failures out: every file is read once, for its checksum and its length."""
 
-import errno
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -14,13 +13,11 @@ from pipelines.audio_info import AudioInfo
 from pipelines.datasets.hearing import Heard, glance, listen
 from pipelines.files import Root
 from pipelines.recordings import checksum
-from store.errors import AudioError, InvalidInput
+from store.errors import AudioError, InvalidInput, is_the_machines
 from store.records import Clip, Failure, Recording, clip_id
 
 _COPY_BYTES = 1 << 20
 _SPOOL_BYTES = 16 << 20
-_MACHINE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-"""A full disk, no more files or no more memory: no fault of the file that was read."""
 _Result = tuple[list[Clip] | Failure, Heard]
 
 LEAST_SECONDS = 0.05
@@ -94,15 +91,10 @@ def _cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> _Result:
             heard = listen(copy, clips, sample_rate=info.sample_rate) if spec.listen else glance(copy, clips)
             return clips, heard
     except Exception as error:  # whatever one file does to its reader must not stop the others
-        if _is_the_machines(error):
+        if is_the_machines(error):
             raise
         message = (str(error) or type(error).__name__).replace(root.url, "").replace(root.public_url, "")
         return Failure(recording.uri, "probe", type(error).__name__, message, recording.uri), Heard()
-
-
-def _is_the_machines(error: Exception) -> bool:
-    """Whether an error would come with the next file as well."""
-    return isinstance(error, MemoryError) or getattr(error, "errno", None) in _MACHINE_ERRORS
 
 
 def cut_recordings(

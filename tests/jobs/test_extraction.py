@@ -1,5 +1,6 @@
 """Extraction in this process, against the model itself."""
 
+import errno
 import hashlib
 import os
 import re
@@ -23,6 +24,7 @@ from pipelines.audio import decode_clip
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.files import Root
 from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.recordings import Recordings
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput, JobFailed, MissingRows, NotFound, UndertoneError
@@ -123,6 +125,30 @@ def test_a_vanished_recording_is_one_failed_row_and_the_others_keep_their_values
     np.testing.assert_array_equal(
         run.read_clips("resid.mean", others), reference.read_clips("resid.mean", others)
     )
+
+
+def test_what_nobody_foresaw_of_one_recording_is_its_failure_and_a_full_disk_is_nobodys(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decode = Recordings.decode
+
+    def break_one(error: Exception) -> None:
+        def broken(recordings: Recordings, clip: PlannedClip) -> np.ndarray:
+            if clip.uri == "low/02.wav":
+                raise error
+            return decode(recordings, clip)
+
+        monkeypatch.setattr(Recordings, "decode", broken)
+
+    break_one(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(JobFailed, match="disk is full"):
+        extract(store)
+    break_one(AttributeError("'NoneType' object has no attribute 'name'"))
+    summary = extract(store)
+    assert (summary["failed"], summary["complete"]) == (1, True)
+    failure = opened(store, summary["run"]).statuses()[paths_by_uri(store)["low/02.wav"]].failure
+    assert failure is not None
+    assert (failure.stage, failure.error) == ("decode", "AttributeError")
 
 
 def test_a_recording_that_changed_since_it_was_added_is_refused(store: str, audio: Path) -> None:
