@@ -139,7 +139,7 @@ def test_what_a_run_was_made_from_is_missed_also_without_its_records(store: Path
     assert any(key.startswith(folder) for key in found_in(store))
     if folder == "datasets/songs":
         shown = CliRunner().invoke(undertone, ["status", str(store)])
-        assert "dataset 'songs' is gone" in shown.output
+        assert "made from this dataset, which is gone" in shown.output
 
 
 def test_verify_ends_with_a_table_of_files_and_cures_and_goes_on_after_the_first(store: Path) -> None:

@@ -135,7 +135,7 @@ def test_a_dataset_with_runs_stays_unless_that_is_said(
     assert (done["runs that lose it"], done["removed"]) == (["toy"], True)
     with pytest.raises(SystemExit):
         main(["status", about_toy.url])
-    assert "dataset 'songs' is gone" in capsys.readouterr().err
+    assert "made from this dataset, which is gone" in capsys.readouterr().err
 
 
 def test_a_renamed_dataset_is_the_one_that_would_have_been_added_under_the_new_name(
