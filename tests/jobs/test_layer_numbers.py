@@ -37,10 +37,10 @@ def test_a_reversed_range_is_answered_with_the_right_one() -> None:
 
 
 def test_a_range_beyond_the_model_is_refused_before_it_is_counted_out() -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(InvalidInput, match="0–11"):
         parse_layers("0-999999999", 12)
     ranges = parse_layer_ranges("0-999999999")
     assert ranges is not None
     assert first_missing(ranges, [0, 1, 2]) == 3
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

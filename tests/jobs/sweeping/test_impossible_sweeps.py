@@ -65,7 +65,7 @@ def test_layers_that_are_no_whole_numbers_are_not_rounded(tmp_path: Path) -> Non
 
 
 def test_a_billion_settings_are_refused_before_one_is_written_down() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     thousand = [round(0.001 * number, 3) for number in range(1, 1001)]
     schedules = [f"linear-down:{number}" for number in range(1, 1001)]
     monitors = [f"0.{number:04d}" for number in range(1, 1001)]
@@ -77,7 +77,7 @@ def test_a_billion_settings_are_refused_before_one_is_written_down() -> None:
         parse_sweep(
             {"name": "x", "concepts": [{"name": "s"}], "grid": several, "random_states": list(range(1000))}
         )
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_what_the_file_does_not_tell_is_counted_before_it_is_written_down() -> None:
@@ -90,12 +90,12 @@ def test_what_the_file_does_not_tell_is_counted_before_it_is_written_down() -> N
 
 
 def test_long_lists_are_checked_for_repetition_in_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     document: dict[str, Any] = {"name": "x", "concepts": [{"name": "s"}]}
     states = [*range(200_000), 7]
     with pytest.raises(InvalidInput, match="7 stands there twice"):
         parse_sweep(document | {"random_states": states})
-    assert time.monotonic() - began < 2
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
