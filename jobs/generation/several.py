@@ -182,6 +182,7 @@ def _page(options: GenerateOptions, wanted: Several, sections: Sequence[Section]
     steering = f"steered along {', '.join(options.directions)}" if options.directions else "not steered"
     if options.directions and AUTO not in options.alphas:
         steering += f", α {', '.join(options.alphas) or 'as usual'}"
-    counted = f"{len(wanted.prompts)} prompts × {len(wanted.seeds)} seeds"
+    prompts, seeds = len(wanted.prompts), len(wanted.seeds)
+    counted = f"{prompts} prompt{'s'[: prompts > 1]} × {seeds} seed{'s'[: seeds > 1]}"
     page = Page(title="Generated music", subtitle=f"{counted}, {steering}.", sections=sections)
     return render(page, generator=f"undertone {version('undertone')}")
