@@ -1,18 +1,22 @@
-"""What holds for every test: no network for models, the order of tests, a local S3 server, the browser.
+"""What holds for every test: no network for models, the order of tests, dead processes, S3, the browser.
 
 `UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it,
 one runs in a subprocess, in memory. `UNDERTONE_BROWSER` names a Chromium that is not on the PATH; where there
 is none, pages are not tested, and the last line of the output says so with the command that ends it.
 """
 
+import faulthandler
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub, which reads it once
@@ -33,7 +37,11 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 BUCKET = "undertone-tests"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 NO_BROWSER = "no browser on this machine"
+LAST_WORDS = 20
+"""Lines: the innermost calls."""
 _WITHOUT_BROWSER = pytest.StashKey[int]()
+_DEATHS = pytest.StashKey[list[str]]()
+_DIED_IN = pytest.StashKey[set[str]]()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +58,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None) is not slow_first)
 
 
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """A process that shares the tests writes its last words, should a native library end it, to a file."""
+    if given := getattr(session.config, "workerinput", None):
+        last_words = _last_words(given)
+        faulthandler.enable(last_words.open("w"))
+        session.config.add_cleanup(lambda: last_words.unlink(missing_ok=True))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object | None) -> None:
+    """How a process of the tests ended, for the end of the output: what it wrote itself is far above."""
+    if error is None:
+        return
+    code = node.gateway._io.wait()
+    how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended itself with {code}"
+    last_words = _last_words(node.workerinput)
+    written = last_words.read_text(errors="replace") if last_words.exists() else ""
+    said = "\n".join(written.splitlines()[:LAST_WORDS])
+    last_words.unlink(missing_ok=True)
+    node.config.stash.setdefault(_DEATHS, []).append(f"{node.gateway.id} {how}\n{said}".strip())
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
+    """A test whose process died runs once more, in another; the output's end tells of it in any case."""
+    died_in = sched.config.stash.setdefault(_DIED_IN, set())
+    if crashitem not in died_in:
+        died_in.add(crashitem)
+        sched.mark_test_pending(crashitem)
+        report.outcome = "rerun"  # type: ignore[assignment]  # the word that the hook's documentation gives
+
+
+def _last_words(worker: dict[str, Any]) -> Path:
+    return Path(tempfile.gettempdir(), f"{worker['testrunuid']}-{worker['workerid']}.txt")
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Generator[None]:
     """Count, for the last line, the tests that no browser was there for."""
@@ -61,6 +105,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """After everything else, so that nobody takes a suite without its pages for the whole."""
+    tests: set[str] = config.stash.setdefault(_DIED_IN, set())
+    for death in config.stash.get(_DEATHS, []):
+        which = ", ".join(sorted(tests))
+        config.get_terminal_writer().line(f"A process died while it tested ({which}): {death}")
     if count := config.stash.get(_WITHOUT_BROWSER, 0):
         config.get_terminal_writer().line(
             f"{count} tests of pages were left out, as there is {NO_BROWSER}. Install one and run them: "
