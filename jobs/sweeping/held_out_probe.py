@@ -19,10 +19,10 @@ from analysis.feature_classifier import FeatureClassifier, fit_feature_classifie
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now, scores
 from jobs.extraction.spec import parse_reductions, parse_sites
-from jobs.fitting.labels import LabelledRows, resolve_labels
+from jobs.fitting.labels import LabelledRows
 from jobs.results import code_version, committed_digest, digest_of
+from jobs.sweeping.labels import ConceptLabels
 from store.collection import Collection
-from store.opening import Store
 
 if TYPE_CHECKING:
     from jobs.evaluation.listeners import Listener, Rows
@@ -108,11 +108,9 @@ class ProbeListener:
 
 
 def fit_held_out_probes(
-    store: Store,
     run: Collection,
     array: str,
-    labels: Mapping[str, str],
-    every_label: Mapping[str, str],
+    labels: Mapping[str, ConceptLabels],
     *,
     model: str,
     dtype: str,
@@ -120,22 +118,19 @@ def fit_held_out_probes(
     """Probes on the clips whose groups have no part in the directions.
 
     Args:
-        store: where labels are.
         run: whose activations are read.
         array: which of them, "resid.mean".
-        labels: by concept, the query whose clips directions are fitted on.
-        every_label: by concept, the query of all clips with a label.
+        labels: of each concept.
         model: as `load_musicgen` takes it.
         dtype: of the language model.
 
     Returns:
         What makes a listener, None where no concept has clips left, and a note on those without.
     """
-    used = {group for query in labels.values() for group in resolve_labels(store, run, query).groups.tolist()}
+    used = {group for one in labels.values() for group in one.direction_rows.groups.tolist()}
     probes, without, identity = [], [], []
-    for name, query in every_label.items():
-        rows = resolve_labels(store, run, query)
-        concept = next(one for one in rows.concepts if one.name == name)
+    for name, labelled in labels.items():
+        rows, concept = labelled.rows, labelled.concept
         free = concept.labelled & ~np.isin(rows.groups, sorted(used))
         if len(np.unique(rows.groups[free])) < FEWEST_GROUPS or len(np.unique(concept.values[free])) < 2:
             without.append(name)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
-from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of, write_results
+from jobs.sweeping.labels import ConceptLabels
 from jobs.sweeping.sounds import read_samples, read_sound
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
@@ -33,7 +33,6 @@ from pipelines.features import SAMPLE_RATE as FEATURE_RATE
 from store import open_store
 from store.catalog import refresh_catalog
 from store.collection import Collection, open_collection
-from store.errors import InvalidInput
 from store.opening import Store
 from store.query import run_query
 
@@ -85,7 +84,7 @@ def classify_generations(
     store: Store,
     generation_ids: Sequence[str],
     run: Collection,
-    labels: Mapping[str, str],
+    labels: Mapping[str, ConceptLabels],
     options: ScoringOptions,
 ) -> tuple[list[ConceptClassifier], list[str]]:
     """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
@@ -94,23 +93,29 @@ def classify_generations(
         store: where generations and features are.
         generation_ids: what to score.
         run: whose dataset has the labels.
-        labels: label query by concept.
+        labels: of each concept.
         options: where to work.
 
     Returns:
         The classifier of each concept, and notes on those without one.
     """
     classifiers, notes = [], []
-    for concept, query in labels.items():
-        found, said = _classifier(store, run, concept, query, options.roots)
+    for one in labels.values():
+        found, said = _classifier(store, run, one, options.roots)
         notes += said
         if found is not None:
             classifiers.append(found)
-    for one in classifiers:
-        missing = _unscored(store, generation_ids, scorer="features", version=one.version)
-        function = partial(_classified, store.url, one)
+    for classifier in classifiers:
+        missing = _unscored(store, generation_ids, scorer="features", version=classifier.version)
+        function = partial(_classified, store.url, classifier)
         _map(
-            store, EVALUATIONS, function, missing, evaluations_table, options, title=f"features {one.concept}"
+            store,
+            EVALUATIONS,
+            function,
+            missing,
+            evaluations_table,
+            options,
+            title=f"features {classifier.concept}",
         )
     return classifiers, list(dict.fromkeys(notes))
 
@@ -259,10 +264,10 @@ def _number(value: float) -> float | None:
 
 
 def _classifier(
-    store: Store, run: Collection, concept: str, query: str, roots: Sequence[str]
+    store: Store, run: Collection, labelled: ConceptLabels, roots: Sequence[str]
 ) -> tuple[ConceptClassifier | None, list[str]]:
     """Trained on the features of the labelled clips, which are computed once per dataset."""
-    labels = resolve_labels(store, run, query)
+    labels, found = labelled.rows, labelled.concept
     sources, notes = handcrafted_sources(store, run, labels, roots)
     if len(sources) < len(FEATURE_KINDS):
         return None, [
@@ -270,9 +275,6 @@ def _classifier(
             "Without statistics of the dataset's audio, no classifier can be trained on them.",
         ]
     collections = [open_collection(store.objects, source.prefix) for source in sources]
-    found = next(one for one in labels.concepts if one.name == concept)
-    if found.kind != "class":
-        raise InvalidInput(f"{concept!r} has numbers; a classifier needs classes.")
     known = found.labelled
     clip_ids = [clip for clip, keep in zip(labels.clip_ids, known, strict=True) if keep]
     features = np.concatenate(
@@ -290,4 +292,6 @@ def _classifier(
             code_version("analysis.feature_classifier"),
         ]
     )
-    return ConceptClassifier(concept, version, classifier, found.values[known], labels.groups[known]), notes
+    return ConceptClassifier(
+        found.name, version, classifier, found.values[known], labels.groups[known]
+    ), notes

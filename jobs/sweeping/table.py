@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from analysis.effects.settings import Setting
+from analysis.effects.trials import Trial
 from jobs.evaluation.records import now
 from jobs.generation.specification import GenerationSpec
 from jobs.results import write_results
-from jobs.sweeping.members import Cell, Member
-from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.grid import setting_id_of
+from jobs.sweeping.trials import SweepPlan
 from store.opening import Store
 
 KIND = "sweep_generations"
@@ -48,54 +50,67 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
 )
-_OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling")
 
 
-def write_members(store: Store, plan: SweepPlan) -> str:
+def write_trials(store: Store, plan: SweepPlan) -> str:
     """Write the plan of a sweep as rows; returns the name of the part."""
     table = pa.Table.from_pylist(list(_rows(plan)), schema=SCHEMA)
     return write_results(store, KIND, {"plan": plan.plan_id}, table)
 
 
-def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
-    unsteered = {_cell(m.cell): m.generation_id for m in plan.members if m.role == "unsteered"}
-    common = {
-        "sweep": plan.configuration.name,
-        "sweep_id": plan.sweep_id,
+def plan_columns(plan: SweepPlan) -> dict[str, Any]:
+    """Columns that tell a sweep's rows from others'."""
+    return {
+        "sweep": plan.expanded.configuration.name,
+        "sweep_id": plan.expanded.sweep_id,
         "plan_id": plan.plan_id,
-        "question": plan.configuration.question or None,
-        "run_id": plan.run_id,
-        "created_at": now(),
+        "run_id": plan.expanded.run_id,
     }
-    for member in plan.members:
-        yield common | _row(member) | {"unsteered_id": unsteered[_cell(member.cell)]}
-
-
-def _row(member: Member) -> dict[str, Any]:
-    cell, setting = member.cell, member.setting
-    named = {name: getattr(setting, name) for name in _OF_SETTINGS} if setting else {}
-    return named | {
-        "generation_id": member.generation_id,
-        "role": member.role,
-        "part": cell.half,
-        "concept": cell.pair.concept,
-        "source": cell.pair.source,
-        "target": cell.pair.target,
-        "template": cell.template,
-        "text": member.spec.text,
-        "audio_prompt": cell.audio or None,
-        "audio_seconds": member.spec.audio_prompt.seconds if member.spec.audio_prompt else None,
-        "alpha": mean_strength([member.spec]) if setting else None,
-        "random_state": cell.random_state,
-        "layers": list(setting.layers) if setting else None,
-        "schedule": setting.course if setting else None,
-    }
-
-
-def _cell(cell: Cell) -> tuple[Any, ...]:
-    return cell.pair, cell.prompt, cell.random_state
 
 
 def mean_strength(specs: Sequence[GenerationSpec]) -> float:
     """Strength of steered generations, the mean over them and over their edits."""
     return float(np.mean([edit.alpha for spec in specs for edit in spec.edits]))
+
+
+def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
+    unsteered = {one.condition: one.generation_id for one in plan.trials if one.role == "unsteered"}
+    common = plan_columns(plan) | {
+        "question": plan.expanded.configuration.question or None,
+        "created_at": now(),
+    }
+    for trial in plan.trials:
+        spec = plan.specs[trial.generation_id]
+        yield common | _row(trial, spec) | {"unsteered_id": unsteered[trial.condition]}
+
+
+def _row(trial: Trial, spec: GenerationSpec) -> dict[str, Any]:
+    condition, setting = trial.condition, trial.setting
+    described = {} if setting is None else _setting_columns(setting)
+    return described | {
+        "generation_id": trial.generation_id,
+        "role": trial.role,
+        "part": condition.split,
+        "concept": condition.pair.concept,
+        "source": condition.pair.source,
+        "target": condition.pair.target,
+        "template": condition.template,
+        "text": spec.text,
+        "audio_prompt": condition.audio or None,
+        "audio_seconds": spec.audio_prompt.seconds if spec.audio_prompt else None,
+        "alpha": mean_strength([spec]) if setting else None,
+        "random_state": condition.random_state,
+    }
+
+
+def _setting_columns(setting: Setting) -> dict[str, Any]:
+    return {
+        "setting_id": setting_id_of(setting),
+        "method": setting.method,
+        "site": setting.site,
+        "layers": list(setting.layers),
+        "automatic": setting.automatic,
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.course,
+    }

@@ -9,11 +9,13 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from analysis.effects.estimates import Effect
+from analysis.effects.settings import Setting
+from analysis.effects.trials import Part
 from store.errors import InvalidInput
 
-Row = dict[str, Any]
+Place = tuple[Setting, Part]
 
 CHOOSERS = ("clap", "features", "judge", "probe")
 """The first of these that can hear the concept chooses the setting of each pair."""
@@ -48,7 +50,7 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What a setting does to its sounds in one part of the cells."""
+    """What a setting does to its sounds in one part of the conditions."""
 
     distance: float | None
     """To recordings; None where no CLAP has heard both."""
@@ -73,82 +75,81 @@ class Damage:
         return "; ".join(reasons) or None
 
 
-def with_damage(rows: Iterable[Row], limits: Limits) -> list[Row]:
-    """Each row with damage, damage_limit, without_limit and drone of its setting in its part."""
-    listed = list(rows)
-    found = _damages(listed, limits)
-    unknown = Damage(None, None, None)
-    return [row | _columns(found.get((row["setting_id"], row["part"]), unknown), limits) for row in listed]
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The setting of a pair that is chosen, and the scorer that chose."""
+
+    scorer: str
+    setting: Setting | None
+    """None: no setting does more than nothing and than random directions, within the limits."""
 
 
-def limit_notes(rows: Iterable[Row]) -> list[str]:
+def damages_of(effects: Iterable[Effect], limits: Limits) -> dict[Place, Damage]:
+    """What every setting costs in every part, as far as it was measured."""
+    found: dict[Place, dict[str, Effect]] = {}
+    for effect in effects:
+        own = found.setdefault((effect.setting, effect.part), {})
+        if effect.metric == "kad_clips":
+            own["distance"] = effect
+        elif effect.metric == "level" and effect.measured_class == "mel_variation_db":
+            own["movement"] = effect
+    return {place: _damage(own.get("distance"), own.get("movement"), limits) for place, own in found.items()}
+
+
+def choose(effects: Sequence[Effect], damages: Mapping[Place, Damage], limits: Limits) -> Choice | None:
+    """The setting that the first scorer that can tell chooses, on the selection split; None: nobody can."""
+    for scorer in CHOOSERS:
+        transfers = [
+            one
+            for one in effects
+            if (one.part, one.scorer, one.metric) == ("choose", scorer, "transfer")
+            and math.isfinite(one.value.value)
+        ]
+        if transfers:
+            able = [one for one in transfers if damages[one.setting, "choose"].allowed(limits)]
+            return Choice(scorer, _best(able))
+    return None
+
+
+def limit_notes(damages: Mapping[Place, Damage], limits: Limits) -> list[str]:
     """A phrase for each reason why limits were not applied where settings are chosen."""
-    choosing = {row["setting_id"]: row["without_limit"] for row in rows if row["part"] == "choose"}
-    reasons = Counter(reason for reason in choosing.values() if reason)
+    choosing = [damage.unlimited(limits) for (_, part), damage in damages.items() if part == "choose"]
+    reasons = Counter(reason for reason in choosing if reason)
     return [f"not applied to {count} of {len(choosing)} settings: {why}" for why, count in reasons.items()]
 
 
-def with_choice(rows: Sequence[Row], limits: Limits) -> list[Row]:
-    """Marks the setting that the first scorer that can tell chooses, if any, and names that scorer."""
-    allowed = {place: one.allowed(limits) for place, one in _damages(rows, limits).items()}
-    for scorer in CHOOSERS:
-        transfers = [
-            row
-            for row in rows
-            if (row["part"], row["scorer"], row["metric"]) == ("choose", scorer, "transfer")
-            and row["value"] is not None
-        ]
-        if transfers:
-            able = [row for row in transfers if allowed.get((row["setting_id"], "choose"), True)]
-            best = _best(able)
-            return [row | {"chosen": row["setting_id"] == best, "chosen_by": scorer} for row in rows]
-    return list(rows)
+def _damage(distance: Effect | None, movement: Effect | None, limits: Limits) -> Damage:
+    value = None if distance is None else _number(distance.value.value)
+    still = None if movement is None else _stands_still(movement)
+    return Damage(value, _limit(distance, limits.damage_limit), still, distance is not None)
 
 
-def _damages(rows: Iterable[Row], limits: Limits) -> dict[tuple[str, str], Damage]:
-    """By setting and part."""
-    distances: dict[tuple[str, str], Row] = {}
-    movements: dict[tuple[str, str], Row] = {}
-    for row in rows:
-        place = row["setting_id"], row["part"]
-        if row["metric"] == "kad_clips":
-            distances[place] = row
-        elif row["metric"] == "level" and row["measured_class"] == "mel_variation_db":
-            movements[place] = row
-    return {
-        place: Damage(
-            *_distance(distances.get(place, {}), limits.damage_limit),
-            _stands_still(movements.get(place, {})),
-            place in distances,
-        )
-        for place in distances.keys() | movements.keys()
-    }
-
-
-def _distance(row: Mapping[str, Any], factor: float) -> tuple[float | None, float | None]:
-    controls = [row[name] for name in ("random", "unsteered") if row.get(name) is not None]
-    if row.get("value") is None or not controls or factor == 0:
-        return row.get("value"), None
-    return row["value"], factor * max(NEAR, *controls)
-
-
-def _stands_still(row: Mapping[str, Any]) -> bool | None:
-    controls = [row[name] for name in ("random", "unsteered") if row.get(name) is not None]
-    if row.get("value") is None or not controls:
+def _limit(distance: Effect | None, factor: float) -> float | None:
+    if distance is None or not math.isfinite(distance.value.value) or factor == 0:
         return None
-    return bool(row["value"] < DRONE * min(controls))
+    compared = _controls(distance)
+    return factor * max(NEAR, *compared) if compared else None
 
 
-def _columns(damage: Damage, limits: Limits) -> Row:
-    return {
-        "damage": damage.distance,
-        "damage_limit": damage.limit,
-        "without_limit": damage.unlimited(limits),
-        "drone": damage.drone,
-    }
+def _stands_still(movement: Effect) -> bool | None:
+    compared = _controls(movement)
+    if not math.isfinite(movement.value.value) or not compared:
+        return None
+    return movement.value.value < DRONE * min(compared)
 
 
-def _best(transfers: Sequence[Row]) -> str | None:
+def _controls(effect: Effect) -> list[float]:
+    """What random directions and unsteered twins have, as far as it is known."""
+    return [one for one in (effect.control("random").value, effect.unsteered) if math.isfinite(one)]
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _best(transfers: Sequence[Effect]) -> Setting | None:
     """The setting with the largest transfer, above 0 and above that of its random directions."""
-    able = [row for row in transfers if row["value"] > max(0.0, row["random"] or 0.0)]
-    return max(able, key=lambda row: row["value"])["setting_id"] if able else None
+    able = [
+        one for one in transfers if one.value.value > max(0.0, _number(one.control("random").value) or 0.0)
+    ]
+    return max(able, key=lambda one: one.value.value).setting if able else None

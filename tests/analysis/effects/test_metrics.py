@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.sweeping import effects
-from jobs.sweeping.designs import Design, Ids
-from jobs.sweeping.metrics import Metric, metrics_of
-from jobs.sweeping.pooled import pooled_damage
-from jobs.sweeping.scores import Scores
-from jobs.sweeping.settings import Pair, Role, Setting
+from analysis.effects.effects import effects_of
+from analysis.effects.metrics import Metric, metrics_of
+from analysis.effects.pooled import pooled_damage
+from analysis.effects.scores import Scores
+from analysis.effects.settings import Pair, Role, Setting
+from analysis.effects.trials import Design, Ids
 
 PAIR = Pair("style", "rock", ("jazz",))
 SETTING = Setting(
@@ -31,9 +31,9 @@ def design(pair: Pair = PAIR) -> Design:
         (role, setting if role in ("steered", "random") else None): ids_of(role, pair.target)
         for role in ROLES
     }
-    halves = np.full((PROMPTS, STATES), "choose", dtype=object)
-    halves[::2] = "report"
-    return Design(pair, tuple((text, "") for text in "abcd"), tuple(range(STATES)), halves, ids)
+    splits = np.full((PROMPTS, STATES), "choose", dtype=object)
+    splits[::2] = "report"
+    return Design(pair, tuple((text, "") for text in "abcd"), tuple(range(STATES)), splits, ids)
 
 
 @pytest.fixture
@@ -120,23 +120,19 @@ def test_damage_tells_a_shift_from_chance(scores: Scores) -> None:
 
 
 def test_damage_beyond_random_directions_is_the_difference_of_the_two_with_an_interval(
-    scores: Scores, monkeypatch: pytest.MonkeyPatch
+    scores: Scores,
 ) -> None:
-    monkeypatch.setattr(effects, "_shared_columns", lambda setting, _: {"setting_id": setting.method})
-    plan: Any = None
-    (row,) = [
-        row
-        for row in effects.effects_of(design(), plan, scores)
-        if (row["part"], row["metric"]) == ("all", "kad")
-    ]
-    assert row["over_random"] == pytest.approx(row["value"] - row["random"])
-    assert 0 < row["over_random_low"] < row["over_random"] < row["over_random_high"]
-    assert (row["prompts"], row["random_states"], row["missing"]) == (PROMPTS, STATES, 0)
+    told = effects_of(design(), scores).effects
+    (damage,) = [one for one in told if (one.part, one.metric) == ("all", "kad")]
+    over = damage.over["random"]
+    assert over.value == pytest.approx(damage.value.value - damage.control("random").value)
+    assert 0 < over.low < over.value < over.high
+    assert (damage.prompts, damage.random_states, damage.missing) == (PROMPTS, STATES, 0)
 
 
-def test_halves_share_no_cell_and_miss_none() -> None:
-    halves = [design().of("steered", SETTING, part) for part in ("choose", "report")]
-    cells = [set(half.ravel()) for half in halves if half is not None]
+def test_splits_share_no_trial_and_miss_none() -> None:
+    splits = [design().of("steered", SETTING, part) for part in ("choose", "report")]
+    cells = [set(split.ravel()) for split in splits if split is not None]
     assert cells[0] & cells[1] == set()
     assert cells[0] | cells[1] == set(ids_of("steered", "jazz").ravel())
 

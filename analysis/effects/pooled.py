@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.audio_distances import FrechetDistance, frechet_distance
+from analysis.effects.scores import Scores
+from analysis.effects.settings import ANYWHERE, Role, Setting
+from analysis.effects.trials import Design
 from analysis.frechet_intervals import CrossedSounds, frechet_interval
 from analysis.paired_intervals import UNKNOWN, Estimate
-from jobs.sweeping.designs import Design
-from jobs.sweeping.scores import Scores
-from jobs.sweeping.settings import Pair, Role, Setting
 
-ANYWHERE = Pair("", "", ())
-"""Stands for all pairs together."""
 ROLES: tuple[Role, ...] = ("unsteered", "steered", "random")
 
 
@@ -83,5 +81,5 @@ def _cells(design: Design, role: Role, setting: Setting) -> Iterator[tuple[str, 
     ids = design.of(role, setting, "all")
     if ids is None:
         return
-    for unit, row in zip(design.units("all"), ids, strict=True):
-        yield from ((one, unit, state) for one, state in zip(row, design.states, strict=True))
+    for witness, row in zip(design.witnesses("all"), ids, strict=True):
+        yield from ((one, witness, state) for one, state in zip(row, design.states, strict=True))

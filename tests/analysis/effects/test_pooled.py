@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from analysis.audio_distances import frechet_distance
-from jobs.sweeping import effects
-from jobs.sweeping.designs import Design, Ids
-from jobs.sweeping.pooled import pooled_damage
-from jobs.sweeping.scores import Scores
-from jobs.sweeping.settings import Pair, Setting
+from analysis.effects.effects import pooled_effects
+from analysis.effects.pooled import pooled_damage
+from analysis.effects.scores import Scores
+from analysis.effects.settings import ANYWHERE, Pair, Setting
+from analysis.effects.trials import Design, Ids
 
 TO_JAZZ, TO_POP = (Pair("style", "rock", (target,)) for target in ("jazz", "pop"))
 SETTING = Setting(
@@ -33,8 +33,8 @@ def design(pair: Pair) -> Design:
         ("steered", setting): ids_of(f"steered-{pair.target}"),
         ("random", setting): ids_of(f"random-{pair.target}"),
     }
-    halves = np.full((PROMPTS, STATES), "choose", dtype=object)
-    return Design(pair, tuple((text, "") for text in "abc"), tuple(range(STATES)), halves, ids)  # type: ignore[arg-type]
+    splits = np.full((PROMPTS, STATES), "choose", dtype=object)
+    return Design(pair, tuple((text, "") for text in "abc"), tuple(range(STATES)), splits, ids)  # type: ignore[arg-type]
 
 
 DESIGNS = [design(TO_JAZZ), design(TO_POP)]
@@ -78,16 +78,12 @@ def test_steered_and_random_sounds_are_both_compared_with_the_unsteered(scores: 
     assert found.steered.value < random.value / 2
 
 
-def test_a_row_of_effects_has_the_floor_as_what_is_unsteered(
-    scores: Scores, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(effects, "_shared_columns", lambda setting, _: {"setting_id": setting.method})
+def test_the_pooled_effect_has_the_floor_as_what_is_unsteered(scores: Scores) -> None:
     (found,) = pooled_damage(DESIGNS, scores)
-    plan: Any = None
-    row = effects._pooled_row(found, plan, scores)
-    assert (row["value"], row["random"], row["unsteered"]) == (
-        found.steered.value, found.random.value, found.distance.floor,
-    )  # fmt: skip
-    assert row["unsteered"] < row["value"] / 2
-    assert (row["cells"], row["prompts"], row["random_states"]) == (found.sounds, PROMPTS, STATES)
-    assert row["low"] < row["value"] < row["high"] < row["random_low"] < row["random"] < row["random_high"]
+    (one,) = pooled_effects(DESIGNS, scores)
+    random = one.control("random")
+    assert (one.setting, one.metric) == (replace(SETTING, pair=ANYWHERE), "fad")
+    assert (one.value, random, one.unsteered) == (found.steered, found.random, found.distance.floor)
+    assert one.unsteered < one.value.value / 2
+    assert (one.conditions, one.prompts, one.random_states) == (found.sounds, PROMPTS, STATES)
+    assert one.value.low < one.value.value < one.value.high < random.low < random.value < random.high

@@ -9,6 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.audio_distances import ReferenceSet, paired_kernel_distance, reference_distance
+from analysis.effects.scores import ScoreKey, Scores
+from analysis.effects.settings import Pair
+from analysis.effects.trials import Ids
 from analysis.paired_intervals import (
     ANY_NUMBER,
     Bounds,
@@ -20,9 +23,6 @@ from analysis.paired_intervals import (
     linearised,
 )
 from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
-from jobs.sweeping.designs import Ids
-from jobs.sweeping.scores import ScoreKey, Scores
-from jobs.sweeping.settings import Pair
 
 Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]
@@ -64,7 +64,7 @@ class Metric:
     scorer: str
     name: str
     known: Callable[[Ids, Ids], Mask]
-    """Which cells can be measured, from generations and twins (P, S)."""
+    """Which conditions can be measured, from generations and twins (P, S)."""
     contributions: Callable[[Ids, Ids, Mask], Contributions]
     """What those of a mask add to the number."""
     bounds: Bounds
@@ -73,11 +73,11 @@ class Metric:
     measured_class: str | None = None
 
     def estimate(
-        self, ids: Ids, twins: Ids, known: Mask | None = None, units: Sequence[str] | None = None
+        self, ids: Ids, twins: Ids, known: Mask | None = None, witnesses: Sequence[str] | None = None
     ) -> Estimate:
-        """The number with its interval, over these cells or all that can be measured."""
+        """The number with its interval, over these conditions or all that can be measured."""
         mask = self.known(ids, twins) if known is None else known
-        return crossed_interval(self.contributions(ids, twins, mask), units=units, bounds=self.bounds)
+        return crossed_interval(self.contributions(ids, twins, mask), units=witnesses, bounds=self.bounds)
 
 
 def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
@@ -239,7 +239,7 @@ def _distance_to_clips(
 
 
 def _placed(found: Floats | None, known: Mask, reference: Floats | None = None) -> Contributions:
-    """Contributions of the known cells (n,) in their cells."""
+    """Contributions of the known conditions (n,) in their places."""
     cells = np.full(known.shape, np.nan)
     if found is not None:
         cells[known] = found

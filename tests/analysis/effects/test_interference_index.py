@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from analysis.cross_effects import Moved, dose_slopes, interference_index, moved_by
+from analysis.effects.interference import Moved, dose_slopes, interference_index, moved_by
 from analysis.paired_intervals import Contributions, crossed_interval
 
 
