@@ -1,4 +1,4 @@
-"""Which setting of a pair is chosen: the largest transfer that somebody hears, within a limit of damage.
+"""Choose the setting of a pair: the largest transfer that a scorer hears, within a limit of damage.
 
 Transfer alone is bought by damage: a strong edit makes a drone that a scorer takes for the target. So a
 setting may be chosen where its sounds are not much farther from recordings than those of random directions of

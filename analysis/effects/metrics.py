@@ -1,4 +1,4 @@
-"""What is measured of each setting: every metric a function of its generations and their unsteered twins."""
+"""Metrics of steering, each a function of generations and their unsteered twins."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

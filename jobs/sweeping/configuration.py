@@ -1,4 +1,4 @@
-"""What a sweep is: a TOML file with concepts, prompts and a grid, checked whole before anything is done."""
+"""Read a sweep's TOML file as records of concepts, prompts, grid and controls, checked whole."""
 
 import sys
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The directions of a sweep: fitting those that are missing, and finding that of each setting."""
+"""Directions of a sweep: fit those that are missing, and find that of each setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace

@@ -16,8 +16,7 @@ from analysis.effects.settings import ANYWHERE, Setting
 from analysis.effects.trials import designs_of
 from analysis.paired_intervals import Estimate
 from jobs.sweeping.grid import setting_id_of
-from jobs.sweeping.newest import write_newest
-from jobs.sweeping.table import mean_strength, plan_columns
+from jobs.sweeping.table import mean_strength, plan_columns, write_newest
 from jobs.sweeping.trials import SweepPlan
 from store.opening import Store
 

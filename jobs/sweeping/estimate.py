@@ -1,4 +1,4 @@
-"""How long the generations of a sweep will take, from one batch generated on this machine."""
+"""Estimate how long the generations of a sweep take, from one batch made on this machine."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Expands a sweep against its run: labels, settings, audio prompts; nothing is fitted or written."""
+"""Expand a sweep against its run: labels, settings, audio prompts; nothing is fitted or written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The grid of a sweep: lists of ways to steer, each checked; every combination of theirs is a setting."""
+"""The grid of a sweep: lists of ways to steer; every combination of theirs is a setting."""
 
 import itertools
 import math

@@ -10,8 +10,7 @@ from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE
 from analysis.effects.trials import designs_of
 from jobs.sweeping.effects import interval_columns
-from jobs.sweeping.newest import write_newest
-from jobs.sweeping.table import plan_columns
+from jobs.sweeping.table import plan_columns, write_newest
 from jobs.sweeping.trials import SweepPlan
 from store.opening import Store
 

@@ -1,4 +1,4 @@
-"""Makes the generations of a sweep that a store lacks: units through a pool of workers, committed whole."""
+"""Make the generations that a sweep lacks: units through a pool of workers, committed whole."""
 
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -21,10 +21,9 @@ from jobs.results import has_results
 from jobs.sweeping.directions import SweepDirections
 from jobs.sweeping.expansion import ExpandedSweep
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.strength_worker import StrengthWorker
 from jobs.sweeping.strengths import WantedStrengths, read_strengths
 from jobs.sweeping.trials import SweepPlan, wanted_strengths
-from jobs.sweeping.worker import GenerationPlan, GenerationWorker
+from jobs.sweeping.worker import GenerationPlan, GenerationWorker, StrengthWorker
 from pipelines.musicgen import describe_model
 from store.errors import InvalidInput, JobFailed
 from store.opening import Store

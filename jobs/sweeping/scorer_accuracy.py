@@ -1,4 +1,4 @@
-"""Whether a scorer can hear a concept: how often it names the class of labelled recordings of the run."""
+"""Accuracy of scorers on labelled recordings of the run: can they hear what is steered?"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
@@ -10,8 +10,8 @@ from analysis.effects.scores import ScorerAccuracy, accuracy_of
 from jobs.evaluation.records import EVALUATIONS
 from jobs.sweeping.expansion import ExpandedSweep
 from jobs.sweeping.labels import ConceptLabels
-from jobs.sweeping.newest import write_newest
 from jobs.sweeping.stored import has_view
+from jobs.sweeping.table import write_newest
 from store.catalog import refresh_catalog
 from store.opening import Store
 from store.query import run_query

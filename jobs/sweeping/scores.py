@@ -1,4 +1,4 @@
-"""Reads the scores of a sweep's generations from a store: numbers, similarities and embeddings."""
+"""Read the scores of a sweep's generations from a store: numbers, similarities and embeddings."""
 
 from collections.abc import Mapping, Sequence
 

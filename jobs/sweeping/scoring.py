@@ -1,5 +1,6 @@
-"""Scores of generations that hear nothing but their sound: one step each, resumable, only what is missing."""
+"""Score generations by their sound alone: descriptors, similarity to the twin, feature classifiers."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -13,11 +14,11 @@ from analysis.feature_classifier import FeatureClassifier, fit_feature_classifie
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.generation.records import made_again, opened_sound
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of, write_results
 from jobs.sweeping.labels import ConceptLabels
-from jobs.sweeping.sounds import read_samples, read_sound
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
     DESCRIPTORS,
@@ -30,9 +31,11 @@ from pipelines.descriptors import (
 from pipelines.descriptors import SAMPLE_RATE as DESCRIPTOR_RATE
 from pipelines.features import FEATURE_KINDS, compute_features
 from pipelines.features import SAMPLE_RATE as FEATURE_RATE
+from pipelines.resampling import resample
 from store import open_store
 from store.catalog import refresh_catalog
 from store.collection import Collection, open_collection
+from store.errors import CorruptData
 from store.opening import Store
 from store.query import run_query
 
@@ -140,6 +143,32 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     )
     function = partial(_compared, store.url)
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
+
+
+def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
+    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
+    samples, rate = read_samples(store, generation_id)
+    return resample(samples, rate, sample_rate)
+
+
+def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
+    with opened_sound(store, generation_id) as file:
+        rate = int(file.samplerate)
+        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
+        return np.asarray(file.read(dtype="float32")), rate
+
+
+def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
+    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
+    try:
+        prompt = json.loads(tags)["audio_prompt"]
+        return float(prompt["seconds"]) if prompt else 0.0
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(
+            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
+        ) from error
 
 
 _SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {

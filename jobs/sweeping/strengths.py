@@ -1,4 +1,4 @@
-"""Automatic strengths of a sweep: which are wanted, which are stored, and what is known of each."""
+"""Automatic strengths of a sweep: what is wanted, and reading and writing what was found."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

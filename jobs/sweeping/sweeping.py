@@ -1,4 +1,4 @@
-"""One sweep from its file to its effects: directions, generations, scores; only what is missing is done."""
+"""Run a sweep from its file to its effects, doing only what is missing."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack

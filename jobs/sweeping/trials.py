@@ -1,4 +1,4 @@
-"""Plans of sweeps: every generation that a sweep needs, in its place, named by the hash of what it is."""
+"""Plan the trials of a sweep: every generation in its place, named by the hash of what it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
