@@ -40,8 +40,8 @@ def pooled_damage(designs: Sequence[Design], scores: Scores) -> Iterator[PooledD
     for design in designs:
         for setting in design.settings:
             together.setdefault(replace(setting, pair=ANYWHERE), []).append((design, setting))
-    for setting, members in together.items():
-        twins, steered, control = (_sounds(members, role, scores) for role in ROLES)
+    for setting, own in together.items():
+        twins, steered, control = (_sounds(own, role, scores) for role in ROLES)
         if twins is None or steered is None:
             continue
         distance = frechet_distance(steered.embeddings, twins.embeddings)
@@ -62,22 +62,22 @@ def _estimate(sounds: CrossedSounds | None, twins: CrossedSounds) -> Estimate:
     return UNKNOWN if sounds is None or found is None else frechet_interval(found, sounds, twins)
 
 
-def _sounds(members: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -> CrossedSounds | None:
-    """Of all cells of all pairs, each generation once, without those that nobody has listened to.
+def _sounds(own: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -> CrossedSounds | None:
+    """Sounds of all trials of all pairs, each generation once, without those that nobody has listened to.
 
     Pairs of one source share their unsteered twins: counted twice, they would look like more sounds.
     """
-    cells = {one: groups for design, setting in members for one, *groups in _cells(design, role, setting)}
-    rows = scores.embedded(np.array(list(cells), dtype=object)) if cells else None
+    trials = {one: groups for design, setting in own for one, *groups in _trials(design, role, setting)}
+    rows = scores.embedded(np.array(list(trials), dtype=object)) if trials else None
     if rows is None:
         return None
     heard = np.isfinite(rows).all(axis=1)
-    prompts, states = (np.array(side)[heard] for side in zip(*cells.values(), strict=True))
+    prompts, states = (np.array(side)[heard] for side in zip(*trials.values(), strict=True))
     return CrossedSounds(np.asarray(rows[heard]), prompts, states)
 
 
-def _cells(design: Design, role: Role, setting: Setting) -> Iterator[tuple[str, str, int]]:
-    """Generation, independent prompt and random state of each cell."""
+def _trials(design: Design, role: Role, setting: Setting) -> Iterator[tuple[str, str, int]]:
+    """Generation, independent prompt and random state of each trial."""
     ids = design.of(role, setting, "all")
     if ids is None:
         return

@@ -82,6 +82,16 @@ def test_labels_of_the_clips_of_directions_have_no_say_in_the_probe(store: str) 
     assert not np.allclose(one.probes[0].classifier.weights, swapped.probes[0].classifier.weights)
 
 
+def test_labels_of_a_concept_whose_directions_use_every_clip_are_resolved_once(store: str) -> None:
+    opened = open_store(store)
+    run = opened.run(*opened.runs())
+    every = resolve_concept(opened, run, "label", ALL, ALL)
+    assert every.direction_rows is every.rows
+    half = resolve_concept(opened, run, "label", ALL, half_of(ALL))
+    assert set(half.direction_rows.clip_ids) < set(half.rows.clip_ids)
+    assert half.direction_hash != every.direction_hash
+
+
 def test_where_directions_use_every_clip_there_is_no_probe_but_a_cure(store: str) -> None:
     source, notes = fitted(store, ALL, ALL)
     assert source is None
