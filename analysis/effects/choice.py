@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from analysis.effects.estimates import Effect
+from analysis.effects.records import Effect
 from analysis.effects.settings import Setting
 from analysis.effects.trials import Part
 from store.errors import InvalidInput

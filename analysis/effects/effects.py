@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from analysis.effects.choice import DEFAULT_LIMITS, Choice, Damage, Limits, Place, choose, damages_of
-from analysis.effects.estimates import Effect
 from analysis.effects.metrics import METRICS, Metric, metrics_of
+from analysis.effects.paired_intervals import UNKNOWN, Estimate, Mask, crossed_interval, witnesses
 from analysis.effects.pooled import PooledDamage, pooled_damage
+from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import Role
 from analysis.effects.trials import PARTS, Design, Ids, Part
-from analysis.paired_intervals import UNKNOWN, Estimate, Mask, crossed_interval, witnesses
 
 OF_CLASSES = frozenset(METRICS) - {"similarity", "fad", "kad", "kad_clips", "level"}
 """Metrics that are what a scorer says of classes, or of physical descriptors."""

@@ -15,10 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.effects.scores import ScoreKey, Scores
-from analysis.effects.settings import ANYWHERE, Role, Setting
-from analysis.effects.trials import Design
-from analysis.paired_intervals import (
+from analysis.effects.paired_intervals import (
     UNKNOWN,
     Contributions,
     Estimate,
@@ -29,6 +26,9 @@ from analysis.paired_intervals import (
     why_no_interval,
     witnesses,
 )
+from analysis.effects.scores import ScoreKey, Scores
+from analysis.effects.settings import ANYWHERE, Role, Setting
+from analysis.effects.trials import Design
 
 Floats = NDArray[np.floating[Any]]
 

@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.audio_distances import ReferenceSet, paired_kernel_distance, reference_distance
-from analysis.effects.scores import ScoreKey, Scores
-from analysis.effects.settings import Pair
-from analysis.effects.trials import Ids
-from analysis.paired_intervals import (
+from analysis.effects.audio_distances import ReferenceSet, paired_kernel_distance, reference_distance
+from analysis.effects.paired_intervals import (
     ANY_NUMBER,
     Bounds,
     Contributions,
@@ -22,7 +19,10 @@ from analysis.paired_intervals import (
     crossed_interval,
     linearised,
 )
-from analysis.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
+from analysis.effects.scores import ScoreKey, Scores
+from analysis.effects.settings import Pair
+from analysis.effects.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
+from analysis.effects.trials import Ids
 
 Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]

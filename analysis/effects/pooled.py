@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.audio_distances import FrechetDistance, frechet_distance
+from analysis.effects.audio_distances import FrechetDistance, frechet_distance
+from analysis.effects.frechet_intervals import CrossedSounds, frechet_interval
+from analysis.effects.paired_intervals import UNKNOWN, Estimate
 from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE, Role, Setting
 from analysis.effects.trials import Design
-from analysis.frechet_intervals import CrossedSounds, frechet_interval
-from analysis.paired_intervals import UNKNOWN, Estimate
 
 ROLES: tuple[Role, ...] = ("unsteered", "steered", "random")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.audio_distances import ReferenceSet
+from analysis.effects.audio_distances import ReferenceSet
 from analysis.group_intervals import interval_of, share_belief
 
 Floats = NDArray[np.floating[Any]]

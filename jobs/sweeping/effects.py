@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from analysis.effects.choice import Choice, Damage, Limits, limit_notes
-from analysis.effects.effects import OF_CLASSES, effects_of, interval_notes, pooled_effects
-from analysis.effects.estimates import Effect
+from analysis.effects.choice import Limits, limit_notes
+from analysis.effects.effects import OF_CLASSES, PairEffects, effects_of, interval_notes, pooled_effects
 from analysis.effects.metrics import METRICS
+from analysis.effects.paired_intervals import Estimate
+from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE, Setting
 from analysis.effects.trials import designs_of
-from analysis.paired_intervals import Estimate
 from jobs.sweeping.grid import setting_id_of
 from jobs.sweeping.table import mean_strength, plan_columns, write_newest
 from jobs.sweeping.trials import SweepPlan
@@ -106,22 +106,19 @@ def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> WrittenEffec
     """Compute and write the effects of a sweep."""
     limits = plan.expanded.configuration.choice
     designs = designs_of(plan.trials)
-    rows: list[Row] = []
-    effects: list[Effect] = []
-    damages: dict[Any, Damage] = {}
-    described = _Described(plan)
-    for design in designs:
-        found = effects_of(design, scores, limits)
-        for effect in found.effects:
-            damage = found.damages[effect.setting, effect.part]
-            judged = _damage_columns(damage, limits) | _choice_columns(effect, found.choice)
-            rows.append(described.columns(effect.setting) | effect_row(effect, scores) | judged)
-        effects += found.effects
-        damages |= found.damages
+    pairs = [effects_of(design, scores, limits) for design in designs]
     pooled = pooled_effects(designs, scores)
+    described = _Described(plan)
+    rows = [
+        described.columns(one.setting) | effect_row(one, scores) | _judged_columns(one, pair, limits)
+        for pair in pairs
+        for one in pair.effects
+    ]
     rows += [described.columns(one.setting) | effect_row(one, scores) for one in pooled]
     write_newest(store, KIND, plan.expanded.sweep_id, rows, SCHEMA)
-    return WrittenEffects(len(rows), interval_notes([*effects, *pooled]), limit_notes(damages, limits))
+    effects = [*(one for pair in pairs for one in pair.effects), *pooled]
+    damages = {place: damage for pair in pairs for place, damage in pair.damages.items()}
+    return WrittenEffects(len(rows), interval_notes(effects), limit_notes(damages, limits))
 
 
 def effect_row(effect: Effect, scores: Scores) -> Row:
@@ -168,19 +165,17 @@ def number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _damage_columns(damage: Damage, limits: Limits) -> Row:
+def _judged_columns(effect: Effect, pair: PairEffects, limits: Limits) -> Row:
+    """Columns of what its setting costs, and of whether it is chosen."""
+    damage, choice = pair.damages[effect.setting, effect.part], pair.choice
     return {
         "damage": damage.distance,
         "damage_limit": damage.limit,
         "without_limit": damage.unlimited(limits),
         "drone": damage.drone,
+        "chosen": None if choice is None else effect.setting == choice.setting,
+        "chosen_by": None if choice is None else choice.scorer,
     }
-
-
-def _choice_columns(effect: Effect, choice: Choice | None) -> Row:
-    if choice is None:
-        return {}
-    return {"chosen": effect.setting == choice.setting, "chosen_by": choice.scorer}
 
 
 class _Described:

@@ -26,6 +26,8 @@ class ConceptLabels:
     """Those that directions are fitted on: all of them, or half of their groups."""
     direction_query: str
     """That names these."""
+    reference: Mapping[str, tuple[str, str]]
+    """A sample of the clips that have a class, for comparing sounds with: group and class by clip."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -37,18 +39,6 @@ class ConceptLabels:
         """Stands for the labels that directions are fitted on."""
         rows = self.direction_rows
         return rows.hash_of(next(one for one in rows.concepts if one.name == self.concept.name))
-
-    def reference(self) -> dict[str, tuple[str, str]]:
-        """A sample of the clips that have a class, for comparing sounds with: group and class by clip."""
-        labelled = {
-            clip: (str(group), self.classes[int(code)])
-            for clip, group, code, known in zip(
-                self.rows.clip_ids, self.rows.groups, self.concept.values, self.concept.labelled, strict=True
-            )
-            if known
-        }
-        chosen = sorted(labelled, key=lambda clip: sha256(clip.encode()).digest())[:REFERENCE_CLIPS]
-        return {clip: labelled[clip] for clip in chosen}
 
 
 def resolve_concepts(
@@ -75,7 +65,7 @@ def resolve_concept(
     concept = _concept(rows, name)
     same = direction_query == query
     direction_rows = rows if same else resolve_labels(store, run, direction_query)
-    return ConceptLabels(concept, rows, direction_rows, direction_query)
+    return ConceptLabels(concept, rows, direction_rows, direction_query, _sample(rows, concept))
 
 
 def label_queries(configuration: SweepConfiguration, dataset: str) -> Mapping[str, str]:
@@ -107,3 +97,16 @@ def _concept(rows: LabelledRows, name: str) -> Concept:
             f"gives {', '.join(found)}. Make classes with CASE WHEN … THEN … ELSE … END AS {name}."
         )
     return found[name]
+
+
+def _sample(rows: LabelledRows, concept: Concept) -> dict[str, tuple[str, str]]:
+    """Clips that have a class, in order of a hash, with group and class."""
+    labelled = {
+        clip: (str(group), concept.classes[int(code)])
+        for clip, group, code, known in zip(
+            rows.clip_ids, rows.groups, concept.values, concept.labelled, strict=True
+        )
+        if known
+    }
+    chosen = sorted(labelled, key=lambda clip: sha256(clip.encode()).digest())[:REFERENCE_CLIPS]
+    return {clip: labelled[clip] for clip in chosen}

@@ -62,7 +62,7 @@ def heard_accuracies(
         unknown: by concept, classes whose words CLAP does not know.
     """
     for concept, labelled in concepts.items():
-        sample = labelled.reference()
+        sample = labelled.reference
         said = _verdicts(store, sample, scorer, version, concept, (prompt_sets or {}).get(concept))
         words = (unknown or {}).get(concept, ())
         if not said:

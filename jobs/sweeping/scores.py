@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from analysis.audio_distances import ReferenceSet, reference_set
+from analysis.effects.audio_distances import ReferenceSet, reference_set
 from analysis.effects.scores import Floats, ScoreKey, Scores
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
 from jobs.sweeping.scoring import SIMILARITIES

@@ -115,7 +115,7 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored)
     """Write what steering does, by all generations that could be made; the others are missing."""
     sets = {prompts.concept: prompts.digest for prompts in _prompts(plan.expanded)}
     groups = {
-        name: {clip: group for clip, (group, _) in one.reference().items()}
+        name: {clip: group for clip, (group, _) in one.reference.items()}
         for name, one in plan.expanded.labels.items()
     }
     scores = read_scores(store, list(plan.specs), groups, prompt_sets=sets, versions=scored.versions)
@@ -258,7 +258,7 @@ def _hear_recordings(
     store: Store, expanded: ExpandedSweep, listener: str, version: str, options: SweepOptions
 ) -> tuple[Items | None, str]:
     """Lets a scorer hear the recordings that sounds are compared with, where their audio can be reached."""
-    wanted = {clip for one in expanded.labels.values() for clip in one.reference()}
+    wanted = {clip for one in expanded.labels.values() for clip in one.reference}
     items = clips_of(store, expanded.dataset)
     chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
     try:

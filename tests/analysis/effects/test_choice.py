@@ -15,9 +15,9 @@ from analysis.effects.choice import (
     damages_of,
     limit_notes,
 )
-from analysis.effects.estimates import Effect
+from analysis.effects.paired_intervals import Estimate
+from analysis.effects.records import Effect
 from analysis.effects.settings import Pair, Setting
-from analysis.paired_intervals import Estimate
 
 PAIR = Pair("style", "rock", ("jazz",))
 Effects = list[Effect]

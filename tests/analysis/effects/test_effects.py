@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.effects.effects import PairEffects, effects_of, interval_notes
-from analysis.effects.estimates import Effect
+from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import Pair, Role, Setting
 from analysis.effects.trials import Design

@@ -14,10 +14,10 @@ from analysis.effects.interference import (
     families_of,
     indices,
 )
+from analysis.effects.paired_intervals import UNKNOWN
 from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE, Pair, Setting
 from analysis.effects.trials import Design
-from analysis.paired_intervals import UNKNOWN
 
 PROMPTS, STATES, ALPHAS = 4, 3, (0.25, 0.5)
 PAIRS = (Pair("style", "rock", ("jazz",)), Pair("mode", "major", ("minor",)))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.effects.interference import Moved, dose_slopes, interference_index, moved_by
-from analysis.paired_intervals import Contributions, crossed_interval
+from analysis.effects.paired_intervals import Contributions, crossed_interval
 
 
 def test_a_linear_dose_response_has_its_slope() -> None:

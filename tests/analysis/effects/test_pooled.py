@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.audio_distances import frechet_distance
+from analysis.effects.audio_distances import frechet_distance
 from analysis.effects.effects import pooled_effects
 from analysis.effects.pooled import pooled_damage
 from analysis.effects.scores import Scores

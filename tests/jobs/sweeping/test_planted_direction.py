@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.effects.paired_intervals import Estimate, crossed_interval, linearised
 from analysis.effects.settings import Role, Setting
+from analysis.effects.transfer import transfer_score
 from analysis.effects.trials import Design, designs_of
-from analysis.paired_intervals import Estimate, crossed_interval, linearised
-from analysis.transfer import transfer_score
 from jobs.datasets.adding import AddRequest, add_dataset
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.running import run_extraction

@@ -87,6 +87,6 @@ def test_a_scorer_to_which_all_classes_are_alike_always_says_the_same(tmp_path: 
         for name in ("drone", "beat")
     ]  # fmt: skip
     write_results(store, EVALUATIONS, {}, evaluations_table(rows))
-    labels: Any = {"mood": SimpleNamespace(reference=lambda: clips)}
+    labels: Any = {"mood": SimpleNamespace(reference=clips)}
     (found,) = heard_accuracies(store, labels, "clap", "v")
     assert (found.clips, found.accuracy, found.hears) == (40, 0.5, False)

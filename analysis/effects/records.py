@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from analysis.effects.paired_intervals import UNKNOWN, Estimate, why_no_interval
 from analysis.effects.settings import Role, Setting
 from analysis.effects.trials import Part
-from analysis.paired_intervals import UNKNOWN, Estimate, why_no_interval
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from analysis.audio_distances import (
+from analysis.effects.audio_distances import (
     ReferenceSet,
     frechet_distance,
     kernel_distance,
@@ -14,7 +14,7 @@ from analysis.audio_distances import (
     reference_distance,
     reference_set,
 )
-from analysis.paired_intervals import Contributions, Estimate, crossed_interval
+from analysis.effects.paired_intervals import Contributions, Estimate, crossed_interval
 
 
 def kernel(one: np.ndarray, other: np.ndarray, bandwidth: float) -> float:

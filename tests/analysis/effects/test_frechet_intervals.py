@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from scipy.linalg import sqrtm
 from scipy.stats import sem, t
 
-from analysis.audio_distances import FrechetDistance, frechet_distance
-from analysis.frechet_intervals import CrossedSounds, frechet_interval
-from analysis.paired_intervals import Estimate
+from analysis.effects.audio_distances import FrechetDistance, frechet_distance
+from analysis.effects.frechet_intervals import CrossedSounds, frechet_interval
+from analysis.effects.paired_intervals import Estimate
 
 Array = NDArray[np.float64]
 PAIRS, WIDTH = 3, 16

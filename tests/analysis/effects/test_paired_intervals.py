@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import (
+from analysis.effects.paired_intervals import (
     Contributions,
     Estimate,
     Spread,
@@ -15,7 +15,7 @@ from analysis.paired_intervals import (
     why_no_interval,
     witnesses,
 )
-from analysis.transfer import mean_score, retention_score, transfer_score
+from analysis.effects.transfer import mean_score, retention_score, transfer_score
 
 Array = NDArray[np.float64]
 SWEEPS = 300

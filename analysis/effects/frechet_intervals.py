@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.audio_distances import FAD_DIMENSIONS, FrechetDistance, distance_in_axes, principal_axes
-from analysis.paired_intervals import Bounds, Estimate, Spread, group_spread, interval_of
+from analysis.effects.audio_distances import FAD_DIMENSIONS, FrechetDistance, distance_in_axes, principal_axes
+from analysis.effects.paired_intervals import Bounds, Estimate, Spread, group_spread, interval_of
 
 Floats = NDArray[np.floating[Any]]
 Groups = NDArray[Any]
