@@ -127,3 +127,10 @@ def test_the_index_of_random_directions_is_what_they_move_of_the_others_over_wha
     assert list(indices(families[:1])) == []  # one steered concept has no others
     (alone,) = indices([replace(family, random={}) for family in families])
     assert alone.random == UNKNOWN
+
+
+def test_signs_come_from_the_selection_split_and_sizes_from_the_other(families: list[Family]) -> None:
+    cells = families[0].moved("clap", "steered").by_concept["style"].cells
+    selected = families[0].design.splits == "choose"
+    assert np.isnan(cells[selected]).all()
+    assert cells[~selected] == pytest.approx(0.8)
