@@ -145,32 +145,6 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
 
 
-def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
-    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
-    samples, rate = read_samples(store, generation_id)
-    return resample(samples, rate, sample_rate)
-
-
-def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
-    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
-    with opened_sound(store, generation_id) as file:
-        rate = int(file.samplerate)
-        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
-        return np.asarray(file.read(dtype="float32")), rate
-
-
-def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
-    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
-    try:
-        prompt = json.loads(tags)["audio_prompt"]
-        return float(prompt["seconds"]) if prompt else 0.0
-    except (ValueError, LookupError, TypeError) as error:
-        raise CorruptData(
-            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
-            f"{made_again(store, generation_id)}"
-        ) from error
-
-
 _SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
     "item_id": (pa.string(), "the generation"),
     "reference_id": (pa.string(), "the generation it is compared with"),
@@ -324,3 +298,29 @@ def _classifier(
     return ConceptClassifier(
         found.name, version, classifier, found.values[known], labels.groups[known]
     ), notes
+
+
+def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
+    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
+    samples, rate = read_samples(store, generation_id)
+    return resample(samples, rate, sample_rate)
+
+
+def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
+    with opened_sound(store, generation_id) as file:
+        rate = int(file.samplerate)
+        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
+        return np.asarray(file.read(dtype="float32")), rate
+
+
+def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
+    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
+    try:
+        prompt = json.loads(tags)["audio_prompt"]
+        return float(prompt["seconds"]) if prompt else 0.0
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(
+            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
+        ) from error

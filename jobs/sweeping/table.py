@@ -20,8 +20,6 @@ from store.query import run_query
 
 KIND = "sweep_generations"
 
-Row = Mapping[str, Any]
-
 _TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
 _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
     "sweep": (_TEXT, "name of the sweep"),
@@ -55,6 +53,8 @@ _COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
 SCHEMA = pa.schema(
     [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
 )
+
+Row = Mapping[str, Any]
 
 
 def write_trials(store: Store, plan: SweepPlan) -> str:
