@@ -295,9 +295,8 @@ def _classifier(
             code_version("analysis.feature_classifier"),
         ]
     )
-    return ConceptClassifier(
-        found.name, version, classifier, found.values[known], labels.groups[known]
-    ), notes
+    codes, groups = found.values[known], labels.groups[known]
+    return ConceptClassifier(found.name, version, classifier, codes, groups), notes
 
 
 def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
