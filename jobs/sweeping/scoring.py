@@ -9,14 +9,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis import feature_classifier
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
 from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.method_versions import methods_id
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, digest_of, write_results
+from jobs.results import committed_digest, digest_of, write_results
 from jobs.sweeping.sounds import read_samples, read_sound
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
@@ -287,7 +289,7 @@ def _classifier(
         [
             labels.hash_of(found),
             [committed_digest(one) for one in collections],
-            code_version("analysis.feature_classifier"),
+            methods_id("feature_classifier", classifier=feature_classifier.VERSION),
         ]
     )
     return ConceptClassifier(concept, version, classifier, found.values[known], labels.groups[known]), notes
