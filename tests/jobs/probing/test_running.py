@@ -25,6 +25,7 @@ from store.opening import Store
 from store.query import run_query
 
 ROOT = Path(__file__).parents[3]
+LOSSES = {"mse", "logistic"}
 STYLE = "SELECT clip_id, style, tempo FROM clips WHERE style <> 'ambient'"
 
 
@@ -201,6 +202,21 @@ def test_a_control_of_few_groups_is_not_trusted_silently(planted: Store) -> None
     found = fit(planted, labels, folds=2)
     assert "live: labels of 2 groups can hardly be shuffled; the control says little." in found.notes
     assert not any("hardly" in note for note in fit(planted).notes)
+
+
+@pytest.mark.parametrize(
+    ("raised", "anew"), [("ridge", {"mse"}), ("nested_logistic", {"logistic"}), ("probe_scores", LOSSES)]
+)
+def test_a_raised_version_fits_anew_what_it_is_of_and_nothing_else(
+    planted: Store, monkeypatch: pytest.MonkeyPatch, raised: str, anew: set[str]
+) -> None:
+    labels = "SELECT clip_id, style FROM clips WHERE style <> 'ambient'"
+    before = fit(planted, labels, loss="mse,logistic", controls=0).table.to_pylist()
+    monkeypatch.setattr(f"analysis.{raised}.VERSION", 2)
+    found = fit(planted, labels, loss="mse,logistic", controls=0)
+    assert found.fitted == 2 * len(anew)
+    kept = {row["probe_id"] for row in before} & {row["probe_id"] for row in found.table.to_pylist()}
+    assert {row["loss"] for row in before if row["probe_id"] not in kept} == anew
 
 
 def test_frames_are_fitted_block_by_block_and_scored_per_clip(planted: Store) -> None:
