@@ -38,6 +38,7 @@ from store.collection import Collection, open_collection
 from store.errors import InvalidInput
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 SIMILARITIES = "similarities"
 SIMILARITY_VERSION = f"{VERSION}.1"
@@ -139,20 +140,7 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
 
 
-_SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
-    "item_id": (pa.string(), "the generation"),
-    "reference_id": (pa.string(), "the generation it is compared with"),
-    "measure": (
-        pa.string(),
-        "chroma (mean cosine of simultaneous pitch classes) or onset (correlation of onsets)",
-    ),
-    "value": (pa.float64(), "1: all is kept; 0 where one of the two is silent; NULL where both are"),
-    "version": (pa.string(), "of the definition"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}
-SIMILARITY_SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _SIMILARITY.items()]
-)
+SIMILARITY_SCHEMA = TABLES[SIMILARITIES].schema()
 
 
 def similarities_table(rows: Sequence[Row]) -> pa.Table:
