@@ -16,10 +16,9 @@ import pyarrow as pa
 import soundfile
 
 from jobs.results import write_results
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import CorruptData
 from store.ledger import Entry, place
-from store.query import run_query
 from store.results.schemas import TABLES
 from store.sounds import read_sound_file
 
@@ -169,11 +168,10 @@ def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
 
 def stored_generations(store: Store) -> set[str]:
     """Ids of all generations in the store."""
-    catalog = refresh_catalog(store)
-    views = "SELECT count(*) AS n FROM duckdb_views() WHERE view_name = 'generations'"
-    if not run_query(catalog, views)["n"][0].as_py():
+    catalog = Catalog.of(store)
+    if not catalog.has(KIND):
         return set()
-    return set(run_query(catalog, "SELECT generation_id FROM generations")["generation_id"].to_pylist())
+    return set(catalog.ask("SELECT generation_id FROM generations")["generation_id"].to_pylist())
 
 
 def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:

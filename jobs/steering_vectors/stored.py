@@ -174,8 +174,7 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
         NotFound: there is none.
         InvalidInput: several begin so.
     """
-    escaped = vector_id.replace("'", "''")
-    found = read_vectors(store, f"starts_with(vector_id, '{escaped}')")
+    found = read_vectors(store, "starts_with(vector_id, $beginning)", parameters={"beginning": vector_id})
     if not found or not vector_id:
         raise NotFound(
             f"There is no direction {vector_id!r}; `undertone vectors list {quote(store.url)}` shows all."
