@@ -23,39 +23,12 @@ from jobs.probing.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, read_results, write_results
+from jobs.results import committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
 from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.records import REDUCTIONS
 
-CODE = (
-    "analysis.concepts",
-    "analysis.controls",
-    "analysis.group_intervals",
-    "analysis.held_out",
-    "analysis.logistic",
-    "analysis.measurable",
-    "analysis.metrics",
-    "analysis.moments",
-    "analysis.nested_logistic",
-    "analysis.out_of_fold",
-    "analysis.probe_scores",
-    "analysis.probe_targets",
-    "analysis.ridge",
-    "analysis.strengths",
-    "analysis.tridiagonal",
-    "analysis.verdicts",
-    "jobs.probing.fits",
-    "jobs.probing.frame_moments",
-    "jobs.probing.logistic",
-    "jobs.probing.measurable",
-    "jobs.probing.plan",
-    "jobs.probing.ridge",
-    "jobs.probing.rows",
-    "jobs.probing.scores",
-)
-"""A probe that other code has fitted is another probe."""
 BATCH_BYTES = 64_000_000
 """Layers of one array that are fitted in one batch by the logistic losses."""
 OPERATIONS_PER_SECOND = 1e10
@@ -148,7 +121,6 @@ def _plan(
         committed={
             prefix: committed_digest(open_collection(store.objects, prefix)) for prefix in sorted(prefixes)
         },
-        code=code_version(*CODE),
         keep_factors=options.keep_factors,
     )
 

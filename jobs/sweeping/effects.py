@@ -1,15 +1,13 @@
 """Effects of a sweep as rows of results/effects: what steering does, beside its controls and its damage."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from analysis.effects.choice import Limits, limit_notes
 from analysis.effects.effects import OF_CLASSES, PairEffects, effects_of, interval_notes, pooled_effects
-from analysis.effects.metrics import METRICS
 from analysis.effects.paired_intervals import Estimate
 from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
@@ -19,76 +17,12 @@ from jobs.sweeping.grid import setting_id_of
 from jobs.sweeping.table import mean_strength, plan_columns, write_newest
 from jobs.sweeping.trials import SweepPlan
 from store.opening import Store
+from store.results.schemas import TABLES
 
 KIND = "effects"
 Row = dict[str, Any]
 
-_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "plan_id": (_TEXT, "hash of its generations; see the view sweep_generations"),
-    "run_id": (_TEXT, "run whose directions steer"),
-    "model": (_TEXT, "name of the model"),
-    "setting_id": (_TEXT, "hash of the setting, the same in all sweeps; NULL: pooled over pairs"),
-    "part": (_TEXT, "cells: all, choose (the half that settings are chosen on) or report (the other half)"),
-    "concept": (_TEXT, "label column that is steered"),
-    "source": (_TEXT, "class of the prompt"),
-    "target": (_TEXT, "class that it is steered to; several joined by +"),
-    "method": (_TEXT, "of the direction"),
-    "strength": (_NUMBER, "penalty of the direction; the mean over layers and targets; NULL: it has none"),
-    "site": (_TEXT, "where it is steered"),
-    "layer": (_COUNT, "the layer that is steered; NULL: several"),
-    "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering; NULL: automatic, found for each prompt and random state"),
-    "mean_alpha": (_NUMBER, "strength that was used: of an automatic one the mean over its generations"),
-    "kind": (_TEXT, "interpolate, add or ablate"),
-    "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
-    "rows": (_TEXT, "rows steered under guidance: conditional or both"),
-    "cosine_to_mean_difference": (_NUMBER, "of the direction; the mean over layers and targets"),
-    "separability": (_NUMBER, "held-out d' of the direction; the mean over layers and targets"),
-    "scorer": (_TEXT, "who measured: clap, judge, features, probe, descriptors; chroma or onset similarity"),
-    "scorer_version": (_TEXT, "its name and version; NULL where the metric says it all"),
-    "metric": (_TEXT, "; ".join(f"{name}: {said}" for name, said in METRICS.items())),
-    "measured_concept": (_TEXT, "of metric change: the concept that is measured"),
-    "measured_class": (_TEXT, "of metric change: the class, or the descriptor, that is measured"),
-    "cells": (_COUNT, "steered generations that count: measured, as are their twins and random controls"),
-    "missing": (_COUNT, "those of the part that do not"),
-    "prompts": (_COUNT, "independent prompts among them: recordings where several are continued, else texts"),
-    "random_states": (_COUNT, "different ones among them"),
-    "without_interval": (_TEXT, "why nothing has an interval: one prompt, one random state, …; NULL: it has"),
-    "value": (_NUMBER, "of the steered generations"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
-    "high": (_NUMBER, "upper end"),
-    "random": (_NUMBER, "control: the same with random directions of the same length and place"),
-    "random_low": (_NUMBER, "lower end of its interval"),
-    "random_high": (_NUMBER, "upper end"),
-    "text": (_NUMBER, "control: the same with directions of the text alone, in which no audio has a say"),
-    "text_low": (_NUMBER, "lower end of its interval"),
-    "text_high": (_NUMBER, "upper end"),
-    "prompt": (_NUMBER, "control: the target's prompt, unsteered"),
-    "prompt_low": (_NUMBER, "lower end of its interval"),
-    "prompt_high": (_NUMBER, "upper end"),
-    "unsteered": (_NUMBER, "control: the unsteered twins"),
-    "over_random": (_NUMBER, "value minus random, cell by cell"),
-    "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
-    "over_random_high": (_NUMBER, "upper end"),
-    "over_text": (_NUMBER, "value minus text, cell by cell"),
-    "over_text_low": (_NUMBER, "lower end of its interval: above 0, the audio's direction did more"),
-    "over_text_high": (_NUMBER, "upper end"),
-    "drone": (_FLAG, "whether its sounds stand still: mel_variation_db far below controls; NULL: unknown"),
-    "damage": (_NUMBER, "kad_clips of its setting in this part"),
-    "damage_limit": (_NUMBER, "the largest damage that may be chosen; NULL: none, see without_limit"),
-    "without_limit": (_TEXT, "why a limit of damage is not applied to its setting here; NULL: all are"),
-    "scorer_accuracy": (_NUMBER, "share of labelled clips whose class the scorer names; see scorer_accuracy"),
-    "chosen": (_FLAG, "its pair's largest transfer on the choosing half, above 0 and random, damage allowed"),
-    "chosen_by": (_TEXT, "scorer of that transfer"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 @dataclass(frozen=True, slots=True)

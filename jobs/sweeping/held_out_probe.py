@@ -15,12 +15,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept
-from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
+from analysis.feature_classifier import VERSION, FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now, scores
 from jobs.extraction.spec import parse_reductions, parse_sites
 from jobs.fitting.labels import LabelledRows
-from jobs.results import code_version, committed_digest, digest_of
+from jobs.method_versions import methods_id
+from jobs.results import committed_digest, digest_of
 from jobs.sweeping.labels import ConceptLabels
 from store.collection import Collection
 
@@ -140,7 +141,7 @@ def fit_held_out_probes(
     notes = [_note(without)] if without else []
     if not probes:
         return None, notes
-    code = code_version("analysis.feature_classifier", __name__)
+    code = methods_id("held_out_probe", classifier=VERSION)
     version = digest_of([identity, array, committed_digest(run), code, dtype])
     return ProbeSource(model, dtype, array, tuple(probes), version), notes
 

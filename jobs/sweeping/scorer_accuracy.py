@@ -15,31 +15,11 @@ from jobs.sweeping.table import write_newest
 from store.catalog import refresh_catalog
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "scorer_accuracy"
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "run_id": (_TEXT, "run whose labelled clips were heard"),
-    "scorer": (_TEXT, "clap, judge, features or probe"),
-    "scorer_version": (_TEXT, "hash of its weights and settings"),
-    "concept": (_TEXT, "label column"),
-    "clips": (_COUNT, "labelled clips that it was asked about"),
-    "groups": (_COUNT, "groups they belong to"),
-    "classes": (_COUNT, "classes among them"),
-    "accuracy": (_NUMBER, "share of them whose class it names; NULL: nobody could ask it"),
-    "low": (_NUMBER, "lower end of its 95 % interval, over groups"),
-    "high": (_NUMBER, "upper end"),
-    "chance": (_NUMBER, "share of the most frequent class: what saying always the same is worth"),
-    "unknown": (pa.list_(_TEXT), "classes that it cannot tell apart, as it does not know their words"),
-    "hears": (pa.bool_(), "whether its interval lies above chance; NULL: nobody could ask it"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 def heard_accuracies(

@@ -10,14 +10,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis import feature_classifier
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
 from jobs.generation.records import made_again, opened_sound
+from jobs.method_versions import methods_id
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, digest_of, write_results
+from jobs.results import committed_digest, digest_of, write_results
 from jobs.sweeping.labels import ConceptLabels
 from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
@@ -38,6 +40,7 @@ from store.collection import Collection, open_collection
 from store.errors import CorruptData
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 SIMILARITIES = "similarities"
 SIMILARITY_VERSION = f"{VERSION}.1"
@@ -145,20 +148,7 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
 
 
-_SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
-    "item_id": (pa.string(), "the generation"),
-    "reference_id": (pa.string(), "the generation it is compared with"),
-    "measure": (
-        pa.string(),
-        "chroma (mean cosine of simultaneous pitch classes) or onset (correlation of onsets)",
-    ),
-    "value": (pa.float64(), "1: all is kept; 0 where one of the two is silent; NULL where both are"),
-    "version": (pa.string(), "of the definition"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}
-SIMILARITY_SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _SIMILARITY.items()]
-)
+SIMILARITY_SCHEMA = TABLES[SIMILARITIES].schema()
 
 
 def similarities_table(rows: Sequence[Row]) -> pa.Table:
@@ -292,7 +282,7 @@ def _classifier(
         [
             labels.hash_of(found),
             [committed_digest(one) for one in collections],
-            code_version("analysis.feature_classifier"),
+            methods_id("feature_classifier", classifier=feature_classifier.VERSION),
         ]
     )
     codes, groups = found.values[known], labels.groups[known]

@@ -1,6 +1,6 @@
 """Automatic strengths of a sweep: what is wanted, and reading and writing what was found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,23 +13,11 @@ from jobs.sweeping.stored import has_view
 from store.catalog import refresh_catalog
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "strengths"
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "strength_id": (_TEXT, "hash of the unsteered generation, its edits and the text of the cap"),
-    "unsteered_id": (_TEXT, "generation on which the strengths were found"),
-    "vector_ids": (pa.list_(_TEXT), "directions, one per edit"),
-    "layers": (pa.list_(_COUNT), "layers, one per edit"),
-    "alphas": (pa.list_(_NUMBER), "strengths that were found, one per edit"),
-    "cap_text": (_TEXT, "prompt whose effect the strengths do not exceed; NULL: no cap"),
-    "cap": (_NUMBER, "factor by which the cap lowered the strengths; NULL: no cap"),
-    "created_at": (pa.timestamp("us"), "when they were found (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,43 +17,11 @@ from jobs.sweeping.trials import SweepPlan
 from store.catalog import refresh_catalog
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "sweep_generations"
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "plan_id": (_TEXT, "hash of all generations that were planned together; effects names those it is of"),
-    "question": (_TEXT, "what the sweep's file asks; NULL: nothing"),
-    "run_id": (_TEXT, "run whose directions steer"),
-    "generation_id": (_TEXT, "the generation; its sound is audio/<generation_id>.flac"),
-    "unsteered_id": (_TEXT, "generation of the same prompt and random state, unsteered"),
-    "role": (_TEXT, "steered; random, text, prompt (controls); unsteered"),
-    "part": (_TEXT, "half it belongs to: choose or report"),
-    "concept": (_TEXT, "label column that is steered"),
-    "source": (_TEXT, "class of the prompt"),
-    "target": (_TEXT, "class that it is steered to; several joined by +"),
-    "template": (_TEXT, "prompt with the class in braces"),
-    "text": (_TEXT, "prompt as it was given to the model"),
-    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
-    "audio_seconds": (_NUMBER, "so much of it, with which the sound begins; NULL: none"),
-    "random_state": (_COUNT, "of the sampling noise"),
-    "setting_id": (_TEXT, "setting, as in the view effects; NULL for unsteered and prompt"),
-    "method": (_TEXT, "of the direction that the setting names"),
-    "site": (_TEXT, "where it is steered"),
-    "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering; where it was found, the mean over layers"),
-    "automatic": (pa.bool_(), "whether the strength was found and not given"),
-    "kind": (_TEXT, "interpolate, add or ablate"),
-    "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
-    "created_at": (pa.timestamp("us"), "when it was planned (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
-
+SCHEMA = TABLES[KIND].schema()
 Row = Mapping[str, Any]
 
 
