@@ -109,17 +109,22 @@ class Fitted:
     summary: dict[str, Any]
 
 
-def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> dict[str, Any]:
+def fit_and_store(
+    options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
+) -> dict[str, Any]:
     """What `fit_run` does, as a summary for printing."""
-    return fit_run(options, seeds=seeds).summary
+    return fit_run(options, seeds=seeds, labels=labels).summary
 
 
-def fit_run(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> Fitted:
+def fit_run(
+    options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
+) -> Fitted:
     """Fit what is not stored yet and store it, a part per layer.
 
     Args:
         options: what to fit.
         seeds: several seeds of random directions instead of the one of the options.
+        labels: what the query of the options gives, where that is known already.
 
     Raises:
         UndertoneError: labels, layers or methods cannot be used; what is stored stays.
@@ -129,7 +134,7 @@ def fit_run(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> Fitted:
     run = store.run(options.run)
     layers = select_layers(run, sites=options.sites, layers=options.layers)
     user = read_user_tables(options.tables)
-    labels = resolve_labels(store, run, options.labels, tables=user.tables)
+    labels = labels or resolve_labels(store, run, options.labels, tables=user.tables)
     sets, notes = contrast_sets(labels, options.pairs)
     work = _work(store, run, labels, sets, options)
     cells = Partition(work.folds, work.fold_count, tuple(range(work.fold_count)))

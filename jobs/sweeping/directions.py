@@ -16,7 +16,7 @@ from jobs.steering_vectors.text_directions import (
     text_vector_ids,
 )
 from jobs.sweeping.expansion import REDUCTION, ExpandedSweep
-from jobs.sweeping.stored import has_view
+from store.asking import Catalog
 from store.errors import NotFound
 from store.opening import Store
 
@@ -103,9 +103,10 @@ def fit_missing_directions(
     """
     for concept, settings in _by_concept(expanded).items():
         options = _fit_options(store, expanded, concept, settings, where)
-        fit_and_store(options)
+        labels = expanded.labels[concept].direction_rows
+        fit_and_store(options, labels=labels)
         if count := randoms[concept]:
-            fit_and_store(replace(options, methods=RANDOM), seeds=range(count))
+            fit_and_store(replace(options, methods=RANDOM), seeds=range(count), labels=labels)
     for runs, contrast, options in _text_contrasts(store, expanded, where):
         fit_text_directions(store, runs, contrast, options)
 
@@ -118,7 +119,7 @@ def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
     Raises:
         NotFound: the control of the text alone lacks runs; the message has the commands that make them.
     """
-    if not has_view(store, "vectors"):
+    if not Catalog.of(store).has("vectors"):
         return SweepDirections({}, {}, _find_text_directions(store, expanded))
     where = f"run_id = '{expanded.run_id}' AND reduction = '{REDUCTION}' AND negative IS NOT NULL"
     labels = {name: one.direction_hash for name, one in expanded.labels.items()}

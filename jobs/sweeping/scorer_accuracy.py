@@ -10,11 +10,9 @@ from analysis.effects.scores import ScorerAccuracy, accuracy_of
 from jobs.evaluation.records import EVALUATIONS
 from jobs.sweeping.expansion import ExpandedSweep
 from jobs.sweeping.labels import ConceptLabels
-from jobs.sweeping.stored import has_view
 from jobs.sweeping.table import write_newest
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
 from store.results.schemas import TABLES
 
 KIND = "scorer_accuracy"
@@ -74,18 +72,19 @@ def _verdicts(
     prompt_set: str | None,
 ) -> dict[str, str]:
     """The class that is most probable to a scorer, by clip; of equal ones always the same."""
-    if not has_view(store, EVALUATIONS):
+    catalog = Catalog.of(store)
+    if not catalog.has(EVALUATIONS):
         return {}
-    texts = "prompt_set IS NULL" if prompt_set is None else f"prompt_set = '{prompt_set}'"
     query = f"""
         SELECT item_id, arg_max(class, (value, class)) AS class
         FROM {EVALUATIONS} e JOIN wanted w USING (item_id, concept)
-        WHERE scorer = '{scorer}' AND scorer_version = '{version}' AND measure = 'probability' AND {texts}
+        WHERE scorer = $scorer AND scorer_version = $version AND measure = 'probability'
+            AND prompt_set IS NOT DISTINCT FROM $texts
         GROUP BY item_id
     """  # noqa: S608 (our own words)
     items = list(clips)
     wanted = pa.table({"item_id": items, "concept": [concept] * len(items)})
-    rows = run_query(refresh_catalog(store), query, tables={"wanted": wanted}).to_pylist()
+    rows = catalog.rows(query, tables={"wanted": wanted}, scorer=scorer, version=version, texts=prompt_set)
     return {row["item_id"]: row["class"] for row in rows}
 
 

@@ -9,10 +9,8 @@ from analysis.effects.audio_distances import ReferenceSet, reference_set
 from analysis.effects.scores import Floats, ScoreKey, Scores
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
 from jobs.sweeping.scoring import SIMILARITIES
-from jobs.sweeping.stored import has_view
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
 
 TIMEOUT_SECONDS = 600.0
 
@@ -55,7 +53,7 @@ def _numbers(
     prompt_sets: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
-    if not has_view(store, EVALUATIONS):
+    if not Catalog.of(store).has(EVALUATIONS):
         return {}, {}
     named = " ".join(f"WHEN '{scorer}' THEN '{version}'" for scorer, version in versions.items())
     counted = f"scorer_version = CASE scorer {named} ELSE scorer_version END" if named else "true"
@@ -89,7 +87,7 @@ def _numbers(
 
 
 def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
-    if not has_view(store, SIMILARITIES):
+    if not Catalog.of(store).has(SIMILARITIES):
         return {}
     query = f"""
         SELECT item_id, reference_id, measure, arg_max(value, created_at) AS value
@@ -123,7 +121,7 @@ def _embeddings(
     store: Store, wanted: pa.Table, places: Mapping[str, int], version: str | None
 ) -> tuple[str | None, Floats | None]:
     """Fingerprint of the CLAP that is named, else of the one that heard last, and what it heard."""
-    if not has_view(store, EMBEDDINGS):
+    if not Catalog.of(store).has(EMBEDDINGS):
         return None, None
     counted = "true" if version is None else f"clap_fingerprint = '{version}'"
     query = f"""
@@ -142,6 +140,4 @@ def _embeddings(
 
 
 def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:
-    return run_query(
-        refresh_catalog(store), query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS
-    )
+    return Catalog.of(store).ask(query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS)

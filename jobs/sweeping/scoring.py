@@ -21,7 +21,6 @@ from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.results import committed_digest, digest_of, write_results
 from jobs.sweeping.labels import ConceptLabels
-from jobs.sweeping.stored import has_view
 from pipelines.descriptors import (
     DESCRIPTORS,
     VERSION,
@@ -35,11 +34,10 @@ from pipelines.features import FEATURE_KINDS, compute_features
 from pipelines.features import SAMPLE_RATE as FEATURE_RATE
 from pipelines.resampling import resample
 from store import open_store
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.collection import Collection, open_collection
 from store.errors import CorruptData
 from store.opening import Store
-from store.query import run_query
 from store.results.schemas import TABLES
 
 SIMILARITIES = "similarities"
@@ -134,13 +132,10 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
         pairs: generation and the one it is compared with.
         options: where to work.
     """
-    known: set[tuple[str, str]] = set()
-    if has_view(store, SIMILARITIES):
-        query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = '{SIMILARITY_VERSION}'"  # noqa: S608
-        known = {
-            (row["item_id"], row["reference_id"])
-            for row in run_query(refresh_catalog(store), query).to_pylist()
-        }
+    catalog = Catalog.of(store)
+    query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = $version"  # noqa: S608
+    rows = catalog.rows(query, version=SIMILARITY_VERSION) if catalog.has(SIMILARITIES) else []
+    known = {(row["item_id"], row["reference_id"]) for row in rows}
     missing = sorted(
         {pair for pair in pairs if pair[0] != pair[1]} - known, key=lambda pair: (pair[1], pair[0])
     )
@@ -157,13 +152,13 @@ def similarities_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:
-    known: set[str] = set()
-    if has_view(store, EVALUATIONS):
-        query = (
-            f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
-            f"WHERE scorer = '{scorer}' AND scorer_version = '{version}'"
-        )
-        known = set(run_query(refresh_catalog(store), query)["item_id"].to_pylist())
+    catalog = Catalog.of(store)
+    query = (
+        f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
+        "WHERE scorer = $scorer AND scorer_version = $version"
+    )
+    rows = catalog.rows(query, scorer=scorer, version=version) if catalog.has(EVALUATIONS) else []
+    known = {row["item_id"] for row in rows}
     return [one for one in dict.fromkeys(generation_ids) if one not in known]
 
 

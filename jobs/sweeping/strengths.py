@@ -9,10 +9,8 @@ import pyarrow as pa
 from jobs.evaluation.records import now
 from jobs.generation.specification import EditSpec, GenerationSpec
 from jobs.results import digest_of, write_results
-from jobs.sweeping.stored import has_view
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
 from store.results.schemas import TABLES
 
 KIND = "strengths"
@@ -47,11 +45,11 @@ class FoundStrengths:
 
 def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
     """Stored strengths by strength_id."""
-    if not has_view(store, KIND):
+    catalog = Catalog.of(store)
+    if not catalog.has(KIND):
         return {}
     query = f"SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM {KIND} GROUP BY ALL"  # noqa: S608
-    rows = run_query(refresh_catalog(store), query).to_pylist()
-    return {row["strength_id"]: tuple(row["alphas"]) for row in rows}
+    return {row["strength_id"]: tuple(row["alphas"]) for row in catalog.rows(query)}
 
 
 def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:

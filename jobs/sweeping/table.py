@@ -12,11 +12,9 @@ from jobs.evaluation.records import now
 from jobs.generation.specification import GenerationSpec
 from jobs.results import digest_of, write_results
 from jobs.sweeping.grid import setting_id_of
-from jobs.sweeping.stored import has_view
 from jobs.sweeping.trials import SweepPlan
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
 from store.results.schemas import TABLES
 
 KIND = "sweep_generations"
@@ -113,11 +111,8 @@ def write_newest(store: Store, kind: str, sweep_id: str, rows: Sequence[Row], sc
 
 
 def _shown(store: Store, kind: str, sweep_id: str) -> list[dict[str, Any]]:
-    if not has_view(store, kind):
-        return []
-    query = f"FROM {kind} WHERE sweep_id = '{sweep_id}'"
-    rows: list[dict[str, Any]] = run_query(refresh_catalog(store), query).to_pylist()
-    return rows
+    catalog = Catalog.of(store)
+    return catalog.rows(f"FROM {kind} WHERE sweep_id = $sweep", sweep=sweep_id) if catalog.has(kind) else []
 
 
 def _content(rows: Iterable[Row], schema: pa.Schema) -> str:
