@@ -21,7 +21,7 @@ CLUSTERINGS, ASSIGNMENTS = "clusterings", "assignments"
 
 def clusterings_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/clusterings."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=TABLES[CLUSTERINGS].schema())
+    return TABLES[CLUSTERINGS].of(rows)
 
 
 def assignments_table(columns: Mapping[str, Any]) -> pa.Table:

@@ -33,7 +33,7 @@ def embeddings_table(
     """Rows for results/embeddings: `items` as `item_columns` gives them, `embeddings` (B, E)."""
     common = {"clap": clap, "clap_fingerprint": fingerprint, "created_at": now()}
     rows = [{**item, **common, "embedding": vector} for item, vector in zip(items, embeddings, strict=True)]
-    return pa.Table.from_pylist(rows, schema=EMBEDDING_SCHEMA)
+    return TABLES[EMBEDDINGS].of(rows)
 
 
 def scores(
@@ -57,7 +57,7 @@ def scores(
 
 def evaluations_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/evaluations."""
-    return pa.Table.from_pylist(list(rows), schema=EVALUATION_SCHEMA)
+    return TABLES[EVALUATIONS].of(rows)
 
 
 def now() -> datetime:

@@ -144,7 +144,7 @@ def part_specification(generation_ids: Iterable[str]) -> dict[str, Any]:
 
 def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:
     """Rows for results/generations."""
-    return pa.Table.from_pylist([row_of(spec, generated) for spec, generated in generations], schema=SCHEMA)
+    return TABLES[KIND].of(row_of(spec, generated) for spec, generated in generations)
 
 
 def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:

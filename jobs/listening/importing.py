@@ -5,17 +5,16 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import pyarrow as pa
-
 from analysis.rank_agreement import Agreement
 from jobs.evaluation.records import now
 from jobs.listening.agreement import COMPARED, agreements, why_nobody_counts
 from jobs.listening.key import KIND as KEY
-from jobs.listening.ratings import KIND, SCHEMA, Row, rating_rows, read_answers
+from jobs.listening.ratings import KIND, Row, rating_rows, read_answers
 from jobs.results import digest_of, read_results, write_results
 from store.asking import Catalog
 from store.errors import Conflict, NotFound
 from store.opening import Store, open_store
+from store.results.schemas import TABLES
 
 IDENTITY = ("test", "seed", "listener")
 
@@ -35,7 +34,7 @@ def import_ratings(store: str, paths: Sequence[Path]) -> dict[str, Any]:
     new = [one for one in checked if _is_new(opened, *one)]
     for _, document, rows in new:
         stamped = [row | {"created_at": now()} for row in rows]
-        write_results(opened, KIND, _specification(document), pa.Table.from_pylist(stamped, schema=SCHEMA))
+        write_results(opened, KIND, _specification(document), TABLES[KIND].of(stamped))
     return {"files": len(read), "new": len(new), **_summary(opened)}
 
 

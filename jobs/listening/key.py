@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
 from jobs.evaluation.records import now
 from jobs.listening.trials import ListeningTest
 from jobs.results import write_results
@@ -13,13 +11,11 @@ from store.results.schemas import TABLES
 
 KIND = "listening_sounds"
 
-SCHEMA = TABLES[KIND].schema()
-
 
 def write_key(store: Store, test: ListeningTest) -> str:
     """Keep the key; returns the name of the part."""
     rows = [row | {"created_at": now()} for row in _rows(test)]
-    return write_results(store, KIND, {"test": test.test_id}, pa.Table.from_pylist(rows, schema=SCHEMA))
+    return write_results(store, KIND, {"test": test.test_id}, TABLES[KIND].of(rows))
 
 
 def _rows(test: ListeningTest) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
+from jobs.place_names import parse_reductions
 from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probing.handcrafted import handcrafted_sources
@@ -25,9 +26,7 @@ from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
 from jobs.results import committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
-from store.errors import InvalidInput
 from store.opening import Store, open_store
-from store.records import REDUCTIONS
 
 BATCH_BYTES = 64_000_000
 """Layers of one array that are fitted in one batch by the logistic losses."""
@@ -91,11 +90,7 @@ def probe_run(options: ProbeOptions) -> Probed:
 
 
 def _sources(run: Collection, options: ProbeOptions) -> list[Source]:
-    reductions = [name.strip() for name in options.reduce.split(",") if name.strip()]
-    if unknown := sorted(set(reductions) - set(REDUCTIONS)):
-        raise InvalidInput(
-            f"There is no reduction {', '.join(unknown)}; choose from {', '.join(REDUCTIONS)}."
-        )
+    reductions = parse_reductions(options.reduce)
     found = select_layers(run, sites=options.sites, layers=options.layers, reductions=reductions)
     return [Source(run.prefix, layer.array, layer.layer) for layer in found]
 

@@ -10,18 +10,15 @@ from store.results.schemas import TABLES
 KIND = "probes"
 CONFUSIONS = "confusions"
 
-PROBES = TABLES[KIND].schema()
-CONFUSION_SCHEMA = TABLES[CONFUSIONS].schema()
-
 
 def probes_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as a part of `probes`; columns that a row lacks are NULL, and so is NaN."""
-    return pa.Table.from_pylist([_known(row) for row in rows], PROBES)
+    return TABLES[KIND].of(_known(row) for row in rows)
 
 
 def confusions_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
     """Rows as a part of `confusions`."""
-    return pa.Table.from_pylist(list(rows), CONFUSION_SCHEMA)
+    return TABLES[CONFUSIONS].of(rows)
 
 
 def _known(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ SCHEMA = TABLES[KIND].schema()
 
 def vectors_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/vectors."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    return TABLES[KIND].of(rows)
 
 
 def row_of(vector: StoredVector) -> dict[str, Any]:

@@ -18,9 +18,9 @@ from analysis.concepts import Concept
 from analysis.feature_classifier import VERSION, FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now, scores
-from jobs.extraction.spec import parse_reductions, parse_sites
 from jobs.fitting.labels import LabelledRows
 from jobs.method_versions import methods_id
+from jobs.place_names import parse_reductions, parse_sites
 from jobs.results import committed_digest, digest_of
 from jobs.sweeping.labels import ConceptLabels
 from store.collection import Collection

@@ -1,7 +1,8 @@
 """Describes a table of results: columns, each with a type and a sentence, said once for all who need them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
@@ -40,6 +41,17 @@ class Table:
             pa.field(name, kind, metadata={"comment": comment})
             for name, (kind, comment) in self.columns.items()
         )
+
+    def of(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+        """Rows as a part of this table; columns that a row lacks are NULL.
+
+        Raises:
+            KeyError: a row has a column that the table has not, which would be lost.
+        """
+        given = list(rows)
+        if unknown := sorted({name for row in given for name in row} - self.columns.keys()):
+            raise KeyError(f"The table {self.kind} has no column {', '.join(unknown)}.")
+        return pa.Table.from_pylist(given, schema=self.schema())
 
     def sql_columns(self) -> dict[str, str]:
         """Name → type in DuckDB."""

@@ -1,4 +1,4 @@
-"""Questions of the code itself to a catalog: values are parameters, and `has` says whether there is a view."""
+"""Questions of the code itself to a catalog: values are parameters, and `has` tells whether a view exists."""
 
 from pathlib import Path
 

@@ -71,3 +71,12 @@ def test_the_page_of_the_store_format_lists_every_column() -> None:
 def test_a_writer_that_lacks_a_column_is_told_at_once() -> None:
     with pytest.raises(KeyError, match="histogram"):
         assignments_table({"clustering_id": ["a"], "clip_id": ["b"], "cluster": [0], "share": [1.0]})
+
+
+def test_a_row_with_a_column_that_the_table_has_not_is_refused_and_not_cut() -> None:
+    rows = [{"probe_id": "a", "clips": 3}]
+    assert TABLES["confusions"].of(rows).to_pylist() == [
+        {"probe_id": "a", "actual": None, "predicted": None, "clips": 3}
+    ]
+    with pytest.raises(KeyError, match="confusions has no column guess"):
+        TABLES["confusions"].of([*rows, {"probe_id": "b", "guess": "jazz"}])

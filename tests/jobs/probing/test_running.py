@@ -285,7 +285,7 @@ def test_the_command_prints_one_json_object(planted: Store) -> None:
         ({"strengths": "0"}, "positive numbers"),
         ({"folds": 1}, "2 or more"),
         ({"folds": 60}, "60 folds cannot be made of 40 groups"),
-        ({"reduce": "max"}, "There is no reduction max"),
+        ({"reduce": "max"}, "'max' is no reduction; choose from mean"),
     ],
 )
 def test_an_illegal_option_is_named_with_the_legal_ones(
