@@ -43,6 +43,16 @@ PENALISED: tuple[Estimator, ...] = ("mse", "logistic")
 Method = str
 """Name of an estimator; those with a penalty may name it too: "mse:0.1"."""
 
+VERSIONS: Mapping[Estimator, int] = {
+    "mse": 1,
+    "logistic": 1,
+    "diffmean": 1,
+    "mass_mean": 1,
+    "pca": 1,
+    "leace": 1,
+    "random": 1,
+}
+"""Of each method: raise one with its numbers."""
 SMALLEST_DIFFERENCE = 1e-12
 """Of class means, over the length of the rows: a smaller one is rounding, and points nowhere."""
 _PENALTY = re.compile(r"[0-9.]+(e[+-]?[0-9]+)?", re.IGNORECASE)

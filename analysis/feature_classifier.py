@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 
+VERSION = 1
+"""Of the classifier: raise it with its numbers."""
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
 """Penalties on squared weights, of features scaled to unit variance."""
 ITERATIONS = 500

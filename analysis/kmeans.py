@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 Rows = NDArray[np.floating[Any]]
 Labels = NDArray[np.int64]
 
+VERSION = 1
+"""Of clusterings, with their starts: raise it with their numbers."""
 BLOCK_BYTES = 2_000_000
 """Rows that a core's cache still holds when they are read a second time."""
 MOST_ITERATIONS = 300

@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from analysis.kmeans import Labels, Rows
 
+VERSION = 1
+"""Of agreement and silhouettes: raise it with their numbers."""
 SILHOUETTE_ROWS = 2000
 """The silhouette needs all distances between rows; it is taken on as many of them, drawn at random."""
 

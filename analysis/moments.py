@@ -16,6 +16,8 @@ from store.errors import InvalidInput
 
 Floats = NDArray[np.float64]
 
+VERSION = 1
+"""Of moments that are kept: raise it with their numbers."""
 CONSTANT = 1e-7
 """A feature whose deviation is smaller than this share of its mean is float32 noise: probes leave it out."""
 CHUNK_ROWS = 512

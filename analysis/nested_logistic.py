@@ -19,6 +19,8 @@ from analysis.moments import Floats
 from analysis.splits import Partition
 from analysis.strengths import STRENGTHS, CrossValidation
 
+VERSION = 1
+"""Of logistic probes, of either kind: raise it with their numbers."""
 CHOOSING_TOLERANCE = 1e-4
 """Of the fits that only serve to compare strengths."""
 BATCH_NUMBERS = 4_000_000

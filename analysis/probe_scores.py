@@ -16,6 +16,9 @@ from analysis.moments import Floats
 from analysis.splits import Partition
 from analysis.verdicts import verdict
 
+VERSION = 1
+"""Of scores, intervals, controls and verdicts, whatever predicted: raise it with their numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Control:

@@ -17,6 +17,8 @@ from analysis.tridiagonal import Tridiagonal, tridiagonalise
 
 Factors = MutableMapping[tuple[int, ...], Tridiagonal]
 """By the cells of a training set."""
+VERSION = 1
+"""Of ridge probes, whichever way they are solved: raise it with their numbers."""
 GRID_COLUMNS = 1024
 """Solutions that are held at once."""
 

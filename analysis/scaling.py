@@ -11,6 +11,8 @@ from analysis.kmeans import Rows
 
 ScalingKind = Literal["none", "zscore", "l2", "pca"]
 SCALINGS: tuple[ScalingKind, ...] = get_args(ScalingKind)
+VERSION = 1
+"""Of all scalings: raise it with their numbers."""
 EXPLAINED = 0.95
 """Share of the variance that the whitened components hold."""
 ROWS_PER_COMPONENT = 10

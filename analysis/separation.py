@@ -11,6 +11,9 @@ from analysis.contrast_moments import Masks
 from analysis.group_intervals import NORMAL_QUANTILE, degrees_factor, group_totals, tempered, widened
 from analysis.row_space import Floats
 
+VERSION = 1
+"""Of what is measured of every direction on held-out rows: raise it with its numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Separation:

@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from analysis.moments import Floats
 
+VERSION = 1
+"""Of factors that are kept: raise it with their numbers."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tridiagonal:

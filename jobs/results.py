@@ -1,11 +1,8 @@
 """Result parts: immutable Parquet files whose name is a hash of all that decides their content."""
 
-import importlib.util
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -37,7 +34,7 @@ def write_results(
         store: where to write.
         kind: "probes", "clusterings", "vectors" …
         specification: JSON values that decide the content: options, labels_hash, `committed_digest` of what
-            was read and `code_version` of what computed it.
+            was read and `methods_id` of what computed it.
         table: the rows.
         sounds: what the rows are about and the record is to name too.
     """
@@ -78,18 +75,6 @@ def committed_digest(collection: Collection) -> str:
         for unit_id, marker in collection.markers().items()
     }
     return digest_of(shards)
-
-
-@lru_cache
-def code_version(*modules: str) -> str:
-    """Stands for the source of the named modules; no module is imported."""
-    digest = sha256()
-    for name in modules:
-        found = importlib.util.find_spec(name)
-        assert found is not None, name
-        assert found.origin is not None, name
-        digest.update(Path(found.origin).read_bytes())
-    return digest.hexdigest()[:DIGITS]
 
 
 def _key(kind: str, name: str) -> str:

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from store.opening import Store
     from store.verification import Disagreement
 
-AT_WORK_SECONDS = 30.0
 _COMPLETION = re.compile(r"records/(\w+/[^/]+)/complete/\d+\.json")
 
 
@@ -165,8 +164,9 @@ def _state(run: "Collection") -> str:
 
 
 def _is_at_work(run: "Collection") -> bool:
-    age = run.heartbeat_age_seconds()
-    return age is not None and age < AT_WORK_SECONDS
+    from store.heartbeats import is_at_work
+
+    return is_at_work(run.heartbeat_age_seconds())
 
 
 def _print_table(runs: Sequence[dict[str, Any]]) -> None:

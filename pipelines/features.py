@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 FeatureKind = Literal["mel", "mfcc", "chroma"]
 FEATURE_KINDS: tuple[FeatureKind, ...] = ("mel", "mfcc", "chroma")
 
+VERSION = 1
+"""Of features of every kind: raise it with their numbers."""
 SAMPLE_RATE = 22_050
 """Of the audio they are computed from; librosa's usual one."""
 MEL_BANDS = 64

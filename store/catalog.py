@@ -26,6 +26,7 @@ from store.catalog_parts import DamagedPart, list_parts, read_parts
 from store.catalog_tables import TABLES_SQL, VERSION_KEY, VIEWS_SQL, fill_catalog
 from store.errors import CorruptData, StorageError
 from store.query_process import start_early
+from store.results.schemas import stands_for_tables
 from store.sandbox import locked_connection
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
 def _version() -> str:
     """Changes with the views and with the code that fills their tables: an older file is made anew."""
     code = (TABLES_SQL.with_name(name) for name in ("catalog_parts.py", "catalog_tables.py"))
-    sources = [TABLES_SQL, *VIEWS_SQL, *code]
-    return sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+    sources = [source.read_bytes() for source in (TABLES_SQL, *VIEWS_SQL, *code)]
+    return sha256(b"".join([*sources, stands_for_tables()])).hexdigest()[:16]
 
 
 def _recorded(path: Path) -> Recorded:

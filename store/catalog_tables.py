@@ -14,6 +14,7 @@ from store.catalog_parts import PART, RESULTS, DamagedPart, read_parts
 from store.dataset_columns import without_rounding
 from store.objects import ObjectStore
 from store.result_views import newest_of, result_comment
+from store.results.schemas import TABLES, declarations
 from store.sandbox import CONFIGURATION
 
 TABLES_SQL = Path(__file__).with_name("tables.sql")
@@ -43,7 +44,7 @@ def fill_catalog(
     try:
         connection.execute("BEGIN")  # one write to the disk instead of one per statement
         before = _what_views_depend_on(connection)
-        connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
+        _make_tables(connection)
         known = dict(connection.execute("SELECT * FROM parts.state").fetchall())
         changed = {key for key in {*known, *wanted} if known.get(key) != wanted.get(key)} | again
         changed |= _clear_flexible_tables(connection, changed, known, wanted)
@@ -55,6 +56,12 @@ def fill_catalog(
         connection.execute("CHECKPOINT")  # closing would do it too, but keep silent about a full disk
     finally:
         connection.close()
+
+
+def _make_tables(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the tables that are not there yet."""
+    connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
+    connection.execute(declarations(PART))
 
 
 def _clear_flexible_tables(
@@ -71,7 +78,7 @@ def _clear_flexible_tables(
     tables = {_flexible_table(key) for key in changed if key in known or key.endswith(CLIPS)} - {None}
     for table in tables:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
-    connection.execute(TABLES_SQL.read_text(encoding="utf-8"))
+    _make_tables(connection)
     return {key for key in {*known, *wanted} if _flexible_table(key) in tables}
 
 
@@ -178,6 +185,7 @@ def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     _make_typed_views(connection)
     for views in VIEWS_SQL:
         connection.execute(views.read_text(encoding="utf-8"))
+    _comment_declared_columns(connection)
     _comment_columns(connection, _make_result_views(connection))
 
 
@@ -245,6 +253,18 @@ def _comment_columns(connection: duckdb.DuckDBPyConnection, views: Mapping[str, 
             continue
         target = f"{_quoted(view)}.{_quoted(names[view, column])}"
         connection.execute(f"COMMENT ON COLUMN {target} IS {_literal(comment)}")
+
+
+def _comment_declared_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Document what a view shows of the table of results with its name, where the view says nothing else."""
+    query = """
+        SELECT table_name, column_name FROM duckdb_columns()
+        WHERE schema_name = 'main' AND NOT internal AND comment IS NULL
+    """
+    for view, column in connection.execute(query).fetchall():
+        if view in TABLES and column in TABLES[view].columns:
+            _, comment = TABLES[view].columns[column]
+            connection.execute(f"COMMENT ON COLUMN {_quoted(view)}.{_quoted(column)} IS {_literal(comment)}")
 
 
 def _quoted(name: str) -> str:

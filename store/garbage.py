@@ -23,7 +23,7 @@ from store.usage import FACTORS, temporary_files
 
 KINDS = ("runs", "codes", "features")
 DEAD_SECONDS = 600.0
-"""A command beats every ten seconds; one that was not heard of for so long is dead."""
+"""A command that was not heard of for so long is dead, whatever its clock says."""
 HALF_WRITTEN_SECONDS = 3600.0
 DAY_SECONDS = 86_400.0
 

@@ -7,8 +7,10 @@ from store.errors import Conflict, UndertoneError
 from store.objects import ObjectStore
 from store.zarr_metadata import decoded_json, encoded_json
 
+EVERY_SECONDS = 10.0
+"""How often a command at work beats."""
 FRESH_SECONDS = 60.0
-"""A heartbeat younger than this belongs to a command that is at work; one beats every ten seconds."""
+"""A heartbeat younger than this belongs to a command that is at work: six beats may be late or lost."""
 AHEAD_SECONDS = 60.0
 """By so much may the clock of another machine be ahead."""
 
@@ -46,6 +48,11 @@ def heartbeat_age_seconds(objects: ObjectStore, prefix: str) -> float | None:
     """
     ages = [age for age in heartbeat_ages(objects, prefix).values() if age >= -AHEAD_SECONDS]
     return max(0.0, min(ages)) if ages else None
+
+
+def is_at_work(age_seconds: float | None) -> bool:
+    """Whether the youngest heartbeat is one of a command that is at work now."""
+    return age_seconds is not None and age_seconds < FRESH_SECONDS
 
 
 def refuse_if_at_work(objects: ObjectStore, prefix: str, fresh_seconds: float = FRESH_SECONDS) -> None:

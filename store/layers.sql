@@ -1,5 +1,5 @@
 -- The view that answers "which layer?": what probes, clusterings and directions say of each, side by side.
--- typed.* is all there is of a kind of result in the columns that store/tables.sql declares: no rows where there
+-- typed.* is all there is of a kind of result in the columns that store/results declares: no rows where there
 -- are none. Of several fits of the same thing the newest counts.
 -- Numbers of k-means compare over layers only where they have one k and one scaling. So each concept of a run has one
 -- setting at all its layers: the one that most layers were clustered with; of equals k = the number of classes, then

@@ -15,6 +15,7 @@ from docs.generators.errors import errors_page
 from docs.generators.modules import modules_page
 from docs.generators.python_api import python_page
 from docs.generators.sources import ROOT
+from docs.generators.store_format import store_format_page
 from docs.generators.sweeps import sweeps_page
 from docs.generators.views import views_page
 
@@ -23,10 +24,10 @@ GENERATED: Mapping[str, Callable[[], str]] = {
     "reference/modules.md": modules_page,
     "reference/python.md": python_page,
     "reference/sql.md": views_page,
+    "reference/store-format.md": store_format_page,
     "reference/sweep.md": sweeps_page,
 }
 ELSEWHERE: Mapping[str, Path] = {
-    "reference/store-format.md": ROOT / "store/FORMAT.md",
     "reference/pocket-card.md": ROOT / "pipelines/pocket/CARD.md",
     "reference/card/curves.svg": ROOT / "pipelines/pocket/card/curves.svg",
     "reference/measurements.md": ROOT / "benchmarks/RESULTS.md",

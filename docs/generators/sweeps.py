@@ -8,8 +8,8 @@ from dataclasses import MISSING, Field, fields
 from itertools import zip_longest
 from typing import Any
 
+from analysis.effects.choice import Limits
 from docs.generators.markdown import code, escaped, table
-from jobs.sweeping.choice import Limits
 from jobs.sweeping.configuration import (
     Controls,
     SamplingValues,

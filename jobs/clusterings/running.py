@@ -30,28 +30,13 @@ from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, write_results
+from jobs.results import committed_digest, write_results
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
 from store.records import REDUCTIONS
 
-CODE = (
-    "analysis.clustering",
-    "analysis.concepts",
-    "analysis.kmeans",
-    "analysis.kmeans_scores",
-    "analysis.kmeans_starts",
-    "analysis.scaling",
-    "jobs.clusterings.blocks",
-    "jobs.clusterings.layer",
-    "jobs.clusterings.passes",
-    "jobs.clusterings.problems",
-    "jobs.clusterings.state",
-    "jobs.clusterings.work",
-)
-"""A clustering that other code has made is another one."""
 MEMORY_BYTES = 256_000_000
 """Of float32 points: a layer with more is read block by block."""
 OPERATIONS_PER_SECOND = 1e10
@@ -97,7 +82,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
         scaling=scaling,
         seeds=tuple(range(options.seed, options.seed + options.starts)),
         assignments=options.assignments,
-        origin={"committed": committed_digest(run), "code": code_version(*CODE)},
+        origin={"committed": committed_digest(run)},
     )
     record_labels(store, labels)
     stored = read_stored(store)

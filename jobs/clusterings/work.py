@@ -8,14 +8,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import kmeans, kmeans_scores, scaling
 from analysis.kmeans import Labels, Search
 from analysis.kmeans_scores import SilhouetteSample, agreement
 from analysis.scaling import ScalingKind
 from jobs.clusterings.problems import Problem
 from jobs.fitting.layers import LayerArray
+from jobs.method_versions import methods_id
 from jobs.results import digest_of
 
 Row = dict[str, Any]
+
+
+def _methods() -> str:
+    """Stands for all that decides the numbers of a clustering."""
+    versions = {"kmeans": kmeans.VERSION, "scores": kmeans_scores.VERSION, "scaling": scaling.VERSION}
+    return methods_id("clusterings", **versions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +39,14 @@ class KmeansWork:
     """Of the starts."""
     assignments: bool
     origin: Mapping[str, str]
-    """What ids also depend on: committed rows and code."""
+    """What ids also depend on: committed rows."""
 
     def clustering_id(self, layer: LayerArray, problem: Problem, k: int, seed: int) -> str:
         """Id of one start: a hash of all that decides it."""
         place = {"run": self.run_id, "array": layer.array, "layer": layer.layer, "clips": problem.digest}
-        return digest_of({**self.origin, **place, "scaling": self.scaling, "k": k, "seed": seed})
+        return digest_of(
+            {**self.origin, **place, "code": _methods(), "scaling": self.scaling, "k": k, "seed": seed}
+        )
 
     def identities(self, layer: LayerArray) -> set[tuple[str, str]]:
         """(clustering_id, labels_hash) of all rows that a layer will have."""

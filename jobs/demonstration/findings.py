@@ -4,15 +4,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from store import open_store
-from store.catalog import refresh_catalog
-from store.query import run_query
+from store.asking import Catalog
 
 Row = Mapping[str, Any]
 
 CURVES = """\
 SELECT concept, metric, layer, score, score_low AS low, score_high AS high, handcrafted, verdict
 FROM layers
-WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND run_id = '{run}' AND score IS NOT NULL
+WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse' AND run_id = $run AND score IS NOT NULL
 ORDER BY concept, layer"""
 
 TRANSFERS = """\
@@ -20,27 +19,27 @@ SELECT t.*, e.over_random_low
 FROM transfers t LEFT JOIN effects e
     ON e.sweep_id = t.sweep_id AND e.setting_id = t.setting_id AND e.part = t.part AND e.scorer = t.scorer
     AND e.metric = 'transfer'
-WHERE t.run_id = '{run}' AND t.part = 'report' AND t.chosen AND t.transfer IS NOT NULL
+WHERE t.run_id = $run AND t.part = 'report' AND t.chosen AND t.transfer IS NOT NULL
 ORDER BY t.source, t.target, t.scorer != t.chosen_by, t.scorer"""
 
 UNCHOSEN = """\
 SELECT source, target, count(DISTINCT setting_id) AS settings
-FROM effects WHERE run_id = '{run}' AND setting_id IS NOT NULL
+FROM effects WHERE run_id = $run AND setting_id IS NOT NULL
 GROUP BY ALL HAVING NOT coalesce(bool_or(chosen), false) ORDER BY ALL"""
 
 
 def findings(store: str, run: str) -> Iterator[str]:
     """Sentences about the layers and about steering."""
-    catalog = refresh_catalog(open_store(store))
+    catalog = Catalog.of(open_store(store))
     curves: dict[str, list[Row]] = {}
-    for row in run_query(catalog, CURVES.format(run=run)).to_pylist():
+    for row in catalog.rows(CURVES, run=run):
         curves.setdefault(row["concept"], []).append(row)
     yield from map(of_curve, curves.values())
     transfers: dict[tuple[str, str], list[Row]] = {}
-    for row in run_query(catalog, TRANSFERS.format(run=run)).to_pylist():
+    for row in catalog.rows(TRANSFERS, run=run):
         transfers.setdefault((row["source"], row["target"]), []).append(row)
     yield from map(of_transfer, transfers.values())
-    for row in run_query(catalog, UNCHOSEN.format(run=run)).to_pylist():
+    for row in catalog.rows(UNCHOSEN, run=run):
         yield (
             f"steering {row['source']} → {row['target']}: undecided. None of {row['settings']} settings "
             "moves towards the target farther than random directions do, within the limits of damage."

@@ -6,8 +6,7 @@ from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 from store.collection import Collection
-
-EVERY_SECONDS = 10.0
+from store.heartbeats import EVERY_SECONDS
 
 
 @contextmanager
@@ -18,7 +17,7 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
 
     def beat() -> None:
         while True:
-            with suppress(OSError):  # storage hiccups; the next beat is ten seconds away
+            with suppress(OSError):  # storage hiccups; the next beat comes soon
                 for collection in collections:
                     collection.beat(driver)
             if finished.wait(EVERY_SECONDS):

@@ -7,10 +7,9 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from jobs.generation.records import audio_key
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
-from store.query import run_query
 from store.records import PlannedClip, Unit
 from store.sounds import sound_keys
 
@@ -82,7 +81,7 @@ def generations_of(store: Store, query: str) -> Items:
         InvalidInput: it has no such column, or gives no generation.
         NotFound: a generation's sound is not in the store.
     """
-    answer = run_query(refresh_catalog(store), query)
+    answer = Catalog.of(store).ask(query)
     return generations_with(store, _ids(answer))
 
 
@@ -103,12 +102,11 @@ def generations_with(store: Store, generation_ids: Sequence[str]) -> Items:
 
 def _continuations(store: Store) -> dict[str, tuple[float, float]]:
     """Start and length in seconds of what comes after an audio prompt, by generation."""
-    catalog = refresh_catalog(store)
-    views = "SELECT count(*) AS n FROM duckdb_views() WHERE view_name = 'generations'"
-    if not run_query(catalog, views)["n"][0].as_py():
+    catalog = Catalog.of(store)
+    if not catalog.has("generations"):
         return {}
     query = "SELECT generation_id, prompt_seconds, seconds FROM generations WHERE prompt_seconds > 0"
-    rows = run_query(catalog, query, timeout_seconds=None).to_pylist()
+    rows = catalog.rows(query, timeout_seconds=None)
     return {
         row["generation_id"]: (row["prompt_seconds"], row["seconds"] - row["prompt_seconds"]) for row in rows
     }

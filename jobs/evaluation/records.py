@@ -8,59 +8,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.descriptors import DESCRIPTORS
 from store.records import PlannedClip
+from store.results.schemas import TABLES
 
 EMBEDDINGS, EVALUATIONS = "embeddings", "evaluations"
 
-_TEXT, _NUMBER, _TIME = pa.string(), pa.float64(), pa.timestamp("us")
-_ITEM: Mapping[str, tuple[pa.DataType, str]] = {
-    "item_id": (_TEXT, "clip_id or generation_id"),
-    "item_kind": (_TEXT, "clip or generation"),
-    "dataset": (_TEXT, "dataset of a clip; NULL for generations"),
-    "sha256": (_TEXT, "checksum of the recording's file; NULL for generations, whose id says as much"),
-}
-_EMBEDDING: Mapping[str, tuple[pa.DataType, str]] = {
-    **_ITEM,
-    "clap": (_TEXT, "name of the CLAP"),
-    "clap_fingerprint": (_TEXT, "hash of its weights, vocabulary, spectrogram settings and resampler"),
-    "embedding": (pa.list_(pa.float32()), "what it hears: a vector of length one"),
-    "created_at": (_TIME, "when it was computed (UTC)"),
-}
-_EVALUATION: Mapping[str, tuple[pa.DataType, str]] = {
-    **_ITEM,
-    "scorer": (
-        _TEXT,
-        "clap, judge, features (handcrafted), probe (of clips that no direction saw) or descriptors",
-    ),
-    "scorer_name": (_TEXT, "name of the model that scored"),
-    "scorer_version": (_TEXT, "hash of its weights and settings"),
-    "concept": (_TEXT, "what was asked: the name of a set of prompts, or of what the judge hears"),
-    "class": (_TEXT, "the class that the value is for; NULL for numbers such as a tempo"),
-    "text": (_TEXT, "the very text that was compared with the audio; NULL for the judge"),
-    "prompt_set": (
-        _TEXT,
-        "hash of all classes and texts among which probability was divided; NULL where no texts were asked",
-    ),
-    "measure": (
-        _TEXT,
-        "probability: over the classes of the concept; cosine: of text and audio; "
-        + "; ".join(f"{name}: {said}" for name, said in DESCRIPTORS.items()),
-    ),
-    "value": (_NUMBER, "the score"),
-    "created_at": (_TIME, "when it was computed (UTC)"),
-}
-
-
-def _schema(columns: Mapping[str, tuple[pa.DataType, str]]) -> pa.Schema:
-    fields = [
-        pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in columns.items()
-    ]
-    return pa.schema(fields)
-
-
-EMBEDDING_SCHEMA = _schema(_EMBEDDING)
-EVALUATION_SCHEMA = _schema(_EVALUATION)
+EMBEDDING_SCHEMA = TABLES[EMBEDDINGS].schema()
+EVALUATION_SCHEMA = TABLES[EVALUATIONS].schema()
 
 
 def item_columns(clip: PlannedClip, dataset: str | None) -> dict[str, Any]:
@@ -79,7 +33,7 @@ def embeddings_table(
     """Rows for results/embeddings: `items` as `item_columns` gives them, `embeddings` (B, E)."""
     common = {"clap": clap, "clap_fingerprint": fingerprint, "created_at": now()}
     rows = [{**item, **common, "embedding": vector} for item, vector in zip(items, embeddings, strict=True)]
-    return pa.Table.from_pylist(rows, schema=EMBEDDING_SCHEMA)
+    return TABLES[EMBEDDINGS].of(rows)
 
 
 def scores(
@@ -103,7 +57,7 @@ def scores(
 
 def evaluations_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/evaluations."""
-    return pa.Table.from_pylist(list(rows), schema=EVALUATION_SCHEMA)
+    return TABLES[EVALUATIONS].of(rows)
 
 
 def now() -> datetime:

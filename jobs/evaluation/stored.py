@@ -1,6 +1,7 @@
 """What is stored of items: which were heard by whom, and their embeddings."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -8,22 +9,19 @@ from numpy.typing import NDArray
 
 from jobs.evaluation.items import Items
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import MissingRows
 from store.opening import Store
-from store.query import run_query
-
-# Versions are fingerprints: hexadecimal digits, which need no quoting.
 
 
 def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
     """(item_id, checksum) of every item that a listener has heard."""
     if listener in ("judge", "probe"):
-        found = _ask(
-            store, EVALUATIONS, "item_id, sha256", f"scorer = '{listener}' AND scorer_version = '{version}'"
-        )
+        condition = "scorer = $listener AND scorer_version = $version"
+        found = _ask(store, EVALUATIONS, "item_id, sha256", condition, listener=listener, version=version)
     else:
-        found = _ask(store, EMBEDDINGS, "item_id, sha256", f"clap_fingerprint = '{version}'")
+        condition = "clap_fingerprint = $version"
+        found = _ask(store, EMBEDDINGS, "item_id, sha256", condition, version=version)
     checksums = [checksum or "" for checksum in found["sha256"].to_pylist()]
     return set(zip(found["item_id"].to_pylist(), checksums, strict=True))
 
@@ -37,7 +35,8 @@ def read_embeddings(store: Store, items: Items, fingerprint: str) -> tuple[list[
     Raises:
         MissingRows: none of them has.
     """
-    found = _ask(store, EMBEDDINGS, "item_id, sha256, embedding", f"clap_fingerprint = '{fingerprint}'")
+    columns, condition = "item_id, sha256, embedding", "clap_fingerprint = $version"
+    found = _ask(store, EMBEDDINGS, columns, condition, version=fingerprint)
     keys = zip(found["item_id"].to_pylist(), found["sha256"].to_pylist(), strict=True)
     rows = {(item_id, checksum or ""): row for row, (item_id, checksum) in enumerate(keys)}
     places = [place for place, item in enumerate(items.members) if (item.item_id, item.sha256) in rows]
@@ -57,10 +56,10 @@ def missing_of(items: Items, places: Sequence[int]) -> int:
     return len(items.members) - len(places)
 
 
-def _ask(store: Store, view: str, columns: str, condition: str) -> pa.Table:
+def _ask(store: Store, view: str, columns: str, condition: str, **parameters: Any) -> pa.Table:
     """Rows of a view of results, none where nothing of the kind was ever stored."""
-    catalog = refresh_catalog(store)
-    exists = f"SELECT count(*) AS n FROM duckdb_views() WHERE view_name = '{view}'"  # noqa: S608
-    if not run_query(catalog, exists)["n"][0].as_py():
+    catalog = Catalog.of(store)
+    if not catalog.has(view):
         return pa.table({name: pa.array([], pa.string()) for name in columns.split(", ")})
-    return run_query(catalog, f"SELECT {columns} FROM {view} WHERE {condition}", timeout_seconds=None)  # noqa: S608
+    query = f"SELECT {columns} FROM {view} WHERE {condition}"  # noqa: S608 (our own words)
+    return catalog.ask(query, timeout_seconds=None, **parameters)

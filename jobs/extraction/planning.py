@@ -6,8 +6,9 @@ from shlex import quote
 
 from jobs import waiting
 from jobs.extraction.options import ExtractOptions
-from jobs.extraction.spec import ExtractionSpec, parse_reductions, parse_sites, planned
+from jobs.extraction.spec import ExtractionSpec, planned
 from jobs.layer_numbers import parse_layers
+from jobs.place_names import parse_reductions, parse_sites
 from pipelines.capture import CaptureSpec
 from pipelines.musicgen import alignment_for, check_weights, describe_model
 from pipelines.resampling import resampler

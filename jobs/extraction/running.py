@@ -24,13 +24,12 @@ from pipelines.recordings import Recordings
 from store import open_store
 from store.collection import Collection
 from store.errors import JobFailed
+from store.heartbeats import is_at_work
 from store.records import Unit
 
 SUSPICIOUS_ATTEMPTS = 2
 """A unit that this many processes began and none ended is run apart from the driver."""
 LEAST_FAILURES_TO_STOP = 50
-FRESH_SECONDS = 30.0
-"""A heartbeat younger than this belongs to a driver at work."""
 
 
 def describe_extraction(options: ExtractOptions) -> dict[str, Any]:
@@ -115,8 +114,7 @@ def _drive(
     run: Collection, codes: Collection, missing: Sequence[Unit], pool: Pool, options: ExtractOptions
 ) -> Iterator[Outcome]:
     """Dispatch the missing units; from the far end when another driver is already at it."""
-    age = run.heartbeat_age_seconds()
-    others = age is not None and age < FRESH_SECONDS
+    others = is_at_work(run.heartbeat_age_seconds())
     suspects = frozenset(unit_id for unit_id, count in run.attempts().items() if count >= SUSPICIOUS_ATTEMPTS)
     dispatcher = Dispatcher(
         pool,

@@ -3,7 +3,7 @@
 import json
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pipelines.capture import CaptureSpec, array_specs
 from pipelines.delay import Alignment
 from store.errors import InvalidInput
-from store.records import REDUCTIONS, SITES, ArraySpec, Clip, Label, ModelInfo, PlannedClip, Reduction, Site
+from store.records import ArraySpec, Clip, Label, ModelInfo, PlannedClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,34 +100,6 @@ def _digest(value: Any) -> str:
 def slug(name: str) -> str:
     """The last part of a model's name or path, fit for a file name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1]).strip("-").lower() or "model"
-
-
-def parse_sites(text: str) -> tuple[Site, ...]:
-    """Read "resid,attn".
-
-    Raises:
-        InvalidInput: a name is not a site.
-    """
-    return tuple(site for site in SITES if site in _names(text, SITES, "site"))
-
-
-def parse_reductions(text: str) -> tuple[Reduction, ...]:
-    """Read "mean,std".
-
-    Raises:
-        InvalidInput: a name is not a reduction.
-    """
-    return tuple(name for name in REDUCTIONS if name in _names(text, REDUCTIONS, "reduction"))
-
-
-def _names(text: str, legal: Sequence[str], what: str) -> set[str]:
-    names = {name.strip() for name in text.split(",") if name.strip()}
-    unknown = sorted(names - set(legal))
-    if unknown or not names:
-        raise InvalidInput(
-            f"{', '.join(map(repr, unknown)) or 'Nothing'} is no {what}; choose from {', '.join(legal)}."
-        )
-    return names
 
 
 def template_fields(template: str) -> list[str]:

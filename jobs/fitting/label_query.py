@@ -6,6 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from store.asking import Catalog
 from store.errors import InvalidInput, QueryRefused
 from store.query import run_query
 
@@ -48,9 +49,8 @@ def concept_names(answer: pa.Table) -> list[str]:
 
 def labels_there_are(catalog: Path, run_id: str) -> str:
     """A sentence with the labels of a run's dataset, and with one of them a query to copy."""
-    run = run_id.replace("'", "''")
-    known = "SELECT dataset, name FROM labels JOIN runs USING (dataset)"
-    found = run_query(catalog, f"{known} WHERE run_id = '{run}' GROUP BY ALL ORDER BY name").to_pylist()
+    known = "SELECT dataset, name FROM labels JOIN runs USING (dataset) WHERE run_id = $run"
+    found = Catalog(catalog).rows(f"{known} GROUP BY ALL ORDER BY name", run=run_id)
     if not found:
         return "The dataset of this run has no labels of its own: bring some with --table NAME=PATH."
     names = [str(row["name"]) for row in found]

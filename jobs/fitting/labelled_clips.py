@@ -15,7 +15,7 @@ from analysis.data_findings import (
     spellings,
     united_groups,
 )
-from store.query import run_query
+from store.asking import Catalog
 from store.records import Label
 
 
@@ -35,16 +35,15 @@ class KnownClip:
 
 def read_clips(catalog: Path, run_id: str, *, timeout_seconds: float | None) -> dict[str, KnownClip]:
     """Every planned clip of a run by its id."""
-    quoted = run_id.replace("'", "''")
-    rows = run_query(
-        catalog,
-        "SELECT r.clip_id, c.group_id, c.split, c.uri, c.start_seconds, c.sha256 "  # noqa: S608 (quoted)
+    rows = Catalog(catalog).rows(
+        "SELECT r.clip_id, c.group_id, c.split, c.uri, c.start_seconds, c.sha256 "
         'FROM "rows" r JOIN runs u USING (run_id) '
         "LEFT JOIN clips c ON c.clip_id = r.clip_id AND c.dataset = u.dataset "
-        f"WHERE r.run_id = '{quoted}'",
+        "WHERE r.run_id = $run",
         timeout_seconds=timeout_seconds,
+        run=run_id,
     )
-    return {row["clip_id"]: _known(**row) for row in rows.to_pylist()}
+    return {row["clip_id"]: _known(**row) for row in rows}
 
 
 def _known(

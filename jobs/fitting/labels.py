@@ -25,6 +25,7 @@ from store.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
 from store.query import DEFAULT_TIMEOUT_SECONDS
+from store.results.schemas import TABLES
 from store.sql_text import legible_sql
 
 Texts = NDArray[np.str_]
@@ -271,19 +272,4 @@ def _recorded(labels: LabelledRows, concept: Concept) -> pa.Table:
     return pa.table(columns, schema=LABELS_SCHEMA)
 
 
-def _commented(name: str, kind: pa.DataType, comment: str) -> pa.Field:
-    return pa.field(name, kind, metadata={"comment": comment})
-
-
-LABELS_SCHEMA = pa.schema(
-    [
-        _commented("labels_hash", pa.string(), "stands for the concept's labels as they were resolved"),
-        _commented("run_id", pa.string(), "run whose clips are labelled"),
-        _commented("concept", pa.string(), "label column of the query"),
-        _commented("clip_id", pa.string(), "the clip"),
-        _commented("group_id", pa.string(), "what splits did not cut through"),
-        _commented("split", pa.string(), "the dataset's or the query's own split, or NULL"),
-        _commented("class", pa.string(), "its class, or NULL for numbers"),
-        _commented("number", pa.float64(), "its number, or NULL for classes"),
-    ]
-)
+LABELS_SCHEMA = TABLES["labels"].schema()

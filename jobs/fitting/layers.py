@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jobs.layer_numbers import first_missing, parse_layer_ranges
+from jobs.place_names import parse_sites
 from store.collection import Collection
-from store.errors import InvalidInput, NotFound
+from store.errors import NotFound
 from store.records import REDUCTIONS, SITES
 
 POOLED = ("mean", "std", "last")
@@ -49,14 +50,14 @@ def select_layers(
         InvalidInput: a site or layer cannot be read, or the run has no such array.
         NotFound: the run lacks a named site or layer.
     """
-    wanted_sites = _names(sites)
+    wanted_sites = None if sites == "all" else parse_sites(sites)
     ranges = parse_layer_ranges(layers)
     found: list[LayerArray] = []
     for site in SITES:
         for name in (f"{site}.{reduction}" for reduction in REDUCTIONS if reduction in reductions):
             if name in run.arrays and (wanted_sites is None or site in wanted_sites):
                 found += [LayerArray(name, layer) for layer in run.layers(name)]
-    lacking = sorted((wanted_sites or set()) - {layer.site for layer in found})
+    lacking = sorted(set(wanted_sites or ()) - {layer.site for layer in found})
     if lacking or not found:
         raise NotFound(
             f"{run.prefix} has no {' or '.join(reductions)} of {', '.join(lacking) or 'any site'}; "
@@ -68,12 +69,3 @@ def select_layers(
     if (missing := first_missing(ranges, known)) is not None:
         raise NotFound(f"{run.prefix} has no layer {missing}; it has {known}.")
     return [layer for layer in found if any(layer.layer in one for one in ranges)]
-
-
-def _names(text: str) -> set[str] | None:
-    if text == "all":
-        return None
-    names = {name.strip() for name in text.split(",") if name.strip()}
-    if unknown := sorted(names - set(SITES)):
-        raise InvalidInput(f"There is no site {', '.join(unknown)}; sites are {', '.join(SITES)}.")
-    return names

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.extraction.planning import DTYPES
-from jobs.extraction.spec import parse_reductions, parse_sites
 from jobs.generation.automatic import find_strengths
 from jobs.generation.captured_run import write_captured
 from jobs.generation.checking import check_options
@@ -21,6 +20,7 @@ from jobs.generation.records import (
 )
 from jobs.generation.requests import request_of
 from jobs.generation.specification import GenerationSpec
+from jobs.place_names import parse_reductions, parse_sites
 from jobs.progress.reporting import stepped
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.musicgen import describe_model

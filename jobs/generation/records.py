@@ -16,14 +16,14 @@ import pyarrow as pa
 import soundfile
 
 from jobs.results import write_results
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import CorruptData
 from store.ledger import Entry, place
-from store.query import run_query
+from store.results.schemas import TABLES
 from store.sounds import read_sound_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -36,44 +36,7 @@ if TYPE_CHECKING:
 KIND = "generations"
 _FLAC_MD5 = slice(26, 42)
 
-_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "generation_id": (_TEXT, "hash of all that decides how it sounds; equal ids: equal sounds but for ties"),
-    "twin_id": (_TEXT, "generation_id of the same without edits; NULL where there are none"),
-    "model": (_TEXT, "name of the model"),
-    "model_fingerprint": (_TEXT, "hash of the model's weights"),
-    "text": (_TEXT, "text condition; empty: none"),
-    "seconds": (_NUMBER, "length, an audio prompt included"),
-    "random_state": (_COUNT, "key of the sampling noise: equal states share their noise"),
-    "guidance": (_NUMBER, "of classifier-free guidance; 1: none"),
-    "temperature": (_NUMBER, "of sampling"),
-    "top_k": (_COUNT, "sampled among so many tokens; 0: all"),
-    "top_p": (_NUMBER, "or among the tokens that together are so probable; 0: not used"),
-    "prompt_seconds": (_NUMBER, "length of the audio prompt; NULL: none"),
-    "prompt_clip_id": (_TEXT, "clip that the audio prompt was taken from"),
-    "steered": (_FLAG, "whether any edit acts"),
-    "site": (_TEXT, "where it is steered: embed, resid, attn, xattn or mlp, joined by + where several"),
-    "layers": (pa.list_(_COUNT), "layers that are steered, one per edit"),
-    "vector_ids": (pa.list_(_TEXT), "directions, one per edit; see the view vectors"),
-    "alphas": (pa.list_(_NUMBER), "strength times layer weight, one per edit"),
-    "kind": (_TEXT, "interpolate, add or ablate, joined by + where several"),
-    "scaling": (_TEXT, "norm, unit or norm_restored, joined by + where several"),
-    "schedule": (_TEXT, "over time, joined by + where several"),
-    "monitor": (_TEXT, "self-monitor P[:DECAY], joined by + where several; NULL: none"),
-    "rows": (_TEXT, "rows steered under guidance: conditional or both"),
-    "steer_prompt": (_FLAG, "whether the audio prompt's frames are steered too"),
-    "specification": (_TEXT, "JSON: the whole truth, of which the other columns are a part"),
-    "audio": (_TEXT, "key of the sound below the store"),
-    "sample_rate": (_COUNT, "of the sound, per second"),
-    "peak": (_NUMBER, "largest absolute sample; above 1 the file is clipped"),
-    "device": (_TEXT, "what it was computed on"),
-    "torch": (_TEXT, "version of torch"),
-    "created_at": (pa.timestamp("us"), "when it was written (UTC)"),
-}  # fmt: skip
-
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 def audio_key(generation_id: str) -> str:
@@ -181,14 +144,14 @@ def part_specification(generation_ids: Iterable[str]) -> dict[str, Any]:
 
 def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:
     """Rows for results/generations."""
-    return pa.Table.from_pylist([row_of(spec, generated) for spec, generated in generations], schema=SCHEMA)
+    return TABLES[KIND].of(row_of(spec, generated) for spec, generated in generations)
 
 
 def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
     """One row of results/generations."""
     prompt = spec.audio_prompt
     return {
-        **{name: getattr(spec, name) for name in _COLUMNS if name in spec.__slots__},
+        **{name: getattr(spec, name) for name in SCHEMA.names if name in spec.__slots__},
         "generation_id": spec.generation_id,
         "twin_id": spec.twin().generation_id if spec.edits else None,
         "prompt_seconds": prompt.seconds if prompt else None,
@@ -205,11 +168,10 @@ def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
 
 def stored_generations(store: Store) -> set[str]:
     """Ids of all generations in the store."""
-    catalog = refresh_catalog(store)
-    views = "SELECT count(*) AS n FROM duckdb_views() WHERE view_name = 'generations'"
-    if not run_query(catalog, views)["n"][0].as_py():
+    catalog = Catalog.of(store)
+    if not catalog.has(KIND):
         return set()
-    return set(run_query(catalog, "SELECT generation_id FROM generations")["generation_id"].to_pylist())
+    return set(catalog.ask("SELECT generation_id FROM generations")["generation_id"].to_pylist())
 
 
 def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:

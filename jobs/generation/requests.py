@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
+from jobs.generation.specification import EditSpec
 from pipelines.edits import Edit, Origin, Steering
 from pipelines.generation import GenerationRequest
 from pipelines.sampling import Sampling
@@ -15,9 +17,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from jobs.generation.specification import EditSpec, GenerationSpec
+    from jobs.generation.specification import GenerationSpec
     from jobs.steering_vectors.stored import StoredVector
     from store.records import Site
+
+_AS_THEY_ARE = tuple(
+    {one.name for one in fields(Edit)} & {one.name for one in fields(EditSpec)} - {"schedule"}
+)
+"""What an edit takes over from its specification."""
 
 
 def request_of(
@@ -64,18 +71,10 @@ def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
             "`undertone directions`, or ablate a diffmean direction, which is removed orthogonally."
         )
     return Edit(
-        site=spec.site,
-        layer=spec.layer,
-        vector=vector.vector,
-        alpha=spec.alpha,
-        kind=spec.kind,
-        scaling=spec.scaling,
+        **{name: getattr(spec, name) for name in _AS_THEY_ARE},
         schedule=parse_schedule(spec.schedule),
-        weight=spec.weight,
+        vector=vector.vector,
         origin=Origin(vector.model_fingerprint, cast("Site", vector.site), vector.layer),
-        foreign=spec.foreign,
-        away=spec.away,
-        monitor=spec.monitor,
         reader=vector.reader if erases else None,
         reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,
     )

@@ -5,18 +5,16 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-import pyarrow as pa
-
 from analysis.rank_agreement import Agreement
 from jobs.evaluation.records import now
 from jobs.listening.agreement import COMPARED, agreements, why_nobody_counts
 from jobs.listening.key import KIND as KEY
-from jobs.listening.ratings import KIND, SCHEMA, Row, rating_rows, read_answers
+from jobs.listening.ratings import KIND, Row, rating_rows, read_answers
 from jobs.results import digest_of, read_results, write_results
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import Conflict, NotFound
 from store.opening import Store, open_store
-from store.query import run_query
+from store.results.schemas import TABLES
 
 IDENTITY = ("test", "seed", "listener")
 
@@ -36,19 +34,19 @@ def import_ratings(store: str, paths: Sequence[Path]) -> dict[str, Any]:
     new = [one for one in checked if _is_new(opened, *one)]
     for _, document, rows in new:
         stamped = [row | {"created_at": now()} for row in rows]
-        write_results(opened, KIND, _specification(document), pa.Table.from_pylist(stamped, schema=SCHEMA))
+        write_results(opened, KIND, _specification(document), TABLES[KIND].of(stamped))
     return {"files": len(read), "new": len(new), **_summary(opened)}
 
 
 def _key(store: Store) -> dict[str, list[Row]]:
-    catalog = refresh_catalog(store)
-    if not run_query(catalog, f"SELECT 1 FROM duckdb_views() WHERE view_name = '{KEY}'").num_rows:  # noqa: S608
+    catalog = Catalog.of(store)
+    if not catalog.has(KEY):
         raise NotFound(
             f"{store.url} has no listening test. Make one with: "
             f"undertone listen export {quote(store.url)} SWEEP --into DIR"
         )
     key: dict[str, list[Row]] = {}
-    for row in run_query(catalog, f"SELECT * EXCLUDE (created_at) FROM {KEY} ORDER BY ALL").to_pylist():  # noqa: S608
+    for row in catalog.rows(f"SELECT * EXCLUDE (created_at) FROM {KEY} ORDER BY ALL"):  # noqa: S608
         key.setdefault(row["test_id"], []).append(row)
     return key
 
@@ -75,12 +73,7 @@ def _judgements(rows: Sequence[Row]) -> str:
 
 
 def _summary(store: Store) -> dict[str, Any]:
-    catalog = refresh_catalog(store)
-
-    def ask(sql: str) -> list[Row]:
-        rows: list[Row] = run_query(catalog, sql).to_pylist()
-        return rows
-
+    ask = Catalog.of(store).rows
     (found,) = ask("SELECT count(*) AS listeners, count(*) FILTER (NOT kept) AS left_out FROM listeners")
     sweeps = ask("SELECT DISTINCT sweep, sweep_id FROM ratings ORDER BY ALL")
     for row in sweeps:

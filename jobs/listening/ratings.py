@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from jobs.listening.page import FORMAT, VERSION
 from jobs.user_files import read_json
 from store.errors import InvalidInput
+from store.results.schemas import TABLES
 
 KIND = "ratings"
 
@@ -17,34 +16,7 @@ Row = dict[str, Any]
 Key = Mapping[str, Sequence[Row]]
 """Rows of `listening_sounds` by test_id."""
 
-_TEXT, _NUMBER, _COUNT, _TIME = pa.string(), pa.float64(), pa.int64(), pa.timestamp("us")
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "test_id": (_TEXT, "the listening test"),
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "listener": (_TEXT, "name that was given, or the seed"),
-    "seed": (_COUNT, "decided the order of everything"),
-    "trial_id": (_TEXT, "what was compared on one screen"),
-    "kind": (_TEXT, "rating (how like the reference) or choice (which is most like the target)"),
-    "sound_id": (_TEXT, "the sound that is judged"),
-    "role": (_TEXT, "reference (hidden), anchor (behind a low-pass filter), unsteered, steered or random"),
-    "generation_id": (_TEXT, "what was heard"),
-    "setting_id": (_TEXT, "setting that is judged, as in the view effects"),
-    "concept": (_TEXT, "label column that is steered"),
-    "source": (_TEXT, "class of the prompt"),
-    "target": (_TEXT, "class that it is steered to; several joined by +"),
-    "template": (_TEXT, "prompt with the class in braces"),
-    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
-    "random_state": (_COUNT, "of the sampling noise"),
-    "value": (_NUMBER, "of a rating 0 to 100; of a choice 1 for the chosen sound, 0 for the others"),
-    "alternatives": (_COUNT, "sounds to choose among"),
-    "shown": (_COUNT, "place on the screen, from 0"),
-    "answered_at": (_TIME, "when the listener finished (UTC)"),
-    "created_at": (_TIME, "when it was imported (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 def read_answers(path: Path) -> dict[str, Any]:

@@ -6,10 +6,9 @@ from shlex import quote
 from typing import Any, Literal
 
 from jobs.results import digest_of
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
-from store.query import run_query
 
 Kind = Literal["rating", "choice"]
 Role = Literal["reference", "anchor", "unsteered", "steered", "random"]
@@ -32,13 +31,15 @@ SELECT setting_id, max(e.value) AS transfer
 FROM sweep_generations g LEFT JOIN (
     FROM effects WHERE metric = 'transfer' AND part = 'all' AND scorer = chosen_by
 ) e USING (sweep_id, setting_id)
-WHERE sweep_id = '{sweep_id}' AND {of_plan} AND setting_id IS NOT NULL AND g.part = 'report'
+WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND setting_id IS NOT NULL
+    AND g.part = 'report'
 GROUP BY ALL ORDER BY transfer NULLS FIRST, setting_id"""
 CELLS = """\
 SELECT DISTINCT sweep, sweep_id, setting_id, concept, source, target, template, audio_prompt, random_state,
        role, generation_id, unsteered_id
 FROM sweep_generations g
-WHERE sweep_id = '{sweep_id}' AND {of_plan} AND part = 'report' AND role IN ('steered', 'random')
+WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND part = 'report'
+    AND role IN ('steered', 'random')
 ORDER BY ALL"""
 
 
@@ -90,13 +91,12 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
     Raises:
         NotFound: no such sweep, or none of its sounds is there.
     """
-    catalog = refresh_catalog(store)
-    run = _sweep(store, sweep)
-    plan = "IS NULL" if run["plan_id"] is None else f"= '{run['plan_id']}'"
-    place = {"sweep_id": run["sweep_id"], "of_plan": f"g.plan_id {plan}"}
-    found = run_query(catalog, SETTINGS.format(**place))["setting_id"].to_pylist()
+    catalog = Catalog.of(store)
+    run = _sweep(catalog, store.url, sweep)
+    place = {"sweep": run["sweep_id"], "plan": run["plan_id"]}
+    found = catalog.ask(SETTINGS, **place)["setting_id"].to_pylist()
     chosen = _evenly(found, settings)
-    rows = run_query(catalog, CELLS.format(**place)).to_pylist()
+    rows = catalog.rows(CELLS, **place)
     picked = [cell for setting in chosen for cell in _cells(rows, setting, cells, seed)]
     if not picked:
         raise NotFound(
@@ -108,18 +108,16 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
     return ListeningTest(test_id, run["sweep"], tuple(sorted(trials, key=lambda trial: trial.trial_id)))
 
 
-def _sweep(store: Store, named: str) -> dict[str, Any]:
+def _sweep(catalog: Catalog, url: str, named: str) -> dict[str, Any]:
     """Of the sweep the generations that its effects are of; the newest planned where it has none yet."""
-    catalog = refresh_catalog(store)
-    views = run_query(catalog, "SELECT view_name FROM duckdb_views() WHERE view_name = 'sweep_generations'")
-    known: list[dict[str, Any]] = run_query(catalog, SWEEPS).to_pylist() if views.num_rows else []
+    known = catalog.rows(SWEEPS) if catalog.has("sweep_generations") else []
     for row in known:
         if named == row["sweep"] or row["sweep_id"].startswith(named):
             return row
     names = ", ".join(sorted({row["sweep"] for row in known})) or "none"
     raise NotFound(
-        f"{store.url} has no sweep {named!r}; it has {names}. Run one with: "
-        f"undertone sweep {quote(store.url)} {quote(named)}"
+        f"{url} has no sweep {named!r}; it has {names}. Run one with: "
+        f"undertone sweep {quote(url)} {quote(named)}"
     )
 
 

@@ -20,7 +20,14 @@ from jobs.fitting.mapping import MOST_INLINE, available_cpus
 from jobs.probing.plan import Source
 from jobs.progress.reporting import followed
 from jobs.results import digest_of
-from pipelines.features import FEATURE_KINDS, SAMPLE_RATE, FeatureKind, compute_all_features, feature_width
+from pipelines.features import (
+    FEATURE_KINDS,
+    SAMPLE_RATE,
+    VERSION,
+    FeatureKind,
+    compute_all_features,
+    feature_width,
+)
 from pipelines.files import Root
 from pipelines.recordings import Recordings
 from pipelines.resampling import resampler
@@ -31,8 +38,6 @@ from store.ledger import is_recorded
 from store.opening import Store, open_store
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt
 
-VERSION = 1
-"""Changes with the definition of a feature."""
 KINDS = ", ".join(FEATURE_KINDS)
 
 

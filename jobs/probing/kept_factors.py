@@ -5,20 +5,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import moments, tridiagonal
 from analysis.ridge import Factors
 from analysis.tridiagonal import Tridiagonal
+from jobs.method_versions import methods_id
 from jobs.probing.array_file import packed, unpacked
-from jobs.results import code_version, digest_of
+from jobs.results import digest_of
 from store.errors import CorruptData, NotFound
 from store.ledger import commit, never, view_committed, withdraw
 from store.objects import ObjectStore
 
-CODE = ("analysis.tridiagonal", "analysis.moments", "jobs.probing.kept_factors")
-
 
 def factors_key(moments_key: str) -> str:
     """Key of the factors of the moments with this key."""
-    return f"{moments_key.removesuffix('.npy')}.factors-{digest_of(code_version(*CODE))[:8]}.npy"
+    made = methods_id("factors", moments=moments.VERSION, tridiagonal=tridiagonal.VERSION)
+    return f"{moments_key.removesuffix('.npy')}.factors-{digest_of(made)[:8]}.npy"
 
 
 def keep_factors(objects: ObjectStore, key: str, factors: Factors) -> None:

@@ -5,20 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.moments import Moments
+from analysis.moments import VERSION, Moments
+from jobs.method_versions import methods_id
 from jobs.probing.array_file import packed, unpacked
 from jobs.probing.plan import Coverage, ProbePlan, Source, cells_digest
-from jobs.results import code_version, digest_of
+from jobs.results import digest_of
 from store.errors import CorruptData, NotFound
 from store.ledger import commit, never, view_committed, withdraw
 from store.objects import ObjectStore
-
-CODE = (
-    "analysis.moments",
-    "analysis.out_of_fold",
-    "jobs.probing.kept_moments",
-    "jobs.probing.frame_moments",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +33,7 @@ def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
         "committed": plan.committed[source.prefix],
         "array": source.array,
         "cells": cells_digest(coverage),
-        "code": code_version(*CODE),
+        "code": methods_id("moments", moments=VERSION),
     }
     place = source.array if source.layer is None else f"{source.array}.{source.layer}"
     return f"moments/{digest_of(rows)}/{place}.npy"

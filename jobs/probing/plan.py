@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import nested_logistic, probe_scores, ridge
 from analysis.concepts import Concept, Loss
 from analysis.splits import Partition
 from jobs.fitting.labels import LabelledRows, Texts
 from jobs.fitting.opened import opened
+from jobs.method_versions import methods_id
 from jobs.results import digest_of
 from store.collection import Collection
 
@@ -74,7 +76,6 @@ class ProbePlan:
     seed: int
     committed: Mapping[str, str]
     """Digest of the committed rows of each collection that is read, by prefix."""
-    code: str
     keep_factors: bool = False
     """Whether factors are kept for later concepts; decides no number."""
 
@@ -101,8 +102,15 @@ class ProbePlan:
             "controls": self.controls,
             "seed": self.seed,
             "committed": self.committed[source.prefix],
-            "code": self.code,
+            "code": _methods_of(loss),
         }
+
+
+def _methods_of(loss: Loss) -> str:
+    """Stands for all that decides the numbers of a probe of this loss."""
+    if loss == "mse":
+        return methods_id("probes", ridge=ridge.VERSION, scores=probe_scores.VERSION)
+    return methods_id("probes", logistic=nested_logistic.VERSION, scores=probe_scores.VERSION)
 
 
 @lru_cache(maxsize=16)

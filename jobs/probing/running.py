@@ -15,6 +15,7 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
+from jobs.place_names import parse_reductions
 from jobs.probing.fits import FittedSource, ProbeTask, fit_task
 from jobs.probing.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probing.handcrafted import handcrafted_sources
@@ -23,39 +24,10 @@ from jobs.probing.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probing.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probing.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, read_results, write_results
+from jobs.results import committed_digest, read_results, write_results
 from store.collection import Collection, open_collection
-from store.errors import InvalidInput
 from store.opening import Store, open_store
-from store.records import REDUCTIONS
 
-CODE = (
-    "analysis.concepts",
-    "analysis.controls",
-    "analysis.group_intervals",
-    "analysis.held_out",
-    "analysis.logistic",
-    "analysis.measurable",
-    "analysis.metrics",
-    "analysis.moments",
-    "analysis.nested_logistic",
-    "analysis.out_of_fold",
-    "analysis.probe_scores",
-    "analysis.probe_targets",
-    "analysis.ridge",
-    "analysis.strengths",
-    "analysis.tridiagonal",
-    "analysis.verdicts",
-    "jobs.probing.fits",
-    "jobs.probing.frame_moments",
-    "jobs.probing.logistic",
-    "jobs.probing.measurable",
-    "jobs.probing.plan",
-    "jobs.probing.ridge",
-    "jobs.probing.rows",
-    "jobs.probing.scores",
-)
-"""A probe that other code has fitted is another probe."""
 BATCH_BYTES = 64_000_000
 """Layers of one array that are fitted in one batch by the logistic losses."""
 OPERATIONS_PER_SECOND = 1e10
@@ -118,11 +90,7 @@ def probe_run(options: ProbeOptions) -> Probed:
 
 
 def _sources(run: Collection, options: ProbeOptions) -> list[Source]:
-    reductions = [name.strip() for name in options.reduce.split(",") if name.strip()]
-    if unknown := sorted(set(reductions) - set(REDUCTIONS)):
-        raise InvalidInput(
-            f"There is no reduction {', '.join(unknown)}; choose from {', '.join(REDUCTIONS)}."
-        )
+    reductions = parse_reductions(options.reduce)
     found = select_layers(run, sites=options.sites, layers=options.layers, reductions=reductions)
     return [Source(run.prefix, layer.array, layer.layer) for layer in found]
 
@@ -148,7 +116,6 @@ def _plan(
         committed={
             prefix: committed_digest(open_collection(store.objects, prefix)) for prefix in sorted(prefixes)
         },
-        code=code_version(*CODE),
         keep_factors=options.keep_factors,
     )
 

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.directions import METHODS, Direction, Method, fit_directions, split_method
+from analysis import separation
+from analysis.directions import METHODS, VERSIONS, Direction, Method, fit_directions, split_method
 from analysis.splits import Partition, group_folds
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.fitting.user_tables import read_user_tables
+from jobs.method_versions import Kind, methods_id
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, digest_of
+from jobs.results import committed_digest, digest_of
 from jobs.steering_vectors.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.report import best_layers
@@ -28,33 +30,18 @@ from store.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
 
-CODE = (
-    "analysis.concepts",
-    "analysis.contrast_moments",
-    "analysis.direction_methods",
-    "analysis.direction_penalties",
-    "analysis.directions",
-    "analysis.group_intervals",
-    "analysis.held_out",
-    "analysis.logistic",
-    "analysis.logistic_directions",
-    "analysis.metrics",
-    "analysis.moments",
-    "analysis.random_directions",
-    "analysis.row_space",
-    "analysis.separation",
-    "analysis.splits",
-    "analysis.tridiagonal",
-    "jobs.steering_vectors.contrasts",
-    "jobs.steering_vectors.fitting",
-)
-"""A direction that other code has fitted is another direction."""
 CHANCE = 0.5
 """ROC-AUC of guessing."""
 OPERATIONS_PER_SECOND = 1e10
 MOST_NAMED = 5
 
 Row = dict[str, Any]
+
+
+def code_of(method: Method, kind: Kind = "directions") -> str:
+    """Stands in an id for all that decides the numbers of a direction."""
+    estimator, _ = split_method(method)
+    return methods_id(kind, separation=separation.VERSION, **{estimator: VERSIONS[estimator]})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +58,13 @@ class Work:
     groups_hash: str
     """Stands for the groups, which decide the folds."""
     origin: Mapping[str, str]
-    """What the ids of directions also depend on: committed rows and code."""
+    """What the ids of directions also depend on: committed rows."""
 
     def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method, seed: int) -> str:
         """Id of a direction: a hash of all that decides it; the seed does for random ones alone."""
         drawn = {"seed": seed} if method == "random" else {}
-        return digest_of({**self.origin, **self._place(layer, contrast), "method": method, **drawn})
+        decided = {**self.origin, **self._place(layer, contrast), "code": code_of(method)}
+        return digest_of({**decided, "method": method, **drawn})
 
     def random_seed(self, layer: LayerArray, contrast: Contrast, seed: int) -> int:
         """Of the random direction that controls the others of this place."""
@@ -121,17 +109,22 @@ class Fitted:
     summary: dict[str, Any]
 
 
-def fit_and_store(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> dict[str, Any]:
+def fit_and_store(
+    options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
+) -> dict[str, Any]:
     """What `fit_run` does, as a summary for printing."""
-    return fit_run(options, seeds=seeds).summary
+    return fit_run(options, seeds=seeds, labels=labels).summary
 
 
-def fit_run(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> Fitted:
+def fit_run(
+    options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
+) -> Fitted:
     """Fit what is not stored yet and store it, a part per layer.
 
     Args:
         options: what to fit.
         seeds: several seeds of random directions instead of the one of the options.
+        labels: what the query of the options gives, where that is known already.
 
     Raises:
         UndertoneError: labels, layers or methods cannot be used; what is stored stays.
@@ -141,7 +134,7 @@ def fit_run(options: DirectionOptions, *, seeds: Sequence[int] = ()) -> Fitted:
     run = store.run(options.run)
     layers = select_layers(run, sites=options.sites, layers=options.layers)
     user = read_user_tables(options.tables)
-    labels = resolve_labels(store, run, options.labels, tables=user.tables)
+    labels = labels or resolve_labels(store, run, options.labels, tables=user.tables)
     sets, notes = contrast_sets(labels, options.pairs)
     work = _work(store, run, labels, sets, options)
     cells = Partition(work.folds, work.fold_count, tuple(range(work.fold_count)))
@@ -224,7 +217,7 @@ def _work(
         fold_count=options.folds,
         sets=tuple(sets),
         groups_hash=digest_of([list(labels.clip_ids), labels.groups.tolist(), list(labels.all_groups)]),
-        origin={"committed": committed_digest(run), "code": code_version(*CODE)},
+        origin={"committed": committed_digest(run)},
     )
 
 

@@ -16,6 +16,7 @@ from store.catalog import refresh_catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
 from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "vectors"
 SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
@@ -74,57 +75,12 @@ class StoredVector:
     created_at: datetime
 
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "vector_id": (_TEXT, "id of the direction; its beginning is enough where a command asks for one"),
-    "run_id": (_TEXT, "run whose activations it was fitted on"),
-    "model": (_TEXT, "name of the model"),
-    "model_fingerprint": (_TEXT, "hash of the model's weights: a direction means nothing in another model"),
-    "site": (_TEXT, "where in a block it belongs: embed, resid, attn, xattn or mlp"),
-    "reduction": (_TEXT, "what was kept over time of the rows it was fitted on"),
-    "layer": (_COUNT, "number of the layer it belongs to"),
-    "concept": (_TEXT, "label column; text of it: between two texts on the same clips"),
-    "positive": (_TEXT, "class towards which it points"),
-    "negative": (_TEXT, "class from which it points; NULL: all other classes"),
-    "method": (_TEXT, "mse, logistic, diffmean, mass_mean, pca, leace (is diffmean), random or imported"),
-    "vector": (pa.list_(pa.float32()), "the direction, of length 1; list_cosine_similarity compares two"),
-    "reader": (pa.list_(pa.float32()), "of leace: ablation is x - vector * (reader · x - reader_offset)"),
-    "reader_offset": (_NUMBER, "of leace: what the reader reads of the mean of the rows"),
-    "width": (_COUNT, "its number of entries, the width of the model"),
-    "norm": (_NUMBER, "length before it was normalised; of diffmean: distance between the class means"),
-    "strength": (_NUMBER, "penalty over the mean variance per axis: the strongest that does as well as any"),
-    "mean_positive": (_NUMBER, "mean projection of positives that were held out of the fit"),
-    "mean_negative": (_NUMBER, "mean projection of negatives that were held out of the fit"),
-    "deviation": (_NUMBER, "σ of held-out projections about the mean of their class"),
-    "separability": (_NUMBER, "held-out d′ = (mean_positive − mean_negative) / deviation"),
-    "cosine_to_mean_difference": (_NUMBER, "cosine with the difference of the class means"),
-    "score": (_NUMBER, "held-out ROC-AUC: how often a positive projects higher than a negative"),
-    "score_low": (_NUMBER, "lower end of its 95 % interval (Newcombe 2006) over groups, for fits to as many"),
-    "score_high": (_NUMBER, "upper end of that interval"),
-    "within_chance": (pa.bool_(), "true when the interval reaches down to 0.5: nothing has been found"),
-    "random_score": (_NUMBER, "ROC-AUC that 95 % of random directions of its place stay within, either way"),
-    "within_random": (pa.bool_(), "true when score does not exceed random_score: any direction does as well"),
-    "activation_norm": (_NUMBER, "mean length of the rows it was fitted on"),
-    "scaling": (_TEXT, "how α should scale it: norm = by the length of the activation it is added to"),
-    "clips": (_COUNT, "rows it was fitted on"),
-    "positives": (_COUNT, "how many of them are positive"),
-    "negatives": (_COUNT, "how many of them are negative"),
-    "groups": (_COUNT, "groups they belong to"),
-    "folds": (_COUNT, "folds of the held-out measurements"),
-    "labels_query": (_TEXT, "query that gave the labels"),
-    "labels_hash": (_TEXT, "hash of the concept's labels as they were resolved"),
-    "random_seed": (_COUNT, "of a random direction, else NULL"),
-    "created_at": (pa.timestamp("us"), "when it was fitted (UTC)"),
-}  # fmt: skip
-
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 def vectors_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/vectors."""
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    return TABLES[KIND].of(rows)
 
 
 def row_of(vector: StoredVector) -> dict[str, Any]:
@@ -154,7 +110,7 @@ def read_vectors(
         InvalidInput: the store has no directions at all.
     """
     order = "run_id, site, reduction, concept, positive, negative, method, layer, created_at, vector_id"
-    query = f"SELECT {', '.join(_COLUMNS)} FROM typed.vectors WHERE ({where})"  # noqa: S608
+    query = f"SELECT {', '.join(SCHEMA.names)} FROM typed.vectors WHERE ({where})"  # noqa: S608
     if newest:
         query += f" QUALIFY 1 = row_number() OVER (PARTITION BY {SAME} ORDER BY created_at DESC, vector_id)"
     catalog = catalog_with_vectors(store)
@@ -218,8 +174,7 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
         NotFound: there is none.
         InvalidInput: several begin so.
     """
-    escaped = vector_id.replace("'", "''")
-    found = read_vectors(store, f"starts_with(vector_id, '{escaped}')")
+    found = read_vectors(store, "starts_with(vector_id, $beginning)", parameters={"beginning": vector_id})
     if not found or not vector_id:
         raise NotFound(
             f"There is no direction {vector_id!r}; `undertone vectors list {quote(store.url)}` shows all."
@@ -231,7 +186,7 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
 
 
 def _stored(row: Mapping[str, Any]) -> StoredVector:
-    values = {name: row[name] for name in _COLUMNS} | {"vector": np.asarray(row["vector"], np.float32)}
+    values = {name: row[name] for name in SCHEMA.names} | {"vector": np.asarray(row["vector"], np.float32)}
     if values["reader"] is not None:
         values["reader"] = np.asarray(values["reader"], np.float32)
     return StoredVector(**values)

@@ -19,8 +19,8 @@ from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, digest_of
-from jobs.steering_vectors.fitting import CODE, measurements, shared_columns
+from jobs.results import committed_digest, digest_of
+from jobs.steering_vectors.fitting import code_of, measurements, shared_columns
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import add_vectors, stored_ids
 from store.collection import Collection
@@ -73,12 +73,12 @@ class _Work:
     committed: tuple[str, str]
     texts: tuple[str, str]
     contrast: TextContrast
-    code: str
 
     def vector_id(self, layer: LayerArray, method: str) -> str:
         """Id of a direction: a hash of all that decides it."""
         decided = [self.committed, self.run_ids, list(self.contrast.clip_ids), self.contrast.groups.tolist()]
-        return digest_of([decided, self.contrast.folds, layer.array, layer.layer, method, self.code])
+        code = code_of(method, "text_directions")
+        return digest_of([decided, self.contrast.folds, layer.array, layer.layer, method, code])
 
     @property
     def labels_hash(self) -> str:
@@ -179,8 +179,7 @@ def _work(store: Store, runs: TextRuns, contrast: TextContrast) -> _Work:
     pair = [runs.runs[name] for name in sides]
     ids, digests = ([make(one) for one in pair] for make in (_run_id, committed_digest))
     texts = runs.text(sides[0]), runs.text(sides[1])
-    code = code_version(*CODE, __name__)
-    return _Work(store.url, (ids[0], ids[1]), (digests[0], digests[1]), texts, contrast, code)
+    return _Work(store.url, (ids[0], ids[1]), (digests[0], digests[1]), texts, contrast)
 
 
 def _run_id(run: Collection) -> str:

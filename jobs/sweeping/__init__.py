@@ -1,1 +1,1 @@
-"""The parts of `undertone sweep`: grid, plan, generation, scores, effects."""
+"""The parts of `undertone sweep`: expand → fit → find strengths → trials → generate → score → effects."""

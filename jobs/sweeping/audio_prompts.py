@@ -12,10 +12,9 @@ from jobs.datasets.roots import resolve_root
 from jobs.generation.inputs import read_prompt
 from jobs.generation.specification import AudioPrompt
 from pipelines.recordings import Recordings
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
-from store.query import run_query
 from store.records import PlannedClip
 
 CLIP = "clip:"
@@ -79,10 +78,10 @@ def _find_clip(store: Store, beginning: str) -> Mapping[str, Any]:
     if not beginning.replace("-", "").replace("_", "").isalnum():
         raise InvalidInput(f"{CLIP}{beginning} is no id of a clip; see clip_id in the view clips.")
     query = (
-        "SELECT DISTINCT clip_id, dataset, uri, start_seconds, duration_seconds, sha256 FROM clips "  # noqa: S608
-        f"WHERE starts_with(clip_id, '{beginning}') LIMIT 2"
+        "SELECT DISTINCT clip_id, dataset, uri, start_seconds, duration_seconds, sha256 FROM clips "
+        "WHERE starts_with(clip_id, $beginning) LIMIT 2"
     )
-    rows: list[dict[str, Any]] = run_query(refresh_catalog(store), query).to_pylist()
+    rows = Catalog.of(store).rows(query, beginning=beginning)
     if not rows:
         raise NotFound(f"The store has no clip whose id begins with {beginning!r}; see the view clips.")
     if len(rows) > 1:

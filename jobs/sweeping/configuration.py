@@ -1,4 +1,4 @@
-"""What a sweep is: a TOML file with concepts, prompts and a grid, checked whole before anything is done."""
+"""Read a sweep's TOML file as records of concepts, prompts, grid and controls, checked whole."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jobs.sweeping.choice import Limits
-from jobs.sweeping.grid import AUTO, Grid, Strength, refuse_more_than, refuse_twice
+from analysis.effects.choice import Limits
+from analysis.effects.settings import AUTO, Pair, Strength
+from jobs.sweeping.grid import Grid, refuse_more_than, refuse_twice
 from jobs.user_files import read_toml
 from pipelines.clap import TEMPLATE
 from store.errors import InvalidInput, NotFound
@@ -160,6 +161,16 @@ class SweepConfiguration:
         """By arithmetic, before anything of it is made; "all" counts as one here, and is counted later."""
         sounds = sum(len(one.pairs) * len(one.texts) for one in self.concepts) * len(self.random_states)
         refuse_more_than(MOST_GENERATIONS, self.grid.combinations * sounds, "generations")
+
+
+def source_text(pair: Pair, template: str) -> str:
+    """The prompt of the source, which is steered."""
+    return template.replace(CLASS, pair.source)
+
+
+def target_text(pair: Pair, template: str) -> str:
+    """The prompt that asks for the target in words; without one for the source, the plainest."""
+    return (template or f"{CLASS} music").replace(CLASS, " and ".join(pair.targets))
 
 
 def _names_class(text: str) -> bool:

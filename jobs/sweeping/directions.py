@@ -1,22 +1,26 @@
-"""The directions of a sweep: fitted where they are missing, and found again for each of its settings."""
+"""Directions of a sweep: fit those that are missing, and find that of each setting."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from jobs.fitting.labels import resolve_labels
+from analysis.effects.settings import Pair, Role, Setting
 from jobs.fitting.mapping import Engine
 from jobs.steering_vectors.fitting import fit_and_store
 from jobs.steering_vectors.options import DirectionOptions
-from jobs.steering_vectors.stored import StoredVector, read_vectors
-from jobs.sweeping.settings import Pair, Setting
-from jobs.sweeping.stored import has_view
-from store.collection import Collection
+from jobs.steering_vectors.stored import StoredVector, read_vectors, stored_ids
+from jobs.steering_vectors.text_directions import (
+    TextContrast,
+    TextRuns,
+    find_text_runs,
+    fit_text_directions,
+    text_vector_ids,
+)
+from jobs.sweeping.expansion import REDUCTION, ExpandedSweep
+from store.asking import Catalog
 from store.errors import NotFound
 from store.opening import Store
 
 RANDOM = "random"
-REDUCTION = "mean"
-"""Directions are those of activations averaged over time: one vector for every frame."""
 
 Key = tuple[str, str, str, str, str, int]
 """Concept, source, target, method, site, layer."""
@@ -68,6 +72,14 @@ class SweepDirections:
             )
         return self.text[key]
 
+    def of(self, role: Role, setting: Setting, target: str, layer: int, number: int) -> StoredVector:
+        """The direction of a trial by its role; random ones have numbers. Raises `NotFound`."""
+        if role == "random":
+            return self.control(setting, target, layer, number)
+        if role == "text":
+            return self.text_alone(setting, target, layer)
+        return self.steered(setting, target, layer)
+
     def vectors(self) -> dict[str, StoredVector]:
         """All of them by id."""
         every = [*self.fitted.values(), *self.text.values()]
@@ -75,54 +87,42 @@ class SweepDirections:
         return {one.vector_id: one for one in every}
 
 
-def fit_directions_of(
-    store: Store, run_id: str, labels: str, settings: Sequence[Setting], *, randoms: int, fit: FitOptions
+def fit_missing_directions(
+    store: Store, expanded: ExpandedSweep, where: FitOptions, randoms: Mapping[str, int]
 ) -> None:
-    """Fit what the settings of one concept need and the store lacks.
+    """Fit and store what the settings of a sweep need and the store lacks.
 
     Args:
         store: where they are kept.
-        run_id: the run whose activations they are fitted on.
-        labels: label query of the concept.
-        settings: of one concept.
-        randoms: random directions for each place.
-        fit: where to fit.
+        expanded: whose settings and labels count.
+        where: where to fit.
+        randoms: by concept, random directions for each place.
+
+    Raises:
+        NotFound: the control of the text alone lacks runs; the message has the commands that make them.
     """
-    common = fit_options(store, run_id, labels, settings, fit)
-    fit_and_store(common)
-    if randoms:
-        fit_and_store(replace(common, methods=RANDOM), seeds=range(randoms))
+    for concept, settings in _by_concept(expanded).items():
+        options = _fit_options(store, expanded, concept, settings, where)
+        labels = expanded.labels[concept].direction_rows
+        fit_and_store(options, labels=labels)
+        if count := randoms[concept]:
+            fit_and_store(replace(options, methods=RANDOM), seeds=range(count), labels=labels)
+    for runs, contrast, options in _text_contrasts(store, expanded, where):
+        fit_text_directions(store, runs, contrast, options)
 
 
-def fit_options(
-    store: Store, run_id: str, labels: str, settings: Sequence[Setting], fit: FitOptions
-) -> DirectionOptions:
-    """What `undertone directions` would be asked for the directions of settings of one concept."""
-    pairs = sorted({f"{one.pair.source}:{target}" for one in settings for target in one.pair.targets})
-    return DirectionOptions(
-        store=store.url,
-        run=run_id,
-        labels=labels,
-        methods=",".join(dict.fromkeys(one.method for one in settings)),
-        pairs=tuple(pairs),
-        sites=",".join(sorted({one.site for one in settings})),
-        layers=",".join(map(str, sorted({layer for one in settings for layer in one.layers}))),
-        engine=fit.engine,
-        address=fit.address,
-        workers=fit.workers,
-    )
-
-
-def find_directions(store: Store, run: Collection, queries: Mapping[str, str]) -> SweepDirections:
-    """The directions of a run that were fitted to these labels (a query by concept): the newest of each.
+def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
+    """The directions of a run that were fitted to a sweep's labels: the newest of each.
 
     Labels are what counts, and not the words that ask for them.
+
+    Raises:
+        NotFound: the control of the text alone lacks runs; the message has the commands that make them.
     """
-    if not has_view(store, "vectors"):
-        return SweepDirections({}, {})
-    run_id = run.prefix.removeprefix("runs/")
-    where = f"run_id = '{run_id}' AND reduction = '{REDUCTION}' AND negative IS NOT NULL"
-    labels = {concept: _labels_hash(store, run, concept, query) for concept, query in queries.items()}
+    if not Catalog.of(store).has("vectors"):
+        return SweepDirections({}, {}, _find_text_directions(store, expanded))
+    where = f"run_id = '{expanded.run_id}' AND reduction = '{REDUCTION}' AND negative IS NOT NULL"
+    labels = {name: one.direction_hash for name, one in expanded.labels.items()}
     found = [
         vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_hash
     ]
@@ -136,13 +136,66 @@ def find_directions(store: Store, run: Collection, queries: Mapping[str, str]) -
             fitted[key] = vector
         else:  # the oldest of each seed: what was drawn once stays the control
             random.setdefault(key, {}).setdefault(vector.random_seed, vector)
-    return SweepDirections(fitted, {key: tuple(drawn.values()) for key, drawn in random.items()})
+    drawn = {key: tuple(by_seed.values()) for key, by_seed in random.items()}
+    return SweepDirections(fitted, drawn, _find_text_directions(store, expanded))
 
 
-def _labels_hash(store: Store, run: Collection, concept: str, query: str) -> str:
-    labels = resolve_labels(store, run, query)
-    (asked,) = [one for one in labels.concepts if one.name == concept]
-    return labels.hash_of(asked)
+def _find_text_directions(store: Store, expanded: ExpandedSweep) -> dict[Key, StoredVector]:
+    """Directions of the text alone, where the sweep has that control and they are stored."""
+    keys: dict[str, Key] = {}
+    for runs, contrast, options in _text_contrasts(store, expanded, FitOptions()):
+        for vector_id, place in text_vector_ids(store, runs, contrast, options).items():
+            keys[vector_id] = (contrast.concept, contrast.negative, contrast.positive, *place)
+    known = sorted(keys.keys() & stored_ids(store)) if keys else []
+    if not known:
+        return {}
+    names = ", ".join(f"'{vector_id}'" for vector_id in known)
+    return {keys[one.vector_id]: one for one in read_vectors(store, f"vector_id IN ({names})")}
+
+
+def _text_contrasts(
+    store: Store, expanded: ExpandedSweep, where: FitOptions
+) -> Iterator[tuple[TextRuns, TextContrast, DirectionOptions]]:
+    """The directions of the text alone that settings stand beside; none without that control."""
+    template = expanded.configuration.controls.text
+    if not template:
+        return
+    run = store.run(expanded.run_id)
+    for concept, settings in _by_concept(expanded).items():
+        options = _fit_options(store, expanded, concept, settings, where)
+        pairs = sorted({(one.pair.source, target) for one in settings for target in one.pair.targets})
+        classes = sorted({name for pair in pairs for name in pair})
+        runs = find_text_runs(store, run, template, classes, sites=options.sites)
+        rows = expanded.labels[concept].direction_rows
+        for source, target in pairs:
+            clips = rows.clip_ids, rows.groups, rows.all_groups
+            yield runs, TextContrast(concept, target, source, *clips), options
+
+
+def _by_concept(expanded: ExpandedSweep) -> dict[str, list[Setting]]:
+    found: dict[str, list[Setting]] = {}
+    for setting in expanded.settings:
+        found.setdefault(setting.pair.concept, []).append(setting)
+    return found
+
+
+def _fit_options(
+    store: Store, expanded: ExpandedSweep, concept: str, settings: Sequence[Setting], where: FitOptions
+) -> DirectionOptions:
+    """What `undertone directions` would be asked for the directions of settings of one concept."""
+    pairs = sorted({f"{one.pair.source}:{target}" for one in settings for target in one.pair.targets})
+    return DirectionOptions(
+        store=store.url,
+        run=expanded.run_id,
+        labels=expanded.labels[concept].direction_query,
+        methods=",".join(dict.fromkeys(one.method for one in settings)),
+        pairs=tuple(pairs),
+        sites=",".join(sorted({one.site for one in settings})),
+        layers=",".join(map(str, sorted({layer for one in settings for layer in one.layers}))),
+        engine=where.engine,
+        address=where.address,
+        workers=where.workers,
+    )
 
 
 def _key(pair: Pair, target: str, method: str, site: str, layer: int) -> Key:

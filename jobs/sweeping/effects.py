@@ -1,266 +1,144 @@
-"""Effects of a sweep: every metric of every setting with its interval, beside the same of its controls."""
+"""Effects of a sweep as rows of results/effects: what steering does, beside its controls and its damage."""
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from analysis.paired_intervals import Estimate, Mask, crossed_interval, why_no_interval, witnesses
-from jobs.sweeping.choice import DEFAULT_LIMITS, Limits, with_choice, with_damage
-from jobs.sweeping.designs import PARTS, Design, Ids, Part, designs_of
-from jobs.sweeping.metrics import METRICS, Metric, metrics_of
-from jobs.sweeping.newest import write_newest
-from jobs.sweeping.planning import SweepPlan
-from jobs.sweeping.pooled import ANYWHERE, PooledDamage, pooled_damage
-from jobs.sweeping.scores import Scores
-from jobs.sweeping.settings import Role, Setting
-from jobs.sweeping.table import mean_strength
+from analysis.effects.choice import Limits, limit_notes
+from analysis.effects.effects import OF_CLASSES, PairEffects, effects_of, interval_notes, pooled_effects
+from analysis.effects.paired_intervals import Estimate
+from analysis.effects.records import Effect
+from analysis.effects.scores import Scores
+from analysis.effects.settings import ANYWHERE, Setting
+from analysis.effects.trials import designs_of
+from jobs.sweeping.grid import setting_id_of
+from jobs.sweeping.table import mean_strength, plan_columns, write_newest
+from jobs.sweeping.trials import SweepPlan
 from store.opening import Store
+from store.results.schemas import TABLES
 
 KIND = "effects"
-OF_CLASSES = frozenset(METRICS) - {"similarity", "fad", "kad", "kad_clips", "level"}
-"""Metrics that are what a scorer says of classes, or of physical descriptors."""
-
-CONTROLS: tuple[Role, ...] = ("random", "text")
-"""Directions that every setting stands beside."""
-
 Row = dict[str, Any]
 
-_TEXT, _NUMBER, _COUNT, _FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "plan_id": (_TEXT, "hash of its generations; see the view sweep_generations"),
-    "run_id": (_TEXT, "run whose directions steer"),
-    "model": (_TEXT, "name of the model"),
-    "setting_id": (_TEXT, "hash of the setting, the same in all sweeps; NULL: pooled over pairs"),
-    "part": (_TEXT, "cells: all, choose (the half that settings are chosen on) or report (the other half)"),
-    "concept": (_TEXT, "label column that is steered"),
-    "source": (_TEXT, "class of the prompt"),
-    "target": (_TEXT, "class that it is steered to; several joined by +"),
-    "method": (_TEXT, "of the direction"),
-    "strength": (_NUMBER, "penalty of the direction; the mean over layers and targets; NULL: it has none"),
-    "site": (_TEXT, "where it is steered"),
-    "layer": (_COUNT, "the layer that is steered; NULL: several"),
-    "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering; NULL: automatic, found for each prompt and random state"),
-    "mean_alpha": (_NUMBER, "strength that was used: of an automatic one the mean over its generations"),
-    "kind": (_TEXT, "interpolate, add or ablate"),
-    "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
-    "rows": (_TEXT, "rows steered under guidance: conditional or both"),
-    "cosine_to_mean_difference": (_NUMBER, "of the direction; the mean over layers and targets"),
-    "separability": (_NUMBER, "held-out d' of the direction; the mean over layers and targets"),
-    "scorer": (_TEXT, "who measured: clap, judge, features, probe, descriptors; chroma or onset similarity"),
-    "scorer_version": (_TEXT, "its name and version; NULL where the metric says it all"),
-    "metric": (_TEXT, "; ".join(f"{name}: {said}" for name, said in METRICS.items())),
-    "measured_concept": (_TEXT, "of metric change: the concept that is measured"),
-    "measured_class": (_TEXT, "of metric change: the class, or the descriptor, that is measured"),
-    "cells": (_COUNT, "steered generations that count: measured, as are their twins and random controls"),
-    "missing": (_COUNT, "those of the part that do not"),
-    "prompts": (_COUNT, "independent prompts among them: recordings where several are continued, else texts"),
-    "random_states": (_COUNT, "different ones among them"),
-    "without_interval": (_TEXT, "why nothing has an interval: one prompt, one random state, …; NULL: it has"),
-    "value": (_NUMBER, "of the steered generations"),
-    "low": (_NUMBER, "lower end of its 95 % interval over prompts and random states; NULL with one of them"),
-    "high": (_NUMBER, "upper end"),
-    "random": (_NUMBER, "control: the same with random directions of the same length and place"),
-    "random_low": (_NUMBER, "lower end of its interval"),
-    "random_high": (_NUMBER, "upper end"),
-    "text": (_NUMBER, "control: the same with directions of the text alone, in which no audio has a say"),
-    "text_low": (_NUMBER, "lower end of its interval"),
-    "text_high": (_NUMBER, "upper end"),
-    "prompt": (_NUMBER, "control: the target's prompt, unsteered"),
-    "prompt_low": (_NUMBER, "lower end of its interval"),
-    "prompt_high": (_NUMBER, "upper end"),
-    "unsteered": (_NUMBER, "control: the unsteered twins"),
-    "over_random": (_NUMBER, "value minus random, cell by cell"),
-    "over_random_low": (_NUMBER, "lower end of its interval: above 0, steering did more than chance"),
-    "over_random_high": (_NUMBER, "upper end"),
-    "over_text": (_NUMBER, "value minus text, cell by cell"),
-    "over_text_low": (_NUMBER, "lower end of its interval: above 0, the audio's direction did more"),
-    "over_text_high": (_NUMBER, "upper end"),
-    "drone": (_FLAG, "whether its sounds stand still: mel_variation_db far below controls; NULL: unknown"),
-    "damage": (_NUMBER, "kad_clips of its setting in this part"),
-    "damage_limit": (_NUMBER, "the largest damage that may be chosen; NULL: none, see without_limit"),
-    "without_limit": (_TEXT, "why a limit of damage is not applied to its setting here; NULL: all are"),
-    "scorer_accuracy": (_NUMBER, "share of labelled clips whose class the scorer names; see scorer_accuracy"),
-    "chosen": (_FLAG, "its pair's largest transfer on the choosing half, above 0 and random, damage allowed"),
-    "chosen_by": (_TEXT, "scorer of that transfer"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
-def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> list[Row]:
-    """Compute and write the effects of a sweep; returns the rows."""
-    designs = designs_of(plan.members)
-    limits = plan.configuration.choice
-    rows = [row for design in designs for row in effects_of(design, plan, scores, limits)]
-    rows += [_pooled_row(damage, plan, scores) for damage in pooled_damage(designs, scores)]
-    write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
-    return rows
+@dataclass(frozen=True, slots=True)
+class WrittenEffects:
+    """How many effects were written, and what there is to say of them."""
+
+    count: int
+    interval_notes: list[str]
+    """A sentence for each reason why effects have no interval."""
+    limit_notes: list[str]
+    """A phrase for each reason why limits of damage were not applied."""
 
 
-def interval_notes(rows: Sequence[Row]) -> list[str]:
-    """Sentences about effects that have no interval, a sentence for each reason."""
-    reasons = Counter(str(row["without_interval"]) for row in rows if row.get("without_interval"))
-    return [
-        f"{count} of {len(rows)} effects have no interval: {reason} says nothing of others. Give a concept "
-        "more texts, and the sweep more random_states: each half of the prompts needs two."
-        for reason, count in reasons.items()
-        if reason != "no sound"
-    ]
-
-
-def effects_of(design: Design, plan: SweepPlan, scores: Scores, limits: Limits = DEFAULT_LIMITS) -> list[Row]:
-    """Every metric of every setting of a pair, and which setting is chosen."""
-    metrics = metrics_of(design.pair, scores)
-    shared = {setting: _shared_columns(setting, plan) for setting in design.settings}
+def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> WrittenEffects:
+    """Compute and write the effects of a sweep."""
+    limits = plan.expanded.configuration.choice
+    designs = designs_of(plan.trials)
+    pairs = [effects_of(design, scores, limits) for design in designs]
+    pooled = pooled_effects(designs, scores)
+    described = _Described(plan)
     rows = [
-        shared[setting] | row for part in PARTS for setting, row in _part_rows(design, metrics, part, scores)
+        described.columns(one.setting) | effect_row(one, scores) | _judged_columns(one, pair, limits)
+        for pair in pairs
+        for one in pair.effects
     ]
-    return with_choice(with_damage((_with_accuracy(row, scores) for row in rows), limits), limits)
+    rows += [described.columns(one.setting) | effect_row(one, scores) for one in pooled]
+    write_newest(store, KIND, plan.expanded.sweep_id, rows, SCHEMA)
+    effects = [*(one for pair in pairs for one in pair.effects), *pooled]
+    damages = {place: damage for pair in pairs for place, damage in pair.damages.items()}
+    return WrittenEffects(len(rows), interval_notes(effects), limit_notes(damages, limits))
 
 
-def _with_accuracy(row: Row, scores: Scores) -> Row:
-    """How well its scorer knows recordings of what it measured."""
-    concept = str(row["measured_concept"] or row.get("concept"))
-    of_classes = row["metric"] in OF_CLASSES
-    return row | {"scorer_accuracy": scores.accuracies.get((row["scorer"], concept)) if of_classes else None}
-
-
-def _part_rows(
-    design: Design, metrics: Sequence[Metric], part: Part, scores: Scores
-) -> Iterator[tuple[Setting, Row]]:
-    twins = design.of("unsteered", None, part)
-    if twins is None:
-        return
-    asked, units = design.of("prompt", None, part), design.units(part)
-    for metric in metrics:
-        shared = {
-            "part": part,
-            "scorer": metric.scorer,
-            "scorer_version": scores.versions.get(metric.scorer),
-            "metric": metric.name,
-            "measured_concept": metric.measured_concept,
-            "measured_class": metric.measured_class,
-            **_interval("prompt", metric, asked, twins, units),
-        }
-        for setting in design.settings:
-            steered = design.of("steered", setting, part)
-            assert steered is not None
-            controls = {role: design.of(role, setting, part) for role in CONTROLS}
-            yield setting, shared | _beside_controls(metric, steered, controls, twins, units)
-
-
-def _beside_controls(
-    metric: Metric, steered: Ids, controls: Mapping[Role, Ids | None], twins: Ids, units: Sequence[str]
-) -> Row:
-    """All over the same cells: those where the sound, its controls and its twin are all measured."""
-    known = metric.known(steered, twins) & metric.known(twins, twins)
-    for control in controls.values():
-        if control is not None:
-            known &= metric.known(control, twins)
-    prompts, states = witnesses(known, units)
+def effect_row(effect: Effect, scores: Scores) -> Row:
+    """Columns of what was measured."""
+    of_classes = effect.metric in OF_CLASSES
+    concept = effect.measured_concept or effect.setting.pair.concept
     return {
-        "cells": int(known.sum()),
-        "missing": int((~known).sum()),
-        "prompts": prompts,
-        "random_states": states,
-        "without_interval": why_no_interval(prompts, states),
-        "unsteered": _number(metric.estimate(twins, twins, known).value),
-        **_interval("value", metric, steered, twins, units, known),
-    } | {
-        column: value
-        for role, control in controls.items()
-        for column, value in {
-            **_interval(role, metric, control, twins, units, known),
-            **_over(role, metric, steered, control, twins, units, known),
-        }.items()
+        "part": effect.part,
+        "scorer": effect.scorer,
+        "scorer_version": scores.versions.get(effect.scorer),
+        "scorer_accuracy": scores.accuracies.get((effect.scorer, concept)) if of_classes else None,
+        "metric": effect.metric,
+        "measured_concept": effect.measured_concept,
+        "measured_class": effect.measured_class,
+        "cells": effect.conditions,
+        "missing": effect.missing,
+        "prompts": effect.prompts,
+        "random_states": effect.random_states,
+        "without_interval": effect.without_interval,
+        "unsteered": number(effect.unsteered),
+        **interval_columns("value", effect.value, prefix=""),
+        **{
+            name: value
+            for role, one in effect.controls.items()
+            for name, value in interval_columns(role, one).items()
+        },
+        **{
+            name: value
+            for role, one in effect.over.items()
+            for name, value in interval_columns(f"over_{role}", one).items()
+        },
     }
 
 
-def _interval(
-    name: str, metric: Metric, ids: Ids | None, twins: Ids, units: Sequence[str], known: Mask | None = None
-) -> Row:
-    """Columns NAME, NAME_low, NAME_high; of the value itself value, low, high."""
-    prefix = "" if name == "value" else f"{name}_"
-    if ids is None:
-        return {name: None, f"{prefix}low": None, f"{prefix}high": None}
-    return _columns(metric.estimate(ids, twins, known, units), name, prefix)
+def interval_columns(name: str, estimate: Estimate, *, prefix: str | None = None) -> Row:
+    """Columns NAME, NAME_low and NAME_high, or others before low and high."""
+    before = f"{name}_" if prefix is None else prefix
+    low, high = number(estimate.low), number(estimate.high)
+    return {name: number(estimate.value), f"{before}low": low, f"{before}high": high}
 
 
-def _over(
-    role: Role,
-    metric: Metric,
-    steered: Ids,
-    control: Ids | None,
-    twins: Ids,
-    units: Sequence[str],
-    known: Mask,
-) -> Row:
-    """The score of the steered minus that of a control, cell by cell."""
-    if control is None:
-        return {}
-    one, other = (metric.contributions(ids, twins, known) for ids in (steered, control))
-    return _columns(crossed_interval(one - other, units=units), f"over_{role}", f"over_{role}_")
-
-
-def _columns(estimate: Estimate, name: str, prefix: str) -> Row:
-    low, high = _number(estimate.low), _number(estimate.high)
-    return {name: _number(estimate.value), f"{prefix}low": low, f"{prefix}high": high}
-
-
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """A number as tables have it: None where nobody knows it."""
     return float(value) if np.isfinite(value) else None
 
 
-def _pooled_row(damage: PooledDamage, plan: SweepPlan, scores: Scores) -> Row:
-    return _shared_columns(damage.setting, plan) | {
-        "setting_id": None,
-        "part": "all",
-        "concept": None,
-        "source": None,
-        "target": None,
-        "scorer": "clap",
-        "scorer_version": scores.versions.get("clap"),
-        "metric": "fad",
-        "cells": damage.sounds,
-        "prompts": damage.prompts,
-        "random_states": damage.states,
-        "without_interval": why_no_interval(damage.prompts, damage.states),
-        "unsteered": damage.distance.floor,
-        **_columns(damage.steered, "value", ""),
-        **_columns(damage.random, "random", "random_"),
+def _judged_columns(effect: Effect, pair: PairEffects, limits: Limits) -> Row:
+    """Columns of what its setting costs, and of whether it is chosen."""
+    damage, choice = pair.damages[effect.setting, effect.part], pair.choice
+    return {
+        "damage": damage.distance,
+        "damage_limit": damage.limit,
+        "without_limit": damage.unlimited(limits),
+        "drone": damage.drone,
+        "chosen": None if choice is None else effect.setting == choice.setting,
+        "chosen_by": None if choice is None else choice.scorer,
     }
 
 
-def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
+class _Described:
+    """Columns that describe settings of a plan, each made once."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self._plan, self._shared = plan, plan_columns(plan)
+        self._known: dict[Setting, Row] = {}
+
+    def columns(self, setting: Setting) -> Row:
+        if setting not in self._known:
+            self._known[setting] = self._shared | _setting_columns(setting, self._plan)
+        return self._known[setting]
+
+
+def _setting_columns(setting: Setting, plan: SweepPlan) -> Row:
     pair = setting.pair
+    pooled = pair == ANYWHERE
     vectors = [
         plan.directions.steered(setting, target, layer) for target in pair.targets for layer in setting.layers
     ]
-    separabilities = [one.separability for one in vectors if one.separability is not None]
-    penalties = [one.strength for one in vectors if one.strength is not None]
-    cosines = [one.cosine_to_mean_difference for one in vectors if one.cosine_to_mean_difference is not None]
     return {
-        "sweep": plan.configuration.name,
-        "sweep_id": plan.sweep_id,
-        "plan_id": plan.plan_id,
-        "run_id": plan.run_id,
-        "model": plan.model["name"],
-        "setting_id": setting.setting_id,
-        "concept": pair.concept,
-        "source": pair.source,
-        "target": pair.target,
+        "model": plan.expanded.model["name"],
+        "setting_id": None if pooled else setting_id_of(setting),
+        "concept": None if pooled else pair.concept,
+        "source": None if pooled else pair.source,
+        "target": None if pooled else pair.target,
         "method": setting.method,
-        "strength": float(np.mean(penalties)) if penalties else None,
+        "strength": _mean(one.strength for one in vectors),
         "site": setting.site,
         "layer": setting.layers[0] if len(setting.layers) == 1 else None,
         "layers": list(setting.layers),
@@ -270,18 +148,24 @@ def _shared_columns(setting: Setting, plan: SweepPlan) -> Row:
         "scaling": setting.scaling,
         "schedule": setting.course,
         "rows": setting.rows,
-        "cosine_to_mean_difference": float(np.mean(cosines)) if cosines else None,
-        "separability": float(np.mean(separabilities)) if separabilities else None,
+        "cosine_to_mean_difference": _mean(one.cosine_to_mean_difference for one in vectors),
+        "separability": _mean(one.separability for one in vectors),
     }
 
 
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the known ones."""
+    known = [one for one in values if one is not None]
+    return float(np.mean(known)) if known else None
+
+
 def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
-    """Of an automatic setting what was found, over all cells; of one of all pairs, over all pairs."""
+    """Of an automatic setting what was found, over all conditions; of one of all pairs, over all pairs."""
     if not isinstance(setting.alpha, str):
         return setting.alpha
     found = [
-        one.spec
-        for one in plan.members
+        plan.specs[one.generation_id]
+        for one in plan.trials
         if one.role == "steered"
         and one.setting is not None
         and setting == replace(one.setting, pair=setting.pair)

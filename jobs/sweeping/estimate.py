@@ -1,4 +1,4 @@
-"""How long the generations of a sweep will take, from one batch generated on this machine."""
+"""Estimate how long the generations of a sweep take, from one batch made on this machine."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from jobs.extraction.placement import local_workers
 from jobs.extraction.planning import DTYPES
 from jobs.generation.specification import GenerationSpec
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.planning import SweepPlan
+from jobs.sweeping.trials import SweepPlan
 
 MEASURED_SECONDS = 1.0
 """Length of the generations that are timed; time grows about with the length."""
@@ -23,8 +23,8 @@ def generating_time(
         return {"workers": 0, "generating_seconds": 0.0}
     from pipelines.musicgen import describe_model
 
-    info = describe_model(plan.model_name)
-    each = _seconds_per_second(plan.model_name, missing, options)
+    info = describe_model(plan.expanded.model_name)
+    each = _seconds_per_second(plan.expanded.model_name, missing, options)
     workers = local_workers(options, info)
     total = each * sum(spec.seconds for spec in missing) / workers
     return {

@@ -1,23 +1,22 @@
-"""The grid of a sweep: lists of ways to steer, each checked; every combination of theirs is a setting."""
+"""The grid of a sweep: lists of ways to steer; every combination of theirs is a setting."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from analysis.directions import split_method
+from analysis.effects.settings import AUTO, NONE, Pair, Setting, Strength
 from jobs.generation.edit_options import parse_monitor
+from jobs.results import digest_of
 from pipelines.edits import KINDS, SCALINGS, STEERED_ROWS
 from pipelines.schedules import parse_schedule
 from store.errors import InvalidInput
-from store.records import SITES
+from store.records import SITES, Site
 
-AUTO = "auto"
-NONE = "none"
 MOST_SETTINGS = 1_000_000
 LONGEST_WORD = 200
-Strength = float | str
-"""Of steering: a number, or "auto"."""
 
 _LEGAL: Mapping[str, tuple[str, ...]] = {
     "methods": (),
@@ -89,6 +88,93 @@ class Grid:
             )
         if AUTO in self.alphas and set(self.kinds) != {"interpolate"}:
             raise InvalidInput('[grid] alphas: "auto" is for kinds = ["interpolate"] alone; give numbers.')
+
+
+def setting_id_of(setting: Setting) -> str:
+    """Stands for a setting in all sweeps of one model."""
+    pair = [setting.pair.concept, setting.pair.source, *setting.pair.targets]
+    direction = [setting.method, setting.site, *setting.layers]
+    manner = [setting.alpha, setting.kind, setting.scaling, setting.course, setting.rows]
+    return digest_of([pair, direction, manner])
+
+
+def read_pairs(concept: str, pairs: Sequence[str], classes: Sequence[str]) -> list[Pair]:
+    """The pairs that a concept's entry names, among the classes its labels have.
+
+    Args:
+        concept: its name.
+        pairs: "SOURCE:TARGET", "SOURCE:TARGET+TARGET", or "all" alone.
+        classes: of its labels.
+
+    Raises:
+        InvalidInput: a pair that is none; the message names the classes.
+    """
+    if list(pairs) == ["all"]:
+        refuse_more_than(MOST_SETTINGS, len(classes) * (len(classes) - 1), f"pairs of {concept!r}")
+        return [Pair(concept, one, (other,)) for one, other in itertools.permutations(classes, 2)]
+    return [_read_pair(concept, text, classes) for text in pairs]
+
+
+def _read_pair(concept: str, text: str, classes: Sequence[str]) -> Pair:
+    for place in (place for place, letter in enumerate(text) if letter == ":"):
+        source, rest = text[:place], text[place + 1 :]
+        targets = (rest,) if rest in classes else tuple(rest.split("+"))
+        if source in classes and all(one in classes and one != source for one in targets):
+            return Pair(concept, source, targets)
+    raise InvalidInput(
+        f"The pair {text!r} of {concept!r} is not SOURCE:TARGET (or SOURCE:TARGET+TARGET) with different "
+        f"classes of {', '.join(classes)}."
+    )
+
+
+def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Sequence[int]]) -> list[Setting]:
+    """Every setting of a grid, in a fixed order.
+
+    Args:
+        grid: what is combined.
+        pairs: what is steered.
+        layers_of_site: layers that directions can be had for, by site.
+
+    Raises:
+        InvalidInput: a layer that no direction can be had for.
+    """
+    chosen = {site: _layers(grid, site, layers_of_site) for site in grid.sites}
+    layered = sum(map(len, chosen.values()))
+    lists = (grid.methods, grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.monitors, grid.rows)
+    refuse_more_than(MOST_SETTINGS, len(pairs) * layered * math.prod(map(len, lists)), "settings")
+    settings = [
+        Setting(
+            pair,
+            method,
+            cast("Site", site),
+            layers,
+            alpha,
+            kind,
+            scaling,
+            schedule,
+            monitor,
+            rows,
+        )
+        for pair, site in itertools.product(pairs, grid.sites)
+        for layers in chosen[site]
+        for method in grid.methods
+        for alpha, kind, scaling, schedule, monitor, rows in itertools.product(
+            grid.alphas, grid.kinds, grid.scalings, grid.schedules, grid.monitors, grid.rows
+        )
+    ]
+    return list(dict.fromkeys(settings))
+
+
+def _layers(grid: Grid, site: str, layers_of_site: Mapping[str, Sequence[int]]) -> list[tuple[int, ...]]:
+    present = layers_of_site.get(site, ())
+    if not present:
+        raise InvalidInput(f"The run has no means of site {site!r}; it has {', '.join(layers_of_site)}.")
+    chosen = list(grid.layers) or [(layer,) for layer in present]
+    if missing := sorted({layer for one in chosen for layer in one} - set(present)):
+        raise InvalidInput(
+            f"[grid] layers: the run has no {site!r} of layer {missing[0]}; it has {list(present)}."
+        )
+    return chosen
 
 
 def refuse_twice(where: str, values: Sequence[Any]) -> None:

@@ -15,14 +15,15 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept
-from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
+from analysis.feature_classifier import VERSION, FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now, scores
-from jobs.extraction.spec import parse_reductions, parse_sites
-from jobs.fitting.labels import LabelledRows, resolve_labels
-from jobs.results import code_version, committed_digest, digest_of
+from jobs.fitting.labels import LabelledRows
+from jobs.method_versions import methods_id
+from jobs.place_names import parse_reductions, parse_sites
+from jobs.results import committed_digest, digest_of
+from jobs.sweeping.labels import ConceptLabels
 from store.collection import Collection
-from store.opening import Store
 
 if TYPE_CHECKING:
     from jobs.evaluation.listeners import Listener, Rows
@@ -108,11 +109,9 @@ class ProbeListener:
 
 
 def fit_held_out_probes(
-    store: Store,
     run: Collection,
     array: str,
-    labels: Mapping[str, str],
-    every_label: Mapping[str, str],
+    labels: Mapping[str, ConceptLabels],
     *,
     model: str,
     dtype: str,
@@ -120,22 +119,19 @@ def fit_held_out_probes(
     """Probes on the clips whose groups have no part in the directions.
 
     Args:
-        store: where labels are.
         run: whose activations are read.
         array: which of them, "resid.mean".
-        labels: by concept, the query whose clips directions are fitted on.
-        every_label: by concept, the query of all clips with a label.
+        labels: of each concept.
         model: as `load_musicgen` takes it.
         dtype: of the language model.
 
     Returns:
         What makes a listener, None where no concept has clips left, and a note on those without.
     """
-    used = {group for query in labels.values() for group in resolve_labels(store, run, query).groups.tolist()}
+    used = {group for one in labels.values() for group in one.direction_rows.groups.tolist()}
     probes, without, identity = [], [], []
-    for name, query in every_label.items():
-        rows = resolve_labels(store, run, query)
-        concept = next(one for one in rows.concepts if one.name == name)
+    for name, labelled in labels.items():
+        rows, concept = labelled.rows, labelled.concept
         free = concept.labelled & ~np.isin(rows.groups, sorted(used))
         if len(np.unique(rows.groups[free])) < FEWEST_GROUPS or len(np.unique(concept.values[free])) < 2:
             without.append(name)
@@ -145,7 +141,7 @@ def fit_held_out_probes(
     notes = [_note(without)] if without else []
     if not probes:
         return None, notes
-    code = code_version("analysis.feature_classifier", __name__)
+    code = methods_id("held_out_probe", classifier=VERSION)
     version = digest_of([identity, array, committed_digest(run), code, dtype])
     return ProbeSource(model, dtype, array, tuple(probes), version), notes
 

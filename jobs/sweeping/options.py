@@ -1,4 +1,4 @@
-"""What a user can say of a sweep beside its file."""
+"""Options of `undertone sweep` beside its file."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Makes the generations of a sweep that a store lacks: units through a pool of workers, committed whole."""
+"""Make the generations that a sweep lacks: units through a pool of workers, committed whole."""
 
 import time
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
@@ -18,11 +18,12 @@ from jobs.extraction.report import count
 from jobs.generation.records import KIND, part_specification, stored_generations
 from jobs.generation.specification import EditSpec
 from jobs.results import has_results
+from jobs.sweeping.directions import SweepDirections
+from jobs.sweeping.expansion import ExpandedSweep
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.planning import SweepPlan
-from jobs.sweeping.strength_worker import StrengthWorker
-from jobs.sweeping.strengths import read_strengths
-from jobs.sweeping.worker import GenerationPlan, GenerationWorker
+from jobs.sweeping.strengths import WantedStrengths, read_strengths
+from jobs.sweeping.trials import SweepPlan, wanted_strengths
+from jobs.sweeping.worker import GenerationPlan, GenerationWorker, StrengthWorker
 from pipelines.musicgen import describe_model
 from store.errors import InvalidInput, JobFailed
 from store.opening import Store
@@ -44,29 +45,45 @@ def cut_units(seconds: Mapping[str, float], unit: int, stored: Container[str]) -
     return units
 
 
-def find_missing_strengths(store: Store, plan: SweepPlan, options: SweepOptions) -> int:
-    """Find and commit the automatic strengths that a plan wants; returns how many.
+def find_strengths(
+    store: Store, expanded: ExpandedSweep, directions: SweepDirections, options: SweepOptions
+) -> dict[str, tuple[float, ...]]:
+    """The automatic strengths of a sweep by strength_id; those that are not stored are found and committed.
 
     Raises:
         UndertoneError: no worker can be had, or some strengths cannot be found; what is committed stays.
     """
-    wanted = {one.strength_id: one for one in plan.wanted}
-    if not wanted:
-        return 0
+    wanted = {one.strength_id: one for one in wanted_strengths(expanded, directions)}
+    known = read_strengths(store) if wanted else {}
+    missing = {name: one for name, one in wanted.items() if name not in known}
+    if not missing:
+        return known
+    given_up = _find_missing(store, expanded, directions, options, missing)
+    known = read_strengths(store)
+    if missing.keys() - known.keys():
+        said = given_up[0].problem.message if given_up else "their workers died"
+        raise JobFailed(f"Some automatic strengths cannot be found: {said}")
+    return known
+
+
+def _find_missing(
+    store: Store,
+    expanded: ExpandedSweep,
+    directions: SweepDirections,
+    options: SweepOptions,
+    wanted: Mapping[str, WantedStrengths],
+) -> list[GivenUp]:
     ordered = sorted(wanted.values(), key=lambda one: (one.unsteered.generation_id, one.strength_id))
     units = cut_units({one.strength_id: one.unsteered.seconds for one in ordered}, options.unit, ())
     work = GenerationPlan(
         specs={one.unsteered.generation_id: one.unsteered for one in ordered},
         strengths=wanted,
-        **_shared_work(store, plan, options, [edit for one in ordered for edit in one.edits]),
+        **_shared_work(store, expanded, directions, options, [edit for one in ordered for edit in one.edits]),
     )
-    tally = Tally(len(wanted), 0, plan.configuration.seconds, what="strengths")
-    with _pool(store, plan, options, partial(StrengthWorker, work), len(units)) as pool:
-        given_up = _dispatch(pool, units, tally, title=f"sweep {plan.configuration.name}, strengths")
-    if wanted.keys() - read_strengths(store).keys():
-        said = given_up[0].problem.message if given_up else "their workers died"
-        raise JobFailed(f"Some automatic strengths cannot be found: {said}")
-    return len(wanted)
+    name, seconds = expanded.configuration.name, expanded.configuration.seconds
+    tally = Tally(len(wanted), 0, seconds, what="strengths")
+    with _pool(store, expanded.model_name, options, partial(StrengthWorker, work), len(units)) as pool:
+        return _dispatch(pool, units, tally, title=f"sweep {name}, strengths")
 
 
 def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> dict[str, Any]:
@@ -75,22 +92,22 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
     Raises:
         UndertoneError: no worker can be had; what is committed stays.
     """
-    specs = plan.generations()
+    specs = plan.specs
     stored = stored_generations(store)
     units = cut_units({one: spec.seconds for one, spec in specs.items()}, options.unit, stored)
     missing = sum(len(unit.clips) for unit in units)
     tally = Tally(
         clips_total=len(specs),
         clips_before=len(specs) - missing,
-        clip_seconds=plan.configuration.seconds,
+        clip_seconds=plan.expanded.configuration.seconds,
         what="generations",
     )
     given_up: list[GivenUp] = []
     if units:
         work = partial(GenerationWorker, _worker_plan(store, plan, options, units))
-        with _pool(store, plan, options, work, len(units)) as pool:
+        with _pool(store, plan.expanded.model_name, options, work, len(units)) as pool:
             committed = partial(_is_committed, store)
-            title = f"sweep {plan.configuration.name}"
+            title = f"sweep {plan.expanded.configuration.name}"
             given_up = _dispatch(pool, units, tally, title=title, is_committed=committed)
     # Counted in the store: a worker may die after it has committed a unit and before it can say so.
     generated = len(specs.keys() & stored_generations(store)) - (len(specs) - missing)
@@ -134,7 +151,7 @@ def _is_committed(store: Store, unit: Unit) -> bool:
 
 @contextmanager
 def _pool(
-    store: Store, plan: SweepPlan, options: SweepOptions, factory: WorkerFactory, units: int
+    store: Store, model: str, options: SweepOptions, factory: WorkerFactory, units: int
 ) -> Iterator[Pool]:
     with ExitStack() as stack:
         if options.engine == "inline":
@@ -143,7 +160,7 @@ def _pool(
             stack.enter_context(ray_session(options.address))
             _refuse_private_folder(store, options)
             refuse_missing_gpu(options)
-            resources, wanted = worker_resources(options, describe_model(plan.model_name))
+            resources, wanted = worker_resources(options, describe_model(model))
             pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
@@ -152,21 +169,26 @@ def _pool(
 def _worker_plan(
     store: Store, plan: SweepPlan, options: SweepOptions, units: Sequence[Unit]
 ) -> GenerationPlan:
-    specs = plan.generations()
-    wanted = {clip.clip_id: specs[clip.clip_id] for unit in units for clip in unit.clips}
+    wanted = {clip.clip_id: plan.specs[clip.clip_id] for unit in units for clip in unit.clips}
     edits = [edit for spec in wanted.values() for edit in spec.edits]
-    return GenerationPlan(specs=wanted, strengths={}, **_shared_work(store, plan, options, edits))
+    return GenerationPlan(
+        specs=wanted, strengths={}, **_shared_work(store, plan.expanded, plan.directions, options, edits)
+    )
 
 
 def _shared_work(
-    store: Store, plan: SweepPlan, options: SweepOptions, edits: Iterable[EditSpec]
+    store: Store,
+    expanded: ExpandedSweep,
+    directions: SweepDirections,
+    options: SweepOptions,
+    edits: Iterable[EditSpec],
 ) -> dict[str, Any]:
     named = {edit.vector_id for edit in edits}
     return {
         "store_url": store.url,
-        "model": plan.model_name,
-        "vectors": {one: vector for one, vector in plan.directions.vectors().items() if one in named},
-        "sounds": {sound.prompt: sound.samples for sound in plan.sounds.values()},
+        "model": expanded.model_name,
+        "vectors": {one: vector for one, vector in directions.vectors().items() if one in named},
+        "sounds": {sound.prompt: sound.samples for sound in expanded.sounds.values()},
         "batch": options.batch,
         "device": options.device,
         "dtype": DTYPES[options.dtype],

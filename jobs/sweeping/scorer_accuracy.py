@@ -1,137 +1,54 @@
-"""Whether a scorer can hear a concept: how often it names the class of labelled recordings of the run."""
+"""Accuracy of scorers on labelled recordings of the run: can they hear what is steered?"""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from analysis.group_intervals import interval_of, share_belief
+from analysis.effects.scores import ScorerAccuracy, accuracy_of
 from jobs.evaluation.records import EVALUATIONS
-from jobs.sweeping.newest import write_newest
-from jobs.sweeping.planning import SweepPlan
-from jobs.sweeping.stored import has_view
-from store.catalog import refresh_catalog
+from jobs.sweeping.expansion import ExpandedSweep
+from jobs.sweeping.labels import ConceptLabels
+from jobs.sweeping.table import write_newest
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "scorer_accuracy"
-FEWEST_CLIPS = 2
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "run_id": (_TEXT, "run whose labelled clips were heard"),
-    "scorer": (_TEXT, "clap, judge, features or probe"),
-    "scorer_version": (_TEXT, "hash of its weights and settings"),
-    "concept": (_TEXT, "label column"),
-    "clips": (_COUNT, "labelled clips that it was asked about"),
-    "groups": (_COUNT, "groups they belong to"),
-    "classes": (_COUNT, "classes among them"),
-    "accuracy": (_NUMBER, "share of them whose class it names; NULL: nobody could ask it"),
-    "low": (_NUMBER, "lower end of its 95 % interval, over groups"),
-    "high": (_NUMBER, "upper end"),
-    "chance": (_NUMBER, "share of the most frequent class: what saying always the same is worth"),
-    "unknown": (pa.list_(_TEXT), "classes that it cannot tell apart, as it does not know their words"),
-    "hears": (pa.bool_(), "whether its interval lies above chance; NULL: nobody could ask it"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerAccuracy:
-    """What a scorer makes of labelled recordings of one concept."""
-
-    scorer: str
-    scorer_version: str
-    concept: str
-    clips: int = 0
-    groups: int = 0
-    classes: int = 0
-    accuracy: float | None = None
-    low: float | None = None
-    high: float | None = None
-    chance: float | None = None
-    unknown: tuple[str, ...] = ()
-
-    @property
-    def hears(self) -> bool | None:
-        """Whether it does better than saying always the same; None where nobody knows."""
-        return None if self.low is None or self.chance is None else self.low > self.chance
-
-    def deaf_to(self, name: str) -> bool:
-        """Whether what it says of a class means nothing."""
-        return self.hears is False or name in self.unknown
-
-
-def accuracy_of(
-    scorer: str,
-    version: str,
-    concept: str,
-    hits: NDArray[np.bool_],
-    *,
-    labels: Sequence[Any] | NDArray[Any],
-    groups: Sequence[Any] | NDArray[Any],
-    unknown: Sequence[str] = (),
-) -> ScorerAccuracy:
-    """Of a scorer that named the class of some clips (n,) rightly or not.
-
-    Args:
-        scorer: its name.
-        version: which one.
-        concept: what it was asked.
-        hits: whether it named the class of each clip.
-        labels: of each clip.
-        groups: of each clip.
-        unknown: classes whose words it does not know.
-    """
-    counts = np.unique(np.asarray(labels, str), return_counts=True)[1]
-    known = {"clips": len(hits), "groups": len(np.unique(np.asarray(groups, str))), "classes": len(counts)}
-    if len(hits) < FEWEST_CLIPS or len(counts) < 2:
-        return ScorerAccuracy(scorer, version, concept, **known, unknown=tuple(unknown))
-    counted = np.stack([hits, np.ones(len(hits))], axis=1)[..., np.newaxis]
-    (low,), (high,) = interval_of([share_belief(np.asarray(groups, str), counted)])
-    chance = float(counts.max() / counts.sum())
-    return ScorerAccuracy(
-        scorer, version, concept, **known, accuracy=float(hits.mean()), low=float(low), high=float(high),
-        chance=chance, unknown=tuple(unknown),
-    )  # fmt: skip
+SCHEMA = TABLES[KIND].schema()
 
 
 def heard_accuracies(
     store: Store,
-    plan: SweepPlan,
+    concepts: Mapping[str, ConceptLabels],
     scorer: str,
     version: str,
     *,
     prompt_sets: Mapping[str, str] | None = None,
     unknown: Mapping[str, Sequence[str]] | None = None,
 ) -> Iterator[ScorerAccuracy]:
-    """Of a scorer whose verdicts on the plan's reference clips are stored, each concept that it knows.
+    """Accuracy of a scorer whose verdicts on labelled clips are stored, for each concept that it knows.
 
     Args:
         store: where they are.
-        plan: whose reference clips count.
+        concepts: labels by concept; a sample of their clips counts.
         scorer: "clap" or "judge".
         version: which one.
         prompt_sets: by concept, the digest of the texts that CLAP was asked with.
         unknown: by concept, classes whose words CLAP does not know.
     """
-    for concept, groups in plan.reference.items():
-        said = _verdicts(store, groups, scorer, version, concept, (prompt_sets or {}).get(concept))
+    for concept, labelled in concepts.items():
+        sample = labelled.reference
+        said = _verdicts(store, sample, scorer, version, concept, (prompt_sets or {}).get(concept))
         words = (unknown or {}).get(concept, ())
         if not said:
             if words:
                 yield ScorerAccuracy(scorer, version, concept, unknown=tuple(words))
             continue
         clips = sorted(said)
-        labels = [plan.reference_labels[concept][clip] for clip in clips]
+        labels = [sample[clip][1] for clip in clips]
         if not set(labels) & set(said.values()):
             continue  # its classes of this name are others
         hits = np.array([said[clip] == label for clip, label in zip(clips, labels, strict=True)])
@@ -141,39 +58,45 @@ def heard_accuracies(
             concept,
             hits,
             labels=labels,
-            groups=[groups[clip] for clip in clips],
+            groups=[sample[clip][0] for clip in clips],
             unknown=words,
         )
 
 
 def _verdicts(
     store: Store,
-    clips: Mapping[str, str],
+    clips: Iterable[str],
     scorer: str,
     version: str,
     concept: str,
     prompt_set: str | None,
 ) -> dict[str, str]:
-    """The class that is most probable to a scorer, by clip."""
-    if not has_view(store, EVALUATIONS):
+    """The class that is most probable to a scorer, by clip; of equal ones always the same."""
+    catalog = Catalog.of(store)
+    if not catalog.has(EVALUATIONS):
         return {}
-    texts = "prompt_set IS NULL" if prompt_set is None else f"prompt_set = '{prompt_set}'"
     query = f"""
-        SELECT item_id, arg_max(class, value) AS class
+        SELECT item_id, arg_max(class, (value, class)) AS class
         FROM {EVALUATIONS} e JOIN wanted w USING (item_id, concept)
-        WHERE scorer = '{scorer}' AND scorer_version = '{version}' AND measure = 'probability' AND {texts}
+        WHERE scorer = $scorer AND scorer_version = $version AND measure = 'probability'
+            AND prompt_set IS NOT DISTINCT FROM $texts
         GROUP BY item_id
     """  # noqa: S608 (our own words)
-    wanted = pa.table({"item_id": list(clips), "concept": [concept] * len(clips)})
-    rows = run_query(refresh_catalog(store), query, tables={"wanted": wanted}).to_pylist()
+    items = list(clips)
+    wanted = pa.table({"item_id": items, "concept": [concept] * len(items)})
+    rows = catalog.rows(query, tables={"wanted": wanted}, scorer=scorer, version=version, texts=prompt_set)
     return {row["item_id"]: row["class"] for row in rows}
 
 
-def write_accuracies(store: Store, plan: SweepPlan, found: Sequence[ScorerAccuracy]) -> None:
+def write_accuracies(store: Store, expanded: ExpandedSweep, found: Sequence[ScorerAccuracy]) -> None:
     """Write what every scorer of a sweep can hear."""
-    common = {"sweep": plan.configuration.name, "sweep_id": plan.sweep_id, "run_id": plan.run_id}
+    common = {
+        "sweep": expanded.configuration.name,
+        "sweep_id": expanded.sweep_id,
+        "run_id": expanded.run_id,
+    }
     rows = [common | asdict(one) | {"unknown": list(one.unknown), "hears": one.hears} for one in found]
-    write_newest(store, KIND, plan.sweep_id, rows, SCHEMA)
+    write_newest(store, KIND, expanded.sweep_id, rows, SCHEMA)
 
 
 def deaf_notes(found: Sequence[ScorerAccuracy]) -> list[str]:

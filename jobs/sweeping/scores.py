@@ -1,78 +1,18 @@
-"""What is known of a sweep's generations, read from a store once: numbers and embeddings by generation."""
+"""Read the scores of a sweep's generations from a store: numbers, similarities and embeddings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from analysis.audio_distances import ReferenceSet, reference_set
+from analysis.effects.audio_distances import ReferenceSet, reference_set
+from analysis.effects.scores import Floats, ScoreKey, Scores
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
-from jobs.sweeping.scorer_accuracy import ScorerAccuracy
 from jobs.sweeping.scoring import SIMILARITIES
-from jobs.sweeping.stored import has_view
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
 
-Floats = NDArray[np.floating[Any]]
-ScoreKey = tuple[str, str, str, str]
-"""Scorer, concept, class, measure; "" where one does not apply."""
 TIMEOUT_SECONDS = 600.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scores:
-    """Numbers of generations, each kind an array (n,) in the order of `places`, NaN where unknown."""
-
-    places: Mapping[str, int]
-    """By generation_id."""
-    numbers: Mapping[ScoreKey, Floats]
-    similarities: Mapping[tuple[str, str], Mapping[str, float]]
-    """By generation and reference: measure → value."""
-    embeddings: Floats | None
-    """Of the CLAP, (n, E), NaN rows where unknown; None where nobody has listened with one."""
-    versions: Mapping[str, str]
-    """By scorer, which one: name and version."""
-    references: Mapping[str, ReferenceSet] = field(default_factory=dict)
-    """By concept, recordings that generations are compared with, as the same CLAP hears them."""
-    accuracies: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """By scorer and concept, on labelled recordings."""
-
-    def believed(self, accuracies: Sequence[ScorerAccuracy]) -> "Scores":
-        """Without what scorers say of classes that they cannot hear: unknown, which is not "no change"."""
-        known = {(one.scorer, one.concept): one for one in accuracies}
-
-        def deaf(key: ScoreKey) -> bool:
-            one = known.get(key[:2])
-            return one is not None and one.deaf_to(key[2])
-
-        numbers = {
-            key: np.full(len(column), np.nan) if deaf(key) else column for key, column in self.numbers.items()
-        }
-        found = {key: one.accuracy for key, one in known.items() if one.accuracy is not None}
-        return replace(self, numbers=numbers, accuracies=found)
-
-    def of(self, key: ScoreKey, ids: NDArray[Any]) -> Floats:
-        """A number of some generations, in the shape of the ids."""
-        return self.numbers[key][self._rows(ids)]
-
-    def embedded(self, ids: NDArray[Any]) -> Floats | None:
-        """Embeddings of some generations, (…, E)."""
-        return None if self.embeddings is None else np.asarray(self.embeddings[self._rows(ids)])
-
-    def similar(self, measure: str, ids: NDArray[Any], references: NDArray[Any]) -> Floats:
-        """Similarity of generations to others, in their shape; a generation is wholly like itself."""
-        found = [
-            1.0 if one == other else self.similarities.get((one, other), {}).get(measure, np.nan)
-            for one, other in zip(ids.ravel(), references.ravel(), strict=True)
-        ]
-        return np.array(found).reshape(ids.shape)
-
-    def _rows(self, ids: NDArray[Any]) -> NDArray[np.intp]:
-        return np.array([self.places[one] for one in ids.ravel()], np.intp).reshape(ids.shape)
 
 
 def read_scores(
@@ -113,7 +53,7 @@ def _numbers(
     prompt_sets: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
-    if not has_view(store, EVALUATIONS):
+    if not Catalog.of(store).has(EVALUATIONS):
         return {}, {}
     named = " ".join(f"WHEN '{scorer}' THEN '{version}'" for scorer, version in versions.items())
     counted = f"scorer_version = CASE scorer {named} ELSE scorer_version END" if named else "true"
@@ -147,7 +87,7 @@ def _numbers(
 
 
 def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
-    if not has_view(store, SIMILARITIES):
+    if not Catalog.of(store).has(SIMILARITIES):
         return {}
     query = f"""
         SELECT item_id, reference_id, measure, arg_max(value, created_at) AS value
@@ -181,7 +121,7 @@ def _embeddings(
     store: Store, wanted: pa.Table, places: Mapping[str, int], version: str | None
 ) -> tuple[str | None, Floats | None]:
     """Fingerprint of the CLAP that is named, else of the one that heard last, and what it heard."""
-    if not has_view(store, EMBEDDINGS):
+    if not Catalog.of(store).has(EMBEDDINGS):
         return None, None
     counted = "true" if version is None else f"clap_fingerprint = '{version}'"
     query = f"""
@@ -200,6 +140,4 @@ def _embeddings(
 
 
 def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:
-    return run_query(
-        refresh_catalog(store), query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS
-    )
+    return Catalog.of(store).ask(query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS)

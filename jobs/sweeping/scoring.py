@@ -1,5 +1,6 @@
-"""Scores of generations that hear nothing but their sound: one step each, resumable, only what is missing."""
+"""Score generations by their sound alone: descriptors, similarity to the twin, feature classifiers."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -9,16 +10,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis import feature_classifier
 from analysis.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
-from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.generation.records import made_again, opened_sound
+from jobs.method_versions import methods_id
 from jobs.probing.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
-from jobs.results import code_version, committed_digest, digest_of, write_results
-from jobs.sweeping.sounds import read_samples, read_sound
-from jobs.sweeping.stored import has_view
+from jobs.results import committed_digest, digest_of, write_results
+from jobs.sweeping.labels import ConceptLabels
 from pipelines.descriptors import (
     DESCRIPTORS,
     VERSION,
@@ -30,12 +32,13 @@ from pipelines.descriptors import (
 from pipelines.descriptors import SAMPLE_RATE as DESCRIPTOR_RATE
 from pipelines.features import FEATURE_KINDS, compute_features
 from pipelines.features import SAMPLE_RATE as FEATURE_RATE
+from pipelines.resampling import resample
 from store import open_store
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.collection import Collection, open_collection
-from store.errors import InvalidInput
+from store.errors import CorruptData
 from store.opening import Store
-from store.query import run_query
+from store.results.schemas import TABLES
 
 SIMILARITIES = "similarities"
 SIMILARITY_VERSION = f"{VERSION}.1"
@@ -85,7 +88,7 @@ def classify_generations(
     store: Store,
     generation_ids: Sequence[str],
     run: Collection,
-    labels: Mapping[str, str],
+    labels: Mapping[str, ConceptLabels],
     options: ScoringOptions,
 ) -> tuple[list[ConceptClassifier], list[str]]:
     """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
@@ -94,23 +97,29 @@ def classify_generations(
         store: where generations and features are.
         generation_ids: what to score.
         run: whose dataset has the labels.
-        labels: label query by concept.
+        labels: of each concept.
         options: where to work.
 
     Returns:
         The classifier of each concept, and notes on those without one.
     """
     classifiers, notes = [], []
-    for concept, query in labels.items():
-        found, said = _classifier(store, run, concept, query, options.roots)
+    for one in labels.values():
+        found, said = _classifier(store, run, one, options.roots)
         notes += said
         if found is not None:
             classifiers.append(found)
-    for one in classifiers:
-        missing = _unscored(store, generation_ids, scorer="features", version=one.version)
-        function = partial(_classified, store.url, one)
+    for classifier in classifiers:
+        missing = _unscored(store, generation_ids, scorer="features", version=classifier.version)
+        function = partial(_classified, store.url, classifier)
         _map(
-            store, EVALUATIONS, function, missing, evaluations_table, options, title=f"features {one.concept}"
+            store,
+            EVALUATIONS,
+            function,
+            missing,
+            evaluations_table,
+            options,
+            title=f"features {classifier.concept}",
         )
     return classifiers, list(dict.fromkeys(notes))
 
@@ -123,13 +132,10 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
         pairs: generation and the one it is compared with.
         options: where to work.
     """
-    known: set[tuple[str, str]] = set()
-    if has_view(store, SIMILARITIES):
-        query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = '{SIMILARITY_VERSION}'"  # noqa: S608
-        known = {
-            (row["item_id"], row["reference_id"])
-            for row in run_query(refresh_catalog(store), query).to_pylist()
-        }
+    catalog = Catalog.of(store)
+    query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = $version"  # noqa: S608
+    rows = catalog.rows(query, version=SIMILARITY_VERSION) if catalog.has(SIMILARITIES) else []
+    known = {(row["item_id"], row["reference_id"]) for row in rows}
     missing = sorted(
         {pair for pair in pairs if pair[0] != pair[1]} - known, key=lambda pair: (pair[1], pair[0])
     )
@@ -137,20 +143,7 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
 
 
-_SIMILARITY: Mapping[str, tuple[pa.DataType, str]] = {
-    "item_id": (pa.string(), "the generation"),
-    "reference_id": (pa.string(), "the generation it is compared with"),
-    "measure": (
-        pa.string(),
-        "chroma (mean cosine of simultaneous pitch classes) or onset (correlation of onsets)",
-    ),
-    "value": (pa.float64(), "1: all is kept; 0 where one of the two is silent; NULL where both are"),
-    "version": (pa.string(), "of the definition"),
-    "created_at": (pa.timestamp("us"), "when it was computed (UTC)"),
-}
-SIMILARITY_SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _SIMILARITY.items()]
-)
+SIMILARITY_SCHEMA = TABLES[SIMILARITIES].schema()
 
 
 def similarities_table(rows: Sequence[Row]) -> pa.Table:
@@ -159,13 +152,13 @@ def similarities_table(rows: Sequence[Row]) -> pa.Table:
 
 
 def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:
-    known: set[str] = set()
-    if has_view(store, EVALUATIONS):
-        query = (
-            f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
-            f"WHERE scorer = '{scorer}' AND scorer_version = '{version}'"
-        )
-        known = set(run_query(refresh_catalog(store), query)["item_id"].to_pylist())
+    catalog = Catalog.of(store)
+    query = (
+        f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
+        "WHERE scorer = $scorer AND scorer_version = $version"
+    )
+    rows = catalog.rows(query, scorer=scorer, version=version) if catalog.has(EVALUATIONS) else []
+    known = {row["item_id"] for row in rows}
     return [one for one in dict.fromkeys(generation_ids) if one not in known]
 
 
@@ -259,10 +252,10 @@ def _number(value: float) -> float | None:
 
 
 def _classifier(
-    store: Store, run: Collection, concept: str, query: str, roots: Sequence[str]
+    store: Store, run: Collection, labelled: ConceptLabels, roots: Sequence[str]
 ) -> tuple[ConceptClassifier | None, list[str]]:
     """Trained on the features of the labelled clips, which are computed once per dataset."""
-    labels = resolve_labels(store, run, query)
+    labels, found = labelled.rows, labelled.concept
     sources, notes = handcrafted_sources(store, run, labels, roots)
     if len(sources) < len(FEATURE_KINDS):
         return None, [
@@ -270,9 +263,6 @@ def _classifier(
             "Without statistics of the dataset's audio, no classifier can be trained on them.",
         ]
     collections = [open_collection(store.objects, source.prefix) for source in sources]
-    found = next(one for one in labels.concepts if one.name == concept)
-    if found.kind != "class":
-        raise InvalidInput(f"{concept!r} has numbers; a classifier needs classes.")
     known = found.labelled
     clip_ids = [clip for clip, keep in zip(labels.clip_ids, known, strict=True) if keep]
     features = np.concatenate(
@@ -287,7 +277,34 @@ def _classifier(
         [
             labels.hash_of(found),
             [committed_digest(one) for one in collections],
-            code_version("analysis.feature_classifier"),
+            methods_id("feature_classifier", classifier=feature_classifier.VERSION),
         ]
     )
-    return ConceptClassifier(concept, version, classifier, found.values[known], labels.groups[known]), notes
+    codes, groups = found.values[known], labels.groups[known]
+    return ConceptClassifier(found.name, version, classifier, codes, groups), notes
+
+
+def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
+    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
+    samples, rate = read_samples(store, generation_id)
+    return resample(samples, rate, sample_rate)
+
+
+def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
+    with opened_sound(store, generation_id) as file:
+        rate = int(file.samplerate)
+        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
+        return np.asarray(file.read(dtype="float32")), rate
+
+
+def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
+    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
+    try:
+        prompt = json.loads(tags)["audio_prompt"]
+        return float(prompt["seconds"]) if prompt else 0.0
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(
+            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
+        ) from error

@@ -1,6 +1,6 @@
-"""Automatic strengths of a sweep: which are wanted, which are stored, and what is known of each."""
+"""Automatic strengths of a sweep: what is wanted, and reading and writing what was found."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,27 +9,13 @@ import pyarrow as pa
 from jobs.evaluation.records import now
 from jobs.generation.specification import EditSpec, GenerationSpec
 from jobs.results import digest_of, write_results
-from jobs.sweeping.stored import has_view
-from store.catalog import refresh_catalog
+from store.asking import Catalog
 from store.opening import Store
-from store.query import run_query
+from store.results.schemas import TABLES
 
 KIND = "strengths"
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "strength_id": (_TEXT, "hash of the unsteered generation, its edits and the text of the cap"),
-    "unsteered_id": (_TEXT, "generation on which the strengths were found"),
-    "vector_ids": (pa.list_(_TEXT), "directions, one per edit"),
-    "layers": (pa.list_(_COUNT), "layers, one per edit"),
-    "alphas": (pa.list_(_NUMBER), "strengths that were found, one per edit"),
-    "cap_text": (_TEXT, "prompt whose effect the strengths do not exceed; NULL: no cap"),
-    "cap": (_NUMBER, "factor by which the cap lowered the strengths; NULL: no cap"),
-    "created_at": (pa.timestamp("us"), "when they were found (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
+SCHEMA = TABLES[KIND].schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +45,11 @@ class FoundStrengths:
 
 def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
     """Stored strengths by strength_id."""
-    if not has_view(store, KIND):
+    catalog = Catalog.of(store)
+    if not catalog.has(KIND):
         return {}
     query = f"SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM {KIND} GROUP BY ALL"  # noqa: S608
-    rows = run_query(refresh_catalog(store), query).to_pylist()
-    return {row["strength_id"]: tuple(row["alphas"]) for row in rows}
+    return {row["strength_id"]: tuple(row["alphas"]) for row in catalog.rows(query)}
 
 
 def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:

@@ -1,10 +1,12 @@
-"""One sweep from its file to its effects: directions, generations, scores; only what is missing is done."""
+"""Run a sweep from its file to its effects, doing only what is missing."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from analysis.effects.scores import ScorerAccuracy, accuracy_of
+from analysis.effects.trials import designs_of
 from jobs.engine.ray_session import ray_session
 from jobs.evaluation.hearing import Hearing, hear_items
 from jobs.evaluation.items import Items, clips_of, generations_with
@@ -13,20 +15,16 @@ from jobs.evaluation.prompts import PromptSet
 from jobs.evaluation.scoring import score_prompts
 from jobs.extraction.planning import DTYPES
 from jobs.generation.records import stored_generations
-from jobs.sweeping.choice import limit_notes
 from jobs.sweeping.configuration import find_sweep, read_sweep
-from jobs.sweeping.designs import designs_of
-from jobs.sweeping.directions import REDUCTION, FitOptions
-from jobs.sweeping.effects import interval_notes, write_effects
+from jobs.sweeping.directions import FitOptions, find_directions, fit_missing_directions
+from jobs.sweeping.effects import write_effects
 from jobs.sweeping.estimate import generating_time
+from jobs.sweeping.expansion import REDUCTION, ExpandedSweep, expand_sweep, only_run
 from jobs.sweeping.held_out_probe import SCORER, fit_held_out_probes
 from jobs.sweeping.interference import write_cross_effects
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
-from jobs.sweeping.running import find_missing_strengths, generate_missing
+from jobs.sweeping.running import find_strengths, generate_missing
 from jobs.sweeping.scorer_accuracy import (
-    ScorerAccuracy,
-    accuracy_of,
     deaf_notes,
     heard_accuracies,
     write_accuracies,
@@ -39,7 +37,9 @@ from jobs.sweeping.scoring import (
     compare_generations,
     describe_generations,
 )
-from jobs.sweeping.table import write_members
+from jobs.sweeping.strengths import read_strengths
+from jobs.sweeping.table import write_trials
+from jobs.sweeping.trials import SweepPlan, count_random_directions, plan_trials
 from store import open_store
 from store.errors import NotFound
 from store.opening import Store
@@ -68,16 +68,16 @@ class Scored:
 def describe_sweep(options: SweepOptions) -> dict[str, Any]:
     """What a sweep would do: settings, generations, time to make them; nothing is fitted or generated."""
     store = open_store(options.store)
-    plan = _plan(store, options, fit=None)
-    specs, done = plan.generations(), stored_generations(store)
-    missing = [spec for one, spec in specs.items() if one not in done]
+    expanded = _expand(store, options)
+    directions = find_directions(store, expanded)
+    plan = plan_trials(expanded, directions, read_strengths(store), draft=True)
+    done = stored_generations(store)
+    missing = [spec for one, spec in plan.specs.items() if one not in done]
     return {
-        "sweep": plan.configuration.name,
-        "run": plan.run_id,
-        "model": _model(plan),
-        "pairs": len({setting.pair for setting in plan.settings}),
-        "settings": len(plan.settings),
-        "generations": len(specs),
+        **_named(expanded),
+        "pairs": len(expanded.pairs),
+        "settings": len(expanded.settings),
+        "generations": len(plan.specs),
         "missing": len(missing),
         "audio_minutes": round(sum(spec.seconds for spec in missing) / 60, 1),
         **generating_time(plan, missing, options),
@@ -94,39 +94,43 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
     with ExitStack() as stack:
         if options.engine == "ray":
             stack.enter_context(ray_session(options.address))  # one for all steps
-        fit = FitOptions("auto", options.address, options.workers)
-        plan = _plan(store, options, fit=fit)
-        if find_missing_strengths(store, plan, options):
-            plan = _plan(store, options, fit=fit)  # the same, with the strengths that were found
-        write_members(store, plan)
+        expanded = _expand(store, options)
+        where = FitOptions("auto", options.address, options.workers)
+        fit_missing_directions(store, expanded, where, count_random_directions(expanded))
+        directions = find_directions(store, expanded)
+        strengths = find_strengths(store, expanded, directions, options)
+        plan = plan_trials(expanded, directions, strengths)
+        write_trials(store, plan)
         counts = generate_missing(store, plan, options)
         done = stored_generations(store)
-        made = [one for one in plan.generations() if one in done]
+        made = [one for one in plan.specs if one in done]
         scored = _score(store, plan, made, options) if made else Scored()
-    summary = {"sweep": plan.configuration.name, "run": plan.run_id, "model": _model(plan)}
     effects = _effects(store, plan, made, scored) if made else {}
     complete = len(made) == counts["generations"]
     told = {**counts, **scored.summary, **_notes(scored), **effects}
-    return {**summary, "settings": len(plan.settings), **told, "complete": complete}
+    return {**_named(expanded), "settings": len(expanded.settings), **told, "complete": complete}
 
 
 def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored) -> dict[str, Any]:
-    """Write what steering does, by all generations that could be made; cells of the others are missing."""
-    wanted = list(plan.generations())
-    sets = {prompts.concept: prompts.digest for prompts in _prompts(plan)}
-    scores = read_scores(store, wanted, plan.reference, prompt_sets=sets, versions=scored.versions)
+    """Write what steering does, by all generations that could be made; the others are missing."""
+    sets = {prompts.concept: prompts.digest for prompts in _prompts(plan.expanded)}
+    groups = {
+        name: {clip: group for clip, (group, _) in one.reference.items()}
+        for name, one in plan.expanded.labels.items()
+    }
+    scores = read_scores(store, list(plan.specs), groups, prompt_sets=sets, versions=scored.versions)
     scores = scores.believed(scored.accuracies)
-    write_accuracies(store, plan, scored.accuracies)
-    rows = write_effects(store, plan, scores)
+    write_accuracies(store, plan.expanded, scored.accuracies)
+    written = write_effects(store, plan, scores)
     summary: dict[str, Any] = {
-        "effects": len(rows),
+        "effects": written.count,
         "cross_effects": write_cross_effects(store, plan, scores),
     }
-    if notes := interval_notes(rows):
-        summary["without_interval"] = " ".join(notes)
-    if notes := limit_notes(row for row in rows if row["setting_id"] is not None):
-        summary["damage_limit"] = ". ".join(notes)
-    if missing := len(wanted) - len(made):
+    if written.interval_notes:
+        summary["without_interval"] = " ".join(written.interval_notes)
+    if written.limit_notes:
+        summary["damage_limit"] = ". ".join(written.limit_notes)
+    if missing := len(plan.specs) - len(made):
         summary["effects_without"] = (
             f"the cells of {missing} generations that could not be made: each effect says how many cells it "
             "lacks (missing). The same command tries them again."
@@ -134,21 +138,22 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored)
     return summary
 
 
-def _plan(store: Store, options: SweepOptions, *, fit: FitOptions | None) -> SweepPlan:
+def _expand(store: Store, options: SweepOptions) -> ExpandedSweep:
     configuration = read_sweep(find_sweep(options.sweep))
     run = only_run(store, options.run)
     dtype = DTYPES[options.dtype]
-    return plan_sweep(
-        store, configuration, run, model=options.model, dtype=dtype, roots=options.roots, fit=fit
-    )
+    return expand_sweep(store, configuration, run, model=options.model, dtype=dtype, roots=options.roots)
 
 
-def _model(plan: SweepPlan) -> str:
-    return str(plan.model["name"]) + (" (random weights)" if plan.model["random_weights"] else "")
+def _named(expanded: ExpandedSweep) -> dict[str, Any]:
+    """What a summary begins with."""
+    model = str(expanded.model["name"]) + (" (random weights)" if expanded.model["random_weights"] else "")
+    return {"sweep": expanded.configuration.name, "run": expanded.run_id, "model": model}
 
 
 def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Scored:
     """Every scorer that was asked for."""
+    expanded = plan.expanded
     scorers = options.scorer_names()
     scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
     scored = Scored()
@@ -157,15 +162,15 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
     if "similarity" in scorers:
         scored.summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
     if "features" in scorers:
-        run = store.run(plan.run_id)
-        classifiers, scored.notes = classify_generations(store, made, run, plan.labels, scoring)
+        run = store.run(expanded.run_id)
+        classifiers, scored.notes = classify_generations(store, made, run, expanded.labels, scoring)
         scored.accuracies += map(_of_classifier, classifiers)
     if "probe" in scorers:
-        scored.take("probe", *_probe(store, plan, made, options))
+        scored.take("probe", *_probe(store, expanded, made, options))
     if "judge" in scorers:
-        scored.take("judge", *_judge(store, plan, made, options))
+        scored.take("judge", *_judge(store, expanded, made, options))
     if "clap" in scorers:
-        scored.take("clap", *_clap(store, plan, made, options))
+        scored.take("clap", *_clap(store, expanded, made, options))
     return scored
 
 
@@ -187,9 +192,9 @@ def _of_classifier(one: ConceptClassifier) -> ScorerAccuracy:
 
 
 def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
-    """Every generation with the unsteered one of its cell."""
+    """Every generation with the unsteered one of its condition."""
     pairs = []
-    for design in designs_of(plan.members):
+    for design in designs_of(plan.trials):
         twins = design.ids["unsteered", None]
         for ids in design.ids.values():
             pairs += list(zip(ids.ravel(), twins.ravel(), strict=True))
@@ -200,18 +205,12 @@ Said = tuple[str, str, list[ScorerAccuracy]]
 """What a scorer heard in words, the version that heard it, and what it makes of labelled clips."""
 
 
-def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
-    run, array = store.run(plan.run_id), f"resid.{REDUCTION}"
+def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
+    run, array = store.run(expanded.run_id), f"resid.{REDUCTION}"
     if array not in run.arrays:
         return f"none: the run has no {array}", NOBODY, []
     source, notes = fit_held_out_probes(
-        store,
-        run,
-        array,
-        plan.direction_labels,
-        plan.labels,
-        model=plan.model_name,
-        dtype=DTYPES[options.dtype],
+        run, array, expanded.labels, model=expanded.model_name, dtype=DTYPES[options.dtype]
     )
     if source is None:
         return " ".join(notes), NOBODY, []
@@ -227,38 +226,40 @@ def _probe(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
     return " ".join([f"{_said(heard)}; {read}.", *notes]), source.version, accuracies
 
 
-def _judge(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
+def _judge(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
     from pipelines.pocket.judge import load_judge
 
     version = load_judge().fingerprint
     heard = hear_items(store, generations_with(store, made), "judge", version, _listening(options))
-    _hear_recordings(store, plan, "judge", version, options)
-    return _said(heard), version, list(heard_accuracies(store, plan, "judge", version))
+    _hear_recordings(store, expanded, "judge", version, options)
+    return _said(heard), version, list(heard_accuracies(store, expanded.labels, "judge", version))
 
 
-def _clap(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Said:
+def _clap(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
     from pipelines.clap import load_clap
 
-    clap, prompts = load_clap(options.clap), _prompts(plan)
+    clap, prompts = load_clap(options.clap), _prompts(expanded)
     version, listener = clap.info.fingerprint, f"clap:{options.clap}"
     items = generations_with(store, made)
     heard = hear_items(store, items, listener, version, _listening(options))
     scored = score_prompts(store, items, prompts, clap)
     unknown = {one.prompts.concept: one.alike for one in scored}
-    recordings, said = _hear_recordings(store, plan, listener, version, options)
+    recordings, said = _hear_recordings(store, expanded, listener, version, options)
     if recordings is not None:
         score_prompts(store, recordings, prompts, clap)
     sets = {one.concept: one.digest for one in prompts}
-    accuracies = list(heard_accuracies(store, plan, "clap", version, prompt_sets=sets, unknown=unknown))
+    accuracies = list(
+        heard_accuracies(store, expanded.labels, "clap", version, prompt_sets=sets, unknown=unknown)
+    )
     return f"{clap.info.name} {version[:12]}: {_said(heard)}; {said}", version, accuracies
 
 
 def _hear_recordings(
-    store: Store, plan: SweepPlan, listener: str, version: str, options: SweepOptions
+    store: Store, expanded: ExpandedSweep, listener: str, version: str, options: SweepOptions
 ) -> tuple[Items | None, str]:
     """Lets a scorer hear the recordings that sounds are compared with, where their audio can be reached."""
-    wanted = {clip for clips in plan.reference.values() for clip in clips}
-    items = clips_of(store, plan.dataset)
+    wanted = {clip for one in expanded.labels.values() for clip in one.reference}
+    items = clips_of(store, expanded.dataset)
     chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
     try:
         heard = hear_items(store, chosen, listener, version, _listening(options))
@@ -273,13 +274,13 @@ def _said(heard: Hearing) -> str:
     return f"{heard.heard} heard, {len(heard.failures)} failed: {heard.failures[0].message}"
 
 
-def _prompts(plan: SweepPlan) -> list[PromptSet]:
+def _prompts(expanded: ExpandedSweep) -> list[PromptSet]:
     """A set per concept whose classes are words; "true" and "false" say nothing to a CLAP."""
-    template = plan.configuration.clap_template
+    template = expanded.configuration.clap_template
     return [
-        PromptSet(concept, {name: template.replace("{}", name) for name in classes})
-        for concept, classes in plan.classes.items()
-        if not {name.lower() for name in classes} <= {"true", "false"}
+        PromptSet(concept, {name: template.replace("{}", name) for name in labelled.classes})
+        for concept, labelled in expanded.labels.items()
+        if not {name.lower() for name in labelled.classes} <= {"true", "false"}
     ]
 
 

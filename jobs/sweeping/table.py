@@ -1,101 +1,121 @@
-"""Which generation stands where in a sweep: rows of results/sweep_generations, for finding sounds."""
+"""Tables of a sweep: its generations in their places, and the rows that were found last."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from analysis.effects.settings import Setting
+from analysis.effects.trials import Trial
 from jobs.evaluation.records import now
 from jobs.generation.specification import GenerationSpec
-from jobs.results import write_results
-from jobs.sweeping.members import Cell, Member
-from jobs.sweeping.planning import SweepPlan
+from jobs.results import digest_of, write_results
+from jobs.sweeping.grid import setting_id_of
+from jobs.sweeping.trials import SweepPlan
+from store.asking import Catalog
 from store.opening import Store
+from store.results.schemas import TABLES
 
 KIND = "sweep_generations"
 
-_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
-_COLUMNS: Mapping[str, tuple[pa.DataType, str]] = {
-    "sweep": (_TEXT, "name of the sweep"),
-    "sweep_id": (_TEXT, "hash of its file and run"),
-    "plan_id": (_TEXT, "hash of all generations that were planned together; effects names those it is of"),
-    "question": (_TEXT, "what the sweep's file asks; NULL: nothing"),
-    "run_id": (_TEXT, "run whose directions steer"),
-    "generation_id": (_TEXT, "the generation; its sound is audio/<generation_id>.flac"),
-    "unsteered_id": (_TEXT, "generation of the same prompt and random state, unsteered"),
-    "role": (_TEXT, "steered; random, text, prompt (controls); unsteered"),
-    "part": (_TEXT, "half it belongs to: choose or report"),
-    "concept": (_TEXT, "label column that is steered"),
-    "source": (_TEXT, "class of the prompt"),
-    "target": (_TEXT, "class that it is steered to; several joined by +"),
-    "template": (_TEXT, "prompt with the class in braces"),
-    "text": (_TEXT, "prompt as it was given to the model"),
-    "audio_prompt": (_TEXT, "recording that is continued, as the sweep's file names it; NULL: none"),
-    "audio_seconds": (_NUMBER, "so much of it, with which the sound begins; NULL: none"),
-    "random_state": (_COUNT, "of the sampling noise"),
-    "setting_id": (_TEXT, "setting, as in the view effects; NULL for unsteered and prompt"),
-    "method": (_TEXT, "of the direction that the setting names"),
-    "site": (_TEXT, "where it is steered"),
-    "layers": (pa.list_(_COUNT), "the layers that are steered"),
-    "alpha": (_NUMBER, "strength of steering; where it was found, the mean over layers"),
-    "automatic": (pa.bool_(), "whether the strength was found and not given"),
-    "kind": (_TEXT, "interpolate, add or ablate"),
-    "scaling": (_TEXT, "norm, unit or norm_restored"),
-    "schedule": (_TEXT, "strength over time, and the self-monitor if there is one"),
-    "created_at": (pa.timestamp("us"), "when it was planned (UTC)"),
-}  # fmt: skip
-SCHEMA = pa.schema(
-    [pa.field(name, kind, metadata={"comment": comment}) for name, (kind, comment) in _COLUMNS.items()]
-)
-_OF_SETTINGS = ("setting_id", "method", "site", "automatic", "kind", "scaling")
+SCHEMA = TABLES[KIND].schema()
+Row = Mapping[str, Any]
 
 
-def write_members(store: Store, plan: SweepPlan) -> str:
+def write_trials(store: Store, plan: SweepPlan) -> str:
     """Write the plan of a sweep as rows; returns the name of the part."""
     table = pa.Table.from_pylist(list(_rows(plan)), schema=SCHEMA)
     return write_results(store, KIND, {"plan": plan.plan_id}, table)
 
 
-def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
-    unsteered = {_cell(m.cell): m.generation_id for m in plan.members if m.role == "unsteered"}
-    common = {
-        "sweep": plan.configuration.name,
-        "sweep_id": plan.sweep_id,
+def plan_columns(plan: SweepPlan) -> dict[str, Any]:
+    """Columns that tell a sweep's rows from others'."""
+    return {
+        "sweep": plan.expanded.configuration.name,
+        "sweep_id": plan.expanded.sweep_id,
         "plan_id": plan.plan_id,
-        "question": plan.configuration.question or None,
-        "run_id": plan.run_id,
-        "created_at": now(),
+        "run_id": plan.expanded.run_id,
     }
-    for member in plan.members:
-        yield common | _row(member) | {"unsteered_id": unsteered[_cell(member.cell)]}
-
-
-def _row(member: Member) -> dict[str, Any]:
-    cell, setting = member.cell, member.setting
-    named = {name: getattr(setting, name) for name in _OF_SETTINGS} if setting else {}
-    return named | {
-        "generation_id": member.generation_id,
-        "role": member.role,
-        "part": cell.half,
-        "concept": cell.pair.concept,
-        "source": cell.pair.source,
-        "target": cell.pair.target,
-        "template": cell.template,
-        "text": member.spec.text,
-        "audio_prompt": cell.audio or None,
-        "audio_seconds": member.spec.audio_prompt.seconds if member.spec.audio_prompt else None,
-        "alpha": mean_strength([member.spec]) if setting else None,
-        "random_state": cell.random_state,
-        "layers": list(setting.layers) if setting else None,
-        "schedule": setting.course if setting else None,
-    }
-
-
-def _cell(cell: Cell) -> tuple[Any, ...]:
-    return cell.pair, cell.prompt, cell.random_state
 
 
 def mean_strength(specs: Sequence[GenerationSpec]) -> float:
     """Strength of steered generations, the mean over them and over their edits."""
     return float(np.mean([edit.alpha for spec in specs for edit in spec.edits]))
+
+
+def _rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
+    unsteered = {one.condition: one.generation_id for one in plan.trials if one.role == "unsteered"}
+    common = plan_columns(plan) | {
+        "question": plan.expanded.configuration.question or None,
+        "created_at": now(),
+    }
+    for trial in plan.trials:
+        spec = plan.specs[trial.generation_id]
+        yield common | _row(trial, spec) | {"unsteered_id": unsteered[trial.condition]}
+
+
+def _row(trial: Trial, spec: GenerationSpec) -> dict[str, Any]:
+    condition, setting = trial.condition, trial.setting
+    described = {} if setting is None else _setting_columns(setting)
+    return described | {
+        "generation_id": trial.generation_id,
+        "role": trial.role,
+        "part": condition.split,
+        "concept": condition.pair.concept,
+        "source": condition.pair.source,
+        "target": condition.pair.target,
+        "template": condition.template,
+        "text": spec.text,
+        "audio_prompt": condition.audio or None,
+        "audio_seconds": spec.audio_prompt.seconds if spec.audio_prompt else None,
+        "alpha": mean_strength([spec]) if setting else None,
+        "random_state": condition.random_state,
+    }
+
+
+def _setting_columns(setting: Setting) -> dict[str, Any]:
+    return {
+        "setting_id": setting_id_of(setting),
+        "method": setting.method,
+        "site": setting.site,
+        "layers": list(setting.layers),
+        "automatic": setting.automatic,
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.course,
+    }
+
+
+def write_newest(store: Store, kind: str, sweep_id: str, rows: Sequence[Row], schema: pa.Schema) -> None:
+    """Write the rows of a sweep, unless its view shows just these.
+
+    Views show the rows of a sweep that were written last. So the name of a part stands for the time too:
+    what was found, replaced (by another type of numbers, another CLAP …) and found again is written again.
+
+    Args:
+        store: where to write.
+        kind: "effects" or "cross_effects"; the view has the same name.
+        sweep_id: of the sweep.
+        rows: all that was found, without created_at.
+        schema: of the rows.
+    """
+    found = pa.Table.from_pylist(list(rows), schema=schema).to_pylist()
+    content = _content(found, schema)
+    if content == _content(_shown(store, kind, sweep_id), schema):
+        return
+    written = now()
+    table = pa.Table.from_pylist([row | {"created_at": written} for row in found], schema=schema)
+    specification = {"sweep": sweep_id, "rows": content, "created_at": written.isoformat()}
+    write_results(store, kind, specification, table)
+
+
+def _shown(store: Store, kind: str, sweep_id: str) -> list[dict[str, Any]]:
+    catalog = Catalog.of(store)
+    return catalog.rows(f"FROM {kind} WHERE sweep_id = $sweep", sweep=sweep_id) if catalog.has(kind) else []
+
+
+def _content(rows: Iterable[Row], schema: pa.Schema) -> str:
+    """Stands for rows in any order, whenever they were written."""
+    names = sorted(set(schema.names) - {"created_at"})
+    return digest_of(sorted(digest_of([row.get(name) for name in names]) for row in rows))

@@ -1,6 +1,7 @@
-"""Makes the generations of a sweep by units: many in a pass, then their sounds, then one part of rows.
+"""Workers that make a sweep's generations, and before them find the automatic strengths they need.
 
-The part is the commit marker: it is written last, holds every generation of the unit, and never changes.
+Of a unit many generations are made in a pass, then their sounds are written, then one part of rows. The part
+is the commit marker: it is written last, holds every generation of the unit, and never changes.
 """
 
 import threading
@@ -14,11 +15,13 @@ from numpy.typing import NDArray
 
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
+from jobs.generation.automatic import find_strengths
+from jobs.generation.edit_options import ChosenEdits
 from jobs.generation.records import audio_key, write_generations
 from jobs.generation.requests import request_of
 from jobs.generation.specification import AudioPrompt, GenerationSpec
 from jobs.steering_vectors.stored import StoredVector
-from jobs.sweeping.strengths import WantedStrengths
+from jobs.sweeping.strengths import FoundStrengths, WantedStrengths, write_strengths
 from pipelines.freed_memory import keep_freed_memory
 from store.records import Receipt
 
@@ -124,3 +127,42 @@ class GenerationWorker:
         write_generations(self._store, made)
         sizes = (self._store.objects.size(audio_key(spec.generation_id)) for spec, _ in made)
         return sum(size or 0 for size in sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Twins:
+    by_id: "dict[str, GeneratedAudio]"
+
+    def of(self, wanted: WantedStrengths) -> "GeneratedAudio":
+        return self.by_id[wanted.unsteered.generation_id]
+
+
+class StrengthWorker(GenerationWorker):
+    """Finds automatic strengths on unsteered generations that are made anew.
+
+    A unit's ids are those of wanted strengths; its one part of results is the commit marker.
+    """
+
+    def run(self, task: Task) -> Receipt | None:
+        chosen = task.trial if task.trial is not None else {clip.clip_id for clip in task.unit.clips}
+        wanted = [self._plan.strengths[one] for one in sorted(chosen - task.quarantined)]
+        clock = StageClock()
+        made = self._generate(list(dict.fromkeys(one.unsteered.generation_id for one in wanted)), clock)
+        twins = _Twins({spec.generation_id: generated for spec, generated in made})
+        with clock.stage("measure"):
+            found = [(one, self._compute.submit(self._find, one, twins).result()) for one in wanted]
+        if task.trial is not None:
+            return None
+        if found:
+            write_strengths(self._store, found)
+        total, failed = len(task.unit.clips), len(task.unit.clips) - len(found)
+        return Receipt(task.unit.unit_id, total, failed, 0, won=True, seconds=clock.seconds)
+
+    def _find(self, wanted: WantedStrengths, twins: _Twins) -> FoundStrengths:
+        if self._stopping.is_set():
+            raise Stopped("the job was stopped")
+        vectors = {edit.vector_id: self._plan.vectors[edit.vector_id] for edit in wanted.edits}
+        chosen = ChosenEdits(wanted.edits, vectors, frozenset(range(len(wanted.edits))))
+        twin = twins.of(wanted)
+        found = find_strengths(self._model, wanted.unsteered, chosen, twin, target_prompt=wanted.cap_text)
+        return FoundStrengths(tuple(edit.alpha for edit in found.edits), found.cap)

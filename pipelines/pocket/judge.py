@@ -8,7 +8,7 @@ import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pipelines.pocket.judge_network import JudgeNetwork
 
 WEIGHTS = Path(__file__).with_name("judge.safetensors")
+VERSION = 1
+"""Of what is made of sound before and after the network: raise it with its numbers."""
 SHORTEST_SECONDS = 1.0
 BATCH_WINDOWS = 32
 
@@ -106,7 +108,9 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
             f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged, "
             f"or of another version. Install Undertone again, or restore the file from git."
         ) from error
-    heard = {"classes": classes, "resampler": resampler()}
+    heard: dict[str, Any] = {"classes": classes, "resampler": resampler()}
+    if VERSION > 1:  # the first one had no number
+        heard["version"] = VERSION
     return Judge(network, classes, fingerprint(heard, state))
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from jobs.cli import undertone
 from jobs.generation.records import audio_key, opened_sound
 from jobs.steering_vectors.files import imported_rows, read_file
-from jobs.sweeping.sounds import read_samples
+from jobs.sweeping.scoring import read_samples
 from jobs.unforeseen import sentence_of
 from store.errors import CorruptData, InvalidInput, UndertoneError
 from store.ledger import commit, never

@@ -1,6 +1,5 @@
 """`undertone probe` on a planted world: what it finds, what it says, and what it does not do twice."""
 
-import ast
 import json
 import shutil
 import subprocess
@@ -19,13 +18,14 @@ from jobs.cli import undertone
 from jobs.clusterings.options import KmeansOptions
 from jobs.clusterings.running import fit_and_store
 from jobs.probing.options import ProbeOptions
-from jobs.probing.running import CODE, Probed, probe_run
+from jobs.probing.running import Probed, probe_run
 from store.catalog import refresh_catalog
 from store.errors import InvalidInput
 from store.opening import Store
 from store.query import run_query
 
 ROOT = Path(__file__).parents[3]
+LOSSES = {"mse", "logistic"}
 STYLE = "SELECT clip_id, style, tempo FROM clips WHERE style <> 'ambient'"
 
 
@@ -204,26 +204,19 @@ def test_a_control_of_few_groups_is_not_trusted_silently(planted: Store) -> None
     assert not any("hardly" in note for note in fit(planted).notes)
 
 
-def test_every_module_that_decides_a_number_makes_another_probe_when_it_changes() -> None:
-    """By the imports of the tasks that fit; what is left out only keeps or names things, or cuts cells."""
-    apart = {
-        "jobs.probing.array_file",
-        "jobs.probing.kept_factors",
-        "jobs.probing.kept_moments",
-        "jobs.probing.options",
-        "analysis.splits",
-    }
-    reached, waiting = set(), ["jobs.probing.fits", "jobs.probing.frame_moments", "jobs.probing.measurable"]
-    while waiting:
-        name = waiting.pop()
-        reached.add(name)
-        tree = ast.parse((ROOT / f"{name.replace('.', '/')}.py").read_text())
-        imported = {
-            node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module
-        }
-        ours = {one for one in imported if one.startswith(("analysis.", "jobs.probing."))}
-        waiting += sorted(ours - reached - set(waiting))
-    assert reached - apart == set(CODE)
+@pytest.mark.parametrize(
+    ("raised", "anew"), [("ridge", {"mse"}), ("nested_logistic", {"logistic"}), ("probe_scores", LOSSES)]
+)
+def test_a_raised_version_fits_anew_what_it_is_of_and_nothing_else(
+    planted: Store, monkeypatch: pytest.MonkeyPatch, raised: str, anew: set[str]
+) -> None:
+    labels = "SELECT clip_id, style FROM clips WHERE style <> 'ambient'"
+    before = fit(planted, labels, loss="mse,logistic", controls=0).table.to_pylist()
+    monkeypatch.setattr(f"analysis.{raised}.VERSION", 2)
+    found = fit(planted, labels, loss="mse,logistic", controls=0)
+    assert found.fitted == 2 * len(anew)
+    kept = {row["probe_id"] for row in before} & {row["probe_id"] for row in found.table.to_pylist()}
+    assert {row["loss"] for row in before if row["probe_id"] not in kept} == anew
 
 
 def test_frames_are_fitted_block_by_block_and_scored_per_clip(planted: Store) -> None:
@@ -292,7 +285,7 @@ def test_the_command_prints_one_json_object(planted: Store) -> None:
         ({"strengths": "0"}, "positive numbers"),
         ({"folds": 1}, "2 or more"),
         ({"folds": 60}, "60 folds cannot be made of 40 groups"),
-        ({"reduce": "max"}, "There is no reduction max"),
+        ({"reduce": "max"}, "'max' is no reduction; choose from mean"),
     ],
 )
 def test_an_illegal_option_is_named_with_the_legal_ones(

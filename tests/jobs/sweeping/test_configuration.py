@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.effects.settings import Pair
 from jobs.sweeping.configuration import (
     SteeredConcept,
     find_sweep,
@@ -11,8 +12,7 @@ from jobs.sweeping.configuration import (
     read_sweep,
     shipped_sweeps,
 )
-from jobs.sweeping.grid import Grid
-from jobs.sweeping.settings import Pair, expand, read_pairs
+from jobs.sweeping.grid import Grid, expand, read_pairs, setting_id_of
 from store.errors import InvalidInput, NotFound
 
 CLASSES = ("a:b", "jazz", "rock")
@@ -106,17 +106,17 @@ def test_layers_are_numbers_and_lists_of_numbers() -> None:
     ],
 )
 def test_pairs_are_read_whatever_classes_are_called(text: str, pair: Pair) -> None:
-    assert read_pairs(SteeredConcept("style", pairs=(text,)), CLASSES) == [pair]
+    assert read_pairs("style", (text,), CLASSES) == [pair]
 
 
 @pytest.mark.parametrize("text", ["rock", "rock:rock", "rock:pop", ":jazz", "rock:jazz+rock"])
 def test_a_pair_of_other_classes_is_refused_with_those_there_are(text: str) -> None:
     with pytest.raises(InvalidInput, match="jazz, rock"):
-        read_pairs(SteeredConcept("style", pairs=(text,)), CLASSES)
+        read_pairs("style", (text,), CLASSES)
 
 
 def test_all_pairs_are_every_ordered_one() -> None:
-    found = read_pairs(SteeredConcept("style"), CLASSES)
+    found = read_pairs("style", ("all",), CLASSES)
     assert len(found) == 6
     assert len(set(found)) == 6
 
@@ -126,7 +126,7 @@ def test_a_grid_is_the_product_of_its_lists() -> None:
     pairs = [Pair("style", "rock", ("jazz",)), Pair("style", "jazz", ("rock",))]
     settings = expand(grid, pairs, {"resid": [0, 1, 2]})
     assert len(settings) == 2 * 3 * 2 * 3 * 2
-    assert len({one.setting_id for one in settings}) == len(settings)
+    assert len({setting_id_of(one) for one in settings}) == len(settings)
 
 
 def test_a_layer_that_the_run_lacks_is_refused() -> None:

@@ -11,8 +11,8 @@ from jobs.datasets.adding import AddRequest, add_dataset
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.running import run_extraction
 from jobs.sweeping.held_out_probe import ProbeSource, fit_held_out_probes
+from jobs.sweeping.labels import half_of, resolve_concept
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.planning import _half
 from jobs.sweeping.sweeping import run_sweep
 from store import open_store
 from store.catalog import refresh_catalog
@@ -67,26 +67,29 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def fitted(store: str, directions: str, everything: str) -> tuple[ProbeSource | None, list[str]]:
     opened = open_store(store)
-    (run_id,) = opened.runs()
-    return fit_held_out_probes(
-        opened,
-        opened.run(run_id),
-        "resid.mean",
-        {"label": directions},
-        {"label": everything},
-        model="pocket-random",
-        dtype="float32",
-    )
+    run = opened.run(*opened.runs())
+    labels = {"label": resolve_concept(opened, run, "label", everything, directions)}
+    return fit_held_out_probes(run, "resid.mean", labels, model="pocket-random", dtype="float32")
 
 
 def test_labels_of_the_clips_of_directions_have_no_say_in_the_probe(store: str) -> None:
-    one, other = (fitted(store, _half(ALL), labels)[0] for labels in (ALL, FLIPPED))
+    one, other = (fitted(store, half_of(ALL), labels)[0] for labels in (ALL, FLIPPED))
     assert one is not None
     assert other is not None
     assert np.array_equal(one.probes[0].classifier.weights, other.probes[0].classifier.weights)
     swapped, _ = fitted(store, "SELECT clip_id, label FROM clips WHERE md5(group_id) >= '8'", FLIPPED)
     assert swapped is not None
     assert not np.allclose(one.probes[0].classifier.weights, swapped.probes[0].classifier.weights)
+
+
+def test_labels_of_a_concept_whose_directions_use_every_clip_are_resolved_once(store: str) -> None:
+    opened = open_store(store)
+    run = opened.run(*opened.runs())
+    every = resolve_concept(opened, run, "label", ALL, ALL)
+    assert every.direction_rows is every.rows
+    half = resolve_concept(opened, run, "label", ALL, half_of(ALL))
+    assert set(half.direction_rows.clip_ids) < set(half.rows.clip_ids)
+    assert half.direction_hash != every.direction_hash
 
 
 def test_where_directions_use_every_clip_there_is_no_probe_but_a_cure(store: str) -> None:
@@ -97,23 +100,16 @@ def test_where_directions_use_every_clip_there_is_no_probe_but_a_cure(store: str
 
 def test_concepts_without_a_probe_are_named_in_one_sentence(store: str) -> None:
     opened = open_store(store)
-    (run_id,) = opened.runs()
+    run = opened.run(*opened.runs())
     both = "SELECT clip_id, label, label AS other FROM clips"
-    source, notes = fit_held_out_probes(
-        opened,
-        opened.run(run_id),
-        "resid.mean",
-        {"label": both},
-        {"label": both, "other": both},
-        model="pocket-random",
-        dtype="float32",
-    )
+    labels = {name: resolve_concept(opened, run, name, both, both) for name in ("label", "other")}
+    source, notes = fit_held_out_probes(run, "resid.mean", labels, model="pocket-random", dtype="float32")
     assert (source, len(notes)) == (None, 1)
     assert "No held-out probe of label, other: " in notes[0]
 
 
 def test_it_recognises_sounds_that_nobody_has_stored(store: str) -> None:
-    source, _ = fitted(store, _half(ALL), ALL)
+    source, _ = fitted(store, half_of(ALL), ALL)
     assert source is not None
     (probe,) = source.probes
     assert probe.classifier.accuracy > 0.7

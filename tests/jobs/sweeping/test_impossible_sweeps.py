@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from jobs.sweeping.configuration import SteeredConcept, find_sweep, parse_sweep, read_sweep
-from jobs.sweeping.grid import Grid
-from jobs.sweeping.settings import expand, read_pairs
+from jobs.sweeping.configuration import find_sweep, parse_sweep, read_sweep
+from jobs.sweeping.grid import Grid, expand, read_pairs
 from jobs.user_files import check_output, read_json, read_text, read_toml
 from store.errors import InvalidInput, NotFound, UndertoneError
 
@@ -83,8 +82,8 @@ def test_a_billion_settings_are_refused_before_one_is_written_down() -> None:
 def test_what_the_file_does_not_tell_is_counted_before_it_is_written_down() -> None:
     classes = [str(number) for number in range(100_000)]
     with pytest.raises(InvalidInput, match=r"pairs of 's'"):
-        read_pairs(SteeredConcept("s"), classes)
-    pairs = read_pairs(SteeredConcept("s"), classes[:150])
+        read_pairs("s", ("all",), classes)
+    pairs = read_pairs("s", ("all",), classes[:150])
     with pytest.raises(InvalidInput, match="settings"):
         expand(Grid(), pairs, {"resid": range(48)})
 

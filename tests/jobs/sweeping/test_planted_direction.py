@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.paired_intervals import Estimate, crossed_interval, linearised
-from analysis.transfer import transfer_score
+from analysis.effects.paired_intervals import Estimate, crossed_interval, linearised
+from analysis.effects.settings import Role, Setting
+from analysis.effects.transfer import transfer_score
+from analysis.effects.trials import Design, designs_of
 from jobs.datasets.adding import AddRequest, add_dataset
 from jobs.extraction.options import ExtractOptions
 from jobs.extraction.running import run_extraction
 from jobs.generation.requests import request_of
 from jobs.sweeping.configuration import parse_sweep
-from jobs.sweeping.designs import Design, designs_of
-from jobs.sweeping.directions import FitOptions
-from jobs.sweeping.planning import SweepPlan, only_run, plan_sweep
-from jobs.sweeping.settings import Role, Setting
+from jobs.sweeping.directions import FitOptions, find_directions, fit_missing_directions
+from jobs.sweeping.expansion import expand_sweep, only_run
+from jobs.sweeping.trials import SweepPlan, count_random_directions, plan_trials
 from store import open_store
 
 LAYER = 2
@@ -49,9 +50,9 @@ def plan(store: str, planted_model: Path) -> SweepPlan:
         }
     )
     opened = open_store(store)
-    return plan_sweep(
-        opened, configuration, only_run(opened, ""), model=str(planted_model), fit=FitOptions("inline")
-    )
+    expanded = expand_sweep(opened, configuration, only_run(opened, ""), model=str(planted_model))
+    fit_missing_directions(opened, expanded, FitOptions("inline"), count_random_directions(expanded))
+    return plan_trials(expanded, find_directions(opened, expanded), {})
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +61,11 @@ def shares(plan: SweepPlan, tokens: tuple[NDArray[np.int64], ...]) -> dict[str, 
     from pipelines.generation import generate
     from pipelines.musicgen import load_musicgen
 
-    specs = plan.generations()
+    specs = plan.specs
     vectors = plan.directions.vectors()
-    made = generate(load_musicgen(plan.model_name), [request_of(spec, vectors) for spec in specs.values()])
+    made = generate(
+        load_musicgen(plan.expanded.model_name), [request_of(spec, vectors) for spec in specs.values()]
+    )
     return {
         one: float(np.isin(generated.codes[0], tokens[1]).mean())
         for one, generated in zip(specs, made, strict=True)
@@ -78,7 +81,7 @@ def effect(design: Design, setting: Setting, role: Role, shares: dict[str, float
 
 
 def settings_with(plan: SweepPlan, alpha: float) -> list[tuple[Design, Setting]]:
-    (design,) = designs_of(plan.members)
+    (design,) = designs_of(plan.trials)
     return [(design, setting) for setting in design.settings if setting.alpha == alpha]
 
 

@@ -1,10 +1,17 @@
 """What scorers can hear: their accuracy on labelled clips, and what becomes of the words of the deaf."""
 
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from jobs.sweeping.scorer_accuracy import ScorerAccuracy, accuracy_of, deaf_notes
-from jobs.sweeping.scores import Scores
+from analysis.effects.scores import ScorerAccuracy, Scores, accuracy_of
+from jobs.evaluation.records import EVALUATIONS, evaluations_table, now
+from jobs.results import write_results
+from jobs.sweeping.scorer_accuracy import deaf_notes, heard_accuracies
+from store import open_store
 
 LABELS = np.repeat(["drone", "beat"], 40)
 GROUPS = np.arange(80) // 2
@@ -65,3 +72,21 @@ def test_what_a_deaf_scorer_says_is_unknown_and_not_no_change(
     assert {key[2] for key in keys if np.isnan(believed.numbers[key]).all()} == unknown
     assert np.isfinite(believed.numbers[other]).all()
     assert np.isfinite(scores.numbers[keys[0]]).all()
+
+
+def test_a_scorer_to_which_all_classes_are_alike_always_says_the_same(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path / "music.store"), create=True)
+    clips = {f"clip-{number}": (f"group-{number}", ("drone", "beat")[number % 2]) for number in range(40)}
+    rows = [
+        {
+            "item_id": clip, "item_kind": "clip", "scorer": "clap", "scorer_name": "small",
+            "scorer_version": "v", "concept": "mood", "class": name, "measure": "probability", "value": 0.5,
+            "created_at": now(),
+        }
+        for clip in clips
+        for name in ("drone", "beat")
+    ]  # fmt: skip
+    write_results(store, EVALUATIONS, {}, evaluations_table(rows))
+    labels: Any = {"mood": SimpleNamespace(reference=clips)}
+    (found,) = heard_accuracies(store, labels, "clap", "v")
+    assert (found.clips, found.accuracy, found.hears) == (40, 0.5, False)

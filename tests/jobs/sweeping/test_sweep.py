@@ -134,9 +134,9 @@ def killed(make_store: Callable[[str], str], write_sweep: Callable[[list[float]]
     command = [sys.executable, "-m", "jobs.cli", "sweep", store, write_sweep([0.5]), "--engine", "inline"]
     command += ["--unit", "3", "--scorers", "descriptors"]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        parts = Path(store) / "results" / "generations"
+        commits = Path(store) / "records" / "results" / "generations"
         deadline = time.monotonic() + 300
-        while not (parts.is_dir() and any(parts.iterdir())) and time.monotonic() < deadline:
+        while not any(commits.glob("*.json")) and time.monotonic() < deadline:
             assert process.poll() is None
             time.sleep(0.05)
         os.kill(process.pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ from jobs.evaluation.items import generations_with
 from jobs.generation.generating import run_generation
 from jobs.generation.options import GenerateOptions
 from jobs.sweeping.options import SweepOptions
-from jobs.sweeping.sounds import read_sound
+from jobs.sweeping.scoring import read_sound
 from jobs.sweeping.sweeping import run_sweep
 from store import open_store
 from store.catalog import refresh_catalog

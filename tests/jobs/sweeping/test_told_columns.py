@@ -2,8 +2,8 @@
 
 import pytest
 
+from analysis.effects.metrics import METRICS
 from jobs.evaluation.records import EVALUATION_SCHEMA
-from jobs.sweeping.metrics import METRICS
 from pipelines.descriptors import DESCRIPTORS
 from store.catalog import refresh_catalog
 from store.opening import open_store

@@ -1,0 +1,1 @@
+"""The mathematics of sweeps: from trials and scores to effects with intervals, damage and a choice."""

@@ -1,0 +1,82 @@
+"""Tables of results are declared once: what writers, the catalog and the documentation make of it agrees."""
+
+import duckdb
+import pytest
+
+from docs.generators.store_format import store_format_page
+from jobs.clusterings.table import assignments_table
+from store.catalog import refresh_catalog
+from store.opening import open_store
+from store.query import View, describe_views
+from store.result_views import RESULT_VIEWS
+from store.results.schemas import TABLES, declarations
+from store.results.table import Table
+
+every_table = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
+    """Of an empty store, by name."""
+    store = open_store(tmp_path_factory.mktemp("declared") / "music.store", create=True)
+    return {view.name: view for view in describe_views(refresh_catalog(store))}
+
+
+@every_table
+def test_types_in_sql_are_those_that_duckdb_gives_the_arrow_columns(table: Table) -> None:
+    with duckdb.connect() as connection:
+        seen = connection.from_arrow(table.schema().empty_table())
+        assert table.sql_columns() == dict(zip(seen.columns, map(str, seen.types), strict=True))
+
+
+@every_table
+def test_every_column_says_what_it_holds_where_it_is_written(table: Table) -> None:
+    comments = {field.name: field.metadata[b"comment"].decode() for field in table.schema()}
+    assert comments == {name: comment for name, (_, comment) in table.columns.items()}
+    assert all(comment == comment.strip() != "" for comment in comments.values())
+
+
+def test_the_catalog_has_an_empty_table_of_each_kind_that_views_read() -> None:
+    with duckdb.connect() as connection:
+        connection.execute(declarations("_part"))
+        query = "SELECT column_name FROM duckdb_columns() WHERE schema_name = 'declared' AND table_name = ?"
+        for table in TABLES.values():
+            found = [name for (name,) in connection.execute(query, [table.kind]).fetchall()]
+            assert found == (["_part", *table.columns] if table.read_by_views else []), table.kind
+
+
+@pytest.mark.parametrize("kind", ["clusterings", "effects"])
+def test_a_view_says_of_a_column_what_its_table_says(views: dict[str, View], kind: str) -> None:
+    said = {column.name: column.comment for column in views[kind].columns}
+    declared = {name: comment for name, (_, comment) in TABLES[kind].columns.items()}
+    own = {"silhouette"} if kind == "clusterings" else set()  # of one start, and of the best of them
+    assert {name: said[name] for name in declared if name not in own} == {
+        name: comment for name, comment in declared.items() if name not in own
+    }
+
+
+def test_every_kind_of_result_is_shown_by_a_view_of_its_name(views: dict[str, View]) -> None:
+    shown = {name.removeprefix("results_") for name in {*views, *RESULT_VIEWS}}
+    assert set(TABLES) <= shown
+
+
+def test_the_page_of_the_store_format_lists_every_column() -> None:
+    page = store_format_page()
+    for table in TABLES.values():
+        section = page.partition(f"### results/{table.kind}\n")[2].partition("\n#")[0]
+        listed = [line.split("`")[1] for line in section.splitlines() if line.startswith("| `")]
+        assert listed == list(table.columns)
+
+
+def test_a_writer_that_lacks_a_column_is_told_at_once() -> None:
+    with pytest.raises(KeyError, match="histogram"):
+        assignments_table({"clustering_id": ["a"], "clip_id": ["b"], "cluster": [0], "share": [1.0]})
+
+
+def test_a_row_with_a_column_that_the_table_has_not_is_refused_and_not_cut() -> None:
+    rows = [{"probe_id": "a", "clips": 3}]
+    assert TABLES["confusions"].of(rows).to_pylist() == [
+        {"probe_id": "a", "actual": None, "predicted": None, "clips": 3}
+    ]
+    with pytest.raises(KeyError, match="confusions has no column guess"):
+        TABLES["confusions"].of([*rows, {"probe_id": "b", "guess": "jazz"}])
