@@ -11,7 +11,7 @@ import pytest
 
 from docs.generators.commands import as_markdown
 from docs.generators.errors import errors_page
-from docs.generators.example_store import example_catalog, result_tables
+from docs.generators.example_store import example_catalog
 from docs.generators.markdown import escaped
 from docs.generators.modules import modules_page
 from docs.generators.sources import ROOT
@@ -21,6 +21,7 @@ from jobs.sweeping.configuration import SweepConfiguration, shipped_sweeps
 from store.errors import UndertoneError
 from store.query import View, describe_views
 from store.result_views import RESULT_VIEWS
+from store.results import schemas
 
 PACKAGES = ("pipelines", "store", "jobs", "analysis")
 FIRST_LINE = re.compile(r'r?"""([^"\n]*\w[^\n]*?)(?:"""|\n)')
@@ -72,7 +73,7 @@ def test_every_error_stands_in_the_index_with_a_sentence_and_its_messages() -> N
 def test_the_example_store_has_every_view_that_a_command_makes(views: list[View]) -> None:
     assert set(RESULT_VIEWS) - {view.name for view in views} == set()
     names = {view.name.removeprefix("results_") for view in views}
-    assert set(result_tables()) - names == set()
+    assert set(schemas.TABLES) - names == set()
 
 
 def test_every_column_of_every_view_is_explained_on_the_page(views: list[View]) -> None:
