@@ -1,0 +1,123 @@
+"""Extension points: what is built in by name, and what other distributions add by entry points.
+
+Whatever is built in has its one registration here, and is loaded as a plug-in's is, when it is asked for by
+name. It is a table and no entry points of this distribution: those exist only where it was installed anew, so
+that a checkout would lack what it just gained, and they have no order, which formats need.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from store.errors import BrokenPlugin, InvalidInput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionPoint:
+    """A kind of thing that plug-ins may add to, such as the formats of datasets."""
+
+    group: str
+    """Of the entry points, as in pyproject.toml: [project.entry-points."undertone.datasets"]."""
+    what: str
+    """One of them in words, for messages."""
+    built_in: Mapping[str, tuple[str, str]]
+    """By name: where it is (MODULE:OBJECT), and a line for help texts. The order is kept."""
+
+    def names(self) -> tuple[str, ...]:
+        """What is built in, in order, then the plug-ins by name; nothing is imported."""
+        return (*self.built_in, *sorted(set(self._plugins()) - set(self.built_in)))
+
+    def load(self, name: str, kind: type[T]) -> T:
+        """The object of this name, which is imported when it is first asked for.
+
+        Raises:
+            InvalidInput: there is none, or there are several.
+            BrokenPlugin: it cannot be imported, or is of another kind.
+        """
+        entry = self._entry(name)
+        try:
+            found = entry.load()
+        except Exception as error:
+            if name in self.built_in:
+                raise
+            raise BrokenPlugin(
+                f"The {self.what} {name!r} comes from {_owner(entry)}, which cannot be loaded "
+                f"({type(error).__name__}: {error}); mend or uninstall it."
+            ) from error
+        if not isinstance(found, kind):
+            raise BrokenPlugin(
+                f"The {self.what} {name!r} comes from {_owner(entry)}, which gives {entry.value}: that is no "
+                f"{kind.__module__}.{kind.__name__} but a {type(found).__name__}."
+            )
+        return found
+
+    def recorded(self, name: str) -> dict[str, str]:
+        """What ids and documents say of the origin of a name: {"plugin": "DISTRIBUTION VERSION"}, or nothing.
+
+        A result of another version of a plug-in is another result. What is built in has versions of its own.
+        """
+        return {} if name in self.built_in else {"plugin": _owner(self._entry(name))}
+
+    def unknown(self, name: str, *others: str) -> InvalidInput:
+        """The error for a name that nothing has; `others` are words that are legal there, too."""
+        words = f"{', '.join(others)} or one of " if others else ""
+        return InvalidInput(f"There is no {self.what} {name!r}; it is {words}{', '.join(self.names())}.")
+
+    def _entry(self, name: str) -> EntryPoint:
+        found = list(self._plugins().get(name, ()))
+        if name in self.built_in:
+            found.insert(0, EntryPoint(name, self.built_in[name][0], self.group))
+        if not found:
+            raise self.unknown(name)
+        if len(found) > 1:
+            owners = " and ".join(_owner(entry) for entry in found)
+            raise InvalidInput(
+                f"The {self.what} {name!r} is given by {owners}; uninstall all but one of them."
+            )
+        return found[0]
+
+    def _plugins(self) -> Mapping[str, Sequence[EntryPoint]]:
+        return _installed(self.group, tuple(sys.path))
+
+
+@lru_cache
+def _installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Sequence[EntryPoint]]:
+    """Entry points of a group by name: of one look at all distributions, until the path is another."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=group):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _owner(entry: EntryPoint) -> str:
+    """Distribution and version that an entry point comes from."""
+    return "undertone itself" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+
+
+DATASETS = ExtensionPoint(
+    "undertone.datasets",
+    "format",
+    {
+        "fma": (
+            "pipelines.datasets.fma:FORMAT",
+            "fma_metadata/tracks.csv beside fma_small, fma_medium, fma_large or fma_full",
+        ),
+        "syntheory": ("pipelines.datasets.syntheory:FORMAT", "a folder per concept with info.csv"),
+        "gtzan": ("pipelines.datasets.gtzan:FORMAT", "genres/blues/blues.00000.wav …"),
+        "huggingface": (
+            "pipelines.datasets.huggingface:FORMAT",
+            "Parquet with an `audio` column of bytes: a file, or a folder of shards",
+        ),
+        "table": (
+            "pipelines.datasets.table:FORMAT",
+            "a column `path` (relative to the table), optional `group` and `split`, the rest are labels",
+        ),
+        "folder": ("pipelines.datasets.folder:FORMAT", 'a folder per label: jazz/a.wav has label "jazz"'),
+    },
+)
+"""`--format auto` asks those that are built in, in this order."""
