@@ -33,6 +33,14 @@ class ExtensionName(click.ParamType):  # type: ignore[type-arg]  # generic in so
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class ExtensionNames(ExtensionName):
+    """Several names, separated by commas; who reads them checks them, as they may say more than a name."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The text as it was given."""
+        return value
+
+
 def listed(point: ExtensionPoint) -> str:
     r"""The lines of a help text that say what is built in, for a paragraph that begins with \b."""
     width = max(map(len, point.built_in)) + 2

@@ -39,19 +39,19 @@ class ExtensionPoint:
             InvalidInput: there is none, or there are several.
             BrokenPlugin: it cannot be imported, or is of another kind.
         """
-        entry = self._entry(name)
+        one = self._found(name)
         try:
-            found = entry.load()
+            found = one.entry.load()
         except Exception as error:
             if name in self.built_in:
                 raise
             raise BrokenPlugin(
-                f"The {self.what} {name!r} comes from {_owner(entry)}, which cannot be loaded "
+                f"The {self.what} {name!r} comes from {one.owner}, which cannot be loaded "
                 f"({type(error).__name__}: {error}); mend or uninstall it."
             ) from error
         if not isinstance(found, kind):
             raise BrokenPlugin(
-                f"The {self.what} {name!r} comes from {_owner(entry)}, which gives {entry.value}: that is no "
+                f"The {self.what} {name!r} comes from {one.owner}, which gives {one.entry.value}: that is no "
                 f"{kind.__module__}.{kind.__name__} but a {type(found).__name__}."
             )
         return found
@@ -61,42 +61,47 @@ class ExtensionPoint:
 
         A result of another version of a plug-in is another result. What is built in has versions of its own.
         """
-        return {} if name in self.built_in else {"plugin": _owner(self._entry(name))}
+        return {} if name in self.built_in else {"plugin": self._found(name).owner}
 
     def unknown(self, name: str, *others: str) -> InvalidInput:
         """The error for a name that nothing has; `others` are words that are legal there, too."""
         words = f"{', '.join(others)} or one of " if others else ""
         return InvalidInput(f"There is no {self.what} {name!r}; it is {words}{', '.join(self.names())}.")
 
-    def _entry(self, name: str) -> EntryPoint:
+    def _found(self, name: str) -> "_Found":
         found = list(self._plugins().get(name, ()))
         if name in self.built_in:
-            found.insert(0, EntryPoint(name, self.built_in[name][0], self.group))
+            entry = EntryPoint(name, self.built_in[name][0], self.group)
+            found.insert(0, _Found(entry, "undertone itself"))
         if not found:
             raise self.unknown(name)
         if len(found) > 1:
-            owners = " and ".join(_owner(entry) for entry in found)
+            owners = " and ".join(one.owner for one in found)
             raise InvalidInput(
                 f"The {self.what} {name!r} is given by {owners}; uninstall all but one of them."
             )
         return found[0]
 
-    def _plugins(self) -> Mapping[str, Sequence[EntryPoint]]:
+    def _plugins(self) -> Mapping[str, Sequence["_Found"]]:
         return _installed(self.group, tuple(sys.path))
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry point, and the distribution and version that it comes from."""
+
+    entry: EntryPoint
+    owner: str
+
+
 @lru_cache
-def _installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Sequence[EntryPoint]]:
+def _installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Sequence[_Found]]:
     """Entry points of a group by name: of one look at all distributions, until the path is another."""
-    found: dict[str, list[EntryPoint]] = {}
+    found: dict[str, list[_Found]] = {}
     for entry in entry_points(group=group):
-        found.setdefault(entry.name, []).append(entry)
+        owner = "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+        found.setdefault(entry.name, []).append(_Found(entry, owner))
     return found
-
-
-def _owner(entry: EntryPoint) -> str:
-    """Distribution and version that an entry point comes from."""
-    return "undertone itself" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
 
 
 DATASETS = ExtensionPoint(
@@ -121,3 +126,21 @@ DATASETS = ExtensionPoint(
     },
 )
 """`--format auto` asks those that are built in, in this order."""
+
+DIRECTIONS = ExtensionPoint(
+    "undertone.directions",
+    "method",
+    {
+        "mse": ("analysis.direction_estimators:MSE", "weights of a least-squares probe"),
+        "logistic": ("analysis.direction_estimators:LOGISTIC", "weights of a logistic probe"),
+        "diffmean": ("analysis.direction_estimators:DIFFMEAN", "the difference of the class means"),
+        "mass_mean": ("analysis.direction_estimators:MASS_MEAN", "diffmean, with the scatter divided out"),
+        "pca": ("analysis.direction_estimators:PCA", "first axis of the differences between the classes"),
+        "leace": (
+            "analysis.direction_estimators:LEACE",
+            "diffmean's direction, which erases otherwise (generate --kind ablate)",
+        ),
+        "random": ("analysis.direction_estimators:RANDOM", "random directions, the control"),
+    },
+)
+"""Methods of fitting directions; `--method all` means those that are built in."""

@@ -26,11 +26,14 @@ from jobs.steering_vectors.stored import add_vectors, measured, stored_ids
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput
+from store.extensions import DIRECTIONS
 from store.opening import Store
 
 CODE = (
     "analysis.concepts",
     "analysis.contrast_moments",
+    "analysis.direction_estimators",
+    "analysis.direction_fits",
     "analysis.direction_methods",
     "analysis.direction_penalties",
     "analysis.directions",
@@ -76,7 +79,8 @@ class Work:
     def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method, seed: int) -> str:
         """Id of a direction: a hash of all that decides it; the seed does for random ones alone."""
         drawn = {"seed": seed} if method == "random" else {}
-        return digest_of({**self.origin, **self._place(layer, contrast), "method": method, **drawn})
+        decided = {**self.origin, **self._place(layer, contrast), "method": method}
+        return digest_of({**decided, **drawn, **plugin_of(method)})
 
     def random_seed(self, layer: LayerArray, contrast: Contrast, seed: int) -> int:
         """Of the random direction that controls the others of this place."""
@@ -92,6 +96,12 @@ class Work:
             "layer": layer.layer,
             "contrast": [contrast.concept, contrast.positive, contrast.negative],
         }
+
+
+def plugin_of(method: Method) -> dict[str, str]:
+    """What an id says of the origin of a method: nothing of those that are built in."""
+    name, _ = split_method(method)
+    return DIRECTIONS.recorded(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +214,11 @@ def parse_methods(text: str) -> tuple[Method, ...]:
     if names == ["all"]:
         return METHODS
     if not names:
-        raise InvalidInput(f"There is no method {text!r}; methods are {', '.join(METHODS)}, or all.")
-    known = {name: METHODS.index(split_method(name)[0]) for name in names}
+        raise InvalidInput(
+            f"There is no method {text!r}; methods are {', '.join(DIRECTIONS.names())}, or all."
+        )
+    order = DIRECTIONS.names()
+    known = {name: order.index(split_method(name)[0]) for name in names}
     return tuple(sorted(known, key=lambda name: (known[name], name)))
 
 

@@ -20,7 +20,7 @@ from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.progress.reporting import followed
 from jobs.results import code_version, committed_digest, digest_of
-from jobs.steering_vectors.fitting import CODE, measurements, shared_columns
+from jobs.steering_vectors.fitting import CODE, measurements, plugin_of, shared_columns
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import add_vectors, stored_ids
 from store.collection import Collection
@@ -78,7 +78,8 @@ class _Work:
     def vector_id(self, layer: LayerArray, method: str) -> str:
         """Id of a direction: a hash of all that decides it."""
         decided = [self.committed, self.run_ids, list(self.contrast.clip_ids), self.contrast.groups.tolist()]
-        return digest_of([decided, self.contrast.folds, layer.array, layer.layer, method, self.code])
+        place = [self.contrast.folds, layer.array, layer.layer]
+        return digest_of([decided, *place, method, self.code, *plugin_of(method).values()])
 
     @property
     def labels_hash(self) -> str:
