@@ -33,6 +33,15 @@ class ExtensionName(click.ParamType):  # type: ignore[type-arg]  # generic in so
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class PluginName(ExtensionName):
+    """A name among those that are legal, of which only the plug-ins' need to be said."""
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The plug-ins that are installed."""
+        found = [name for name in self.point.names() if name not in self.point.built_in]
+        return f"[{'|'.join(found)}]" if found else "NAME"
+
+
 class ExtensionNames(ExtensionName):
     """Several names, separated by commas; who reads them checks them, as they may say more than a name."""
 

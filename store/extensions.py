@@ -144,3 +144,39 @@ DIRECTIONS = ExtensionPoint(
     },
 )
 """Methods of fitting directions; `--method all` means those that are built in."""
+
+FIGURES = ExtensionPoint(
+    "undertone.figures",
+    "figure",
+    {
+        "overview": ("jobs.reporting.overview:OVERVIEW_FIGURE", "every concept at its best layer"),
+        "cosines": (
+            "jobs.reporting.close_looks:COSINE_FIGURE",
+            "cosines between the directions of all concepts",
+        ),
+        "probes": ("jobs.reporting.curves:PROBE_FIGURE", "probe scores over layers"),
+        "confusions": ("jobs.reporting.close_looks:CONFUSION_FIGURE", "what a probe takes for what"),
+        "classes": ("jobs.reporting.close_looks:CLASS_FIGURE", "how well each class is read"),
+        "clusters": ("jobs.reporting.curves:CLUSTER_FIGURE", "how clusters agree with labels, over layers"),
+        "directions": ("jobs.reporting.curves:DIRECTION_FIGURE", "separability of directions over layers"),
+        "chosen": ("jobs.reporting.steering:CHOSEN_FIGURE", "the chosen settings beside their controls"),
+        "damage": ("jobs.reporting.damage:DAMAGE_FIGURE", "what steering does to the sound"),
+        "comparisons": ("jobs.reporting.comparisons:COMPARISON_FIGURE", "settings compared in pairs"),
+        "steered_layers": ("jobs.reporting.steering:LAYER_FIGURE", "transfer over layers"),
+        "layer_choice_beside": (
+            "jobs.reporting.layer_choice:BESIDE_FIGURE",
+            "transfer beside a layer's probes",
+        ),
+        "layer_choice": ("jobs.reporting.layer_choice:CHOICE_FIGURE", "what foretells the best layer"),
+        "trade": ("jobs.reporting.steering:TRADE_FIGURE", "transfer against what is kept"),
+        "automatic": ("jobs.reporting.automatic:AUTOMATIC_FIGURE", "automatic strengths beside the grid"),
+        "interference": (
+            "jobs.reporting.interference:INTERFERENCE_FIGURE",
+            "what steering does to other concepts",
+        ),
+        "failures": ("jobs.reporting.failures:FAILURE_FIGURE", "how often generations fail"),
+        "listening": ("jobs.reporting.listening:LISTENING_FIGURE", "sounds to compare"),
+        "ratings": ("jobs.reporting.ratings:RATINGS_FIGURE", "what people heard"),
+    },
+)
+"""Figures of reports, in the order of the page; those of plug-ins are drawn where they are asked for."""
