@@ -27,10 +27,12 @@ class ExtensionPoint:
     """One of them in words, for messages."""
     built_in: Mapping[str, tuple[str, str]]
     """By name: where it is (MODULE:OBJECT), and a line for help texts. The order is kept."""
+    reserved: tuple[str, ...] = ()
+    """Names that mean something else where these are named: no plug-in may take them."""
 
     def names(self) -> tuple[str, ...]:
         """What is built in, in order, then the plug-ins by name; nothing is imported."""
-        return (*self.built_in, *sorted(set(self._plugins()) - set(self.built_in)))
+        return (*self.built_in, *sorted(set(self._plugins()) - {*self.built_in, *self.reserved}))
 
     def load(self, name: str, kind: type[T]) -> T:
         """The object of this name, which is imported when it is first asked for.
@@ -73,7 +75,7 @@ class ExtensionPoint:
         if name in self.built_in:
             entry = EntryPoint(name, self.built_in[name][0], self.group)
             found.insert(0, _Found(entry, "undertone itself"))
-        if not found:
+        if name in self.reserved or not found:
             raise self.unknown(name)
         if len(found) > 1:
             owners = " and ".join(one.owner for one in found)
@@ -180,3 +182,16 @@ FIGURES = ExtensionPoint(
     },
 )
 """Figures of reports, in the order of the page; those of plug-ins are drawn where they are asked for."""
+
+SCORERS = ExtensionPoint(
+    "undertone.scorers",
+    "scorer",
+    {
+        "judge": (
+            "pipelines.pocket.judge:SCORER",
+            "style, instrument, drums, mode and tempo of rendered music",
+        ),
+    },
+    reserved=("clap", "descriptors", "features", "probe", "chroma", "onset"),
+)
+"""Scorers that need a sound alone; those that are reserved need texts, labels or another sound as well."""

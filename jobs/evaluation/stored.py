@@ -7,6 +7,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.evaluation.items import Items
+from jobs.evaluation.listeners import CLAP
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
 from store.catalog import refresh_catalog
 from store.errors import MissingRows
@@ -18,12 +19,13 @@ from store.query import run_query
 
 def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
     """(item_id, checksum) of every item that a listener has heard."""
-    if listener in ("judge", "probe"):
-        found = _ask(
-            store, EVALUATIONS, "item_id, sha256", f"scorer = '{listener}' AND scorer_version = '{version}'"
-        )
-    else:
+    if listener.partition(":")[0] == CLAP:
         found = _ask(store, EMBEDDINGS, "item_id, sha256", f"clap_fingerprint = '{version}'")
+    else:
+        scorer = listener.replace("'", "''")
+        found = _ask(
+            store, EVALUATIONS, "item_id, sha256", f"scorer = '{scorer}' AND scorer_version = '{version}'"
+        )
     checksums = [checksum or "" for checksum in found["sha256"].to_pylist()]
     return set(zip(found["item_id"].to_pylist(), checksums, strict=True))
 
