@@ -195,3 +195,14 @@ SCORERS = ExtensionPoint(
     reserved=("clap", "descriptors", "features", "probe", "chroma", "onset"),
 )
 """Scorers that need a sound alone; those that are reserved need texts, labels or another sound as well."""
+
+PROBES = ExtensionPoint(
+    "undertone.probes",
+    "loss",
+    {
+        "logistic": ("analysis.probe_methods:LOGISTIC", "multinomial; binary for two classes"),
+        "logistic_ovr": ("analysis.probe_methods:LOGISTIC_OVR", "each class against the rest"),
+    },
+    reserved=("mse",),
+)
+"""Probes of classes. The loss mse (ridge) also takes numbers, and moments instead of rows."""

@@ -40,6 +40,7 @@ CODE = (
     "analysis.moments",
     "analysis.nested_logistic",
     "analysis.out_of_fold",
+    "analysis.probe_methods",
     "analysis.probe_scores",
     "analysis.probe_targets",
     "analysis.ridge",
