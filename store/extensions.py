@@ -206,3 +206,13 @@ PROBES = ExtensionPoint(
     reserved=("mse",),
 )
 """Probes of classes. The loss mse (ridge) also takes numbers, and moments instead of rows."""
+
+MODELS = ExtensionPoint(
+    "undertone.models",
+    "model",
+    {
+        "pocket": ("pipelines.pocket.shipped:MODEL", "a small MusicGen that comes with the project"),
+        "pocket-random": ("pipelines.pocket.checkpoint:MODEL", "the same with random weights, for tests"),
+    },
+)
+"""Models by name, beside those of the hub and folders."""
