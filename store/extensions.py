@@ -34,14 +34,19 @@ class ExtensionPoint:
         """What is built in, in order, then the plug-ins by name; nothing is imported."""
         return (*self.built_in, *sorted(set(self._plugins()) - {*self.built_in, *self.reserved}))
 
-    def load(self, name: str, kind: type[T]) -> T:
+    def load(self, name: str, kind: type[T], *, unasked: bool = False) -> T:
         """The object of this name, which is imported when it is first asked for.
+
+        Args:
+            name: what is built in, or a plug-in's.
+            kind: what it must be an instance of.
+            unasked: nobody named it, so that what is built in is meant, also where a plug-in has its name.
 
         Raises:
             InvalidInput: there is none, or there are several.
             BrokenPlugin: it cannot be imported, or is of another kind.
         """
-        one = self._found(name)
+        one = self._own(name) if unasked else self._found(name)
         try:
             found = one.entry.load()
         except Exception as error:
@@ -73,8 +78,7 @@ class ExtensionPoint:
     def _found(self, name: str) -> "_Found":
         found = list(self._plugins().get(name, ()))
         if name in self.built_in:
-            entry = EntryPoint(name, self.built_in[name][0], self.group)
-            found.insert(0, _Found(entry, "undertone itself"))
+            found.insert(0, self._own(name))
         if name in self.reserved or not found:
             raise self.unknown(name)
         if len(found) > 1:
@@ -83,6 +87,9 @@ class ExtensionPoint:
                 f"The {self.what} {name!r} is given by {owners}; uninstall all but one of them."
             )
         return found[0]
+
+    def _own(self, name: str) -> "_Found":
+        return _Found(EntryPoint(name, self.built_in[name][0], self.group), "undertone itself")
 
     def _plugins(self) -> Mapping[str, Sequence["_Found"]]:
         return _installed(self.group, tuple(sys.path))

@@ -24,7 +24,7 @@ def named_figures(names: Sequence[str]) -> dict[str, ReportFigure]:
         BrokenPlugin: a plug-in cannot be loaded.
     """
     every = dict.fromkeys([*FIGURES.built_in, *names])
-    return {name: FIGURES.load(name, ReportFigure) for name in every}
+    return {name: FIGURES.load(name, ReportFigure, unasked=name not in names) for name in every}
 
 
 def drawn_figures(

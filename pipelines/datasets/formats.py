@@ -52,7 +52,7 @@ def _named(name: str) -> Format:
 
 def _recognised(root: Root, member: str) -> Format:
     """The first of the built-in formats that the place looks like: a plug-in changes nothing unasked."""
-    known = (DATASETS.load(name, Format) for name in DATASETS.built_in)
+    known = (DATASETS.load(name, Format, unasked=True) for name in DATASETS.built_in)
     return next(one for one in known if one.recognise(root, member))
 
 

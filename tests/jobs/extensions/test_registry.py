@@ -61,6 +61,7 @@ def test_a_name_that_two_give_is_refused_and_both_are_named(install: Install) ->
     with pytest.raises(InvalidInput, match=r"undertone itself and second 2\.0"):
         NUMBERS.load("two", float)
     assert NUMBERS.names().count("two") == 1
+    assert NUMBERS.load("two", float, unasked=True) > 6
     assert NUMBERS.load("one", float) > 3
 
 
