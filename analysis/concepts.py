@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from store.errors import InvalidInput
+from store.extensions import PROBES
 
 Kind = Literal["class", "number"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-Loss = Literal["mse", "logistic", "logistic_ovr"]
-"""What a probe minimises: ridge, multinomial logistic, or one class against the rest; numbers take ridge."""
-LOSSES: tuple[Loss, ...] = get_args(Loss)
+Loss = str
+"""What a probe minimises: ridge, multinomial logistic, one class against the rest, or the name of a plug-in's
+probe; numbers take ridge."""
+LOSSES: tuple[Loss, ...] = ("mse", *PROBES.built_in)
+"""Those that are built in."""
 MIN_GROUPS = 2
 """A class with fewer groups cannot be both trained and tested."""
 MOST_NAMED = 5
@@ -130,3 +133,9 @@ def matrix_of(X: ArrayLike) -> NDArray[Any]:
         bad = int((~np.isfinite(rows).all(axis=1)).sum())
         raise InvalidInput(f"X holds NaN or infinite numbers in {bad} of {len(rows)} rows: leave these out.")
     return rows if rows.dtype.kind == "f" else rows.astype(np.float64)
+
+
+def check_loss(loss: str) -> None:
+    """Raise `InvalidInput` where there is no such loss."""
+    if loss not in LOSSES and loss not in PROBES.names():
+        raise InvalidInput(f"There is no loss {loss!r}; losses are {', '.join(('mse', *PROBES.names()))}.")

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.concepts import (
-    LOSSES,
     Concept,
     Kind,
     Loss,
+    check_loss,
     concept_of,
     matrix_of,
     rare_classes_note,
@@ -22,7 +22,6 @@ from analysis.concepts import (
 from analysis.controls import FEW_GROUPS
 from analysis.measurable import coverage_notes, is_measurable
 from analysis.moments import Floats
-from analysis.nested_logistic import nested_logistic
 from analysis.out_of_fold import (
     HeldRows,
     moments_by_cell,
@@ -30,6 +29,7 @@ from analysis.out_of_fold import (
     ridge_predictions,
     solves_by_rows,
 )
+from analysis.probe_methods import ProbeMethod
 from analysis.probe_scores import (
     ClassResult,
     Control,
@@ -44,6 +44,7 @@ from analysis.splits import Partition, fold_partition, official_partition
 from analysis.strengths import STRENGTHS
 from analysis.verdicts import NOT_MEASURABLE
 from store.errors import InvalidInput
+from store.extensions import PROBES
 
 CURE = "Give labels of more groups."
 _UNKNOWN = float("nan")
@@ -81,7 +82,7 @@ class Probe:
     verdict: str
     """What the score beats, or the first thing that it does not beat."""
     penalty: float
-    """That was chosen, per training row and unit of variance: the median over folds."""
+    """That was chosen, per training row and unit of variance: the median over folds; NaN without one."""
     rows: int
     """Rows that were scored."""
     groups: int
@@ -159,7 +160,8 @@ def probe(
         groups: what a split must not cut through, (n,), such as artists or recordings; by default every
             row is a group of its own.
         kind: "class" or "number" where y is not what its type says, such as classes numbered 0, 1, 2.
-        loss: "mse" (ridge), or for classes "logistic" and "logistic_ovr" (one class against the rest).
+        loss: "mse" (ridge), or for classes "logistic", "logistic_ovr" (one class against the rest), or the
+            name of a plug-in's probe.
         folds: parts that are held out in turn.
         splits: names of an official split, (n,): fitted on the others, scored on "test" or "validation".
         penalties: to choose from, above 0; by default ten from 0.0001 to 100000.
@@ -191,7 +193,7 @@ def probe(
     if loss == "mse":
         found = _by_ridge(given, chosen, controls, seed)
     else:
-        found = _by_logistic(given, chosen, controls, seed, one_vs_rest=loss == "logistic_ovr")
+        found = _by_method(given, loss, chosen, controls, seed)
     if found.unconverged:
         notes.append(f"{found.unconverged} logistic fits stopped before they had converged.")
     if controls and len(np.unique(given.groups)) < FEW_GROUPS:
@@ -235,8 +237,7 @@ def _labelled(
 
 
 def _check_choices(concept: Concept, loss: str, controls: int) -> None:
-    if loss not in LOSSES:
-        raise InvalidInput(f"There is no loss {loss!r}; losses are {', '.join(LOSSES)}.")
+    check_loss(loss)
     if concept.kind == "number" and loss != "mse":
         raise InvalidInput(
             f"{concept.name} holds numbers, which are fitted with the loss mse alone; if they are names of "
@@ -268,17 +269,13 @@ def _by_ridge(given: _Labelled, penalties: tuple[float, ...], controls: int, see
     return _OutOfFold(targets.labellings[0], predictions, penalty)
 
 
-def _by_logistic(
-    given: _Labelled, penalties: tuple[float, ...], controls: int, seed: int, *, one_vs_rest: bool
+def _by_method(
+    given: _Labelled, loss: Loss, penalties: tuple[float, ...], controls: int, seed: int
 ) -> _OutOfFold:
     codes = labellings(given.concept, given.groups, controls=controls, seed=seed)
-    fitted = nested_logistic(
-        given.rows[np.newaxis],
-        codes,
-        len(given.concept.classes),
-        given.partition,
-        penalties,
-        one_vs_rest=one_vs_rest,
+    method = PROBES.load(loss, ProbeMethod)
+    fitted = method.predict(
+        given.rows[np.newaxis], codes, len(given.concept.classes), given.partition, penalties
     )
     penalty = float(np.median(fitted.strengths[0, 0]))
     return _OutOfFold(codes, fitted.probabilities[0], penalty, fitted.unconverged)

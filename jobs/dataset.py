@@ -5,21 +5,23 @@ undertone dataset synth STORE NAME
 """
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from jobs.completion import complete_datasets
 from jobs.datasets.shown_names import shown
+from jobs.extension_names import ExtensionName, listed
 from jobs.options import dry_run_option, format_option, print_result, readable_bytes
 from jobs.terminal_text import wrapped
 from store.errors import InvalidInput
+from store.extensions import DATASETS
 
 if TYPE_CHECKING:
     from pipelines.synthesis.songs import Band
 
 BANDS = ("any", "typical")
-FORMATS = ("auto", "folder", "table", "huggingface", "gtzan", "fma", "syntheory")
 SHOWN_VALUES = 16
 dataset_name = click.argument("name", shell_complete=complete_datasets)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
@@ -35,7 +37,7 @@ def dataset() -> None:
 @click.argument("name")
 @click.argument("path")
 @click.option(
-    "--format", "format_name", default="auto", show_default=True, type=click.Choice(FORMATS),
+    "--format", "format_name", default="auto", show_default=True, type=ExtensionName(DATASETS, "auto"),
     help="How PATH is laid out; auto looks.",
 )  # fmt: skip
 @click.option(
@@ -65,12 +67,9 @@ def add(as_json: bool, **values: Any) -> None:
 
     \b
     Formats:
-      folder     a folder per label: jazz/a.wav has label "jazz"
-      table      a column `path` (relative to the table), optional `group` and `split`, the rest are labels
-      huggingface  Parquet with an `audio` column of bytes: a file, or a folder of shards
-      gtzan      genres/blues/blues.00000.wav …
-      fma        fma_metadata/tracks.csv beside fma_small, fma_medium, fma_large or fma_full
-      syntheory  a folder per concept with info.csv
+      {formats}
+
+    Plug-ins may add formats, which --format names.
 
     \b
     Examples:
@@ -83,6 +82,9 @@ def add(as_json: bool, **values: Any) -> None:
     from jobs.datasets.adding import AddRequest, add_dataset
 
     _print(add_dataset(AddRequest(**values)), as_json)
+
+
+add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
 
 
 @dataset.command()

@@ -1,10 +1,12 @@
 """`undertone directions`: a unit vector per class, layer and method, with what held-out clips say of it."""
 
+from inspect import cleandoc
 from typing import Any
 
 import click
 
 from jobs.completion import run_argument
+from jobs.extension_names import ExtensionNames, listed
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -14,6 +16,7 @@ from jobs.options import (
     workers_option,
 )
 from jobs.steering_vectors.options import DirectionOptions
+from store.extensions import DIRECTIONS
 
 
 @click.command()
@@ -26,9 +29,9 @@ from jobs.steering_vectors.options import DirectionOptions
     "methods",
     default="all",
     show_default=True,
-    help="all, or from mse, logistic, diffmean, mass_mean, pca, leace, random (the control). leace is "
-    "diffmean's direction, and erases otherwise (generate --kind ablate). mse:0.1 and "
-    "logistic:0.1 name their penalty, which is chosen on held-out folds otherwise.",
+    type=ExtensionNames(DIRECTIONS, "all"),
+    help="One or several, separated by commas; all means those that are built in. mse:0.1 and logistic:0.1 "
+    "name their penalty, which is chosen on held-out folds otherwise.",
 )
 @click.option(
     "--pair",
@@ -55,6 +58,10 @@ def directions(format_: str, **values: Any) -> None:
     same place score as much. What is stored already is not fitted again.
 
     \b
+    Methods:
+      {methods}
+
+    \b
     Examples:
       undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips"
       undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips" \\
@@ -65,3 +72,6 @@ def directions(format_: str, **values: Any) -> None:
     from jobs.steering_vectors.report import print_directions
 
     print_directions(fit_and_store(DirectionOptions(**values)), format_)
+
+
+directions.help = cleandoc(directions.help or "").replace("  {methods}", listed(DIRECTIONS))

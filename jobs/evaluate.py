@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from jobs.completion import complete_datasets
+from jobs.extension_names import ExtensionName
 from jobs.options import (
     address_option,
     device_option,
@@ -17,6 +18,7 @@ from jobs.options import (
     shared_filesystem_option,
     threads_option,
 )
+from store.extensions import SCORERS
 
 
 @click.command()
@@ -55,6 +57,11 @@ from jobs.options import (
     is_flag=True,
     help="Also store what the built-in judge hears in rendered music: style, instrument, drums, mode, tempo.",
 )
+@click.option(
+    "--scorer", "scorers", multiple=True, type=ExtensionName(SCORERS),
+    help="Also store what this scorer says of each sound: judge is the same as --judge; others are "
+    "plug-ins. Can be given several times.",
+)  # fmt: skip
 @device_option
 @engine_option
 @address_option
@@ -79,9 +86,9 @@ def evaluate(format_: str, **values: Any) -> int:
       undertone evaluate music.store --dataset songs --prompts prompts.toml --clap laion/clap-htsat-unfused
     """
     from jobs.evaluation.options import EvaluateOptions
-    from jobs.evaluation.running import run_evaluation
+    from jobs.evaluation.running import hearings, run_evaluation
 
-    summary = run_evaluation(EvaluateOptions(**values))
+    options = EvaluateOptions(**values)
+    summary = run_evaluation(options)
     print_result(summary, format_)
-    parts = (summary.get("judge", {}), summary.get("embeddings", {}))
-    return 1 if any(part.get("failed") for part in parts) else 0
+    return 1 if any(part["failed"] for part in hearings(summary, options).values()) else 0

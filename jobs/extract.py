@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from jobs.completion import dataset_argument
+from jobs.extension_names import ExtensionNames
 from jobs.extraction.options import ExtractOptions
 from jobs.options import (
     address_option,
@@ -16,6 +17,7 @@ from jobs.options import (
     root_option,
     shared_filesystem_option,
 )
+from store.extensions import MODELS
 
 
 @click.command()
@@ -25,8 +27,8 @@ from jobs.options import (
     "--model",
     default="pocket",
     show_default=True,
-    metavar="NAME|PATH",
-    help="pocket, a hub name such as facebook/musicgen-small, or a checkpoint folder.",
+    type=ExtensionNames(MODELS, "PATH", "facebook/…"),
+    help="pocket, a hub name such as facebook/musicgen-small, a checkpoint folder, or a plug-in's name.",
 )
 @click.option(
     "--sites", default="resid,attn,mlp", show_default=True, help="From embed, resid, attn, xattn, mlp."

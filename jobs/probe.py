@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from jobs.completion import run_argument
+from jobs.extension_names import ExtensionNames
 from jobs.options import (
     address_option,
     fit_engine_option,
@@ -15,6 +16,7 @@ from jobs.options import (
     workers_option,
 )
 from jobs.probing.options import ProbeOptions
+from store.extensions import PROBES
 
 
 @click.command()
@@ -26,7 +28,9 @@ from jobs.probing.options import ProbeOptions
     "--loss",
     default="mse",
     show_default=True,
-    help="From mse (ridge), logistic and logistic_ovr (one class against the rest), on the same splits.",
+    type=ExtensionNames(PROBES, "mse"),
+    help="One or several, separated by commas: mse (ridge), logistic, logistic_ovr (one class against the "
+    "rest) and those of plug-ins, on the same splits.",
 )
 @click.option(
     "--split",

@@ -1,13 +1,16 @@
 """`undertone report`: what was found in a store's layers, as one HTML file that needs no other."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from jobs.completion import complete_runs
+from jobs.extension_names import PluginName
 from jobs.user_files import check_output
 from store.errors import InvalidInput, redacted
+from store.extensions import FIGURES
 
 if TYPE_CHECKING:
     from store.opening import Store
@@ -33,7 +36,11 @@ ENDINGS = (".html", ".htm")
     metavar="SITE:LAYER",
     help="Look closely at this layer; by default at each concept's best.",
 )
-def report(store: str, output: Path, run: str | None, layer: str | None) -> None:
+@click.option(
+    "--figure", "figures", multiple=True, type=PluginName(FIGURES),
+    help="Also draw this figure of a plug-in, where one is installed. Can be given several times.",
+)  # fmt: skip
+def report(store: str, output: Path, run: str | None, layer: str | None, figures: tuple[str, ...]) -> None:
     """Draw what probes, clusterings and directions say of every layer of STORE.
 
     The page has its tables and the SQL of each beneath its charts. It opens without a network, in light and
@@ -44,11 +51,18 @@ def report(store: str, output: Path, run: str | None, layer: str | None) -> None
       undertone report music.store -o report.html
       undertone report music.store -o report.html --run songs-pocket --layer resid:5
     """
-    write_report(store, output, run=run, layer=layer)
+    write_report(store, output, run=run, layer=layer, figures=figures)
     click.echo(f"{output} ({output.stat().st_size / 1e6:.1f} MB)")
 
 
-def write_report(store: str, output: Path, *, run: str | None = None, layer: str | None = None) -> None:
+def write_report(
+    store: str,
+    output: Path,
+    *,
+    run: str | None = None,
+    layer: str | None = None,
+    figures: Sequence[str] = (),
+) -> None:
     """Write the report of a store to a file.
 
     Args:
@@ -56,6 +70,7 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
         output: where to write; its folder must exist.
         run: the only run to report.
         layer: SITE:LAYER to look at closely.
+        figures: of plug-ins, by name.
 
     Raises:
         NotFound: nothing is there to report; the message names the command to run next. Or there is no
@@ -67,12 +82,17 @@ def write_report(store: str, output: Path, *, run: str | None = None, layer: str
 
     check_report_name(output)
     place = parse_place(layer) if layer else None
-    _, page = rendered_report(open_store(store), store, run=run, place=place)
+    _, page = rendered_report(open_store(store), store, run=run, place=place, figures=figures)
     output.write_text(page, encoding="utf-8")
 
 
 def rendered_report(
-    store: "Store", url: str, *, run: str | None, place: tuple[str, int] | None
+    store: "Store",
+    url: str,
+    *,
+    run: str | None,
+    place: tuple[str, int] | None,
+    figures: Sequence[str] = (),
 ) -> tuple[str, str]:
     """Title and HTML of the report of a store; raises `NotFound` where nothing is there to report."""
     from importlib.metadata import version
@@ -80,7 +100,8 @@ def rendered_report(
     from jobs.reporting.building import build_page
     from jobs.reporting.rendering import render
 
-    page = build_page(store, run=run, place=place, name=redacted(url).rstrip("/").rsplit("/", 1)[-1])
+    name = redacted(url).rstrip("/").rsplit("/", 1)[-1]
+    page = build_page(store, run=run, place=place, name=name, figures=figures)
     return page.title, render(page, generator=f"undertone {version('undertone')}")
 
 

@@ -16,14 +16,13 @@ import torch
 from pipelines.checkpoint_configuration import read_configuration
 from pipelines.checkpoint_parts import codec_repository
 from pipelines.checkpoint_tensors import require_plain_tensors
-from pipelines.pocket import random_pocket_folder
-from pipelines.pocket.shipped import shipped_folder
+from pipelines.model_protocol import ModelSource
 from store.errors import ModelError, NotFound
+from store.extensions import MODELS
 
 LANGUAGE_MODEL_FILE = "state_dict.bin"
 CODEC_FILE = "compression_state_dict.bin"
 FILES = (LANGUAGE_MODEL_FILE, CODEC_FILE)
-BUILT_IN = ("pocket", "pocket-random")
 HUB_NAMES = tuple(
     f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody", "melody-large")
 )
@@ -51,17 +50,13 @@ def resolve_checkpoint(name: str) -> Checkpoint:
     """Find, download or build the checkpoint called `name`.
 
     Args:
-        name: A built-in model, one of `HUB_NAMES` with an optional `@revision`, or a folder.
+        name: A built-in model, a plug-in's, one of `HUB_NAMES` with an optional `@revision`, or a folder.
 
     Raises:
         ModelError: The model is stereo, its files are neither in the cache nor downloadable, or the built-in
             model is damaged.
         NotFound: There is no model of that name.
     """
-    if name == "pocket":
-        return Checkpoint(name, shipped_folder())
-    if name == "pocket-random":
-        return Checkpoint(name, random_pocket_folder())
     repository, _, revision = name.partition("@")
     if "-stereo-" in repository and not Path(name).exists():
         raise _stereo(name)
@@ -70,13 +65,25 @@ def resolve_checkpoint(name: str) -> Checkpoint:
     if repository in HUB_NAMES:
         folder = hub_folder(repository, FILES, revision=revision or None)
         return Checkpoint(repository, folder, folder.name)
+    if name in MODELS.names():
+        return Checkpoint(name, _registered_folder(name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         return Checkpoint(folder.resolve().name, folder.resolve())
+    names = ", ".join((*MODELS.names(), *HUB_NAMES))
     raise NotFound(
-        f"There is no model {name!r}. Choose {', '.join((*BUILT_IN, *HUB_NAMES))}, or give a folder that "
-        f"holds {LANGUAGE_MODEL_FILE} and {CODEC_FILE}."
+        f"There is no model {name!r}. Choose {names}, or give a folder that holds {LANGUAGE_MODEL_FILE} and "
+        f"{CODEC_FILE}."
     )
+
+
+def _registered_folder(name: str) -> Path:
+    """The folder of a model that is built in or a plug-in's."""
+    folder = MODELS.load(name, ModelSource).folder()
+    if not Path(folder).is_dir():
+        owner = MODELS.recorded(name).get("plugin", "undertone itself")
+        raise ModelError(f"The model {name!r} of {owner} should lie in {folder}, which is no folder.")
+    return Path(folder)
 
 
 def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | None = None) -> Path:

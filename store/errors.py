@@ -100,6 +100,10 @@ class ModelError(UndertoneError, RuntimeError):
     """A model cannot be loaded or does not support what was asked of it."""
 
 
+class BrokenPlugin(UndertoneError, ImportError):
+    """A plug-in cannot be loaded, or gives something else than its extension point asks for."""
+
+
 class QueryRefused(UndertoneError, RuntimeError):
     """A SQL statement failed, was not allowed, or ran out of time."""
 

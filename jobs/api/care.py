@@ -1,6 +1,6 @@
 """A store's report and its health in Python."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -80,6 +80,7 @@ def report(
     *,
     run: Run | str | None = None,
     place: tuple[str, int] | None = None,
+    figures: Sequence[str] = (),
 ) -> Report:
     """Draw what probes, clusterings, directions and sweeps say of every layer.
 
@@ -87,15 +88,17 @@ def report(
         store: a store, or its folder or URL.
         run: report this run only; by default every run that something was fitted on.
         place: (site, layer) to look at closely; by default each concept's best.
+        figures: of plug-ins, by name, beside those that are built in.
 
     Raises:
+        InvalidInput: there is no such figure.
         NotFound: there is nothing to report yet.
     """
     from jobs.report import rendered_report
 
     opened = store if isinstance(store, Store) else open_store(store)
     chosen = run.id if isinstance(run, Run) else run
-    title, page = rendered_report(opened.opened, url_of(store), run=chosen, place=place)
+    title, page = rendered_report(opened.opened, url_of(store), run=chosen, place=place, figures=figures)
     return Report(page, title)
 
 

@@ -29,7 +29,7 @@ def add_dataset(
         store: a store, or its folder or URL, which is made where there is none.
         name: of the dataset.
         path: a folder (a folder per label), a table beside its audio, or a URL of either.
-        format: "folder", "table", "huggingface", "gtzan", "fma" or "syntheory"; "auto" looks.
+        format: "folder", "table", "huggingface", "gtzan", "fma", "syntheory" or a plug-in's; "auto" looks.
         clip_seconds: length of a clip; by default 10, and 4 for syntheory.
         hop_seconds: from one clip's start to the next; by default the length of a clip.
         threads: files read at once.

@@ -278,8 +278,8 @@ def directions(
         y: for arrays, the class of each row, (n,).
         labels: for a run, one SELECT that gives clip_id and label columns.
         groups: for arrays, what a fold does not cut through, (n,); by default every row is its own.
-        method: one or several of "mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random"; or
-            "all"; "mse:0.1" names its penalty.
+        method: one or several of "mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random", or of
+            plug-ins; or "all" that are built in; "mse:0.1" names its penalty.
         pairs: (from, to) classes; by default every class against all others.
         sites: for a run, which sites; by default all.
         layers: for a run, which layers, such as range(4, 8); by default all.

@@ -106,8 +106,8 @@ def probe(
             every row is a group of its own.
         kind: for arrays, "class" or "number" where y is not what its type says, such as classes 0, 1, 2.
         labels: for a run, one SELECT that gives clip_id and label columns.
-        loss: "mse" (ridge), or for classes "logistic" and "logistic_ovr" (one class against the rest); for a
-            run one or several.
+        loss: "mse" (ridge), or for classes "logistic", "logistic_ovr" (one class against the rest) or
+            a plug-in's; for a run one or several.
         split: for a run, "groups" (cross-validation) or "official" (the dataset's test rows).
         splits: for arrays, names of an official split, (n,): scored on "test" or "validation".
         folds: parts that are held out in turn.

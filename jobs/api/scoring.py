@@ -86,6 +86,7 @@ def evaluate(
     template: str = TEMPLATE,
     clap: str | Path = "pocket",
     judge: bool = False,
+    scorers: Sequence[str] = (),
     device: Device = "auto",
     engine: "Engine" = "inline",
     address: str = "local",
@@ -105,6 +106,7 @@ def evaluate(
         template: what the words are put into; "{}" leaves them as they are.
         clap: "pocket", a hub name such as "laion/clap-htsat-unfused", a folder, or a .pt file.
         judge: also store what the built-in judge says of rendered music.
+        scorers: also store what these say of each sound: names of plug-ins.
         device: "auto" takes a GPU where there is one.
         engine: "inline" works in this process, "ray" in several.
         address: of the Ray cluster; "local" for a private one.
@@ -114,11 +116,11 @@ def evaluate(
         progress: True shows progress; a function is called with every `Progress`.
 
     Raises:
-        InvalidInput: nothing to score, or nothing to ask.
+        InvalidInput: nothing to score, or nothing to ask; there is no such scorer.
         NotFound: there is no such dataset, CLAP or audio.
     """
     from jobs.evaluation.options import EvaluateOptions
-    from jobs.evaluation.running import run_evaluation
+    from jobs.evaluation.running import hearings, run_evaluation
     from jobs.progress.reporters import told
 
     options = EvaluateOptions(
@@ -129,6 +131,7 @@ def evaluate(
         template=template,
         clap=str(clap),
         judge=judge,
+        scorers=tuple(scorers),
         device=device,
         engine=engine,
         address=address,
@@ -138,14 +141,14 @@ def evaluate(
     )
     with told(progress), own_torch_threads():
         summary = run_evaluation(options)
-    parts = [summary[name] for name in ("judge", "embeddings") if name in summary]
-    notes = [part["first_failure"] for part in parts if "first_failure" in part]
+    parts = hearings(summary, options)
+    notes = [part["first_failure"] for part in parts.values() if "first_failure" in part]
     notes += [summary["note"]] if "note" in summary else []
-    scorers = (["judge"] if "judge" in summary else []) + ([summary["clap"]] if "clap" in summary else [])
+    asked = [*options.sound_scorers, *([summary["clap"]] if "clap" in summary else [])]
     return Evaluation(
         items=summary["items"],
-        failed=sum(part["failed"] for part in parts),
-        scorers=tuple(scorers),
+        failed=sum(part["failed"] for part in parts.values()),
+        scorers=tuple(asked),
         mean_probability=summary.get("mean_probability", {}),
         accuracy=summary.get("accuracy", {}),
         notes=tuple(notes),

@@ -15,6 +15,7 @@ from pipelines.datasets.formats import Source, open_source
 from pipelines.datasets.hearing import Heard
 from store import Dataset, open_store
 from store.errors import InvalidInput
+from store.extensions import DATASETS
 from store.layout import LONGEST_DATASET_NAME, check_name
 from store.records import Clip, Failure
 
@@ -188,6 +189,7 @@ def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
             root["grant"] = True  # it had a token, which is not stored: --root gives it again
     return {
         "format": source.format.name,
+        **DATASETS.recorded(source.format.name),
         "clip_seconds": spec.clip_seconds,
         "hop_seconds": spec.hop_seconds,
         "root": root,

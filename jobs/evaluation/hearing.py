@@ -52,7 +52,7 @@ def hear_items(
     Args:
         store: where results go.
         items: what to hear.
-        listener: "clap:NAME" or "judge".
+        listener: "clap:NAME", or the name of a scorer of sounds.
         version: the fingerprint of its weights and settings.
         options: engine, workers, device, roots.
         source: makes a listener that cannot be loaded by its name.

@@ -1,6 +1,6 @@
-"""The two models that hear audio, behind one face: CLAP gives embeddings, the judge gives verdicts."""
+"""The models that hear audio, behind one face: CLAP gives embeddings, scorers of sounds give scores."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,12 @@ from jobs.evaluation.records import (
     now,
     scores,
 )
+from jobs.results import digest_of
+from pipelines.sound_scorers import Scores, SoundScorer, load_scorer
+from store.errors import BrokenPlugin
+from store.extensions import SCORERS
 
+CLAP = "clap"
 Rows = Sequence[Mapping[str, Any]]
 
 
@@ -57,37 +62,51 @@ class ClapListener:
         return embeddings_table(items, embeddings, clap=info.name, fingerprint=info.fingerprint)
 
 
-class JudgeListener:
-    """Says how likely each class is, and the tempo."""
+class ScorerListener:
+    """Asks a scorer of sounds; the version in its rows holds that of the plug-in that it comes from."""
 
     kind = EVALUATIONS
 
-    def __init__(self) -> None:
-        from pipelines.pocket.judge import load_judge
-        from pipelines.pocket.judge_network import SAMPLE_RATE
-
-        self._judge = load_judge()
-        self.version = self._judge.fingerprint
-        self.sample_rate = SAMPLE_RATE
+    def __init__(self, name: str, *, device: str) -> None:
+        self._name = name
+        self._scorer = load_scorer(name, device=device)
+        self.version = scorer_version(name, self._scorer)
+        self.sample_rate = self._scorer.sample_rate
 
     def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
         common = {
-            "scorer": "judge",
-            "scorer_name": "pocket",
+            "scorer": self._name,
+            "scorer_name": self._scorer.name,
             "scorer_version": self.version,
             "created_at": now(),
         }
         rows: list[dict[str, Any]] = []
-        for concept, (names, values) in self._judge.probabilities(audio, self.sample_rate).items():
-            classes = dict.fromkeys(names)
-            rows += scores(items, values, classes, concept=concept, measure="probability", **common)
-        tempos = self._judge.tempo_bpm(audio, self.sample_rate)
-        for item, tempo in zip(items, tempos, strict=True):
-            rows.append({**item, **common, "concept": "tempo", "measure": "tempo_bpm", "value": float(tempo)})
+        for said in self._scorer.score(audio):
+            if len(said.values) != len(items):
+                raise BrokenPlugin(
+                    f"The scorer {self._name!r} said {len(said.values)} values of {said.concept!r} for "
+                    f"{len(items)} sounds."
+                )
+            rows += _rows_of(said, items, common)
         return evaluations_table(rows)
 
 
+def _rows_of(said: Scores, items: Rows, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    own = {**common, "concept": said.concept, "measure": said.measure}
+    if said.classes:
+        yield from scores(items, said.values.astype(np.float64), dict.fromkeys(said.classes), **own)
+        return
+    for item, value in zip(items, said.values, strict=True):
+        yield {**item, **own, "value": float(value)}
+
+
+def scorer_version(name: str, scorer: SoundScorer) -> str:
+    """What rows and jobs know a scorer by: its own version, and for a plug-in also the distribution's."""
+    plugin = SCORERS.recorded(name)
+    return digest_of([plugin, scorer.version]) if plugin else scorer.version
+
+
 def load_listener(name: str, *, device: str) -> Listener:
-    """`judge`, or a CLAP by the name that `load_clap` knows, after "clap:"."""
+    """A scorer of sounds by its name, or a CLAP by the name that `load_clap` knows, after "clap:"."""
     scorer, _, model = name.partition(":")
-    return JudgeListener() if scorer == "judge" else ClapListener(model, device=device)
+    return ClapListener(model, device=device) if scorer == CLAP else ScorerListener(name, device=device)

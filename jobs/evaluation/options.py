@@ -9,6 +9,8 @@ from store.errors import InvalidInput
 if TYPE_CHECKING:
     from jobs.evaluation.prompts import GivenPrompts
 
+JUDGE = "judge"
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluateOptions:
@@ -21,6 +23,8 @@ class EvaluateOptions:
     template: str = TEMPLATE
     clap: str = POCKET
     judge: bool = False
+    scorers: tuple[str, ...] = ()
+    """Scorers of sounds, by name."""
     device: str = "auto"
     engine: Literal["ray", "inline"] = "ray"
     address: str = "local"
@@ -36,9 +40,17 @@ class EvaluateOptions:
                 "Say what to score: --dataset NAME for the clips of a dataset, or --generations "
                 '"SELECT generation_id FROM generations …"; not both.'
             )
-        if not self.prompts and not self.judge:
-            raise InvalidInput("Say what to ask: --prompts CONCEPT=CLASS,CLASS,… for CLAP, --judge, or both.")
+        if not (self.prompts or self.sound_scorers):
+            raise InvalidInput(
+                "Say what to ask: --prompts CONCEPT=CLASS,CLASS,… for CLAP, --judge, --scorer NAME, or "
+                "several of them."
+            )
         if self.workers is not None and self.workers < 1:
             raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
         if self.threads < 1:
             raise InvalidInput(f"--threads is {self.threads}; it must be 1 or more.")
+
+    @property
+    def sound_scorers(self) -> tuple[str, ...]:
+        """Those that were asked for, each once."""
+        return tuple(dict.fromkeys([*([JUDGE] if self.judge else []), *self.scorers]))

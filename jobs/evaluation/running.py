@@ -1,15 +1,18 @@
 """One evaluation: hear what has not been heard, score the prompts, sum up."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from jobs.evaluation.hearing import Hearing, hear_items
 from jobs.evaluation.items import Items, clips_of, generations_of
-from jobs.evaluation.options import EvaluateOptions
+from jobs.evaluation.listeners import scorer_version
+from jobs.evaluation.options import JUDGE, EvaluateOptions
 from jobs.evaluation.prompts import PromptSet, parse_prompts
 from jobs.evaluation.scoring import PromptScores, score_prompts
 from pipelines.clap import ClapModel, load_clap
+from pipelines.sound_scorers import load_scorer
 from store import Store, open_store
 
 
@@ -20,12 +23,13 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
         UndertoneError: an option is not legal, or the work cannot go on; what was heard stays stored.
     """
     prompt_sets = parse_prompts(options.prompts, options.template)
+    versions = {name: scorer_version(name, load_scorer(name)) for name in options.sound_scorers}
     store = open_store(options.store)
     items = _items(store, options)
     store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
     summary: dict[str, Any] = {"items": len(items.members)}
-    if options.judge:
-        summary["judge"] = _told(_judge(store, items, options))
+    for name, version in versions.items():
+        summary[hearing_key(name)] = _told(hear_items(store, items, name, version, options))
     if prompt_sets:
         summary |= _with_clap(store, items, prompt_sets, options)
     return summary
@@ -38,10 +42,15 @@ def _items(store: Store, options: EvaluateOptions) -> Items:
     return generations_of(store, options.generations)
 
 
-def _judge(store: Store, items: Items, options: EvaluateOptions) -> Hearing:
-    from pipelines.pocket.judge import load_judge
+def hearing_key(scorer: str) -> str:
+    """Where a summary says what a scorer of sounds has heard."""
+    return scorer if scorer == JUDGE else f"scorer_{scorer}"
 
-    return hear_items(store, items, "judge", load_judge().fingerprint, options)
+
+def hearings(summary: Mapping[str, Any], options: EvaluateOptions) -> dict[str, Mapping[str, Any]]:
+    """What a summary says of each that has heard, by its name; of CLAP by "embeddings"."""
+    found = {name: summary[hearing_key(name)] for name in options.sound_scorers}
+    return found | ({"embeddings": summary["embeddings"]} if "embeddings" in summary else {})
 
 
 def _with_clap(

@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.evaluation.items import Items
+from jobs.evaluation.listeners import CLAP
 from jobs.evaluation.records import EMBEDDINGS, EVALUATIONS
 from store.asking import Catalog
 from store.errors import MissingRows
@@ -16,12 +17,12 @@ from store.opening import Store
 
 def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
     """(item_id, checksum) of every item that a listener has heard."""
-    if listener in ("judge", "probe"):
-        condition = "scorer = $listener AND scorer_version = $version"
-        found = _ask(store, EVALUATIONS, "item_id, sha256", condition, listener=listener, version=version)
-    else:
+    if listener.partition(":")[0] == CLAP:
         condition = "clap_fingerprint = $version"
         found = _ask(store, EMBEDDINGS, "item_id, sha256", condition, version=version)
+    else:
+        condition = "scorer = $listener AND scorer_version = $version"
+        found = _ask(store, EVALUATIONS, "item_id, sha256", condition, listener=listener, version=version)
     checksums = [checksum or "" for checksum in found["sha256"].to_pylist()]
     return set(zip(found["item_id"].to_pylist(), checksums, strict=True))
 

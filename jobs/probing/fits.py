@@ -1,5 +1,6 @@
 """One task of `undertone probe`: every concept on one source, or on a few small ones, to rows of `probes`."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from analysis.concepts import Concept, Loss
 from analysis.probe_scores import class_result, number_result
 from jobs.fitting.threads import one_thread
-from jobs.probing.logistic import predict_by_logistic
+from jobs.probing.logistic import predict_by_method
 from jobs.probing.plan import ProbePlan, Source
 from jobs.probing.ridge import Predicted, predict_by_ridge
 from jobs.probing.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
@@ -50,8 +51,7 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
             for predicted in predict_by_ridge(plan, store, source)
         )
     else:
-        one_vs_rest = task.loss == "logistic_ovr"
-        found = predict_by_logistic(plan, task.sources, one_vs_rest=one_vs_rest)
+        found = predict_by_method(plan, task.sources, task.loss)
     gathered: dict[Source, list[tuple[list[Row], list[Row], int]]] = {source: [] for source in task.sources}
     for source, predicted, unconverged in found:
         gathered[source].append((*_rows(plan, source, task.loss, predicted), unconverged))
@@ -82,7 +82,7 @@ def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> 
         scored = [number_row(concept, numbers)]
         confusions = []
     common = _common(plan, source, loss, concept) | {
-        "strength": predicted.strength,
+        "strength": None if math.isnan(predicted.strength) else predicted.strength,
         "folds": len(coverage.partition.tested),
         "controls": plan.controls,
     }

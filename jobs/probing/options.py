@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from analysis.concepts import LOSSES, Loss
+from analysis.concepts import Loss, check_loss
 from jobs.fitting.mapping import Engine
 from store.errors import InvalidInput
+from store.extensions import PROBES
 
 if TYPE_CHECKING:
     from jobs.fitting.user_tables import GivenTables
@@ -48,12 +49,9 @@ class ProbeOptions:
 def parse_losses(text: str) -> tuple[Loss, ...]:
     """Read "mse,logistic"; raises `InvalidInput`."""
     names = [name.strip() for name in text.split(",") if name.strip()]
-    unknown = sorted(set(names) - set(LOSSES))
-    if unknown or not names:
-        raise InvalidInput(
-            f"There is no loss {', '.join(unknown) or text!r}; losses are {', '.join(LOSSES)}."
-        )
-    return tuple(loss for loss in LOSSES if loss in names)
+    for name in names or [text]:
+        check_loss(name)
+    return tuple(loss for loss in ("mse", *PROBES.names()) if loss in names)
 
 
 def parse_strengths(text: str, default: tuple[float, ...]) -> tuple[float, ...]:

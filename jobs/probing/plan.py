@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from analysis import nested_logistic, probe_scores, ridge
 from analysis.concepts import Concept, Loss
+from analysis.probe_methods import plugin_of
 from analysis.splits import Partition
 from jobs.fitting.labels import LabelledRows, Texts
 from jobs.fitting.opened import opened
@@ -97,6 +98,7 @@ class ProbePlan:
             "array": source.array,
             "layer": source.layer,
             "loss": loss,
+            **plugin_of(loss),
             "cells": [cells_digest(coverage) for coverage in self.coverages],
             "strengths": list(self.strengths),
             "controls": self.controls,

@@ -18,8 +18,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A catalog, the names of its views, and what was already asked about whole runs."""
+    """A store, its catalog, the names of its views, and what was already asked about whole runs."""
 
+    store: Store
     catalog: Path
     views: frozenset[str]
     _known: dict[str, pa.Table] = field(default_factory=dict, compare=False)
@@ -57,7 +58,7 @@ class Answers:
 def open_answers(store: Store) -> Answers:
     """The up-to-date catalog of a store."""
     catalog = refresh_catalog(store)
-    return Answers(catalog, frozenset(view.name for view in describe_views(catalog)))
+    return Answers(store, catalog, frozenset(view.name for view in describe_views(catalog)))
 
 
 def where(**columns: str | int) -> str:

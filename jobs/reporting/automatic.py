@@ -7,6 +7,7 @@ from analysis.charts.lines import LineChart
 from analysis.charts.series import Ink, Level, Series
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.small_multiples import small_multiples
 from jobs.reporting.sweeps import Sweep, by_pair, number, over_what, word_for
 
@@ -109,3 +110,6 @@ def _monitored(rows: Sequence[Row]) -> Iterator[Series]:
 
 def _column(rows: Sequence[Row], name: str) -> list[float]:
     return [number(row[name]) for row in rows]
+
+
+AUTOMATIC_FIGURE = SweepFigure(automatic_figure)

@@ -1,26 +1,16 @@
 """Builds the page of a store: a section per run, and in it one per concept."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from shlex import quote
 
 from jobs.fitting.label_query import labels_there_are
 from jobs.reporting.answers import Answers, Row, open_answers
-from jobs.reporting.automatic import automatic_figure
-from jobs.reporting.close_looks import class_figure, confusion_figure, cosine_figure
-from jobs.reporting.comparisons import comparison_figure
-from jobs.reporting.curves import cluster_curves, direction_curves, probe_curves
-from jobs.reporting.damage import damage_figure
+from jobs.reporting.drawing import drawn_figures, named_figures
 from jobs.reporting.facts import run_facts, run_row, run_warnings
-from jobs.reporting.failures import failure_figure
-from jobs.reporting.interference import interference_figure
-from jobs.reporting.layer_choice import beside_figure, choice_figure
-from jobs.reporting.listening import listening_figure
-from jobs.reporting.overview import overview_figure
 from jobs.reporting.page import Page, Section, anchor
-from jobs.reporting.ratings import ratings_figure
-from jobs.reporting.steering import chosen_figure, layer_figure, trade_figure
-from jobs.reporting.subjects import Subject, subjects
+from jobs.reporting.protocol import ReportFigure
+from jobs.reporting.subjects import ReportedRun, Subject, subjects
 from jobs.reporting.sweeps import Sweep, question_of, sweeps_of, warnings_of
 from jobs.reporting.withheld import Withheld
 from store.catalog import refresh_catalog
@@ -28,9 +18,17 @@ from store.errors import CorruptData, NotFound
 from store.opening import Store
 from store.query import notes_of
 
+Drawn = Mapping[str, ReportFigure]
+"""By name."""
+
 
 def build_page(
-    store: Store, *, run: str | None = None, place: tuple[str, int] | None = None, name: str = ""
+    store: Store,
+    *,
+    run: str | None = None,
+    place: tuple[str, int] | None = None,
+    name: str = "",
+    figures: Sequence[str] = (),
 ) -> Page:
     """What there is to report of a store, or of one of its runs.
 
@@ -39,11 +37,13 @@ def build_page(
         run: the only run to report; by default every run that has results.
         place: site and layer to look at closely; by default the best layer of each concept.
         name: of the store, for the title.
+        figures: of plug-ins, by name, beside those that are built in.
 
     Raises:
+        InvalidInput, BrokenPlugin: a figure that cannot be had.
         NotFound: there is nothing to report; the message names the command to run next.
     """
-    answers = open_answers(store)
+    answers, drawn = open_answers(store), named_figures(figures)
     runs = _runs_with_results(answers, store, run)
     rows = [run_row(answers, run_id) for run_id in runs]
     counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
@@ -51,7 +51,11 @@ def build_page(
         title=f"What the layers hold: {name or store.url}",
         subtitle=f"{counted}; every table is the answer to the SQL below it.",
         facts=[(row["run_id"], run_facts(row)) for row in rows],
-        sections=[section for row in rows for section in _run_sections(answers, store, row, place)],
+        sections=[
+            section
+            for row in rows
+            for section in _run_sections(answers, drawn, row, ReportedRun(row["run_id"], place))
+        ],
         warnings=[_sentence(note) for note in notes_of(answers.catalog)],
     )
 
@@ -92,46 +96,33 @@ def _nothing_yet(store: Store, known: Sequence[str], run: str | None) -> str:
     )
 
 
-def _run_sections(
-    answers: Answers, store: Store, row: Row, place: tuple[str, int] | None
-) -> Iterator[Section]:
-    run_id = row["run_id"]
+def _run_sections(answers: Answers, drawn: Drawn, row: Row, run: ReportedRun) -> Iterator[Section]:
+    run_id, place = run.run_id, run.place
     name, title = anchor(run_id), f"{row['dataset']} through {row['model']}"
     withheld = Withheld()
     about = withheld.attempt(partial(subjects, answers, run_id, place)) or []
-    figures = withheld.figures(
-        partial(overview_figure, answers, run_id, place), partial(cosine_figure, answers, run_id, place)
-    )
+    figures = drawn_figures(drawn, answers, run, withheld)
     warnings = withheld.attempt(partial(run_warnings, answers, row, about)) or ()
     sweeps = withheld.attempt(partial(sweeps_of, answers, run_id)) or []
     counted = f"{len(about)} concept{'' if len(about) == 1 else 's'}"
     lead = f"{counted}, read from the activations of run {run_id}."
     yield Section(name, title, lead, figures, (*warnings, *withheld.reasons))
     for subject in about:
-        yield _concept_section(answers, subject)
+        yield _concept_section(answers, drawn, subject)
     for sweep in sweeps:
-        yield _sweep_section(answers, store, sweep)
+        yield _sweep_section(answers, drawn, sweep)
 
 
-def _concept_section(answers: Answers, subject: Subject) -> Section:
+def _concept_section(answers: Answers, drawn: Drawn, subject: Subject) -> Section:
     withheld = Withheld()
-    figures = withheld.figures(
-        *(
-            partial(draw, answers, subject)
-            for draw in (probe_curves, confusion_figure, class_figure, cluster_curves, direction_curves)
-        )
-    )
+    figures = drawn_figures(drawn, answers, subject, withheld)
     name = anchor(subject.run_id, subject.title)
     return Section(name, subject.title, _lead(subject), figures, tuple(withheld.reasons), level=3)
 
 
-def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
+def _sweep_section(answers: Answers, drawn: Drawn, sweep: Sweep) -> Section:
     withheld = Withheld()
-    figures = withheld.figures(
-        *(partial(draw, answers, sweep) for draw in _OF_SWEEPS),
-        partial(listening_figure, answers, store, sweep),
-        partial(ratings_figure, answers, sweep),
-    )
+    figures = drawn_figures(drawn, answers, sweep, withheld)
     warnings = withheld.attempt(partial(warnings_of, answers, sweep)) or ()
     asked = withheld.attempt(partial(question_of, answers, sweep))
     return Section(
@@ -142,20 +133,6 @@ def _sweep_section(answers: Answers, store: Store, sweep: Sweep) -> Section:
         (*warnings, *withheld.reasons),
         level=3,
     )
-
-
-_OF_SWEEPS = (
-    chosen_figure,
-    damage_figure,
-    comparison_figure,
-    layer_figure,
-    beside_figure,
-    choice_figure,
-    trade_figure,
-    automatic_figure,
-    interference_figure,
-    failure_figure,
-)
 
 
 def _chosen_by(sweep: Sweep) -> str:

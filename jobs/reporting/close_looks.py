@@ -10,7 +10,8 @@ from analysis.charts.heat_map import HeatMap, heat_map
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.overview import dot_row
 from jobs.reporting.page import Figure, Panel, anchor, data_table, matrix_table
-from jobs.reporting.subjects import Place, Subject
+from jobs.reporting.protocol import ConceptFigure, RunFigure
+from jobs.reporting.subjects import Place, ReportedRun, Subject
 
 MOST_DIRECTIONS = 40
 
@@ -97,22 +98,22 @@ def class_figure(answers: Answers, subject: Subject) -> Figure | None:
     )
 
 
-def cosine_figure(answers: Answers, run_id: str, place: tuple[str, int] | None = None) -> Figure | None:
+def cosine_figure(answers: Answers, run: ReportedRun) -> Figure | None:
     """Cosines between the directions of all concepts at one layer."""
     if "vectors" not in answers.views:
         return None
-    given: dict[str, str | int] = {} if place is None else {"site": place[0], "layer": place[1]}
-    found = answers.rows(CHOSEN_PLACE.format(where=where(run_id=run_id, **given)))
+    given: dict[str, str | int] = {} if run.place is None else {"site": run.place[0], "layer": run.place[1]}
+    found = answers.rows(CHOSEN_PLACE.format(where=where(run_id=run.run_id, **given)))
     if not found or not found[0]["method"]:
         return None
     row = found[0]
     at = Place(row["site"], row["reduction"], row["layer"])
     condition = where(
-        run_id=run_id, site=at.site, reduction=at.reduction, layer=at.layer, method=row["method"]
+        run_id=run.run_id, site=at.site, reduction=at.reduction, layer=at.layer, method=row["method"]
     )
     sql = COSINES.format(where=condition, most=MOST_DIRECTIONS)
     pairs = answers.rows(sql)
-    return _cosines(run_id, at, row["method"], pairs, sql)
+    return _cosines(run.run_id, at, row["method"], pairs, sql)
 
 
 def _cosines(run_id: str, place: Place, method: str, pairs: Sequence[Row], sql: str) -> Figure:
@@ -158,3 +159,8 @@ def _short(cosine: float) -> str:
 
 def _shown_counts(counts: Sequence[Sequence[int]]) -> list[list[str]]:
     return [[str(count) if count else "" for count in line] for line in counts]
+
+
+COSINE_FIGURE = RunFigure(cosine_figure)
+CONFUSION_FIGURE = ConceptFigure(confusion_figure)
+CLASS_FIGURE = ConceptFigure(class_figure)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analysis.charts.dots import DotRow, dot_plot
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sweeps import Sweep, by_pair, number, over_what
 
 BEST = """\
@@ -63,3 +64,6 @@ def _panel(name: str, pair: str, own: Sequence[Row], rows: Sequence[Row]) -> Pan
         for row in sorted(own, key=lambda row: -number(row["transfer"]))
     ]
     return Panel(dot_plot(anchor(name, pair), f"Transfer, {pair}", drawn, x_name="transfer"), pair)
+
+
+COMPARISON_FIGURE = SweepFigure(comparison_figure)

@@ -8,6 +8,7 @@ from analysis.charts.lines import LineChart
 from analysis.charts.series import Ink, Level, Series
 from jobs.reporting.answers import Answers, Row, by_array
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import ConceptFigure
 from jobs.reporting.small_multiples import small_multiples
 from jobs.reporting.subjects import Subject
 
@@ -186,3 +187,8 @@ def _series(
 
 def _number(value: float | None) -> float:
     return math.nan if value is None or math.isinf(value) else value
+
+
+PROBE_FIGURE = ConceptFigure(probe_curves)
+CLUSTER_FIGURE = ConceptFigure(cluster_curves)
+DIRECTION_FIGURE = ConceptFigure(direction_curves)

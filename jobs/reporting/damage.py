@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analysis.charts.dots import DotRow, dot_plot
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sweeps import Sweep, number, pair_of
 
 DAMAGE = """\
@@ -69,3 +70,6 @@ def _panel(name: str, measure: str, rows: Sequence[Row]) -> Panel:
 
 def _title(row: Row) -> str:
     return f"{'' if row['chosen'] else '† '}{pair_of(row)}{' (drone)' if row['drone'] else ''}"
+
+
+DAMAGE_FIGURE = SweepFigure(damage_figure)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from analysis.charts.heat_map import HeatMap, heat_map
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sweeps import Sweep, word_for
 
 DEFINITIONS = {
@@ -78,3 +79,6 @@ def _counted(rows: Sequence[Row]) -> HeatMap:
 def _definitions() -> str:
     said = "; ".join(f"{name}: {meaning}" for name, meaning in DEFINITIONS.items())
     return f"{said[0].upper()}{said[1:]}."
+
+
+FAILURE_FIGURE = SweepFigure(failure_figure)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from analysis.charts.heat_map import HeatMap, heat_map
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sweeps import Sweep, number, pair_of, word_for
 
 WAY = ("site", "layers", "method", "kind", "scaling", "schedule")
@@ -109,3 +110,6 @@ def _short(slope: float) -> str:
 
 def _left_out(ways: int) -> str:
     return f"The {MOST_MAPS} of {ways} ways to steer that move most." if ways > MOST_MAPS else ""
+
+
+INTERFERENCE_FIGURE = SweepFigure(interference_figure)

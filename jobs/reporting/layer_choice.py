@@ -8,6 +8,7 @@ from analysis.charts.lines import LineChart
 from analysis.charts.series import Ink, Series
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.small_multiples import small_multiples
 from jobs.reporting.sweeps import Sweep, number, word_for
 
@@ -144,3 +145,7 @@ def _chart(series: Sequence[Series], y_name: str, best: int) -> LineChart:
 
 def _line(name: str, rows: Sequence[Row], column: str, ink: Ink) -> Series:
     return Series(name, [row["layer"] for row in rows], [number(row[column]) for row in rows], ink=ink)
+
+
+BESIDE_FIGURE = SweepFigure(beside_figure)
+CHOICE_FIGURE = SweepFigure(choice_figure)

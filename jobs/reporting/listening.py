@@ -7,9 +7,9 @@ from jobs.generation.records import opened_sound
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.failures import flags_of_settings
 from jobs.reporting.page import Figure, Sound, SoundGroup, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sounds import embedded_sound
 from jobs.reporting.sweeps import Sweep, pair_of
-from store.opening import Store
 from store.sounds import has_sound, read_sound_file
 
 ROLES = {
@@ -47,7 +47,7 @@ QUALIFY 1 = dense_rank() OVER (
 ORDER BY g.source, g.target, g.role DESC"""
 
 
-def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | None:
+def listening_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     """Players for one prompt of each pair, all with the same sampling noise."""
     if "sweep_generations" not in answers.views:
         return None
@@ -57,12 +57,12 @@ def listening_figure(answers: Answers, store: Store, sweep: Sweep) -> Figure | N
     settings: dict[str, Row] = {}
     for row in answer.to_pylist():
         key = f"audio/{row['generation_id']}.flac"
-        if row["role"] in ROLES and has_sound(store.objects, key):
-            with opened_sound(store, row["generation_id"]):  # a page embeds nothing that is no sound
+        if row["role"] in ROLES and has_sound(answers.store.objects, key):
+            with opened_sound(answers.store, row["generation_id"]):  # a page embeds nothing that is no sound
                 sounds = groups.setdefault(pair_of(row), {})
             settings[pair_of(row)] = row
             sounds[row["role"]] = embedded_sound(
-                ROLES[row["role"]], read_sound_file(store.objects, key), key, note=_note(row)
+                ROLES[row["role"]], read_sound_file(answers.store.objects, key), key, note=_note(row)
             )
     if not groups:
         return None
@@ -113,3 +113,6 @@ def _way(row: Row) -> str:
     layers = row["layers"]
     place = f"layer {layers[0]}" if len(layers) == 1 else f"layers {layers[0]}–{layers[-1]}"
     return f"{row['site']}, {place}, α {row['alpha']:.3g}"
+
+
+LISTENING_FIGURE = SweepFigure(listening_figure)

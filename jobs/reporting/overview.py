@@ -5,7 +5,8 @@ import math
 from analysis.charts.dots import DotRow, dot_plot
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
-from jobs.reporting.subjects import best_layers
+from jobs.reporting.protocol import RunFigure
+from jobs.reporting.subjects import ReportedRun, best_layers
 
 NAMES = {"accuracy": "accuracy", "r2": "R²"}
 SCORE = ("score", "score_low", "score_high")
@@ -16,14 +17,15 @@ COLUMNS = """concept, site, reduction, layer, loss, metric, score, score_low, sc
        handcrafted, handcrafted_site, ari, nmi, separability"""
 
 
-def overview_figure(answers: Answers, run_id: str, place: tuple[str, int] | None = None) -> Figure | None:
+def overview_figure(answers: Answers, run: ReportedRun) -> Figure | None:
     """Score of each concept with its interval, control, baseline and handcrafted rival, where probes are."""
-    sql = best_layers(COLUMNS, run_id, place)
+    place = run.place
+    sql = best_layers(COLUMNS, run.run_id, place)
     answer = answers.ask(sql)
     scored = [row for row in answer.to_pylist() if row["score"] is not None]
     if not scored:
         return None
-    name = anchor(run_id, "overview")
+    name = anchor(run.run_id, "overview")
     where_found = "at the best layer of each" if place is None else f"at {place[0]} {place[1]}"
     panels = []
     for metric in sorted({row["metric"] for row in scored}):
@@ -58,3 +60,6 @@ def dot_row(
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+OVERVIEW_FIGURE = RunFigure(overview_figure)

@@ -7,6 +7,7 @@ from analysis.rank_agreement import Agreement
 from jobs.listening.agreement import LISTENERS, agreements, why_nobody_counts
 from jobs.reporting.answers import Answers, Row, where
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.sweeps import Sweep, number
 
 TITLE = "What people heard, and whether CLAP agrees"
@@ -85,3 +86,6 @@ def _rating_panel(name: str, rows: Sequence[Row]) -> Panel:
 def _mean(values: Sequence[float | None]) -> float:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else number(None)
+
+
+RATINGS_FIGURE = SweepFigure(ratings_figure)

@@ -10,6 +10,7 @@ from analysis.charts.series import Ink, Level, Series
 from analysis.pareto import Trade, area_below_front
 from jobs.reporting.answers import Answers, Row
 from jobs.reporting.page import Figure, Panel, anchor, data_table
+from jobs.reporting.protocol import SweepFigure
 from jobs.reporting.small_multiples import small_multiples
 from jobs.reporting.sweeps import (
     INKS,
@@ -217,3 +218,8 @@ def _trade(row: Row) -> Trade:
 def _interval(row: Mapping[str, float | None], name: str) -> tuple[float, float] | None:
     low, high = row[f"{name}_low"], row[f"{name}_high"]
     return None if low is None or high is None else (low, high)
+
+
+CHOSEN_FIGURE = SweepFigure(chosen_figure)
+LAYER_FIGURE = SweepFigure(layer_figure)
+TRADE_FIGURE = SweepFigure(trade_figure)

@@ -24,6 +24,15 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedRun:
+    """A run, and the place that was asked for instead of the best layer of each concept."""
+
+    run_id: str
+    place: tuple[str, int] | None = None
+    """Site and layer."""
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One concept of a run, at its chosen layer."""
 

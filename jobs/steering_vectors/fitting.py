@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis import separation
-from analysis.directions import METHODS, VERSIONS, Direction, Method, fit_directions, split_method
+from analysis.directions import METHODS, Direction, Method, fit_directions, split_method, version_of
 from analysis.splits import Partition, group_folds
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
@@ -28,6 +28,7 @@ from jobs.steering_vectors.stored import add_vectors, measured, stored_ids
 from store import open_store
 from store.collection import Collection
 from store.errors import InvalidInput
+from store.extensions import DIRECTIONS
 from store.opening import Store
 
 CHANCE = 0.5
@@ -41,7 +42,7 @@ Row = dict[str, Any]
 def code_of(method: Method, kind: Kind = "directions") -> str:
     """Stands in an id for all that decides the numbers of a direction."""
     estimator, _ = split_method(method)
-    return methods_id(kind, separation=separation.VERSION, **{estimator: VERSIONS[estimator]})
+    return methods_id(kind, separation=separation.VERSION, **{estimator: version_of(estimator)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class Work:
         """Id of a direction: a hash of all that decides it; the seed does for random ones alone."""
         drawn = {"seed": seed} if method == "random" else {}
         decided = {**self.origin, **self._place(layer, contrast), "code": code_of(method)}
-        return digest_of({**decided, "method": method, **drawn})
+        return digest_of({**decided, "method": method, **drawn, **plugin_of(method)})
 
     def random_seed(self, layer: LayerArray, contrast: Contrast, seed: int) -> int:
         """Of the random direction that controls the others of this place."""
@@ -80,6 +81,12 @@ class Work:
             "layer": layer.layer,
             "contrast": [contrast.concept, contrast.positive, contrast.negative],
         }
+
+
+def plugin_of(method: Method) -> dict[str, str]:
+    """What an id says of the origin of a method: nothing of those that are built in."""
+    name, _ = split_method(method)
+    return DIRECTIONS.recorded(name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +204,11 @@ def parse_methods(text: str) -> tuple[Method, ...]:
     if names == ["all"]:
         return METHODS
     if not names:
-        raise InvalidInput(f"There is no method {text!r}; methods are {', '.join(METHODS)}, or all.")
-    known = {name: METHODS.index(split_method(name)[0]) for name in names}
+        raise InvalidInput(
+            f"There is no method {text!r}; methods are {', '.join(DIRECTIONS.names())}, or all."
+        )
+    order = DIRECTIONS.names()
+    known = {name: order.index(split_method(name)[0]) for name in names}
     return tuple(sorted(known, key=lambda name: (known[name], name)))
 
 

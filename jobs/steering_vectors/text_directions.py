@@ -20,7 +20,7 @@ from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.progress.reporting import followed
 from jobs.results import committed_digest, digest_of
-from jobs.steering_vectors.fitting import code_of, measurements, shared_columns
+from jobs.steering_vectors.fitting import code_of, measurements, plugin_of, shared_columns
 from jobs.steering_vectors.options import DirectionOptions
 from jobs.steering_vectors.stored import add_vectors, stored_ids
 from store.collection import Collection
@@ -77,8 +77,8 @@ class _Work:
     def vector_id(self, layer: LayerArray, method: str) -> str:
         """Id of a direction: a hash of all that decides it."""
         decided = [self.committed, self.run_ids, list(self.contrast.clip_ids), self.contrast.groups.tolist()]
-        code = code_of(method, "text_directions")
-        return digest_of([decided, self.contrast.folds, layer.array, layer.layer, method, code])
+        place = [self.contrast.folds, layer.array, layer.layer, method, code_of(method, "text_directions")]
+        return digest_of([decided, *place, *plugin_of(method).values()])
 
     @property
     def labels_hash(self) -> str:

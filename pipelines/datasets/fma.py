@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from pipelines.datasets.column_types import MISSING
 from pipelines.datasets.listing import audio_files
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.datasets.tables import is_blank, opened_csv, refuse_length
+from pipelines.datasets.tables import is_blank, is_table_name, opened_csv, refuse_length
 from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Failure, Label, Recording
@@ -171,3 +172,10 @@ def _recording(uri: str, number: int, track: _Track) -> Recording:
         split=None if split is None else _SPLITS.get(split, split),
         labels=labels,
     )
+
+
+def _is_fma(root: Root, member: str) -> bool:
+    return not is_table_name(member) and has_table(root)
+
+
+FORMAT = Format("fma", list_recordings, _is_fma, notes=NOTES)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pipelines.datasets.listing import audio_files
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.files import Root
 from store.records import Failure, Recording
@@ -19,3 +20,10 @@ def list_recordings(root: Root, member: str = "", say: Say = in_silence) -> Iter
             continue
         folder, slash, _ = uri.partition("/")
         yield Recording(uri, group=uri, labels={"label": folder if slash else None})
+
+
+def _is_anything(_root: Root, _member: str) -> bool:
+    return True
+
+
+FORMAT = Format("folder", list_recordings, _is_anything)

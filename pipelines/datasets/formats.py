@@ -1,38 +1,19 @@
 """The dataset formats by name, and which of them a folder, file or URL is in."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
-from pipelines.datasets import fma, folder, gtzan, huggingface, syntheory, table
+from pipelines.datasets import fma
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.datasets.tables import is_table_name, opened_text
+from pipelines.datasets.tables import is_table_name
 from pipelines.files import Root, open_root
-from store.errors import InvalidInput, refuse_password
+from store.errors import refuse_password
+from store.extensions import DATASETS
 from store.records import Failure, Recording
 
-
-class Lister(Protocol):
-    """Lists the recordings of a root, or of one file or folder (`member`) of it."""
-
-    def __call__(
-        self, root: Root, member: str = "", say: Say = in_silence
-    ) -> Iterator[Recording | Failure]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """How a published or home-made dataset is laid out."""
-
-    name: str
-    list_recordings: Lister
-    recognise: Callable[[Root, str], bool]
-    """Whether a root (or a member of it) looks like this format; called in the order of FORMATS."""
-    clip_seconds: float = 10.0
-    """Length of clips unless the user says otherwise."""
-    notes: str = ""
-    """What a user of the labels, groups and splits must know."""
+AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +35,25 @@ def open_source(path: str | Path, format_name: str = "auto") -> Source:
     Raises:
         NotFound: nothing is there.
         InvalidInput: no such format.
+        BrokenPlugin: the format is a plug-in's, which cannot be loaded.
     """
-    if format_name != "auto" and format_name not in FORMATS:
-        raise InvalidInput(f"There is no format {format_name!r}; it is auto or one of {', '.join(FORMATS)}.")
+    named = None if format_name == AUTO else _named(format_name)
     root, member = _locate(str(path))
-    if not member and format_name in ("auto", "fma"):
+    if not member and format_name in (AUTO, fma.FORMAT.name):
         root = _inner_fma(root) or root
-    if format_name != "auto":
-        return Source(root, member, FORMATS[format_name])
-    recognised = next(known for known in FORMATS.values() if known.recognise(root, member))
-    return Source(root, member, recognised)
+    return Source(root, member, named or _recognised(root, member))
+
+
+def _named(name: str) -> Format:
+    if name not in DATASETS.names():
+        raise DATASETS.unknown(name, AUTO)
+    return replace(DATASETS.load(name, Format), name=name)
+
+
+def _recognised(root: Root, member: str) -> Format:
+    """The first of the built-in formats that the place looks like: a plug-in changes nothing unasked."""
+    known = (DATASETS.load(name, Format, unasked=True) for name in DATASETS.built_in)
+    return next(one for one in known if one.recognise(root, member))
 
 
 def _locate(path: str) -> tuple[Root, str]:
@@ -97,51 +87,3 @@ def _inner_fma(root: Root) -> Root | None:
         return None
     inner = Root(root.path(folders[0]))
     return inner if fma.has_table(inner) else None
-
-
-def _is_table(root: Root, member: str) -> bool:
-    return is_table_name(member) or any(root.exists(name) for name in table.TABLE_NAMES)
-
-
-def _is_huggingface(root: Root, member: str) -> bool:
-    is_other = is_table_name(member) and not member.lower().endswith(huggingface.ENDING)
-    if is_other or (not member and _is_table(root, member)):
-        return False
-    return huggingface.find_shard(root, member) is not None
-
-
-def _is_fma(root: Root, member: str) -> bool:
-    return not is_table_name(member) and fma.has_table(root)
-
-
-def _is_gtzan(root: Root, member: str) -> bool:
-    return not member and gtzan.find_genres(root) is not None
-
-
-def _is_syntheory(root: Root, member: str) -> bool:
-    tables = [f"{name}/info.csv" if name else "info.csv" for name in ("", *syntheory.CONCEPTS)]
-    return not member and any(root.exists(name) and _first_line_names_audio(root, name) for name in tables)
-
-
-def _is_anything(_root: Root, _member: str) -> bool:
-    return True
-
-
-def _first_line_names_audio(root: Root, name: str) -> bool:
-    with opened_text(root, name) as text:
-        return "synth_file_path" in text.readline()
-
-
-FORMATS: Mapping[str, Format] = {
-    known.name: known
-    for known in (
-        Format("fma", fma.list_recordings, _is_fma, notes=fma.NOTES),
-        Format(
-            "syntheory", syntheory.list_recordings, _is_syntheory, syntheory.CLIP_SECONDS, syntheory.NOTES
-        ),
-        Format("gtzan", gtzan.list_recordings, _is_gtzan, notes=gtzan.NOTES),
-        Format("huggingface", huggingface.list_recordings, _is_huggingface, notes=huggingface.NOTES),
-        Format("table", table.list_recordings, _is_table),
-        Format("folder", folder.list_recordings, _is_anything),
-    )
-}

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from pipelines.datasets.listing import audio_files
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.files import Root
 from store.records import Failure, Recording
@@ -70,3 +71,10 @@ def fault_filtered_splits() -> Mapping[str, str]:
         "test": gtzan.filtered_test,
     }
     return {excerpt: split for split, excerpts in lists.items() for excerpt in excerpts}
+
+
+def _is_gtzan(root: Root, member: str) -> bool:
+    return not member and find_genres(root) is not None
+
+
+FORMAT = Format("gtzan", list_recordings, _is_gtzan, notes=NOTES)

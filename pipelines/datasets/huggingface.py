@@ -11,8 +11,10 @@ from itertools import repeat
 from pathlib import PurePosixPath
 
 from pipelines.datasets.parquet_tables import label_columns, opened_parquet, read_rows
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.datasets.table import GROUP_COLUMNS, SPLIT_COLUMN
+from pipelines.datasets.table import GROUP_COLUMNS, SPLIT_COLUMN, is_table
+from pipelines.datasets.tables import is_table_name
 from pipelines.files import Root
 from pipelines.parquet_audio import address, audio_column
 from store.errors import InvalidInput, NotFound
@@ -132,3 +134,13 @@ def _inner_paths(root: Root, shard: str, audio: str) -> Iterator[str | None]:
         for batch in opened.iter_batches(columns=[f"{audio}.path"], use_threads=False):
             for value in batch.column(0).to_pylist():
                 yield None if value is None else value["path"]
+
+
+def _is_huggingface(root: Root, member: str) -> bool:
+    is_other = is_table_name(member) and not member.lower().endswith(ENDING)
+    if is_other or (not member and is_table(root, member)):
+        return False
+    return find_shard(root, member) is not None
+
+
+FORMAT = Format("huggingface", list_recordings, _is_huggingface, notes=NOTES)

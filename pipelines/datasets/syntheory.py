@@ -6,8 +6,9 @@ and cut into excerpts at several offsets, which `offset_file_path` names.
 
 from collections.abc import Iterator
 
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.datasets.tables import Row, read_table
+from pipelines.datasets.tables import Row, opened_text, read_table
 from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Failure, Label, Recording
@@ -52,3 +53,16 @@ def _recording(root: Root, concept: str, row: Row) -> Recording:
     instrument = row.get("midi_program_name")
     group = instrument if instrument is not None else f"{labels['concept']}/{row.get(_RENDERED)}"
     return Recording(f"{concept}/{name}" if concept else name, group=str(group), labels=labels)
+
+
+def _is_syntheory(root: Root, member: str) -> bool:
+    tables = [f"{name}/info.csv" if name else "info.csv" for name in ("", *CONCEPTS)]
+    return not member and any(root.exists(name) and _first_line_names_audio(root, name) for name in tables)
+
+
+def _first_line_names_audio(root: Root, name: str) -> bool:
+    with opened_text(root, name) as text:
+        return _RENDERED in text.readline()
+
+
+FORMAT = Format("syntheory", list_recordings, _is_syntheory, CLIP_SECONDS, NOTES)

@@ -6,6 +6,7 @@ from hashlib import blake2b
 from pathlib import PurePosixPath
 
 from pipelines.datasets.listing import unreadable_name
+from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import PATH_COLUMNS, Row, is_table_name, read_table
 from pipelines.files import Root, is_relative
@@ -126,3 +127,11 @@ def _grants(root: Root, path: str, *, is_url: bool) -> bool:
         return False
     url = path if is_url else f"{root.public_url}/{path}"
     return redacted(url) != url
+
+
+def is_table(root: Root, member: str) -> bool:
+    """Whether a member is a table by its name, or the root has one of TABLE_NAMES."""
+    return is_table_name(member) or any(root.exists(name) for name in TABLE_NAMES)
+
+
+FORMAT = Format("table", list_recordings, is_table)

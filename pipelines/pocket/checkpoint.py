@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from pipelines.audiocraft_import import quiet_construction, register_text_encoder
+from pipelines.model_protocol import ModelSource
 from pipelines.pocket.configuration import (
     SAMPLE_RATE,
     TEXT_ENCODER,
@@ -70,3 +71,6 @@ def _save(path: Path, module: torch.nn.Module, configuration: dict[str, Any]) ->
         "random_weights": True,
     }
     torch.save(package, path)
+
+
+MODEL = ModelSource(random_pocket_folder)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.resampling import resample, resampler
+from pipelines.sound_scorers import ScorerFactory, Scores
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:
@@ -138,3 +139,27 @@ def _windows(audio: NDArray[np.float32]) -> "torch.Tensor":
         round(place * (length - samples) / max(1, count - 1)) if count > 1 else 0 for place in range(count)
     ]
     return torch.stack([torch.from_numpy(audio[:, start : start + samples]) for start in starts], dim=1)
+
+
+class JudgeScorer:
+    """The judge as a scorer: how likely each class of its concepts is, and the tempo."""
+
+    name = "pocket"
+
+    def __init__(self) -> None:
+        from pipelines.pocket.judge_network import SAMPLE_RATE
+
+        self._judge = load_judge()
+        self.version = self._judge.fingerprint
+        self.sample_rate = SAMPLE_RATE
+
+    def score(self, audio: NDArray[np.float32]) -> list[Scores]:
+        heard = self._judge.probabilities(audio, self.sample_rate)
+        found = [
+            Scores(concept, "probability", values, tuple(names)) for concept, (names, values) in heard.items()
+        ]
+        tempos = np.asarray(self._judge.tempo_bpm(audio, self.sample_rate), np.float64)
+        return [*found, Scores("tempo", "tempo_bpm", tempos)]
+
+
+SCORER = ScorerFactory(lambda _device: JudgeScorer())

@@ -4,6 +4,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 
+from pipelines.model_protocol import ModelSource
 from store.errors import ModelError
 
 FOLDER = Path(__file__).parent / "model"
@@ -55,3 +56,6 @@ def _sizes(folder: Path) -> dict[str, int]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+MODEL = ModelSource(shipped_folder)

@@ -254,7 +254,7 @@ CLUSTERINGS = {
 
 
 def of_directions(method: Estimator) -> dict[str, int]:
-    own = {f"analysis.directions.VERSIONS[{method!r}]": directions.VERSIONS[method]}
+    own = {f"version of the direction {method}": directions.version_of(method)}
     return own | {"analysis.separation.VERSION": separation.VERSION}
 
 

@@ -75,7 +75,7 @@ def test_where_nothing_is_chosen_the_setting_that_moves_most_is_heard_and_marked
     write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
-    figure = listening_figure(answers, store, sweep)
+    figure = listening_figure(answers, sweep)
     assert figure is not None
     (group,) = figure.sounds
     assert [sound.name for sound in group.sounds] == ["unsteered", "steered"]
@@ -91,13 +91,13 @@ def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -
     write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
-    figure = listening_figure(answers, store, sweep)
+    figure = listening_figure(answers, sweep)
     assert figure is not None
     assert figure.sounds[0].flags == ("not chosen",)
 
 
 def test_players_say_where_the_recording_ends(store: Store, answers: Answers) -> None:
-    figure = listening_figure(answers, store, sweeps_of(answers, "songs")[0])
+    figure = listening_figure(answers, sweeps_of(answers, "songs")[0])
     assert figure is not None
     assert [sound.note for sound in figure.sounds[0].sounds] == [
         "“rock”; the first 2.5 s are loop.wav",

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.datasets.formats import FORMATS, open_source
+from pipelines.datasets.formats import open_source
 from store.errors import InvalidInput, NotFound
+from store.extensions import DATASETS
 
 
 def test_a_folder_of_some_genres_is_not_gtzan(tmp_path: Path) -> None:
@@ -34,7 +35,7 @@ def test_a_named_format_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_an_unknown_format_names_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInput, match="auto or one of " + ", ".join(FORMATS)):
+    with pytest.raises(InvalidInput, match="auto or one of " + ", ".join(DATASETS.names())):
         open_source(tmp_path, "musdb")
 
 

@@ -1,0 +1,225 @@
+"""Extension points: what is built in by name, and what other distributions add by entry points.
+
+Whatever is built in has its one registration here, and is loaded as a plug-in's is, when it is asked for by
+name. It is a table and no entry points of this distribution: those exist only where it was installed anew, so
+that a checkout would lack what it just gained, and they have no order, which formats need.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from store.errors import BrokenPlugin, InvalidInput
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionPoint:
+    """A kind of thing that plug-ins may add to, such as the formats of datasets."""
+
+    group: str
+    """Of the entry points, as in pyproject.toml: [project.entry-points."undertone.datasets"]."""
+    what: str
+    """One of them in words, for messages."""
+    built_in: Mapping[str, tuple[str, str]]
+    """By name: where it is (MODULE:OBJECT), and a line for help texts. The order is kept."""
+    reserved: tuple[str, ...] = ()
+    """Names that mean something else where these are named: no plug-in may take them."""
+
+    def names(self) -> tuple[str, ...]:
+        """What is built in, in order, then the plug-ins by name; nothing is imported."""
+        return (*self.built_in, *sorted(set(self._plugins()) - {*self.built_in, *self.reserved}))
+
+    def load(self, name: str, kind: type[T], *, unasked: bool = False) -> T:
+        """The object of this name, which is imported when it is first asked for.
+
+        Args:
+            name: what is built in, or a plug-in's.
+            kind: what it must be an instance of.
+            unasked: nobody named it, so that what is built in is meant, also where a plug-in has its name.
+
+        Raises:
+            InvalidInput: there is none, or there are several.
+            BrokenPlugin: it cannot be imported, or is of another kind.
+        """
+        one = self._own(name) if unasked else self._found(name)
+        try:
+            found = one.entry.load()
+        except Exception as error:
+            if name in self.built_in:
+                raise
+            raise BrokenPlugin(
+                f"The {self.what} {name!r} comes from {one.owner}, which cannot be loaded "
+                f"({type(error).__name__}: {error}); mend or uninstall it."
+            ) from error
+        if not isinstance(found, kind):
+            raise BrokenPlugin(
+                f"The {self.what} {name!r} comes from {one.owner}, which gives {one.entry.value}: that is no "
+                f"{kind.__module__}.{kind.__name__} but a {type(found).__name__}."
+            )
+        return found
+
+    def recorded(self, name: str) -> dict[str, str]:
+        """What ids and documents say of the origin of a name: {"plugin": "DISTRIBUTION VERSION"}, or nothing.
+
+        A result of another version of a plug-in is another result. What is built in has versions of its own.
+        """
+        return {} if name in self.built_in else {"plugin": self._found(name).owner}
+
+    def unknown(self, name: str, *others: str) -> InvalidInput:
+        """The error for a name that nothing has; `others` are words that are legal there, too."""
+        words = f"{', '.join(others)} or one of " if others else ""
+        return InvalidInput(f"There is no {self.what} {name!r}; it is {words}{', '.join(self.names())}.")
+
+    def _found(self, name: str) -> "_Found":
+        found = list(self._plugins().get(name, ()))
+        if name in self.built_in:
+            found.insert(0, self._own(name))
+        if name in self.reserved or not found:
+            raise self.unknown(name)
+        if len(found) > 1:
+            owners = " and ".join(one.owner for one in found)
+            raise InvalidInput(
+                f"The {self.what} {name!r} is given by {owners}; uninstall all but one of them."
+            )
+        return found[0]
+
+    def _own(self, name: str) -> "_Found":
+        return _Found(EntryPoint(name, self.built_in[name][0], self.group), "undertone itself")
+
+    def _plugins(self) -> Mapping[str, Sequence["_Found"]]:
+        return _installed(self.group, tuple(sys.path))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An entry point, and the distribution and version that it comes from."""
+
+    entry: EntryPoint
+    owner: str
+
+
+@lru_cache
+def _installed(group: str, _path: tuple[str, ...]) -> Mapping[str, Sequence[_Found]]:
+    """Entry points of a group by name: of one look at all distributions, until the path is another."""
+    found: dict[str, list[_Found]] = {}
+    for entry in entry_points(group=group):
+        owner = "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
+        found.setdefault(entry.name, []).append(_Found(entry, owner))
+    return found
+
+
+DATASETS = ExtensionPoint(
+    "undertone.datasets",
+    "format",
+    {
+        "fma": (
+            "pipelines.datasets.fma:FORMAT",
+            "fma_metadata/tracks.csv beside fma_small, fma_medium, fma_large or fma_full",
+        ),
+        "syntheory": ("pipelines.datasets.syntheory:FORMAT", "a folder per concept with info.csv"),
+        "gtzan": ("pipelines.datasets.gtzan:FORMAT", "genres/blues/blues.00000.wav …"),
+        "huggingface": (
+            "pipelines.datasets.huggingface:FORMAT",
+            "Parquet with an `audio` column of bytes: a file, or a folder of shards",
+        ),
+        "table": (
+            "pipelines.datasets.table:FORMAT",
+            "a column `path` (relative to the table), optional `group` and `split`, the rest are labels",
+        ),
+        "folder": ("pipelines.datasets.folder:FORMAT", 'a folder per label: jazz/a.wav has label "jazz"'),
+    },
+)
+"""`--format auto` asks those that are built in, in this order."""
+
+DIRECTIONS = ExtensionPoint(
+    "undertone.directions",
+    "method",
+    {
+        "mse": ("analysis.direction_estimators:MSE", "weights of a least-squares probe"),
+        "logistic": ("analysis.direction_estimators:LOGISTIC", "weights of a logistic probe"),
+        "diffmean": ("analysis.direction_estimators:DIFFMEAN", "the difference of the class means"),
+        "mass_mean": ("analysis.direction_estimators:MASS_MEAN", "diffmean, with the scatter divided out"),
+        "pca": ("analysis.direction_estimators:PCA", "first axis of the differences between the classes"),
+        "leace": (
+            "analysis.direction_estimators:LEACE",
+            "diffmean's direction, which erases otherwise (generate --kind ablate)",
+        ),
+        "random": ("analysis.direction_estimators:RANDOM", "random directions, the control"),
+    },
+)
+"""Methods of fitting directions; `--method all` means those that are built in."""
+
+FIGURES = ExtensionPoint(
+    "undertone.figures",
+    "figure",
+    {
+        "overview": ("jobs.reporting.overview:OVERVIEW_FIGURE", "every concept at its best layer"),
+        "cosines": (
+            "jobs.reporting.close_looks:COSINE_FIGURE",
+            "cosines between the directions of all concepts",
+        ),
+        "probes": ("jobs.reporting.curves:PROBE_FIGURE", "probe scores over layers"),
+        "confusions": ("jobs.reporting.close_looks:CONFUSION_FIGURE", "what a probe takes for what"),
+        "classes": ("jobs.reporting.close_looks:CLASS_FIGURE", "how well each class is read"),
+        "clusters": ("jobs.reporting.curves:CLUSTER_FIGURE", "how clusters agree with labels, over layers"),
+        "directions": ("jobs.reporting.curves:DIRECTION_FIGURE", "separability of directions over layers"),
+        "chosen": ("jobs.reporting.steering:CHOSEN_FIGURE", "the chosen settings beside their controls"),
+        "damage": ("jobs.reporting.damage:DAMAGE_FIGURE", "what steering does to the sound"),
+        "comparisons": ("jobs.reporting.comparisons:COMPARISON_FIGURE", "settings compared in pairs"),
+        "steered_layers": ("jobs.reporting.steering:LAYER_FIGURE", "transfer over layers"),
+        "layer_choice_beside": (
+            "jobs.reporting.layer_choice:BESIDE_FIGURE",
+            "transfer beside a layer's probes",
+        ),
+        "layer_choice": ("jobs.reporting.layer_choice:CHOICE_FIGURE", "what foretells the best layer"),
+        "trade": ("jobs.reporting.steering:TRADE_FIGURE", "transfer against what is kept"),
+        "automatic": ("jobs.reporting.automatic:AUTOMATIC_FIGURE", "automatic strengths beside the grid"),
+        "interference": (
+            "jobs.reporting.interference:INTERFERENCE_FIGURE",
+            "what steering does to other concepts",
+        ),
+        "failures": ("jobs.reporting.failures:FAILURE_FIGURE", "how often generations fail"),
+        "listening": ("jobs.reporting.listening:LISTENING_FIGURE", "sounds to compare"),
+        "ratings": ("jobs.reporting.ratings:RATINGS_FIGURE", "what people heard"),
+    },
+)
+"""Figures of reports, in the order of the page; those of plug-ins are drawn where they are asked for."""
+
+SCORERS = ExtensionPoint(
+    "undertone.scorers",
+    "scorer",
+    {
+        "judge": (
+            "pipelines.pocket.judge:SCORER",
+            "style, instrument, drums, mode and tempo of rendered music",
+        ),
+    },
+    reserved=("clap", "descriptors", "features", "probe", "chroma", "onset"),
+)
+"""Scorers that need a sound alone; those that are reserved need texts, labels or another sound as well."""
+
+PROBES = ExtensionPoint(
+    "undertone.probes",
+    "loss",
+    {
+        "logistic": ("analysis.probe_methods:LOGISTIC", "multinomial; binary for two classes"),
+        "logistic_ovr": ("analysis.probe_methods:LOGISTIC_OVR", "each class against the rest"),
+    },
+    reserved=("mse",),
+)
+"""Probes of classes. The loss mse (ridge) also takes numbers, and moments instead of rows."""
+
+MODELS = ExtensionPoint(
+    "undertone.models",
+    "model",
+    {
+        "pocket": ("pipelines.pocket.shipped:MODEL", "a small MusicGen that comes with the project"),
+        "pocket-random": ("pipelines.pocket.checkpoint:MODEL", "the same with random weights, for tests"),
+    },
+)
+"""Models by name, beside those of the hub and folders."""
