@@ -14,8 +14,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.clustering import Clusters
-    from analysis.probes import ClassScore, Probe
+    from analysis.clustering.fitting import Clusters
+    from analysis.probes.probe import ClassScore, Probe
     from jobs.api.answers import Answer
     from jobs.api.blocks import Seen, capture, steer
     from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
@@ -53,8 +53,8 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "analysis.clustering": ("Clusters",),
-    "analysis.probes": (
+    "analysis.clustering.fitting": ("Clusters",),
+    "analysis.probes.probe": (
         "ClassScore",
         "Probe",
     ),

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.moments import Floats
+from analysis.linear.moments import Floats
 
 
 @dataclass(frozen=True, slots=True)

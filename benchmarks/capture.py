@@ -17,7 +17,7 @@ import torch
 from benchmarks.measure import interleaved, ratio_line
 from benchmarks.random_models import POCKET, SMALL, Shape, random_codes, random_model
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.musicgen import MusicGenModel
+from pipelines.models.musicgen import MusicGenModel
 from store.records import Reduction
 
 SHAPES = {"pocket": (POCKET, 16, 30), "small": (replace(SMALL, frames=200), 1, 7)}

@@ -13,9 +13,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.directions.separation import separation
 from analysis.group_intervals import interval_of, r2_belief, share_belief
 from analysis.metrics import r2_of_sums, r2_statistics
-from analysis.separation import separation
 
 Floats = NDArray[np.float64]
 Interval = tuple[Floats, Floats]

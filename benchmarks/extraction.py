@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from benchmarks.small_checkpoint import musicgen_small
-from jobs.extraction.options import Engine
+from jobs.extract.options import Engine
 
 CLIP_SECONDS = 4.0
 SITES = ("resid", "attn", "mlp")
@@ -138,7 +138,7 @@ class ResearchersLoop:
     """One clip after the other: read, EnCodec if it is audio, the model's own forward with hooks, save."""
 
     def __init__(self, model: str, audio: Path, output: Path) -> None:
-        from pipelines.musicgen import load_musicgen
+        from pipelines.models.musicgen import load_musicgen
 
         self.model = load_musicgen(model)
         self.files = sorted(audio.rglob("*.flac"))
@@ -199,7 +199,7 @@ class ResearchersLoop:
 
 
 def add(store: Path, audio: Path) -> None:
-    from jobs.datasets.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import AddRequest, add_dataset
 
     add_dataset(AddRequest(str(store), "clips", str(audio), clip_seconds=CLIP_SECONDS))
 
@@ -218,8 +218,8 @@ def speed(
 def extract(
     store: Path, model: str, options: argparse.Namespace, *, sites: str, engine: Engine
 ) -> dict[str, Any]:
-    from jobs.extraction.options import ExtractOptions
-    from jobs.extraction.running import run_extraction
+    from jobs.extract.options import ExtractOptions
+    from jobs.extract.running import run_extraction
 
     return run_extraction(
         ExtractOptions(

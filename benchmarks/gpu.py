@@ -19,9 +19,9 @@ import torch
 from benchmarks.gpu_oracles import oracle_lines
 from benchmarks.measure import seconds_of
 from benchmarks.random_models import LARGE, MEDIUM, SMALL, TINY, Shape, random_codes, random_model
-from jobs.extraction.host_copy import start_copy
+from jobs.extract.host_copy import start_copy
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.musicgen import DTYPES, MusicGenModel
+from pipelines.models.musicgen import DTYPES, MusicGenModel
 from store.records import Reduction, Site
 
 SHAPES = {shape.name: shape for shape in (SMALL, MEDIUM, LARGE)}

@@ -6,7 +6,7 @@ import torch
 
 from benchmarks.random_models import POCKET, random_codes
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from store.records import SITES
 
 LAYERS = tuple(range(POCKET.layers))

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from analysis.kmeans import lloyd
-from analysis.kmeans_starts import plus_plus_starts
+from analysis.clustering.kmeans import lloyd
+from analysis.clustering.starts import plus_plus_starts
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from jobs.engine.ray_session import ray_session
 from jobs.fitting.mapping import map_tasks

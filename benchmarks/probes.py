@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.moments import moments_of
-from analysis.ridge import PrimalRidge, target_moments
+from analysis.linear.moments import moments_of
+from analysis.linear.penalties import STRENGTHS, nested_ridge
+from analysis.linear.ridge import PrimalRidge, target_moments
 from analysis.splits import fold_partition
-from analysis.strengths import STRENGTHS, nested_ridge
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from jobs.fitting.threads import one_thread
-from jobs.probing.options import ProbeOptions
-from jobs.probing.running import probe_run
+from jobs.probe.options import ProbeOptions
+from jobs.probe.running import probe_run
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 
 if TYPE_CHECKING:
     import torch
@@ -51,8 +51,8 @@ def random_model(shape: Shape, *, device: str = "cpu", dtype: str = "float32") -
     import torch
     from omegaconf import OmegaConf
 
-    from pipelines.conditions import ConditionEncoder
-    from pipelines.loading import assemble_language_model
+    from pipelines.models.conditions import ConditionEncoder
+    from pipelines.models.loading import assemble_language_model
 
     pocket = load_musicgen("pocket-random", device=device)
     configuration: Any = OmegaConf.create(OmegaConf.to_container(pocket.language_model.cfg))

@@ -22,12 +22,12 @@ import tensorstore
 import zarr
 
 from benchmarks.measure import interleaved, ratio_line, seconds_of
-from store.assembly import ShardAssembly
-from store.collection import Collection, create_collection
-from store.local_objects import LocalObjects
+from store.arrays.assembly import ShardAssembly
+from store.arrays.collection import Collection, create_collection
+from store.arrays.sealing import seal_shard
+from store.arrays.shards import as_bytes, checksum
+from store.objects.local import LocalObjects
 from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
-from store.sealing import seal_shard
-from store.shards import as_bytes, checksum
 
 Array = np.ndarray[Any, np.dtype[Any]]
 PLAIN = "plain file"

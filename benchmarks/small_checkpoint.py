@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipelines.audiocraft_import import import_audiocraft
+from pipelines.models.audiocraft_import import import_audiocraft
 from pipelines.pocket.configuration import TEXT_ENCODER, codec_configuration, language_model_configuration
 
 SMALL_TRANSFORMER = {"dim": 1024, "num_heads": 16, "num_layers": 24, "card": 2048}
@@ -56,7 +56,7 @@ def _write_language_model(folder: Path) -> None:
     from audiocraft.models.builders import get_lm_model
     from omegaconf import OmegaConf
 
-    from pipelines.audiocraft_import import register_text_encoder
+    from pipelines.models.audiocraft_import import register_text_encoder
     from pipelines.pocket.configuration import TEXT_WIDTH
     from pipelines.pocket.text_encoder import write_text_encoder
 

@@ -16,9 +16,9 @@ import torch
 
 from benchmarks.measure import interleaved, ratio_line
 from benchmarks.random_models import POCKET, SMALL, Shape, random_model
-from pipelines.edits import Edit, Steering
-from pipelines.generation import GenerationRequest, generate
-from pipelines.musicgen import MusicGenModel
+from pipelines.generation.generate import GenerationRequest, generate
+from pipelines.models.musicgen import MusicGenModel
+from pipelines.steering.edits import Edit, Steering
 
 SHAPES: dict[str, tuple[Shape, float, Sequence[int], int]] = {
     "pocket": (POCKET, 4.0, (1, 16), 15),

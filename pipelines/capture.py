@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pipelines.delay import planned_alignment
+from pipelines.models.delay import planned_alignment
 from pipelines.reductions import reduce_rows, segment_bounds
 from store.errors import InvalidInput
 from store.records import REDUCTIONS, SITES, ArraySpec
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-    from pipelines.delay import Alignment
-    from pipelines.musicgen import MusicGenModel
+    from pipelines.models.delay import Alignment
+    from pipelines.models.musicgen import MusicGenModel
     from store.records import ModelInfo, Reduction, Site
 
 TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}

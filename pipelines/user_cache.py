@@ -10,7 +10,7 @@ from pathlib import Path
 def cache_folder() -> Path:
     """`$XDG_CACHE_HOME/undertone`, by default `~/.cache/undertone`; not created here.
 
-    `store.catalog_folder` has the same rule, as it may not be imported here; a test compares them.
+    `store.catalog.folder` has the same rule, as it may not be imported here; a test compares them.
     """
     return user_folder("XDG_CACHE_HOME", "~/.cache")
 

@@ -10,12 +10,12 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from store.arrays.document_checks import check_dataset_document, collection_layouts
+from store.arrays.known_fields import Fields
+from store.arrays.layout import LONGEST_DATASET_NAME, check_name, document_key
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
-from store.document_checks import check_dataset_document, collection_layouts
 from store.errors import Conflict, CorruptData, NotFound
-from store.known_fields import Fields
-from store.layout import LONGEST_DATASET_NAME, check_name, document_key
-from store.ledger import (
+from store.objects.ledger import (
     Entry,
     Record,
     encode_record,
@@ -27,10 +27,10 @@ from store.ledger import (
     record_key,
     write_record,
 )
-from store.objects import Buffer, ObjectStore
-from store.parquet import parquet_batches, parquet_bytes, parquet_table, parquet_writer
+from store.objects.parquet import parquet_batches, parquet_bytes, parquet_table, parquet_writer
+from store.objects.protocol import Buffer, ObjectStore
+from store.objects.sealed import opened_json, sealed_json
 from store.records import Clip, Failure
-from store.sealed import opened_json, sealed_json
 
 ROW_GROUP_CLIPS = 16_384
 FORMAT = 2

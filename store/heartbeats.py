@@ -3,9 +3,9 @@
 import math
 import time
 
+from store.arrays.zarr_metadata import decoded_json, encoded_json
 from store.errors import Conflict, UndertoneError
-from store.objects import ObjectStore
-from store.zarr_metadata import decoded_json, encoded_json
+from store.objects.protocol import ObjectStore
 
 EVERY_SECONDS = 10.0
 """How often a command at work beats."""

@@ -6,16 +6,16 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from store.collection import UNIT_CLIPS, Collection, create_collection, open_collection
+from store.arrays.collection import UNIT_CLIPS, Collection, create_collection, open_collection
+from store.arrays.zarr_metadata import decoded_json
 from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
 from store.errors import CorruptData, InvalidInput, NotFound
-from store.ledger import Entry
-from store.objects import ObjectStore
+from store.objects.ledger import Entry
+from store.objects.protocol import ObjectStore
+from store.objects.sealed import opened_json, sealed_json
+from store.objects.storage import open_objects, probe_create
 from store.records import ArraySpec, Clip, Failure, PlannedClip
 from store.run_names import collection_names, one_of, resolve_run, run_ids
-from store.sealed import opened_json, sealed_json
-from store.storage import open_objects, probe_create
-from store.zarr_metadata import decoded_json
 
 VERSION = 2
 FORMAT = {"format": "undertone", "version": VERSION}

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
+from store.arrays.layout import check_name, document_key
+from store.arrays.markers import read_marker
 from store.errors import CorruptData, InvalidInput, NotFound
-from store.layout import check_name, document_key
-from store.ledger import is_recorded, read_record
-from store.markers import read_marker
-from store.objects import ObjectStore
+from store.objects.ledger import is_recorded, read_record
+from store.objects.protocol import ObjectStore
 from store.tags import LATEST, read_tags, tagged_run
 
 MOST_LISTED = 20

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from store.arrays.layout import check_name, document_key
 from store.errors import CorruptData, InvalidInput, NotFound
-from store.layout import check_name, document_key
-from store.ledger import (
+from store.objects.ledger import (
     Record,
     is_recorded,
     proves_itself,
@@ -16,8 +16,8 @@ from store.ledger import (
     recorded_names,
     write_record,
 )
-from store.objects import ObjectStore
-from store.sealed import opened_json, sealed_json
+from store.objects.protocol import ObjectStore
+from store.objects.sealed import opened_json, sealed_json
 
 FOLDER = "tags"
 LATEST = "latest"

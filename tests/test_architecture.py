@@ -45,7 +45,7 @@ def test_there_is_no_package_below_tests() -> None:
 def test_the_command_line_starts_without_the_heavy_libraries() -> None:
     heavy = {"torch", "ray", "audiocraft", "transformers", "laion_clap", "librosa", "scipy", "zarr"}
     loaded = subprocess.run(
-        [sys.executable, "-c", "import sys, jobs.cli; print(*sys.modules)"],
+        [sys.executable, "-c", "import sys, jobs.cli.main; print(*sys.modules)"],
         capture_output=True,
         text=True,
         check=True,

@@ -185,7 +185,7 @@ def test_the_image_holds_what_the_cluster_file_sends(cluster: dict[str, Any]) ->
 
 def test_the_job_of_the_manifest_is_a_legal_command(manifest: dict[str, Any]) -> None:
     """Only --help is added, so that click reads every option before it and computes nothing."""
-    from jobs.cli import undertone
+    from jobs.cli.main import undertone
 
     program, *arguments = shlex.split(manifest["spec"]["entrypoint"])
     assert program == "undertone"

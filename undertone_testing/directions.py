@@ -3,9 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.direction_fits import DirectionMethod, Fit, problem_of
-from analysis.directions import fit_directions
-from analysis.row_space import row_space
+from analysis.directions.fits import DirectionMethod, Fit, problem_of
+from analysis.directions.fitting import fit_directions
+from analysis.linear.row_space import row_space
 from store.extensions import DIRECTIONS
 
 Floats = NDArray[np.float64]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.steering_vectors.fitting import fit_and_store
-from jobs.steering_vectors.options import DirectionOptions
+from jobs.directions.fitting import fit_and_store
+from jobs.directions.options import DirectionOptions
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 

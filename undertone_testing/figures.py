@@ -4,15 +4,15 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from jobs.reporting.answers import open_answers
-from jobs.reporting.building import build_page
-from jobs.reporting.drawing import About, drawn_figures
-from jobs.reporting.page import Figure
-from jobs.reporting.protocol import ReportFigure
-from jobs.reporting.rendering import render
-from jobs.reporting.subjects import ReportedRun, subjects
-from jobs.reporting.sweeps import sweeps_of
-from jobs.reporting.withheld import Withheld
+from jobs.report.answers import open_answers
+from jobs.report.building import build_page
+from jobs.report.drawing import About, drawn_figures
+from jobs.report.page import Figure
+from jobs.report.protocol import ReportFigure
+from jobs.report.rendering import render
+from jobs.report.subjects import ReportedRun, subjects
+from jobs.report.sweeps import sweeps_of
+from jobs.report.withheld import Withheld
 from store.extensions import FIGURES
 from store.opening import Store
 from undertone_testing.example_store import write_example_store

@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 from jobs.api.blocks import capture
 from jobs.api.models import forward, generate, load_model
-from pipelines.model_protocol import LoadedModel
+from pipelines.models.protocol import LoadedModel
 from store.extensions import MODELS
 
 if TYPE_CHECKING:
-    from pipelines.musicgen import MusicGenModel
+    from pipelines.models.musicgen import MusicGenModel
 
     def _fulfils(model: MusicGenModel) -> LoadedModel:
         return model

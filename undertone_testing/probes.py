@@ -3,11 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.nested_logistic import NestedLogistic
-from analysis.probe_methods import ProbeMethod
-from analysis.probes import probe
+from analysis.linear.nested_logistic import NestedLogistic
+from analysis.linear.penalties import STRENGTHS
+from analysis.probes.methods import ProbeMethod
+from analysis.probes.probe import probe
 from analysis.splits import Partition
-from analysis.strengths import STRENGTHS
 from store.extensions import PROBES
 
 ROWS, WIDTH, CLASSES, FOLDS = 90, 6, 3, 3

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.sound_scorers import Scores, SoundScorer, load_scorer
+from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
 from store.extensions import SCORERS
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jobs.results import write_results
-from store.catalog import refresh_catalog
+from store.catalog.catalog import refresh_catalog
 from store.datasets import add_dataset
 from store.opening import open_store
 from store.records import Clip
+from store.results.parts import write_results
 from store.results.schemas import TABLES
 
 

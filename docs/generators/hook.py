@@ -45,7 +45,7 @@ WITHOUT_DEFAULT = re.compile(r"<td>(?:None|<code>Sentinel\.UNSET</code>)</td>")
 
 def on_pre_build(config: MkDocsConfig) -> None:
     """Prepare the help texts of the commands for the page of mkdocs-click."""
-    from jobs.cli import undertone
+    from jobs.cli.main import undertone
 
     show_examples(undertone)
 
@@ -61,7 +61,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Refuse a page of commands that lacks one; leave defaults out that are none."""
-    from jobs.cli import undertone
+    from jobs.cli.main import undertone
 
     if page.file.src_uri == COMMANDS:
         missing = [name for name in _anchors(undertone, "undertone") if f'id="{name}"' not in html]

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.effects.choice import Limits
 from docs.generators.markdown import code, escaped, table
-from jobs.sweeping.configuration import (
+from jobs.sweep.configuration import (
     Controls,
     SamplingValues,
     SteeredConcept,
@@ -18,7 +18,7 @@ from jobs.sweeping.configuration import (
     read_sweep,
     shipped_sweeps,
 )
-from jobs.sweeping.grid import Grid
+from jobs.sweep.grid import Grid
 
 TABLES = {
     "concepts": ("[[concepts]]", SteeredConcept),

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from docs.generators.example_store import example_catalog
 from docs.generators.markdown import code, escaped, table
-from store.query import View, describe_views
-from store.result_views import RESULT_VIEWS
+from store.catalog.query import View, describe_views
+from store.results.views import RESULT_VIEWS
 
 HEAD = """# SQL views and columns
 

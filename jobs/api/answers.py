@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from jobs.api.shown import html_table
-from jobs.tables import SHOWN_ROWS, shown, to_text, unique_names
+from jobs.terminal.tables import SHOWN_ROWS, shown, to_text, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,9 @@ from store.records import REDUCTIONS, SITES
 
 if TYPE_CHECKING:
     from pipelines.capture import Captured, CaptureSpec
-    from pipelines.edits import Edit, Kind, Scaling, SteeredRows, Steering
-    from pipelines.generation import GeneratedAudio
-    from pipelines.musicgen import MusicGenModel
+    from pipelines.generation.generate import GeneratedAudio
+    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.steering.edits import Edit, Kind, Scaling, SteeredRows, Steering
     from store.records import Reduction, Site
 
 Steerable = Direction | Sequence[Direction]
@@ -114,7 +114,7 @@ class Block:
 
     def attach(self) -> None:
         """Hook the model; edits first, so that what is recorded is what they made."""
-        from pipelines.steering import steer as steering
+        from pipelines.steering.steer import steer as steering
 
         if self.steering is not None:
             self.hooks.enter_context(steering(self.model, self.steering))
@@ -240,7 +240,7 @@ def steer(
         >>> with steer(model, direction.at("resid", 3), alpha=0.5):
         ...     sound = generate(model, "rock", seconds=1, seed=0)
     """
-    from pipelines.edits import Steering, check_edit
+    from pipelines.steering.edits import Steering, check_edit
 
     chosen = (directions,) if isinstance(directions, Direction) else tuple(directions)
     edits: list[Edit] = [

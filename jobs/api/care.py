@@ -23,7 +23,7 @@ class Report:
 
     def save(self, path: str | Path) -> Path:
         """Write it, under a name that ends in .html; returns the path."""
-        from jobs.report import check_report_name
+        from jobs.cli.report import check_report_name
 
         path = Path(path).expanduser()
         check_report_name(path)
@@ -94,7 +94,7 @@ def report(
         InvalidInput: there is no such figure.
         NotFound: there is nothing to report yet.
     """
-    from jobs.report import rendered_report
+    from jobs.cli.report import rendered_report
 
     opened = store if isinstance(store, Store) else open_store(store)
     chosen = run.id if isinstance(run, Run) else run
@@ -116,8 +116,8 @@ def verify(store: Store | str | Path, run: Run | str | None = None) -> Verificat
         >>> verify(store)
         Verification(everything is intact, 0 notes)
     """
-    from jobs.verify import inspected, unchecked_objects, values_of
-    from store.inspection import damage
+    from jobs.cli.verify import inspected, unchecked_objects, values_of
+    from store.upkeep.inspection import damage
 
     objects = unchecked_objects(url_of(store))
     found = inspected(objects, run.id if isinstance(run, Run) else run)
@@ -159,7 +159,7 @@ def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
         >>> repair(store).left
         ()
     """
-    from jobs.repair import repaired
+    from jobs.cli.repair import repaired
 
     done = repaired(url_of(store), run.id if isinstance(run, Run) else run)
     return Repair(
@@ -198,11 +198,11 @@ def upgrade(store: str | Path, *, progress: "Told" = False) -> Upgrade:
         >>> upgrade(store.url)
         Upgrade(recorded=0, units=0, left_out={})
     """
-    from jobs.generation.records import is_whole_flac
+    from jobs.generate.records import is_whole_flac
     from jobs.progress.reporters import told
     from jobs.progress.reporting import stepped
-    from store.storage import open_objects
-    from store.upgrading import upgrade as upgraded
+    from store.objects.storage import open_objects
+    from store.upkeep.upgrading import upgrade as upgraded
 
     with told(progress), stepped("upgrade", unit="files") as advance:
         done = upgraded(

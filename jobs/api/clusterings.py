@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING, Any, overload
 
 from numpy.typing import ArrayLike
 
-from analysis.clustering import Clusters, clusters
+from analysis.clustering.fitting import Clusters, clusters
 from jobs.api.findings import Findings, answer_of
 from jobs.api.runs import Run
 from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, names_text
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from analysis.scaling import ScalingKind
+    from analysis.clustering.scaling import ScalingKind
     from jobs.fitting.mapping import Engine
     from jobs.progress.reporters import Told
 
@@ -103,8 +103,8 @@ def kmeans(
         return clusters(source, k, y=y, scaling=scaling, starts=starts, seed=seed)
     if labels is None:
         raise InvalidInput('k-means of a run needs a query: labels="SELECT clip_id, genre FROM clips".')
-    from jobs.clusterings.options import KmeansOptions
-    from jobs.clusterings.running import fit_run
+    from jobs.kmeans.options import KmeansOptions
+    from jobs.kmeans.running import fit_run
     from jobs.progress.reporters import told
 
     options = KmeansOptions(

@@ -13,12 +13,12 @@ from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from analysis.concepts import Concept
-    from analysis.directions import Direction as FittedDirection
+    from analysis.directions.fitting import Direction as FittedDirection
     from jobs.api.answers import Answer
     from jobs.api.stores import Store
+    from jobs.directions.stored import StoredVector
     from jobs.progress.reporters import Told
-    from jobs.steering_vectors.stored import StoredVector
-    from pipelines.edits import Edit, Kind, Scaling
+    from pipelines.steering.edits import Edit, Kind, Scaling
     from store.records import Site
 
 Pairs = Sequence[tuple[str, str]]
@@ -106,8 +106,8 @@ class Direction:
         Raises:
             InvalidInput: it does not say where it belongs, or the values are not legal.
         """
-        from pipelines.edits import Edit, Origin
-        from pipelines.schedules import parse_schedule
+        from pipelines.steering.edits import Edit, Origin
+        from pipelines.steering.schedules import parse_schedule
 
         if self.site is None or self.layer is None:
             raise InvalidInput(
@@ -313,10 +313,10 @@ def directions(
             'Directions of a run need a query: labels="SELECT clip_id, genre FROM clips". Of arrays give '
             "X and y."
         )
+    from jobs.directions.fitting import fit_run
+    from jobs.directions.options import DirectionOptions
+    from jobs.directions.stored import vectors_of
     from jobs.progress.reporters import told
-    from jobs.steering_vectors.fitting import fit_run
-    from jobs.steering_vectors.options import DirectionOptions
-    from jobs.steering_vectors.stored import vectors_of
 
     options = DirectionOptions(
         store=source.store_url,
@@ -350,7 +350,7 @@ def stored_directions(store: "Store", where: str = "true", **parameters: Any) ->
         InvalidInput: the store has no directions at all.
         QueryRefused: the condition is wrong.
     """
-    from jobs.steering_vectors.stored import read_vectors
+    from jobs.directions.stored import read_vectors
 
     return Directions([_of_stored(one) for one in read_vectors(store.opened, where, parameters=parameters)])
 
@@ -374,8 +374,8 @@ def superposition(store: "Store", where: str = "true", **parameters: Any) -> "An
         QueryRefused: the condition is wrong.
     """
     from jobs.api.findings import answer_of
-    from jobs.steering_vectors.overlap import overlap_rows
-    from jobs.steering_vectors.stored import read_vectors
+    from jobs.directions.overlap import overlap_rows
+    from jobs.directions.stored import read_vectors
 
     rows = overlap_rows(read_vectors(store.opened, where, parameters=parameters, newest=True))
     if not rows:
@@ -424,9 +424,9 @@ def _of_arrays(
         texts_of,
         without_rare_classes,
     )
-    from analysis.directions import fit_directions
+    from analysis.directions.fitting import fit_directions
     from analysis.splits import group_folds
-    from jobs.steering_vectors.fitting import parse_methods
+    from jobs.directions.fitting import parse_methods
 
     rows, concept = matrix_of(X), concept_of("y", y, kind="class")
     names = texts_of(np.arange(len(rows)) if groups is None else np.asarray(groups))

@@ -9,7 +9,7 @@ from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 
 if TYPE_CHECKING:
-    from jobs.steering_vectors.files import FileForm
+    from jobs.directions.files import FileForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def export_directions(
         InvalidInput: no direction meets the condition.
         QueryRefused: the condition is wrong.
     """
-    from jobs.steering_vectors.exchange import export_vectors
+    from jobs.directions.exchange import export_vectors
 
     return tuple(export_vectors(_opened(store).opened, Path(folder).expanduser(), where, form)[1])
 
@@ -82,7 +82,7 @@ def import_directions(
         InvalidInput: the file cannot be read, or does not say where its directions belong.
         NotFound: there is no such file.
     """
-    from jobs.steering_vectors.exchange import import_vectors
+    from jobs.directions.exchange import import_vectors
 
     name = run.id if isinstance(run, Run) else run
     path = Path(file).expanduser()
@@ -114,7 +114,7 @@ def export_listening_test(
         InvalidInput: something is in the folder already.
         NotFound: there is no such sweep, or a sound of it is gone.
     """
-    from jobs.listening.exporting import export_test
+    from jobs.listen.exporting import export_test
 
     path = Path(folder).expanduser()
     summary = export_test(url_of(store), sweep, path, settings=settings, cells=cells, seed=seed)
@@ -133,7 +133,7 @@ def import_ratings(store: Store | str | Path, files: Sequence[str | Path]) -> Ra
         Conflict: the same listener gave other answers before.
         NotFound: the store has no listening test.
     """
-    from jobs.listening.importing import import_ratings as imported
+    from jobs.listen.importing import import_ratings as imported
 
     summary = imported(url_of(store), [Path(file).expanduser() for file in files])
     rest = {name: value for name, value in summary.items() if name not in ("files", "new")}

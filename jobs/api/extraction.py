@@ -12,7 +12,7 @@ from jobs.api.values import Layers, Names, layers_text, names_text, roots_texts
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extraction.options import Engine
+    from jobs.extract.options import Engine
     from jobs.progress.reporters import Told
 
 DTYPES: Mapping[Dtype, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
@@ -88,8 +88,8 @@ def extract(
     """
     if dtype not in DTYPES:
         raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
-    from jobs.extraction.options import ExtractOptions
-    from jobs.extraction.running import run_extraction
+    from jobs.extract.options import ExtractOptions
+    from jobs.extract.running import run_extraction
     from jobs.progress.reporters import told
     from jobs.progress.reporting import note
 

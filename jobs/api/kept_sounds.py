@@ -15,7 +15,7 @@ from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobs.progress.reporters import Told
-    from pipelines.edits import Kind, Scaling, SteeredRows
+    from pipelines.steering.edits import Kind, Scaling, SteeredRows
 
 Alpha = float | Literal["auto"]
 
@@ -116,8 +116,8 @@ def generate_into(
         >>> stored_sound(store, kept.id).seconds
         1.0
     """
-    from jobs.generation.generating import run_generation
-    from jobs.generation.options import GenerateOptions
+    from jobs.generate.generating import run_generation
+    from jobs.generate.options import GenerateOptions
     from jobs.progress.reporters import told
 
     if dtype not in DTYPES:
@@ -181,7 +181,7 @@ def stored_sound(store: Store | str | Path, generation_id: str) -> Sound:
         NotFound: there is none.
         CorruptData: what is stored is no sound.
     """
-    from jobs.generation.records import read_sound
+    from jobs.generate.records import read_sound
 
     opened = store if isinstance(store, Store) else open_store(store)
     samples, sample_rate = read_sound(opened.opened, generation_id)

@@ -14,7 +14,7 @@ from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobs.progress.reporters import Told
-    from pipelines.musicgen import MusicGenModel
+    from pipelines.models.musicgen import MusicGenModel
 
 Device = Literal["auto", "cpu", "cuda"]
 Dtype = Literal["float32", "bfloat16", "float16"]
@@ -42,7 +42,7 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
     """
     import torch
 
-    from pipelines.musicgen import load_musicgen
+    from pipelines.models.musicgen import load_musicgen
 
     chosen = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
     return load_musicgen(name, device=chosen, dtype=dtype)
@@ -159,13 +159,13 @@ def generate(
         >>> generate(model, "rock", seconds=1, seed=0)
         Sound(1 s at 16000 Hz, 'rock', seed 0)
     """
-    from jobs.generation.generating import DEFAULT_SECONDS
+    from jobs.generate.generating import DEFAULT_SECONDS
     from jobs.progress.reporters import told
     from jobs.progress.reporting import stepped
-    from pipelines.edits import Steering
-    from pipelines.generation import GenerationRequest, encode_prompt
-    from pipelines.generation import generate as generated_by
-    from pipelines.sampling import Sampling
+    from pipelines.generation.generate import GenerationRequest, encode_prompt
+    from pipelines.generation.generate import generate as generated_by
+    from pipelines.generation.sampling import Sampling
+    from pipelines.steering.edits import Steering
 
     texts = [text] if isinstance(text, str) else list(text)
     block = block_of(model) or Block(model)
@@ -197,10 +197,10 @@ def generate(
 
 def _samples(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
     """Mono samples (samples,) at a rate."""
-    from pipelines.resampling import resample
+    from pipelines.audio.resampling import resample
 
     if isinstance(audio, str | Path):
-        from jobs.generation.inputs import read_melody
+        from jobs.generate.inputs import read_melody
 
         return read_melody(Path(audio), sample_rate=sample_rate)[1]
     if isinstance(audio, Sound):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from numpy.typing import ArrayLike
 
-from analysis import probes
 from analysis.concepts import Kind, Loss
-from analysis.probes import Probe
+from analysis.probes import probe as probes
+from analysis.probes.probe import Probe
 from jobs.api.findings import Findings, answer_of
 from jobs.api.runs import Run
 from jobs.api.values import (
@@ -161,9 +161,9 @@ def probe(
             'Probes of a run need a query: labels="SELECT clip_id, genre FROM clips". Those of arrays need X '
             "and y."
         )
-    from jobs.probing.options import ProbeOptions
-    from jobs.probing.report import best_layers
-    from jobs.probing.running import probe_run
+    from jobs.probe.options import ProbeOptions
+    from jobs.probe.report import best_layers
+    from jobs.probe.running import probe_run
     from jobs.progress.reporters import told
 
     options = ProbeOptions(

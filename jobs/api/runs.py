@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import xarray
 
     from jobs.fitting.labels import LabelledRows
-    from store.collection import Collection
+    from store.arrays.collection import Collection
     from store.opening import Store as OpenedStore
 
 

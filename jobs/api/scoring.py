@@ -14,7 +14,7 @@ from jobs.api.values import Names, names_text, roots_texts
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extraction.options import Engine
+    from jobs.extract.options import Engine
     from jobs.progress.reporters import Told
 
 Prompts = Mapping[str, Sequence[str] | Mapping[str, str]]
@@ -119,8 +119,8 @@ def evaluate(
         InvalidInput: nothing to score, or nothing to ask; there is no such scorer.
         NotFound: there is no such dataset, CLAP or audio.
     """
-    from jobs.evaluation.options import EvaluateOptions
-    from jobs.evaluation.running import hearings, run_evaluation
+    from jobs.evaluate.options import EvaluateOptions
+    from jobs.evaluate.running import hearings, run_evaluation
     from jobs.progress.reporters import told
 
     options = EvaluateOptions(
@@ -206,8 +206,8 @@ def sweep(
     if dtype not in DTYPES:
         raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
     from jobs.progress.reporters import told
-    from jobs.sweeping.options import SweepOptions
-    from jobs.sweeping.sweeping import describe_sweep, run_sweep
+    from jobs.sweep.options import SweepOptions
+    from jobs.sweep.sweeping import describe_sweep, run_sweep
 
     options = SweepOptions(
         store=url_of(store),

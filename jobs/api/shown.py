@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from jobs.terminal_text import printable
+from jobs.terminal.text import printable
 
 MOST_SHOWN = 10
 """Of a list; how many more there are is said."""

@@ -9,8 +9,8 @@ from jobs.api.runs import Run
 from jobs.api.shown import MOST_SHOWN, html_lines, lines, listed, ranges
 from jobs.api.values import Tables, arrow_tables
 from store import opening
+from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
 from store.errors import UndertoneError
-from store.query import DEFAULT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -190,8 +190,8 @@ class Store:
             >>> store.sql("SELECT count(*) AS n FROM clips WHERE dataset = $name", name="songs")["n"]
             [16]
         """
-        from store.catalog import refresh_catalog
-        from store.query import run_query
+        from store.catalog.catalog import refresh_catalog
+        from store.catalog.query import run_query
 
         catalog = refresh_catalog(self._opened)
         found = run_query(
@@ -207,8 +207,8 @@ class Store:
         """Every table that `sql` can read: a row per column, with its type and what it means."""
         import pyarrow as pa
 
-        from store.catalog import refresh_catalog
-        from store.query import describe_views
+        from store.catalog.catalog import refresh_catalog
+        from store.catalog.query import describe_views
 
         rows = [
             {"table": view.name, "column": column.name, "type": column.type, "description": column.comment}

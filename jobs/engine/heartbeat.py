@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
-from store.collection import Collection
+from store.arrays.collection import Collection
 from store.heartbeats import EVERY_SECONDS
 
 

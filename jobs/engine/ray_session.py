@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
-from jobs import waiting
+from jobs.terminal import waiting
 from store.errors import InvalidInput, JobFailed, redacted
 
 REACH_SECONDS = 5.0

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from store.asking import Catalog
+from store.catalog.asking import Catalog
+from store.catalog.query import run_query
 from store.errors import InvalidInput, QueryRefused
-from store.query import run_query
 
 GROUP_COLUMNS = ("grp", "group_id")
 SPLIT_COLUMN = "split"

@@ -15,7 +15,7 @@ from analysis.data_findings import (
     spellings,
     united_groups,
 )
-from store.asking import Catalog
+from store.catalog.asking import Catalog
 from store.records import Label
 
 

@@ -19,14 +19,14 @@ from jobs.fitting.label_query import (
     labels_there_are,
 )
 from jobs.fitting.labelled_clips import KnownClip, notes_on_clips, read_clips, united
-from jobs.results import digest_of, write_results
-from store.catalog import refresh_catalog
-from store.collection import Collection
+from store.arrays.collection import Collection
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
+from store.catalog.sql_text import legible_sql
 from store.errors import InvalidInput
 from store.opening import Store
-from store.query import DEFAULT_TIMEOUT_SECONDS
+from store.results.parts import digest_of, write_results
 from store.results.schemas import TABLES
-from store.sql_text import legible_sql
 
 Texts = NDArray[np.str_]
 CURE = "Those are clips of this run: check the WHERE of the label query, or leave the column out."

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from jobs.layer_numbers import first_missing, parse_layer_ranges
 from jobs.place_names import parse_sites
-from store.collection import Collection
+from store.arrays.collection import Collection
 from store.errors import NotFound
 from store.records import REDUCTIONS, SITES
 

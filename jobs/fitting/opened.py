@@ -5,7 +5,7 @@ A collection is asked for together with its `committed_digest`: one that has gro
 
 from functools import lru_cache
 
-from store.collection import Collection, open_collection
+from store.arrays.collection import Collection, open_collection
 from store.opening import open_store
 
 

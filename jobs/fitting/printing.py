@@ -7,8 +7,8 @@ from typing import Any
 import click
 import pyarrow as pa
 
-from jobs.tables import to_json, to_text
-from jobs.terminal_text import columns, tell
+from jobs.terminal.tables import to_json, to_text
+from jobs.terminal.text import columns, tell
 
 Row = dict[str, Any]
 WIDTH = 140

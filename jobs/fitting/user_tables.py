@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.audio.files import open_root
 from pipelines.datasets.tables import read_arrow_table
-from pipelines.files import open_root
 from store.errors import InvalidInput, NotFound, refuse_password
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, TextIO
 
 from jobs.progress.reporting import Display, Progress, Reporter, reporting_to
-from jobs.terminal_text import printable, tell, unescaped
+from jobs.terminal.text import printable, tell, unescaped
 from store.errors import UndertoneWarning
 
 REPORT_EVERY_SECONDS = 5.0

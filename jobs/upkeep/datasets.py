@@ -4,7 +4,7 @@ from typing import Any
 
 from store.datasets import Dataset, users_of
 from store.opening import Store
-from store.removal import (
+from store.upkeep.removal import (
     Weight,
     check_dataset_removable,
     derived_collections,

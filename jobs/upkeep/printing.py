@@ -20,7 +20,7 @@ def print_rows(rows: Sequence[Row], format_: str, shown: Callable[[Row], Row], *
         return
     import pyarrow as pa
 
-    from jobs.tables import write_result
+    from jobs.terminal.tables import write_result
 
     write_result(pa.Table.from_pylist([dict(shown(row)) for row in rows]), "table")
 

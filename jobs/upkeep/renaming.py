@@ -4,21 +4,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from jobs.datasets.roots import pass_on_root
+from jobs.dataset.roots import pass_on_root
+from store.arrays.layout import LONGEST_DATASET_NAME, check_name
 from store.datasets import Dataset, dataset_key, sounds_name
 from store.errors import Conflict, InvalidInput
-from store.layout import LONGEST_DATASET_NAME, check_name
-from store.ledger import Entry, is_recorded, never, place, read_entry, read_record
+from store.objects.ledger import Entry, is_recorded, never, place, read_entry, read_record
 from store.opening import Store
 from store.records import Clip, clip_id
-from store.removal import (
+from store.run_names import listed
+from store.upkeep.removal import (
     check_dataset_removable,
     derived_collections,
     leftover_datasets,
     remove_dataset,
     runs_from,
 )
-from store.run_names import listed
 
 
 def rename_dataset(store: Store, name: str, new: str, *, dry_run: bool) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from jobs.status import detail, overview
+from jobs.cli.status import detail, overview
 from store.errors import CorruptData, NotFound
 from store.opening import Store
-from store.removal import check_collection_removable, removable_run, remove_run, weigh
 from store.run_names import begun_at, resolve_run
-from store.standing import results_about
 from store.tags import read_tags, remove_tag, set_tag, tagged_run, tags_of
+from store.upkeep.removal import check_collection_removable, removable_run, remove_run, weigh
+from store.upkeep.standing import results_about
 
 
 def listed_runs(store: Store) -> tuple[list[dict[str, Any]], list[str]]:

@@ -8,11 +8,11 @@ from contextlib import suppress
 from typing import Any
 
 from pipelines.user_cache import cache_folder
-from store.catalog_folder import catalog_path
+from store.catalog.folder import catalog_path
 from store.errors import InvalidInput
-from store.garbage import Garbage, Wanted, collect, find_garbage
 from store.opening import Store
-from store.usage import Share, catalog_share, shares
+from store.upkeep.garbage import Garbage, Wanted, collect, find_garbage
+from store.upkeep.usage import Share, catalog_share, shares
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|M|G|T)?B?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}

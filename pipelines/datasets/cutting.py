@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, cast
 
-from pipelines.audio import probe
-from pipelines.audio_info import AudioInfo
+from pipelines.audio.clips import probe
+from pipelines.audio.files import Root
+from pipelines.audio.header import AudioInfo
+from pipelines.audio.recordings import checksum
 from pipelines.datasets.hearing import Heard, glance, listen
-from pipelines.files import Root
-from pipelines.recordings import checksum
 from store.errors import AudioError, InvalidInput, is_the_machines
 from store.records import Clip, Failure, Recording, clip_id
 

@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipelines.audio.files import Root
 from pipelines.datasets.column_types import MISSING
 from pipelines.datasets.listing import audio_files
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import is_blank, is_table_name, opened_csv, refuse_length
-from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Failure, Label, Recording
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from pipelines.audio.files import Root
 from pipelines.datasets.listing import audio_files
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.files import Root
 from store.records import Failure, Recording
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipelines.audio.files import Root, open_root
 from pipelines.datasets import fma
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import is_table_name
-from pipelines.files import Root, open_root
 from store.errors import refuse_password
 from store.extensions import DATASETS
 from store.records import Failure, Recording

@@ -7,10 +7,10 @@ container and any folders deeper: mirdata keeps `gtzan_genre/genres/…`, Kaggle
 import re
 from collections.abc import Iterator, Mapping
 
+from pipelines.audio.files import Root
 from pipelines.datasets.listing import audio_files
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.files import Root
 from store.records import Failure, Recording
 
 GENRES = ("blues", "classical", "country", "disco", "hiphop", "jazz", "metal", "pop", "reggae", "rock")

@@ -6,9 +6,9 @@ from typing import BinaryIO
 
 import numpy as np
 
-from pipelines.audio import decode_excerpt, is_silent
-from pipelines.descriptors import FULL_SCALE
-from pipelines.pcm import PcmAudio, opened_pcm
+from pipelines.audio.clips import decode_excerpt, is_silent
+from pipelines.audio.pcm import PcmAudio, opened_pcm
+from pipelines.scorers.descriptors import FULL_SCALE
 from store.errors import AudioError
 from store.records import Clip
 

@@ -10,13 +10,13 @@ from contextlib import suppress
 from itertools import repeat
 from pathlib import PurePosixPath
 
+from pipelines.audio.files import Root
+from pipelines.audio.parquet_audio import address, audio_column
 from pipelines.datasets.parquet_tables import label_columns, opened_parquet, read_rows
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.table import GROUP_COLUMNS, SPLIT_COLUMN, is_table
 from pipelines.datasets.tables import is_table_name
-from pipelines.files import Root
-from pipelines.parquet_audio import address, audio_column
 from store.errors import InvalidInput, NotFound
 from store.records import Failure, Label, Recording
 

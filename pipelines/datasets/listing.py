@@ -3,9 +3,9 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from pipelines.audio_formats import AUDIO_ENDINGS
+from pipelines.audio.files import Root
+from pipelines.audio.formats import AUDIO_ENDINGS
 from pipelines.datasets.remarks import Say, ending_of, in_silence, passed_over
-from pipelines.files import Root
 from store.records import Failure
 
 

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import parquet
 
+from pipelines.audio.files import Root
 from pipelines.datasets.column_types import MISSING
 from pipelines.datasets.remarks import Say
-from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Label
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from pipelines.audio.files import Root
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.files import Root
 from store.records import Failure, Recording
 
 

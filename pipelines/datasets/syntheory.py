@@ -6,10 +6,10 @@ and cut into excerpts at several offsets, which `offset_file_path` names.
 
 from collections.abc import Iterator
 
+from pipelines.audio.files import Root
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import Row, opened_text, read_table
-from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Failure, Label, Recording
 

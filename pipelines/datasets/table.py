@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from pathlib import PurePosixPath
 
+from pipelines.audio.files import Root, is_relative
 from pipelines.datasets.listing import unreadable_name
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
 from pipelines.datasets.tables import PATH_COLUMNS, Row, is_table_name, read_table
-from pipelines.files import Root, is_relative
 from store.errors import InvalidInput, redacted
 from store.records import Failure, Recording
 

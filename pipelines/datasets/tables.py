@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TextIO
 
+from pipelines.audio.files import Root
 from pipelines.datasets import parquet_tables
 from pipelines.datasets.column_remarks import ColumnCensus, remark_on_column
 from pipelines.datasets.column_types import (
@@ -27,7 +28,6 @@ from pipelines.datasets.column_types import (
     value_of,
 )
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.files import Root
 from store.errors import InvalidInput
 from store.records import Label
 

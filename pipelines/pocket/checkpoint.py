@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from pipelines.audiocraft_import import quiet_construction, register_text_encoder
-from pipelines.model_protocol import ModelSource
+from pipelines.models.audiocraft_import import quiet_construction, register_text_encoder
+from pipelines.models.protocol import ModelSource
 from pipelines.pocket.configuration import (
     SAMPLE_RATE,
     TEXT_ENCODER,

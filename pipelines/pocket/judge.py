@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.resampling import resample, resampler
-from pipelines.sound_scorers import ScorerFactory, Scores
+from pipelines.audio.resampling import resample, resampler
+from pipelines.scorers.protocol import ScorerFactory, Scores
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
     """
     from safetensors import SafetensorError, safe_open
 
-    from pipelines.fingerprints import fingerprint
+    from pipelines.models.fingerprints import fingerprint
     from pipelines.pocket.judge_network import JudgeNetwork
 
     try:

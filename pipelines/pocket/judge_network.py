@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pipelines.mel_spectrogram import log_mel
+from pipelines.scorers.mel_spectrogram import log_mel
 
 SAMPLE_RATE = 16_000
 WINDOW_SECONDS = 4.0

@@ -4,7 +4,7 @@ from functools import lru_cache
 from hashlib import file_digest
 from pathlib import Path
 
-from pipelines.model_protocol import ModelSource
+from pipelines.models.protocol import ModelSource
 from store.errors import ModelError
 
 FOLDER = Path(__file__).parent / "model"

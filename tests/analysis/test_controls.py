@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from analysis.controls import derangement, shuffled_by_group
+from analysis.probes.controls import derangement, shuffled_by_group
 
 GROUPS = np.repeat([f"artist {number}" for number in range(30)], 4)
 LABELS = np.repeat(np.arange(30) % 3, 4)

@@ -8,16 +8,16 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from analysis.contrast_moments import ContrastMoments, moments_of_trainings, sums_by_fold
-from analysis.direction_methods import (
+from analysis.directions.logistic import LOGISTIC_STRENGTHS, logistic_paths
+from analysis.directions.methods import (
     discriminants,
     ledoit_wolf_penalty,
     mean_variance,
     reading_vectors,
     ridge_path,
 )
-from analysis.logistic_directions import LOGISTIC_STRENGTHS, logistic_paths
-from analysis.row_space import row_space
+from analysis.linear.contrast_moments import ContrastMoments, moments_of_trainings, sums_by_fold
+from analysis.linear.row_space import row_space
 
 Floats = NDArray[np.float64]
 COUNT, CONTRASTS = 150, 3

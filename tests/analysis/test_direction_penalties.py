@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.contrast_moments import contrast_moments, sums_by_fold
-from analysis.direction_methods import STRENGTHS, ridge_path, ridge_path_without_axes
-from analysis.direction_penalties import left_out_pairs
-from analysis.directions import fit_directions
+from analysis.directions.fitting import fit_directions
+from analysis.directions.methods import STRENGTHS, ridge_path, ridge_path_without_axes
+from analysis.directions.penalties import left_out_pairs
+from analysis.linear.contrast_moments import contrast_moments, sums_by_fold
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
-from analysis.directions import METHODS, Direction, Method, fit_directions
+from analysis.directions.fitting import METHODS, Direction, Method, fit_directions
 
 Floats = NDArray[np.float64]
 Masks = NDArray[np.bool_]

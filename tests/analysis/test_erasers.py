@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from analysis.contrast_moments import ContrastMoments, moments_of_trainings, sums_by_fold
-from analysis.direction_methods import eraser_readers
-from analysis.directions import fit_directions
-from analysis.row_space import row_space
+from analysis.directions.fitting import fit_directions
+from analysis.directions.methods import eraser_readers
+from analysis.linear.contrast_moments import ContrastMoments, moments_of_trainings, sums_by_fold
+from analysis.linear.row_space import row_space
 
 
 def correlated(count: int, width: int) -> tuple[np.ndarray, np.ndarray]:

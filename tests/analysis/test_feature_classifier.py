@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from analysis.feature_classifier import fit_feature_classifier
+from analysis.probes.feature_classifier import fit_feature_classifier
 
 NAMES = ("a", "b", "c")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.held_out import scored_rows
+from analysis.linear.held_out import scored_rows
 from analysis.splits import Partition
 
 EVERY = (0, 1, 2)

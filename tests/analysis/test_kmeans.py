@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans, kmeans_plusplus
 
-from analysis.kmeans import (
+from analysis.clustering.kmeans import (
     Rows,
     Search,
     Sums,
@@ -16,7 +16,7 @@ from analysis.kmeans import (
     nearest_centers,
     spread_of,
 )
-from analysis.kmeans_starts import plus_plus_starts
+from analysis.clustering.starts import plus_plus_starts
 
 
 def overlapping_groups(count: int, width: int, groups: int, *, seed: int = 0) -> NDArray[np.float64]:

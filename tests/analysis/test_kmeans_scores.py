@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from analysis.kmeans_scores import SILHOUETTE_ROWS, agreement, majority, silhouette_sample
+from analysis.clustering.scores import SILHOUETTE_ROWS, agreement, majority, silhouette_sample
 
 
 def test_the_indices_are_those_of_scikit_learn() -> None:

@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from analysis.logistic import fit_logistic, logistic_batch, losses, probabilities
-from analysis.nested_logistic import nested_logistic
+from analysis.linear.logistic import fit_logistic, logistic_batch, losses, probabilities
+from analysis.linear.nested_logistic import nested_logistic
 from analysis.splits import Partition, fold_partition
 
 LAYERS, ROWS, WIDTH = 2, 90, 12

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from analysis.directions import Direction, Method, fit_directions
+from analysis.directions.fitting import Direction, Method, fit_directions
 
 Floats = NDArray[np.float64]
 COUNT, WIDTH, STRONG, SHIFT = 1200, 64, 8, 6.0

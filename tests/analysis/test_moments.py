@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from analysis.moments import BlockSum, Moments, added, moments_of, scatter_of, spread_of
+from analysis.linear.moments import BlockSum, Moments, added, moments_of, scatter_of, spread_of
 from store.errors import InvalidInput
 
 WIDTH = 6

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from analysis.random_directions import random_scores
-from analysis.row_space import row_space
+from analysis.directions.random_control import random_scores
+from analysis.linear.row_space import row_space
 
 
 @pytest.mark.parametrize("width", [8, 300])

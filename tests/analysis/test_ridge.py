@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from analysis.moments import moments_of
-from analysis.ridge import DualRidge, Linear, PrimalRidge, added_targets, solve_shifted, target_moments
+from analysis.linear.moments import moments_of
+from analysis.linear.penalties import nested_ridge
+from analysis.linear.ridge import DualRidge, Linear, PrimalRidge, added_targets, solve_shifted, target_moments
 from analysis.splits import Partition, fold_partition
-from analysis.strengths import nested_ridge
 
 Floats = NDArray[np.float64]
 STRENGTHS = (1e-3, 1e-1, 10.0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from analysis.separation import auc_interval, roc_auc, separation
+from analysis.directions.separation import auc_interval, roc_auc, separation
 
 
 def test_the_auc_is_scikit_learn_s_ties_included() -> None:

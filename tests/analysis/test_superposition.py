@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.superposition import random_cosine, superposition, welch_bound
+from analysis.directions.superposition import random_cosine, superposition, welch_bound
 
 
 def test_orthogonal_directions_have_a_dimension_each() -> None:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.tridiagonal import tridiagonalise
+from analysis.linear.tridiagonal import tridiagonalise
 
 PENALTIES = [1e-3, 1.0, 1e4]
 

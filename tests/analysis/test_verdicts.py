@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from analysis.verdicts import verdict
+from analysis.probes.verdicts import verdict
 
 
 @pytest.mark.parametrize(

@@ -20,11 +20,11 @@ import pyarrow as pa
 import pytest
 
 from docs.generators.example_store import example_catalog
-from jobs.cli import undertone
-from jobs.sweeping.configuration import parse_sweep
+from jobs.cli.main import undertone
+from jobs.sweep.configuration import parse_sweep
+from store.catalog.sandbox import locked_connection
+from store.catalog.sql_guard import check_reads_only
 from store.errors import QueryRefused
-from store.sandbox import locked_connection
-from store.sql_guard import check_reads_only
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -17,11 +17,11 @@ from docs.generators.modules import modules_page
 from docs.generators.sources import ROOT
 from docs.generators.sweeps import TABLES, descriptions, sweeps_page
 from docs.generators.views import views_page
-from jobs.sweeping.configuration import SweepConfiguration, shipped_sweeps
+from jobs.sweep.configuration import SweepConfiguration, shipped_sweeps
+from store.catalog.query import View, describe_views
 from store.errors import UndertoneError
-from store.query import View, describe_views
-from store.result_views import RESULT_VIEWS
 from store.results import schemas
+from store.results.views import RESULT_VIEWS
 
 PACKAGES = ("pipelines", "store", "jobs", "analysis")
 FIRST_LINE = re.compile(r'r?"""([^"\n]*\w[^\n]*?)(?:"""|\n)')

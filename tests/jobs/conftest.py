@@ -9,7 +9,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from jobs.datasets.adding import AddRequest, add_dataset
+from jobs.dataset.adding import AddRequest, add_dataset
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.shell_completion import BashComplete
 
-from jobs.cli import undertone
+from jobs.cli.main import undertone
 from store.opening import Store, open_store
 from store.tags import set_tag
 

@@ -18,11 +18,11 @@ import psutil
 import pytest
 import soundfile
 
-from jobs.datasets.adding import AddRequest, add_dataset
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
+from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.extract.options import ExtractOptions
+from jobs.extract.running import run_extraction
 from store import open_store
-from store.verification import verify
+from store.arrays.verification import verify
 
 pytestmark = pytest.mark.slow
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from jobs.generation.records import audio_key, opened_sound
-from jobs.steering_vectors.files import imported_rows, read_file
-from jobs.sweeping.scoring import read_samples
-from jobs.unforeseen import sentence_of
+from jobs.cli.main import undertone
+from jobs.cli.unforeseen import sentence_of
+from jobs.directions.files import imported_rows, read_file
+from jobs.generate.records import audio_key, opened_sound
+from jobs.sweep.scoring import read_samples
 from store.errors import CorruptData, InvalidInput, UndertoneError
-from store.ledger import commit, never
+from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 
 ROUNDS = 300

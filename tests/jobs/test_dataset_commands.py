@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.cli import main
-from jobs.datasets.roots import resolve_root
-from pipelines.audio import decode_clip
+from jobs.cli.main import main
+from jobs.dataset.roots import resolve_root
+from pipelines.audio.clips import decode_clip
 from store import open_store
 
 Command = Callable[..., Any]

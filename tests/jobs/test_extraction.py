@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.extraction.host_copy import start_copy
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.planning import resolve
-from jobs.extraction.running import describe_extraction, run_extraction
+from jobs.cli.status import detail
+from jobs.extract.host_copy import start_copy
+from jobs.extract.options import ExtractOptions
+from jobs.extract.planning import resolve
+from jobs.extract.running import describe_extraction, run_extraction
 from jobs.progress.reporters import StreamReporter
 from jobs.progress.reporting import reporting_to
-from jobs.status import detail
-from pipelines.audio import decode_clip
+from pipelines.audio.clips import decode_clip
+from pipelines.audio.files import Root
+from pipelines.audio.recordings import Recordings
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.files import Root
-from pipelines.musicgen import MusicGenModel, load_musicgen
-from pipelines.recordings import Recordings
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from store import open_store
-from store.collection import Collection
+from store.arrays.collection import Collection
+from store.arrays.verification import verify
 from store.errors import InvalidInput, JobFailed, MissingRows, NotFound, UndertoneError
 from store.records import PlannedClip
-from store.verification import verify
 
 
 def extract(store: str, **options: Any) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
         raise AssertionError("EnCodec ran although the codes are stored")
 
     monkeypatch.setattr(MusicGenModel, "encode", refuse)
-    monkeypatch.setattr("pipelines.recordings.decode_clip", refuse)
+    monkeypatch.setattr("pipelines.audio.recordings.decode_clip", refuse)
     second = extract(store, sites="attn,mlp", layers="2,5")
     assert second["complete"]
     assert first["run"] != second["run"]
@@ -93,7 +93,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
 def test_running_the_same_command_again_computes_nothing(store: str, monkeypatch: pytest.MonkeyPatch) -> None:
     summary = extract(store)
     before = array_bytes(store)
-    monkeypatch.setattr("jobs.extraction.running.worker_pool", None)
+    monkeypatch.setattr("jobs.extract.running.worker_pool", None)
     assert extract(store)["run"] == summary["run"]
     assert array_bytes(store) == before
 
@@ -242,7 +242,7 @@ def test_a_dry_run_writes_nothing_and_tells_what_the_run_will_occupy(store: str)
 
 
 def test_a_store_names_no_path_of_this_machine(store: str, audio: Path, tmp_path: Path) -> None:
-    from pipelines.checkpoints import resolve_checkpoint
+    from pipelines.models.checkpoints import resolve_checkpoint
 
     checkpoint = tmp_path / "my checkpoint"
     shutil.copytree(resolve_checkpoint("pocket-random").folder, checkpoint)
@@ -311,7 +311,7 @@ def test_another_resampler_is_another_run_with_other_codes(
 ) -> None:
     wanted = ExtractOptions(store, "tones", model="pocket-random")
     own = resolve(wanted).spec
-    monkeypatch.setattr("jobs.extraction.planning.resampler", lambda: "sinc of another kind")
+    monkeypatch.setattr("jobs.extract.planning.resampler", lambda: "sinc of another kind")
     other = resolve(wanted).spec
     assert re.fullmatch(r"soxr VHQ, libsoxr \d\S+", own.resampler)
     assert other.document()["resampler"] == other.codes_document()["resampler"] == "sinc of another kind"
@@ -322,7 +322,7 @@ def test_another_resampler_is_another_run_with_other_codes(
 def test_a_worker_with_another_resampler_than_the_runs_computes_nothing(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("jobs.extraction.planning.resampler", lambda: "sinc of another kind")
+    monkeypatch.setattr("jobs.extract.planning.resampler", lambda: "sinc of another kind")
     with pytest.raises(UndertoneError, match="the run with sinc of another kind"):
         extract(store)
 
@@ -363,7 +363,7 @@ def test_a_value_too_large_for_float16_fails_its_clip_alone(
         batches.append(tensors)
         return start_copy(tensors)
 
-    monkeypatch.setattr("jobs.extraction.worker.start_copy", overflowing)
+    monkeypatch.setattr("jobs.extract.worker.start_copy", overflowing)
     summary = extract(store, sites="resid", reduce="mean,frames", unit_clips=11)
     run = opened(store, summary["run"])
     failures = [status.failure for status in run.statuses().values() if status.failure]
@@ -373,7 +373,7 @@ def test_a_value_too_large_for_float16_fails_its_clip_alone(
 
 
 def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:
-    from jobs.datasets.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import AddRequest, add_dataset
 
     parts = [soundfile.read(recordings / "low" / f"{i:02d}.wav")[0] for i in range(3)]
     (tmp_path / "long").mkdir()

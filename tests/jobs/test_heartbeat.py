@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from jobs.engine import heartbeat
-from store.collection import Collection
+from store.arrays.collection import Collection
 from store.errors import StorageError
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-BEGIN = "import os, signal, sys, time\nfrom jobs.interruption import listen\nlisten()\n"
+BEGIN = "import os, signal, sys, time\nfrom jobs.cli.interruption import listen\nlisten()\n"
 END = """
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline: pass

@@ -2,10 +2,10 @@
 
 from typing import get_args
 
-from jobs.clusterings import work
+from jobs.directions.fitting import code_of
+from jobs.kmeans import work
 from jobs.method_versions import FIRST_VERSIONS, Kind, methods_id
-from jobs.probing.kept_factors import factors_key
-from jobs.steering_vectors.fitting import code_of
+from jobs.probe.kept_factors import factors_key
 
 
 def test_first_versions_stand_in_ids_as_the_hashes_that_stores_hold() -> None:

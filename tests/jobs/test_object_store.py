@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.datasets.adding import AddRequest, add_dataset
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
+from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.extract.options import ExtractOptions
+from jobs.extract.running import run_extraction
 from store import open_store
-from store.catalog import refresh_catalog
-from store.query import run_query
-from store.verification import verify
+from store.arrays.verification import verify
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
 
 
 @pytest.fixture

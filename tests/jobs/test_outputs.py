@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
+from jobs.cli.main import undertone
 from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 from store.opening import open_store

@@ -19,10 +19,10 @@ from jobs.engine.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantin
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit
 from jobs.engine.tasks import Task
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.placement import worker_resources
-from jobs.extraction.running import run_extraction
-from pipelines.musicgen import describe_model
+from jobs.extract.options import ExtractOptions
+from jobs.extract.placement import worker_resources
+from jobs.extract.running import run_extraction
+from pipelines.models.musicgen import describe_model
 from store.errors import InvalidInput, JobFailed
 from store.records import PlannedClip, Receipt, Unit
 
@@ -200,11 +200,11 @@ def test_a_folder_of_this_machine_is_refused_on_several_nodes(
     cluster: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The three nodes of this cluster share an address; three machines would not.
-    monkeypatch.setattr("jobs.extraction.workers.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
+    monkeypatch.setattr("jobs.extract.workers.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
     options = ExtractOptions(store, "tones", address="auto", model="pocket-random")
     with pytest.raises(InvalidInput, match="--shared-filesystem"):
         run_extraction(options)
-    monkeypatch.setattr("jobs.extraction.workers.RayPool", Reached)
+    monkeypatch.setattr("jobs.extract.workers.RayPool", Reached)
     with pytest.raises(ZeroDivisionError):
         run_extraction(replace(options, shared_filesystem=True))
 

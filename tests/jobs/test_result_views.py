@@ -11,13 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from jobs.cli import undertone
-from store.catalog import refresh_catalog
+from jobs.cli.main import undertone
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import describe_views, run_query
 from store.errors import QueryRefused
-from store.ledger import commit, never
+from store.objects.ledger import commit, never
 from store.opening import Store, open_store
-from store.query import describe_views, run_query
-from store.result_views import RESULT_VIEWS
+from store.results.views import RESULT_VIEWS
 
 JOBS = Path(__file__).parents[2] / "jobs"
 NAMES = {"KIND", "CONFUSIONS", "CLUSTERINGS", "ASSIGNMENTS", "EMBEDDINGS", "EVALUATIONS", "SIMILARITIES"}

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from jobs.datasets.roots import remember_root, resolve_root, roots_file
-from pipelines.files import Root, open_root
+from jobs.dataset.roots import remember_root, resolve_root, roots_file
+from pipelines.audio.files import Root, open_root
 from store import Dataset, Store
 from store.errors import InvalidInput, NotFound, NotPlain, StorageError
 

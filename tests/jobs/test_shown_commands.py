@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.listening.importing import import_ratings
+from jobs.listen.importing import import_ratings
 from store.errors import NotFound
 from store.opening import open_store
 

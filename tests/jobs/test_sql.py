@@ -23,14 +23,14 @@ GENRES = ("rock", "jazz", "jazz")
 
 
 ANNOUNCE = """
-from store import query
+from store.catalog import query
 ask = query.ask
 def announced(*arguments):
     print("running", flush=True)
     return ask(*arguments)
 query.ask = announced
 """
-RUN = "import sys; from jobs.cli import main; main(['sql', *sys.argv[1:], '--timeout', '60'])"
+RUN = "import sys; from jobs.cli.main import main; main(['sql', *sys.argv[1:], '--timeout', '60'])"
 
 
 @pytest.fixture(scope="module")
@@ -230,7 +230,7 @@ FULL = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
-from jobs.cli import main
+from jobs.cli.main import main
 main(["sql", sys.argv[2], "SELECT count(*) FROM clips"])
 """
 

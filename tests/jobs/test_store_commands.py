@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 from jobs.engine.heartbeat import heartbeat
-from jobs.extraction.options import ExtractOptions
-from jobs.extraction.running import run_extraction
+from jobs.extract.options import ExtractOptions
+from jobs.extract.running import run_extraction
 from store import open_store
 
 Run = Callable[..., tuple[int, str, str]]

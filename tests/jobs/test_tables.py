@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.options import TableFormat
-from jobs.tables import to_csv, to_json, to_text, unique_names, write_result
+from jobs.cli.options import TableFormat
+from jobs.terminal.tables import to_csv, to_json, to_text, unique_names, write_result
 from store.errors import InvalidInput
 
 TABLE = pa.table(

@@ -8,8 +8,8 @@ import click
 import pyarrow as pa
 import pytest
 
-from jobs.tables import to_csv, to_json, to_text
-from jobs.terminal_text import EscapingStream, for_people, heading, printable, wrapped
+from jobs.terminal.tables import to_csv, to_json, to_text
+from jobs.terminal.text import EscapingStream, for_people, heading, printable, wrapped
 from store.errors import CatalogWarning
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\r\x00\x7f"

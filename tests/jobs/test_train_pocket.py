@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from pipelines.clap import load_clap
-from pipelines.musicgen import load_musicgen
+from jobs.cli.main import undertone
+from pipelines.models.musicgen import load_musicgen
 from pipelines.pocket.judge import load_judge
+from pipelines.scorers.clap import load_clap
 from store.errors import InvalidInput
 
 

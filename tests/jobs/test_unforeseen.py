@@ -13,8 +13,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from jobs import cli
-from jobs.unforeseen import innermost, report_of, sentence_of, write_trace
+from jobs.cli import main as cli
+from jobs.cli.unforeseen import innermost, report_of, sentence_of, write_trace
 from store.errors import InvalidInput
 
 SECRET = "s3cr3t"
@@ -149,10 +149,10 @@ def test_an_interrupted_import_is_an_interruption_too(run: Callable[..., tuple[i
 def test_ctrl_c_in_the_first_second_leaves_quietly(seconds: float, tmp_path: Path) -> None:
     """From the entry point on, whatever is being imported then."""
     program = (
-        "import os, signal, sys, threading; import jobs.entry\n"
+        "import os, signal, sys, threading; import jobs.cli.entry\n"
         f"threading.Timer({seconds}, os.kill, (os.getpid(), signal.SIGINT)).start()\n"
         "sys.argv = ['undertone', 'demo', sys.argv[1]]\n"
-        "jobs.entry.main()"
+        "jobs.cli.entry.main()"
     )
     began = time.monotonic()
     done = subprocess.run(
@@ -165,9 +165,11 @@ def test_ctrl_c_in_the_first_second_leaves_quietly(seconds: float, tmp_path: Pat
 
 def test_nothing_is_imported_before_ctrl_c_is_handled() -> None:
     """Each import there is a millisecond more in which Python prints a trace."""
-    program = "import sys; before = set(sys.modules); import jobs.entry; print(*set(sys.modules) - before)"
+    program = (
+        "import sys; before = set(sys.modules); import jobs.cli.entry; print(*set(sys.modules) - before)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()) - {"_signal"} == {"jobs", "jobs.entry"}
+    assert set(done.stdout.split()) - {"_signal"} == {"jobs", "jobs.cli", "jobs.cli.entry"}
 
 
 def test_letters_beyond_ascii_are_written_where_python_thinks_that_there_are_none(

@@ -11,8 +11,8 @@ import pytest
 import soundfile
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from jobs.datasets.roots import resolve_root
+from jobs.cli.main import undertone
+from jobs.dataset.roots import resolve_root
 from store import open_store
 from store.errors import InvalidInput, NotFound
 

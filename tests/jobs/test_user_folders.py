@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.datasets.roots import roots_file
+from jobs.dataset.roots import roots_file
 from pipelines.user_cache import cache_folder
-from store.catalog_folder import catalog_path
-from store.storage import open_objects
+from store.catalog.folder import catalog_path
+from store.objects.storage import open_objects
 
 
 @pytest.mark.parametrize("named", ["{tmp}/named", "~/named", "named", "./named", "", None])

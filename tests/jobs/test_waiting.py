@@ -7,9 +7,9 @@ import time
 import click
 import pytest
 
-from jobs import waiting
-from jobs.terminal_text import EscapingStream, unescaped
-from jobs.waiting import Clock
+from jobs.terminal import waiting
+from jobs.terminal.text import EscapingStream, unescaped
+from jobs.terminal.waiting import Clock
 
 TICK = 0.02
 

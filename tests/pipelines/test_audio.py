@@ -16,8 +16,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from pipelines.audio import decode_clip, is_silent, probe
-from pipelines.files import open_root
+from pipelines.audio.clips import decode_clip, is_silent, probe
+from pipelines.audio.files import open_root
 from store.errors import AudioError, NotFound
 
 Write = Callable[..., NDArray[np.float32]]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.descriptors import (
+from pipelines.scorers.descriptors import (
     DESCRIPTORS,
     FULL_SCALE,
     HOP_SAMPLES,

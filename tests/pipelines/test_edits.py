@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipelines.edits import Edit, Monitor, Origin, Steering, check_edit
+from pipelines.steering.edits import Edit, Monitor, Origin, Steering, check_edit
 from store.errors import InvalidInput
 from store.records import ModelInfo
 

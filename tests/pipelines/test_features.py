@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.features import (
+from pipelines.scorers.features import (
     FEATURE_KINDS,
     MEL_BANDS,
     MFCC_COEFFICIENTS,

@@ -10,10 +10,10 @@ import boto3
 import numpy as np
 import pytest
 
-from pipelines.audio import decode_clip
+from pipelines.audio.clips import decode_clip
+from pipelines.audio.files import Root, open_root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import open_source
-from pipelines.files import Root, open_root
 from store.errors import InvalidInput, NotFound, NotPlain
 from store.records import Recording
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.frame_positions import StampClock, place
+from pipelines.audio.frame_positions import StampClock, place
 from store.errors import AudioError
 
 RATE = 48_000

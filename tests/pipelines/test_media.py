@@ -12,12 +12,12 @@ import av
 import pytest
 from av.format import ContainerFormat
 
-from pipelines import media
-from pipelines.audio import probe
-from pipelines.audio_formats import AUDIO_ENDINGS, DEMUXERS, ENDINGS_BY_DEMUXER
+from pipelines.audio import media
+from pipelines.audio.clips import probe
+from pipelines.audio.files import open_root
+from pipelines.audio.formats import AUDIO_ENDINGS, DEMUXERS, ENDINGS_BY_DEMUXER
+from pipelines.audio.media import opened_media
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
-from pipelines.files import open_root
-from pipelines.media import opened_media
 from store.errors import AudioError
 from store.records import Failure, Recording
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipelines import recordings as module
-from pipelines.recordings import Recordings
+from pipelines.audio import recordings as module
+from pipelines.audio.recordings import Recordings
 from store.errors import AudioError
 from store.records import PlannedClip
 

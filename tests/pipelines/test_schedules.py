@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from pipelines.schedules import CONSTANT, Clock, Schedule, crossfade, parse_schedule
+from pipelines.steering.schedules import CONSTANT, Clock, Schedule, crossfade, parse_schedule
 from store.errors import InvalidInput
 
 

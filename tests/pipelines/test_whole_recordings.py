@@ -16,10 +16,10 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines.audio import decode_clip, probe
-from pipelines.files import open_root
-from pipelines.ogg_links import split_links
-from pipelines.packets import opened_packets
+from pipelines.audio.clips import decode_clip, probe
+from pipelines.audio.files import open_root
+from pipelines.audio.ogg_links import split_links
+from pipelines.audio.packets import opened_packets
 from store.errors import AudioError
 
 Samples = NDArray[np.float32]

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from store.collection import Collection, create_collection
-from store.objects import ObjectStore
+from store.arrays.collection import Collection, create_collection
+from store.objects.protocol import ObjectStore
+from store.objects.storage import open_objects
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt, Unit
-from store.storage import open_objects
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from store.collection import create_collection
-from store.local_objects import LocalObjects
+from store.arrays.collection import create_collection
+from store.arrays.verification import repair, verify
+from store.objects.local import LocalObjects
 from store.records import ArraySpec, ClipStatus, PlannedClip
-from store.verification import repair, verify
 
 PREFIX = "runs/crash"
 ARRAYS = (

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from store.activation_table import ActivationTable, activation_table, parse_activation_table
-from store.catalog import refresh_catalog
+from store.catalog.activation_table import ActivationTable, activation_table, parse_activation_table
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
 from store.errors import InvalidInput, NotFound
 from store.opening import Store, open_store
-from store.query import run_query
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip
 
 CLIPS, LAYERS, FRAMES, WIDTH = 40, (2, 12), 3, 24

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.results import write_results
-from store.asking import Catalog
+from store.catalog.asking import Catalog
 from store.opening import Store, open_store
+from store.results.parts import write_results
 
 
 @pytest.fixture(scope="module")

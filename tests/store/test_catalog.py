@@ -18,17 +18,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.catalog import refresh_catalog
-from store.catalog_folder import is_lasting
-from store.collection import Collection
+from store.arrays.collection import Collection
+from store.catalog.catalog import refresh_catalog
+from store.catalog.folder import is_lasting
+from store.catalog.query import describe_views, notes_of, run_query
 from store.errors import CatalogWarning, CorruptData
-from store.ledger import commit, never, withdraw
-from store.objects import ObjectStore
+from store.objects.ledger import commit, never, withdraw
+from store.objects.protocol import ObjectStore
+from store.objects.sealed import opened_json, sealed_json
+from store.objects.storage import open_objects
 from store.opening import Store, open_store
-from store.query import describe_views, notes_of, run_query
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
-from store.sealed import opened_json, sealed_json
-from store.storage import open_objects
 
 LAYERS, WIDTH, UNIT_CLIPS = (0, 5, 11), 4, 4
 DOCUMENT = {
@@ -564,7 +564,7 @@ def test_a_run_whose_dataset_is_gone_is_told_beside_other_answers(
 def _complete(store: Store) -> Collection:
     """Commit what is left of the run, and name all its markers, long ago."""
     with pytest.MonkeyPatch.context() as past:
-        past.setattr("store.writer.time.time", lambda: 1_790_000_000.0)
+        past.setattr("store.arrays.writer.time.time", lambda: 1_790_000_000.0)
         run = store.run("abcd")
         _commit(run, run.units()[2])
     run.note_complete()
@@ -672,7 +672,7 @@ def test_a_copied_store_answers_the_same(store: Store, tmp_path: Path) -> None:
 REFRESH_SLOWLY = """
 import sys, time
 from store.opening import Store, open_store
-from store.catalog import refresh_catalog
+from store.catalog.catalog import refresh_catalog
 store = open_store(sys.argv[1])
 class Slow:
     def __getattr__(self, name):
@@ -706,9 +706,9 @@ def test_a_refresh_killed_half_way_leaves_the_old_catalog(store: Store) -> None:
 
 REFRESH_AND_ASK = """
 import sys
-from store.catalog import refresh_catalog
+from store.catalog.catalog import refresh_catalog
 from store.opening import open_store
-from store.query import run_query
+from store.catalog.query import run_query
 store = open_store(sys.argv[1])
 for _ in range(8):
     print(run_query(refresh_catalog(store), "SELECT committed FROM runs")["committed"][0])
@@ -930,5 +930,5 @@ def test_what_another_thread_remembers_does_not_take_away_what_this_one_found(
         def __setitem__(self, key: Any, value: Any) -> None:
             """As if another thread cleared it just then."""
 
-    monkeypatch.setattr("store.catalog._known", Forgetful())
+    monkeypatch.setattr("store.catalog.catalog._known", Forgetful())
     assert refresh_catalog(store) == path

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-import store.markers
-from store.collection import open_collection
+import store.arrays.markers
+from store.arrays.collection import open_collection
 from store.errors import Conflict, CorruptData, InvalidInput, MissingRows, NotFound
-from store.objects import ObjectStore
+from store.objects.protocol import ObjectStore
 from store.records import ArraySpec, PlannedClip
 
 
@@ -29,13 +29,13 @@ def test_threads_that_share_a_fresh_collection_all_see_every_clip(
     objects: ObjectStore, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.write_all(world.create(objects))
-    read = store.markers.read_marker
+    read = store.arrays.markers.read_marker
 
     def slowly(*arguments: Any) -> Any:
         time.sleep(0.05)
         return read(*arguments)
 
-    monkeypatch.setattr("store.collection.read_marker", slowly)
+    monkeypatch.setattr("store.arrays.collection.read_marker", slowly)
     collection = open_collection(objects, "runs/world")
     with ThreadPoolExecutor(4) as threads:
         seen = list(threads.map(lambda _: len(collection.read_layer("resid.mean", 0)[1]), range(4)))
@@ -337,7 +337,7 @@ def test_layouts_follow_the_document_not_the_defaults_of_today(
     local_objects: ObjectStore, world: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.write_all(world.create(local_objects))
-    monkeypatch.setattr("store.layout.MAX_SHARD_BYTES", 200)
+    monkeypatch.setattr("store.arrays.layout.MAX_SHARD_BYTES", 200)
     collection = open_collection(local_objects, "runs/world")
 
     np.testing.assert_array_equal(

@@ -9,7 +9,7 @@ import pytest
 
 from store.datasets import add_dataset, dataset_names, read_dataset, users_of
 from store.errors import Conflict, CorruptData, InvalidInput, NotFound
-from store.objects import ObjectStore
+from store.objects.protocol import ObjectStore
 from store.records import Clip, Failure, Label
 
 INFO = {

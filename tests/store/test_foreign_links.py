@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from store.arrays.verification import repair
 from store.errors import CorruptData, StorageError, UndertoneError
-from store.local_objects import LocalObjects
-from store.objects import ObjectStore
+from store.objects.local import LocalObjects
+from store.objects.protocol import ObjectStore
 from store.opening import open_store
-from store.verification import repair
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from store.arrays.verification import verify
 from store.errors import StorageError
-from store.objects import ObjectStore
-from store.verification import verify
+from store.objects.protocol import ObjectStore
 
 
 @pytest.mark.parametrize("budget", [0, 100, 1000, 2000, 4000])
@@ -50,7 +50,7 @@ _SCRIPT = """
 import resource, signal, sys
 from pathlib import Path
 from store.errors import StorageError
-from store.local_objects import LocalObjects
+from store.objects.local import LocalObjects
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
 try:
@@ -72,7 +72,7 @@ def test_the_kernel_refusing_bytes_leaves_no_half_object(tmp_path: Path) -> None
 
 
 def test_a_folder_without_permission_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from store.local_objects import LocalObjects
+    from store.objects.local import LocalObjects
 
     def refuse(*_: object, **__: object) -> int:
         raise PermissionError(errno.EACCES, "Permission denied")

@@ -8,7 +8,7 @@ import pytest
 
 from store.errors import Conflict
 from store.heartbeats import beat, heartbeat_age_seconds, refuse_if_at_work
-from store.local_objects import LocalObjects
+from store.objects.local import LocalObjects
 
 BEAT = "runs/world/heartbeat/x"
 DAMAGED = {

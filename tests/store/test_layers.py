@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.catalog import refresh_catalog
-from store.ledger import commit, never
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
+from store.objects.ledger import commit, never
 from store.opening import Store, open_store
-from store.query import run_query
 
 PLACE = {
     "run_id": "r",

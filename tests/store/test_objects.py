@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from store.errors import CorruptData, InvalidInput, NotFound, StorageError, UnsupportedStore
-from store.local_objects import LocalObjects
-from store.objects import Buffer, ObjectStore
+from store.objects.local import LocalObjects
+from store.objects.protocol import Buffer, ObjectStore
+from store.objects.storage import open_objects, probe_create
 from store.opening import open_store
-from store.storage import open_objects, probe_create
 
 
 def test_a_created_object_is_read_back_whole(objects: ObjectStore) -> None:
@@ -113,7 +113,7 @@ def test_a_version_changes_exactly_when_the_object_does(objects: ObjectStore) ->
 
 _RACER = """
 import json, sys
-from store.storage import open_objects
+from store.objects.storage import open_objects
 url, name = sys.argv[1:]
 objects = open_objects(url)
 objects.exists("warm up")

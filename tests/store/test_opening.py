@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from store.errors import CorruptData, InvalidInput, NotFound
+from store.objects.sealed import sealed_json
 from store.opening import open_store
-from store.sealed import sealed_json
 
 
 def test_a_store_is_made_once_and_opened_ever_after(store_url: str) -> None:

@@ -15,11 +15,11 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from store import query_worker
+from store.catalog import query_worker
+from store.catalog.query import describe_views, run_query
+from store.catalog.query_messages import Question
+from store.catalog.sandbox import locked_connection
 from store.errors import InvalidInput, QueryRefused
-from store.query import describe_views, run_query
-from store.query_messages import Question
-from store.sandbox import locked_connection
 
 SECRET = "the-secret-line"
 
@@ -319,7 +319,7 @@ def _running_queries() -> list[psutil.Process]:
 ASK_FOREVER = """
 import sys
 from pathlib import Path
-from store.query import run_query
+from store.catalog.query import run_query
 run_query(Path(sys.argv[1]), "SELECT 1")
 print("asking", flush=True)
 run_query(Path(sys.argv[1]), "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.fitting.user_tables import read_user_table
+from pipelines.audio.files import open_root
 from pipelines.datasets.formats import open_source
-from pipelines.files import open_root
 from store import errors
 from store.errors import (
     CorruptData,
@@ -20,8 +20,8 @@ from store.errors import (
     has_password,
     redacted,
 )
+from store.objects.storage import open_objects
 from store.records import Failure
-from store.storage import open_objects
 
 SECRET = "s3cr3t"
 HIDING = [

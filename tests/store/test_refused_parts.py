@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.results import write_results
-from store.catalog import refresh_catalog
-from store.catalog_parts import DamagedPart, list_parts, read_parts
+from store.catalog.catalog import refresh_catalog
+from store.catalog.parts import DamagedPart, list_parts, read_parts
+from store.catalog.query import run_query
 from store.errors import CatalogWarning, CorruptData
-from store.local_objects import LocalObjects
+from store.objects.local import LocalObjects
 from store.opening import Store, open_store
-from store.query import run_query
+from store.results.parts import write_results
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from store.arrays.verification import verify
 from store.errors import StorageError, UnsupportedStore
-from store.objects import ObjectStore
-from store.remote_objects import RemoteObjects
-from store.storage import open_objects, probe_create
-from store.verification import verify
+from store.objects.protocol import ObjectStore
+from store.objects.remote import RemoteObjects
+from store.objects.storage import open_objects, probe_create
 
 
 class Proxy(ThreadingHTTPServer):
@@ -81,7 +81,7 @@ def proxy(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-    monkeypatch.setattr("store.remote_objects.FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("store.objects.remote.FIRST_PAUSE_SECONDS", 0.01)
     yield server
     server.shutdown()
     server.server_close()
@@ -154,7 +154,7 @@ def test_a_run_through_a_bad_network_ends_complete(
 
 def test_a_server_that_is_not_there_is_reported(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("store.remote_objects.RETRY_SECONDS", 0.2)
+    monkeypatch.setattr("store.objects.remote.RETRY_SECONDS", 0.2)
 
     with pytest.raises(StorageError, match="Check the bucket"):
         open_objects(s3_url).get("key")

@@ -11,20 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.results import write_results
-from store import removal
-from store.collection import Collection, create_collection
+from store.arrays.collection import Collection, create_collection
 from store.datasets import add_dataset, dataset_names
 from store.errors import Conflict, InvalidInput, NotFound
 from store.heartbeats import refuse_if_at_work
-from store.inspection import damage, inspect
-from store.objects import ObjectStore
+from store.objects.protocol import ObjectStore
+from store.objects.storage import open_objects
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
-from store.removal import leftover_datasets, leftover_runs, removable_run, remove_dataset, remove_run
-from store.standing import results_about
-from store.storage import open_objects
+from store.results.parts import write_results
 from store.tags import read_tags, set_tag
+from store.upkeep import removal
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.removal import leftover_datasets, leftover_runs, removable_run, remove_dataset, remove_run
+from store.upkeep.standing import results_about
 
 ARRAY = ArraySpec("resid.mean", ("layer", "feature"), (2, 3), "float32")
 PLANNED = [PlannedClip(f"clip{n}", f"{n}.wav", 0.0, 4.0) for n in range(10)]

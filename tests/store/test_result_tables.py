@@ -4,13 +4,13 @@ import duckdb
 import pytest
 
 from docs.generators.store_format import store_format_page
-from jobs.clusterings.table import assignments_table
-from store.catalog import refresh_catalog
+from jobs.kmeans.table import assignments_table
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import View, describe_views
 from store.opening import open_store
-from store.query import View, describe_views
-from store.result_views import RESULT_VIEWS
 from store.results.schemas import TABLES, declarations
 from store.results.table import Table
+from store.results.views import RESULT_VIEWS
 
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
 

@@ -4,17 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from store.collection import create_collection
+from store.arrays.collection import create_collection
+from store.arrays.layout import document_key
 from store.errors import InvalidInput, NotFound
-from store.inspection import damage, inspect
-from store.layout import document_key
-from store.ledger import RECORDS, Record, encode_record, read_record, record_key
-from store.mending import mend
-from store.objects import ObjectStore
+from store.objects.ledger import RECORDS, Record, encode_record, read_record, record_key
+from store.objects.protocol import ObjectStore
 from store.opening import Store, open_store
 from store.records import ArraySpec, PlannedClip
 from store.run_names import latest_run, resolve_run
 from store.tags import read_tags, remove_tag, set_tag, tag_key
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
 
 RUNS = ("songs-large", "songs-small", "tones")
 

@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.results import committed_digest
-from store.collection import Collection
-from store.layout import array_layout
+from store.arrays.collection import Collection
+from store.arrays.layout import array_layout
+from store.arrays.shards import ShardBuffer, encode_compressed, shard_checksum
+from store.arrays.verification import verify
 from store.opening import Store, open_store
 from store.records import ArraySpec, ClipStatus, PlannedClip
-from store.shards import ShardBuffer, encode_compressed, shard_checksum
-from store.verification import verify
+from store.results.parts import committed_digest
 
 ARRAY = ArraySpec("resid.mean", ("layer", "feature"), (3, 8), "float32", {}, "none")
 

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from store.assembly import ShardAssembly
+from store.arrays.assembly import ShardAssembly
+from store.arrays.layout import MAX_SHARD_BYTES, ArrayLayout, array_layout, group_key
+from store.arrays.reader import read_rows
+from store.arrays.shards import chunk_number, decode_shard, read_index
 from store.errors import CorruptData, InvalidInput
-from store.layout import MAX_SHARD_BYTES, ArrayLayout, array_layout, group_key
-from store.reader import read_rows
 from store.records import ArraySpec, PlannedClip, Unit
-from store.shards import chunk_number, decode_shard, read_index
 
 KINDS = {
     ("layer", "feature"): "float32",

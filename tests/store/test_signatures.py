@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from store.catalog import refresh_catalog
-from store.ledger import commit, never, withdraw
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
+from store.objects.ledger import commit, never, withdraw
 from store.opening import Store, open_store
-from store.query import run_query
 
 EFFECT = {
     "sweep": "strength", "sweep_id": "s", "run_id": "r", "setting_id": "x", "part": "all", "concept": "style",

@@ -8,15 +8,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from jobs.results import write_results
-from store.collection import Collection, create_collection
-from store.garbage import Garbage, Wanted, collect, find_garbage
-from store.inspection import damage, inspect
-from store.ledger import commit, is_recorded, never
-from store.objects import ObjectStore
+from store.arrays.collection import Collection, create_collection
+from store.objects.ledger import commit, is_recorded, never
+from store.objects.protocol import ObjectStore
 from store.opening import open_store
 from store.records import ArraySpec, ClipStatus, PlannedClip
-from store.usage import catalog_share, shares
+from store.results.parts import write_results
+from store.upkeep.garbage import Garbage, Wanted, collect, find_garbage
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.usage import catalog_share, shares
 
 ARRAYS = [ArraySpec(f"{site}.mean", ("layer", "feature"), (2, 3), "float32") for site in ("resid", "attn")]
 CLIPS = [PlannedClip(f"clip{n}", f"{n}.wav", 0.0, 4.0) for n in range(3)]
@@ -76,7 +76,7 @@ def test_every_byte_of_a_store_is_told_by_what_it_is(objects: ObjectStore) -> No
 
 
 def test_the_catalog_outside_the_store_is_told_too(objects: ObjectStore) -> None:
-    from store.catalog import refresh_catalog
+    from store.catalog.catalog import refresh_catalog
 
     assert catalog_share(objects).nbytes == 0
     path = refresh_catalog(open_store(objects.url))

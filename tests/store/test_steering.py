@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import sem, spearmanr, t
 
-from store.catalog import refresh_catalog
-from store.ledger import commit, never
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
+from store.objects.ledger import commit, never
 from store.opening import Store, open_store
-from store.query import run_query
 
 OLD, NEW = (datetime(2026, 11, day, tzinfo=UTC).replace(tzinfo=None) for day in (1, 2))
 EFFECT = {

@@ -7,7 +7,7 @@ import numpy as np
 
 import store
 
-VIEWS = Path(store.__file__).with_name("superposition.sql").read_text(encoding="utf-8")
+VIEWS = (Path(store.__file__).with_name("catalog") / "superposition.sql").read_text(encoding="utf-8")
 TABLE = """
     CREATE OR REPLACE TABLE typed.vectors AS
     SELECT 'r' AS run_id, 'resid' AS site, 'mean' AS reduction, 0 AS layer, 'diffmean' AS method,

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from store.collection import open_collection
+from store.arrays.collection import open_collection
+from store.arrays.verification import repair, verify
 from store.errors import Conflict, CorruptData
-from store.objects import ObjectStore
-from store.sealed import opened_json, sealed_json
-from store.verification import repair, verify
+from store.objects.protocol import ObjectStore
+from store.objects.sealed import opened_json, sealed_json
 
 GROUP = "runs/world/activations.zarr"
 SHARD = f"{GROUP}/resid.frames/c.1.0.0.0"

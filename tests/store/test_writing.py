@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from crc32c import crc32c
 
-from store.collection import Collection
+from store.arrays.collection import Collection
+from store.arrays.verification import verify
 from store.errors import Conflict, InvalidInput, StorageError
-from store.local_objects import LocalObjects
-from store.objects import Buffer, ObjectStore
+from store.objects.local import LocalObjects
+from store.objects.protocol import Buffer, ObjectStore
 from store.records import ArraySpec, ClipStatus
-from store.verification import verify
 
 SHARD = "runs/world/activations.zarr/resid.mean/c.0.0.0"
 
@@ -332,7 +332,7 @@ def test_memory_is_bounded_by_one_shard_per_array(local_objects: ObjectStore, wo
     """32 clips of 1 MB in shards of 4: the unit is 32 MB, the writer holds about 4."""
     spec = ArraySpec("resid.frames", ("layer", "time", "feature"), (4, 128, 1024), "float16")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("store.layout.MAX_SHARD_BYTES", 4 * 2**20)
+        patch.setattr("store.arrays.layout.MAX_SHARD_BYTES", 4 * 2**20)
         clips = tuple(replace(world.clips[0], clip_id=f"clip{number}") for number in range(32))
         collection = replace(world, unit_clips=32).create(local_objects, arrays=[spec], clips=clips)
     block = np.ones((1, *spec.shape), np.float16)

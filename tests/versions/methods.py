@@ -21,22 +21,22 @@ from analysis import (
     separation,
     tridiagonal,
 )
-from analysis.clustering import clusters
+from analysis.clustering.fitting import clusters
+from analysis.clustering.scaling import SCALINGS, ScalingKind
 from analysis.concepts import LOSSES, Concept, Loss
-from analysis.directions import METHODS, Estimator
-from analysis.feature_classifier import fit_feature_classifier
-from analysis.nested_logistic import nested_logistic as fit_logistic
-from analysis.out_of_fold import HeldRows, moments_by_cell, problem_of_moments, ridge_predictions
-from analysis.probe_targets import ridge_targets
-from analysis.probes import probe
-from analysis.ridge import DualRidge
-from analysis.scaling import SCALINGS, ScalingKind
+from analysis.directions.fitting import METHODS, Estimator
+from analysis.linear.nested_logistic import nested_logistic as fit_logistic
+from analysis.linear.ridge import DualRidge
+from analysis.probes.feature_classifier import fit_feature_classifier
+from analysis.probes.out_of_fold import HeldRows, moments_by_cell, problem_of_moments, ridge_predictions
+from analysis.probes.probe import probe
+from analysis.probes.targets import ridge_targets
 from analysis.splits import Partition
 from jobs.method_versions import Kind
-from pipelines import descriptors, features
-from pipelines.descriptors import contour, describe_sound, similarities
-from pipelines.features import FEATURE_KINDS, FeatureKind, compute_all_features
 from pipelines.pocket import judge
+from pipelines.scorers import descriptors, features
+from pipelines.scorers.descriptors import contour, describe_sound, similarities
+from pipelines.scorers.features import FEATURE_KINDS, FeatureKind, compute_all_features
 
 Floats = NDArray[np.float64]
 
@@ -238,24 +238,24 @@ def judged(nudge: float) -> dict[str, Any]:
     return found | {name: said for name, (_, said) in one.probabilities(audio, features.SAMPLE_RATE).items()}
 
 
-SCORES = {"analysis.probe_scores.VERSION": probe_scores.VERSION}
-LOGISTIC = {"analysis.nested_logistic.VERSION": nested_logistic.VERSION} | SCORES
+SCORES = {"analysis.probes.scores.VERSION": probe_scores.VERSION}
+LOGISTIC = {"analysis.linear.nested_logistic.VERSION": nested_logistic.VERSION} | SCORES
 PROBES: Mapping[Loss, Mapping[str, int]] = {
-    "mse": {"analysis.ridge.VERSION": ridge.VERSION} | SCORES,
+    "mse": {"analysis.linear.ridge.VERSION": ridge.VERSION} | SCORES,
     "logistic": LOGISTIC,
     "logistic_ovr": LOGISTIC,
 }
-DESCRIPTORS = {"pipelines.descriptors.VERSION": descriptors.VERSION}
+DESCRIPTORS = {"pipelines.scorers.descriptors.VERSION": descriptors.VERSION}
 CLUSTERINGS = {
-    "analysis.kmeans.VERSION": kmeans.VERSION,
-    "analysis.kmeans_scores.VERSION": kmeans_scores.VERSION,
-    "analysis.scaling.VERSION": scaling.VERSION,
+    "analysis.clustering.kmeans.VERSION": kmeans.VERSION,
+    "analysis.clustering.scores.VERSION": kmeans_scores.VERSION,
+    "analysis.clustering.scaling.VERSION": scaling.VERSION,
 }
 
 
 def of_directions(method: Estimator) -> dict[str, int]:
     own = {f"version of the direction {method}": directions.version_of(method)}
-    return own | {"analysis.separation.VERSION": separation.VERSION}
+    return own | {"analysis.directions.separation.VERSION": separation.VERSION}
 
 
 EVERY_METHOD = (
@@ -279,11 +279,16 @@ EVERY_METHOD = (
         for kind in SCALINGS
     ),
     Versioned(
-        "moments", {"analysis.moments.VERSION": moments.VERSION}, kept_moments, FLOAT64, 1e-9, ("moments",)
+        "moments",
+        {"analysis.linear.moments.VERSION": moments.VERSION},
+        kept_moments,
+        FLOAT64,
+        1e-9,
+        ("moments",),
     ),
     Versioned(
         "factors",
-        {"analysis.tridiagonal.VERSION": tridiagonal.VERSION},
+        {"analysis.linear.tridiagonal.VERSION": tridiagonal.VERSION},
         kept_factors,
         FLOAT64,
         1e-6,
@@ -291,7 +296,7 @@ EVERY_METHOD = (
     ),
     Versioned(
         "feature classifier",
-        {"analysis.feature_classifier.VERSION": feature_classifier.VERSION},
+        {"analysis.probes.feature_classifier.VERSION": feature_classifier.VERSION},
         classifier,
         FLOAT64,
         1e-3,
@@ -300,7 +305,7 @@ EVERY_METHOD = (
     *(
         Versioned(
             f"features {kind}",
-            {"pipelines.features.VERSION": features.VERSION},
+            {"pipelines.scorers.features.VERSION": features.VERSION},
             partial(handcrafted, kind),
             FLOAT32,
             1e-3,
@@ -308,7 +313,11 @@ EVERY_METHOD = (
         for kind in FEATURE_KINDS
     ),
     Versioned(
-        "descriptors", {"pipelines.descriptors.VERSION": descriptors.VERSION}, described, FLOAT32, 1e-3
+        "descriptors",
+        {"pipelines.scorers.descriptors.VERSION": descriptors.VERSION},
+        described,
+        FLOAT32,
+        1e-3,
     ),
     Versioned("similarities", DESCRIPTORS, similar, FLOAT32, 1e-3),
     Versioned("judge", {"pipelines.pocket.judge.VERSION": judge.VERSION}, judged, FLOAT32, 1e-3),

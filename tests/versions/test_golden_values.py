@@ -14,11 +14,11 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from analysis.clustering.scaling import SCALINGS
 from analysis.concepts import LOSSES
-from analysis.directions import METHODS
-from analysis.scaling import SCALINGS
+from analysis.directions.fitting import METHODS
 from jobs.method_versions import Kind
-from pipelines.features import FEATURE_KINDS
+from pipelines.scorers.features import FEATURE_KINDS
 from tests.versions.methods import VERSIONED, Versioned
 
 FOLDER = Path(__file__).parent / "values"

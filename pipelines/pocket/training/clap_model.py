@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from pipelines.clap_transformers import quiet_transformers
 from pipelines.pocket.training.labelled_clips import CLIP_SECONDS, SAMPLE_RATE
+from pipelines.scorers.clap_transformers import quiet_transformers
 
 WIDTH = 128
 """Of the embeddings that audio and text share."""
@@ -103,7 +103,7 @@ def new_tokenizer(words: list[str]) -> Any:
 
 
 def save_clap(folder: Path, model: Any, tokenizer: Any) -> None:
-    """Writes a folder that `ClapModel.from_pretrained` and pipelines.clap load; weights in float16."""
+    """Writes a folder that `ClapModel.from_pretrained` and `pipelines.scorers.clap` load; float16."""
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)

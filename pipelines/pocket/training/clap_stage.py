@@ -16,8 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pipelines.matrix_products import fast_products
-from pipelines.mel_spectrogram import log_mel, mel_filters
+from pipelines.acceleration.matrix_products import fast_products
 from pipelines.pocket.training.clap_captions import (
     CONCEPTS,
     PROMPTED,
@@ -40,6 +39,7 @@ from pipelines.pocket.training.labelled_clips import LabelledClips, Samples, dra
 from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
 from pipelines.pocket.training.optimizers import descend, muon_and_adam
 from pipelines.pocket.training.spectrum_augmentation import augment
+from pipelines.scorers.mel_spectrogram import log_mel, mel_filters
 
 PROMPT_WEIGHTS = {"style": 1.0, "instrument": 1.5, "drums": 0.8, "mode": 0.1, "tempo": 0.2}
 UNKNOWN_SHARE = 0.04

@@ -43,7 +43,7 @@ def build_codec(device: str = "cpu") -> Any:
     """Audiocraft's EnCodec of the pocket model's shape, untrained."""
     from omegaconf import OmegaConf
 
-    from pipelines.audiocraft_import import quiet_construction
+    from pipelines.models.audiocraft_import import quiet_construction
 
     with quiet_construction():
         from audiocraft.models.builders import get_compression_model

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pipelines.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
+from pipelines.models.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
 from pipelines.pocket.configuration import (
     TEXT_ENCODER,
     codec_configuration,

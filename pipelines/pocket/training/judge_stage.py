@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from pipelines.clap_transformers import quiet_transformers
 from pipelines.pocket.judge_network import (
     MEL_BINS,
     SAMPLE_RATE,
@@ -22,6 +21,7 @@ from pipelines.pocket.judge_network import (
 from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips, Samples, draw_examples
 from pipelines.pocket.training.loop import Losses, Stage, Tell, silent, step_generator
 from pipelines.pocket.training.spectrum_augmentation import augment
+from pipelines.scorers.clap_transformers import quiet_transformers
 
 CONCEPTS = ("style", "instrument", "drums", "mode")
 TEMPO_BLUR_BPM = 2.0

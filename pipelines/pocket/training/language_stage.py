@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from pipelines.matrix_products import fast_products
+from pipelines.acceleration.matrix_products import fast_products
 from pipelines.pocket.configuration import CODEBOOKS, TEXT_WIDTH, language_model_configuration
 from pipelines.pocket.text_encoder import write_text_encoder
 from pipelines.pocket.training.captions import draw_caption
@@ -41,7 +41,7 @@ def build_language_model(folder: Path, device: str = "cpu") -> Any:
     """Audiocraft's language model of the pocket's shape, untrained, with the text encoder in `folder`/t5."""
     from omegaconf import OmegaConf
 
-    from pipelines.audiocraft_import import quiet_construction, register_text_encoder
+    from pipelines.models.audiocraft_import import quiet_construction, register_text_encoder
 
     text_encoder = folder / "t5"
     with quiet_construction():

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.clap import TEMPLATE, ClapModel, cosines, zero_shot
 from pipelines.pocket.judge import Judge
 from pipelines.pocket.training.calibration import calibration_error, fit_temperature
 from pipelines.pocket.training.clap_captions import CONCEPTS
 from pipelines.pocket.training.clap_stage import clip_facts
 from pipelines.pocket.training.labelled_clips import CLASSES, SAMPLE_RATE, LabelledClips, within_one
+from pipelines.scorers.clap import TEMPLATE, ClapModel, cosines, zero_shot
 
 ASKED: Mapping[str, tuple[str, ...]] = {
     "style": CLASSES["style"],

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipelines.clap import load_clap
 from pipelines.pocket.judge import load_judge
 from pipelines.pocket.judge_network import JudgeNetwork
 from pipelines.pocket.training.calibration import fit_temperature
@@ -34,6 +33,7 @@ from pipelines.pocket.training.scorer_evaluation import (
     measure_clap,
     measure_judge,
 )
+from pipelines.scorers.clap import load_clap
 
 CLAP_SEED, JUDGE_SEED, VALIDATION_SEED, TEST_SEED = 7_100_001, 7_200_001, 7_900_002, 7_900_001
 """Of the clips: the two models share none, nor with anything else that is trained or measured."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from pipelines.freed_memory import keep_freed_memory
+from pipelines.acceleration.freed_memory import keep_freed_memory
 from pipelines.pocket.training.clips import Part
 from pipelines.pocket.training.codec_evaluation import evaluate_codec
 from pipelines.pocket.training.codec_stages import train_encoder, train_jointly

@@ -11,7 +11,7 @@ import torch
 from torch import distributed
 from torch.multiprocessing.spawn import spawn
 
-from pipelines.freed_memory import keep_freed_memory
+from pipelines.acceleration.freed_memory import keep_freed_memory
 
 
 def run_workers(task: Callable[..., None], *arguments: object, workers: int) -> None:

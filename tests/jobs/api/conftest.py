@@ -10,7 +10,7 @@ import soundfile
 import torch
 
 import undertone as ut
-from pipelines.musicgen import MusicGenModel
+from pipelines.models.musicgen import MusicGenModel
 
 RATE = 16_000
 

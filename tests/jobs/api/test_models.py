@@ -10,10 +10,10 @@ import soundfile
 
 import undertone as ut
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.edits import Edit, Steering
-from pipelines.generation import GenerationRequest
-from pipelines.generation import generate as generate_audio
-from pipelines.steering import steer as steered_by
+from pipelines.generation.generate import GenerationRequest
+from pipelines.generation.generate import generate as generate_audio
+from pipelines.steering.edits import Edit, Steering
+from pipelines.steering.steer import steer as steered_by
 
 SECONDS, LAYER = 1.0, 3
 

@@ -7,8 +7,8 @@ import pytest
 
 import undertone as ut
 from analysis.splits import fold_partition
-from jobs.probing.options import ProbeOptions
-from jobs.probing.running import probe_run
+from jobs.probe.options import ProbeOptions
+from jobs.probe.running import probe_run
 from store.opening import Store
 
 LABELS = "SELECT clip_id, {} FROM clips"

@@ -12,16 +12,16 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from analysis.kmeans import Search
-from analysis.moments import Moments
-from jobs.clusterings.state import save_state
-from jobs.generation.records import audio_key
-from jobs.probing.kept_moments import KeptMoments, keep_moments
-from jobs.results import write_results
-from store.collection import Collection, create_collection
-from store.ledger import Entry, entry_of
+from analysis.clustering.kmeans import Search
+from analysis.linear.moments import Moments
+from jobs.generate.records import audio_key
+from jobs.kmeans.state import save_state
+from jobs.probe.kept_moments import KeptMoments, keep_moments
+from store.arrays.collection import Collection, create_collection
+from store.objects.ledger import Entry, entry_of
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip
+from store.results.parts import write_results
 
 LAYERS = 2
 CLIPS = 6

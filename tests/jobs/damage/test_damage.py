@@ -16,17 +16,17 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from jobs.generation.records import audio_key
-from store.cures import cure_of
+from jobs.cli.main import undertone
+from jobs.generate.records import audio_key
 from store.errors import UndertoneError
-from store.inspection import damage, inspect
-from store.ledger import read_committed
-from store.mending import mend
+from store.objects.ledger import read_committed
+from store.objects.parquet import parquet_table
+from store.objects.storage import open_objects
 from store.opening import Store, open_store
-from store.parquet import parquet_table
-from store.sounds import read_sound_file
-from store.storage import open_objects
+from store.results.generated_audio import read_sound_file
+from store.upkeep.cures import cure_of
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
 
 KINDS = {
     "the file that says what the folder is": "undertone.json",
@@ -243,7 +243,7 @@ from pathlib import Path
 from typing import Any
 sys.path.insert(0, sys.argv[2])
 import pyarrow as pa
-from jobs.results import write_results
+from store.results.parts import write_results
 from store.opening import Store, open_store
 
 store = open_store(sys.argv[1], create=True)
@@ -260,7 +260,7 @@ write_results(store, "measured", {"x": 3}, pa.table({"score": [1.0]}))
 
 
 def test_a_writer_killed_between_object_and_record_has_written_nothing(tmp_path: Path) -> None:
-    from jobs.results import read_results, write_results
+    from store.results.parts import read_results, write_results
 
     here = str(Path(__file__).parents[2])
     done = subprocess.run([sys.executable, "-c", WRITER, str(tmp_path / "s"), here], check=False, timeout=60)

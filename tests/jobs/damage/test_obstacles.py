@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from store.cures import cure_of
-from store.inspection import damage, inspect
-from store.ledger import Record, encode_record, entry_of, record_key
-from store.mending import mend
-from store.storage import open_objects
+from jobs.cli.main import undertone
+from store.objects.ledger import Record, encode_record, entry_of, record_key
+from store.objects.storage import open_objects
+from store.upkeep.cures import cure_of
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
 from tests.jobs.damage.test_damage import KINDS, NOT_MENDED, file_of, flip
 
 FOLDERS = [

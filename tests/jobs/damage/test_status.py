@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from jobs.cli import undertone
-from store.inspection import damage, inspect_documents
-from store.storage import open_objects
-from store.unrecorded import unrecorded
+from jobs.cli.main import undertone
+from store.objects.storage import open_objects
+from store.upkeep.inspection import damage, inspect_documents
+from store.upkeep.unrecorded import unrecorded
 
 
 def status(store: Path) -> Result:

@@ -9,17 +9,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import main, undertone
-from jobs.generation.records import is_whole_flac
+from jobs.cli.main import main, undertone
+from jobs.generate.records import is_whole_flac
+from store.arrays.markers import decode_marker
 from store.errors import CatalogWarning, CorruptData
-from store.inspection import damage, inspect
-from store.ledger import Record, decode_record, encode_record, entry_of, proves_itself, record_key
-from store.markers import decode_marker
-from store.mending import mend
+from store.objects.ledger import Record, decode_record, encode_record, entry_of, proves_itself, record_key
+from store.objects.sealed import opened_json, sealed_json
+from store.objects.storage import open_objects
 from store.opening import open_store
-from store.sealed import opened_json, sealed_json
-from store.storage import open_objects
-from store.upgrading import upgrade
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
+from store.upkeep.upgrading import upgrade
 
 Change = Callable[[dict[str, Any]], object]
 RUN, DATASET = "runs/run/run.json", "datasets/songs/dataset.json"

@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from jobs.cli import undertone
-from jobs.generation.records import is_whole_flac
-from jobs.results import committed_digest, digest_of, read_results
+from jobs.cli.main import undertone
+from jobs.generate.records import is_whole_flac
 from store.errors import Conflict, InvalidInput
-from store.inspection import inspect
+from store.objects.storage import open_objects
 from store.opening import open_store
-from store.storage import open_objects
-from store.upgrading import Upgraded, upgrade
+from store.results.parts import committed_digest, digest_of, read_results
+from store.upkeep.inspection import inspect
+from store.upkeep.upgrading import Upgraded, upgrade
 
 ARCHIVE = Path(__file__).with_name("format-1.tar.gz")
 
@@ -79,9 +79,9 @@ def test_an_upgraded_store_holds_the_same_numbers_and_proves_all_of_them(
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, sys.argv[3])
-from jobs.generation.records import is_whole_flac
-from store.storage import open_objects
-from store.upgrading import upgrade
+from jobs.generate.records import is_whole_flac
+from store.objects.storage import open_objects
+from store.upkeep.upgrading import upgrade
 
 left = int(sys.argv[2])
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import undertone as ut
-from analysis.directions import METHODS, split_method
-from jobs.steering_vectors.stored import read_vectors
+from analysis.directions.fitting import METHODS, split_method
+from jobs.directions.stored import read_vectors
 from store import Store
 from store.errors import BrokenPlugin, InvalidInput
 from undertone_testing.directions import DirectionConformance, planted
@@ -58,7 +58,7 @@ def test_help_and_errors_list_the_plug_in(install_page: Callable[[str], Any], un
 
 
 MEAN = """
-from analysis.direction_fits import on_rows
+from analysis.directions.fits import on_rows
 METHOD = on_rows(lambda rows, positive: {})
 """
 
@@ -93,7 +93,7 @@ def test_all_means_what_is_built_in(install_page: Callable[[str], Any]) -> None:
 
 
 def test_a_method_that_gives_no_vector_of_the_features_is_told_so(install: Callable[..., Path]) -> None:
-    code = "from analysis.direction_fits import DirectionMethod, Fit\nimport numpy as np\n"
+    code = "from analysis.directions.fits import DirectionMethod, Fit\nimport numpy as np\n"
     code += "METHOD = DirectionMethod(lambda problem, strength: Fit(np.zeros((1, 2)), np.zeros((4, 1, 2))))\n"
     install(
         "short", "1.0", {"undertone.directions": {"short": "short_vectors:METHOD"}}, {"short_vectors": code}

@@ -78,8 +78,8 @@ def test_the_plug_in_passes_the_tests_that_its_page_shows(
 
 
 BROKEN = """
-from jobs.reporting.page import Figure, Panel
-from jobs.reporting.protocol import RunFigure
+from jobs.report.page import Figure, Panel
+from jobs.report.protocol import RunFigure
 FIGURE = RunFigure(lambda answers, run: {})
 """
 FAULTS = {

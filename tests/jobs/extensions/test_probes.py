@@ -62,7 +62,7 @@ def test_help_and_errors_list_the_plug_in(install_page: Callable[[str], Any], un
 
 PROBE = """
 import numpy as np
-from analysis.probe_methods import on_rows
+from analysis.probes.methods import on_rows
 PROBE = on_rows(lambda rows, codes, classes, held_out: {})
 """
 EQUAL = "np.ones((len(held_out), classes))"

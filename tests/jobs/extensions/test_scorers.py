@@ -11,8 +11,8 @@ import pytest
 import soundfile
 
 import undertone as ut
-from jobs.datasets.adding import AddRequest, add_dataset
-from pipelines.sound_scorers import Scores, load_scorer
+from jobs.dataset.adding import AddRequest, add_dataset
+from pipelines.scorers.protocol import Scores, load_scorer
 from store.errors import BrokenPlugin, InvalidInput
 from undertone_testing.scorers import ScorerConformance
 
@@ -60,7 +60,7 @@ def test_the_plug_in_of_the_documentation_is_short_and_scores_clips(
 
 CONSTANT = """
 import numpy as np
-from pipelines.sound_scorers import ScorerFactory, Scores
+from pipelines.scorers.protocol import ScorerFactory, Scores
 
 class Constant:
     name, version, sample_rate = "constant", "1", 16_000

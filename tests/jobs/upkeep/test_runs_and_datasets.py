@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from jobs.cli import main
-from jobs.datasets.adding import AddRequest, add_dataset
-from jobs.datasets.rendering import SynthRequest, synthesize_dataset
-from jobs.datasets.roots import resolve_root
-from jobs.results import write_results
+from jobs.cli.main import main
+from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.rendering import SynthRequest, synthesize_dataset
+from jobs.dataset.roots import resolve_root
 from store import open_store
-from store.inspection import inspect
 from store.opening import Store
 from store.records import ArraySpec, Clip, ClipStatus, Label, PlannedClip
+from store.results.parts import write_results
+from store.upkeep.inspection import inspect
 
 Command = Callable[..., Any]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli import main
+from jobs.cli.main import main
 from jobs.upkeep.space import parse_size
 from store.errors import InvalidInput
-from store.ledger import commit, never
+from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 
 

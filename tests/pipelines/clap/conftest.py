@@ -18,7 +18,7 @@ WORDS = ("jazz", "rock", "a", "sound", "of", "this", "is")
 @pytest.fixture(scope="session")
 def make_folder(tmp_path_factory: pytest.TempPathFactory) -> MakeFolder:
     """Makes a folder that holds a tiny CLAP for one second at 8 kHz; `fused` ones look at several views."""
-    from pipelines.clap_transformers import quiet_transformers
+    from pipelines.scorers.clap_transformers import quiet_transformers
 
     def make(*, fused: bool = False, seed: int = 0) -> Path:
         folder = tmp_path_factory.mktemp("clap")
@@ -52,7 +52,7 @@ def noise() -> Callable[[int, int], NDArray[np.float32]]:
 @pytest.fixture(scope="session")
 def laion_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`tiny.pt` and `fused.pt` beside a folder `roberta-base`: HTSAT-tiny, and a RoBERTa of one layer."""
-    from pipelines.clap_laion import _model_module
+    from pipelines.scorers.clap_laion import _model_module
 
     folder = tmp_path_factory.mktemp("laion")
     _write_vocabulary(folder / "roberta-base")

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from pipelines.clap import load_clap, zero_shot
-from pipelines.clap_transformers import quiet_transformers
+from pipelines.scorers.clap import load_clap, zero_shot
+from pipelines.scorers.clap_transformers import quiet_transformers
 from store.errors import InvalidInput, ModelError, NotFound
 
 Noise = Callable[[int, int], NDArray[np.float32]]

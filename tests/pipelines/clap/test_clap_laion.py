@@ -12,7 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipelines.clap import load_clap
+from pipelines.scorers.clap import load_clap
 from store.errors import ModelError
 
 pytestmark = pytest.mark.slow  # the package takes ten seconds to import
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow  # the package takes ten seconds to import
 
 def _package_model(path: Path) -> tuple[Any, Any]:
     """The package's own model, filled by its own means, and its tokens for two texts."""
-    from pipelines.clap_laion import _build, _settings, _tokenizer, read_state
+    from pipelines.scorers.clap_laion import _build, _settings, _tokenizer, read_state
 
     state = read_state(path)
     model = _build(_settings(path, state), state)
@@ -70,7 +70,7 @@ def test_nothing_of_the_packages_import_tricks_stays(laion_folder: Path) -> None
     load_clap(str(laion_folder / "tiny.pt"))
     assert sys.path == before
     assert "laion_clap" not in sys.modules  # its import fetches three tokenizers
-    from pipelines.clap_laion import _model_module
+    from pipelines.scorers.clap_laion import _model_module
 
     with _model_module() as module:
         assert module.RobertaModel.__module__.startswith("transformers.")

@@ -13,11 +13,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines.audio import probe
-from pipelines.audio_info import AudioInfo
+from pipelines.audio.clips import probe
+from pipelines.audio.files import open_root
+from pipelines.audio.header import AudioInfo
 from pipelines.datasets import cutting
 from pipelines.datasets.cutting import ClipSpec, cut, cut_recordings
-from pipelines.files import open_root
 from store.errors import AudioError, InvalidInput
 from store.records import Clip, Failure, Recording, clip_id
 
@@ -187,7 +187,7 @@ def test_only_a_few_recordings_are_taken_ahead_of_the_reader(tmp_path: Path, wri
 STREAM_A_DATASET = r"""
 import re, sys
 from pathlib import Path
-from pipelines.audio import decode_clip
+from pipelines.audio.clips import decode_clip
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import open_source
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipelines.audio.files import open_root
 from pipelines.datasets.folder import list_recordings
-from pipelines.files import open_root
 from store.records import Failure, Recording
 
 Write = Callable[..., NDArray[np.float32]]

@@ -17,12 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from pipelines.audio import decode_clip
+from pipelines.audio.clips import decode_clip
+from pipelines.audio.files import open_root
+from pipelines.audio.recordings import Recordings
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from pipelines.datasets.formats import open_source
 from pipelines.datasets.huggingface import split_of
-from pipelines.files import open_root
-from pipelines.recordings import Recordings
 from store.errors import AudioError, InvalidInput, NotFound
 from store.records import Clip, Failure, PlannedClip, Recording
 

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.audio.files import Root, open_root
 from pipelines.datasets.table import list_recordings
-from pipelines.files import Root, open_root
 from store.errors import InvalidInput
 from store.records import Failure, Recording
 

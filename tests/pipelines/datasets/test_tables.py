@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipelines.audio.files import open_root
 from pipelines.datasets.tables import read_arrow_table, read_table
-from pipelines.files import open_root
 from store.errors import InvalidInput
 
 

@@ -12,13 +12,17 @@ import torch
 from numpy.typing import NDArray
 from omegaconf import OmegaConf
 
-from pipelines import decoding
-from pipelines.audiocraft_import import quiet_construction, register_text_encoder, without_stem_separator
-from pipelines.generation import GeneratedAudio, GenerationRequest, generate
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.generation import decoding
+from pipelines.generation.generate import GeneratedAudio, GenerationRequest, generate
+from pipelines.generation.sampling import choose_tokens
+from pipelines.models.audiocraft_import import (
+    quiet_construction,
+    register_text_encoder,
+    without_stem_separator,
+)
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket import random_pocket_folder
 from pipelines.pocket.configuration import TEXT_WIDTH, language_model_configuration
-from pipelines.sampling import choose_tokens
 
 Codes = NDArray[np.int16]
 WriteCheckpoint = Callable[..., Path]
@@ -74,7 +78,7 @@ def agrees_with(monkeypatch: pytest.MonkeyPatch) -> AgreesWith:
     def agree(model: MusicGenModel, request: GenerationRequest, *others: NDArray[Any]) -> GeneratedAudio:
         made.clear()
         with monkeypatch.context() as patched:
-            patched.setattr("pipelines.generation.fill_window", watched)
+            patched.setattr("pipelines.generation.generate.fill_window", watched)
             ours = generate(model, [request])[0]
         for tokens in others:
             _check_tokens(ours.codes, np.asarray(tokens), made, model.info.delays)

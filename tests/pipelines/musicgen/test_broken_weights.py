@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.musicgen import load_musicgen
+from pipelines.models.musicgen import load_musicgen
 from store.errors import ModelError
 
 WriteCheckpoint = Callable[..., Path]

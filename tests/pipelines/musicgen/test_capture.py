@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.capture import CaptureSpec, array_specs, capture, forward_activations
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from store.errors import InvalidInput
 from store.records import REDUCTIONS, SITES
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from pipelines.checkpoints import HUB_NAMES
-from pipelines.musicgen import describe_model, load_musicgen
+from pipelines.models.checkpoints import HUB_NAMES
+from pipelines.models.musicgen import describe_model, load_musicgen
 from store.errors import ModelError, NotFound
 
 WriteCheckpoint = Callable[..., Path]

@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipelines import conditions
 from pipelines.capture import CaptureSpec, array_specs, forward_activations
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.models import conditions
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from store.errors import InvalidInput, ModelError
 
 RandomCodes = Callable[..., NDArray[np.int16]]

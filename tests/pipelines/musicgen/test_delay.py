@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.audiocraft_import import import_audiocraft
-from pipelines.delay import Alignment, align, interleave, planned_alignment
+from pipelines.models.audiocraft_import import import_audiocraft
+from pipelines.models.delay import Alignment, align, interleave, planned_alignment
 from store.errors import InvalidInput, ModelError
 
 SPECIAL = 999

@@ -14,14 +14,15 @@ import torch
 import yaml
 from omegaconf import OmegaConf
 
-from pipelines import checkpoint_schema, model_facts
-from pipelines.audiocraft_import import import_audiocraft
-from pipelines.checkpoint_configuration import read_configuration
-from pipelines.checkpoint_schema import CODEC, LANGUAGE_MODEL
-from pipelines.checkpoint_tensors import non_finite_tensors
-from pipelines.checkpoints import resolve_checkpoint
-from pipelines.model_facts import describe_checkpoint
-from pipelines.musicgen import check_weights, describe_model, load_musicgen
+from pipelines.models import checkpoint_schema
+from pipelines.models import facts as model_facts
+from pipelines.models.audiocraft_import import import_audiocraft
+from pipelines.models.checkpoint_configuration import read_configuration
+from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
+from pipelines.models.checkpoint_tensors import non_finite_tensors
+from pipelines.models.checkpoints import resolve_checkpoint
+from pipelines.models.facts import describe_checkpoint
+from pipelines.models.musicgen import check_weights, describe_model, load_musicgen
 from pipelines.pocket.configuration import codec_configuration, language_model_configuration
 from pipelines.pocket.shipped import shipped_folder
 from store.errors import ModelError

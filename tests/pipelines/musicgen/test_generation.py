@@ -12,23 +12,23 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipelines.acceleration.streaming import streaming
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.conditions import Conditions
-from pipelines.decoding import _next_logits, windows_of
-from pipelines.edits import Edit, Monitor, Steering
-from pipelines.generation import (
+from pipelines.generation.decoding import _next_logits, windows_of
+from pipelines.generation.generate import (
     GeneratedAudio,
     GenerationRequest,
     decode,
     encode_prompt,
     generate,
 )
-from pipelines.guidance import guided
-from pipelines.musicgen import MusicGenModel, load_musicgen
-from pipelines.sampling import GumbelNoise, Sampling
-from pipelines.schedules import parse_schedule
-from pipelines.steering import steer
-from pipelines.streaming import streaming
+from pipelines.generation.guidance import guided
+from pipelines.generation.sampling import GumbelNoise, Sampling
+from pipelines.models.conditions import Conditions
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
+from pipelines.steering.edits import Edit, Monitor, Steering
+from pipelines.steering.schedules import parse_schedule
+from pipelines.steering.steer import steer
 from store.errors import InvalidInput, ModelError
 
 AgreesWith = Callable[..., GeneratedAudio]

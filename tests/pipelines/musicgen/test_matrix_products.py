@@ -6,8 +6,8 @@ import torch
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from pipelines.matrix_products import fast_products
-from pipelines.musicgen import MusicGenModel
+from pipelines.acceleration.matrix_products import fast_products
+from pipelines.models.musicgen import MusicGenModel
 
 CPU = torch.device("cpu")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines.musicgen import describe_model
+from pipelines.models.musicgen import describe_model
 from pipelines.pocket.checkpoint import write_random_pocket
 from pipelines.user_cache import build_once, cache_folder
 
@@ -94,7 +94,7 @@ def test_of_processes_that_build_at_once_the_first_to_finish_wins(tmp_path: Path
 @pytest.mark.usefixtures("pocket_folder")
 def test_loading_prints_nothing_and_leaves_laion_clap_alone() -> None:
     code = (
-        "import sys; from pipelines.musicgen import load_musicgen; load_musicgen('pocket'); "
+        "import sys; from pipelines.models.musicgen import load_musicgen; load_musicgen('pocket'); "
         "assert 'audiocraft.models' in sys.modules; assert 'laion_clap' not in sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

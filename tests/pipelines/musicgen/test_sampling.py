@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.sampling import BLOCK_STEPS, GumbelNoise, Sampling, choose_tokens
+from pipelines.generation.sampling import BLOCK_STEPS, GumbelNoise, Sampling, choose_tokens
 from store.errors import InvalidInput
 
 CPU = torch.device("cpu")

@@ -10,12 +10,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from analysis.directions import fit_directions
+from analysis.directions.fitting import fit_directions
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.edits import Edit, Scaling, Steering
-from pipelines.musicgen import MusicGenModel
-from pipelines.schedules import parse_schedule
-from pipelines.steering import SteeringState, steer
+from pipelines.models.musicgen import MusicGenModel
+from pipelines.steering.edits import Edit, Scaling, Steering
+from pipelines.steering.schedules import parse_schedule
+from pipelines.steering.steer import SteeringState, steer
 from store.errors import InvalidInput
 from store.records import Site
 

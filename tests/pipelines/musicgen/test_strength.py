@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.edits import Edit, Scaling, Steering
-from pipelines.musicgen import MusicGenModel
-from pipelines.steering import steer
-from pipelines.strength import (
+from pipelines.models.musicgen import MusicGenModel
+from pipelines.steering.edits import Edit, Scaling, Steering
+from pipelines.steering.steer import steer
+from pipelines.steering.strength import (
     LARGEST,
     Target,
     Twin,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.audiocraft_import import quiet_construction
+from pipelines.models.audiocraft_import import quiet_construction
 from pipelines.pocket.text_encoder import write_text_encoder
 from pipelines.pocket.training.captions import FILLERS, draw_caption
 from pipelines.pocket.training.clips import draw_clip, specimen

@@ -43,7 +43,7 @@ def test_gradients_pass_straight_through(latents: torch.Tensor) -> None:
 
 
 def test_audiocrafts_quantizer_gives_the_same_codes(latents: torch.Tensor) -> None:
-    from pipelines.audiocraft_import import import_audiocraft
+    from pipelines.models.audiocraft_import import import_audiocraft
 
     import_audiocraft()
     from audiocraft.quantization import ResidualVectorQuantizer

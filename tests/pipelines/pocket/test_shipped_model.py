@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.edits import Edit, Steering
-from pipelines.generation import GenerationRequest, generate
-from pipelines.musicgen import MusicGenModel, load_musicgen
+from pipelines.generation.generate import GenerationRequest, generate
+from pipelines.generation.sampling import Sampling
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket.judge import Judge, load_judge
 from pipelines.pocket.training.clips import draw_clip, render_clip, specimen
-from pipelines.sampling import Sampling
+from pipelines.steering.edits import Edit, Steering
 from pipelines.synthesis.instruments import LEADS
 from pipelines.synthesis.songs import STYLES
 

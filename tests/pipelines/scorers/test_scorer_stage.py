@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.clap import load_clap
 from pipelines.pocket.judge import load_judge
 from pipelines.pocket.training import scorer_stage
 from pipelines.pocket.training.clap_stage import ClapSettings, contrastive_loss
 from pipelines.pocket.training.judge_stage import JudgeSettings
 from pipelines.pocket.training.labelled_clips import labelled_clips, specimens
 from pipelines.pocket.training.scorer_stage import ScorerSettings, clap_stage, judge_stage, measure_scorers
+from pipelines.scorers.clap import load_clap
 
 
 class QuietCodec:

@@ -1,0 +1,1 @@
+"""k-means and how clusters agree with labels."""

@@ -1,0 +1,1 @@
+"""Directions: methods, penalties, and how well they separate held-out rows."""

@@ -1,0 +1,111 @@
+"""The built-in methods of directions, each fitted without every fold and with all of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.directions.fits import DirectionMethod, Fit, Problem, fit_of, units
+from analysis.directions.logistic import LOGISTIC_STRENGTHS, logistic_paths
+from analysis.directions.methods import (
+    STRENGTHS,
+    discriminants,
+    eraser_readers,
+    ledoit_wolf_penalty,
+    mean_variance,
+    reading_vectors,
+    ridge_path,
+    ridge_path_without_axes,
+)
+from analysis.directions.penalties import LeftOut, choose_penalties, left_out_pairs, training_rows
+from analysis.linear.contrast_moments import all_sums, class_moments
+from analysis.linear.row_space import Floats
+
+
+def _mean_differences(problem: Problem, _strength: float | None) -> Fit:
+    return fit_of(problem, [training.differences for training in problem.trainings])
+
+
+def _erased_differences(problem: Problem, _strength: float | None) -> Fit:
+    """LEACE's direction is the mean difference: of two classes the covariance with the label is along it.
+
+    Its own is what it reads to erase, with Ledoit and Wolf's covariance, as few rows have no inverse.
+    """
+    everything = len(problem.trainings) - 1
+    readers = eraser_readers(problem.trainings[-1], _shrinkage(problem, everything))
+    return replace(_mean_differences(problem, None), readers=problem.space.embedded(readers))
+
+
+def _shrinkage(problem: Problem, place: int) -> float:
+    training = problem.trainings[place]
+    rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
+    return ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean))
+
+
+def _mass_means(problem: Problem, _strength: float | None) -> Fit:
+    penalties = [_shrinkage(problem, place) for place in range(len(problem.trainings))]
+    weights = [discriminants(*pair) for pair in zip(problem.trainings, penalties, strict=True)]
+    strength = penalties[-1] / mean_variance(problem.trainings[-1].eigenvalues)
+    return fit_of(problem, weights, np.full(problem.targets.shape[1], strength))
+
+
+def _reading_vectors(problem: Problem, _strength: float | None) -> Fit:
+    weights = []
+    for place, training in enumerate(problem.trainings):
+        rows = problem.rows_of(place)
+        weights.append(reading_vectors(training, problem.space.coordinates[rows], problem.targets[rows]))
+    return fit_of(problem, weights)
+
+
+def _random_vectors(problem: Problem, _strength: float | None) -> Fit:
+    """A unit vector in D per contrast, the same for the same seed and whatever the rows are."""
+    width = len(problem.space.mean)
+    draws = [np.random.default_rng(seed).standard_normal(width) for seed in problem.seeds]
+    vectors = units(np.stack(draws))
+    seen = problem.space.reduced(vectors)
+    return Fit(vectors, np.stack([seen] * (len(problem.trainings) - 1)))
+
+
+def _ridge(problem: Problem, strength: float | None) -> Fit:
+    strengths: Floats = STRENGTHS if strength is None else np.array([strength])
+    paths = {
+        out: ridge_path(training, strengths)
+        for out, training in zip(_held_out(problem), problem.trainings, strict=True)
+    }
+    for pair in left_out_pairs(problem.folds) if strength is None else ():
+        kept = [sums for fold, sums in enumerate(problem.sums) if fold not in pair]
+        paths[pair] = ridge_path_without_axes(class_moments(all_sums(kept)), strengths)
+    return _best_of(problem, paths, strengths)
+
+
+def _logistic(problem: Problem, strength: float | None) -> Fit:
+    everything = problem.trainings[-1]
+    unit = mean_variance(everything.eigenvalues) / everything.rows
+    strengths: Floats = LOGISTIC_STRENGTHS if strength is None else np.array([strength])
+    left_out = [*_held_out(problem), *(left_out_pairs(problem.folds) if strength is None else ())]
+    trainings = [training_rows(problem.folds, out) for out in left_out]
+    paths = logistic_paths(problem.space.coordinates, problem.targets, trainings, unit, strengths)
+    return _best_of(problem, dict(zip(left_out, paths, strict=True)), strengths)
+
+
+def _best_of(problem: Problem, paths: Mapping[LeftOut, Floats], strengths: Floats) -> Fit:
+    """The penalty whose directions do best on held-out folds, chosen anew for each fold that is projected."""
+    held_out = _held_out(problem)
+    choices = choose_penalties(problem.space.coordinates, problem.targets, problem.folds, paths, held_out)
+    contrasts = np.arange(problem.targets.shape[1])
+    weights = [paths[out][choice, contrasts] for out, choice in zip(held_out, choices, strict=True)]
+    return fit_of(problem, weights, strengths[choices[-1]])
+
+
+def _held_out(problem: Problem) -> list[LeftOut]:
+    """Each fold, then none: as `problem.trainings`."""
+    return [*(frozenset({fold}) for fold in range(len(problem.sums))), frozenset()]
+
+
+MSE = DirectionMethod(_ridge, has_penalty=True)
+LOGISTIC = DirectionMethod(_logistic, has_penalty=True)
+DIFFMEAN = DirectionMethod(_mean_differences)
+MASS_MEAN = DirectionMethod(_mass_means)
+PCA = DirectionMethod(_reading_vectors)
+LEACE = DirectionMethod(_erased_differences)
+RANDOM = DirectionMethod(_random_vectors)

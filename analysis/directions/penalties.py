@@ -1,0 +1,86 @@
+"""Which penalty a direction gets: chosen on rows that no fit has seen, and anew for every held-out fold.
+
+Nested cross-validation: the penalty of the direction that a fold is projected on comes from fits that saw
+neither that fold nor the one they were scored on. Otherwise its rows would have a say in how they are told
+apart.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.linear.contrast_moments import Folds, Masks
+from analysis.linear.row_space import Floats
+
+LeftOut = frozenset[int]
+"""Folds that a fit has not seen; empty for the fit of all rows."""
+
+
+def left_out_pairs(folds: Folds) -> list[LeftOut]:
+    """Two folds at a time, where a third one is left to fit."""
+    present = np.unique(folds).tolist()
+    return [frozenset(pair) for pair in combinations(present, 2)] if len(present) > 2 else []
+
+
+def training_rows(folds: Folds, left_out: LeftOut) -> Masks:
+    """Which rows a fit has, (N,)."""
+    return ~np.isin(folds, list(left_out))
+
+
+def choose_penalties(
+    rows: Floats, targets: Masks, folds: Folds, paths: Mapping[LeftOut, Floats], held_out: Sequence[LeftOut]
+) -> list[NDArray[np.intp]]:
+    """Place of the penalty of each contrast, (M,), for each set of folds that is held out of the choice.
+
+    With two folds nothing is left to choose on once one is held out: then the strongest penalty is taken.
+
+    Args:
+        rows: (N, r).
+        targets: (N, M).
+        folds: of each row, (N,).
+        paths: weights (S, M, r), penalties ascending, by the folds that they were fitted without.
+        held_out: one fold each, or none for the direction of all rows.
+    """
+    return [_choice(rows, targets, folds, paths, out) for out in held_out]
+
+
+def _choice(
+    rows: Floats, targets: Masks, folds: Folds, paths: Mapping[LeftOut, Floats], held_out: LeftOut
+) -> NDArray[np.intp]:
+    penalties, contrasts, _ = paths[held_out].shape
+    scores = [np.full((penalties, contrasts), np.nan)]
+    for fold in set(np.unique(folds).tolist()) - held_out:
+        left_out, scored = held_out | {fold}, folds == fold
+        if left_out in paths:
+            training = targets[training_rows(folds, left_out)]
+            has_both = np.asarray(training.any(axis=0) & ~training.all(axis=0))
+            scores.append(_correlations(rows[scored], targets[scored], paths[left_out], has_both))
+    return _strongest_good(np.stack(scores))
+
+
+def _correlations(rows: Floats, targets: Masks, weights: Floats, usable: Masks) -> Floats:
+    """Of projections with labels, (S, M): the length of a direction must not matter. NaN where not usable."""
+    labels = targets - targets.mean(axis=0)
+    projections = np.einsum("nr,smr->snm", rows, weights, optimize=True)
+    projections -= projections.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(projections, axis=1) * np.linalg.norm(labels, axis=0)
+    products = np.einsum("snm,nm->sm", projections, labels)
+    known = (lengths > 0) & usable
+    return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known))
+
+
+def _strongest_good(scores: Floats) -> NDArray[np.intp]:
+    """Place of the strongest penalty within one standard error of the best, (M,), from scores (F, S, M).
+
+    The rule of Breiman et al. (1984): where folds cannot tell penalties apart, the simpler model. Weak
+    penalties predict as well as strong ones and steer worse.
+    """
+    counts = np.maximum((~np.isnan(scores)).sum(axis=0), 1)
+    mean = np.nansum(scores, axis=0) / counts
+    error = np.sqrt(np.nansum((scores - mean) ** 2, axis=0) / np.maximum(counts - 1, 1) / counts)
+    best = mean.argmax(axis=0)
+    contrasts = np.arange(scores.shape[2])
+    good = mean >= (mean - error)[best, contrasts]
+    return np.asarray(len(mean) - 1 - good[::-1].argmax(axis=0))

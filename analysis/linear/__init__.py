@@ -1,0 +1,1 @@
+"""Linear methods behind probes and directions: moments, ridge, logistic regression, choice of penalties."""

@@ -1,0 +1,1 @@
+"""Linear probes: fits, out-of-fold scores, controls and verdicts."""

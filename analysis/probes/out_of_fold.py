@@ -1,0 +1,137 @@
+"""Out-of-fold predictions of probes on one matrix of rows, held in memory or read block by block."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.linear.moments import BlockSum, Floats, Moments, moments_of
+from analysis.linear.penalties import NestedRidge, nested_ridge
+from analysis.linear.ridge import (
+    Factors,
+    PrimalRidge,
+    RidgeProblem,
+    TargetMoments,
+    added_targets,
+    target_moments,
+)
+from analysis.probes.targets import Targets
+from analysis.splits import Partition
+
+BLOCK_ROWS = 4096
+"""Rows per block. Fixed, since sums depend on it in the last bits."""
+
+
+class RowBlocks(Protocol):
+    """Rows (n, D), whole or in fixed blocks."""
+
+    width: int
+
+    def __len__(self) -> int: ...
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """The rows in fixed blocks, each with its place."""
+
+    def whole(self) -> NDArray[Any]:
+        """All rows at once."""
+
+
+class HeldRows:
+    """Rows (n, D) in memory."""
+
+    def __init__(self, rows: NDArray[Any]) -> None:
+        self._rows = rows
+        self.width = int(rows.shape[1])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
+        """The rows in fixed blocks, each with its place."""
+        for place in block_places(len(self._rows)):
+            yield place, self._rows[place]
+
+    def whole(self) -> NDArray[Any]:
+        """All rows at once."""
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
+class RidgePredictions:
+    """What ridge probes said of rows that they were not fitted on."""
+
+    targets: Targets
+    predictions: Floats
+    """(n, R), NaN where a row is not tested."""
+    strengths: Floats
+    """Chosen for each tested cell, (tested, R)."""
+
+    def of_concept(self, place: int) -> tuple[Floats, float]:
+        """Predictions (1 + controls, n, C) of one concept, and the median strength of its true labels."""
+        strength = float(np.median(self.targets.of_concept(place, self.strengths)[0]))
+        return self.targets.of_concept(place, self.predictions), strength
+
+
+def block_places(count: int) -> Iterator[slice]:
+    """Where the blocks of so many rows begin and end."""
+    return (slice(first, min(first + BLOCK_ROWS, count)) for first in range(0, count, BLOCK_ROWS))
+
+
+def solves_by_rows(rows: RowBlocks) -> bool:
+    """Whether there are no more rows than features: then the rows themselves make the smaller equations."""
+    return len(rows) <= rows.width
+
+
+def moments_by_cell(rows: RowBlocks, partition: Partition) -> Moments:
+    """Moments of the rows of each cell, about the mean of the first block."""
+    total = BlockSum()
+    shift: Floats | None = None
+    for number, (place, block) in enumerate(rows.blocks()):
+        shift = block.mean(axis=0, dtype=np.float64) if shift is None else shift
+        total.add(number, moments_of(block, partition.cells[place], partition.count, shift))
+    assert total.total is not None
+    return total.total
+
+
+def problem_of_moments(
+    rows: RowBlocks,
+    moments: Moments,
+    columns: Floats,
+    partition: Partition,
+    *,
+    times: int = 1,
+    factors: Factors | None = None,
+) -> PrimalRidge:
+    """What to solve for some targets (n, R), given the moments of the rows; a pass over the rows.
+
+    Args:
+        rows: features; where each stands for `times` rows (frames of a clip), their mean.
+        moments: of the rows, or of the frames.
+        columns: what is to be predicted.
+        partition: how the rows are cut.
+        times: how many rows each of these is the mean of.
+        factors: where factorisations are taken from and kept, if anywhere.
+    """
+    total: TargetMoments | None = None
+    for place, block in rows.blocks():
+        part = target_moments(
+            block, columns[place], partition.cells[place], partition.count, moments.shift, times=times
+        )
+        total = part if total is None else added_targets(total, part)
+    assert total is not None
+    return PrimalRidge(moments, total, factors=factors)
+
+
+def ridge_predictions(
+    problem: RidgeProblem,
+    rows: RowBlocks,
+    targets: Targets,
+    partition: Partition,
+    strengths: tuple[float, ...],
+) -> RidgePredictions:
+    """Fit every target for every tested cell, and predict the rows of that cell; a pass over the rows."""
+    nested: NestedRidge = nested_ridge(problem, partition, targets.sharing, strengths)
+    parts = [nested.predict(block, partition.cells[place]) for place, block in rows.blocks()]
+    return RidgePredictions(targets, np.concatenate(parts), nested.strengths)

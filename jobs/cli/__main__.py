@@ -1,0 +1,5 @@
+"""`python -m jobs.cli` is `undertone`."""
+
+from jobs.cli.main import main
+
+main()

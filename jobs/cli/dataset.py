@@ -1,0 +1,268 @@
+"""Adds a dataset to a store, which lists its recordings and leaves them where they are, and looks after it.
+
+undertone dataset add STORE NAME PATH
+undertone dataset synth STORE NAME
+"""
+
+from collections.abc import Mapping
+from inspect import cleandoc
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.completion import complete_datasets
+from jobs.cli.extension_names import ExtensionName, listed
+from jobs.cli.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.dataset.shown_names import shown
+from jobs.terminal.text import wrapped
+from store.errors import InvalidInput
+from store.extensions import DATASETS
+
+if TYPE_CHECKING:
+    from pipelines.synthesis.songs import Band
+
+BANDS = ("any", "typical")
+SHOWN_VALUES = 16
+dataset_name = click.argument("name", shell_complete=complete_datasets)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def dataset() -> None:
+    """Add, render, list, show, remove and rename the datasets of a store."""
+
+
+@dataset.command()
+@click.argument("store")
+@click.argument("name")
+@click.argument("path")
+@click.option(
+    "--format", "format_name", default="auto", show_default=True, type=ExtensionName(DATASETS, "auto"),
+    help="How PATH is laid out; auto looks.",
+)  # fmt: skip
+@click.option(
+    "--clip-seconds", type=float, help="Length of a clip.  [default: 10; 4 for syntheory]",
+)  # fmt: skip
+@click.option(
+    "--hop-seconds", type=float, help="From one clip's start to the next.  [default: the clip's length]"
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at once."
+)
+@click.option(
+    "--listen",
+    is_flag=True,
+    help="Decode every clip, and name those that are silent, clipped or damaged. Without it, silence is told "
+    "of uncompressed files alone, and else by extract and probe.",
+)
+@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@json_option
+def add(as_json: bool, **values: Any) -> None:
+    """Cut the recordings at PATH into clips and list them as dataset NAME of STORE.
+
+    STORE is a folder (made if it is not there) or a URL such as s3://bucket/prefix. PATH is a folder,
+    a table file (CSV, TSV, Parquet, JSON, JSON lines) beside its audio, or a URL of either that every worker
+    can reach. The audio is read where it is and never copied. Files that cannot be used are listed in
+    the store's `failures` view with the reason; they stop nothing.
+
+    \b
+    Formats:
+      {formats}
+
+    Plug-ins may add formats, which --format names.
+
+    \b
+    Examples:
+      undertone dataset add music.store songs ~/Music/by-genre
+      undertone dataset add music.store songs songs.csv --clip-seconds 5 --hop-seconds 2.5
+      undertone dataset add music.store songs ~/Music/by-genre --listen
+      undertone dataset add music.store fma /data/fma/fma_small
+      undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
+    """
+    from jobs.dataset.adding import AddRequest, add_dataset
+
+    _print(add_dataset(AddRequest(**values)), as_json)
+
+
+add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
+
+
+@dataset.command()
+@click.argument("store")
+@click.argument("name")
+@click.option(
+    "--concepts", metavar="A,B,…",
+    help="Any of notes, intervals, scales, chords, chord_progressions, tempos, time_signatures, styles."
+    "  [default: all]",
+)  # fmt: skip
+@click.option(
+    "--clips", type=click.IntRange(min=1), default=1000, show_default=True, help="How many to render."
+)
+@click.option("--clip-seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same audio.")
+@click.option(
+    "--band", type=click.Choice(BANDS), default="any", show_default=True,
+    help="Of styles: any draws drums, bass and chords without regard to the style; with typical ones "
+    "the style can be told by its instruments.",
+)  # fmt: skip
+@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@json_option
+def synth(
+    store: str,
+    name: str,
+    concepts: str | None,
+    clips: int,
+    clip_seconds: float,
+    seed: int,
+    band: "Band",
+    replace: bool,
+    as_json: bool,
+) -> None:
+    """Render labelled music into STORE as dataset NAME.
+
+    The audio files are kept in the store, in datasets/NAME/audio.
+
+    \b
+    Examples:
+      undertone dataset synth music.store theory --clips 2000
+      undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
+    """
+    from jobs.dataset.rendering import SynthRequest, synthesize_dataset
+
+    chosen = _names(concepts) if concepts is not None else None
+    request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace, band)
+    _print(synthesize_dataset(request), as_json)
+
+
+@dataset.command("list")
+@click.argument("store")
+@format_option
+def list_(store: str, format_: str) -> None:
+    """List the datasets of STORE.
+
+    \b
+    Examples:
+      undertone dataset list music.store
+    """
+    from jobs.upkeep.datasets import listed_datasets
+    from jobs.upkeep.printing import print_rows
+    from store import open_store
+
+    rows = listed_datasets(open_store(store))
+    print_rows(rows, format_, _shown, none="There are no datasets; `undertone dataset add` makes one.")
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@format_option
+def show(store: str, name: str, format_: str) -> None:
+    """Show one dataset: where its audio is, its labels, and everything that was made from it.
+
+    \b
+    Examples:
+      undertone dataset show music.store songs
+    """
+    from jobs.upkeep.datasets import shown_dataset
+    from store import open_store
+
+    print_result(shown_dataset(open_store(store), name), format_)
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@click.option("--even-if-used", is_flag=True, help="Remove it although runs came from it; they stay.")
+@dry_run_option
+@format_option
+def remove(store: str, name: str, even_if_used: bool, dry_run: bool, format_: str) -> None:
+    """Remove dataset NAME from STORE, with its codes and features, and audio that the store keeps.
+
+    Recordings outside the store are not touched. A dataset that runs came from stays, unless --even-if-used
+    is given: they lose its clips and labels then, and `undertone status` and `verify` say so. Refuses while a
+    command is at work on a run of it. If it is interrupted, the same command finishes it.
+
+    \b
+    Examples:
+      undertone dataset remove music.store songs --dry-run
+      undertone dataset remove music.store songs
+    """
+    from jobs.upkeep.datasets import take_dataset_away
+    from store import open_store
+
+    print_result(take_dataset_away(open_store(store), name, used_too=even_if_used, dry_run=dry_run), format_)
+
+
+@dataset.command()
+@click.argument("store")
+@dataset_name
+@click.argument("new")
+@dry_run_option
+@format_option
+def rename(store: str, name: str, new: str, dry_run: bool, format_: str) -> None:
+    """Rename dataset NAME of STORE to NEW, while no run came from it.
+
+    The ids of clips are made of the name, so they become those that `undertone dataset add` would give under
+    the new one, and codes and features go. Once a run recorded the ids, the name stays: the message says what
+    to do instead. If it is interrupted, the same command finishes it.
+
+    \b
+    Examples:
+      undertone dataset rename music.store sogns songs
+    """
+    from jobs.upkeep.renaming import rename_dataset
+    from store import open_store
+
+    print_result(rename_dataset(open_store(store), name, new, dry_run=dry_run), format_)
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "dataset": row["dataset"],
+        "format": row["format"],
+        "clips": f"{row['clips']:,}",
+        "hours": f"{row['hours']:.2f}",
+        "failed": f"{row['failures']:,}",
+        "runs": row["runs"],
+        "size": readable_bytes(row["bytes"]),
+    }
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(filter(None, map(str.strip, text.split(","))))
+    if not names:
+        raise InvalidInput("--concepts names none; leave it out for all of them.")
+    return names
+
+
+def _print(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_result(summary, "json")
+        return
+    columns: list[str] = summary.pop("columns")
+    labels: dict[str, dict[str, Any]] = summary.pop("labels")
+    notes: list[str] = [*filter(None, [summary.pop("notes")]), *summary.pop("findings")]
+    print_result({key: value for key, value in summary.items() if value is not None}, "text")
+    counted = [
+        name
+        for name in columns
+        if 1 < len(labels.get(name, ())) <= SHOWN_VALUES and "None" not in labels[name]
+    ]
+    for name in counted:
+        _print_counts(name, labels[name])
+    if others := [name for name in columns if name not in counted]:
+        click.echo(wrapped(f"\nFurther labels: {', '.join(map(shown, others))}"))
+    for note in notes:
+        click.echo(wrapped(f"\nNote: {note}"))
+
+
+def _print_counts(column: str, counts: dict[str, Any]) -> None:
+    splits = sorted({split for row in counts.values() for split in row})
+    names = {value: shown(value) for value in counts}
+    heads = [shown(split) for split in splits]
+    width = max(len(shown(column)), *map(len, names.values()))
+    widths = [max(12, len(head) + 2) for head in heads]
+    click.echo(f"\n{shown(column):<{width}}" + "".join(map(str.rjust, heads, widths)))
+    for value, row in counts.items():
+        cells = (f"{row.get(split, 0):,}" for split in splits)
+        click.echo(f"{names[value]:<{width}}" + "".join(map(str.rjust, cells, widths)))

@@ -1,0 +1,52 @@
+"""`undertone gc`: take away what nobody needs, such as litter of killed commands and caches over a budget."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from jobs.cli.options import dry_run_option, format_option, readable_bytes
+
+
+@click.command()
+@click.argument("store")
+@click.option(
+    "--budget", metavar="SIZE",
+    help="What moments and factors may take (10GB, 0); those written longest ago go.  [default: any size]",
+)  # fmt: skip
+@click.option("--features", is_flag=True, help="Remove features too; `probe` computes them again.")
+@click.option(
+    "--older-than", default=7.0, show_default=True, metavar="DAYS", type=click.FloatRange(min=0),
+    help="Take files that a killed command left for litter after so many days.",
+)  # fmt: skip
+@dry_run_option
+@format_option
+def gc(
+    store: str, budget: str | None, features: bool, older_than: float, dry_run: bool, format_: str
+) -> None:
+    """Remove from STORE what killed commands left, heartbeats of the dead, and caches that can be made again.
+
+    May run while other commands write: nothing that is young or in use is touched. What a record names is
+    removed only if it is a cache, or the state of a k-means that nobody went on with.
+
+    \b
+    Examples:
+      undertone gc music.store --dry-run
+      undertone gc music.store --budget 10GB
+      undertone gc music.store --budget 0 --features
+    """
+    from jobs.upkeep.printing import print_rows
+    from jobs.upkeep.space import parse_size, tidy
+    from store import open_store
+    from store.upkeep.garbage import Wanted
+
+    wanted = Wanted(older_than, None if budget is None else parse_size(budget), features)
+    rows = tidy(open_store(store), wanted, dry_run=dry_run)
+    print_rows(rows, format_, _shown, none="There is nothing to remove.")
+    if format_ == "text" and rows:
+        total = readable_bytes(sum(row["bytes"] for row in rows))
+        click.echo(f"{total} would be free; leave out --dry-run to do it." if dry_run else f"{total} freed.")
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"size": readable_bytes(row["bytes"]), "files": f"{row['files']:,}", "what": row["what"]}

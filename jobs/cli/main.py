@@ -1,0 +1,128 @@
+"""The `undertone` command: parse, call one job, print. Commands are imported only when they are called."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+
+import click
+
+from jobs.cli.unforeseen import report_of, sentence_of, trace_of, was_interrupted
+from jobs.progress.reporters import StreamReporter
+from jobs.progress.reporting import reporting_to
+from jobs.terminal.text import for_people, tell
+
+COMMANDS = {
+    "demo": ("jobs.cli.demo", "Show everything on a small rendered dataset, from its audio to a report."),
+    "dataset": ("jobs.cli.dataset", "Add, render, list, show, remove and rename datasets."),
+    "run": ("jobs.cli.run", "List, show, remove and tag runs."),
+    "extract": ("jobs.cli.extract", "Stream a dataset through MusicGen and store its activations."),
+    "kmeans": ("jobs.cli.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
+    "probe": ("jobs.cli.probe", "Fit linear probes for any labels on every layer of a run."),
+    "directions": ("jobs.cli.directions", "Fit directions that tell classes apart, at every layer."),
+    "generate": ("jobs.cli.generate", "Generate music, steered along stored directions or not."),
+    "sweep": ("jobs.cli.sweep", "Steer by every setting of a grid, and measure what it does."),
+    "listen": ("jobs.cli.listen", "Ask people what they hear in a sweep, and compare it with CLAP."),
+    "report": ("jobs.cli.report", "Draw what was found in every layer, as one HTML file."),
+    "vectors": ("jobs.cli.vectors", "List, compare, export and import stored directions."),
+    "evaluate": ("jobs.cli.evaluate", "Score clips or generations with CLAP and the judge."),
+    "status": ("jobs.cli.status", "Show every run of a store, or one run in detail."),
+    "verify": ("jobs.cli.verify", "Read everything again and compare it with its checksums."),
+    "repair": ("jobs.cli.repair", "Withdraw what is damaged, so that it is made again."),
+    "upgrade": ("jobs.cli.upgrade", "Bring a store of an older version up to date."),
+    "du": ("jobs.cli.du", "Show what takes space in a store."),
+    "gc": ("jobs.cli.gc", "Remove litter, and caches that can be made again."),
+    "sql": ("jobs.cli.sql", "Query the store's catalog with SQL."),
+    "train-pocket": ("jobs.cli.train_pocket", "Train the models that ship with the project again."),
+}
+
+EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules that are imported on first use."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; `--traceback` shows the trace of whatever it raises."""
+        try:
+            with reporting_to(StreamReporter()):
+                return super().invoke(ctx)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            if ctx.params["traceback"]:
+                click.echo(trace_of(error), err=True, nl=False)
+            raise
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), cmd_name.replace("-", "_"))
+        return command
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that is meant; an unknown one is told with the nearest known."""
+        if args and args[0] not in COMMANDS and (near := get_close_matches(args[0], COMMANDS, 1)):
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {near[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+
+@click.command(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(package_name="undertone")
+@click.option(
+    "--traceback", is_flag=True, envvar="UNDERTONE_TRACEBACK",
+    help="Show the trace of an error (before the command's name); UNDERTONE_TRACEBACK=1 does so too.",
+)  # fmt: skip
+def undertone(traceback: bool) -> None:
+    """An activation store for MusicGen: extract, verify and query what its layers hold.
+
+    \b
+    Examples:
+      undertone demo demo
+      undertone dataset add music.store songs ~/Music/by-genre
+      undertone extract music.store songs --model facebook/musicgen-small
+      undertone sql music.store "SELECT run_id, clips, complete FROM runs"
+    """
+
+
+@for_people
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    try:
+        result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
+    except click.exceptions.Exit as exit_request:
+        sys.exit(exit_request.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        _leave_interrupted()
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_FAILED)
+    except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
+        if was_interrupted(error):
+            _leave_interrupted()
+        tell(f"Error: {sentence_of(error) or report_of(error)}")
+        sys.exit(EXIT_FAILED)
+    sys.exit(result if isinstance(result, int) else 0)
+
+
+def _leave_interrupted() -> NoReturn:
+    click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
+    sys.exit(EXIT_INTERRUPTED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+"""`undertone verify`: read everything in a store again and compare it with its records."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from jobs.cli.completion import optional_run_argument
+from jobs.cli.options import format_option
+
+if TYPE_CHECKING:
+    from store.arrays.verification import Disagreement
+    from store.objects.protocol import ObjectStore
+
+
+@click.command()
+@click.argument("store")
+@optional_run_argument
+@format_option
+def verify(store: str, run: str | None, format_: str) -> int:
+    """Read every file again, of a store or of one run with its dataset and codes, and check all of them.
+
+    Goes on after the first damage, and ends with a table of damaged files and what makes each whole again.
+    Exits 1 if anything is damaged.
+
+    \b
+    Examples:
+      undertone verify music.store
+      undertone verify music.store songs-musicgen-small
+    """
+    from store.upkeep.inspection import damage
+
+    objects = unchecked_objects(store)
+    found = inspected(objects, run)
+    if format_ == "json":
+        click.echo(json.dumps([values_of(entry, objects.url) for entry in found]))
+    else:
+        _print(found, objects.url)
+    return 1 if damage(found) else 0
+
+
+def unchecked_objects(store: str) -> "ObjectStore":
+    """The storage of a store, opened also where the file that says that it is one is damaged."""
+    from store.errors import CorruptData, Unreadable
+    from store.objects.storage import open_objects
+    from store.opening import open_store
+
+    try:
+        return open_store(store).objects
+    except (CorruptData, Unreadable):
+        return open_objects(store)
+
+
+def inspected(objects: "ObjectStore", run: str | None) -> "list[Disagreement]":
+    """What disagrees in the run that was named, its codes and its dataset, or in the whole store."""
+    from store.upkeep.inspection import inspect
+
+    return inspect(objects, None if run is None else _prefixes(objects, run))
+
+
+def values_of(entry: "Disagreement", url: str) -> dict[str, Any]:
+    """A disagreement with its cure, as JSON values."""
+    from store.upkeep.cures import cure_of
+
+    return asdict(entry) | {"cure": cure_of(entry, url)}
+
+
+def _prefixes(objects: "ObjectStore", run: str) -> list[str]:
+    from store.datasets import dataset_of
+    from store.opening import Store
+
+    collection = Store(objects).run(run)
+    codes, dataset = collection.document.get("codes"), dataset_of(collection.document)
+    others = [f"codes/{codes}" if codes else "", f"datasets/{dataset}" if dataset else ""]
+    return [collection.prefix, *filter(None, others)]
+
+
+def _print(found: "Sequence[Disagreement]", url: str) -> None:
+    from store.upkeep.inspection import damage
+
+    notes = Counter((entry.key.rsplit("/", 1)[0], entry.detail) for entry in found if entry.problem == "note")
+    for (folder, detail), count in notes.items():
+        click.echo(f"note: {count} file{'' if count == 1 else 's'} in {folder}/: {detail}")
+    damaged = damage(found)
+    if not damaged:
+        click.echo("Everything is intact.")
+        return
+    import pyarrow as pa
+
+    from jobs.terminal.tables import write_result
+
+    columns = {"damaged": "key", "what is wrong": "detail", "what cures it": "cure"}
+    values = [values_of(entry, url) for entry in damaged]
+    rows = [{title: entry[name] for title, name in columns.items()} for entry in values]
+    write_result(pa.Table.from_pylist(rows), "table")
+    click.echo(f"{len(damaged)} damaged file{'' if len(damaged) == 1 else 's'}.")

@@ -1,0 +1,43 @@
+"""Numbers the steps of the demo, says beforehand how long each may take, and afterwards how long it took."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from jobs.terminal import waiting
+from jobs.terminal.text import heading
+
+EXPECTED_SECONDS = (
+    (1.0, 0.02), (1.0, 0.0), (8.0, 0.1), (1.0, 0.0), (9.0, 0.02), (2.0, 0.0), (2.0, 0.0), (145.0, 0.0),
+    (3.0, 0.0),
+)  # fmt: skip
+"""Of each step, on two cores of a small machine: at least, and for each clip more."""
+
+
+class Steps:
+    """The steps of one demo, in order."""
+
+    def __init__(self, clips: int) -> None:
+        self._expected = [least + each * clips for least, each in EXPECTED_SECONDS]
+        self._done = 0
+
+    def announce(self) -> None:
+        """Say how many steps there are and how long all of them may take."""
+        minutes = max(1, round(sum(self._expected) / 60))
+        unit = "minute" if minutes == 1 else "minutes"
+        click.echo(f"{len(self._expected)} steps, about {minutes} {unit} on two cores; less if begun before.")
+
+    @contextmanager
+    def next(self, title: str) -> Iterator[None]:
+        """Do one step inside the block."""
+        number, expected = self._done + 1, self._expected[self._done]
+        self._done = number
+        click.echo()
+        heading(f"{number}/{len(self._expected)} {title}", rest=f" (about {expected:.0f} s)")
+        started = time.monotonic()
+        waiting.begin(title)
+        yield
+        waiting.end()
+        click.echo(f"{number}/{len(self._expected)} done in {time.monotonic() - started:.1f} s.")

@@ -1,0 +1,192 @@
+"""Stored directions: the columns of `vectors`, and reading them back as numpy."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
+from store.errors import InvalidInput, NotFound
+from store.opening import Store
+from store.results.parts import write_results
+from store.results.schemas import TABLES
+
+KIND = "vectors"
+SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
+"""Directions that agree in these are fits of one direction, on other labels, folds or code.
+
+The newest counts, as in `store/superposition.sql`."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVector:
+    """One row of `vectors`: a direction that knows where it belongs and what is known of it."""
+
+    vector_id: str
+    run_id: str
+    """Run it was fitted on; "" for one that was imported without."""
+    model: str
+    model_fingerprint: str
+    site: str
+    reduction: str
+    layer: int
+    concept: str
+    positive: str
+    """Class that projects higher."""
+    negative: str | None
+    """Class it is told from; None for all others."""
+    method: str
+    vector: np.ndarray
+    """(D,) float32, length 1."""
+    reader: np.ndarray | None
+    """Of leace, (D,) float32: what `--kind ablate` reads; None for all others."""
+    reader_offset: float | None
+    width: int
+    norm: float
+    strength: float | None
+    mean_positive: float | None
+    mean_negative: float | None
+    deviation: float | None
+    separability: float | None
+    cosine_to_mean_difference: float | None
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    within_chance: bool | None
+    random_score: float | None
+    within_random: bool | None
+    activation_norm: float | None
+    scaling: str
+    clips: int
+    positives: int
+    negatives: int
+    groups: int
+    folds: int
+    labels_query: str
+    labels_hash: str
+    random_seed: int | None
+    created_at: datetime
+
+
+SCHEMA = TABLES[KIND].schema()
+
+
+def vectors_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows for results/vectors."""
+    return TABLES[KIND].of(rows)
+
+
+def row_of(vector: StoredVector) -> dict[str, Any]:
+    """A vector as a row."""
+    return {field.name: getattr(vector, field.name) for field in fields(vector)}
+
+
+def read_vectors(
+    store: Store,
+    where: str = "true",
+    *,
+    tables: Mapping[str, pa.Table] | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    newest: bool = False,
+) -> list[StoredVector]:
+    """The directions that a condition in SQL picks, in order of place, concept and method.
+
+    Args:
+        store: where they are.
+        where: over the columns of `vectors`, for example "method = 'mse' AND layer BETWEEN 2 AND 4".
+        tables: tables of the user that the condition may read.
+        parameters: values of $name in the condition.
+        newest: of several fits of one direction only the newest that meets the condition.
+
+    Raises:
+        QueryRefused: the condition is wrong.
+        InvalidInput: the store has no directions at all.
+    """
+    order = "run_id, site, reduction, concept, positive, negative, method, layer, created_at, vector_id"
+    query = f"SELECT {', '.join(SCHEMA.names)} FROM typed.vectors WHERE ({where})"  # noqa: S608
+    if newest:
+        query += f" QUALIFY 1 = row_number() OVER (PARTITION BY {SAME} ORDER BY created_at DESC, vector_id)"
+    catalog = catalog_with_vectors(store)
+    answer = run_query(catalog, f"{query} ORDER BY {order}", tables=tables, parameters=parameters)
+    found = [_stored(row) for row in answer.to_pylist()]
+    return list(
+        {vector.vector_id: vector for vector in found}.values()
+    )  # two jobs at once may write one twice
+
+
+def catalog_with_vectors(store: Store) -> Path:
+    """The catalog of a store; raises `InvalidInput` where the store has no directions at all."""
+    catalog = refresh_catalog(store)
+    if not _ids(catalog):
+        raise InvalidInput(
+            f"{store.url} has no directions yet: fit some with "
+            f"`undertone directions {quote(store.url)} RUN --labels …`."
+        )
+    return catalog
+
+
+def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: AbstractSet[str]) -> int:
+    """Store the directions whose ids are not known, as one part; returns how many that are."""
+    new = [row for row in rows if row["vector_id"] not in known]
+    if new:
+        write_results(store, KIND, {"vectors": [row["vector_id"] for row in new]}, vectors_table(new))
+    return len(new)
+
+
+def stored_ids(store: Store) -> set[str]:
+    """Ids of all directions in the store."""
+    return _ids(refresh_catalog(store))
+
+
+def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
+    """What is known of directions, without their numbers."""
+    chosen = pa.table({"vector_id": sorted(ids)})
+    query = """
+        SELECT DISTINCT ON (vector_id) * EXCLUDE (vector, reader)
+        FROM typed.vectors SEMI JOIN chosen USING (vector_id)
+    """
+    catalog = refresh_catalog(store)
+    rows: list[dict[str, Any]] = run_query(catalog, query, tables={"chosen": chosen}).to_pylist()
+    return rows
+
+
+def vectors_of(store: Store, ids: AbstractSet[str]) -> list[StoredVector]:
+    """Directions by their ids; those that do not exist are left out."""
+    chosen = pa.table({"vector_id": pa.array(sorted(ids), pa.string())})
+    return read_vectors(store, "vector_id IN (SELECT vector_id FROM chosen)", tables={"chosen": chosen})
+
+
+def _ids(catalog: Path) -> set[str]:
+    return set(run_query(catalog, "SELECT vector_id FROM typed.vectors")["vector_id"].to_pylist())
+
+
+def find_vector(store: Store, vector_id: str) -> StoredVector:
+    """One direction by its id or the beginning of it.
+
+    Raises:
+        NotFound: there is none.
+        InvalidInput: several begin so.
+    """
+    found = read_vectors(store, "starts_with(vector_id, $beginning)", parameters={"beginning": vector_id})
+    if not found or not vector_id:
+        raise NotFound(
+            f"There is no direction {vector_id!r}; `undertone vectors list {quote(store.url)}` shows all."
+        )
+    if len(found) > 1:
+        ids = ", ".join(vector.vector_id for vector in found[:5])
+        raise InvalidInput(f"{vector_id!r} may mean {len(found)} directions ({ids} …): give more of it.")
+    return found[0]
+
+
+def _stored(row: Mapping[str, Any]) -> StoredVector:
+    values = {name: row[name] for name in SCHEMA.names} | {"vector": np.asarray(row["vector"], np.float32)}
+    if values["reader"] is not None:
+        values["reader"] = np.asarray(values["reader"], np.float32)
+    return StoredVector(**values)

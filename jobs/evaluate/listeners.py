@@ -1,0 +1,112 @@
+"""The models that hear audio, behind one face: CLAP gives embeddings, scorers of sounds give scores."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from jobs.evaluate.records import (
+    EMBEDDINGS,
+    EVALUATIONS,
+    embeddings_table,
+    evaluations_table,
+    now,
+    scores,
+)
+from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
+from store.errors import BrokenPlugin
+from store.extensions import SCORERS
+from store.results.parts import digest_of
+
+CLAP = "clap"
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Listener(Protocol):
+    """Turns audio into rows of results."""
+
+    kind: str
+    """Kind of results that it writes."""
+    version: str
+    """Stands for all that decides what it says."""
+    sample_rate: int
+
+    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+        """From audio (B, samples) at the listener's rate to rows; `items` as `item_columns` gives them."""
+
+
+class ListenerSource(Protocol):
+    """Makes a listener wherever a worker runs; travels there with all that it needs."""
+
+    def __call__(self, *, device: str) -> Listener:
+        """Load what is slow to load."""
+
+
+class ClapListener:
+    """Embeds audio; texts are compared with the embeddings later, without the audio."""
+
+    kind = EMBEDDINGS
+
+    def __init__(self, name: str, *, device: str) -> None:
+        from pipelines.scorers.clap import load_clap
+
+        self._clap = load_clap(name, device=device)
+        self.version = self._clap.info.fingerprint
+        self.sample_rate = self._clap.info.sample_rate
+
+    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+        info = self._clap.info
+        embeddings = self._clap.embed_audio(audio)
+        return embeddings_table(items, embeddings, clap=info.name, fingerprint=info.fingerprint)
+
+
+class ScorerListener:
+    """Asks a scorer of sounds; the version in its rows holds that of the plug-in that it comes from."""
+
+    kind = EVALUATIONS
+
+    def __init__(self, name: str, *, device: str) -> None:
+        self._name = name
+        self._scorer = load_scorer(name, device=device)
+        self.version = scorer_version(name, self._scorer)
+        self.sample_rate = self._scorer.sample_rate
+
+    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+        common = {
+            "scorer": self._name,
+            "scorer_name": self._scorer.name,
+            "scorer_version": self.version,
+            "created_at": now(),
+        }
+        rows: list[dict[str, Any]] = []
+        for said in self._scorer.score(audio):
+            if len(said.values) != len(items):
+                raise BrokenPlugin(
+                    f"The scorer {self._name!r} said {len(said.values)} values of {said.concept!r} for "
+                    f"{len(items)} sounds."
+                )
+            rows += _rows_of(said, items, common)
+        return evaluations_table(rows)
+
+
+def _rows_of(said: Scores, items: Rows, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    own = {**common, "concept": said.concept, "measure": said.measure}
+    if said.classes:
+        yield from scores(items, said.values.astype(np.float64), dict.fromkeys(said.classes), **own)
+        return
+    for item, value in zip(items, said.values, strict=True):
+        yield {**item, **own, "value": float(value)}
+
+
+def scorer_version(name: str, scorer: SoundScorer) -> str:
+    """What rows and jobs know a scorer by: its own version, and for a plug-in also the distribution's."""
+    plugin = SCORERS.recorded(name)
+    return digest_of([plugin, scorer.version]) if plugin else scorer.version
+
+
+def load_listener(name: str, *, device: str) -> Listener:
+    """A scorer of sounds by its name, or a CLAP by the name that `load_clap` knows, after "clap:"."""
+    scorer, _, model = name.partition(":")
+    return ClapListener(model, device=device) if scorer == CLAP else ScorerListener(name, device=device)

@@ -1,0 +1,79 @@
+"""Resolve the options of an extraction against its dataset and its model."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from shlex import quote
+
+from jobs.extract.options import ExtractOptions
+from jobs.extract.spec import ExtractionSpec, planned
+from jobs.layer_numbers import parse_layers
+from jobs.place_names import parse_reductions, parse_sites
+from jobs.terminal import waiting
+from pipelines.audio.resampling import resampler
+from pipelines.capture import CaptureSpec
+from pipelines.models.musicgen import alignment_for, check_weights, describe_model
+from store import Dataset, Store, open_store
+from store.errors import InvalidInput
+from store.records import PlannedClip
+
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """A resolved extraction, ready to run."""
+
+    options: ExtractOptions
+    store: Store
+    dataset: Dataset
+    spec: ExtractionSpec
+    clips: tuple[PlannedClip, ...]
+
+
+def resolve(options: ExtractOptions) -> Extraction:
+    """Turn options into a specification.
+
+    Raises:
+        UndertoneError: an option does not fit the dataset or the model.
+    """
+    waiting.tell("reading the dataset and what the model is made of")
+    store = open_store(options.store)
+    dataset = store.dataset(options.dataset)
+    info = describe_model(options.model)
+    if Path(options.model).is_dir():  # a store names no paths of the machine it was made on
+        info = replace(info, name=Path(options.model).resolve().name)
+    clip_seconds = float(dataset.info["clip_seconds"])
+    if clip_seconds > info.max_seconds:
+        raise InvalidInput(
+            f"Clips of dataset {dataset.name!r} last {clip_seconds:g} s; {info.name} takes at most "
+            f"{info.max_seconds:g} s. Add the dataset again with a shorter --clip-seconds."
+        )
+    capture = CaptureSpec(
+        sites=parse_sites(options.sites),
+        layers=parse_layers(options.layers, info.layers),
+        reductions=parse_reductions(options.reduce),
+        segments=options.segments,
+    )
+    check_weights(options.model, last_block=capture.last_block())
+    spec = ExtractionSpec(
+        dataset=dataset.name,
+        dataset_fingerprint=dataset.info["fingerprint"],
+        clip_seconds=clip_seconds,
+        model=info,
+        capture=capture,
+        alignment=alignment_for(info, clip_seconds),
+        dtype=DTYPES[options.dtype],
+        text=options.text,
+        batch_clips=options.batch_clips,
+        threads=options.threads,
+        unit_clips=options.unit_clips,
+        compression=options.compression,
+        resampler=resampler(),
+    )
+    clips = tuple(planned(clip, options.text) for clip in dataset.clips())
+    if not clips:
+        raise InvalidInput(
+            f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
+            f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
+        )
+    return Extraction(options, store, dataset, spec, clips)

@@ -1,0 +1,82 @@
+"""What an extraction says: warnings before it, events during it, a summary after it."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
+from jobs.engine.progress import Tally
+from jobs.extract.planning import Extraction
+from jobs.extract.spec import template_fields
+from jobs.progress.reporting import Job, note
+from pipelines.models.musicgen import check_weights
+from store.arrays.collection import Collection
+
+PATIENCE_SECONDS = 60.0
+"""A worker that is not there by then deserves a word."""
+
+
+def announce(work: Extraction) -> None:
+    """Say beforehand what a reader of the results must know."""
+    spec = work.spec
+    if spec.model.random_weights:
+        note(f"{spec.model.name} has random weights; its activations mean nothing.")
+    for said in check_weights(work.options.model, last_block=spec.capture.last_block()):
+        note(said, kind="Warning")
+    leaks = template_fields(spec.text)
+    if leaks:
+        note(
+            f"the text condition names {', '.join(leaks)}: a probe for it can read the prompt instead of the "
+            "music.",
+            kind="Warning",
+        )
+
+
+def count(outcome: Outcome, tally: Tally, report: Job) -> None:
+    """Add an outcome to the tally, and report what is out of the ordinary."""
+    match outcome:
+        case Committed(receipt):
+            tally.add(receipt)
+        case Lost(unit, reason):
+            tally.lost_workers += 1
+            report.event("worker_lost", {"unit": unit.unit_id, "reason": reason})
+        case Quarantined(unit, clip_ids):
+            report.event("quarantined", {"unit": unit.unit_id, "clips": sorted(clip_ids)})
+        case GivenUp(unit, problem):
+            tally.given_up += len(unit.clips)
+            report.event(
+                "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
+            )
+        case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
+            report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
+    report.update()
+
+
+def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequence[GivenUp]) -> dict[str, Any]:
+    """The result of the command, as JSON values."""
+    run.refresh()
+    states = Counter(status.state for status in run.statuses().values())
+    missing = run.missing_units()
+    summary: dict[str, Any] = {
+        "run": work.spec.run_id(),
+        "model": work.spec.model.name + (" (random weights)" if work.spec.model.random_weights else ""),
+        "clips": sum(states.values()),
+        "failed": states["failed"],
+        "silent": states["silent"],
+        "written_bytes": tally.bytes_written,
+        "seconds": round(time.monotonic() - tally.started, 1),
+        "loading_seconds": tally.snapshot()["loading_seconds"],
+        "clips_per_second": tally.snapshot()["clips_per_second"],
+        "complete": not missing,
+    }
+    if not tally.clips and not missing:
+        summary["note"] = "this run was complete already"
+    if given_up:
+        first = given_up[0]
+        summary["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"
+    if states["failed"]:
+        summary["next"] = (
+            "extract --retry-failed tries the failed clips again; view failures tells why they failed"
+        )
+    return summary

@@ -1,0 +1,145 @@
+"""One extraction from plan to committed run: create, dispatch, report."""
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from shlex import quote
+from typing import Any
+
+from jobs.dataset.roots import resolve_root
+from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
+from jobs.engine.heartbeat import heartbeat
+from jobs.engine.progress import Tally, at_work_on
+from jobs.engine.tasks import Pool
+from jobs.extract.audio import find_audio
+from jobs.extract.estimate import array_bytes, measure_seconds_per_clip
+from jobs.extract.options import ExtractOptions
+from jobs.extract.placement import local_workers
+from jobs.extract.planning import Extraction, resolve
+from jobs.extract.report import announce, count, summarize
+from jobs.extract.retrying import append_failed
+from jobs.extract.workers import worker_pool
+from pipelines.audio.recordings import Recordings
+from store import open_store
+from store.arrays.collection import Collection
+from store.errors import JobFailed
+from store.heartbeats import is_at_work
+from store.records import Unit
+
+SUSPICIOUS_ATTEMPTS = 2
+"""A unit that this many processes began and none ended is run apart from the driver."""
+LEAST_FAILURES_TO_STOP = 50
+
+
+def describe_extraction(options: ExtractOptions) -> dict[str, Any]:
+    """What the extraction would do: clips, units, bytes per array, time measured on one batch."""
+    work = resolve(options)
+    spec, clips = work.spec, len(work.clips)
+    units = math.ceil(clips / spec.unit_clips)
+    rows = units * spec.unit_clips  # shards are whole: the last unit is as large as the others
+    arrays = {array.name: array_bytes(array, rows) for array in spec.arrays()}
+    codes = array_bytes(spec.codes_array(), rows)
+    seconds = measure_seconds_per_clip(options, spec)
+    workers = min(local_workers(options, spec.model), units)
+    return {
+        "run": spec.run_id(),
+        "model": spec.model.name + (" (random weights)" if spec.model.random_weights else ""),
+        "clips": clips,
+        "units": units,
+        "array_bytes": arrays,
+        "codes_bytes": codes,
+        "total_bytes": sum(arrays.values()) + codes,
+        "workers": workers,
+        "estimated_seconds": round(clips * seconds / workers, 3),
+        "estimated_from": "one batch on this machine, EnCodec and MusicGen, without decoding and writing",
+    }
+
+
+def run_extraction(options: ExtractOptions) -> dict[str, Any]:
+    """Compute and commit every unit that is missing; return a summary.
+
+    Raises:
+        UndertoneError: the job cannot start or cannot go on; what is committed stays committed.
+    """
+    work = resolve(options)
+    run, codes = _create(work)
+    if options.retry_failed:
+        root = resolve_root(work.store, work.dataset, options.roots)
+        append_failed(run, codes, work.clips, Recordings(root, sample_rate=work.spec.model.sample_rate))
+    missing = run.missing_units()
+    source = find_audio(work, codes, missing)
+    announce(work)
+    tally = _tally(run, missing, work.spec.clip_seconds)
+    given_up: list[GivenUp] = []
+    if missing:
+        with (
+            worker_pool(work, source, units=len(missing)) as pool,
+            at_work_on(tally, title=f"extract {work.dataset.name}") as report,
+        ):
+            for outcome in _drive(run, codes, missing, pool, options):
+                tally.see_workers(pool.workers())
+                count(outcome, tally, report)
+                if isinstance(outcome, GivenUp):
+                    given_up.append(outcome)
+                _stop_if_sick(options, tally)
+            tally.ended = time.monotonic()
+    run.note_complete()
+    codes.note_complete()
+    return summarize(work, run, tally, given_up)
+
+
+def _create(work: Extraction) -> tuple[Collection, Collection]:
+    """The run and the codes it reads, planned; existing ones are opened."""
+    spec = work.spec
+    store = open_store(work.store.url, create=True)  # for writing: refuses what cannot be written safely
+    codes = store.create_codes(
+        spec.codes_key(),
+        document=spec.codes_document(),
+        arrays=[spec.codes_array()],
+        clips=[replace(clip, text="") for clip in work.clips],
+        unit_clips=spec.unit_clips,
+    )
+    run = store.create_run(
+        spec.run_id(),
+        document=spec.document(),
+        arrays=spec.arrays(),
+        clips=work.clips,
+        unit_clips=spec.unit_clips,
+    )
+    return run, codes
+
+
+def _drive(
+    run: Collection, codes: Collection, missing: Sequence[Unit], pool: Pool, options: ExtractOptions
+) -> Iterator[Outcome]:
+    """Dispatch the missing units; from the far end when another driver is already at it."""
+    others = is_at_work(run.heartbeat_age_seconds())
+    suspects = frozenset(unit_id for unit_id, count in run.attempts().items() if count >= SUSPICIOUS_ATTEMPTS)
+    dispatcher = Dispatcher(
+        pool,
+        reversed(missing) if others else missing,
+        is_committed=lambda unit: run.is_committed(unit.unit_id),
+        suspects=suspects if options.engine == "inline" else frozenset(),
+    )
+    with heartbeat(run, codes):
+        yield from dispatcher.run()
+
+
+def _tally(run: Collection, missing: Sequence[Unit], clip_seconds: float) -> Tally:
+    total = sum(len(unit.clips) for unit in run.units())
+    left = sum(len(unit.clips) for unit in missing)
+    return Tally(clips_total=total, clips_before=total - left, clip_seconds=clip_seconds)
+
+
+def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:
+    failed, seen = tally.failed + tally.given_up, tally.clips + tally.given_up
+    limit = options.max_failures
+    if limit is None:
+        limit = max(LEAST_FAILURES_TO_STOP, seen // 2)
+    if failed > limit:
+        raise JobFailed(
+            f"{failed} of {seen} clips failed, more than --max-failures {limit} allows. "
+            f"The view failures holds the reasons (`undertone sql {quote(options.store)} 'FROM failures'`). "
+            "What is committed stays; run the same command with a higher limit to go on."
+        )

@@ -1,0 +1,194 @@
+"""Computes units of an extraction: decode → EnCodec → MusicGen → host → shards, stages overlapping.
+
+Several units run at once on threads of the caller. Model calls go through one compute thread in order,
+so while one unit computes, another decodes its audio and a third writes its shards.
+"""
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from jobs.engine.stages import StageClock
+from jobs.engine.tasks import Stopped, Task
+from jobs.extract.code_source import Codes, CodeSource, Samples
+from jobs.extract.host_copy import HostArrays, start_copy
+from pipelines.acceleration.freed_memory import keep_freed_memory
+from pipelines.audio.files import Root
+from pipelines.capture import CaptureSpec
+from store.errors import AudioError, InvalidInput
+from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
+
+Result = TypeVar("Result")
+
+DECODE_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionPlan:
+    """All a worker on any machine needs to know."""
+
+    store_url: str
+    run_id: str
+    codes_key: str
+    root: Root | None
+    """Where the audio is; None where stored codes make it needless."""
+    model: str
+    capture: CaptureSpec
+    device: str
+    """"auto", "cpu" or "cuda"."""
+    dtype: str
+    batch_clips: int
+    clip_seconds: float
+    threads: int
+    """Torch threads of the compute thread; fixed, since sums depend on it."""
+    note_attempts: bool
+    """Write down each unit that is begun: how an engine in one process finds the unit that killed it."""
+
+
+class ExtractionWorker:
+    """One model on one device, shared by the units in flight."""
+
+    def __init__(self, plan: ExtractionPlan) -> None:
+        self._plan = plan
+        self._stopping = threading.Event()
+
+    def load(self) -> None:
+        import torch
+
+        from pipelines.audio.clips import is_silent
+        from pipelines.models.musicgen import load_musicgen
+        from store import open_store
+
+        keep_freed_memory()
+        plan = self._plan
+        device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
+        self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
+        self._model = self._on_compute_thread(
+            partial(
+                load_musicgen,
+                plan.model,
+                device=device,
+                dtype=plan.dtype,
+                last_block=plan.capture.last_block(),
+            )
+        )
+        store = open_store(plan.store_url)
+        rate = self._model.info.sample_rate
+        self._run = store.run(plan.run_id)
+        self._dtypes = {name: spec.dtype for name, spec in self._run.arrays.items()}
+        self._codes = CodeSource(
+            store.codes(plan.codes_key),
+            decode=self._decoder(plan.root, rate),
+            encode=self._encode,
+            is_silent=is_silent,
+            decoders=self._decoders,
+            clip_samples=round(plan.clip_seconds * rate),
+        )
+        self._provenance = {
+            "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
+            "dtype": plan.dtype,
+            "torch": torch.__version__,
+            "threads": plan.threads,
+        }
+
+    def _decoder(self, root: Root | None, rate: int) -> Callable[[PlannedClip], Samples]:
+        from pipelines.audio.recordings import Recordings
+        from pipelines.audio.resampling import resampler
+
+        if root is None:
+            return _no_audio
+        if resampler() != self._run.document["resampler"]:
+            raise InvalidInput(
+                f"This machine resamples with {resampler()}, the run with {self._run.document['resampler']}: "
+                "their codes differ. Install the same version of soxr on all machines."
+            )
+        return Recordings(root, sample_rate=rate).decode
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self, task: Task) -> Receipt | None:
+        if task.trial is not None:
+            self._try(task.unit, task.trial)
+            return None
+        if self._plan.note_attempts:
+            self._run.note_attempt(task.unit.unit_id)
+        clock = StageClock()
+        codes, statuses = self._codes.codes_of(task.unit, clock, quarantined=task.quarantined)
+        with self._run.begin(task.unit, provenance=self._provenance) as pending:
+            for first, arrays in self._batches(task.unit, codes, clock):
+                _settle(arrays, statuses, self._dtypes, first=first)
+                with clock.stage("write"):
+                    for name, block in arrays.items():
+                        pending.add(name, first, block)
+            with clock.stage("write"):
+                return pending.commit(statuses, clock.seconds)
+
+    def _try(self, unit: Unit, clip_ids: frozenset[str]) -> None:
+        """Compute some clips of a unit and keep nothing."""
+        clips = [clip for clip in unit.clips if clip.clip_id in clip_ids]
+        part = Unit("trial", 0, tuple(clips))
+        codes, _ = self._codes.codes_of(part, StageClock())
+        for _ in self._batches(part, codes, StageClock()):
+            pass
+
+    def _batches(self, unit: Unit, codes: Codes, clock: StageClock) -> Iterator[tuple[int, HostArrays]]:
+        """Yield (first clip, arrays by name), failed clips' slots included."""
+        for first in range(0, len(unit.clips), self._plan.batch_clips):
+            if self._stopping.is_set():
+                raise Stopped("the job was stopped")
+            last = first + self._plan.batch_clips
+            texts = [clip.text for clip in unit.clips[first:last]]
+            batch = np.maximum(codes[first:last], 0)
+            with clock.stage("forward"):
+                copy = self._on_compute_thread(partial(self._forward, batch, texts))
+                arrays = copy()
+            yield first, arrays
+
+    def _forward(self, codes: Codes, texts: Sequence[str]) -> Callable[[], HostArrays]:
+        from pipelines.capture import forward_activations
+
+        return start_copy(forward_activations(self._model, codes, self._plan.capture, texts))
+
+    def _encode(self, audio: Samples) -> Codes:
+        import torch
+
+        def encode() -> Codes:
+            codes: Codes = self._model.encode(torch.from_numpy(audio)[:, None]).cpu().numpy()
+            return codes.astype(np.int16, copy=False)
+
+        return self._on_compute_thread(encode)
+
+    def _on_compute_thread(self, function: Callable[[], Result]) -> Result:
+        return self._compute.submit(function).result()
+
+
+def _no_audio(clip: PlannedClip) -> Samples:
+    raise AudioError(f"{clip.uri!r} is needed, but nobody has said where the audio is: add --root.")
+
+
+def _settle(arrays: HostArrays, statuses: list[ClipStatus], dtypes: Mapping[str, str], *, first: int) -> None:
+    """Give a batch its stored types, and blank the rows of clips that failed, here or before.
+
+    A value that is infinite, or becomes so in float16, fails its clip alone and says so.
+    """
+    for name, dtype in dtypes.items():
+        with np.errstate(over="ignore"):
+            block = arrays[name].astype(dtype, copy=False)
+        arrays[name] = block
+        for i in np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1)):
+            status = statuses[first + i]
+            if status.state != "failed":
+                message = f"array {name} holds values that are not finite numbers in {dtype}"
+                failure = Failure(status.clip_id, "forward", "OverflowError", message)
+                statuses[first + i] = ClipStatus(status.clip_id, "failed", failure)
+    size = len(next(iter(arrays.values())))
+    failed = [i for i in range(size) if statuses[first + i].state == "failed"]
+    for block in arrays.values():
+        block[failed] = np.nan

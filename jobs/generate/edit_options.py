@@ -1,0 +1,196 @@
+"""From what a user says of directions to edits: where each is applied, how strongly, when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar, cast
+
+from jobs.directions.stored import find_vector, read_vectors
+from jobs.generate.specification import EditSpec
+from jobs.layer_numbers import parse_layers
+from pipelines.steering.edits import Monitor
+from pipelines.steering.schedules import parse_schedule
+from store.errors import InvalidInput, NotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobs.directions.stored import StoredVector
+    from jobs.generate.options import GenerateOptions
+    from store.opening import Store
+    from store.records import Site
+
+AUTO = "auto"
+LAYERS_WITHOUT_END = 10_000
+
+Given = TypeVar("Given")
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenEdits:
+    """Edits and the directions they name."""
+
+    edits: tuple[EditSpec, ...]
+    vectors: dict[str, StoredVector]
+    automatic: frozenset[int]
+    """Places in `edits` whose strength is to be found."""
+
+
+def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
+    """Resolve the directions of a generation.
+
+    Raises:
+        NotFound: There is no such direction, or none like it at a layer that was asked for.
+        InvalidInput: Strengths or schedules don't fit the directions, or cannot be read.
+    """
+    count = len(options.directions)
+    alphas = _one_each(options.alphas or (_usual_strength(options),), count, "--alpha")
+    written = options.schedules or ("constant",)
+    schedules = _one_each([str(parse_schedule(text)) for text in written], count, "--schedule")
+    edits: list[EditSpec] = []
+    vectors: dict[str, StoredVector] = {}
+    automatic: set[int] = set()
+    for name, alpha, schedule in zip(options.directions, alphas, schedules, strict=True):
+        for vector, layer in _placed(store, find_vector(store, name), options):
+            if alpha == AUTO:
+                automatic.add(len(edits))
+            vectors[vector.vector_id] = vector
+            edits.append(_edit(vector, layer, alpha, schedule, options))
+    if automatic:
+        _check_automatic(edits)
+    return ChosenEdits(tuple(edits), vectors, frozenset(automatic))
+
+
+def _usual_strength(options: GenerateOptions) -> str:
+    return "1" if options.kind == "ablate" else "0.5"
+
+
+def _check_automatic(edits: Sequence[EditSpec]) -> None:
+    if kinds := sorted({edit.kind for edit in edits} - {"interpolate"}):
+        raise InvalidInput(
+            f"--alpha auto is for --kind interpolate, and not for {kinds[0]}: give a number instead."
+        )
+    if len({edit.layer for edit in edits}) < len(edits):
+        raise InvalidInput("--alpha auto needs one direction per layer; give numbers for a fusion.")
+
+
+def _edit(vector: StoredVector, layer: int, alpha: str, schedule: str, options: GenerateOptions) -> EditSpec:
+    return EditSpec(
+        vector_id=vector.vector_id,
+        site=cast("Site", options.site or vector.site),
+        layer=layer,
+        alpha=0.0 if alpha == AUTO else _strength(alpha, away=options.away),
+        kind=options.kind,
+        scaling=options.scaling,
+        schedule=schedule,
+        foreign=options.foreign,
+        away=options.away,
+        monitor=monitor_of(options.monitor, vector) if options.monitor else None,
+    )
+
+
+def _placed(store: Store, vector: StoredVector, options: GenerateOptions) -> list[tuple[StoredVector, int]]:
+    """A direction and its like at the layers that were asked for; with --foreign itself at all of them."""
+    if options.layers is None and options.site in (None, vector.site):
+        return [(vector, vector.layer)]
+    layers = _layers(vector, options.layers)
+    if options.foreign:
+        return [(vector, layer) for layer in layers]
+    like = {other.layer: other for other in _alike(store, vector, options.site or vector.site)}
+    missing = [layer for layer in layers if layer not in like]
+    if missing:
+        raise NotFound(
+            f"There is no direction like {vector.vector_id} at {options.site or vector.site} of layer "
+            f"{missing[0]} (there are some at {', '.join(map(str, sorted(like))) or 'no layer'}). Fit it "
+            f"with `undertone directions`, or apply this one there with --foreign."
+        )
+    return [(like[layer], layer) for layer in layers]
+
+
+def _layers(vector: StoredVector, text: str | None) -> tuple[int, ...]:
+    if text == "all":
+        raise InvalidInput("Layers 'all' are not known before the model is loaded; write 0-23, or 4,5,6.")
+    return (vector.layer,) if text is None else parse_layers(text, LAYERS_WITHOUT_END)
+
+
+def _alike(store: Store, vector: StoredVector, site: str) -> list[StoredVector]:
+    """Directions of the same fit at other layers, or at another site: newest last."""
+    same = {
+        "run_id": vector.run_id,
+        "reduction": vector.reduction,
+        "concept": vector.concept,
+        "positive": vector.positive,
+        "method": vector.method,
+        "labels_hash": vector.labels_hash,
+        "site": site,
+    }
+    conditions = [f"{name} = {_quoted(value)}" for name, value in same.items()]
+    conditions.append(f"negative IS NOT DISTINCT FROM {_quoted(vector.negative)}")
+    conditions.append(
+        f"random_seed IS NOT DISTINCT FROM {vector.random_seed if vector.random_seed is not None else 'NULL'}"
+    )
+    return read_vectors(store, " AND ".join(conditions))
+
+
+def _quoted(value: str | None) -> str:
+    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+
+
+def _one_each(given: Sequence[Given], count: int, option: str) -> list[Given]:
+    if len(given) == 1:
+        return list(given) * count
+    if len(given) != count:
+        raise InvalidInput(
+            f"{len(given)} times {option} for {count} directions: give it once, or once for each."
+        )
+    return list(given)
+
+
+def _strength(text: str, *, away: bool) -> float:
+    try:
+        strength = float(text)
+    except ValueError as error:
+        raise InvalidInput(f"Strength {text!r} is no number; give one such as 0.5, or auto.") from error
+    if strength < 0 and not away:
+        raise InvalidInput(
+            f"--alpha {text} steers away from the direction's class: add --away if that is meant."
+        )
+    return strength
+
+
+def monitor_of(text: str, vector: StoredVector) -> Monitor:
+    """A self-monitor "P" or "P:DECAY" that watches a direction.
+
+    Raises:
+        InvalidInput: The text says something else, or the direction's statistics are not known.
+    """
+    threshold, decay = parse_monitor(text)
+    positive, negative, deviation = statistics(vector)
+    return Monitor(positive, negative, deviation, threshold, decay)
+
+
+def parse_monitor(text: str) -> tuple[float, float]:
+    """Threshold and decay of "P" or "P:DECAY"; raises `InvalidInput`."""
+    try:
+        threshold, _, decay = text.partition(":")
+        numbers = float(threshold), float(decay or 0.0)
+    except ValueError as error:
+        raise InvalidInput(
+            f"The monitor {text!r} cannot be read; write 0.8, or 0.8:0.01 with a decay."
+        ) from error
+    Monitor(1.0, -1.0, 1.0, *numbers)  # raises where they are out of range
+    return numbers
+
+
+def statistics(vector: StoredVector) -> tuple[float, float, float]:
+    """Mean projections of both classes and their deviation.
+
+    Raises:
+        InvalidInput: Nothing was held out when the direction was fitted, so they are not known.
+    """
+    if vector.mean_positive is None or vector.mean_negative is None or not vector.deviation:
+        raise InvalidInput(
+            f"Direction {vector.vector_id} has no held-out projections, so no strength can be found for it. "
+            f"Give a number, or fit it on more groups."
+        )
+    return vector.mean_positive, vector.mean_negative, vector.deviation

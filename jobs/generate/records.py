@@ -1,0 +1,197 @@
+"""What a store keeps of generations: audio/<generation_id>.flac, and rows of results/generations."""
+
+from __future__ import annotations
+
+import io
+import json
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import md5
+from importlib.metadata import version
+from shlex import quote
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+
+from store.catalog.asking import Catalog
+from store.errors import CorruptData
+from store.objects.ledger import Entry, place
+from store.results.generated_audio import read_sound_file
+from store.results.parts import write_results
+from store.results.schemas import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from jobs.generate.specification import GenerationSpec
+    from pipelines.generation.generate import GeneratedAudio
+    from pipelines.steering.edits import Monitor
+    from store.opening import Store
+
+KIND = "generations"
+_FLAC_MD5 = slice(26, 42)
+
+SCHEMA = TABLES[KIND].schema()
+
+
+def audio_key(generation_id: str) -> str:
+    """Where the sound of a generation lies in a store."""
+    return f"audio/{generation_id}.flac"
+
+
+def _place_audio(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> Entry:
+    """Write the sound of a generation, for a record to name."""
+    sound = encoded_audio(generated.audio, generated.sample_rate, spec, format_="FLAC")
+    return place(store.objects, audio_key(spec.generation_id), sound, sound=is_whole_flac)
+
+
+def is_whole_flac(data: bytes) -> bool:
+    """Whether a 16-bit FLAC decodes to the samples whose MD5 stands in its head."""
+    try:
+        samples, _ = soundfile.read(io.BytesIO(data), dtype="int16")
+    except (soundfile.SoundFileError, OSError, ValueError):
+        return False
+    return data[_FLAC_MD5] == md5(samples.astype("<i2").tobytes(), usedforsecurity=False).digest()
+
+
+def encoded_audio(
+    samples: NDArray[np.float32], sample_rate: int, spec: GenerationSpec, *, format_: str
+) -> bytes:
+    """A 16-bit sound file with the specification in its tags.
+
+    Args:
+        samples: (samples,); beyond ±1 they are clipped.
+        sample_rate: Per second.
+        spec: What it is.
+        format_: "FLAC" or "WAV".
+    """
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(buffer, "w", sample_rate, 1, "PCM_16", format=format_) as file:
+        file.title = spec.text or "no text"
+        file.software = f"undertone {version('undertone')}"
+        file.comment = json.dumps({"generation_id": spec.generation_id, **spec.document()})
+        file.write(_as_integers(samples))
+    return buffer.getvalue()
+
+
+def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
+    """Rounded here: libsndfile does it differently for each format."""
+    return np.round(np.clip(samples, -1.0, 1.0) * np.iinfo(np.int16).max).astype(np.int16)
+
+
+def read_sound(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Samples (samples,) of a stored generation, and how many a second has; raises as `opened_sound`."""
+    with opened_sound(store, generation_id) as file:
+        integers = file.read(dtype="int16")
+        return integers / np.float32(np.iinfo(np.int16).max), int(file.samplerate)
+
+
+@contextmanager
+def opened_sound(store: Store, generation_id: str) -> Iterator[Any]:
+    """The sound of a stored generation as an open `soundfile.SoundFile`.
+
+    Raises:
+        NotFound: there is none.
+        CorruptData: what is stored is no sound.
+    """
+    key = audio_key(generation_id)
+    data = read_sound_file(store.objects, key)
+    try:
+        with soundfile.SoundFile(io.BytesIO(data)) as file:
+            yield file
+    except soundfile.SoundFileError as error:
+        raise CorruptData(
+            f"{store.url}/{key} is no sound that can be read: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
+        ) from error
+
+
+def made_again(store: Store, generation_id: str) -> str:
+    """How a stored sound is made again: its record goes with it, else nothing could be written there."""
+    return (
+        f"Delete {store.url}/{audio_key(generation_id)}, run `undertone repair {quote(store.url)}`, then "
+        "generate it again: equal options give an equal sound."
+    )
+
+
+def write_audio_file(
+    path: Path, spec: GenerationSpec, samples: NDArray[np.float32], sample_rate: int
+) -> None:
+    """Write the sound where a user wants it: FLAC, or WAV by the ending of the name."""
+    format_ = "WAV" if path.suffix.lower() == ".wav" else "FLAC"
+    path.write_bytes(encoded_audio(samples, sample_rate, spec, format_=format_))
+
+
+def write_generations(store: Store, generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> str:
+    """Write the sounds of some generations, then their rows as one part, then the record that names all.
+
+    Returns the name of the part.
+    """
+    specification = part_specification(spec.generation_id for spec, _ in generations)
+    sounds = [_place_audio(store, *one) for one in generations]
+    return write_results(store, KIND, specification, generations_table(generations), sounds=sounds)
+
+
+def part_specification(generation_ids: Iterable[str]) -> dict[str, Any]:
+    """What decides the name of the part of these generations."""
+    return {"kind": KIND, "generations": sorted(generation_ids)}
+
+
+def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:
+    """Rows for results/generations."""
+    return TABLES[KIND].of(row_of(spec, generated) for spec, generated in generations)
+
+
+def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
+    """One row of results/generations."""
+    prompt = spec.audio_prompt
+    return {
+        **{name: getattr(spec, name) for name in SCHEMA.names if name in spec.__slots__},
+        "generation_id": spec.generation_id,
+        "twin_id": spec.twin().generation_id if spec.edits else None,
+        "prompt_seconds": prompt.seconds if prompt else None,
+        "prompt_clip_id": prompt.clip_id if prompt else None,
+        **_steering_columns(spec),
+        "specification": json.dumps(spec.document()),
+        "audio": audio_key(spec.generation_id),
+        "sample_rate": generated.sample_rate,
+        "peak": float(np.abs(generated.audio).max(initial=0.0)),
+        **generated.provenance,
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }
+
+
+def stored_generations(store: Store) -> set[str]:
+    """Ids of all generations in the store."""
+    catalog = Catalog.of(store)
+    if not catalog.has(KIND):
+        return set()
+    return set(catalog.ask("SELECT generation_id FROM generations")["generation_id"].to_pylist())
+
+
+def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
+    edits = spec.edits
+    if not edits:
+        return {"steered": False, "rows": None, "steer_prompt": None}
+    return {
+        "steered": any(edit.alpha or edit.kind == "ablate" for edit in edits),
+        "layers": [edit.layer for edit in edits],
+        "vector_ids": [edit.vector_id for edit in edits],
+        "alphas": [edit.alpha * edit.weight for edit in edits],
+        **{
+            name: "+".join(dict.fromkeys(getattr(edit, name) for edit in edits))
+            for name in ("site", "kind", "scaling", "schedule")
+        },
+        "monitor": "+".join(dict.fromkeys(_said(edit.monitor) for edit in edits if edit.monitor)) or None,
+    }
+
+
+def _said(monitor: Monitor) -> str:
+    """As `undertone generate --monitor` takes it."""
+    decay = f":{monitor.decay:.12g}" if monitor.decay else ""
+    return f"{monitor.threshold:.12g}{decay}"

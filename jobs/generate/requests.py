@@ -1,0 +1,80 @@
+"""From the specification of a generation and stored directions to what the model is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, cast
+
+from jobs.generate.specification import EditSpec
+from pipelines.generation.generate import GenerationRequest
+from pipelines.generation.sampling import Sampling
+from pipelines.steering.edits import Edit, Origin, Steering
+from pipelines.steering.schedules import parse_schedule
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+
+    from jobs.directions.stored import StoredVector
+    from jobs.generate.specification import GenerationSpec
+    from store.records import Site
+
+_AS_THEY_ARE = tuple(
+    {one.name for one in fields(Edit)} & {one.name for one in fields(EditSpec)} - {"schedule"}
+)
+"""What an edit takes over from its specification."""
+
+
+def request_of(
+    spec: GenerationSpec,
+    vectors: Mapping[str, StoredVector],
+    *,
+    prompt_codes: np.ndarray[Any, Any] | None = None,
+    melody: np.ndarray[Any, Any] | None = None,
+) -> GenerationRequest:
+    """The request of a specification.
+
+    Args:
+        spec: What is to be generated.
+        vectors: By id, the directions that its edits name.
+        prompt_codes: Codec tokens (K, T₀) of its audio prompt.
+        melody: Samples (samples,) of its melody at the model's rate.
+
+    Raises:
+        InvalidInput: An edit is not legal.
+    """
+    return GenerationRequest(
+        seconds=spec.seconds,
+        text=spec.text,
+        random_state=spec.random_state,
+        prompt_codes=prompt_codes,
+        melody=melody,
+        sampling=Sampling(spec.guidance, spec.temperature, spec.top_k, spec.top_p),
+        steering=steering_of(spec, vectors),
+    )
+
+
+def steering_of(spec: GenerationSpec, vectors: Mapping[str, StoredVector]) -> Steering:
+    """The edits of a specification, with the vectors they name."""
+    edits = tuple(edit_of(edit, vectors[edit.vector_id]) for edit in spec.edits)
+    return Steering(edits, rows=spec.rows, steer_prompt=spec.steer_prompt)
+
+
+def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
+    """One edit; its direction's origin goes along, and is compared with where it is applied."""
+    erases = spec.kind == "ablate" and vector.method == "leace"
+    if erases and vector.reader is None:
+        raise InvalidInput(
+            f"Direction {vector.vector_id} was fitted by leace before its eraser was kept: fit it again with "
+            "`undertone directions`, or ablate a diffmean direction, which is removed orthogonally."
+        )
+    return Edit(
+        **{name: getattr(spec, name) for name in _AS_THEY_ARE},
+        schedule=parse_schedule(spec.schedule),
+        vector=vector.vector,
+        origin=Origin(vector.model_fingerprint, cast("Site", vector.site), vector.layer),
+        reader=vector.reader if erases else None,
+        reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,
+    )

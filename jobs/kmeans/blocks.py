@@ -1,0 +1,129 @@
+"""What k-means does with one block of clips: read it, scale it, and give back what is small."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.clustering.kmeans import (
+    TOLERANCE,
+    Labels,
+    Rows,
+    Spread,
+    Sums,
+    block_sums,
+    farthest_rows,
+    nearest_centers,
+)
+from analysis.clustering.scaling import Scaling
+from analysis.clustering.scores import majority
+from jobs.fitting.layers import LayerArray
+from jobs.fitting.opened import opened_run
+from jobs.kmeans.layer import clip_histogram
+
+BLOCK_BYTES = 32_000_000
+"""Of float32 points that a task holds at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive clips of a problem."""
+
+    number: int
+    first: int
+    """Place of the first among the clips of the problem."""
+    clip_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the points of a layer are."""
+
+    store_url: str
+    run_id: str
+    committed: str
+    """Stands for the rows that the run had when the job began."""
+    layer: LayerArray
+
+    def points(self, block: Block) -> NDArray[Any]:
+        """(clips × points, D), as stored."""
+        run = opened_run(self.store_url, self.run_id, self.committed)
+        activations, _ = run.read_layer(self.layer.array, self.layer.layer, block.clip_ids)
+        return activations.reshape(-1, activations.shape[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one block gives in one pass."""
+
+    sums: list[Sums]
+    squares: float
+    total: NDArray[np.float64]
+    """Sum of the points, (D,)."""
+    points: int
+
+    def plus(self, other: "Pass") -> "Pass":
+        """Of both blocks."""
+        sums = [one.plus(two) for one, two in zip(self.sums, other.sums, strict=True)]
+        return Pass(sums, self.squares + other.squares, self.total + other.total, self.points + other.points)
+
+    def spread(self) -> Spread:
+        """Of all points."""
+        width = len(self.total)
+        mean = self.total / self.points
+        variance = (self.squares / self.points - float(mean @ mean)) / width
+        return Spread(self.squares, TOLERANCE * variance)
+
+
+def cut_blocks(clip_ids: Sequence[str], points_per_clip: int, width: int) -> list[Block]:
+    """Blocks of as many clips as stay within 32 MB, at least one."""
+    count = max(1, BLOCK_BYTES // (points_per_clip * width * 4))
+    starts = range(0, len(clip_ids), count)
+    return [
+        Block(number, first, tuple(clip_ids[first : first + count])) for number, first in enumerate(starts)
+    ]
+
+
+def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], block: Block) -> Pass:
+    """Sums for every start, and what the inertia needs."""
+    points = scaling(source.points(block))
+    exact = points.astype(np.float64)
+    return Pass(block_sums(points, centers), float((exact**2).sum()), exact.sum(axis=0), len(points))
+
+
+def farthest_of_block(
+    source: Source, scaling: Scaling, centers: Rows, count: int, block: Block
+) -> tuple[NDArray[np.float64], Rows, Labels]:
+    """The points that are farthest from their centre: squared distances, points, centres."""
+    points = scaling(source.points(block))
+    distances, places, labels = farthest_rows(points, centers, count)
+    return distances, points[places], labels
+
+
+def drawn_points(
+    source: Source, share: float, points_per_clip: int, block: Block
+) -> tuple[NDArray[Any], Labels]:
+    """A share of the points, drawn evenly, and the clip of each as its place in the problem."""
+    points = source.points(block)
+    random = np.random.default_rng(block.number)
+    chosen = np.sort(random.permutation(len(points))[: math.ceil(share * len(points))])
+    return points[chosen], block.first + chosen // points_per_clip
+
+
+def clip_clusters(
+    source: Source,
+    scaling: Scaling,
+    centers: Sequence[Rows],
+    best: int,
+    points_per_clip: int,
+    block: Block,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Most frequent cluster of each clip for every start, (S, clips), and the best's counts (clips, k)."""
+    labels = nearest_centers(scaling(source.points(block)), centers)
+    histograms = [
+        clip_histogram(own, points_per_clip, len(start)) for own, start in zip(labels, centers, strict=True)
+    ]
+    return np.stack([majority(histogram) for histogram in histograms]), histograms[best]

@@ -1,0 +1,190 @@
+"""Clusters every layer of a run that a user named, and stores what is not stored yet, a part per layer."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from jobs.engine.ray_session import ray_session
+from jobs.fitting.labels import record_labels, resolve_labels
+from jobs.fitting.layers import LayerArray, select_layers
+from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.user_tables import read_user_tables
+from jobs.kmeans.layer import cluster_layer
+from jobs.kmeans.options import KmeansOptions, parse_k, parse_scaling
+from jobs.kmeans.passes import cluster_layer_by_blocks
+from jobs.kmeans.problems import kmeans_problems
+from jobs.kmeans.report import best_layers
+from jobs.kmeans.state import drop_state, state_key
+from jobs.kmeans.table import (
+    ASSIGNMENTS,
+    CLUSTERINGS,
+    Stored,
+    assignments_table,
+    clusterings_table,
+    read_clusterings,
+    read_stored,
+)
+from jobs.kmeans.work import KmeansWork, LayerResult
+from jobs.progress.reporting import followed
+from store import open_store
+from store.arrays.collection import Collection
+from store.errors import InvalidInput
+from store.opening import Store
+from store.records import REDUCTIONS
+from store.results.parts import committed_digest, write_results
+
+MEMORY_BYTES = 256_000_000
+"""Of float32 points: a layer with more is read block by block."""
+OPERATIONS_PER_SECOND = 1e10
+USUAL_ITERATIONS = 25
+
+Engine = Literal["inline", "ray"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clustered:
+    """What was asked for, newly clustered or there already."""
+
+    rows: list[dict[str, Any]]
+    """Of `clusterings`."""
+    summary: dict[str, Any]
+
+
+def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
+    """What `fit_run` does, as a summary for printing."""
+    return fit_run(options).summary
+
+
+def fit_run(options: KmeansOptions) -> Clustered:
+    """Cluster what is not stored yet and store it.
+
+    Raises:
+        UndertoneError: labels, layers or options cannot be used; what is stored stays.
+    """
+    ks, scaling = parse_k(options.k), parse_scaling(options.scaling)
+    if options.reduction not in REDUCTIONS or options.starts < 1:
+        raise InvalidInput(f"--reduction is one of {', '.join(REDUCTIONS)}, and --starts at least 1.")
+    store = open_store(options.store)
+    run = store.run(options.run)
+    layers = select_layers(run, sites=options.sites, layers=options.layers, reductions=[options.reduction])
+    user = read_user_tables(options.tables)
+    labels = resolve_labels(store, run, options.labels, tables=user.tables)
+    problems, notes = kmeans_problems(labels, ks)
+    work = KmeansWork(
+        store_url=store.url,
+        run_id=labels.run_id,
+        labels_query=labels.query,
+        problems=tuple(problems),
+        scaling=scaling,
+        seeds=tuple(range(options.seed, options.seed + options.starts)),
+        assignments=options.assignments,
+        origin={"committed": committed_digest(run)},
+    )
+    record_labels(store, labels)
+    stored = read_stored(store)
+    wanted = [layer for layer in layers if not _is_done(work, layer, run, stored)]
+    results = followed(
+        _results(work, run, wanted, options),
+        total=len(wanted),
+        title=f"kmeans {labels.run_id}",
+        unit="layers",
+    )
+    written = sum(_keep(store, work, result, stored) for result in results)
+    identities = {identity for layer in layers for identity in work.identities(layer)}
+    rows = read_clusterings(store, identities)
+    summary = {
+        "run": work.run_id,
+        "layers": len(layers),
+        "clusterings": len(identities),
+        "fitted": written,
+        "known": len(identities & stored.inertias.keys()),
+        "k": sorted({k for problem in problems for k in problem.ks}),
+        "starts": options.starts,
+        "scaling": scaling,
+        "clips": len(labels.clip_ids),
+        "notes": [*user.notes, *labels.notes, *notes],
+        "best": best_layers(rows),
+    }
+    return Clustered(rows, summary)
+
+
+def _is_done(work: KmeansWork, layer: LayerArray, run: Collection, stored: Stored) -> bool:
+    """Whether a layer has all its rows and, where they are asked for, the best starts' assignments."""
+    if not work.identities(layer) <= stored.inertias.keys():
+        return False
+    if not work.assignments and _points_per_clip(run, layer) == 1:
+        return True
+    best = [min(starts, key=lambda start: stored.inertias[start]) for starts in work.starts(layer)]
+    return {clustering_id for clustering_id, _ in best} <= stored.assigned
+
+
+def _results(
+    work: KmeansWork,
+    run: Collection,
+    layers: Sequence[LayerArray],
+    options: KmeansOptions,
+) -> Iterator[LayerResult]:
+    """Layers that fit into memory side by side, then each of the others on all workers."""
+    clips = max(len(problem.clip_ids) for problem in work.problems)
+    small = [layer for layer in layers if _points_bytes(run, layer, clips) <= MEMORY_BYTES]
+    seconds = sum(_estimated_seconds(work, run, layer) for layer in layers)
+    engine = choose_engine(options.engine, address=options.address, seconds=seconds)
+    cpus = options.workers if options.address == "local" else None
+    with ray_session(options.address, cpus=cpus) if engine == "ray" else nullcontext():
+        mapping = _mapping(open_store(work.store_url), engine, options)
+        for _, result in mapping(partial(cluster_layer, work), small):
+            yield result
+        for layer in (layer for layer in layers if layer not in small):
+            shape = run.arrays[layer.array].shape
+            yield cluster_layer_by_blocks(
+                work,
+                layer,
+                mapped=mapping,
+                points_per_clip=_points_per_clip(run, layer),
+                width=shape[-1],
+            )
+
+
+def _mapping(
+    store: Store, engine: Engine, options: KmeansOptions
+) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]:
+    def mapped(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        return map_tasks(
+            function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
+        )
+
+    return mapped
+
+
+def _keep(store: Store, work: KmeansWork, result: LayerResult, stored: Stored) -> int:
+    """Store a layer, its clusterings last: they say that it is done. Then its state is no longer needed."""
+    rows = [row for row in result.rows if (row["clustering_id"], row["labels_hash"]) not in stored.inertias]
+    for columns in result.assignments:
+        write_results(
+            store, ASSIGNMENTS, {"clustering": columns["clustering_id"][0]}, assignments_table(columns)
+        )
+    if rows:
+        identities = [[row["clustering_id"], row["labels_hash"]] for row in rows]
+        write_results(store, CLUSTERINGS, {"clusterings": identities}, clusterings_table(rows))
+    for problem in work.problems:
+        drop_state(store, state_key(work, result.layer, problem))
+    return len(rows)
+
+
+def _points_per_clip(run: Collection, layer: LayerArray) -> int:
+    return int(np.prod(run.arrays[layer.array].shape[1:-1], dtype=np.int64))
+
+
+def _points_bytes(run: Collection, layer: LayerArray, clips: int) -> int:
+    return clips * _points_per_clip(run, layer) * run.arrays[layer.array].shape[-1] * 4
+
+
+def _estimated_seconds(work: KmeansWork, run: Collection, layer: LayerArray) -> float:
+    """Rough time on one thread: two products of points and centres per iteration."""
+    centers = sum(len(problem.clip_ids) * sum(problem.ks) for problem in work.problems) * len(work.seeds)
+    operations = 4 * USUAL_ITERATIONS * centers * _points_per_clip(run, layer)
+    return operations * run.arrays[layer.array].shape[-1] / OPERATIONS_PER_SECOND

@@ -1,0 +1,171 @@
+"""What one layer's clusterings need to know, and what comes out of them as rows of results."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.clustering import kmeans, scaling
+from analysis.clustering import scores as kmeans_scores
+from analysis.clustering.kmeans import Labels, Search
+from analysis.clustering.scaling import ScalingKind
+from analysis.clustering.scores import SilhouetteSample, agreement
+from jobs.fitting.layers import LayerArray
+from jobs.kmeans.problems import Problem
+from jobs.method_versions import methods_id
+from store.results.parts import digest_of
+
+Row = dict[str, Any]
+
+
+def _methods() -> str:
+    """Stands for all that decides the numbers of a clustering."""
+    versions = {"kmeans": kmeans.VERSION, "scores": kmeans_scores.VERSION, "scaling": scaling.VERSION}
+    return methods_id("clusterings", **versions)
+
+
+@dataclass(frozen=True, slots=True)
+class KmeansWork:
+    """The same for every layer, on any machine."""
+
+    store_url: str
+    run_id: str
+    labels_query: str
+    problems: tuple[Problem, ...]
+    scaling: ScalingKind
+    seeds: tuple[int, ...]
+    """Of the starts."""
+    assignments: bool
+    origin: Mapping[str, str]
+    """What ids also depend on: committed rows."""
+
+    def clustering_id(self, layer: LayerArray, problem: Problem, k: int, seed: int) -> str:
+        """Id of one start: a hash of all that decides it."""
+        place = {"run": self.run_id, "array": layer.array, "layer": layer.layer, "clips": problem.digest}
+        return digest_of(
+            {**self.origin, **place, "code": _methods(), "scaling": self.scaling, "k": k, "seed": seed}
+        )
+
+    def identities(self, layer: LayerArray) -> set[tuple[str, str]]:
+        """(clustering_id, labels_hash) of all rows that a layer will have."""
+        return {identity for starts in self.starts(layer) for identity in starts}
+
+    def starts(self, layer: LayerArray) -> list[list[tuple[str, str]]]:
+        """(clustering_id, labels_hash) of all starts, for each k and concept that it is compared with."""
+        return [
+            [(self.clustering_id(layer, problem, k, seed), comparison.labels_hash) for seed in self.seeds]
+            for problem in self.problems
+            for k in problem.ks
+            for comparison in problem.compared_at(k)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Clustering:
+    """All starts at one k."""
+
+    k: int
+    searches: tuple[Search, ...]
+    clusters: NDArray[np.int64]
+    """Cluster of each clip for every start, (S, n)."""
+    histogram: NDArray[np.int64]
+    """Points of each clip in each cluster for the best start, (n, k)."""
+    silhouette: float | None
+    """Of the best start's clusters."""
+
+    @property
+    def best(self) -> int:
+        """The start of lowest inertia."""
+        return int(np.argmin([search.inertia for search in self.searches]))
+
+
+@dataclass(frozen=True, slots=True)
+class LayerResult:
+    """Rows for `clusterings`, and columns for `assignments`."""
+
+    layer: LayerArray
+    rows: list[Row]
+    assignments: list[dict[str, Any]]
+
+
+def rows_of(
+    work: KmeansWork,
+    layer: LayerArray,
+    problem: Problem,
+    clusterings: Sequence[Clustering],
+    label_silhouettes: Mapping[str, float | None],
+    *,
+    points: int,
+) -> list[Row]:
+    """A row per k, start and concept, with the indices of agreement."""
+    found: list[Row] = []
+    for one in clusterings:
+        for comparison in problem.compared_at(one.k):
+            for place, search in enumerate(one.searches):
+                indices = agreement(comparison.values, one.clusters[place])
+                best = place == one.best
+                found.append(
+                    {
+                        **_shared(work, layer, problem),
+                        "clustering_id": work.clustering_id(layer, problem, one.k, work.seeds[place]),
+                        "concept": comparison.concept,
+                        "classes": comparison.classes,
+                        "labels_hash": comparison.labels_hash,
+                        "k": one.k,
+                        "dimensions": search.centers.shape[1],
+                        "start_seed": work.seeds[place],
+                        "inertia": search.inertia,
+                        "iterations": search.iterations,
+                        "ari": indices.ari,
+                        "nmi": indices.nmi,
+                        "ami": indices.ami,
+                        "homogeneity": indices.homogeneity,
+                        "completeness": indices.completeness,
+                        "silhouette": one.silhouette if best else None,
+                        "label_silhouette": label_silhouettes[comparison.concept],
+                        "points": points,
+                    }
+                )
+    return found
+
+
+def assignments_of(
+    work: KmeansWork, layer: LayerArray, problem: Problem, clusterings: Sequence[Clustering]
+) -> list[dict[str, Any]]:
+    """Columns of `assignments` for the best start at each k."""
+    found = []
+    for one in clusterings:
+        cluster = one.clusters[one.best]
+        counts = one.histogram
+        found.append(
+            {
+                "clustering_id": [work.clustering_id(layer, problem, one.k, work.seeds[one.best])]
+                * len(cluster),
+                "clip_id": list(problem.clip_ids),
+                "cluster": cluster,
+                "share": counts[np.arange(len(cluster)), cluster] / counts.sum(axis=1),
+                "histogram": list(counts),
+            }
+        )
+    return found
+
+
+def label_silhouettes(problem: Problem, sample: SilhouetteSample, clips: Labels) -> dict[str, float | None]:
+    """Of the classes themselves; `clips` says which clip each point belongs to, (points,)."""
+    return {one.concept: sample.of(one.values[clips]) for one in problem.comparisons}
+
+
+def _shared(work: KmeansWork, layer: LayerArray, problem: Problem) -> Row:
+    return {
+        "run_id": work.run_id,
+        "site": layer.site,
+        "reduction": layer.reduction,
+        "layer": layer.layer,
+        "scaling": work.scaling,
+        "clips": len(problem.clip_ids),
+        "labels_query": work.labels_query,
+        "created_at": datetime.now(UTC).replace(tzinfo=None),
+    }

@@ -1,0 +1,81 @@
+"""What `undertone probe` prints: the best layer of each site for every concept, beside what it must beat."""
+
+import json
+from typing import Any
+
+import click
+import pyarrow as pa
+
+from jobs.probe.running import Probed
+from jobs.terminal.tables import to_json, to_text
+from jobs.terminal.text import columns, tell
+
+Row = dict[str, Any]
+WIDTH = 140
+
+
+def print_probed(probed: Probed, format_: str) -> None:
+    """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
+    for note in probed.notes:
+        tell(f"Note: {note}")
+    best = best_layers(probed.table.to_pylist())
+    summary = {
+        "run": probed.plan.labels.run_id,
+        "labels_hash": probed.plan.labels.labels_hash,
+        "clips": len(probed.plan.labels.clip_ids),
+        "fitted": probed.fitted,
+        "known": probed.known,
+    }
+    if format_ == "json":
+        records = json.loads(to_json(best))
+        click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
+        return
+    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in best]), width=columns(WIDTH)), nl=False)
+    click.echo(_work_line(probed))
+
+
+def best_layers(rows: list[Row]) -> list[Row]:
+    """The best layer of each site, reduction, loss and concept; handcrafted features have no layers."""
+    best: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        if row["class"] is None:
+            place = tuple(row[name] for name in ("concept", "loss", "site", "reduction"))
+            if place not in best or _score(row) > _score(best[place]):
+                best[place] = row
+    return sorted(best.values(), key=lambda row: (row["concept"], row["loss"], -_score(row)))
+
+
+def _score(row: Row) -> float:
+    score = row["r2"] if row["classes"] is None else row["accuracy"]
+    return float("-inf") if score is None else float(score)
+
+
+def _shown(row: Row) -> Row:
+    """One line for eyes; what was not measured has no best layer."""
+    is_class = row["classes"] is not None
+    name = "accuracy" if is_class else "r2"
+    measured = row[name] is not None
+    place = row["site"] if row["reduction"] is None else f"{row['site']}.{row['reduction']}"
+    return {
+        "concept": row["concept"],
+        "loss": row["loss"],
+        "site": place,
+        "best layer": str(row["layer"]) if measured and row["layer"] is not None else "",
+        "score": f"{'accuracy' if is_class else 'R²'} {_number(row[name])}",
+        "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}" if measured else "",
+        "balanced": _number(row["balanced_accuracy"]) if is_class and measured else "",
+        "baseline": _number(row["baseline_accuracy"] if is_class or not measured else 0.0),
+        "shuffled": f"{_number(row['control_accuracy'])} (to {_number(row['control_high'])})",
+        "verdict": row["verdict"],
+    }
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _work_line(probed: Probed) -> str:
+    if not probed.fitted:
+        return f"Nothing to fit: all {probed.known} layers and losses were stored already (view probes)."
+    already = f", {probed.known} were stored already" if probed.known else ""
+    return f"Fitted {probed.fitted} layers and losses{already}; the views probes and layers show them all."

@@ -1,0 +1,115 @@
+"""Out-of-fold predictions of ridge probes of each concept on one source, from moments that are kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from analysis.concepts import Concept
+from analysis.linear.moments import Floats
+from analysis.linear.ridge import DualRidge, Factors, RidgeProblem
+from analysis.probes.out_of_fold import (
+    HeldRows,
+    RowBlocks,
+    moments_by_cell,
+    problem_of_moments,
+    ridge_predictions,
+    solves_by_rows,
+)
+from analysis.probes.targets import Targets, ridge_targets
+from jobs.probe.kept_factors import factors_key, keep_factors, read_factors
+from jobs.probe.kept_moments import KeptMoments, keep_moments, moments_key, read_moments
+from jobs.probe.plan import Coverage, ProbePlan, Source
+from jobs.probe.rows import Rows
+from store.errors import NotFound
+from store.opening import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Predicted:
+    """What probes of one concept said of rows that they were not fitted on."""
+
+    concept: Concept
+    coverage: Coverage
+    labels: NDArray[Any]
+    """What was learned: true labels, then shuffled ones, (1 + controls, n)."""
+    predictions: Floats
+    """(1 + controls, n, C), C = 1 for numbers; NaN where a row was not tested."""
+    strength: float
+    """The median of what was chosen for the true labels."""
+
+
+def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[Predicted]:
+    """Fit every concept on a source, and predict what was held out."""
+    every = None
+    if not source.over_time:
+        every = Rows(plan.collection(source.prefix), source, plan.labels.clip_ids)
+    for coverage in plan.coverages:
+        targets = _targets(coverage, plan.controls, plan.seed)
+        key = factors_key(moments_key(plan, coverage, source))
+        factors = read_factors(store.objects, key) if len(plan.strengths) > 1 else {}
+        known = len(factors)
+        rows, problem = _problem(plan, store, source, coverage, targets, every, factors)
+        found = ridge_predictions(problem, rows, targets, coverage.partition, plan.strengths)
+        if len(factors) > known:
+            keep_factors(store.objects, key, factors)
+        for number, concept in enumerate(coverage.concepts):
+            guesses, strength = found.of_concept(number)
+            yield Predicted(concept, coverage, targets.labellings[number], guesses, strength)
+
+
+@lru_cache(maxsize=16)
+def _targets(coverage: Coverage, controls: int, seed: int) -> Targets:
+    """Made once for all layers: a coverage is equal to itself alone."""
+    return ridge_targets(coverage.concepts, coverage.groups, controls=controls, seed=seed)
+
+
+def _problem(
+    plan: ProbePlan,
+    store: Store,
+    source: Source,
+    coverage: Coverage,
+    targets: Targets,
+    every: Rows | None,
+    factors: Factors,
+) -> tuple[RowBlocks, RidgeProblem]:
+    """What to solve for a coverage, and its rows relative to what the problem was built from."""
+    if every is None:
+        kept = _moments_over_time(plan, store, source, coverage)
+        assert kept.means is not None
+        rows: RowBlocks = HeldRows(kept.means + kept.moments.shift)
+    else:
+        chosen = every.subset(coverage.rows)
+        if solves_by_rows(chosen):
+            return chosen, DualRidge(chosen.whole(), targets.columns, coverage.partition.cells)
+        rows, kept = chosen, _moments(plan, store, source, coverage, chosen)
+    wanted = factors or (plan.keep_factors and len(plan.strengths) > 1)
+    problem = problem_of_moments(
+        rows,
+        kept.moments,
+        targets.columns,
+        coverage.partition,
+        times=kept.times,
+        factors=factors if wanted else None,
+    )
+    return rows, problem
+
+
+def _moments(plan: ProbePlan, store: Store, source: Source, coverage: Coverage, rows: Rows) -> KeptMoments:
+    """Kept moments, or new ones, which are kept."""
+    key = moments_key(plan, coverage, source)
+    kept = read_moments(store.objects, key)
+    if kept is None:
+        kept = KeptMoments(moments_by_cell(rows, coverage.partition))
+        keep_moments(store.objects, key, kept)
+    return kept
+
+
+def _moments_over_time(plan: ProbePlan, store: Store, source: Source, coverage: Coverage) -> KeptMoments:
+    key = moments_key(plan, coverage, source)
+    kept = read_moments(store.objects, key)
+    if kept is None:
+        raise NotFound(f"{store.url}/{key} is gone: run the command again.")
+    return kept

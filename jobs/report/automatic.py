@@ -1,0 +1,115 @@
+"""Automatic strengths and self-monitors beside the grid: do they reach what a search finds?"""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from analysis.charts.lines import LineChart
+from analysis.charts.series import Ink, Level, Series
+from jobs.report.answers import Answers, Row
+from jobs.report.page import Figure, anchor, data_table
+from jobs.report.protocol import SweepFigure
+from jobs.report.small_multiples import small_multiples
+from jobs.report.sweeps import Sweep, by_pair, number, over_what, word_for
+
+FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
+
+STRENGTHS = """\
+WITH transfers AS (
+    SELECT * REPLACE (split_part(schedule, ' monitor:', 1) AS schedule),
+           nullif(split_part(schedule, ' monitor:', 2), '') AS monitor
+    FROM effects {where} AND metric = 'transfer' AND part = 'report' AND setting_id IS NOT NULL
+),
+found AS (
+    FROM transfers QUALIFY bool_or(alpha IS NULL OR monitor IS NOT NULL) OVER (
+        PARTITION BY source, target, site, layers, method, kind, scaling, schedule
+    )
+),
+kept AS (
+    SELECT sweep_id, setting_id, value AS similarity
+    FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'report'
+)
+SELECT source, target, site, layers, method, kind, scaling, schedule,
+       coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, monitor, value AS transfer, low, high, random,
+       prompt, similarity, prompts, random_states
+FROM found LEFT JOIN kept USING (sweep_id, setting_id)
+ORDER BY ALL"""
+
+IDEAS = (
+    "Auto: for each prompt and random state the strength at which the mean projection on the direction "
+    "becomes that of the target’s own clips, μ₊ as stored with the direction (in-distribution target: closed "
+    "form, no search). With cap_auto no more than moves the last layer as far as the target’s prompt alone "
+    "would (distortion-matched cap). Monitor (monitors in a sweep, generate --monitor): the edit "
+    "has the grid’s strength, and is off for each frame at which the projections so far make the target as "
+    "probable as the threshold that is named. Auto stands at the mean of the strengths it found."
+)
+
+
+def automatic_figure(answers: Answers, sweep: Sweep) -> Figure | None:
+    """Transfer over α of every family that has an automatic strength or a monitor, and where those stand."""
+    sql = STRENGTHS.format(where=sweep.where())
+    answer = answers.ask(sql)
+    rows = answer.to_pylist()
+    if not rows:
+        return None
+    name = anchor(sweep.sweep_id, "automatic")
+    return Figure(
+        name,
+        "Automatic strength beside the grid",
+        f"{IDEAS} {over_what(rows)}",
+        small_multiples(name, "Transfer by α", dict(_charts(rows))),
+        data_table(answer),
+        sql,
+    )
+
+
+def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, LineChart]]:
+    varying = [column for column in FAMILY if len({str(row[column]) for row in rows}) > 1]
+    for pair, own in by_pair(rows).items():
+        families: dict[str, list[Row]] = {}
+        for row in own:
+            words = [word_for(column, row[column]) for column in varying]
+            families.setdefault(" · ".join([pair, *words]), []).append(row)
+        for title, family in families.items():
+            yield title, _chart(family)
+
+
+def _chart(rows: Sequence[Row]) -> LineChart:
+    ordered = sorted(rows, key=lambda row: number(row["mean_alpha"]))
+    grid = [row for row in ordered if row["alpha"] != "auto" and row["monitor"] is None]
+    found = [row for row in ordered if row["alpha"] == "auto" and row["monitor"] is None]
+    low, high = _column(grid, "low"), _column(grid, "high")
+    whole = all(map(math.isfinite, [*low, *high]))
+    series = [
+        Series("random", _column(grid, "mean_alpha"), _column(grid, "random"), ink="control"),
+        Series(
+            "grid",
+            _column(grid, "mean_alpha"),
+            _column(grid, "transfer"),
+            low if whole else (),
+            high if whole else (),
+        ),
+        Series("auto", _column(found, "mean_alpha"), _column(found, "transfer"), ink="second"),
+        *_monitored(ordered),
+    ]
+    mark = number(found[0]["mean_alpha"]) if found else None
+    asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
+    return LineChart(
+        [one for one in series if one.segments()], "α", "transfer", asked, mark=mark, whole_x=False
+    )
+
+
+def _monitored(rows: Sequence[Row]) -> Iterator[Series]:
+    """A series per self-monitor."""
+    inks: Sequence[Ink] = ("third", "fourth")
+    monitors = list(dict.fromkeys(row["monitor"] for row in rows if row["monitor"] is not None))
+    for place, monitor in enumerate(sorted(monitors)):
+        own = [row for row in rows if row["monitor"] == monitor]
+        alphas, transfers = _column(own, "mean_alpha"), _column(own, "transfer")
+        yield Series(f"monitor {monitor}", alphas, transfers, ink=inks[place % len(inks)])
+
+
+def _column(rows: Sequence[Row], name: str) -> list[float]:
+    return [number(row[name]) for row in rows]
+
+
+AUTOMATIC_FIGURE = SweepFigure(automatic_figure)

@@ -1,0 +1,174 @@
+"""Effects of a sweep as rows of results/effects: what steering does, beside its controls and its damage."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from analysis.effects.choice import Limits, limit_notes
+from analysis.effects.effects import OF_CLASSES, PairEffects, effects_of, interval_notes, pooled_effects
+from analysis.effects.paired_intervals import Estimate
+from analysis.effects.records import Effect
+from analysis.effects.scores import Scores
+from analysis.effects.settings import ANYWHERE, Setting
+from analysis.effects.trials import designs_of
+from jobs.sweep.grid import setting_id_of
+from jobs.sweep.table import mean_strength, plan_columns, write_newest
+from jobs.sweep.trials import SweepPlan
+from store.opening import Store
+from store.results.schemas import TABLES
+
+KIND = "effects"
+Row = dict[str, Any]
+
+SCHEMA = TABLES[KIND].schema()
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenEffects:
+    """How many effects were written, and what there is to say of them."""
+
+    count: int
+    interval_notes: list[str]
+    """A sentence for each reason why effects have no interval."""
+    limit_notes: list[str]
+    """A phrase for each reason why limits of damage were not applied."""
+
+
+def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> WrittenEffects:
+    """Compute and write the effects of a sweep."""
+    limits = plan.expanded.configuration.choice
+    designs = designs_of(plan.trials)
+    pairs = [effects_of(design, scores, limits) for design in designs]
+    pooled = pooled_effects(designs, scores)
+    described = _Described(plan)
+    rows = [
+        described.columns(one.setting) | effect_row(one, scores) | _judged_columns(one, pair, limits)
+        for pair in pairs
+        for one in pair.effects
+    ]
+    rows += [described.columns(one.setting) | effect_row(one, scores) for one in pooled]
+    write_newest(store, KIND, plan.expanded.sweep_id, rows, SCHEMA)
+    effects = [*(one for pair in pairs for one in pair.effects), *pooled]
+    damages = {place: damage for pair in pairs for place, damage in pair.damages.items()}
+    return WrittenEffects(len(rows), interval_notes(effects), limit_notes(damages, limits))
+
+
+def effect_row(effect: Effect, scores: Scores) -> Row:
+    """Columns of what was measured."""
+    of_classes = effect.metric in OF_CLASSES
+    concept = effect.measured_concept or effect.setting.pair.concept
+    return {
+        "part": effect.part,
+        "scorer": effect.scorer,
+        "scorer_version": scores.versions.get(effect.scorer),
+        "scorer_accuracy": scores.accuracies.get((effect.scorer, concept)) if of_classes else None,
+        "metric": effect.metric,
+        "measured_concept": effect.measured_concept,
+        "measured_class": effect.measured_class,
+        "cells": effect.conditions,
+        "missing": effect.missing,
+        "prompts": effect.prompts,
+        "random_states": effect.random_states,
+        "without_interval": effect.without_interval,
+        "unsteered": number(effect.unsteered),
+        **interval_columns("value", effect.value, prefix=""),
+        **{
+            name: value
+            for role, one in effect.controls.items()
+            for name, value in interval_columns(role, one).items()
+        },
+        **{
+            name: value
+            for role, one in effect.over.items()
+            for name, value in interval_columns(f"over_{role}", one).items()
+        },
+    }
+
+
+def interval_columns(name: str, estimate: Estimate, *, prefix: str | None = None) -> Row:
+    """Columns NAME, NAME_low and NAME_high, or others before low and high."""
+    before = f"{name}_" if prefix is None else prefix
+    low, high = number(estimate.low), number(estimate.high)
+    return {name: number(estimate.value), f"{before}low": low, f"{before}high": high}
+
+
+def number(value: float) -> float | None:
+    """A number as tables have it: None where nobody knows it."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _judged_columns(effect: Effect, pair: PairEffects, limits: Limits) -> Row:
+    """Columns of what its setting costs, and of whether it is chosen."""
+    damage, choice = pair.damages[effect.setting, effect.part], pair.choice
+    return {
+        "damage": damage.distance,
+        "damage_limit": damage.limit,
+        "without_limit": damage.unlimited(limits),
+        "drone": damage.drone,
+        "chosen": None if choice is None else effect.setting == choice.setting,
+        "chosen_by": None if choice is None else choice.scorer,
+    }
+
+
+class _Described:
+    """Columns that describe settings of a plan, each made once."""
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self._plan, self._shared = plan, plan_columns(plan)
+        self._known: dict[Setting, Row] = {}
+
+    def columns(self, setting: Setting) -> Row:
+        if setting not in self._known:
+            self._known[setting] = self._shared | _setting_columns(setting, self._plan)
+        return self._known[setting]
+
+
+def _setting_columns(setting: Setting, plan: SweepPlan) -> Row:
+    pair = setting.pair
+    pooled = pair == ANYWHERE
+    vectors = [
+        plan.directions.steered(setting, target, layer) for target in pair.targets for layer in setting.layers
+    ]
+    return {
+        "model": plan.expanded.model["name"],
+        "setting_id": None if pooled else setting_id_of(setting),
+        "concept": None if pooled else pair.concept,
+        "source": None if pooled else pair.source,
+        "target": None if pooled else pair.target,
+        "method": setting.method,
+        "strength": _mean(one.strength for one in vectors),
+        "site": setting.site,
+        "layer": setting.layers[0] if len(setting.layers) == 1 else None,
+        "layers": list(setting.layers),
+        "alpha": None if setting.automatic else setting.alpha,
+        "mean_alpha": _mean_alpha(setting, plan),
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.course,
+        "rows": setting.rows,
+        "cosine_to_mean_difference": _mean(one.cosine_to_mean_difference for one in vectors),
+        "separability": _mean(one.separability for one in vectors),
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Mean of the known ones."""
+    known = [one for one in values if one is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
+    """Of an automatic setting what was found, over all conditions; of one of all pairs, over all pairs."""
+    if not isinstance(setting.alpha, str):
+        return setting.alpha
+    found = [
+        plan.specs[one.generation_id]
+        for one in plan.trials
+        if one.role == "steered"
+        and one.setting is not None
+        and setting == replace(one.setting, pair=setting.pair)
+        and setting.pair in (one.setting.pair, ANYWHERE)
+    ]
+    return mean_strength(found)

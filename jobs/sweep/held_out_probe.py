@@ -1,0 +1,175 @@
+"""A probe as scorer: fitted on clips that had no part in any direction, asked about generated sound.
+
+It reads the model's own activations, as the directions do, but learnt from recordings of other groups: what a
+direction owes to its own clips does not convince it. Generated sound is encoded and passed through the model
+without text and without any edit, as recordings are when they are extracted.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.concepts import Concept
+from analysis.probes.feature_classifier import VERSION, FeatureClassifier, fit_feature_classifier
+from analysis.splits import group_folds
+from jobs.evaluate.records import EVALUATIONS, evaluations_table, now, scores
+from jobs.fitting.labels import LabelledRows
+from jobs.method_versions import methods_id
+from jobs.place_names import parse_reductions, parse_sites
+from jobs.sweep.labels import ConceptLabels
+from store.arrays.collection import Collection
+from store.results.parts import committed_digest, digest_of
+
+if TYPE_CHECKING:
+    from jobs.evaluate.listeners import Listener, Rows
+
+SCORER = "probe"
+FOLDS = 5
+FEWEST_GROUPS = 2 * FOLDS
+"""Fewer groups without a part in the directions make no probe."""
+MOST_LAYERS = 8
+"""So many layers, evenly spread, are tried; the one that tells held-out clips apart best is read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeldOutProbe:
+    """A probe of one concept."""
+
+    concept: str
+    layer: int
+    classifier: FeatureClassifier
+    codes: NDArray[Any]
+    """Class of each clip that it was fitted on, as a place among the classifier's."""
+    groups: NDArray[Any]
+    """Of these clips."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeSource:
+    """Makes the listener wherever a worker runs."""
+
+    model: str
+    dtype: str
+    array: str
+    """Array of the run, "resid.mean"."""
+    probes: tuple[HeldOutProbe, ...]
+    version: str
+
+    def __call__(self, *, device: str) -> "Listener":
+        return ProbeListener(self, device=device)
+
+
+class ProbeListener:
+    """Passes sound through the model and asks each probe at its layer."""
+
+    kind = EVALUATIONS
+
+    def __init__(self, source: ProbeSource, *, device: str) -> None:
+        from pipelines.models.musicgen import load_musicgen
+
+        self._source = source
+        self._model = load_musicgen(source.model, device=device, dtype=source.dtype)
+        self.version = source.version
+        self.sample_rate = self._model.info.sample_rate
+
+    def hear(self, items: "Rows", audio: NDArray[np.float32]) -> pa.Table:
+        activations = self._activations(audio)
+        common = {
+            "scorer": SCORER,
+            "scorer_name": f"logistic on {self._source.array}",
+            "scorer_version": self.version,
+            "created_at": now(),
+        }
+        rows: list[dict[str, Any]] = []
+        for probe in self._source.probes:
+            values = np.asarray(probe.classifier.probabilities(activations[probe.layer]), np.float64)
+            classes = dict.fromkeys(probe.classifier.classes)
+            rows += scores(items, values, classes, concept=probe.concept, measure="probability", **common)
+        return evaluations_table(rows)
+
+    def _activations(self, audio: NDArray[np.float32]) -> dict[int, NDArray[np.float64]]:
+        """By layer, (B, D)."""
+        import torch
+
+        from pipelines.capture import CaptureSpec, forward_activations
+
+        layers = tuple(sorted({probe.layer for probe in self._source.probes}))
+        site, _, reduction = self._source.array.partition(".")
+        spec = CaptureSpec(parse_sites(site), layers, parse_reductions(reduction))
+        with torch.inference_mode():
+            codes = self._model.encode(torch.from_numpy(audio)[:, None])
+            found = forward_activations(self._model, codes, spec)
+        rows = found[self._source.array].double().cpu().numpy()
+        return {layer: rows[:, place] for place, layer in enumerate(layers)}
+
+
+def fit_held_out_probes(
+    run: Collection,
+    array: str,
+    labels: Mapping[str, ConceptLabels],
+    *,
+    model: str,
+    dtype: str,
+) -> tuple[ProbeSource | None, list[str]]:
+    """Probes on the clips whose groups have no part in the directions.
+
+    Args:
+        run: whose activations are read.
+        array: which of them, "resid.mean".
+        labels: of each concept.
+        model: as `load_musicgen` takes it.
+        dtype: of the language model.
+
+    Returns:
+        What makes a listener, None where no concept has clips left, and a note on those without.
+    """
+    used = {group for one in labels.values() for group in one.direction_rows.groups.tolist()}
+    probes, without, identity = [], [], []
+    for name, labelled in labels.items():
+        rows, concept = labelled.rows, labelled.concept
+        free = concept.labelled & ~np.isin(rows.groups, sorted(used))
+        if len(np.unique(rows.groups[free])) < FEWEST_GROUPS or len(np.unique(concept.values[free])) < 2:
+            without.append(name)
+            continue
+        probes.append(_fit(run, array, rows, concept, free))
+        identity.append([name, rows.hash_of(concept), np.unique(rows.groups[free]).tolist()])
+    notes = [_note(without)] if without else []
+    if not probes:
+        return None, notes
+    code = methods_id("held_out_probe", classifier=VERSION)
+    version = digest_of([identity, array, committed_digest(run), code, dtype])
+    return ProbeSource(model, dtype, array, tuple(probes), version), notes
+
+
+def _note(concepts: Sequence[str]) -> str:
+    return (
+        f"No held-out probe of {', '.join(concepts)}: directions use almost all clips; write "
+        'direction_clips = "half" into the sweep.'
+    )
+
+
+def _fit(
+    run: Collection, array: str, rows: LabelledRows, concept: Concept, free: NDArray[np.bool_]
+) -> HeldOutProbe:
+    clips = [clip for clip, keep in zip(rows.clip_ids, free, strict=True) if keep]
+    folds = group_folds(rows.groups[free], FOLDS, among=rows.all_groups)
+    codes = concept.values[free]
+
+    @lru_cache
+    def fitted(layer: int) -> FeatureClassifier:
+        activations = np.asarray(run.read_layer(array, layer, clip_ids=clips)[0], np.float64)
+        return fit_feature_classifier(activations, codes, folds, concept.classes)
+
+    best = max(_spread(run.layers(array)), key=lambda layer: fitted(layer).accuracy)
+    return HeldOutProbe(concept.name, best, fitted(best), codes, rows.groups[free])
+
+
+def _spread(layers: Sequence[int]) -> list[int]:
+    """At most `MOST_LAYERS` of them, the first and the last included."""
+    places = np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers)))
+    return [layers[round(place)] for place in places]

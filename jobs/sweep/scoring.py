@@ -1,0 +1,310 @@
+"""Score generations by their sound alone: descriptors, similarity to the twin, feature classifiers."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analysis.probes import feature_classifier
+from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
+from analysis.splits import group_folds
+from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
+from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.generate.records import made_again, opened_sound
+from jobs.method_versions import methods_id
+from jobs.probe.handcrafted import handcrafted_sources
+from jobs.progress.reporting import followed
+from jobs.sweep.labels import ConceptLabels
+from pipelines.audio.resampling import resample
+from pipelines.scorers.descriptors import (
+    DESCRIPTORS,
+    VERSION,
+    Contour,
+    contour,
+    describe_sound,
+    similarities,
+)
+from pipelines.scorers.descriptors import SAMPLE_RATE as DESCRIPTOR_RATE
+from pipelines.scorers.features import FEATURE_KINDS, compute_features
+from pipelines.scorers.features import SAMPLE_RATE as FEATURE_RATE
+from store import open_store
+from store.arrays.collection import Collection, open_collection
+from store.catalog.asking import Catalog
+from store.errors import CorruptData
+from store.opening import Store
+from store.results.parts import committed_digest, digest_of, write_results
+from store.results.schemas import TABLES
+
+SIMILARITIES = "similarities"
+SIMILARITY_VERSION = f"{VERSION}.1"
+"""Since .1 a silent sound is like no other; before, nobody knew."""
+SILENCE = 1e-3
+"""Loudest sample of what counts as silent: -60 dB of full scale, as for the descriptor."""
+SOUNDS_PER_TASK = 16
+SECONDS_PER_SOUND = 0.3
+"""Rough: what a descriptor step takes for a few seconds of sound."""
+FOLDS = 5
+
+Row = dict[str, Any]
+Table = Callable[[Sequence[Row]], pa.Table]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringOptions:
+    """Where scores are computed."""
+
+    engine: Engine = "auto"
+    address: str = "local"
+    workers: int | None = None
+    roots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConceptClassifier:
+    """A classifier with what identifies it in tables."""
+
+    concept: str
+    version: str
+    classifier: FeatureClassifier
+    codes: NDArray[Any]
+    """Class of each clip that it was trained on, as a place among the classifier's."""
+    groups: NDArray[Any]
+    """Of these clips."""
+
+
+def describe_generations(store: Store, generation_ids: Sequence[str], options: ScoringOptions) -> int:
+    """Physical descriptors of generations; returns how many were described now."""
+    missing = _unscored(store, generation_ids, scorer="descriptors", version=str(VERSION))
+    function = partial(_described, store.url)
+    return _map(store, EVALUATIONS, function, missing, evaluations_table, options, title="descriptors")
+
+
+def classify_generations(
+    store: Store,
+    generation_ids: Sequence[str],
+    run: Collection,
+    labels: Mapping[str, ConceptLabels],
+    options: ScoringOptions,
+) -> tuple[list[ConceptClassifier], list[str]]:
+    """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
+
+    Args:
+        store: where generations and features are.
+        generation_ids: what to score.
+        run: whose dataset has the labels.
+        labels: of each concept.
+        options: where to work.
+
+    Returns:
+        The classifier of each concept, and notes on those without one.
+    """
+    classifiers, notes = [], []
+    for one in labels.values():
+        found, said = _classifier(store, run, one, options.roots)
+        notes += said
+        if found is not None:
+            classifiers.append(found)
+    for classifier in classifiers:
+        missing = _unscored(store, generation_ids, scorer="features", version=classifier.version)
+        function = partial(_classified, store.url, classifier)
+        _map(
+            store,
+            EVALUATIONS,
+            function,
+            missing,
+            evaluations_table,
+            options,
+            title=f"features {classifier.concept}",
+        )
+    return classifiers, list(dict.fromkeys(notes))
+
+
+def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options: ScoringOptions) -> int:
+    """Similarity of generations to their references, over time; returns how many were compared now.
+
+    Args:
+        store: where the sounds are.
+        pairs: generation and the one it is compared with.
+        options: where to work.
+    """
+    catalog = Catalog.of(store)
+    query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = $version"  # noqa: S608
+    rows = catalog.rows(query, version=SIMILARITY_VERSION) if catalog.has(SIMILARITIES) else []
+    known = {(row["item_id"], row["reference_id"]) for row in rows}
+    missing = sorted(
+        {pair for pair in pairs if pair[0] != pair[1]} - known, key=lambda pair: (pair[1], pair[0])
+    )
+    function = partial(_compared, store.url)
+    return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
+
+
+SIMILARITY_SCHEMA = TABLES[SIMILARITIES].schema()
+
+
+def similarities_table(rows: Sequence[Row]) -> pa.Table:
+    """Rows for results/similarities."""
+    return pa.Table.from_pylist(list(rows), schema=SIMILARITY_SCHEMA)
+
+
+def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:
+    catalog = Catalog.of(store)
+    query = (
+        f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
+        "WHERE scorer = $scorer AND scorer_version = $version"
+    )
+    rows = catalog.rows(query, scorer=scorer, version=version) if catalog.has(EVALUATIONS) else []
+    known = {row["item_id"] for row in rows}
+    return [one for one in dict.fromkeys(generation_ids) if one not in known]
+
+
+def _map(
+    store: Store,
+    kind: str,
+    function: Callable[[Sequence[Any]], list[Row]],
+    items: Sequence[Any],
+    table: Table,
+    options: ScoringOptions,
+    *,
+    title: str,
+) -> int:
+    """Run over items in tasks, and write a part for each as it is done; returns the number of items."""
+    tasks = [items[first : first + SOUNDS_PER_TASK] for first in range(0, len(items), SOUNDS_PER_TASK)]
+    if not tasks:
+        return 0
+    engine = choose_engine(options.engine, address=options.address, seconds=len(items) * SECONDS_PER_SOUND)
+    mapped = map_tasks(
+        function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
+    )
+    for place, rows in followed(mapped, total=len(tasks), title=title, unit="parts"):
+        content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
+        write_results(store, kind, {"rows": digest_of([list(map(str, tasks[place])), content])}, table(rows))
+    return len(items)
+
+
+def _described(store_url: str, generation_ids: Sequence[str]) -> list[Row]:
+    store = open_store(store_url)
+    rows = []
+    for one in generation_ids:
+        found = describe_sound(*read_samples(store, one))
+        rows += [_row(one, "descriptors", "librosa", str(VERSION), name, found[name]) for name in DESCRIPTORS]
+    return rows
+
+
+def _classified(store_url: str, one: ConceptClassifier, generation_ids: Sequence[str]) -> list[Row]:
+    store = open_store(store_url)
+    features = np.stack([_features(store, each) for each in generation_ids])
+    rows = []
+    for item, probabilities in zip(generation_ids, one.classifier.probabilities(features), strict=True):
+        for name, value in zip(one.classifier.classes, probabilities, strict=True):
+            row = _row(item, "features", "logistic on mel, mfcc, chroma", one.version, "probability", value)
+            rows.append(row | {"concept": one.concept, "class": name})
+    return rows
+
+
+def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+    store = open_store(store_url)
+
+    @lru_cache(maxsize=4)
+    def heard(generation_id: str) -> tuple[Contour, bool]:
+        samples = read_sound(store, generation_id, sample_rate=DESCRIPTOR_RATE)
+        return contour(samples), bool(np.abs(samples).max(initial=0.0) < SILENCE)
+
+    rows = []
+    for item, reference in pairs:
+        common: Row = {"item_id": item, "reference_id": reference, "version": SIMILARITY_VERSION}
+        for measure, value in _similarities(heard(item), heard(reference)).items():
+            rows.append(common | {"created_at": now(), "measure": measure, "value": _number(value)})
+    return rows
+
+
+def _similarities(one: tuple[Contour, bool], other: tuple[Contour, bool]) -> dict[str, float]:
+    """Of two sounds, each with whether it is silent: silence keeps nothing of a sound."""
+    found = similarities(one[0], other[0])
+    return found if one[1] == other[1] else dict.fromkeys(found, 0.0)
+
+
+def _features(store: Store, generation_id: str) -> np.ndarray[Any, Any]:
+    """All kinds beside each other, (F,)."""
+    samples = read_sound(store, generation_id, sample_rate=FEATURE_RATE)
+    return np.concatenate([compute_features(samples, kind) for kind in FEATURE_KINDS])
+
+
+def _row(item: str, scorer: str, name: str, version: str, measure: str, value: float) -> Row:
+    return {
+        "item_id": item,
+        "item_kind": "generation",
+        "scorer": scorer,
+        "scorer_name": name,
+        "scorer_version": version,
+        "measure": measure,
+        "value": _number(value),
+        "created_at": now(),
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _classifier(
+    store: Store, run: Collection, labelled: ConceptLabels, roots: Sequence[str]
+) -> tuple[ConceptClassifier | None, list[str]]:
+    """Trained on the features of the labelled clips, which are computed once per dataset."""
+    labels, found = labelled.rows, labelled.concept
+    sources, notes = handcrafted_sources(store, run, labels, roots)
+    if len(sources) < len(FEATURE_KINDS):
+        return None, [
+            *notes,
+            "Without statistics of the dataset's audio, no classifier can be trained on them.",
+        ]
+    collections = [open_collection(store.objects, source.prefix) for source in sources]
+    known = found.labelled
+    clip_ids = [clip for clip, keep in zip(labels.clip_ids, known, strict=True) if keep]
+    features = np.concatenate(
+        [one.read_clips(source.array, clip_ids) for one, source in zip(collections, sources, strict=True)],
+        axis=1,
+    )
+    folds = group_folds(labels.groups[known], FOLDS, among=labels.all_groups)
+    classifier = fit_feature_classifier(
+        features.astype(np.float64), found.values[known], folds, found.classes
+    )
+    version = digest_of(
+        [
+            labels.hash_of(found),
+            [committed_digest(one) for one in collections],
+            methods_id("feature_classifier", classifier=feature_classifier.VERSION),
+        ]
+    )
+    codes, groups = found.values[known], labels.groups[known]
+    return ConceptClassifier(found.name, version, classifier, codes, groups), notes
+
+
+def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray[np.float32]:
+    """Mono samples (samples,) of a generation at a rate, without its audio prompt; raises `NotFound`."""
+    samples, rate = read_samples(store, generation_id)
+    return resample(samples, rate, sample_rate)
+
+
+def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
+    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
+    with opened_sound(store, generation_id) as file:
+        rate = int(file.samplerate)
+        file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
+        return np.asarray(file.read(dtype="float32")), rate
+
+
+def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
+    """Length of the audio prompt of a generation, from the specification in its file's tags; 0: none."""
+    try:
+        prompt = json.loads(tags)["audio_prompt"]
+        return float(prompt["seconds"]) if prompt else 0.0
+    except (ValueError, LookupError, TypeError) as error:
+        raise CorruptData(
+            f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
+            f"{made_again(store, generation_id)}"
+        ) from error

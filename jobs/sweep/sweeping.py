@@ -1,0 +1,301 @@
+"""Run a sweep from its file to its effects, doing only what is missing."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from analysis.effects.scores import ScorerAccuracy, accuracy_of
+from analysis.effects.trials import designs_of
+from jobs.engine.ray_session import ray_session
+from jobs.evaluate.hearing import Hearing, hear_items
+from jobs.evaluate.items import Items, clips_of, generations_with
+from jobs.evaluate.options import EvaluateOptions
+from jobs.evaluate.prompts import PromptSet
+from jobs.evaluate.scoring import score_prompts
+from jobs.extract.planning import DTYPES
+from jobs.generate.records import stored_generations
+from jobs.sweep.configuration import find_sweep, read_sweep
+from jobs.sweep.directions import FitOptions, find_directions, fit_missing_directions
+from jobs.sweep.effects import write_effects
+from jobs.sweep.estimate import generating_time
+from jobs.sweep.expansion import REDUCTION, ExpandedSweep, expand_sweep, only_run
+from jobs.sweep.held_out_probe import SCORER, fit_held_out_probes
+from jobs.sweep.interference import write_cross_effects
+from jobs.sweep.options import SweepOptions
+from jobs.sweep.running import find_strengths, generate_missing
+from jobs.sweep.scorer_accuracy import (
+    deaf_notes,
+    heard_accuracies,
+    write_accuracies,
+)
+from jobs.sweep.scores import read_scores
+from jobs.sweep.scoring import (
+    ConceptClassifier,
+    ScoringOptions,
+    classify_generations,
+    compare_generations,
+    describe_generations,
+)
+from jobs.sweep.strengths import read_strengths
+from jobs.sweep.table import write_trials
+from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials
+from store import open_store
+from store.errors import NotFound
+from store.opening import Store
+
+NOBODY = ""
+"""Version of a scorer that has heard nothing."""
+
+
+@dataclass(slots=True)
+class Scored:
+    """What came of scoring."""
+
+    summary: dict[str, Any] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    """By scorer that is a model, which one."""
+    accuracies: list[ScorerAccuracy] = field(default_factory=list)
+    """What each scorer can hear."""
+    notes: list[str] = field(default_factory=list)
+
+    def take(self, scorer: str, said: str, version: str, accuracies: Iterable[ScorerAccuracy] = ()) -> None:
+        """What one of them said of itself."""
+        self.summary[scorer], self.versions[scorer] = said, version
+        self.accuracies += accuracies
+
+
+def describe_sweep(options: SweepOptions) -> dict[str, Any]:
+    """What a sweep would do: settings, generations, time to make them; nothing is fitted or generated."""
+    store = open_store(options.store)
+    expanded = _expand(store, options)
+    directions = find_directions(store, expanded)
+    plan = plan_trials(expanded, directions, read_strengths(store), draft=True)
+    done = stored_generations(store)
+    missing = [spec for one, spec in plan.specs.items() if one not in done]
+    return {
+        **_named(expanded),
+        "pairs": len(expanded.pairs),
+        "settings": len(expanded.settings),
+        "generations": len(plan.specs),
+        "missing": len(missing),
+        "audio_minutes": round(sum(spec.seconds for spec in missing) / 60, 1),
+        **generating_time(plan, missing, options),
+    }
+
+
+def run_sweep(options: SweepOptions) -> dict[str, Any]:
+    """Run a sweep, or what is missing of it; returns a summary.
+
+    Raises:
+        UndertoneError: the sweep cannot start or cannot go on; what is committed stays.
+    """
+    store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
+    with ExitStack() as stack:
+        if options.engine == "ray":
+            stack.enter_context(ray_session(options.address))  # one for all steps
+        expanded = _expand(store, options)
+        where = FitOptions("auto", options.address, options.workers)
+        fit_missing_directions(store, expanded, where, count_random_directions(expanded))
+        directions = find_directions(store, expanded)
+        strengths = find_strengths(store, expanded, directions, options)
+        plan = plan_trials(expanded, directions, strengths)
+        write_trials(store, plan)
+        counts = generate_missing(store, plan, options)
+        done = stored_generations(store)
+        made = [one for one in plan.specs if one in done]
+        scored = _score(store, plan, made, options) if made else Scored()
+    effects = _effects(store, plan, made, scored) if made else {}
+    complete = len(made) == counts["generations"]
+    told = {**counts, **scored.summary, **_notes(scored), **effects}
+    return {**_named(expanded), "settings": len(expanded.settings), **told, "complete": complete}
+
+
+def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: Scored) -> dict[str, Any]:
+    """Write what steering does, by all generations that could be made; the others are missing."""
+    sets = {prompts.concept: prompts.digest for prompts in _prompts(plan.expanded)}
+    groups = {
+        name: {clip: group for clip, (group, _) in one.reference.items()}
+        for name, one in plan.expanded.labels.items()
+    }
+    scores = read_scores(store, list(plan.specs), groups, prompt_sets=sets, versions=scored.versions)
+    scores = scores.believed(scored.accuracies)
+    write_accuracies(store, plan.expanded, scored.accuracies)
+    written = write_effects(store, plan, scores)
+    summary: dict[str, Any] = {
+        "effects": written.count,
+        "cross_effects": write_cross_effects(store, plan, scores),
+    }
+    if written.interval_notes:
+        summary["without_interval"] = " ".join(written.interval_notes)
+    if written.limit_notes:
+        summary["damage_limit"] = ". ".join(written.limit_notes)
+    if missing := len(plan.specs) - len(made):
+        summary["effects_without"] = (
+            f"the cells of {missing} generations that could not be made: each effect says how many cells it "
+            "lacks (missing). The same command tries them again."
+        )
+    return summary
+
+
+def _expand(store: Store, options: SweepOptions) -> ExpandedSweep:
+    configuration = read_sweep(find_sweep(options.sweep))
+    run = only_run(store, options.run)
+    dtype = DTYPES[options.dtype]
+    return expand_sweep(store, configuration, run, model=options.model, dtype=dtype, roots=options.roots)
+
+
+def _named(expanded: ExpandedSweep) -> dict[str, Any]:
+    """What a summary begins with."""
+    model = str(expanded.model["name"]) + (" (random weights)" if expanded.model["random_weights"] else "")
+    return {"sweep": expanded.configuration.name, "run": expanded.run_id, "model": model}
+
+
+def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOptions) -> Scored:
+    """Every scorer that was asked for."""
+    expanded = plan.expanded
+    scorers = options.scorer_names()
+    scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
+    scored = Scored()
+    if "descriptors" in scorers:
+        scored.summary["described"] = describe_generations(store, made, scoring)
+    if "similarity" in scorers:
+        scored.summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
+    if "features" in scorers:
+        run = store.run(expanded.run_id)
+        classifiers, scored.notes = classify_generations(store, made, run, expanded.labels, scoring)
+        scored.accuracies += map(_of_classifier, classifiers)
+    if "probe" in scorers:
+        scored.take("probe", *_probe(store, expanded, made, options))
+    if "judge" in scorers:
+        scored.take("judge", *_judge(store, expanded, made, options))
+    if "clap" in scorers:
+        scored.take("clap", *_clap(store, expanded, made, options))
+    return scored
+
+
+def _notes(scored: Scored) -> dict[str, Any]:
+    """What each scorer can hear, and what else there is to say of the scores."""
+    heard = [
+        f"{one.scorer} {one.concept} {one.accuracy:.2f} ({one.low:.2f} to {one.high:.2f})"
+        for one in scored.accuracies
+        if one.accuracy is not None
+    ]
+    told: dict[str, Any] = {"accuracy_on_labelled_clips": "; ".join(heard)} if heard else {}
+    notes = [*scored.notes, *deaf_notes(scored.accuracies)]
+    return told | ({"note": " ".join(notes)} if notes else {})
+
+
+def _of_classifier(one: ConceptClassifier) -> ScorerAccuracy:
+    found = one.classifier
+    return accuracy_of("features", one.version, one.concept, found.hits, labels=one.codes, groups=one.groups)
+
+
+def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
+    """Every generation with the unsteered one of its condition."""
+    pairs = []
+    for design in designs_of(plan.trials):
+        twins = design.ids["unsteered", None]
+        for ids in design.ids.values():
+            pairs += list(zip(ids.ravel(), twins.ravel(), strict=True))
+    return [(one, other) for one, other in pairs if one in made and other in made]
+
+
+Said = tuple[str, str, list[ScorerAccuracy]]
+"""What a scorer heard in words, the version that heard it, and what it makes of labelled clips."""
+
+
+def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
+    run, array = store.run(expanded.run_id), f"resid.{REDUCTION}"
+    if array not in run.arrays:
+        return f"none: the run has no {array}", NOBODY, []
+    source, notes = fit_held_out_probes(
+        run, array, expanded.labels, model=expanded.model_name, dtype=DTYPES[options.dtype]
+    )
+    if source is None:
+        return " ".join(notes), NOBODY, []
+    items = generations_with(store, made)
+    heard = hear_items(store, items, SCORER, source.version, _listening(options), source=source)
+    read = ", ".join(f"{one.concept} at layer {one.layer}" for one in source.probes)
+    accuracies = [
+        accuracy_of(
+            SCORER, source.version, one.concept, one.classifier.hits, labels=one.codes, groups=one.groups
+        )
+        for one in source.probes
+    ]
+    return " ".join([f"{_said(heard)}; {read}.", *notes]), source.version, accuracies
+
+
+def _judge(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
+    from pipelines.pocket.judge import load_judge
+
+    version = load_judge().fingerprint
+    heard = hear_items(store, generations_with(store, made), "judge", version, _listening(options))
+    _hear_recordings(store, expanded, "judge", version, options)
+    return _said(heard), version, list(heard_accuracies(store, expanded.labels, "judge", version))
+
+
+def _clap(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
+    from pipelines.scorers.clap import load_clap
+
+    clap, prompts = load_clap(options.clap), _prompts(expanded)
+    version, listener = clap.info.fingerprint, f"clap:{options.clap}"
+    items = generations_with(store, made)
+    heard = hear_items(store, items, listener, version, _listening(options))
+    scored = score_prompts(store, items, prompts, clap)
+    unknown = {one.prompts.concept: one.alike for one in scored}
+    recordings, said = _hear_recordings(store, expanded, listener, version, options)
+    if recordings is not None:
+        score_prompts(store, recordings, prompts, clap)
+    sets = {one.concept: one.digest for one in prompts}
+    accuracies = list(
+        heard_accuracies(store, expanded.labels, "clap", version, prompt_sets=sets, unknown=unknown)
+    )
+    return f"{clap.info.name} {version[:12]}: {_said(heard)}; {said}", version, accuracies
+
+
+def _hear_recordings(
+    store: Store, expanded: ExpandedSweep, listener: str, version: str, options: SweepOptions
+) -> tuple[Items | None, str]:
+    """Lets a scorer hear the recordings that sounds are compared with, where their audio can be reached."""
+    wanted = {clip for one in expanded.labels.values() for clip in one.reference}
+    items = clips_of(store, expanded.dataset)
+    chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
+    try:
+        heard = hear_items(store, chosen, listener, version, _listening(options))
+    except NotFound as error:
+        return None, f"no recordings to compare with: {error}"
+    return chosen, f"recordings to compare with: {_said(heard)}"
+
+
+def _said(heard: Hearing) -> str:
+    if not heard.failures:
+        return f"{heard.heard} heard"
+    return f"{heard.heard} heard, {len(heard.failures)} failed: {heard.failures[0].message}"
+
+
+def _prompts(expanded: ExpandedSweep) -> list[PromptSet]:
+    """A set per concept whose classes are words; "true" and "false" say nothing to a CLAP."""
+    template = expanded.configuration.clap_template
+    return [
+        PromptSet(concept, {name: template.replace("{}", name) for name in labelled.classes})
+        for concept, labelled in expanded.labels.items()
+        if not {name.lower() for name in labelled.classes} <= {"true", "false"}
+    ]
+
+
+def _listening(options: SweepOptions) -> EvaluateOptions:
+    return EvaluateOptions(
+        store=options.store,
+        generations="SELECT generation_id FROM generations",
+        judge=True,
+        clap=options.clap,
+        device=options.device,
+        engine=options.engine,
+        address=options.address,
+        workers=options.workers,
+        threads=options.threads,
+        gpus_per_worker=options.gpus_per_worker,
+        roots=options.roots,
+        shared_filesystem=options.shared_filesystem,
+    )

@@ -1,0 +1,1 @@
+"""What makes passes faster and may be switched off: products by oneDNN, kept memory, streaming."""

@@ -1,0 +1,1 @@
+"""Recordings to clips: files, containers, decoders, resampling."""

@@ -1,0 +1,160 @@
+"""Decoding recordings to mono clips of an exact length at a model's rate, loudness untouched."""
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.audio.files import Root
+from pipelines.audio.header import AudioInfo
+from pipelines.audio.joined_files import is_joined
+from pipelines.audio.ogg_links import ChainedAudio, refuse_cut_off, split_links
+from pipelines.audio.packets import opened_packets
+from pipelines.audio.pcm import opened_pcm
+from pipelines.audio.resampling import resample
+from store.errors import AudioError
+
+_MARGIN_SECONDS = 0.1
+"""Resampled around a clip and dropped; the resampler's filter is silent beyond 0.05 s at 8 kHz and up."""
+SILENCE_PEAK = 1e-4
+"""Clips that never exceed -80 dB of full scale count as silent."""
+LOUDEST_PEAK = 8.0
+"""18 dB over full scale, more than any mix; samples beyond are integers in a file of floats, or damage."""
+
+
+class Excerpt(Protocol):
+    """What names a stretch of a recording; a Clip and a PlannedClip both do."""
+
+    @property
+    def uri(self) -> str: ...
+    @property
+    def start_seconds(self) -> float: ...
+    @property
+    def duration_seconds(self) -> float: ...
+
+
+def probe(file: BinaryIO) -> AudioInfo:
+    """Sample rate, length and channels of an open recording.
+
+    The end of the audio data is decoded to see that it is there, and all of a file of floating-point
+    samples, to see how large they are.
+
+    Raises:
+        AudioError: no audio, damaged, shorter than its header says, or its samples are not within reason.
+    """
+    file.seek(0)
+    if not file.read(1):
+        raise AudioError("The file is empty (0 bytes).")
+    if is_joined(file):
+        raise AudioError(
+            "The file is several in a row (WAV, W64, AIFF, AU, CAF or FLAC), and readers hear the first "
+            "alone: split it."
+        )
+    refuse_cut_off(file)
+    with _opened(file) as audio:
+        info = audio.measure()
+    _check_range(info.peak, "The recording")
+    return info
+
+
+def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int) -> NDArray[np.float32]:
+    """One clip as mono float32 (samples,), exactly round(duration * sample_rate) long.
+
+    The samples are those that decoding and resampling the whole recording would give (bit for bit
+    between equal processors, 1e-6 promised), but only the clip and a margin are decoded. Channels are
+    averaged; nothing is normalised or clipped.
+
+    Raises:
+        AudioError: the recording cannot be decoded there, ends before the clip does, or holds NaN
+            or samples beyond LOUDEST_PEAK.
+        NotFound: there is no such file.
+    """
+    with root.open(clip.uri) as file:
+        return decode_excerpt(file, clip, sample_rate=sample_rate)
+
+
+def decode_excerpt(file: BinaryIO, clip: Excerpt, *, sample_rate: int) -> NDArray[np.float32]:
+    """As `decode_clip`, from the clip's recording, opened."""
+    try:
+        return _decode(file, clip, sample_rate)
+    except AudioError as error:
+        raise AudioError(f"{clip.uri!r}: {error}") from error
+
+
+def is_silent(samples: NDArray[np.float32]) -> bool:
+    """Whether a clip never exceeds SILENCE_PEAK."""
+    return bool(np.max(np.abs(samples), initial=0.0) < SILENCE_PEAK)
+
+
+class _Audio(Protocol):
+    """An open recording."""
+
+    @property
+    def rate(self) -> int: ...
+    def measure(self) -> AudioInfo: ...
+    def read(self, first: int, count: int) -> NDArray[np.float32]: ...
+
+
+@contextmanager
+def _opened(file: BinaryIO) -> Iterator[_Audio]:
+    with opened_pcm(file) as pcm:
+        if pcm is not None:
+            yield pcm
+            return
+    links = split_links(file)
+    if len(links) > 1:
+        yield ChainedAudio(links)
+        return
+    with opened_packets(links[0] if links else file) as audio:
+        yield audio
+
+
+def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float32]:
+    with _opened(file) as audio:
+        source_rate = audio.rate
+        first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
+        begin, end = _source_range(first, count, source_rate, sample_rate)
+        samples = audio.read(begin, end - begin)
+    missing = math.floor((first + count) * source_rate / sample_rate) - begin - len(samples)
+    if missing > 1:
+        raise AudioError(
+            f"The recording ends {missing / source_rate:.3f} s before the clip that begins at "
+            f"{clip.start_seconds:g} s and lasts {clip.duration_seconds:g} s does."
+        )
+    _check_range(float(np.max(np.abs(samples), initial=0.0)), f"The clip at {clip.start_seconds:g} s")
+    mono = np.pad(_mono(samples), (0, end - begin - len(samples)))
+    skip = first - begin * sample_rate // source_rate
+    resampled = resample(mono, source_rate, sample_rate)
+    return np.ascontiguousarray(resampled[skip : skip + count])
+
+
+def _check_range(peak: float, what: str) -> None:
+    """Refuse what a codec would only hear as noise: it expects samples within ±1."""
+    if not math.isfinite(peak):
+        raise AudioError(f"{what} holds NaN or infinite samples; write the file anew without them.")
+    if peak > LOUDEST_PEAK:
+        raise AudioError(
+            f"{what} has samples as large as {peak:.6g}, where full scale is 1: they seem to be integers in "
+            "a file of floating-point numbers. Divide them by their range (32768 for 16 bits)."
+        )
+
+
+def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
+
+
+def _source_range(first: int, count: int, source_rate: int, rate: int) -> tuple[int, int]:
+    """Samples of the recording that decide the resampled samples first … first + count.
+
+    The range begins where a source sample and a resampled one fall together, so that the resampler
+    has the phase it would have in the whole recording.
+    """
+    if source_rate == rate:
+        return first, first + count
+    period = source_rate // math.gcd(source_rate, rate)
+    margin = math.ceil(_MARGIN_SECONDS * source_rate)
+    begin = max(0, (first * source_rate // rate - margin) // period * period)
+    return begin, math.ceil((first + count) * source_rate / rate) + margin

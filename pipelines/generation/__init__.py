@@ -1,0 +1,1 @@
+"""Generation: the loop that writes tokens, sampling, guidance, and its activations."""

@@ -1,0 +1,1 @@
+"""Models: checkpoints, loading, conditions and the MusicGen adapter."""

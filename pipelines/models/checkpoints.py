@@ -1,0 +1,203 @@
+"""From the name a user gives to the files of a MusicGen checkpoint.
+
+A checkpoint is in audiocraft's own format: `state_dict.bin` and `compression_state_dict.bin`, each a
+dictionary with `best_state` (tensors) and `xp.cfg` (YAML). It lies in a folder or in the Hugging Face cache,
+or is built on this machine.
+"""
+
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.models.checkpoint_configuration import read_configuration
+from pipelines.models.checkpoint_parts import codec_repository
+from pipelines.models.checkpoint_tensors import require_plain_tensors
+from pipelines.models.protocol import ModelSource
+from store.errors import ModelError, NotFound
+from store.extensions import MODELS
+
+LANGUAGE_MODEL_FILE = "state_dict.bin"
+CODEC_FILE = "compression_state_dict.bin"
+FILES = (LANGUAGE_MODEL_FILE, CODEC_FILE)
+HUB_NAMES = tuple(
+    f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody", "melody-large")
+)
+RAW_FILE = "checkpoint.th"
+"""What Dora writes while it trains."""
+TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
+EXPORT = (
+    f"audiocraft.utils.export: export_lm(checkpoint.th, '{LANGUAGE_MODEL_FILE}') for the language model and "
+    f"export_encodec(checkpoint.th, '{CODEC_FILE}') for its codec"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where a checkpoint lies."""
+
+    name: str
+    """Built-in or hub name, or the folder's own name: a store keeps it, so it is no absolute path."""
+    folder: Path
+    revision: str | None = None
+    """The commit of the Hugging Face repository; None for folders and built-in models."""
+
+
+def resolve_checkpoint(name: str) -> Checkpoint:
+    """Find, download or build the checkpoint called `name`.
+
+    Args:
+        name: A built-in model, a plug-in's, one of `HUB_NAMES` with an optional `@revision`, or a folder.
+
+    Raises:
+        ModelError: The model is stereo, its files are neither in the cache nor downloadable, or the built-in
+            model is damaged.
+        NotFound: There is no model of that name.
+    """
+    repository, _, revision = name.partition("@")
+    if "-stereo-" in repository and not Path(name).exists():
+        raise _stereo(name)
+    if repository == "facebook/musicgen-style":
+        raise unsupported(name, "it is conditioned by style")
+    if repository in HUB_NAMES:
+        folder = hub_folder(repository, FILES, revision=revision or None)
+        return Checkpoint(repository, folder, folder.name)
+    if name in MODELS.names():
+        return Checkpoint(name, _registered_folder(name))
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return Checkpoint(folder.resolve().name, folder.resolve())
+    names = ", ".join((*MODELS.names(), *HUB_NAMES))
+    raise NotFound(
+        f"There is no model {name!r}. Choose {names}, or give a folder that holds {LANGUAGE_MODEL_FILE} and "
+        f"{CODEC_FILE}."
+    )
+
+
+def _registered_folder(name: str) -> Path:
+    """The folder of a model that is built in or a plug-in's."""
+    folder = MODELS.load(name, ModelSource).folder()
+    if not Path(folder).is_dir():
+        owner = MODELS.recorded(name).get("plugin", "undertone itself")
+        raise ModelError(f"The model {name!r} of {owner} should lie in {folder}, which is no folder.")
+    return Path(folder)
+
+
+def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | None = None) -> Path:
+    """The snapshot folder of a Hugging Face repository; its last part is the commit.
+
+    Raises:
+        ModelError: The files are not in the cache and cannot be downloaded.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    at = f" at revision {revision!r}" if revision else ""
+    cure = f"With a network: hf download {repository} {' '.join(patterns)}"
+    try:
+        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
+    except HFValidationError as error:
+        raise ModelError(
+            f"{repository!r}{at} is no name of a repository, which is OWNER/NAME in letters, digits and - _ ."
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise ModelError(
+            f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
+            f"({type(error).__name__}). {cure}"
+        ) from error
+    # Offline, a snapshot counts as present whichever of its files it has.
+    missing = [name for name in patterns if "*" not in name and not (folder / name).exists()]
+    if missing:
+        raise ModelError(f"{repository!r}{at} is in the Hugging Face cache without {missing[0]}. {cure}")
+    return folder
+
+
+def read_package(path: Path) -> dict[str, Any]:
+    """One file of a checkpoint, its tensors mapped from disk; nothing in it is executed.
+
+    Raises:
+        ModelError: The file is missing, damaged, or not in audiocraft's format.
+    """
+    if not path.is_file():
+        raise ModelError(_missing(path))
+    try:
+        package = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (
+        pickle.UnpicklingError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        OSError,
+        AttributeError,
+        KeyError,
+        IndexError,
+        TypeError,
+    ) as error:
+        if "omegaconf" in str(error):
+            raise ModelError(f"{path} is a training checkpoint of Dora. Export it with {EXPORT}.") from error
+        raise ModelError(
+            f"{path} cannot be read ({type(error).__name__}): it is damaged, or no checkpoint. Download it "
+            f"again; if it lies in Undertone's own cache, delete its folder and it is rebuilt."
+        ) from error
+    if not isinstance(package, dict) or not _is_package(package):
+        raise ModelError(
+            f"{path} is not in audiocraft's format: it lacks 'best_state' and 'xp.cfg'. "
+            f"Export it with {EXPORT}."
+        )
+    if "pretrained" in package:
+        return {"pretrained": codec_repository(package["pretrained"], str(path))}
+    state = package["best_state"]
+    if isinstance(state, dict) and set(state) == {"model"} and isinstance(state["model"], dict):
+        state = state["model"]  # as Dora holds it while it trains
+    require_plain_tensors(state, str(path))
+    return {**package, "best_state": state}
+
+
+def configuration_of(package: Mapping[str, Any], kind: str, where: str) -> Any:
+    """`xp.cfg` of a package as an OmegaConf mapping of plain values alone; see `read_configuration`."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.create(read_configuration(package["xp.cfg"], kind, where))
+
+
+def _missing(path: Path) -> str:
+    folder = path.parent
+    if path.name == LANGUAGE_MODEL_FILE and (folder / RAW_FILE).exists():
+        return f"{folder} holds a training checkpoint of Dora, {RAW_FILE}. Export it with {EXPORT}."
+    lacks = f"{folder} holds no {path.name}. audiocraft's checkpoints consist of {' and '.join(FILES)}"
+    if any((folder / name).exists() for name in TRANSFORMERS_FILES):
+        return (
+            f"{lacks}; this folder is in the format of transformers, which is not read. The published models "
+            f"have both: name one of them ({', '.join(HUB_NAMES)}). A model that you trained must be written "
+            "from audiocraft (audiocraft.utils.export), or its tensors renamed as transformers' "
+            "convert_musicgen_transformers.py does it, the other way round."
+        )
+    return f"{lacks}. Export them with {EXPORT}."
+
+
+def _is_package(package: Mapping[str, Any]) -> bool:
+    return "pretrained" in package or {"best_state", "xp.cfg"} <= set(package)
+
+
+def refuse_stereo(name: str, configuration: Any) -> None:
+    """Raise ModelError for a model whose codebooks interleave two channels."""
+    if (configuration.get("interleave_stereo_codebooks") or {}).get("use", False):
+        raise _stereo(name)
+
+
+def unsupported(name: str, problem: str) -> ModelError:
+    """The error of a model whose architecture is another."""
+    return ModelError(
+        f"{name!r} cannot be used: {problem}. Models of the MusicGen family are supported: "
+        f"{', '.join(HUB_NAMES)}, and fine-tunes of them."
+    )
+
+
+def _stereo(name: str) -> ModelError:
+    return ModelError(
+        f"{name!r} is a stereo model: its 8 codebooks interleave two channels, and clips are mono, so its "
+        f"activations would be wrong. Choose {', '.join(HUB_NAMES)} or pocket."
+    )

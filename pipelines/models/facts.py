@@ -1,0 +1,235 @@
+"""What a checkpoint's files say about a model, read without building a single module."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+from pipelines.models.broken_weights import BrokenWeight, broken_weights
+from pipelines.models.checkpoint_configuration import refuse_unknown_settings, require_conditioners
+from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
+from pipelines.models.checkpoint_tensors import (
+    require_codec_sizes,
+    require_language_model_sizes,
+)
+from pipelines.models.checkpoints import (
+    CODEC_FILE,
+    LANGUAGE_MODEL_FILE,
+    Checkpoint,
+    configuration_of,
+    read_package,
+    refuse_stereo,
+    unsupported,
+)
+from pipelines.models.fingerprints import fingerprint
+from pipelines.models.loading import (
+    build_codec,
+    conditioner_settings,
+    text_encoder_folder,
+    text_encoder_settings,
+)
+from pipelines.models.text_encoder_files import text_encoder_state, text_encoder_width
+from store.errors import ModelError
+from store.records import ModelInfo
+
+CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
+LONGEST_DELAY = 1000
+KNOWN_CONDITIONERS = {"t5", "lut", "chroma_stem"}
+LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedCheckpoint:
+    """Facts about a checkpoint and the packages they were read from."""
+
+    info: ModelInfo
+    package: Mapping[str, Any]
+    codec_package: Mapping[str, Any]
+    broken: tuple[BrokenWeight, ...] = ()
+    """Tensors that hold NaN or infinity."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CodecFacts:
+    sample_rate: int
+    frame_rate: float
+    codebooks: int
+    codebook_size: int
+    fingerprint: str
+
+
+def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
+    """Read both packages, check that the model is supported, hash its tensors; kept until the files change.
+
+    Raises:
+        ModelError: A file is missing or damaged, or the model is stereo or of another kind.
+    """
+    files = [checkpoint.folder / name for name in (LANGUAGE_MODEL_FILE, CODEC_FILE)]
+    return _described(checkpoint, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
+
+
+@lru_cache(maxsize=4)
+def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedCheckpoint:  # noqa: ARG001
+    package = read_package(checkpoint.folder / LANGUAGE_MODEL_FILE)
+    codec_package = read_package(checkpoint.folder / CODEC_FILE)
+    configuration = _language_model_configuration(checkpoint, package)
+    transformer = configuration.transformer_lm
+    codec = _codec_facts(codec_package, str(checkpoint.folder / CODEC_FILE), codebooks=transformer.n_q)
+    info = ModelInfo(
+        name=checkpoint.name,
+        fingerprint=_language_model_fingerprint(checkpoint, package, configuration),
+        codec_fingerprint=codec.fingerprint,
+        layers=transformer.num_layers,
+        width=transformer.dim,
+        codebooks=transformer.n_q,
+        codebook_size=transformer.card,
+        frame_rate=codec.frame_rate,
+        sample_rate=codec.sample_rate,
+        random_weights=bool(package.get("random_weights", False)),
+        revision=checkpoint.revision,
+        melody=_has_chroma(configuration),
+        max_seconds=float(configuration.dataset.segment_duration),
+        delays=_delays(checkpoint.name, _plain(configuration)),
+        cross_attention=bool(configuration.fuser.cross),
+        text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
+    )
+    if codec.codebooks < info.codebooks or codec.codebook_size != info.codebook_size:
+        raise ModelError(
+            f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks "
+            f"of {codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
+        )
+    broken = broken_weights(
+        package["best_state"], codec_package.get("best_state", {}), blocks=transformer.num_layers
+    )
+    return DescribedCheckpoint(info, package, codec_package, broken)
+
+
+def _language_model_configuration(checkpoint: Checkpoint, package: Mapping[str, Any]) -> Any:
+    """What the decoder is, once it is known to be supported and to be what the file holds."""
+    where = str(checkpoint.folder / LANGUAGE_MODEL_FILE)
+    if "pretrained" in package:
+        raise ModelError(f"{where} names a published codec; a language model belongs there (export_lm).")
+    configuration = configuration_of(package, LANGUAGE_MODEL, where)
+    refuse_stereo(checkpoint.name, configuration)
+    plain = _plain(configuration)
+    require_conditioners(plain, where)
+    _refuse_other_architectures(checkpoint.name, configuration)
+    _delays(checkpoint.name, plain)
+    refuse_unknown_settings(plain, where)
+    require_language_model_sizes(plain, package["best_state"], where)
+    for settings in text_encoder_settings(configuration):
+        text_encoder_width(text_encoder_folder(checkpoint, settings.name))
+    return configuration
+
+
+def _refuse_other_architectures(name: str, configuration: Any) -> None:
+    kinds = {settings.model for settings in conditioner_settings(configuration)}
+    unknown = sorted(kinds - KNOWN_CONDITIONERS)
+    problem = ""
+    if configuration.lm_model != "transformer_lm":
+        problem = f"its decoder is a {configuration.lm_model}, not an autoregressive transformer"
+    elif not configuration.transformer_lm.get("norm_first", False):
+        problem = "its blocks normalise after adding, so there is no residual stream"
+    elif unknown:
+        problem = f"it is conditioned by {', '.join(unknown)}"
+    if problem:
+        raise unsupported(name, problem)
+
+
+def _has_chroma(configuration: Any) -> bool:
+    return any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
+
+
+def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:
+    codebooks = int(plain["transformer_lm"]["n_q"])
+    pattern = plain["codebooks_pattern"]
+    modeling = pattern["modeling"] or plain["transformer_lm"].get("q_modeling")
+    settings = (pattern.get(modeling) if modeling else None) or {}
+    if modeling == "parallel":
+        return (0,) * codebooks
+    if modeling != "delay" or settings.get("flatten_first") or settings.get("empty_initial"):
+        raise ModelError(
+            f"{name!r} interleaves its codebooks by {modeling!r}; only a plain delay is supported."
+        )
+    delays = settings.get("delays") or list(range(codebooks))
+    legal = isinstance(delays, list) and all(isinstance(d, int) and 0 <= d <= LONGEST_DELAY for d in delays)
+    if not legal or len(delays) != codebooks or sorted(delays) != delays:
+        raise ModelError(
+            f"{name!r} delays its codebooks by {str(delays)[:60]} (codebooks_pattern.delay.delays of "
+            f"xp.cfg); it must be {codebooks} whole numbers from 0 to {LONGEST_DELAY:,} that do not fall."
+        )
+    return tuple(delays)
+
+
+def _language_model_fingerprint(
+    checkpoint: Checkpoint, package: Mapping[str, Any], configuration: Any
+) -> str:
+    """Over decoder and conditioners; a text encoder counts by its tensors if local, else by its name."""
+    local = [
+        text_encoder_state(text_encoder_folder(checkpoint, settings.name))
+        for settings in text_encoder_settings(configuration)
+        if settings.name.startswith("./")
+    ]
+    return fingerprint(_sections(configuration, LANGUAGE_MODEL_SECTIONS), package["best_state"], *local)
+
+
+def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
+    names = [settings.name for settings in text_encoder_settings(configuration)]
+    folders = [text_encoder_folder(checkpoint, name) for name in names]
+    return [
+        f"{name}@{folder.name}" if folder.parent.name == "snapshots" else name
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _CodecFacts:
+    """`codebooks` are those the decoder uses: a part of the fingerprint, as they decide the stored codes."""
+    if "pretrained" in package:
+        return _published_codec_facts(package, codebooks=codebooks)
+    configuration = configuration_of(package, CODEC, where)
+    encodec = configuration.encodec
+    kinds = (configuration.compression_model, encodec.autoencoder, encodec.quantizer)
+    if kinds != ("encodec", "seanet", "rvq") or encodec.channels != 1:
+        raise ModelError(
+            f"{where}: only mono EnCodec codecs (a SEANet with a residual quantizer) are supported."
+        )
+    plain = _plain(configuration)
+    refuse_unknown_settings(plain, where)
+    require_codec_sizes(plain, package["best_state"], where)
+    sections = {**_sections(configuration, CODEC_SECTIONS), "codebooks": codebooks}
+    return _CodecFacts(
+        sample_rate=configuration.encodec.sample_rate,
+        frame_rate=configuration.encodec.sample_rate / prod(configuration.seanet.ratios),
+        codebooks=configuration.rvq.n_q,
+        codebook_size=configuration.rvq.bins,
+        fingerprint=fingerprint(sections, package["best_state"]),
+    )
+
+
+def _published_codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
+    codec = build_codec(package, device="cpu")
+    if codec.channels != 1:
+        raise ModelError(
+            f"The codec {package['pretrained']!r} has {codec.channels} channels; clips here are mono."
+        )
+    identity = {"pretrained": package["pretrained"], "codebooks": codebooks}
+    return _CodecFacts(
+        sample_rate=codec.sample_rate,
+        frame_rate=float(codec.frame_rate),
+        codebooks=codec.total_codebooks,
+        codebook_size=codec.cardinality,
+        fingerprint=fingerprint(identity, codec.state_dict()),
+    )
+
+
+def _sections(configuration: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    plain = _plain(configuration)
+    return {name: plain[name] for name in names}
+
+
+def _plain(configuration: Any) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    values: Any = OmegaConf.to_container(configuration)
+    return dict(values)

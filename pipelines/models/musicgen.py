@@ -1,0 +1,222 @@
+"""MusicGen behind one small adapter: describe it, load it, encode audio, run the decoder without its heads.
+
+The decoder runs the way audiocraft generates: in lower precision the blocks' matrices are bf16 or fp16 under
+autocast, while the residual stream, the norms and the conditions stay float32.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipelines.models.delay import Alignment, align, interleave, planned_alignment
+from pipelines.models.facts import describe_checkpoint
+from store.errors import InvalidInput, ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+    from pipelines.models.conditions import ConditionEncoder, Conditions
+    from store.records import ModelInfo
+
+DTYPES = ("float32", "bfloat16", "float16")
+ENCODER_SAMPLES = {"cpu": 2**17, "cuda": 2**25}
+"""Audio samples per pass of the codec: larger batches leave a CPU's caches and take three times as long."""
+
+
+def describe_model(name: str) -> ModelInfo:
+    """What a model is, from its checkpoint's files alone: no module is built, audiocraft is not imported.
+
+    Args:
+        name: As for `load_musicgen`.
+
+    Raises:
+        ModelError: The checkpoint is missing, damaged or unsupported.
+        NotFound: There is no model of that name.
+    """
+    from pipelines.models.checkpoints import resolve_checkpoint
+
+    return describe_checkpoint(resolve_checkpoint(name)).info
+
+
+def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
+    """Notes on a model's weights; raises ModelError where passes up to that block would meet NaN or infinity.
+
+    Args:
+        name: As for `load_musicgen`.
+        last_block: The last decoder block that is computed, None where sound is generated.
+    """
+    from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
+    from pipelines.models.checkpoints import resolve_checkpoint
+
+    described = describe_checkpoint(resolve_checkpoint(name))
+    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
+    return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
+
+
+def frames_of(info: ModelInfo, clip_seconds: float) -> int:
+    """T: codec frames of a clip of that length; a started frame counts."""
+    samples = round(clip_seconds * info.sample_rate)
+    return math.ceil(round(samples * info.frame_rate / info.sample_rate, 6))
+
+
+def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
+    """Frames and decoder steps of a clip of that length.
+
+    Raises:
+        InvalidInput: The clip is too short for the delay pattern, or longer than the model was trained for.
+    """
+    if clip_seconds > info.max_seconds:
+        raise InvalidInput(
+            f"Clips of {clip_seconds:g} s are longer than the {info.max_seconds:g} s that {info.name!r} was "
+            f"trained for. Cut shorter clips (dataset add --clip-seconds)."
+        )
+    return planned_alignment(info.delays, frames_of(info, clip_seconds))
+
+
+def load_musicgen(
+    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+) -> MusicGenModel:
+    """Load a model.
+
+    Args:
+        name: "pocket", "pocket-random", a hub name such as "facebook/musicgen-small" (with "@revision" where
+            one is to be pinned), or a folder in audiocraft's checkpoint format.
+        device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
+        dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
+        last_block: The last decoder block that passes will compute, None for all and the output heads: only
+            weights behind it may hold NaN or infinite values.
+
+    Raises:
+        InvalidInput: Device or dtype are not legal here.
+        ModelError: The checkpoint is missing, damaged or unsupported.
+        NotFound: There is no model of that name.
+    """
+    import torch
+
+    from pipelines.models.broken_weights import refuse_broken_weights
+    from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.conditions import ConditionEncoder
+    from pipelines.models.loading import build_codec, build_language_model
+
+    _check_placement(device, dtype)
+    checkpoint = resolve_checkpoint(name)
+    described = describe_checkpoint(checkpoint)
+    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
+    codec = build_codec(described.codec_package, device=device)
+    language_model = build_language_model(checkpoint, described.package, device=device, dtype=dtype)
+    info = described.info
+    codec.set_num_codebooks(info.codebooks)
+    return MusicGenModel(
+        info=info,
+        codec=codec,
+        language_model=language_model,
+        conditions=ConditionEncoder(language_model.condition_provider, sample_rate=info.sample_rate),
+        device=torch.device(device),
+        dtype=getattr(torch, dtype),
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MusicGenModel:
+    """A loaded MusicGen: audiocraft's own modules, and what is known of them."""
+
+    info: ModelInfo
+    codec: Any
+    """`audiocraft.models.CompressionModel`, float32."""
+    language_model: Any
+    """`audiocraft.models.LMModel`."""
+    conditions: ConditionEncoder
+    device: torch.device
+    dtype: torch.dtype
+
+    def __repr__(self) -> str:
+        info, dtype = self.info, str(self.dtype).removeprefix("torch.")
+        return (
+            f"MusicGen {info.name!r} (layers 0–{info.layers - 1} of {info.width}, {info.codebooks} "
+            f"codebooks, {info.frame_rate:g} frames/s, {dtype} on {self.device})"
+        )
+
+    @property
+    def blocks(self) -> Any:
+        """The decoder's blocks, 0 … L−1."""
+        return self.language_model.transformer.layers
+
+    def frames(self, clip_seconds: float) -> int:
+        """T: codec frames of a clip of that length."""
+        return frames_of(self.info, clip_seconds)
+
+    def alignment(self, frames: int) -> Alignment:
+        """Frames and decoder steps, read off the model's own codebook pattern."""
+        return align(self.language_model.pattern_provider, frames)
+
+    def encode(self, audio: torch.Tensor) -> torch.Tensor:
+        """Codec tokens of clips.
+
+        Args:
+            audio: Float tensor (B, 1, samples) at `info.sample_rate`, all clips equally long.
+
+        Returns:
+            int16 tensor (B, K, T) on the model's device, before the delay pattern.
+        """
+        import torch
+
+        if audio.ndim != 3 or audio.shape[1] != 1:
+            raise InvalidInput(f"Audio must be mono, of shape (B, 1, samples), not {tuple(audio.shape)}.")
+        at_once = max(1, ENCODER_SAMPLES[self.device.type] // audio.shape[-1])
+        # TF32, on by default in cuDNN, is enough to flip codes.
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            parts = [self._encode(part) for part in audio.split(at_once)]
+        return torch.cat(parts)
+
+    def _encode(self, audio: torch.Tensor) -> torch.Tensor:
+        import torch
+
+        codes, scale = self.codec.encode(audio.to(self.device, torch.float32))
+        if scale is not None:
+            raise ModelError(f"The codec of {self.info.name!r} normalises loudness; MusicGen's does not.")
+        result: torch.Tensor = codes.to(torch.int16)
+        return result
+
+    def forward(self, codes: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        """The teacher-forced pass, without heads: hidden states before the final norm.
+
+        Args:
+            codes: Integer tensor (B, K, T) on the device, before the delay pattern, which is applied here.
+            conditions: Of the same B clips.
+
+        Returns:
+            Tensor (B, P + S, D): P prepended conditions (melody models only), then S decoder steps.
+        """
+        import torch
+
+        from pipelines.acceleration.matrix_products import fast_products
+
+        model = self.language_model
+        sequence = interleave(model.pattern_provider, codes.long(), model.special_token_id)
+        lower = self.dtype != torch.float32
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, self.dtype, enabled=lower),
+            fast_products(self.device, self.dtype),
+        ):
+            inputs = sum(model.emb[k](sequence[:, k]) for k in range(sequence.shape[1]))
+            inputs, cross = model.fuser(inputs, conditions)
+            hidden: torch.Tensor = model.transformer(inputs, cross_attention_src=cross)
+        return hidden
+
+
+def _check_placement(device: str, dtype: str) -> None:
+    import torch
+
+    if dtype not in DTYPES:
+        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
+    if device not in ENCODER_SAMPLES:
+        raise InvalidInput(
+            f"Device {device!r} is not supported. Choose cpu or cuda (CUDA_VISIBLE_DEVICES picks one)."
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput(
+            "This build of torch sees no CUDA device. Use device cpu, or install the GPU build."
+        )

@@ -1,0 +1,1 @@
+"""Scorers of sounds: CLAP, physical descriptors, handcrafted features."""

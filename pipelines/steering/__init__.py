@@ -1,0 +1,1 @@
+"""Steering: edits as data, schedules, strength, and hooks that apply them."""

@@ -1,0 +1,214 @@
+"""What steering does to activations, as data: one edit is one direction at one place, a steering is several.
+
+At one site and layer, edits of one kind and scaling are fused:
+
+    interpolate   h' = (h + Σ ηᵢ s r̂ᵢ) / (1 + Σ |ηᵢ|)     (paper arXiv:2506.10225, method.md 3)
+    add           h' = h + Σ ηᵢ s r̂ᵢ
+    ablate        h' = h − η Q Qᵀ h, Q an orthonormal basis of the directions (arXiv:2406.11717);
+                  of one with a reader q (LEACE, arXiv:2306.03819) h' = h − η r̂ (q·h − b), one after the other
+
+with ηᵢ = αᵢ · weight · schedule(t), and s = ‖h‖ ("norm"), 1 ("unit"), or ‖h‖ with the result brought back to
+length ‖h‖ ("norm_restored"). Kinds act in the order ablate, interpolate, add.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.steering.schedules import CONSTANT, Schedule
+from store.errors import InvalidInput
+from store.records import SITES, ModelInfo, Site
+
+Kind = Literal["ablate", "interpolate", "add"]
+Scaling = Literal["norm", "unit", "norm_restored"]
+SteeredRows = Literal["conditional", "both"]
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order in which they act at one place."""
+SCALINGS: tuple[Scaling, ...] = get_args(Scaling)
+READ_TOLERANCE = 1e-3
+STEERED_ROWS: tuple[SteeredRows, ...] = get_args(SteeredRows)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a direction was found: it means nothing elsewhere."""
+
+    model_fingerprint: str
+    site: Site
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """Lets an edit watch what it is for, and ease off (SMITIN, arXiv:2404.02252).
+
+    C is the probability that the generation so far is of the direction's positive class, from the running
+    mean p̄ of its projections: sigmoid((μ₊ − μ₋)(p̄ − (μ₊ + μ₋)/2) / σ²), the posterior of two equally wide
+    normal distributions. At C ≥ threshold the edit is off for that frame; below it, its strength is
+    multiplied by (1 − decay · C) from frame to frame.
+    """
+
+    mean_positive: float
+    mean_negative: float
+    deviation: float
+    """σ of the projections within a class."""
+    threshold: float
+    decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        numbers = (self.mean_positive, self.mean_negative, self.deviation, self.threshold, self.decay)
+        if not all(map(math.isfinite, numbers)) or self.deviation <= 0:
+            raise InvalidInput(f"A monitor needs finite means and a positive deviation, not {numbers[:3]}.")
+        if not (0 < self.threshold <= 1 and 0 <= self.decay <= 1):
+            raise InvalidInput(
+                f"Monitor threshold {self.threshold} and decay {self.decay}: the threshold lies above 0 and "
+                f"up to 1, the decay between 0 and 1."
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit:
+    """One direction at one site and layer."""
+
+    site: Site
+    layer: int
+    vector: NDArray[np.floating]
+    """Shape (D,), of any length: only its direction counts. Kept as a float32 unit vector."""
+    alpha: float
+    """Strength; for "ablate" the part that is removed, 1 being all."""
+    kind: Kind = "interpolate"
+    scaling: Scaling = "norm"
+    schedule: Schedule = CONSTANT
+    weight: float = 1.0
+    """Of this layer among several."""
+    origin: Origin | None = None
+    """Where the vector was found; None where nobody knows, and then nothing is checked but its width."""
+    foreign: bool = False
+    """Apply it although it was found elsewhere."""
+    away: bool = False
+    """Allow a negative strength: away from the positive class."""
+    monitor: Monitor | None = None
+    reader: NDArray[np.floating] | None = None
+    """Of an oblique ablation, (D,): what is read off an activation, with q · r̂ = 1."""
+    reader_offset: float = 0.0
+    """b: what it reads where nothing is to be removed."""
+
+    def __post_init__(self) -> None:
+        _choose("site", self.site, SITES)
+        _choose("kind of edit", self.kind, KINDS)
+        _choose("scaling", self.scaling, SCALINGS)
+        object.__setattr__(self, "vector", _unit(self.vector))
+        self._check_reader()
+        self._check_strength()
+
+    @property
+    def place(self) -> tuple[Site, int]:
+        """Site and layer."""
+        return self.site, self.layer
+
+    @property
+    def oblique(self) -> bool:
+        """Whether it removes what a reader reads, and not what lies along its direction."""
+        return self.reader is not None
+
+    def _check_reader(self) -> None:
+        if self.reader is None:
+            return
+        if self.kind != "ablate":
+            raise InvalidInput(f"A reader belongs to the kind of edit 'ablate', not to {self.kind!r}.")
+        reader = np.asarray(self.reader, np.float64)
+        fits = reader.shape == self.vector.shape and math.isclose(
+            reader @ self.vector, 1, abs_tol=READ_TOLERANCE
+        )
+        if not fits or not math.isfinite(self.reader_offset):
+            raise InvalidInput(
+                f"A reader has the shape of its vector, {self.vector.shape}, and reads 1 of it; with this "
+                f"one an ablation would not remove the direction. Fit it again with `undertone directions`."
+            )
+
+    def _check_strength(self) -> None:
+        strength = self.alpha * self.weight
+        if not math.isfinite(strength):
+            raise InvalidInput(
+                f"Strength alpha {self.alpha} with weight {self.weight} is not a finite number."
+            )
+        if self.kind == "interpolate" and strength == -1:
+            raise InvalidInput(
+                "Strength -1 is not legal: (h + αr)/(1 + α) has no value there. Use a number beside it, "
+                "such as -0.99."
+            )
+        if strength < 0 and not self.away:
+            raise InvalidInput(
+                f"Strength {strength:g} is negative: it steers away from the positive class. Say so if it is "
+                f"meant (away), or give a positive number."
+            )
+        if self.kind == "ablate" and strength > 1:
+            raise InvalidInput(f"Strength {strength:g}: an ablation removes at most everything, which is 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class Steering:
+    """All edits of one generation."""
+
+    edits: tuple[Edit, ...] = ()
+    rows: SteeredRows = "conditional"
+    """Under classifier-free guidance: edit the row with the conditions alone, or the one without them too."""
+    steer_prompt: bool = False
+    """Edit the frames of an audio prompt too; schedules then begin with it."""
+
+    def __post_init__(self) -> None:
+        _choose("choice of steered rows", self.rows, STEERED_ROWS)
+
+
+def check_edit(edit: Edit, info: ModelInfo) -> None:
+    """Raise InvalidInput where an edit does not fit the model, or its vector was found elsewhere."""
+    if not 0 <= edit.layer < (1 if edit.site == "embed" else info.layers):
+        raise InvalidInput(
+            f"{info.name!r} has no site {edit.site!r} at layer {edit.layer} (layers 0–{info.layers - 1}; "
+            f"'embed' is the input of layer 0)."
+        )
+    if edit.site == "xattn" and not info.cross_attention:
+        raise InvalidInput(f"{info.name!r} has no cross-attention, so nothing can be steered at 'xattn'.")
+    if len(edit.vector) != info.width:
+        raise InvalidInput(
+            f"A vector of {len(edit.vector)} numbers does not fit {info.name!r} of {info.width}."
+        )
+    if edit.origin is not None and not edit.foreign:
+        _check_origin(edit, edit.origin, info)
+
+
+def _check_origin(edit: Edit, origin: Origin, info: ModelInfo) -> None:
+    if origin.model_fingerprint != info.fingerprint:
+        raise InvalidInput(
+            f"The direction was found in another model ({origin.model_fingerprint[:12]}) than {info.name!r} "
+            f"({info.fingerprint[:12]}). It means nothing here; to try it all the same, say so (foreign)."
+        )
+    if (origin.site, origin.layer) != edit.place:
+        raise InvalidInput(
+            f"The direction was found at {origin.site} of layer {origin.layer}, not at {edit.site} of layer "
+            f"{edit.layer}. Use it there, or say that it is to be moved (foreign)."
+        )
+
+
+def _unit(vector: NDArray[np.floating]) -> NDArray[np.float32]:
+    given = np.asarray(vector, dtype=np.float64)
+    length = float(np.linalg.norm(given)) if given.ndim == 1 else 0.0
+    if not (math.isfinite(length) and length > 0):
+        raise InvalidInput(
+            f"A direction is a vector (D,) of finite numbers that are not all zero; this one has the shape "
+            f"{given.shape} and the length {length:g}."
+        )
+    unit = (given / length).astype(np.float32)
+    unit.setflags(write=False)
+    return unit
+
+
+def _choose(what: str, value: str, legal: tuple[str, ...]) -> None:
+    if value not in legal:
+        raise InvalidInput(f"{value!r} is no {what}. Choose from {', '.join(legal)}.")

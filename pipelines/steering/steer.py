@@ -1,0 +1,178 @@
+"""Steering: while the block lasts, activations at chosen sites and layers are edited as they are computed.
+
+    with steer(model, Steering((Edit("resid", 5, vector, alpha=0.5),)), frames=320):
+        model.forward(codes, conditions)
+
+Edits are hooks that return new tensors; nothing remains after the block, also after an error. They act in
+teacher-forced passes, in streaming generation, ours and audiocraft's own, and in passes that fill the cache
+anew for a later window. Which edit acts how strongly depends on the frame a step predicts, which is read off
+the streaming offset and never counted.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from pipelines.acceleration.streaming import streamed_steps
+from pipelines.capture import TERMS
+from pipelines.steering.edits import KINDS, SCALINGS, Edit, Steering, check_edit
+from pipelines.steering.fused_edits import FusedEdits
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import torch
+
+    from pipelines.models.musicgen import MusicGenModel
+    from store.records import Site
+
+
+@contextmanager
+def steer(
+    model: MusicGenModel,
+    steering: Steering | Sequence[Steering],
+    *,
+    frames: int | None = None,
+    prompt_frames: int = 0,
+    guided: bool = False,
+) -> Iterator[SteeringState]:
+    """Edit the activations of all passes made inside the block.
+
+    Args:
+        model: Its modules carry hooks inside the block, and only there.
+        steering: One for every clip of a batch, or one each.
+        frames: T, prompt included; by default as many as the model was trained for.
+        prompt_frames: How many of them are an audio prompt, edited only where a steering says so.
+        guided: The passes hold, after the rows with conditions, as many without (classifier-free guidance).
+
+    Raises:
+        InvalidInput: An edit does not fit the model, or its vector was found elsewhere.
+    """
+    info = model.info
+    planned = frames or math.ceil(info.max_seconds * info.frame_rate)
+    state = SteeringState(model, steering, frames=planned, prompt_frames=prompt_frames, guided=guided)
+    handles: list[Any] = []
+    try:
+        handles.append(model.language_model.fuser.register_forward_hook(state.see_pass))
+        handles.extend(_attach(model, state, *place) for place in state.places())
+        yield state
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+class SteeringState:
+    """Where the passes of a `steer` block are, and the edits for them."""
+
+    def __init__(
+        self,
+        model: MusicGenModel,
+        steering: Steering | Sequence[Steering],
+        *,
+        frames: int,
+        prompt_frames: int,
+        guided: bool,
+    ) -> None:
+        self._model = model
+        self._shared = steering if isinstance(steering, Steering) else None
+        self._steerings = (steering,) if isinstance(steering, Steering) else tuple(steering)
+        self._frames = frames
+        self._prompt_frames = prompt_frames
+        self._guided = guided
+        for edit in (edit for one in self._steerings for edit in one.edits):
+            check_edit(edit, model.info)
+        self.window_start = 0
+        """Frame at which the present window begins, in generation beyond the model's segment."""
+        self.first_step = 0
+        """Decoder step at which the pass begins, counted from the beginning of the whole generation."""
+        self.prepended = 0
+        """P: conditions that stand before the steps of this pass."""
+        self._all_prepended = 0
+        self._fused: dict[tuple[int, Site, int], list[FusedEdits]] = {}
+
+    def places(self) -> list[tuple[Site, int]]:
+        """Sites and layers at which anything is to be edited."""
+        return sorted({edit.place for one in self._steerings for edit in one.edits})
+
+    def see_pass(self, _: Any, inputs: Any, outputs: Any) -> None:
+        """Hook on the fuser, through which every pass begins: where in the sequence it is."""
+        streamed = streamed_steps(self._model.language_model)
+        if streamed == 0:
+            self._all_prepended = outputs[0].shape[1] - inputs[0].shape[1]
+        self.prepended = self._all_prepended if streamed == 0 else 0
+        self.first_step = self.window_start + max(0, streamed - self._all_prepended)
+
+    def edited(self, site: Site, layer: int, activations: torch.Tensor) -> torch.Tensor | None:
+        """Activations (rows, P + steps, D) with the edits of this place, new; None where nothing changes."""
+        result = activations
+        for fused in self._fused_edits(site, layer, len(activations)):
+            result = fused.apply(result, first=self.first_step, prepended=self.prepended)
+        return None if result is activations else result
+
+    def _fused_edits(self, site: Site, layer: int, rows: int) -> list[FusedEdits]:
+        key = (rows, site, layer)
+        if key not in self._fused:
+            self._fused[key] = list(self._fuse(site, layer, rows))
+        return self._fused[key]
+
+    def _fuse(self, site: Site, layer: int, rows: int) -> Iterator[FusedEdits]:
+        steerings = self._per_clip(rows)
+        for kind, scaling, oblique in product(KINDS, SCALINGS, (False, True)):
+            chosen = {
+                row: edits
+                for row, one in enumerate(steerings)
+                if (edits := [e for e in one.edits if _is(e, site, layer, kind, scaling, oblique)])
+            }
+            if chosen:
+                yield self._fused_of(chosen, steerings, rows)
+
+    def _fused_of(
+        self, chosen: dict[int, list[Edit]], steerings: Sequence[Steering], rows: int
+    ) -> FusedEdits:
+        second = {
+            clip + rows // 2: clip for clip in chosen if self._guided and steerings[clip].rows == "both"
+        }
+        clip_of = {clip: clip for clip in chosen} | second
+        return FusedEdits(
+            {row: chosen[clip] for row, clip in clip_of.items()},
+            origins={row: self._origin(steerings[clip]) for row, clip in clip_of.items()},
+            rows=rows,
+            frames=self._frames,
+            info=self._model.info,
+            device=self._model.device,
+        )
+
+    def _origin(self, steering: Steering) -> int:
+        """The frame at which schedules begin, before which nothing is edited."""
+        return 0 if steering.steer_prompt else self._prompt_frames
+
+    def _per_clip(self, rows: int) -> tuple[Steering, ...]:
+        clips = rows // 2 if self._guided else rows
+        steerings = (self._shared,) * clips if self._shared is not None else self._steerings
+        if len(steerings) != clips or (self._guided and rows % 2):
+            raise InvalidInput(
+                f"{len(self._steerings)} steerings do not fit a pass of {rows} rows"
+                f"{', half of them without conditions' if self._guided else ''}: give one for each clip."
+            )
+        return steerings
+
+
+def _is(edit: Edit, site: Site, layer: int, *form: object) -> bool:
+    return edit.place == (site, layer) and (edit.kind, edit.scaling, edit.oblique) == form
+
+
+def _attach(model: MusicGenModel, state: SteeringState, site: Site, layer: int) -> Any:
+    block = model.blocks[layer]
+    if site == "embed":
+        return block.register_forward_pre_hook(lambda _, inputs: _edited_inputs(state, layer, inputs))
+    module = block if site == "resid" else getattr(block, TERMS[site])
+    return module.register_forward_hook(lambda _, __, output: state.edited(site, layer, output))
+
+
+def _edited_inputs(state: SteeringState, layer: int, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+    edited = state.edited("embed", layer, inputs[0])
+    return None if edited is None else (edited, *inputs[1:])

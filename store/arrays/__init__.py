@@ -1,0 +1,1 @@
+"""Arrays of activations as Zarr: plan, units, shards, commit markers, reading, verification."""

@@ -1,0 +1,278 @@
+"""Does a collection still hold what its markers promise, and what to do where it does not."""
+
+from collections.abc import Collection as Names
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from store.arrays.collection import Collection
+from store.arrays.completion import withdraw_completions
+from store.arrays.layout import document_key, marker_key
+from store.arrays.markers import Marker, ShardEntry, check_marker, read_marker
+from store.arrays.plan import plan_digest, rows_needed
+from store.arrays.shards import shard_checksum
+from store.arrays.zarr_metadata import array_document, array_rows, encoded_json, group_document
+from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
+from store.objects.concurrency import map_concurrently
+from store.objects.ledger import Entry, Record, all_records, entry_of
+from store.objects.protocol import Survey
+from store.records import Unit
+
+TEMPORARY_OLD_SECONDS = 3600.0
+VERIFY_THREADS = 2
+
+Problem = Literal[
+    "missing", "length", "checksum", "marker", "metadata", "plan", "document", "record", "unrecorded",
+    "reference", "unreadable", "stranger", "note",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """One place where the store is not what it should be."""
+
+    problem: Problem
+    key: str
+    """Of the object, relative to the store."""
+    unit_id: str | None
+    """The unit that must be computed again, if any."""
+    detail: str
+
+
+def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
+    """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
+    markers, found = _checked_markers(collection, unit_ids)
+    if unit_ids is None:
+        with suppress(UndertoneError):  # then the plan stands in the list already
+            found += _strangers(collection)
+    shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
+    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
+    return found + [problem for problem in checked if problem]
+
+
+def verify_documents(collection: Collection) -> list[Disagreement]:
+    """What disagrees in the plan, the markers and the array documents; no shard is looked at."""
+    return _checked_markers(collection, None)[1]
+
+
+def repair(
+    collection: Collection,
+    disagreements: Sequence[Disagreement],
+    *,
+    fresh_seconds: float = FRESH_SECONDS,
+) -> list[Unit]:
+    """Withdraw the units that disagree, so that the next run computes them again; returns these units.
+
+    Markers go before shards: a reader never sees a marker whose shards are gone. Raises `Conflict` while a
+    driver is at work, and `CorruptData` for a plan that cannot be mended.
+    """
+    refuse_if_at_work(collection.objects, collection.prefix, fresh_seconds)
+    if broken := [entry for entry in disagreements if entry.problem == "plan"]:
+        raise CorruptData(f"{broken[0].key} cannot be repaired ({broken[0].detail}): restore it from a copy.")
+    _mend_metadata(collection)
+    withdrawn = {entry.unit_id for entry in disagreements if entry.unit_id}
+    withdraw_completions(collection.objects, collection.prefix, withdrawn)
+    units = [unit for unit in collection.units() if unit.unit_id in withdrawn]
+    _withdraw(collection, units, disagreements)
+    collection.objects.sweep(TEMPORARY_OLD_SECONDS)
+    collection.refresh()
+    return units
+
+
+def _checked_markers(
+    collection: Collection, unit_ids: Names[str] | None
+) -> tuple[list[Marker], list[Disagreement]]:
+    """The markers that can be read, and what disagrees in them and, where all are meant, around them."""
+    markers, found = _markers(collection, unit_ids)
+    try:
+        units = {unit.unit_id: unit for unit in collection.units()}
+    except UndertoneError as error:
+        found.append(_wrong_plan(collection, error))
+    else:
+        found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+        found += _check_frame(collection) if unit_ids is None else []
+    if unit_ids is None:
+        told = {entry.key for entry in found}
+        with suppress(UndertoneError):  # a folder that is refused stands in the list already
+            found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
+    return markers, found
+
+
+def _wrong_plan(collection: Collection, error: UndertoneError) -> Disagreement:
+    """A plan that cannot be read, or a document that tells another length of it."""
+    document = document_key(collection.prefix)
+    if document in str(error):
+        return Disagreement("document", document, None, short(error))
+    return Disagreement("plan", f"{collection.prefix}/plan", None, str(error))
+
+
+def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
+    """The markers as they are now in the store, never from memory."""
+    survey = collection.objects.survey(f"{collection.prefix}/commits")
+    markers, broken = [], refused_folders(survey)
+    for key in survey.versions:
+        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        if unit_ids is None or unit_id in unit_ids:
+            try:
+                markers.append(read_marker(collection.objects, key))
+            except NotFound:  # withdrawn since it was listed
+                continue
+            except (UndertoneError, OSError) as error:
+                broken.append(unread(key, error, "marker", unit_id))
+    return markers, broken
+
+
+def unread(key: str, error: Exception, otherwise: Problem, unit_id: str | None = None) -> Disagreement:
+    """Why an object could not be read; what is damaged in itself is `otherwise`."""
+    if isinstance(error, NotPlain | NotFound):
+        return Disagreement("missing", key, unit_id, short(error))
+    if isinstance(error, CorruptData | InvalidInput):
+        return Disagreement(otherwise, key, unit_id, short(error))
+    return Disagreement("unreadable", key, None, short(error))
+
+
+def refused_folders(survey: Survey) -> list[Disagreement]:
+    """Folders that are links, which belong to nothing, and those that cannot be read."""
+    return [
+        Disagreement("stranger" if isinstance(error, NotPlain) else "unreadable", key, None, short(error))
+        for key, error in survey.refused.items()
+    ]
+
+
+def short(error: Exception) -> str:
+    """The message up to the advice, which is given by file."""
+    return str(error).split(": run `", 1)[0]
+
+
+def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
+    """Markers that a record of completion names and that are gone, or are not the ones it names."""
+    named: dict[str, Entry] = {}
+    for _, record in all_records(collection.objects, f"{collection.prefix}/complete"):
+        if isinstance(record, Record):
+            named |= {entry.key: entry for entry in record.entries}
+    for key, entry in named.items():
+        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        try:
+            found = entry_of(key, collection.objects.get(key))
+        except NotFound:
+            yield Disagreement(
+                "missing", key, unit_id, "the marker is gone although everything was committed"
+            )
+        except (UndertoneError, OSError):  # told by whoever read the markers
+            continue
+        else:
+            if found != entry:
+                yield Disagreement(
+                    "marker", key, unit_id, "it is not the marker that completed the collection"
+                )
+
+
+def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]) -> Iterator[Disagreement]:
+    key = marker_key(collection.prefix, marker.unit_id)
+    unit = units.get(marker.unit_id)
+    if unit is None:
+        yield Disagreement("stranger", key, None, "the plan has no such unit")
+        return
+    try:
+        check_marker(marker, unit, key)
+    except CorruptData:
+        yield Disagreement("marker", key, unit.unit_id, "its clips are not those of the plan")
+    if {shard.key for shard in marker.shards} != set(_shard_keys(collection, unit)):
+        yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
+
+
+def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
+    try:
+        return _check_shard(collection, unit_id, shard)
+    except (UndertoneError, OSError) as error:
+        return unread(f"{collection.prefix}/{shard.key}", error, "checksum", unit_id)
+
+
+def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
+    key = f"{collection.prefix}/{shard.key}"
+    nbytes = collection.objects.size(key)
+    if nbytes is None:
+        return Disagreement("missing", key, unit_id, "the shard is gone")
+    if nbytes != shard.nbytes:
+        return Disagreement("length", key, unit_id, f"{nbytes} bytes, the marker says {shard.nbytes}")
+    found = shard_checksum(collection.layout(shard.array), collection.objects.get(key), verify=True)
+    if found != shard.crc32c:
+        detail = f"its checksums give {found}, the marker says {shard.crc32c}: it is another shard"
+        return Disagreement("checksum", key, unit_id, detail)
+    return None
+
+
+def _check_frame(collection: Collection) -> Iterator[Disagreement]:
+    """The plan and the array documents."""
+    first_part = [clip for unit in collection.units() for clip in unit.clips][: collection.document["clips"]]
+    if plan_digest(first_part) != collection.document["plan_sha256"]:
+        yield Disagreement(
+            "plan", f"{collection.prefix}/plan", None, "the plan is not the one of the document"
+        )
+    for key, _ in _wrong_documents(collection):
+        yield Disagreement("metadata", key, None, "it is not what the document of the collection says")
+
+
+def _strangers(collection: Collection) -> Iterator[Disagreement]:
+    known = {
+        f"{collection.prefix}/{key}" for unit in collection.units() for key in _shard_keys(collection, unit)
+    }
+    known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
+    known.add(f"{collection.group}/zarr.json")
+    survey = collection.objects.survey(collection.group)
+    yield from refused_folders(survey)
+    for key in survey.versions:
+        if key not in known:
+            yield Disagreement("stranger", key, None, "no unit of the plan has such a shard")
+
+
+def _shard_keys(collection: Collection, unit: Unit) -> Iterator[str]:
+    """Keys of a unit's shards relative to the collection, as markers name them."""
+    group = collection.group.removeprefix(f"{collection.prefix}/")
+    for name, layout in collection.layouts.items():
+        for shard in layout.shards_of(unit):
+            yield f"{group}/{name}/{layout.shard_key(shard)}"
+
+
+def _withdraw(collection: Collection, units: Sequence[Unit], disagreements: Sequence[Disagreement]) -> None:
+    objects = collection.objects
+    for unit in units:
+        objects.delete(marker_key(collection.prefix, unit.unit_id))
+    for unit in units:
+        for key in _shard_keys(collection, unit):
+            objects.delete(f"{collection.prefix}/{key}")
+    for entry in disagreements:
+        if entry.problem == "stranger":
+            objects.delete(entry.key)
+
+
+def _mend_metadata(collection: Collection) -> None:
+    for key, right in _wrong_documents(collection):
+        collection.objects.put(key, encoded_json(right))
+
+
+def _wrong_documents(collection: Collection) -> list[tuple[str, dict[str, Any]]]:
+    """Keys of the Zarr documents that disagree, with what they should hold."""
+    needed = rows_needed(collection.units(), collection.unit_clips)
+    wanted = {f"{collection.group}/zarr.json": group_document()}
+    for name, layout in collection.layouts.items():
+        key = f"{collection.group}/{name}/zarr.json"
+        wanted[key] = array_document(layout, max(needed, _stored_rows(collection, name)))
+    return [(key, right) for key, right in wanted.items() if _bytes(collection, key) != encoded_json(right)]
+
+
+def _stored_rows(collection: Collection, name: str) -> int:
+    """An array may be longer than its plan: it grows just before the plan does."""
+    try:
+        return array_rows(collection.objects, collection.group, name)
+    except UndertoneError:
+        return 0
+
+
+def _bytes(collection: Collection, key: str) -> bytes | None:
+    try:
+        return collection.objects.get(key)
+    except UndertoneError:
+        return None

@@ -1,0 +1,66 @@
+"""Parquet files of a store: written with checksums of their pages, and read with these verified.
+
+They are held in memory and read by the thread that asks: where Arrow's own threads read, one of them may let
+go of the bytes after the call has returned; once the interpreter is shutting down, that ends the process with
+an abort.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from store.errors import CorruptData
+from store.objects.protocol import Buffer
+
+
+def parquet_bytes(table: pa.Table) -> bytes:
+    """A table as a file."""
+    buffer = io.BytesIO()
+    with parquet_writer(buffer, table.schema) as writer:
+        writer.write_table(table)
+    return buffer.getvalue()
+
+
+def parquet_writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
+    """A writer of several blocks of rows, to be closed."""
+    return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
+
+
+def parquet_table(data: Buffer, place: str) -> pa.Table:
+    """All rows; raises `CorruptData` naming the place where the file lies."""
+    with _reported(place):
+        return _file(data).read(use_threads=False)
+
+
+def parquet_batches(data: Buffer, place: str) -> Iterator[pa.RecordBatch]:
+    """The rows in order, some at a time; raises `CorruptData`."""
+    with _reported(place):
+        yield from _file(data).iter_batches(use_threads=False)
+
+
+def is_parquet(data: Buffer) -> bool:
+    """Whether bytes are a whole Parquet file whose pages agree with their checksums."""
+    try:
+        parquet_table(data, "")
+    except CorruptData:
+        return False
+    return True
+
+
+def _file(data: Buffer) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False, page_checksum_verification=True)
+
+
+@contextmanager
+def _reported(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, LookupError, MemoryError) as error:
+        if isinstance(error, CorruptData):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CorruptData(f"{place} is no sound Parquet file ({reason}): run `undertone repair`.") from error

@@ -1,0 +1,42 @@
+"""Which storage a URL means, and whether it keeps the promise that commits rest on."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+from store.errors import InvalidInput, UnsupportedStore, refuse_password
+from store.objects.protocol import ObjectStore
+
+REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
+
+
+def open_objects(url: str | Path) -> ObjectStore:
+    """The storage behind a folder path, `file://`, `s3://`, `gs://`, `az://` or `memory://` URL."""
+    text = str(url)
+    refuse_password(text)
+    scheme = urlsplit(text).scheme if "://" in text else ""
+    if scheme in ("", "file"):
+        from store.objects.local import LocalObjects
+
+        return LocalObjects(Path(unquote(urlsplit(text).path) if scheme else text))
+    if scheme not in REMOTE_SCHEMES:
+        legal = ", ".join(f"{name}://" for name in REMOTE_SCHEMES)
+        raise InvalidInput(f"{text!r} is not a place for a store: give a folder, file://, {legal}.")
+    from store.objects.remote import RemoteObjects
+
+    return RemoteObjects(text)
+
+
+def probe_create(objects: ObjectStore) -> None:
+    """Refuse a storage that overwrites although it was told not to: two writers would lose data silently."""
+    key = f"probe-{uuid4().hex}"
+    try:
+        first, second = objects.create(key, [b"first"]), objects.create(key, [b"second"])
+        kept = objects.get(key)
+    finally:
+        objects.delete(key)
+    if (first, second, kept) != (True, False, b"first"):
+        raise UnsupportedStore(
+            f"{objects.url} ignores conditional writes (If-None-Match), which keep two workers from "
+            "overwriting each other. Use a local folder or a server that honours them: AWS S3, GCS, Azure."
+        )

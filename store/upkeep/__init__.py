@@ -1,0 +1,1 @@
+"""Looks after stores: inspection, repair, removal, upgrade, and what takes space."""

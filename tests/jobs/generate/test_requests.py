@@ -1,0 +1,64 @@
+"""What a stored direction becomes when it is asked to steer, and what a file keeps of it."""
+
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.directions.files import FileForm, imported_rows, read_file, write_series
+from jobs.directions.stored import StoredVector, row_of
+from jobs.generate.requests import edit_of
+from jobs.generate.specification import EditSpec
+from pipelines.steering.edits import Kind
+from store.errors import InvalidInput
+
+UNIT = np.array([0.6, 0.8, 0.0], np.float32)
+READER = np.array([1.0, 0.5, 7.0], np.float32)
+
+
+@pytest.fixture
+def leace() -> StoredVector:
+    known: dict[str, Any] = {
+        "vector_id": "abc", "run_id": "r", "model": "m", "model_fingerprint": "f", "site": "resid",
+        "reduction": "mean", "layer": 3, "concept": "style", "positive": "jazz", "method": "leace",
+        "vector": UNIT, "reader": READER, "reader_offset": 2.5, "width": 3, "norm": 1.0, "scaling": "norm",
+        "clips": 9, "positives": 5, "negatives": 4, "groups": 9, "folds": 5, "labels_query": "SELECT 1",
+        "labels_hash": "l", "created_at": datetime(2026, 1, 1),  # noqa: DTZ001
+    }  # fmt: skip
+    unknown: dict[str, Any] = dict.fromkeys(StoredVector.__slots__)
+    return StoredVector(**{**unknown, **known})
+
+
+@pytest.mark.parametrize(("kind", "oblique"), [("ablate", True), ("add", False), ("interpolate", False)])
+def test_a_leace_direction_is_erased_by_what_it_reads_and_added_like_any_other(
+    leace: StoredVector, kind: Kind, oblique: bool
+) -> None:
+    edit = edit_of(EditSpec("abc", "resid", 3, 0.5, kind), leace)
+    assert edit.oblique == oblique
+    assert edit.reader_offset == (2.5 if oblique else 0.0)
+    assert not edit_of(EditSpec("abc", "resid", 3, 0.5, kind), replace(leace, method="diffmean")).oblique
+
+
+def test_a_leace_direction_without_its_eraser_is_fitted_again(leace: StoredVector) -> None:
+    with pytest.raises(InvalidInput, match="fit it again"):
+        edit_of(EditSpec("abc", "resid", 3, 1.0, "ablate"), replace(leace, reader=None))
+    edit_of(EditSpec("abc", "resid", 3, 0.5), replace(leace, reader=None))
+
+
+@pytest.mark.parametrize("form", ["safetensors", "npy"])
+def test_a_file_keeps_the_eraser_and_one_that_was_changed_is_refused(
+    leace: StoredVector, tmp_path: Path, form: FileForm
+) -> None:
+    directions, described = read_file(write_series(tmp_path, [leace], form))
+    assert described is not None
+    (row,) = imported_rows(described, directions)
+    assert np.asarray(row.pop("reader"), np.float32).tolist() == READER.tolist()
+    expected = row_of(leace)
+    assert row.pop("vector").tolist() == UNIT.tolist()
+    assert row == {name: value for name, value in expected.items() if name not in ("vector", "reader")}
+    for wrong in ([1.0, 0.5], [2.0, 1.0, 7.0], [float("nan"), 0.5, 7.0]):
+        with pytest.raises(InvalidInput, match="The reader of direction abc does not fit it"):
+            imported_rows([described[0] | {"reader": wrong}], directions)

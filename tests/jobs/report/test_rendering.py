@@ -1,0 +1,88 @@
+"""Whatever a page holds, its HTML is well-formed, escaped, and plays its own sounds only."""
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from jobs.report.page import Column, DataTable, Figure, Page, Section, SoundGroup, cell_text
+from jobs.report.rendering import render
+from jobs.report.sounds import embedded_sound
+from store.errors import InvalidInput
+
+Node = Any
+HOSTILE = '"><script>alert(1)</script>&amp;<img src=x onerror=y>'
+
+
+def tone(file_format: str) -> bytes:
+    stream = io.BytesIO()
+    samples = 0.1 * np.sin(2 * np.pi * 440 * np.arange(8000) / 16000)
+    soundfile.write(stream, samples, 16000, format=file_format)
+    return stream.getvalue()
+
+
+def page_with(*figures: Figure, title: str = "Report") -> Page:
+    section = Section("run", title, title, figures, (title,))
+    return Page(title, title, [(title, {title: title})], [section])
+
+
+def test_text_from_labels_stays_text(parse_page: Callable[[str], Node]) -> None:
+    table = DataTable((Column(HOSTILE, is_number=False),), ((HOSTILE,),))
+    groups = (SoundGroup(HOSTILE, (embedded_sound(HOSTILE, b"", "a.wav", note=HOSTILE),), (HOSTILE,)),)
+    figure = Figure("figure", HOSTILE, HOSTILE, (), table, HOSTILE, groups)
+    page = parse_page(render(page_with(figure, title=HOSTILE), generator=HOSTILE))
+    assert list(page.all("img")) == []
+    assert [script.text.strip()[:2] for script in page.all("script")] == ["//"]
+    assert [title.text for title in page.all("title")] == [HOSTILE]
+    assert [cell.text for cell in page.all("td")] == [HOSTILE]
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"), [("flac", "audio/flac"), ("wav", "audio/wav"), ("mp3", "audio/mpeg")]
+)
+def test_a_sound_is_inside_the_page_byte_for_byte(
+    parse_page: Callable[[str], Node], ending: str, kind: str
+) -> None:
+    data = tone(ending.upper())
+    group = SoundGroup(
+        "jazz to rock", (embedded_sound("steered", data, f"audio/abc.{ending}"),), ("distortion",)
+    )
+    page = parse_page(render(page_with(Figure("f", "Listen", "", sounds=(group,))), generator="test"))
+    (audio,) = page.all("audio")
+    head, _, content = audio.attributes["src"].partition(",")
+    assert head == f"data:{kind};base64"
+    assert base64.b64decode(content) == data
+    assert audio.attributes["aria-label"] == "jazz to rock: steered"
+    assert "controls" in audio.attributes
+    assert [flag.text for flag in page.all("span", class_="flag")] == ["distortion"]
+
+
+def test_a_format_that_not_every_browser_plays_is_refused() -> None:
+    with pytest.raises(InvalidInput, match=r"a\.aiff .* only \.flac, \.wav, \.mp3 can"):
+        embedded_sound("x", b"", "a.aiff")
+
+
+def test_a_page_without_sounds_has_no_script(parse_page: Callable[[str], Node]) -> None:
+    page = parse_page(render(page_with(Figure("f", "Look", "")), generator="test"))
+    assert list(page.all("script")) == []
+    (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+    assert "script-src" not in policy.attributes["content"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.12345, "0.123"),
+        (-0.5, "−0.500"),
+        (None, "–"),
+        (float("nan"), "–"),
+        (1234567, "1,234,567"),
+        (True, "yes"),
+    ],
+)
+def test_values_are_written_for_eyes(value: Any, text: str) -> None:
+    assert cell_text(value) == text
