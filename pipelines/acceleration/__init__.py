@@ -1,1 +1,1 @@
-"""What makes passes faster and may be switched off: products by oneDNN, kept memory, streaming."""
+"""What makes passes faster without changing what they compute; UNDERTONE_PLAIN=1 turns all of it off."""

@@ -1,7 +1,9 @@
-"""Lets a process keep the memory that a pass frees, as to ask the system for it again may double the time."""
+"""Keep the memory that a pass frees: asking the system for it again may double the time of a pass."""
 
 import ctypes
 import platform
+
+from pipelines.acceleration.switch import is_plain
 
 # From malloc.h: M_MMAP_MAX, M_TRIM_THRESHOLD, M_TOP_PAD.
 _OPTIONS = ((-4, 0), (-1, 2**31 - 1), (-2, 2**26))
@@ -14,7 +16,7 @@ def keep_freed_memory() -> None:
     clears every page when they are wanted again: a codec, whose layers make megabytes, then spends half of
     its time there.
     """
-    if platform.libc_ver()[0] != "glibc":
+    if is_plain() or platform.libc_ver()[0] != "glibc":
         return
     library = ctypes.CDLL(None)
     for option, value in _OPTIONS:

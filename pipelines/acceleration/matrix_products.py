@@ -14,6 +14,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from pipelines.acceleration.switch import is_plain
+
 
 def fast_products(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     """A block in which `torch.nn.functional.linear` is oneDNN's, where that is of use: float32 on a CPU.
@@ -21,7 +23,7 @@ def fast_products(device: torch.device, dtype: torch.dtype) -> AbstractContextMa
     Gradients flow through it, once, and are oneDNN's products too. Elsewhere, and with builds of torch that
     have no MKL or lack the operator, the block changes nothing.
     """
-    wanted = device.type == "cpu" and dtype == torch.float32
+    wanted = device.type == "cpu" and dtype == torch.float32 and not is_plain()
     return _ThroughOneDnn() if wanted and _has_operator() else nullcontext()
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch.nn import functional
 
+from pipelines.acceleration.switch import is_plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -32,7 +34,7 @@ def streaming(language_model: Any, *, steps: int) -> Iterator[None]:
     """
     changed: list[Any] = []
     try:
-        for block in language_model.transformer.layers:
+        for block in () if is_plain() else language_model.transformer.layers:
             if _is_usual(block.self_attn):
                 block.self_attn.forward = _SelfAttention(block.self_attn, steps)
                 changed.append(block.self_attn)
