@@ -13,6 +13,7 @@ from mkdocs.structure.pages import Page
 from docs.generators.commands import show_examples
 from docs.generators.errors import errors_page
 from docs.generators.modules import modules_page
+from docs.generators.notebooks import notebook_page, notebooks
 from docs.generators.python_api import python_page
 from docs.generators.sources import ROOT
 from docs.generators.store_format import store_format_page
@@ -54,6 +55,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the generated pages."""
     for place, make in GENERATED.items():
         files.append(File.generated(config, place, content=make()))
+    for notebook in notebooks():
+        place = f"tutorials/notebooks/{notebook.stem}.md"
+        files.append(File.generated(config, place, content=notebook_page(notebook)))
     for place, source in ELSEWHERE.items():
         files.append(File.generated(config, place, abs_src_path=str(source)))
     return files
