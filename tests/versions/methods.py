@@ -8,25 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import (
-    directions,
-    feature_classifier,
-    kmeans,
-    kmeans_scores,
-    moments,
-    nested_logistic,
-    probe_scores,
-    ridge,
-    scaling,
-    separation,
-    tridiagonal,
-)
+from analysis.clustering import kmeans, scaling
+from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.fitting import clusters
 from analysis.clustering.scaling import SCALINGS, ScalingKind
 from analysis.concepts import LOSSES, Concept, Loss
+from analysis.directions import fitting as directions
+from analysis.directions import separation
 from analysis.directions.fitting import METHODS, Estimator
+from analysis.linear import moments, nested_logistic, ridge, tridiagonal
 from analysis.linear.nested_logistic import nested_logistic as fit_logistic
 from analysis.linear.ridge import DualRidge
+from analysis.probes import feature_classifier
+from analysis.probes import scores as probe_scores
 from analysis.probes.feature_classifier import fit_feature_classifier
 from analysis.probes.out_of_fold import HeldRows, moments_by_cell, problem_of_moments, ridge_predictions
 from analysis.probes.probe import probe

@@ -1,6 +1,7 @@
 """With UNDERTONE_PLAIN=1 every pass is torch's and audiocraft's own, and gives the same but for rounding."""
 
 import ctypes
+import platform
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_no_forward_is_replaced(pocket: MusicGenModel, monkeypatch: pytest.Monke
 
 def test_the_allocator_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(freed_memory.platform, "libc_ver", lambda: ("glibc", "2"))
+    monkeypatch.setattr(platform, "libc_ver", lambda: ("glibc", "2"))
     monkeypatch.setattr(
         ctypes, "CDLL", lambda _: type("C", (), {"mallopt": lambda _, *option: asked.append(option)})()
     )
