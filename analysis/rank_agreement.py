@@ -1,4 +1,4 @@
-"""Do people and a score order items alike? A rank correlation with listeners and items drawn anew."""
+"""Rank correlation between listeners' ratings and a score, with an interval over listeners and items."""
 
 import itertools
 import math

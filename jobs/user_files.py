@@ -1,4 +1,4 @@
-"""Files that a user writes or names: UTF-8, TOML and JSON, or a sentence on what is wrong with one."""
+"""Reads files that a user writes or names (UTF-8, TOML, JSON), or says what is wrong with one."""
 
 import json
 import tomllib

@@ -1,4 +1,4 @@
-"""Where this user's rebuildable files lie, and how a folder gets there whole or not at all."""
+"""This user's cache of rebuildable files, into which a folder is moved whole or not at all."""
 
 import os
 import shutil

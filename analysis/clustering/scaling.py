@@ -1,4 +1,4 @@
-"""What is done to activations before they are clustered: distances weigh features by their scale."""
+"""Scaling of activations before clustering: none, standardised, unit length or whitened by PCA."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args

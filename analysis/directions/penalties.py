@@ -1,4 +1,4 @@
-"""Which penalty a direction gets: chosen on rows that no fit has seen, and anew for every held-out fold.
+"""Choice of a direction's penalty on held-out rows, nested for every outer fold.
 
 Nested cross-validation: the penalty of the direction that a fold is projected on comes from fits that saw
 neither that fold nor the one they were scored on. Otherwise its rows would have a say in how they are told

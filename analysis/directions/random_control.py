@@ -1,4 +1,4 @@
-"""What random directions score at a place: a direction that says something must score more than they do.
+"""Random directions as a control: the score that a direction must exceed.
 
 Chance is not enough to beat. Activations have few strong axes, and where one of them separates the classes,
 every direction leans on it: a random one then tells them apart as well.

@@ -1,4 +1,4 @@
-"""How directions share the space of one site: do they interfere more than random ones would?
+"""Superposition: do directions of one site overlap more than random ones would?
 
 Gram matrix and baselines of random vectors; feature dimensionality after Elhage et al., "Toy Models of
 Superposition" (transformer-circuits.pub/2022/toy_model); Welch bound (1974); effective rank (Roy and Vetterli

@@ -1,4 +1,4 @@
-"""What directions need to know of training rows: scatter and class means, for every fold from one pass."""
+"""Scatter matrices and class means of training rows, for every fold, from one pass."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

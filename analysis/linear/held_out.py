@@ -1,4 +1,4 @@
-"""Which held-out rows a fit can be right about: those whose label it could learn from the other cells."""
+"""Held-out rows that a fit can be right about: their class occurs in its training rows."""
 
 from typing import Any
 

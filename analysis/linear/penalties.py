@@ -1,4 +1,4 @@
-"""Which strength of regularisation: chosen for every tested cell on its training rows alone."""
+"""Nested choice of penalties: chosen for every tested fold on its training rows alone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Shuffled labels: what a probe scores where there is nothing to learn (control tasks, arXiv:1909.03368)."""
+"""Shuffled-label controls: the score of a probe where there is nothing to learn (arXiv:1909.03368)."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a split lets probes be measured on: rows whose class no training part has cannot be named."""
+"""Which concepts a split can measure: classes that occur in training and in test rows."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What ridge probes are asked to predict: one-hot classes and numbers, true and shuffled, as columns."""
+"""Targets of ridge probes: one-hot classes and numbers, true and shuffled, as columns."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a score is worth, in a few words: it has to beat the baseline and the same fit to shuffled labels."""
+"""Verdicts on a score: does it exceed its baseline and its shuffled-label control?"""
 
 NOT_MEASURABLE = "not measurable"
 BETTER = "better than both"

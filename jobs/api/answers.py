@@ -1,4 +1,4 @@
-"""The answer to a SQL query: rows that Arrow, pandas and polars take as they are, and a notebook shows."""
+"""Answers to SQL in Python: Arrow tables that pandas and polars read, shown as tables in notebooks."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -1,4 +1,4 @@
-"""Blocks around a model in Python: what passes inside is recorded, or steered, however it is made."""
+"""Python's `capture` and `steer`: context managers that record or edit a model's activations."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager

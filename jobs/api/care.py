@@ -1,4 +1,4 @@
-"""A store's report and its health in Python."""
+"""Python's `report`, `verify`, `repair` and `upgrade` of a store."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

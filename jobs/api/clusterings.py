@@ -1,4 +1,4 @@
-"""k-means in Python: of arrays, or of every layer of a run."""
+"""Python's `kmeans`: of arrays, or of every layer of a run."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload

@@ -1,4 +1,4 @@
-"""Datasets in Python: list recordings that lie somewhere, or render labelled music into the store."""
+"""Python's `add_dataset` and `synthesize_dataset`."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Directions in Python: fitted to a run or to arrays, found by class, site and layer, ready to steer by."""
+"""Python's `directions`: fit them to a run or to arrays, and find them by class, site and layer."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

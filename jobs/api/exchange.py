@@ -1,4 +1,4 @@
-"""Directions to and from files, and listening tests to and from people."""
+"""Python's import and export: directions as files, listening tests and their ratings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Extraction in Python: a dataset through a model, into a run."""
+"""Python's `extract`: stream a dataset through a model into a run."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

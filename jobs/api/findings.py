@@ -1,4 +1,4 @@
-"""What a fit to every layer of a run found, as tables: the best of each place, and everything."""
+"""Results of a fit to every layer of a run: the best layer of each site, and all rows as a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Generations that a store keeps, with all that decides how they sound."""
+"""Python's `generate_into` and `stored_sound`: generations that a store keeps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Models in Python: load one, let it hear a recording, and let it generate."""
+"""Python's `load_model`, `forward` and `generate`."""
 
 from collections.abc import Sequence
 from pathlib import Path

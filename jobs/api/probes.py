@@ -1,4 +1,4 @@
-"""Probes in Python: of arrays, or of every layer of a run."""
+"""Python's `probe`: of arrays, or of every layer of a run."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run in Python: what it holds, and its layers as arrays beside labels that SQL names."""
+"""A run in Python: its description, and its layers as arrays beside labels from a SQL query."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Scores and sweeps in Python: what CLAP and the judge say, and what steering does."""
+"""Python's `evaluate` and `sweep`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How records of the Python API show themselves: a few lines of text, a small table in a notebook."""
+"""Text and HTML representations of the records of the Python API."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""A sound in Python: samples that know their rate, play in a notebook and are written to a file."""
+"""A sound in Python: samples with their rate, which play in a notebook and save to a file."""
 
 import io
 from base64 import b64encode

@@ -1,4 +1,4 @@
-"""A store in Python: its datasets and runs by name, its catalog by SQL."""
+"""A store in Python: its datasets and runs by name, and SQL over its catalog."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""From the values of Python to what commands write as text: names, layers, tables."""
+"""Converts values of Python (lists of layers, data frames) to the texts that commands take."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

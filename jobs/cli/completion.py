@@ -1,4 +1,4 @@
-"""Arguments whose values a shell completes: runs, tags and datasets of the store that stands before them."""
+"""Shell completion of runs, tags and datasets."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Adds a dataset to a store, which lists its recordings and leaves them where they are, and looks after it.
+"""`undertone dataset`: add, render, list, show, remove and rename datasets.
 
 undertone dataset add STORE NAME PATH
 undertone dataset synth STORE NAME

@@ -1,4 +1,4 @@
-"""`undertone directions`: a unit vector per class, layer and method, with what held-out clips say of it."""
+"""`undertone directions`: fit a unit vector per class, layer and method, and test it on held-out clips."""
 
 from inspect import cleandoc
 from typing import Any

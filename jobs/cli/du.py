@@ -1,4 +1,4 @@
-"""`undertone du`: what takes space in a store, and in the caches beside it."""
+"""`undertone du`: show what takes space in a store and in the caches beside it."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Where the command begins: Ctrl-C is handled before anything is imported."""
+"""Entry point of the `undertone` command: handles Ctrl-C before anything else is imported."""
 
 import _signal  # type: ignore[import-not-found]  # `signal` takes milliseconds, for the names of its enum
 import os

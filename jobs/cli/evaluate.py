@@ -1,4 +1,4 @@
-"""`undertone evaluate`: what CLAP and the judge hear in clips or generations, as rows that SQL can ask."""
+"""`undertone evaluate`: score clips or generations with CLAP and the judge."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`undertone gc`: take away what nobody needs, such as litter of killed commands and caches over a budget."""
+"""`undertone gc`: remove litter of killed commands, and caches over a budget."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""`undertone generate`: text, a recording's beginning or nothing → music, steered along stored directions."""
+"""`undertone generate`: make music from a text, a recording's beginning or nothing, steered or not."""
 
 from pathlib import Path
 from typing import Any

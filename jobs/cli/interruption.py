@@ -1,4 +1,4 @@
-"""Ctrl-C that is neither lost nor half obeyed where C code calls Python, as a file's reader does."""
+"""Delivers Ctrl-C also where C code calls Python and would drop the exception."""
 
 import _thread
 import signal

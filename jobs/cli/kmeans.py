@@ -1,4 +1,4 @@
-"""`undertone kmeans`: do the clusters of a layer know the labels?"""
+"""`undertone kmeans`: cluster every layer's activations and compare the clusters with labels."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""`undertone probe`: what linear probes read from every layer of a run, for any labels that SQL can name."""
+"""`undertone probe`: fit linear probes to every layer of a run, for any labels that SQL can name."""
 
 from typing import Any
 

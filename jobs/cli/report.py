@@ -1,4 +1,4 @@
-"""`undertone report`: what was found in a store's layers, as one HTML file that needs no other."""
+"""`undertone report`: draw what was found in a store's layers, as one self-contained HTML file."""
 
 from collections.abc import Sequence
 from pathlib import Path

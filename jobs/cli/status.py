@@ -1,4 +1,4 @@
-"""`undertone status`: every run of a store, or one in detail, straight from its markers."""
+"""`undertone status`: show every run of a store, or one in detail."""
 
 import json
 import re

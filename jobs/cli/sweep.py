@@ -1,4 +1,4 @@
-"""`undertone sweep`: a grid of ways to steer → generations → scores → effects with intervals and controls."""
+"""`undertone sweep`: steer by every setting of a grid and measure the effects against controls."""
 
 from typing import Any
 

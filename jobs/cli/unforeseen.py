@@ -1,4 +1,4 @@
-"""What the command says of errors that nobody raised for its user: the system's, Ray's and its own."""
+"""Error messages for exceptions that no code raised for its user: the system's, Ray's and bugs."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Clips set aside on disk: what failed beside them is known only when the last recording has been read."""
+"""A temporary file of clips, for datasets whose clips do not fit into memory."""
 
 import json
 from collections.abc import Iterable, Iterator

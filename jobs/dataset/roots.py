@@ -1,4 +1,4 @@
-"""Where a dataset's audio is on this machine: stores hold no absolute paths, so that they can be moved."""
+"""Remembers where a dataset's audio lies on this machine: stores hold no absolute paths."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""Says how the names of splits are taken where they are not the ones that probes know."""
+"""Explains how names of splits other than train, validation and test are taken."""
 
 from collections import Counter
 from collections.abc import Iterable

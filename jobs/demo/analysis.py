@@ -1,4 +1,4 @@
-"""What the demo fits to the stored activations: probes, k-means and directions, as their commands would."""
+"""Fits probes, k-means and directions for the demo, as their commands would."""
 
 from shlex import quote
 

@@ -1,4 +1,4 @@
-"""What the demo found, in words: computed from its results, with what is undecided said as such."""
+"""Says in words what the demo found, computed from its results, undecided where it is undecided."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

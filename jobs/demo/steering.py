@@ -1,4 +1,4 @@
-"""How the demo steers: a small sweep over layers and strengths, as `undertone sweep` would run it."""
+"""Runs the demo's sweep over layers and strengths, as `undertone sweep` would."""
 
 from shlex import quote
 

@@ -1,4 +1,4 @@
-"""Numbers the steps of the demo, says beforehand how long each may take, and afterwards how long it took."""
+"""Numbered steps of the demo, with the time that each is expected to take and took."""
 
 import time
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Which classes are told from which, on which rows: from concepts and pairs to sets that share their rows."""
+"""Plans which classes are told apart on which rows, so that contrasts share their computations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""Directions from files of other tools: where they belong is what the user says."""
+"""Imports directions from files of other tools, at the site and layer that the user names."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a user can say of fitting directions."""
+"""Options of fitting directions."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""The superposition of stored directions: a report row for each, within its place and method.
+"""Rows of a report on superposition: how stored directions of one site overlap.
 
 As in the view `superposition`, a place is one site, reduction and layer of one run, and pairs of classes are
 kept apart from classes against the rest.

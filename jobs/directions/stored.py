@@ -1,4 +1,4 @@
-"""Stored directions: the columns of `vectors`, and reading them back as numpy."""
+"""The table `vectors`: its columns, and reading directions back as NumPy arrays."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet

@@ -1,4 +1,4 @@
-"""Directions of the text alone: between runs of the same clips with the words of two classes.
+"""Directions of the text alone: differences between runs of the same clips under two texts.
 
 The audio of both sides is the same, clip by clip: such a direction knows nothing of how a class sounds.
 Where it steers as well as a direction of labelled audio does, steering may be the prompt put back in.

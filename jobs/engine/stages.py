@@ -1,4 +1,4 @@
-"""Two small tools of a worker: a clock per stage, and work done ahead of its consumer."""
+"""Tools of a worker: a clock per stage, and a reader that works ahead of its consumer."""
 
 import time
 from collections import defaultdict, deque

@@ -1,4 +1,4 @@
-"""What a driver and its workers say to each other: tasks one way, events the other."""
+"""Messages between a driver and its workers: tasks one way, events the other."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lets CLAP or the judge hear what they have not heard yet; what they say is stored unit by unit."""
+"""Embeds and judges items that have no stored result yet, unit by unit."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""What can be scored: clips of a dataset, or generations that a query names."""
+"""Items to score: clips of a dataset, or generations that a query names."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

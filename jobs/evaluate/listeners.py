@@ -1,4 +1,4 @@
-"""The models that hear audio, behind one face: CLAP gives embeddings, scorers of sounds give scores."""
+"""CLAP and the judge behind one interface: audio to embeddings or to class probabilities."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol

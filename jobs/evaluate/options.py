@@ -1,4 +1,4 @@
-"""What a user can say of an evaluation."""
+"""Options of an evaluation."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal

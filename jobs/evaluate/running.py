@@ -1,4 +1,4 @@
-"""One evaluation: hear what has not been heard, score the prompts, sum up."""
+"""Runs an evaluation: embed what is new, score the prompts, sum up."""
 
 from collections.abc import Mapping
 from typing import Any

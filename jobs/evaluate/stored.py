@@ -1,4 +1,4 @@
-"""What is stored of items: which were heard by whom, and their embeddings."""
+"""Reads which items have stored embeddings or judgements, and by which model."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Hears units of items: decode → listen → one part of results per unit."""
+"""Worker of an evaluation: decode, embed or judge, and store one part of results per unit."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Does this extraction need the audio, and where is it?"""
+"""Decides whether an extraction needs the audio, and finds it."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What an extraction will cost: bytes by arithmetic, time by measuring one batch."""
+"""Estimates an extraction: bytes by arithmetic, time by measuring one batch."""
 
 import math
 import time

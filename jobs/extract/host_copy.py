@@ -1,4 +1,4 @@
-"""Bring results to the host while the device goes on with the next batch."""
+"""Copies results to the host while the device works on the next batch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

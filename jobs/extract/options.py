@@ -1,4 +1,4 @@
-"""What a user can say of an extraction."""
+"""Options of an extraction."""
 
 from dataclasses import dataclass
 from typing import Literal

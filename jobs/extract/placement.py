@@ -1,4 +1,4 @@
-"""How many workers to run, and what Ray reserves for each."""
+"""Decides how many workers run, and what Ray reserves for each."""
 
 import os
 from collections.abc import Callable

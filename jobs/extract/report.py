@@ -1,4 +1,4 @@
-"""What an extraction says: warnings before it, events during it, a summary after it."""
+"""Messages of an extraction: warnings before it, events during it, a summary after it."""
 
 import time
 from collections import Counter

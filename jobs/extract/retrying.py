@@ -1,4 +1,4 @@
-"""Plan failed clips once more, as supplementary units of a run and of the codes it reads."""
+"""Plans failed clips once more, as additional units of a run and of the codes it reads."""
 
 from collections.abc import Sequence
 from dataclasses import replace

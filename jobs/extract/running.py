@@ -1,4 +1,4 @@
-"""One extraction from plan to committed run: create, dispatch, report."""
+"""Runs an extraction from plan to committed run."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""Resolve what a user asked of `extract` into the document that defines a run, and into its id."""
+"""Resolves the options of `extract` into the document that defines a run, and into its id."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Computes units of an extraction: decode → EnCodec → MusicGen → host → shards, stages overlapping.
+"""Worker of an extraction: decode, EnCodec, MusicGen, copy to host, write shards, in overlapping stages.
 
 Several units run at once on threads of the caller. Model calls go through one compute thread in order,
 so while one unit computes, another decodes its audio and a third writes its shards.

@@ -1,4 +1,4 @@
-"""Where an extraction's workers run: in this process, or as Ray actors on one machine or many."""
+"""Starts the workers of an extraction: in this process, or as Ray actors."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager

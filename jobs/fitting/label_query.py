@@ -1,4 +1,4 @@
-"""The answer to a label query: one row per clip, or a message that names the labels there are."""
+"""Checks the answer to a label query: one row per clip, or an error that names the labels there are."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The clips of a run as its dataset knows them: their files, groups and splits, and which sound alike."""
+"""Clips of a run with their files, groups and splits, and which of them are copies."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet

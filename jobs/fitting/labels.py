@@ -1,4 +1,4 @@
-"""Labels are a query: from SQL over the catalog to concepts on the rows of a run."""
+"""Resolves labels: from a SQL query over the catalog to concepts on the rows of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

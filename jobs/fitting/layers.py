@@ -1,4 +1,4 @@
-"""Which layers of which arrays of a run a job reads."""
+"""Selects the arrays and layers of a run that a job reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

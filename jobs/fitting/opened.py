@@ -1,4 +1,4 @@
-"""Collections that the tasks of a process share: plan and markers are read once, not by every task.
+"""Collections shared by all tasks of a process, so that plan and markers are read once.
 
 A collection is asked for together with its `committed_digest`: one that has grown since is opened anew.
 """

@@ -1,4 +1,4 @@
-"""What `kmeans` and `directions` print: notes on standard error, the best of each site, and what was done."""
+"""Prints results of `kmeans` and `directions`: notes on standard error, then the best of each site."""
 
 import json
 from collections.abc import Callable, Mapping

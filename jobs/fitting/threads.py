@@ -1,4 +1,4 @@
-"""One thread for linear algebra: sums that never depend on the machine's load, and no threads that spin."""
+"""One thread for linear algebra, so that sums do not depend on the machine's load."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""`--alpha auto`: strengths found on the unsteered twin."""
+"""`--alpha auto`: finds strengths on the unsteered twin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keeps the activations of generations as a run like any other, its mode being "generate"."""
+"""Stores the activations of generations as a run whose mode is "generate"."""
 
 from __future__ import annotations
 

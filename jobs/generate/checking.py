@@ -1,4 +1,4 @@
-"""What is wrong with a generation's options, said before a model is loaded."""
+"""Checks a generation's options before a model is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From what a user says of directions to edits: where each is applied, how strongly, when."""
+"""Resolves options on directions into edits: where each is applied, how strongly, when."""
 
 from __future__ import annotations
 

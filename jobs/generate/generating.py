@@ -1,4 +1,4 @@
-"""One `undertone generate` from options to a sound, rows and perhaps a run."""
+"""Runs one `undertone generate`: from options to sound, rows and perhaps a run."""
 
 from __future__ import annotations
 

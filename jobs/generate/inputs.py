@@ -1,4 +1,4 @@
-"""Sounds that a generation begins with or follows, read from files."""
+"""Reads the recordings that a generation continues or follows."""
 
 from __future__ import annotations
 

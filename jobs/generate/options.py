@@ -1,4 +1,4 @@
-"""What a user can say of a generation."""
+"""Options of a generation."""
 
 from __future__ import annotations
 

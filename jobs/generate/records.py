@@ -1,4 +1,4 @@
-"""What a store keeps of generations: audio/<generation_id>.flac, and rows of results/generations."""
+"""Stores generations: audio/<generation_id>.flac, and rows of results/generations."""
 
 from __future__ import annotations
 

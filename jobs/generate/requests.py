@@ -1,4 +1,4 @@
-"""From the specification of a generation and stored directions to what the model is asked for."""
+"""Builds requests to the model from a generation's specification and stored directions."""
 
 from __future__ import annotations
 

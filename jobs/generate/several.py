@@ -1,4 +1,4 @@
-"""Several generations at once: of each prompt and seed, with its controls, and one page to listen to all."""
+"""Several generations at once: each prompt and seed with its controls, and a page to listen to them."""
 
 from __future__ import annotations
 

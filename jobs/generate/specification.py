@@ -1,4 +1,4 @@
-"""What defines a generation, as JSON values, and the id that follows: equal requests, equal ids."""
+"""The specification of a generation as JSON values, and the id that is its hash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What k-means does with one block of clips: read it, scale it, and give back what is small."""
+"""One block of clips in k-means: read it, scale it, and return its sums."""
 
 import math
 from collections.abc import Sequence

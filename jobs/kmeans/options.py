@@ -1,4 +1,4 @@
-"""What a user can say of k-means."""
+"""Options of k-means."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""k-means of one layer that does not fit into memory: every iteration reads its blocks once, on all workers.
+"""k-means of one layer out of core: every iteration reads its blocks once, on all workers.
 
 After each iteration the centres are kept in state/, so that the same command goes on where it was stopped.
 """

@@ -1,4 +1,4 @@
-"""Which clips are clustered together, into how many clusters, and which concepts they are compared with."""
+"""Plans clusterings: which clips together, how many clusters, and which labels they are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What `undertone kmeans` prints: the layer of each site whose clusters agree best with each concept."""
+"""Prints what `undertone kmeans` found: the layer of each site that agrees best with each concept."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Clusters every layer of a run that a user named, and stores what is not stored yet, a part per layer."""
+"""Clusters every selected layer of a run, and stores what is new, one part per layer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext

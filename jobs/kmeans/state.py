@@ -1,4 +1,4 @@
-"""The centres of a k-means between its iterations, kept in the store so that it can be gone on with."""
+"""Checkpoints of k-means: centres between iterations, kept in the store."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The columns of `clusterings` and `assignments`: what k-means found, and where each clip fell.
+"""The tables `clusterings` and `assignments`.
 
 Which start is best and which k is chosen is no column: both follow from all that is stored, in the view
 `clusterings` (`store/clusterings.sql`).

@@ -1,4 +1,4 @@
-"""What one layer's clusterings need to know, and what comes out of them as rows of results."""
+"""The task of clustering one layer, and its result as rows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How people and CLAP agree about the settings of a sweep."""
+"""Measures how people and CLAP agree about the settings of a sweep."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Brings files of answers into a store, all or none, each once."""
+"""Imports files of answers into a store, all or none, each once."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The key of a listening test: what each of its sounds is, kept in the store and nowhere else."""
+"""The key of a listening test, which says what each sound is; it never leaves the store."""
 
 from collections.abc import Iterator
 from typing import Any

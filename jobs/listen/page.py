@@ -1,4 +1,4 @@
-"""The page of a listening test: one HTML file that knows names of sounds, and not what they are."""
+"""The page of a listening test: one HTML file with nameless sounds."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A file of answers, checked against the key of its test, as rows of `ratings`."""
+"""Checks a file of answers against the key of its test and turns it into rows of `ratings`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""The sounds of a trial as files that differ in their samples alone: one format, length and loudness."""
+"""Writes the sounds of a trial in one format, length and loudness."""
 
 from collections.abc import Mapping
 from pathlib import Path

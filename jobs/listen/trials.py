@@ -1,4 +1,4 @@
-"""Which sounds of a sweep people are to compare, as trials whose sounds have names that say nothing."""
+"""Draws the trials of a listening test: which sounds of a sweep are compared."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Arrays one after the other in one object, each as NumPy's own .npy: read without copying them."""
+"""Several arrays in one object, each as NumPy's .npy, read without copying."""
 
 import io
 from collections.abc import Iterable, Iterator

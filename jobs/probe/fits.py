@@ -1,4 +1,4 @@
-"""One task of `undertone probe`: every concept on one source, or on a few small ones, to rows of `probes`."""
+"""One task of `undertone probe`: fits every concept on one feature matrix, and returns rows of `probes`."""
 
 import math
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Moments over frames or segments, out of core: blocks of clips anywhere, sums in one fixed order."""
+"""Moments over frames or segments, out of core: blocks anywhere, sums in one fixed order."""
 
 import math
 from collections.abc import Iterator, Sequence

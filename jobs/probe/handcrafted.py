@@ -1,4 +1,4 @@
-"""Handcrafted features as sources beside the layers: what the audio itself gives away without a model."""
+"""Baseline probes on handcrafted features of the audio (mel, MFCC, chroma)."""
 
 import time
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Factors of training sets, kept beside the moments where a user asks: later concepts are faster."""
+"""Matrix factors of training sets, stored on request so that later concepts are faster."""
 
 from typing import Any
 

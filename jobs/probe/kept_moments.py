@@ -1,4 +1,4 @@
-"""Moments that were computed once: kept in the store by the rows, cells and bytes that they are made of."""
+"""Second moments of rows, stored under the hash of rows and folds that they are computed from."""
 
 from dataclasses import dataclass
 

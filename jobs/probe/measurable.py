@@ -1,4 +1,4 @@
-"""Concepts that a split lets be measured and those that it does not, with what would cure it."""
+"""Sorts concepts into those that a split can measure and those that it cannot, with the cure."""
 
 from collections.abc import Sequence
 from dataclasses import replace

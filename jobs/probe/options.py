@@ -1,4 +1,4 @@
-"""What a user can say of probes."""
+"""Options of probes."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal

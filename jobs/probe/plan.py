@@ -1,4 +1,4 @@
-"""What a probe task needs to know on any machine: labels, cells and settings, resolved once by the driver."""
+"""The plan of a probe task: labels, folds and settings, resolved once by the driver."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What `undertone probe` prints: the best layer of each site for every concept, beside what it must beat."""
+"""Prints what `undertone probe` found: the best layer of each site beside its controls."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Out-of-fold predictions of ridge probes of each concept on one source, from moments that are kept."""
+"""Out-of-fold predictions of ridge probes, from stored moments."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Rows of one source: a layer of a run or handcrafted features, whole where it is small, else in blocks."""
+"""Rows of one feature matrix: whole where it is small, else in blocks."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

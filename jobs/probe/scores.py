@@ -1,4 +1,4 @@
-"""From scores of out-of-fold predictions to rows of the tables `probes` and `confusions`."""
+"""Turns scores of out-of-fold predictions into rows of `probes` and `confusions`."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The tables that probes are kept in: `probes` and `confusions`."""
+"""The tables `probes` and `confusions`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Who is told of progress: standard error, as a live line or as JSON lines, or a function of Python's."""
+"""Shows progress: a live line on a terminal, JSON lines elsewhere, or a call of a Python function."""
 
 import json
 import sys

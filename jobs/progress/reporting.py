@@ -1,4 +1,4 @@
-"""What a job says while it works, and to whom: the reporter of the present context, or nobody.
+"""Sends a job's progress to the reporter of the present context.
 
 A job needs no parameter for it: the command line sets a reporter around every command, Python where it is
 asked to, and in between jobs run in silence.

@@ -1,4 +1,4 @@
-"""Asks the catalog on behalf of a report: each statement it shows gives the table it stands below."""
+"""Asks the catalog for a report, and keeps each statement to show it under its figure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Automatic strengths and self-monitors beside the grid: do they reach what a search finds?"""
+"""Figure: automatic strengths and self-monitors beside the best of the grid."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Builds the page of a store: a section per run, and in it one per concept."""
+"""Builds the report of a store: a section per run, and in it one per concept."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Figures about one layer: what a probe confuses there, and how directions lie to each other."""
+"""Figures about one layer: a probe's confusion matrix, and cosines between directions."""
 
 import math
 import re

@@ -1,4 +1,4 @@
-"""Ways to steer compared: each method, site and rule for α at its best setting."""
+"""Figure: each method, site and rule for α at its best setting."""
 
 from collections.abc import Sequence
 

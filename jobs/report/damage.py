@@ -1,4 +1,4 @@
-"""What a transfer costs: damage of each pair's setting beside that of its controls."""
+"""Figure: damage of each pair's setting beside that of its controls."""
 
 from collections.abc import Sequence
 

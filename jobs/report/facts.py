@@ -1,4 +1,4 @@
-"""What a reader must know of a run before its numbers: model, data, what was kept, and what to beware of."""
+"""Facts at the head of a run's section: model, data, what was stored, warnings."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""How steering fails: the signatures of every setting of a sweep, named and counted."""
+"""Figure: how steering fails, by the signatures of every setting of a sweep."""
 
 from collections.abc import Sequence
 

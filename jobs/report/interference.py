@@ -1,4 +1,4 @@
-"""Interference: how fast every class that is scored changes with the strength of each direction."""
+"""Figure: how fast every scored class changes with the strength of each direction."""
 
 import math
 from collections.abc import Mapping, Sequence

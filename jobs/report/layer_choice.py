@@ -1,4 +1,4 @@
-"""Does a number of a layer tell how well it steers? Both side by side, and their rank correlation."""
+"""Figure: does a layer's probe accuracy or ARI tell how well it steers?"""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Sounds of a sweep's chosen settings, side by side: unsteered, steered, and their controls."""
+"""Sounds of a sweep's chosen settings: unsteered, steered, and controls."""
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath

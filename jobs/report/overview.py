@@ -1,4 +1,4 @@
-"""The first figure of a run: every concept at its best layer, beside what needs no model."""
+"""The first figure of a run: every concept at its best layer, beside handcrafted features."""
 
 import math
 

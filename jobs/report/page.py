@@ -1,4 +1,4 @@
-"""What stands on a report's page before it is HTML: sections of figures, with their numbers and SQL."""
+"""Sections and figures of a report as data, with their numbers and SQL."""
 
 import math
 import re

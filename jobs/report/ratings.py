@@ -1,4 +1,4 @@
-"""What people heard in a sweep, and whether CLAP agrees."""
+"""Figure: what people heard in a sweep, and whether CLAP agrees."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""From a page to one HTML file that needs no other: styles, drawings and sounds are inside."""
+"""Renders a report as one self-contained HTML file."""
 
 import base64
 from functools import cache

@@ -1,4 +1,4 @@
-"""Sounds inside a page: audio files as data URLs, which every browser plays without fetching anything."""
+"""Audio files as data URLs inside a page."""
 
 from base64 import b64encode
 from pathlib import PurePosixPath

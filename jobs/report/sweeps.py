@@ -1,4 +1,4 @@
-"""A sweep as the report sees it, and how its rows of `effects` are gathered and named."""
+"""Gathers and names the rows of `effects` of one sweep for a report."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a section of a report leaves out, because a file that it needs is damaged, and why."""
+"""Says which sections a report leaves out because a file is damaged."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Lines of a terminal with history and completion, by the standard library's readline."""
+"""Line editing with history and completion, by the standard library's readline."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Lists the tables of a catalog, and one table with its columns, for eyes."""
+"""Lists the tables of a catalog, or the columns of one table."""
 
 import click
 

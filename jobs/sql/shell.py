@@ -1,4 +1,4 @@
-"""Reads statements and commands, line by line, and prints what they answer; mistakes cost a line each."""
+"""The interactive SQL shell: reads statements and commands, and prints answers."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Prints a result table: for eyes (rich), or as CSV, JSON or Parquet for programs."""
+"""Prints tables: for people (rich), or as CSV, JSON or Parquet for programs."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Text for people without what would command their terminal: control characters are shown, not sent.
+"""Text that is safe for a terminal: control characters are shown, not sent.
 
 Names of files, labels and messages come from anywhere. Programs get them exactly, as CSV, JSON or Parquet.
 """

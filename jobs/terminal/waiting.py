@@ -1,4 +1,4 @@
-"""A clock for commands that are silent: on a terminal, what is being done and for how long.
+"""A clock for silent commands: shows on a terminal what is being done, and for how long.
 
 It gives way to whatever is printed, and to progress that draws itself.
 """

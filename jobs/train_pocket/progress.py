@@ -1,4 +1,4 @@
-"""How a training reports: a line every few seconds with rate, time left and losses."""
+"""Progress of a training: a line every few seconds with rate, time left and losses."""
 
 import sys
 import time

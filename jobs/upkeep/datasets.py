@@ -1,4 +1,4 @@
-"""The datasets of a store as a user looks after them: what they are, and what was made from them."""
+"""Lists, shows and removes datasets, and tells what was made from them."""
 
 from typing import Any
 

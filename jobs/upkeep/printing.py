@@ -1,4 +1,4 @@
-"""Prints rows of a listing: as a table for eyes, or as JSON for programs."""
+"""Prints rows of a listing: as a table, or as JSON."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The runs of a store as a user looks after them: what they are, what stands on them, their tags."""
+"""Lists, shows, removes and tags runs, and tells which results need them."""
 
 from typing import Any
 

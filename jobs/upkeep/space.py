@@ -1,4 +1,4 @@
-"""What takes space in a store and in the caches beside it, and what of it may go."""
+"""Measures what takes space in a store and in the caches beside it, and what may go."""
 
 import re
 import stat

@@ -1,4 +1,4 @@
-"""Matrix products on a CPU through oneDNN, where they keep AVX-512 busy whoever made the processor.
+"""Matrix products on a CPU through oneDNN, which uses AVX-512 on any processor that has it.
 
 Of float32 products torch takes MKL's, which use half as wide vectors on AMD's processors: 115 instead of
 250 billion operations a second on one core of an EPYC, where both gave the same bits; others may round

@@ -1,4 +1,4 @@
-"""Streaming inference as audiocraft does it, with what it computes again at every step kept instead.
+"""Faster streaming inference: keeps keys, values and projected text that audiocraft computes at every step.
 
 audiocraft joins its cached keys and values to the new ones by copying both, at every step and layer, and
 projects the text for the cross-attention anew each time. Inside `streaming` the attention modules write into

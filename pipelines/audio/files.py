@@ -1,4 +1,4 @@
-"""Where a dataset's audio lies: a folder or a URL, and files named relative to it."""
+"""The root of a dataset's audio: a folder or a URL, and files named relative to it."""
 
 import errno
 import os

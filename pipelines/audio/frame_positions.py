@@ -1,4 +1,4 @@
-"""Where decoded frames stand in a recording: by time stamps that name every sample, else by counting.
+"""Positions of decoded frames in a recording: by time stamps where they are exact, else by counting.
 
 A frame without a time stamp follows its predecessor. Where stamps leave a gap, so do the positions: samples
 that are missing must not move those that come after them.

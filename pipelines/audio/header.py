@@ -1,4 +1,4 @@
-"""What a recording's header, once checked, says about it."""
+"""Facts from a recording's header: channels, rate, length."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What stands in an MP3 beside its sound: tags, and the index that counts its frames.
+"""Tags and the index of frames in MP3 files.
 
 Files that are joined to one (`cat a.mp3 b.mp3`) have both amid their sound.
 """

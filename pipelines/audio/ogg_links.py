@@ -1,4 +1,4 @@
-"""Chained Ogg files, which hold several recordings one after the other (internet radio), as one recording.
+"""Reads chained Ogg files (several recordings one after the other) as one recording.
 
 FFmpeg starts the time stamps anew with every link of such a chain, so each link is opened by itself.
 """

@@ -1,4 +1,4 @@
-"""Audio inside Parquet, as Hugging Face keeps it: "train-0.parquet#17" are the bytes of row 17."""
+"""Audio inside Parquet files of Hugging Face: "train-0.parquet#17" names the bytes of row 17."""
 
 import io
 import re

@@ -1,4 +1,4 @@
-"""Recordings as a dataset knew them: a file that has changed since is refused, not decoded."""
+"""Recordings whose checksum is compared with the dataset's before they are decoded."""
 
 import threading
 from collections import OrderedDict

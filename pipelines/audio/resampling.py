@@ -1,4 +1,4 @@
-"""Resampling of mono audio, and the words that specify it: tokens of a codec depend on the resampler."""
+"""Resampling of mono audio, and its specification, which is part of a run's identity."""
 
 import numpy as np
 from numpy.typing import NDArray

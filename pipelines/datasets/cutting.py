@@ -1,4 +1,4 @@
-"""Recordings in, clips and failures out: every file is read once, for its checksum and its length."""
+"""Cuts recordings into clips; every file is read once, for its checksum and its length."""
 
 import math
 from collections import deque

@@ -1,4 +1,4 @@
-"""Listens to the clips of a recording before they are listed: are they silent, clipped, or damaged?"""
+"""Decodes the clips of a recording when it is added, to find silent, clipped and damaged ones."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The loop that writes tokens, step by step, in windows of the length that a model was trained for.
+"""The autoregressive loop: writes tokens step by step, in windows of the trained length.
 
 Beyond the model's segment a window of that length moves on: the end of what is there fills the cache anew, as
 if it were a prompt, like in audiocraft.

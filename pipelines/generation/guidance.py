@@ -1,4 +1,4 @@
-"""Conditions for classifier-free guidance: every row with its conditions, then every row without."""
+"""Batches for classifier-free guidance: every row with its conditions, then every row without."""
 
 from __future__ import annotations
 

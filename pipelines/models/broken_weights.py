@@ -1,4 +1,4 @@
-"""Find weights that are not finite numbers, and refuse the passes that would go through them."""
+"""Finds weights that are not finite numbers, and refuses to run layers that have them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

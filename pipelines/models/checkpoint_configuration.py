@@ -1,4 +1,4 @@
-"""A checkpoint's configuration, checked before anything is built: plain values or a sentence.
+"""Reads and checks a checkpoint's configuration before anything is built.
 
 Only the sections that audiocraft's builders read are kept: nothing else of a stranger's text has any effect.
 """

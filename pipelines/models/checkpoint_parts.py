@@ -1,4 +1,4 @@
-"""Names that a checkpoint gives to its parts: a folder within its own, or a repository of Hugging Face.
+"""Resolves the names that a checkpoint gives to its parts: folders within it, or Hugging Face repositories.
 
 Nothing else is followed: a checkpoint of a stranger has no say in which other files of this machine are read.
 """

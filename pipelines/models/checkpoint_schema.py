@@ -1,4 +1,4 @@
-"""What audiocraft reads of a checkpoint's `xp.cfg`: keys that must be there, their kinds, known options."""
+"""The keys of a checkpoint's `xp.cfg` that audiocraft reads: required ones, types, known options."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

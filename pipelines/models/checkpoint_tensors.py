@@ -1,4 +1,4 @@
-"""A checkpoint's tensors beside its configuration: sizes that do not fit, and weights that are no numbers."""
+"""Checks a checkpoint's tensors against its configuration: sizes, and finite values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Conditions of a pass: one text per clip or none, each computed once and alone, and melodies where given.
+"""Encodes the conditions of a pass: one text per clip or none, and melodies where given.
 
 Padding is not neutral in MusicGen: cross-attention attends to the zeros that fill up the shorter texts of a
 batch. So a text is encoded by itself, and clips share a pass only where their conditions are equally long: a

@@ -1,4 +1,4 @@
-"""How T codec frames in K codebooks become S decoder steps, and which steps hold a token of each codebook.
+"""The delay pattern: how T codec frames in K codebooks become S decoder steps, and back.
 
 MusicGen's delay pattern puts frame t of codebook k at step t + k + 1, step 0 being the start token:
 

@@ -1,4 +1,4 @@
-"""What a checkpoint's files say about a model, read without building a single module."""
+"""Facts about a model from its checkpoint's files, without building a module."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""MusicGen behind one small adapter: describe it, load it, encode audio, run the decoder without its heads.
+"""MusicGen behind one adapter: describe it, load it, encode audio, run the decoder.
 
 The decoder runs the way audiocraft generates: in lower precision the blocks' matrices are bf16 or fp16 under
 autocast, while the residual stream, the norms and the conditions stay float32.

@@ -1,4 +1,4 @@
-"""The files of a T5 in a folder, checked before transformers builds a model from them."""
+"""Checks the files of a T5 text encoder before transformers builds a model from them."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The judge: hears style, lead instrument, drums, mode and tempo in audio, apart from any probe or direction.
+"""The judge: a classifier of style, lead instrument, drums, mode and tempo from audio.
 
 It was trained on rendered clips of its own, as they are and as the pocket model's codec gives them back. It
 says nothing about other music, and its verdict on the mode (major or minor) is no better than chance.

@@ -1,4 +1,4 @@
-"""The network of the judge: what it hears of a clip, and how it decides."""
+"""The network of the judge: convolutions over log-mel spectrograms, and a head per question."""
 
 from collections.abc import Mapping
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The trained model that comes with the package; its files are checked before they are used."""
+"""The trained model that comes with the package; its files are checked before use."""
 
 from functools import lru_cache
 from hashlib import file_digest

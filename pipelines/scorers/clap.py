@@ -1,4 +1,4 @@
-"""CLAP behind one small adapter: audio and texts in, embeddings of one space out, probabilities of texts.
+"""CLAP behind one adapter: audio and texts to embeddings of one space, and probabilities of texts.
 
 Two kinds of model are known: those of transformers (a folder, a hub name, or the built-in `pocket`), and
 checkpoints of laion-clap (a file).

@@ -1,4 +1,4 @@
-"""CLAP checkpoints of laion-clap, by file. The one module that imports the package, and only half of it.
+"""CLAP checkpoints of laion-clap, loaded from a file; imports half of the package.
 
 `import laion_clap` loads three tokenizers from the network, puts its folder on the import path for good and
 opens checkpoints with pickle. Here its model classes are imported alone, built without any weights of their

@@ -1,4 +1,4 @@
-"""What steering does to activations, as data: one edit is one direction at one place, a steering is several.
+"""Steering as data: an edit is one direction at one place; a steering is several.
 
 At one site and layer, edits of one kind and scaling are fused:
 

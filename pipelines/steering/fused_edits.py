@@ -1,4 +1,4 @@
-"""The arithmetic of edits that share a place, a kind and a scaling, for all rows of a batch at once.
+"""Applies all edits of a place, kind and scaling at once, for all rows of a batch.
 
 Letters: R edited rows, n edits of a row (the rows with fewer are filled up with strength 0), S decoder steps,
 D model width.

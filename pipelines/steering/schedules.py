@@ -1,4 +1,4 @@
-"""When an edit acts: factors over time that are multiplied, φ(t) and gates alike, written as a short text.
+"""Schedules of an edit over time: φ(t) and gates, written as a short text.
 
     constant                     1 throughout; the same as no schedule
     linear-up[:SECONDS]          from 0 to 1 over SECONDS, by default over the whole generation

@@ -1,4 +1,4 @@
-"""Steering: while the block lasts, activations at chosen sites and layers are edited as they are computed.
+"""Steering: a context manager that edits activations at chosen sites and layers as they are computed.
 
     with steer(model, Steering((Edit("resid", 5, vector, alpha=0.5),)), frames=320):
         model.forward(codes, conditions)

@@ -1,4 +1,4 @@
-"""Choosing how strongly to steer, without a grid: an open question of the paper (arXiv:2506.10225).
+"""Chooses the strength α without a grid (an open question of arXiv:2506.10225).
 
 Three answers, which can be combined:
 

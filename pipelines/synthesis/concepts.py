@@ -1,4 +1,4 @@
-"""What a concept is: a grid of factors, how to play one cell of it, and the labels that cell has."""
+"""A synthetic concept: a grid of factors, how each cell is played, and its labels."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a piece in a style is made of. Every factor is its own draw: none tells anything of another."""
+"""The factors of a piece in a style, each drawn independently of the others."""
 
 from dataclasses import dataclass
 from typing import Literal

@@ -1,4 +1,4 @@
-"""The document of a collection (run.json, codes.json …): what its creator says, and what the store adds."""
+"""The document of a collection (run.json, codes.json …): its fields, and how it is read."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which row of a collection's arrays speaks for a clip: its newest committed one."""
+"""Finds the row of a collection's arrays that is valid for a clip: its newest committed one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

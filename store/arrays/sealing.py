@@ -1,4 +1,4 @@
-"""One shard, one writer: create it, or decide about the one that is already there."""
+"""Commits one shard: create it if absent, or compare it with the one that is already there."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Does a collection still hold what its markers promise, and what to do where it does not."""
+"""Compares a collection with the checksums in its markers, and withdraws what differs."""
 
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Where catalogs lie: in this user's cache, never in a store, which may come from a stranger.
+"""Finds the folder of catalogs in the user's cache; a catalog inside a store is never opened.
 
 A catalog holds views, and views are code: a found file could read whatever its reader may read.
 """

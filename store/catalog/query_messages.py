@@ -1,4 +1,4 @@
-"""What a process that asks SQL and the process that answers say to each other: JSON, and Arrow batches.
+"""Messages between the process that asks SQL and the one that answers: JSON and Arrow batches.
 
 The tables of a question may be large, and lie in memory that both see; a result comes in batches.
 """

@@ -1,4 +1,4 @@
-"""The other process that answers SQL: kept warm between questions, killed when it must stop."""
+"""Starts, keeps and kills the processes that answer SQL."""
 
 import atexit
 import os

@@ -1,4 +1,4 @@
-"""Answers SQL in a process of its own, in a connection that can reach nothing but the catalog.
+"""Answers SQL in a process of its own, on a connection that can reach nothing but the catalog.
 
 Two layers: the connection (external access off from the first statement, configuration locked, the file
 attached read-only, no spilling to disk, limited memory) and `store.catalog.sql_guard` for what DuckDB leaves

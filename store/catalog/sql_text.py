@@ -1,4 +1,4 @@
-"""SQL as a command line hands it over: text in UTF-8, or a sentence on the byte that is none."""
+"""Decodes SQL from a command line as UTF-8, or names the byte that is wrong."""
 
 import os
 

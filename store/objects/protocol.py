@@ -1,4 +1,4 @@
-"""The one small interface through which everything in a store is read and written.
+"""The interface of storage, through which everything in a store is read and written.
 
 A key is a "/"-separated path relative to the store. Two promises carry the commit protocol: `create` never
 overwrites, and what it reports as written survives a crash of the process and of the machine.

@@ -1,4 +1,4 @@
-"""Objects that prove themselves: a CRC-32C of their bytes stands inside them.
+"""Small objects that carry a CRC-32C of their own bytes.
 
 A sealed JSON document begins with a line that holds the checksum of everything after that line; other sealed
 objects end with the four bytes of theirs. So a flipped bit, a lost end and a padded end are all found.

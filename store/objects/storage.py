@@ -1,4 +1,4 @@
-"""Which storage a URL means, and whether it keeps the promise that commits rest on."""
+"""Resolves a store's URL to its storage, and checks that it can create objects atomically."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit

@@ -1,4 +1,4 @@
-"""The views that come with results: what each holds, and which command makes its first row."""
+"""The views of results: what each holds, and which command makes its first row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Takes damaged things out of a store, so that the commands that made them make them again.
+"""Withdraws damaged parts of a store, so that the commands that made them make them again.
 
 What its own bytes prove is kept: a lost record of a run or a dataset is written anew from its document.
 """

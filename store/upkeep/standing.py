@@ -1,4 +1,4 @@
-"""What stands on a run or a dataset: results about it, collections made from it."""
+"""Lists what depends on a run or a dataset: results about it, collections made from it."""
 
 import io
 import warnings

@@ -1,4 +1,4 @@
-"""What takes space in a store: bytes and files by what they are."""
+"""Counts bytes and files of a store by what they are."""
 
 import os
 import re

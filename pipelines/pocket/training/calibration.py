@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say? The temperature that makes them, and the error that is left."""
+"""Calibrates probabilities by temperature, and measures the error that is left."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""Captions to train with: the datasets' own, and looser ones, drawn anew whenever a clip is used."""
+"""Captions for training: the datasets' own and looser ones, drawn anew at each use."""
 
 from collections.abc import Sequence
 from typing import TypeVar

@@ -1,4 +1,4 @@
-"""Captions that state some facts of a clip in varied words, and which clips each of them is true of."""
+"""Captions that state some facts of a clip, and which clips each of them is true of."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

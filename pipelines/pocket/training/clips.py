@@ -1,4 +1,4 @@
-"""Which clips the pocket model learns from: every label is its own draw, and some values are never heard."""
+"""Draws the labels of the pocket model's training clips independently, and holds some values out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""How good the codec is on clips that nothing was trained on, in numbers."""
+"""Measures the codec on held-out clips."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

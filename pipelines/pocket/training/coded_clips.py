@@ -1,4 +1,4 @@
-"""Clips as the frozen codec's codes, with their labels: all that the language model is trained on."""
+"""Clips as codes of the frozen codec, with their labels: the language model's training data."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

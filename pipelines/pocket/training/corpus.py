@@ -1,4 +1,4 @@
-"""The rendered clips on disk, in shards: rendered once, read at random by everything that is trained."""
+"""The rendered training clips on disk, in shards that are read at random."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

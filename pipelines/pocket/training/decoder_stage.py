@@ -1,4 +1,4 @@
-"""The codec's last stage: its codes stay as they are, and a decoder learns to make sound of them."""
+"""Trains the codec's decoder on frozen codes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Small networks that tell reconstructions from originals: the decoder learns what spectra cannot say.
+"""Discriminators: small networks that tell reconstructions from originals.
 
 Two hear the complex spectrum at different resolutions, as EnCodec's (Défossez et al. 2022,
 arXiv:2210.13438), and one the mel spectrum, where timbre is: on a CPU it costs a tenth.

@@ -1,4 +1,4 @@
-"""Whether one label of the training clips tells of another: mutual information, corrected for chance."""
+"""Measures mutual information between labels of the training clips, corrected for chance."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations

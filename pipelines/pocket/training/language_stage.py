@@ -1,4 +1,4 @@
-"""The language model and its text encoder, trained together on the frozen codec's codes."""
+"""Trains the language model and its text encoder on the frozen codec's codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

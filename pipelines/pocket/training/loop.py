@@ -1,4 +1,4 @@
-"""The loop that every stage shares: learning rate, log, checkpoints, and going on after an interruption."""
+"""The training loop of every stage: learning rate, log, checkpoints, resumption."""
 
 import csv
 import math

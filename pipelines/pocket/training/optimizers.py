@@ -1,4 +1,4 @@
-"""How the models are optimised: Muon for linear layers and convolutions, AdamW for everything else."""
+"""Optimizers: Muon for linear layers and convolutions, AdamW for everything else."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""How the pocket models are trained, as one value: sizes, steps, seeds; in full, and for a test."""
+"""The recipe of the pocket models as one value: sizes, steps, seeds; in full, and small for a test."""
 
 from dataclasses import dataclass, field, replace
 

@@ -1,4 +1,4 @@
-"""A small network that hears style, lead instrument and drums in log-mel spectrograms of clean clips.
+"""A classifier of style, lead instrument and drums on log-mel spectrograms, to judge the codec.
 
 It never sees a reconstruction while it is trained: how well it recognises them measures the codec.
 """

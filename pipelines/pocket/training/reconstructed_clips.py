@@ -1,4 +1,4 @@
-"""Clips as the codec gives them back: what every generation of the pocket model sounds like at best."""
+"""Clips passed through the codec, as training and test data of scorers."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""How far a reconstruction is from its original, in spectra at several resolutions.
+"""Reconstruction loss: distance of spectra at several resolutions.
 
 Multi-scale mel distance as in EnCodec (Défossez et al. 2022, arXiv:2210.13438) and DAC (Kumar et al. 2023,
 arXiv:2306.06546).

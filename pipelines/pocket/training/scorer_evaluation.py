@@ -1,4 +1,4 @@
-"""How well pocket-clap and the judge hear held-out clips, as rendered and as the codec gives them back."""
+"""Measures pocket-clap and the judge on held-out clips, as rendered and through the codec."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""pocket-clap and the judge, from clips to shipped files: reconstruct, train, calibrate, export, measure."""
+"""Trains pocket-clap and the judge: reconstruct, train, calibrate, export, measure."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A network that writes down the spectrogram that latents stand for, and so teaches the encoder what to keep.
+"""An auxiliary decoder from latents to log-mel spectrograms, which teaches the encoder and is thrown away.
 
 It works at the codec's frame rate alone: a step costs a fifth of one with a decoder of sound, whose phases
 few bits could not hold anyway. Nothing of it is left in the finished codec.

@@ -1,4 +1,4 @@
-"""Changes to log-mel spectrograms that leave labels alone: level, colour, noise, offset, gaps, coding."""
+"""Augmentations of log-mel spectrograms: level, colour, noise, offset, gaps, coding."""
 
 import math
 

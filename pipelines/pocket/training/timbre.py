@@ -1,4 +1,4 @@
-"""Perceptual losses: how differently a network that knows instruments hears original and reconstruction."""
+"""Perceptual loss: distance of original and reconstruction in the features of a recognizer."""
 
 import torch
 from torch.nn import functional

@@ -1,4 +1,4 @@
-"""Which words the captions of the training use."""
+"""The words of the training captions."""
 
 from functools import lru_cache
 
