@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from benchmarks.small_checkpoint import musicgen_small
-from jobs.extract.options import Engine
+from jobs.execution import Engine
 
 CLIP_SECONDS = 4.0
 SITES = ("resid", "attn", "mlp")

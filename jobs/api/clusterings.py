@@ -13,8 +13,9 @@ from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from analysis.clustering.scaling import ScalingKind
-    from jobs.fitting.mapping import Engine
+    from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
+    from store.records import Reduction
 
 
 @overload
@@ -40,10 +41,10 @@ def kmeans(
     seed: int = 0,
     sites: Names = None,
     layers: Layers = None,
-    reduction: str = "mean",
+    reduction: "Reduction" = "mean",
     assignments: bool = False,
     tables: Tables = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Findings: ...
@@ -60,10 +61,10 @@ def kmeans(
     seed: int = 0,
     sites: Names = None,
     layers: Layers = None,
-    reduction: str = "mean",
+    reduction: "Reduction" = "mean",
     assignments: bool = False,
     tables: Tables = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Clusters | Findings:

@@ -12,7 +12,7 @@ from jobs.api.values import Layers, Names, layers_text, names_text, roots_texts
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extract.options import Engine
+    from jobs.execution import Engine
     from jobs.progress.reporters import Told
 
 DTYPES: Mapping[Dtype, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}

@@ -24,7 +24,7 @@ from jobs.api.values import (
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.fitting.mapping import Engine
+    from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
 
 
@@ -61,7 +61,7 @@ def probe(
     seed: int = 0,
     tables: Tables = None,
     roots: Mapping[str, str | Path] | None = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Findings: ...
@@ -87,7 +87,7 @@ def probe(
     seed: int = 0,
     tables: Tables = None,
     roots: Mapping[str, str | Path] | None = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Probe | Findings:

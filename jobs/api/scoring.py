@@ -14,7 +14,7 @@ from jobs.api.values import Names, names_text, roots_texts
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extract.options import Engine
+    from jobs.execution import Engine
     from jobs.progress.reporters import Told
 
 Prompts = Mapping[str, Sequence[str] | Mapping[str, str]]

@@ -17,8 +17,8 @@ from jobs.demo.music import DAMAGED, DATASET, add_music, render_music
 from jobs.demo.questions import WIDTH, questions
 from jobs.demo.steering import steer
 from jobs.demo.steps import Steps
-from jobs.extract.options import Engine, ExtractOptions
-from jobs.fitting.mapping import Engine as FittingEngine
+from jobs.execution import Engine, FitEngine
+from jobs.extract.options import ExtractOptions
 from jobs.terminal.text import columns, heading
 from jobs.user_files import check_outside_stores
 from store.errors import JobFailed
@@ -57,7 +57,7 @@ def demo(folder: Path, clips: int, engine: Engine) -> None:
         run = _extract(store, engine)
     with steps.next("Verify every stored byte"):
         _verify(store)
-    fitting: FittingEngine = "inline" if engine == "inline" else "auto"
+    fitting: FitEngine = "inline" if engine == "inline" else "auto"
     with steps.next("Fit linear probes: which layer knows what?"):
         fit_probes(str(store), run, fitting)
     with steps.next("Cluster the layers: do styles fall apart by themselves?"):

@@ -4,14 +4,14 @@ from shlex import quote
 
 import click
 
-from jobs.fitting.mapping import Engine
+from jobs.execution import FitEngine
 
 CONCEPTS = "SELECT clip_id, style, instrument, drums, tempo_bpm FROM clips"
 STYLES = "SELECT clip_id, style FROM clips"
 KMEANS_STARTS = 3
 
 
-def fit_probes(store: str, run: str, engine: Engine) -> None:
+def fit_probes(store: str, run: str, engine: FitEngine) -> None:
     """Linear probes of four concepts at every site and layer, with controls and handcrafted features."""
     from jobs.probe.options import ProbeOptions
     from jobs.probe.report import print_probed
@@ -21,7 +21,7 @@ def fit_probes(store: str, run: str, engine: Engine) -> None:
     print_probed(probe_run(ProbeOptions(store, run, CONCEPTS, engine=engine)), "text")
 
 
-def cluster(store: str, run: str, engine: Engine) -> None:
+def cluster(store: str, run: str, engine: FitEngine) -> None:
     """k-means of every layer, against the styles and the instruments."""
     from jobs.kmeans.options import KmeansOptions
     from jobs.kmeans.report import print_clusterings
@@ -32,7 +32,7 @@ def cluster(store: str, run: str, engine: Engine) -> None:
     print_clusterings(fit_and_store(options), "text")
 
 
-def find_directions(store: str, run: str, engine: Engine) -> None:
+def find_directions(store: str, run: str, engine: FitEngine) -> None:
     """Directions of the styles, with random ones to compare them with."""
     from jobs.directions.fitting import fit_and_store
     from jobs.directions.options import DirectionOptions

@@ -4,7 +4,7 @@ from shlex import quote
 
 import click
 
-from jobs.sweep.options import Engine
+from jobs.execution import Engine
 
 SWEEP = "first-look"
 SCORERS = "descriptors,judge,clap"
