@@ -199,7 +199,8 @@ class ResearchersLoop:
 
 
 def add(store: Path, audio: Path) -> None:
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     add_dataset(AddRequest(str(store), "clips", str(audio), clip_seconds=CLIP_SECONDS))
 

@@ -8,6 +8,7 @@ Literal is a choice), its default is the option's (none: it must be given; (): i
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
+from math import inf
 from typing import Any, Literal, get_args, get_origin
 
 from store.errors import InvalidInput
@@ -22,12 +23,12 @@ class Option:
     """Explains it to a user: the text behind it in `--help`."""
     flag: str = ""
     """What it is called, where that is not the name of the field; "--on/--off" where both can be said."""
-    short: str = ""
-    """A letter for it, such as "-o"."""
     metavar: str | None = None
     """Stands for the value in the help text."""
     least: float | None = None
     """The smallest number that is legal."""
+    most: float | None = None
+    """The largest, where there is a smallest."""
     names: ExtensionPoint | None = None
     """Where legal names come from: what is built in, and plug-ins."""
     others: tuple[str, ...] = ()
@@ -37,10 +38,20 @@ class Option:
     complete: str = ""
     """What a shell completes it with: "runs" or "datasets"."""
 
+    def allows(self, number: float) -> bool:
+        """Whether a number is in the range."""
+        lowest = -inf if self.least is None else self.least
+        return lowest <= number <= (inf if self.most is None else self.most)
+
+    @property
+    def range_words(self) -> str:
+        """The range in words."""
+        return f"{self.least:g} or more" if self.most is None else f"{self.least:g} to {self.most:g}"
+
 
 def option_fields(kind: type[Any]) -> Iterator[tuple[Field[Any], Any, Option]]:
     """Fields that are options, each with its type, in the order in which the class takes its arguments."""
-    for field in sorted(fields(kind), key=lambda field: field.kw_only):
+    for field in sorted(fields(kind), key=lambda field: field.kw_only is True):
         annotated, *said = get_args(field.type) or (None,)
         if said and isinstance(said[-1], Option):  # the last: a field may explain a shared type anew
             yield field, annotated, said[-1]
@@ -58,5 +69,5 @@ def check_values(options: Any) -> None:
         if get_origin(annotated) is Literal and value not in get_args(annotated):
             choices = ", ".join(get_args(annotated))
             raise InvalidInput(f"{flag_of(field, option)} {value!r} is none of {choices}.")
-        if option.least is not None and value is not None and not value >= option.least:
-            raise InvalidInput(f"{flag_of(field, option)} is {value}; it must be {option.least:g} or more.")
+        if isinstance(value, int | float) and not option.allows(value):
+            raise InvalidInput(f"{flag_of(field, option)} is {value}; it must be {option.range_words}.")

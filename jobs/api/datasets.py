@@ -50,8 +50,8 @@ def add_dataset(
           clips   16 of 1 s
           labels  label
     """
-    from jobs.dataset.adding import AddRequest
     from jobs.dataset.adding import add_dataset as added
+    from jobs.dataset.options import AddRequest
     from jobs.progress.reporters import told
 
     request = AddRequest(
@@ -98,7 +98,7 @@ def synthesize_dataset(
         InvalidInput: a concept that does not exist, or more clips than the concepts have.
         Conflict: the store has another dataset of this name.
     """
-    from jobs.dataset.rendering import SynthRequest
+    from jobs.dataset.options import SynthRequest
     from jobs.dataset.rendering import synthesize_dataset as rendered
     from jobs.progress.reporters import told
 

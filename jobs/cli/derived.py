@@ -39,8 +39,7 @@ def _click_option(field: Field[Any], annotated: Any, option: Option) -> Callable
         attributes["is_flag"] = True
     else:
         attributes["type"] = _param_type(annotated, option)
-    names = [*filter(None, [option.short]), flag, field.name]
-    return click.option(*names, shell_complete=COMPLETIONS[option.complete], **attributes)
+    return click.option(flag, field.name, shell_complete=COMPLETIONS[option.complete], **attributes)
 
 
 def _param_type(annotated: Any, option: Option) -> Any:
@@ -52,6 +51,9 @@ def _param_type(annotated: Any, option: Option) -> Any:
         return click.Choice(get_args(value))
     if value is Path:
         return click.Path(dir_okay=False, path_type=Path)
+    if option.least is not None:
+        kind = click.IntRange if value is int else click.FloatRange
+        return kind(option.least, option.most)
     return value if value in (int, float) else str
 
 

@@ -64,7 +64,8 @@ def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
 
 def add_music(store: Path, table: Path) -> None:
     """List the table's recordings as a dataset of the store."""
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     added = add_dataset(AddRequest(str(store), DATASET, str(table), clip_seconds=CLIP_SECONDS))
     click.echo(f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}")

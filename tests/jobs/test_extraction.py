@@ -373,7 +373,8 @@ def test_a_value_too_large_for_float16_fails_its_clip_alone(
 
 
 def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     parts = [soundfile.read(recordings / "low" / f"{i:02d}.wav")[0] for i in range(3)]
     (tmp_path / "long").mkdir()

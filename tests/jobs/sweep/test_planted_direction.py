@@ -10,7 +10,8 @@ from analysis.effects.paired_intervals import Estimate, crossed_interval, linear
 from analysis.effects.settings import Role, Setting
 from analysis.effects.transfer import transfer_score
 from analysis.effects.trials import Design, designs_of
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.execution import FitExecution
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
