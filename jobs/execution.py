@@ -8,6 +8,7 @@ from jobs.option import Option, check_values
 Engine = Literal["ray", "inline"]
 FitEngine = Literal["auto", "inline", "ray"]
 
+Inline = Annotated[Engine, Option("inline works in this process, without Ray.")]
 Address = Annotated[
     str,
     Option("local starts a private Ray on this machine; auto joins the cluster of this node; or HOST:PORT."),
@@ -31,7 +32,7 @@ class Execution:
     """Where workers run that hold a model, and what each of them gets."""
 
     device: Device = "auto"
-    engine: Annotated[Engine, Option("inline works in this process, without Ray.")] = "ray"
+    engine: Inline = "ray"
     address: Address = "local"
     workers: Annotated[
         int | None,

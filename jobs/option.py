@@ -38,10 +38,11 @@ class Option:
     complete: str = ""
     """What a shell completes it with: "runs" or "datasets"."""
 
-    def allows(self, number: float) -> bool:
-        """Whether a number is in the range."""
-        lowest = -inf if self.least is None else self.least
-        return lowest <= number <= (inf if self.most is None else self.most)
+    def allows(self, value: Any) -> bool:
+        """Whether a value is in the range, where there is one; NaN is in none."""
+        if self.least is None or value is None:
+            return True
+        return bool(self.least <= value <= (inf if self.most is None else self.most))
 
     @property
     def range_words(self) -> str:
@@ -69,5 +70,5 @@ def check_values(options: Any) -> None:
         if get_origin(annotated) is Literal and value not in get_args(annotated):
             choices = ", ".join(get_args(annotated))
             raise InvalidInput(f"{flag_of(field, option)} {value!r} is none of {choices}.")
-        if isinstance(value, int | float) and not option.allows(value):
+        if not option.allows(value):
             raise InvalidInput(f"{flag_of(field, option)} is {value}; it must be {option.range_words}.")

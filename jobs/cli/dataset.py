@@ -13,9 +13,10 @@ import click
 from jobs.cli.completion import complete_datasets
 from jobs.cli.derived import options_of
 from jobs.cli.extension_names import listed
-from jobs.cli.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.cli.options import dry_run_option, format_option
 from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.dataset.printing import print_added
+from jobs.terminal.results import print_result, readable_bytes
 from store.errors import InvalidInput
 from store.extensions import DATASETS
 

@@ -5,8 +5,9 @@ from typing import Any
 import click
 
 from jobs.cli.derived import options_of
-from jobs.cli.options import format_option, print_result
+from jobs.cli.options import format_option
 from jobs.evaluate.options import EvaluateOptions
+from jobs.terminal.results import print_result
 
 
 @click.command()

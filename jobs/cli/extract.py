@@ -6,8 +6,9 @@ import click
 
 from jobs.cli.completion import dataset_argument
 from jobs.cli.derived import options_of
-from jobs.cli.options import format_option, print_result
+from jobs.cli.options import format_option
 from jobs.extract.options import ExtractOptions
+from jobs.terminal.results import print_result
 
 
 @click.command()

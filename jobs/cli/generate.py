@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from jobs.cli.derived import options_of
-from jobs.cli.options import format_option, print_result
+from jobs.cli.options import format_option
 from jobs.generate.options import GenerateOptions, Several
+from jobs.terminal.results import print_result
 
 
 @click.command()

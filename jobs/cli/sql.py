@@ -7,13 +7,12 @@ from pathlib import Path
 import click
 import pyarrow as pa
 
-from jobs.cli.options import TABLE_FORMATS, TableFormat
 from jobs.fitting.user_tables import read_user_tables
 from jobs.sql.line_editing import edited_lines
 from jobs.sql.listing import print_table
 from jobs.sql.shell import Shell
 from jobs.terminal import waiting
-from jobs.terminal.tables import write_result
+from jobs.terminal.tables import TABLE_FORMATS, TableFormat, write_result
 from jobs.terminal.text import tell
 from jobs.user_files import check_output
 from store.catalog.activation_table import FORM, activation_table, parse_activation_table

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import print_result
 from jobs.dataset.shown_names import shown
+from jobs.terminal.results import print_result
 from jobs.terminal.text import wrapped
 
 SHOWN_VALUES = 16

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.cli.status import detail
 from jobs.extract.host_copy import start_copy
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import resolve
 from jobs.extract.running import describe_extraction, run_extraction
 from jobs.progress.reporters import StreamReporter
 from jobs.progress.reporting import reporting_to
+from jobs.upkeep.run_states import detail
 from pipelines.audio.clips import decode_clip
 from pipelines.audio.files import Root
 from pipelines.audio.recordings import Recordings

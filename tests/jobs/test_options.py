@@ -1,0 +1,144 @@
+"""The options of a command come from its dataclass: name, type, default, help and range are said there."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from jobs.cli.derived import options_of
+from jobs.cli.main import LazyGroup, undertone
+from jobs.execution import Execution, FitExecution
+from jobs.option import Option, check_values
+from store.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """What several commands have."""
+
+    colour: Annotated[Literal["red", "blue"], Option("Of the paint.")] = "blue"
+
+    def __post_init__(self) -> None:
+        check_values(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Painting(Shared):
+    """Options of a command that only this test has."""
+
+    wall: str
+    title: Annotated[str, Option("What it shows.", metavar="TEXT")]
+    brushes: Annotated[int, Option("How many.", least=1, most=9)] = 3
+    hours: Annotated[float | None, Option("How long.", least=0)] = None
+    names: Annotated[tuple[str, ...], Option("Who paints.", flag="--name")] = ()
+    ages: Annotated[tuple[int, ...], Option("How old they are.", flag="--age")] = ()
+    frame: Annotated[bool, Option("Frame it.")] = False
+    signed: Annotated[bool, Option("Sign it.", flag="--signed/--unsigned")] = True
+    sketch: Annotated[Path | None, Option("A file to begin with.")] = None
+    note: str = "kept from the command line"
+
+
+def painted(*arguments: str) -> tuple[Painting | None, str]:
+    """What a command line gives, and what the command prints."""
+    got: list[Painting] = []
+
+    @click.command()
+    @click.argument("wall")
+    @options_of(Painting)
+    def paint(**values: Any) -> None:
+        got.append(Painting(**values))
+
+    result = CliRunner().invoke(paint, arguments)
+    return (got[0] if got else None), result.output
+
+
+def test_what_is_not_said_is_the_default_of_the_dataclass() -> None:
+    assert painted("north", "--title", "Sea")[0] == Painting("north", "Sea")
+
+
+def test_what_is_said_has_the_type_of_its_field() -> None:
+    words = (
+        "--brushes 2 --hours 1 --name Ann --name Bo --age 7 --frame --unsigned --sketch a.png --colour red"
+    )
+    assert painted("north", "--title", "Sea", *words.split())[0] == Painting(
+        "north", "Sea", 2, 1.0, ("Ann", "Bo"), (7,), True, False, Path("a.png"), colour="red"
+    )
+
+
+def test_the_help_tells_names_choices_ranges_and_defaults_in_the_order_of_the_arguments() -> None:
+    _, said = painted("--help")
+    shown = [
+        *("--title TEXT", "[required]", "--brushes INTEGER RANGE", "[default: 3; 1<=x<=9]"),
+        *("--hours FLOAT RANGE", "--name TEXT", "--age INTEGER", "--frame", "--signed / --unsigned"),
+        *("[default: signed]", "--sketch FILE", "--colour [red|blue]", "[default: blue]"),
+    ]
+    places = [said.find(text) for text in shown]
+    assert -1 not in places
+    assert places == sorted(places)
+    assert "--note" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "Missing option '--title'"),
+        (["--title", "Sea", "--brushes", "10"], "10 is not in the range 1<=x<=9"),
+        (["--title", "Sea", "--hours", "-1"], "-1.0 is not in the range x>=0"),
+        (["--title", "Sea", "--colour", "green"], "'green' is not one of 'red', 'blue'"),
+    ],
+)
+def test_a_command_line_that_cannot_be_is_wrong_usage(words: Sequence[str], said: str) -> None:
+    made, output = painted("north", *words)
+    assert made is None
+    assert said in output
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"brushes": 10}, "--brushes is 10; it must be 1 to 9."),
+        ({"hours": -1.0}, "--hours is -1.0; it must be 0 or more."),
+        ({"hours": float("nan")}, "--hours is nan; it must be 0 or more."),
+        ({"colour": "green"}, "--colour 'green' is none of red, blue."),
+    ],
+)
+def test_python_gets_the_same_checks_as_a_sentence(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        Painting("north", "Sea", **values)
+    assert str(refused.value) == said
+
+
+def test_a_field_may_explain_a_shared_option_anew_and_keeps_its_place() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Drawing(Execution):
+        paper: str = ""
+        device: Annotated[Literal["auto", "cpu", "cuda"], Option("Anew.")] = "auto"
+
+    command = options_of(Drawing)(click.command()(lambda **_: None))
+    texts = {param.name: param.help for param in command.params if isinstance(param, click.Option)}
+    assert texts["device"] == "Anew."
+    assert texts["engine"] == "inline works in this process, without Ray."
+
+
+@pytest.mark.parametrize(
+    ("record", "arguments"),
+    [
+        (Execution(), ["extract", "music.store", "songs"]),
+        (Execution(), ["sweep", "music.store", "first-look"]),
+        (Execution(), ["evaluate", "music.store"]),
+        (FitExecution(), ["probe", "music.store", "songs", "--labels", "FROM clips"]),
+        (FitExecution(), ["kmeans", "music.store", "songs", "--labels", "FROM clips"]),
+        (FitExecution(), ["directions", "music.store", "songs", "--labels", "FROM clips"]),
+    ],
+)
+def test_where_work_runs_is_preset_alike_by_every_command(
+    record: Execution | FitExecution, arguments: list[str]
+) -> None:
+    assert isinstance(undertone, LazyGroup)
+    name, command, rest = undertone.resolve_command(click.Context(undertone), arguments)
+    given = command.make_context(name, rest).params
+    assert asdict(record).items() <= given.items()
