@@ -9,13 +9,14 @@ from jobs.api.models import Device, Dtype
 from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names, layers_text, names_text, roots_texts
+from jobs.execution import Dtype as Numbers
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from jobs.execution import Engine
     from jobs.progress.reporters import Told
 
-DTYPES: Mapping[Dtype, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+DTYPES: Mapping[Dtype, Numbers] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """As commands call them."""
 ALL_SITES = "embed,resid,attn,xattn,mlp"
 ALL_REDUCTIONS = "mean,std,last,segments,frames"

@@ -52,8 +52,8 @@ def _param_type(annotated: Any, option: Option) -> Any:
     if value is Path:
         return click.Path(dir_okay=False, path_type=Path)
     if option.least is not None:
-        kind = click.IntRange if value is int else click.FloatRange
-        return kind(option.least, option.most)
+        numbers: Any = click.IntRange if value is int else click.FloatRange
+        return numbers(option.least, option.most)
     return value if value in (int, float) else str
 
 
