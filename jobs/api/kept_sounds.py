@@ -232,7 +232,7 @@ def stored_sound(store: Store | str | Path, generation_id: str) -> Sound:
 
 
 def _options(store: Store | str | Path, **given: Any) -> "GenerateOptions":
-    """Values of Python as the options of the command say them; those that are called alike stay as they are."""
+    """Values of Python as the options of the command say them."""
     from jobs.generate.options import GenerateOptions
 
     converted: dict[str, Any] = {"store": store.url if isinstance(store, Store) else str(store)}
