@@ -19,7 +19,7 @@ from jobs.terminal.results import print_result
     "-o",
     "--output",
     required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="The FLAC or WAV file to write; of several sounds the folder, which gets a page to listen to. The "
     "store keeps a copy.",
 )

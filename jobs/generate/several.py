@@ -12,6 +12,7 @@ from jobs.generate.generating import load_model, model_name, run_generation
 from jobs.report.page import Figure, Page, Section, SoundGroup, anchor
 from jobs.report.rendering import render
 from jobs.report.sounds import embedded_sound
+from jobs.user_files import check_outside_stores
 from store import open_store
 from store.errors import InvalidInput, NotFound
 
@@ -88,6 +89,9 @@ def _checked_folder(options: GenerateOptions, wanted: Several) -> Path:
             f"{options.output} is to be the folder of several sounds: leave out its ending "
             f"{options.output.suffix}."
         )
+    if options.output.exists() and not options.output.is_dir():
+        raise InvalidInput(f"{options.output} is a file: name a folder for several sounds.")
+    check_outside_stores(options.output)
     for option, given in (("--with-twin", wanted.with_twin), ("--with-random", wanted.with_random)):
         if given and not options.directions:
             raise InvalidInput(f"{option} has no effect without --direction.")
@@ -139,7 +143,7 @@ def _random_like(store: Store, vector: StoredVector) -> StoredVector:
         return min(found, key=lambda one: (one.random_seed or 0, one.vector_id))
     raise NotFound(
         f"There is no random direction at {vector.site} of layer {vector.layer} of run {vector.run_id}: "
-        "draw some with `undertone directions STORE RUN --labels … --methods random`."
+        "draw some with `undertone directions STORE RUN --labels … --method random`."
     )
 
 

@@ -1,5 +1,7 @@
 """The options of a command come from its dataclass: name, type, default, help and range are said there."""
 
+import ast
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +16,9 @@ from jobs.cli.main import LazyGroup, undertone
 from jobs.execution import Execution, FitExecution
 from jobs.option import Option, check_values
 from store.errors import InvalidInput
+
+ROOT = Path(__file__).resolve().parents[2]
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +147,30 @@ def test_where_work_runs_is_preset_alike_by_every_command(
     name, command, rest = undertone.resolve_command(click.Context(undertone), arguments)
     given = command.make_context(name, rest).params
     assert asdict(record).items() <= given.items()
+
+
+def spelled(command: click.Command) -> set[str]:
+    """The options of a command and of all below it."""
+    found = {name for param in command.params for name in (*param.opts, *param.secondary_opts)}
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        below = [command.get_command(context, name) for name in command.list_commands(context)]
+        found |= {name for one in below if one is not None for name in spelled(one)}
+    return found
+
+
+def test_every_option_that_a_message_names_is_one_of_a_command() -> None:
+    known = spelled(undertone) | {"--help"}
+    wrong = []
+    packages = ("analysis", "jobs", "pipelines", "store")
+    for path in [path for package in packages for path in (ROOT / package).rglob("*.py")]:
+        text = path.read_text(encoding="utf-8")
+        if "--" not in text:
+            continue
+        tree = ast.walk(ast.parse(text))
+        nodes = [node for node in tree if isinstance(node, ast.Constant | ast.Expr)]
+        described = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
+        for node in nodes:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
+                wrong += [(path.name, one) for one in OPTION.findall(node.value) if one not in known]
+    assert wrong == []
