@@ -45,6 +45,7 @@ def kmeans(
     assignments: bool = False,
     tables: Tables = None,
     engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Findings: ...
@@ -65,6 +66,7 @@ def kmeans(
     assignments: bool = False,
     tables: Tables = None,
     engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Clusters | Findings:
@@ -84,6 +86,7 @@ def kmeans(
         assignments: for a run, store the cluster of every clip too.
         tables: for a run, tables of yours that the query may read, by name.
         engine: for a run, "inline", "ray", or "auto" by how long it takes.
+        address: for a run, of the Ray cluster; "local" for a private one.
         workers: for a run, layers at once; as many as processors by default.
         progress: True shows progress; a function is called with every `Progress`.
 
@@ -122,6 +125,7 @@ def kmeans(
         reduction=reduction,
         assignments=assignments,
         engine=engine,
+        address=address,
         workers=workers,
     )
     with told(progress):

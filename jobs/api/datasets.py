@@ -21,6 +21,7 @@ def add_dataset(
     hop_seconds: float | None = None,
     threads: int = 4,
     replace: bool = False,
+    listen: bool = False,
     progress: "Told" = False,
 ) -> Dataset:
     """Cut the recordings at a place into clips, and list them as a dataset; the audio stays where it is.
@@ -34,6 +35,7 @@ def add_dataset(
         hop_seconds: from one clip's start to the next; by default the length of a clip.
         threads: files read at once.
         replace: replace a dataset of this name that no run uses.
+        listen: decode every clip, and name those that are silent, clipped or damaged.
         progress: True shows progress; a function is called with every `Progress`.
 
     Returns:
@@ -63,6 +65,7 @@ def add_dataset(
         hop_seconds=hop_seconds,
         threads=threads,
         replace=replace,
+        listen=listen,
     )
     with told(progress):
         return _dataset(store, added(request))

@@ -41,7 +41,9 @@ def extract(
     address: str = "local",
     workers: int | None = None,
     threads: int = 1,
+    gpus_per_worker: float = 1.0,
     roots: Mapping[str, str | Path] | None = None,
+    shared_filesystem: bool = False,
     retry_failed: bool = False,
     max_failures: int | None = None,
     progress: "Told" = False,
@@ -69,7 +71,9 @@ def extract(
         address: of the Ray cluster; "local" for a private one, "auto" for that of this node.
         workers: for Ray, processes that hold a model; one per GPU or processor by default.
         threads: torch threads per worker.
+        gpus_per_worker: for Ray; a fraction lets workers share a GPU.
         roots: where the audio of a dataset is on the machines that work, by its name.
+        shared_filesystem: for a Ray cluster, the store's folder is the same on every node.
         retry_failed: try clips again that failed before.
         max_failures: stop after so many.
         progress: True shows progress; a function is called with every `Progress`.
@@ -112,7 +116,9 @@ def extract(
         address=address,
         workers=workers,
         threads=threads,
+        gpus_per_worker=gpus_per_worker,
         roots=roots_texts(roots),
+        shared_filesystem=shared_filesystem,
         retry_failed=retry_failed,
         max_failures=max_failures,
     )

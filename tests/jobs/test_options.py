@@ -1,6 +1,7 @@
 """The options of a command come from its dataclass: name, type, default, help and range are said there."""
 
 import ast
+import inspect
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -11,10 +12,21 @@ import click
 import pytest
 from click.testing import CliRunner
 
+import undertone as ut
 from jobs.cli.derived import options_of
 from jobs.cli.main import LazyGroup, undertone
+from jobs.dataset.options import AddRequest, SynthRequest
+from jobs.demo.options import DemoOptions
+from jobs.directions.options import DirectionOptions
+from jobs.evaluate.options import EvaluateOptions
 from jobs.execution import Execution, FitExecution
-from jobs.option import Option, check_values
+from jobs.extract.options import ExtractOptions
+from jobs.generate.options import GenerateOptions, Several
+from jobs.kmeans.options import KmeansOptions
+from jobs.option import Option, check_values, option_fields
+from jobs.probe.options import ProbeOptions
+from jobs.sweep.options import SweepOptions
+from jobs.train_pocket.options import TrainOptions
 from store.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -174,3 +186,52 @@ def test_every_option_that_a_message_names_is_one_of_a_command() -> None:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in described:
                 wrong += [(path.name, one) for one in OPTION.findall(node.value) if one not in known]
     assert wrong == []
+
+
+RENAMED = {
+    "alphas": "alpha", "format_name": "format", "methods": "method", "prompts": "texts",
+    "reduce": "reductions", "schedules": "schedule", "strengths": "penalties",
+}  # fmt: skip
+"""Options that Python's arguments call otherwise."""
+
+
+@pytest.mark.parametrize(
+    ("options", "function"),
+    [
+        (AddRequest, ut.add_dataset),
+        (DemoOptions, ut.demo),
+        (DirectionOptions, ut.directions),
+        (EvaluateOptions, ut.evaluate),
+        (ExtractOptions, ut.extract),
+        (GenerateOptions, ut.generate_into),
+        (KmeansOptions, ut.kmeans),
+        (ProbeOptions, ut.probe),
+        (Several, ut.generate_page),
+        (SweepOptions, ut.sweep),
+        (SynthRequest, ut.synthesize_dataset),
+        (TrainOptions, ut.train_pocket),
+    ],
+)
+def test_python_has_an_argument_for_every_option(options: type[Any], function: Any) -> None:
+    known = inspect.signature(function).parameters.keys()
+    wanted = {field.name for field, _, _ in option_fields(options)}
+    assert {name for name in wanted if name not in known and RENAMED.get(name) not in known} == set()
+
+
+def test_a_command_is_at_most_sixty_lines() -> None:
+    assert {name: lines for name, lines in lengths(undertone, "").items() if lines > 60} == {}
+
+
+def lengths(command: click.Command, name: str) -> dict[str, int]:
+    """Lines of a command, its options and help text included, and of all below it."""
+    if not isinstance(command, click.Group):
+        assert command.callback is not None
+        return {name: len(inspect.getsource(command.callback).splitlines())}
+    context = click.Context(command)
+    below = {one: command.get_command(context, one) for one in command.list_commands(context)}
+    return {
+        key: lines
+        for one, each in below.items()
+        if each is not None
+        for key, lines in lengths(each, f"{name} {one}").items()
+    }
