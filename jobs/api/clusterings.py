@@ -12,7 +12,7 @@ from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, na
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from analysis.clustering.scaling import ScalingKind
+    from analysis.clustering.scaling_kinds import ScalingKind
     from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
     from store.records import Reduction

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from analysis.clustering.scaling import ScalingKind
+from analysis.clustering.scaling_kinds import ScalingKind
 from jobs.execution import FitExecution
 from jobs.fitting.options import Labels, Layers, Sites, Tables
 from jobs.option import Option
