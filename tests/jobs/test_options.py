@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,7 +19,7 @@ from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.demo.options import DemoOptions
 from jobs.directions.options import DirectionOptions
 from jobs.evaluate.options import EvaluateOptions
-from jobs.execution import Execution, FitExecution
+from jobs.execution import Device, Execution, FitExecution
 from jobs.extract.options import ExtractOptions
 from jobs.generate.options import GenerateOptions, Several
 from jobs.kmeans.options import KmeansOptions
@@ -132,13 +132,15 @@ def test_python_gets_the_same_checks_as_a_sentence(values: dict[str, Any], said:
 def test_a_field_may_explain_a_shared_option_anew_and_keeps_its_place() -> None:
     @dataclass(frozen=True, slots=True)
     class Drawing(Execution):
-        paper: str = ""
-        device: Annotated[Literal["auto", "cpu", "cuda"], Option("Anew.")] = "auto"
+        paper: Annotated[str, Option("To draw on.")] = ""
+        _: KW_ONLY
+        device: Annotated[Device, Option("Anew.")] = "auto"
 
-    command = options_of(Drawing)(click.command()(lambda **_: None))
-    texts = {param.name: param.help for param in command.params if isinstance(param, click.Option)}
+    texts = {field.name: option.help for field, _, option in option_fields(Drawing)}
     assert texts["device"] == "Anew."
     assert texts["engine"] == "inline works in this process, without Ray."
+    assert list(texts)[:3] == ["paper", "device", "engine"]
+    assert Drawing("thick").paper == "thick"
 
 
 @pytest.mark.parametrize(
