@@ -205,7 +205,8 @@ def test_a_control_of_few_groups_is_not_trusted_silently(planted: Store) -> None
 
 
 @pytest.mark.parametrize(
-    ("raised", "anew"), [("ridge", {"mse"}), ("nested_logistic", {"logistic"}), ("probe_scores", LOSSES)]
+    ("raised", "anew"),
+    [("linear.ridge", {"mse"}), ("linear.nested_logistic", {"logistic"}), ("probes.scores", LOSSES)],
 )
 def test_a_raised_version_fits_anew_what_it_is_of_and_nothing_else(
     planted: Store, monkeypatch: pytest.MonkeyPatch, raised: str, anew: set[str]
