@@ -5,10 +5,11 @@ from typing import Annotated
 
 from jobs.execution import Dtype, Execution
 from jobs.option import Option, check_values
+from store import extensions
 from store.errors import InvalidInput
 
 SCORERS = ("descriptors", "similarity", "features", "probe", "judge", "clap")
-"""In the order in which they work."""
+"""Those that are built in, in the order in which they work; "all" means them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,9 @@ class SweepOptions(Execution):
         if self.scorers == "all":
             return SCORERS
         names = [name.strip() for name in self.scorers.split(",") if name.strip()]
-        if unknown := sorted(set(names) - set(SCORERS)):
+        known = tuple(dict.fromkeys((*SCORERS, *extensions.SCORERS.names())))
+        if unknown := sorted(set(names) - set(known)):
             raise InvalidInput(
-                f"--scorers: there is no {unknown[0]!r}; choose all, or from {', '.join(SCORERS)}."
+                f"--scorers: there is no {unknown[0]!r}; choose all, or from {', '.join(known)}."
             )
-        return tuple(name for name in SCORERS if name in names)
+        return tuple(name for name in known if name in names)

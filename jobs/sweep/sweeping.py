@@ -10,6 +10,7 @@ from analysis.effects.trials import designs_of
 from jobs.engine.ray_session import ray_session
 from jobs.evaluate.hearing import Hearing, hear_items
 from jobs.evaluate.items import Items, clips_of, generations_with
+from jobs.evaluate.listeners import scorer_version
 from jobs.evaluate.prompts import PromptSet
 from jobs.evaluate.scoring import score_prompts
 from jobs.execution import FitExecution
@@ -39,8 +40,10 @@ from jobs.sweep.scoring import (
 from jobs.sweep.strengths import read_strengths
 from jobs.sweep.table import write_trials
 from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials
+from pipelines.scorers.protocol import load_scorer
 from store import open_store
 from store.errors import NotFound
+from store.extensions import SCORERS
 from store.opening import Store
 
 NOBODY = ""
@@ -165,8 +168,8 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
         scored.accuracies += map(_of_classifier, classifiers)
     if "probe" in scorers:
         scored.take("probe", *_probe(store, expanded, made, options))
-    if "judge" in scorers:
-        scored.take("judge", *_judge(store, expanded, made, options))
+    for name in (one for one in scorers if one in SCORERS.names()):
+        scored.take(name, *_sound_scorer(name, store, expanded, made, options))
     if "clap" in scorers:
         scored.take("clap", *_clap(store, expanded, made, options))
     return scored
@@ -224,13 +227,14 @@ def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: 
     return " ".join([f"{_said(heard)}; {read}.", *notes]), source.version, accuracies
 
 
-def _judge(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
-    from pipelines.pocket.judge import load_judge
-
-    version = load_judge().fingerprint
-    heard = hear_items(store, generations_with(store, made), "judge", version, options)
-    _hear_recordings(store, expanded, "judge", version, options)
-    return _said(heard), version, list(heard_accuracies(store, expanded.labels, "judge", version))
+def _sound_scorer(
+    name: str, store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions
+) -> Said:
+    """The judge, or a scorer of a plug-in: it hears the generations, and recordings to compare them with."""
+    version = scorer_version(name, load_scorer(name, device=options.device))
+    heard = hear_items(store, generations_with(store, made), name, version, options)
+    _hear_recordings(store, expanded, name, version, options)
+    return _said(heard), version, list(heard_accuracies(store, expanded.labels, name, version))
 
 
 def _clap(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:

@@ -22,7 +22,7 @@ import torch
 from pipelines.audio.resampling import resampler
 from pipelines.models.checkpoints import hub_folder
 from pipelines.models.fingerprints import fingerprint
-from pipelines.scorers.clap import RECIPE, ClapInfo
+from pipelines.scorers.clap_encoder import RECIPE, ClapInfo
 from pipelines.scorers.clap_transformers import quiet_transformers
 from pipelines.scorers.mel_spectrogram import log_mel
 from store.errors import ModelError

@@ -72,7 +72,7 @@ COMMENT ON COLUMN signatures.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN signatures.scaling IS 'norm, unit or norm_restored';
 COMMENT ON COLUMN signatures.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN signatures."rows" IS 'rows steered under guidance: conditional or both';
-COMMENT ON COLUMN signatures.scorer IS 'who measured the classes: clap, judge, features or probe';
+COMMENT ON COLUMN signatures.scorer IS 'who measured the classes: clap, judge, features, probe or a plug-in';
 COMMENT ON COLUMN signatures.chosen IS 'whether the setting was chosen for its pair';
 COMMENT ON COLUMN signatures.transfer IS 'rise of P(target) over the unsteered twin';
 COMMENT ON COLUMN signatures.transfer_low IS 'lower end of its interval';

@@ -58,7 +58,7 @@ COMMENT ON COLUMN transfers.kind IS 'interpolate, add or ablate';
 COMMENT ON COLUMN transfers.scaling IS 'norm, unit or norm_restored';
 COMMENT ON COLUMN transfers.schedule IS 'strength over time, and the self-monitor if there is one';
 COMMENT ON COLUMN transfers."rows" IS 'rows steered under guidance: conditional or both';
-COMMENT ON COLUMN transfers.scorer IS 'who measured the classes: clap, judge, features or probe';
+COMMENT ON COLUMN transfers.scorer IS 'who measured the classes: clap, judge, features, probe or a plug-in';
 COMMENT ON COLUMN transfers.scorer_accuracy IS 'share of labelled clips whose class the scorer names';
 COMMENT ON COLUMN transfers.transfer IS 'rise of P(target) over the unsteered twin; NULL: the scorer cannot hear it';
 COMMENT ON COLUMN transfers.low IS 'lower end of its 95 % interval';
