@@ -5,16 +5,20 @@ name. It is a table and no entry points of this distribution: those exist only w
 that a checkout would lack what it just gained, and they have no order, which formats need.
 """
 
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
-from store.errors import BrokenPlugin, InvalidInput
+from store.errors import BrokenPlugin, InvalidInput, UndertoneError, is_the_machines
 
 T = TypeVar("T")
+_NAME = re.compile(r"[^\s,:]+")
+"""Of a plug-in's thing: options list names between commas, and give parameters behind a colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class ExtensionPoint:
 
     def names(self) -> tuple[str, ...]:
         """What is built in, in order, then the plug-ins by name; nothing is imported."""
-        return (*self.built_in, *sorted(set(self._plugins()) - {*self.built_in, *self.reserved}))
+        others = set(self._plugins()) - {*self.built_in, *self.reserved}
+        return (*self.built_in, *sorted(name for name in others if _NAME.fullmatch(name)))
 
     def load(self, name: str, kind: type[T], *, unasked: bool = False) -> T:
         """The object of this name, which is imported when it is first asked for.
@@ -62,6 +67,31 @@ class ExtensionPoint:
                 f"{kind.__module__}.{kind.__name__} but a {type(found).__name__}."
             )
         return found
+
+    def check_single(self, name: str) -> None:
+        """Refuse a name that a user wrote and that several have, or nobody; raises `InvalidInput`."""
+        self._found(name)
+
+    @contextmanager
+    def called(self, name: str) -> Iterator[None]:
+        """Inside the block the code of `name` runs: what a plug-in raises is told as the plug-in's.
+
+        Raises:
+            BrokenPlugin: a plug-in raised something, which it names with its distribution.
+        """
+        try:
+            yield
+        except BrokenPlugin as error:
+            raise BrokenPlugin(f"{self._blamed(name)}: {error}") from error
+        except Exception as error:
+            if name in self.built_in or isinstance(error, UndertoneError) or is_the_machines(error):
+                raise
+            said = f"{type(error).__name__}: {error}"
+            raise BrokenPlugin(f"{self._blamed(name)} failed ({said}); mend or uninstall it.") from error
+
+    def _blamed(self, name: str) -> str:
+        owner = self.recorded(name).get("plugin", "undertone itself")
+        return f"The {self.what} {name!r} of {owner}"
 
     def recorded(self, name: str) -> dict[str, str]:
         """What ids and documents say of the origin of a name: {"plugin": "DISTRIBUTION VERSION"}, or nothing.
@@ -151,6 +181,7 @@ DIRECTIONS = ExtensionPoint(
         ),
         "random": ("analysis.directions.estimators:RANDOM", "random directions, the control"),
     },
+    reserved=("all",),
 )
 """Methods of fitting directions; `--method all` means those that are built in."""
 

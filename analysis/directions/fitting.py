@@ -125,19 +125,25 @@ def _are_apart(rows: np.ndarray, space: RowSpace, targets: Masks) -> Masks:
 
 def _fitted(problem: Problem, method: Method) -> Fit:
     name, strength = split_method(method)
-    fit = DIRECTIONS.load(name, DirectionMethod).fit(problem, strength)
     contrasts, width = problem.targets.shape[1], len(problem.space.mean)
-    if fit.vectors.shape != (contrasts, width) or not np.isfinite(fit.vectors).all():
-        raise BrokenPlugin(
-            f"The method {name!r} gave vectors of shape {fit.vectors.shape}, or some that are not finite; it "
-            f"should give {contrasts} of {width} numbers."
-        )
+    with DIRECTIONS.called(name):
+        fit = _method(name).fit(problem, strength)
+        if fit.vectors.shape != (contrasts, width) or not np.isfinite(fit.vectors).all():
+            raise BrokenPlugin(
+                f"it gave vectors of shape {fit.vectors.shape}, or some that are not finite; it should give "
+                f"{contrasts} of {width} numbers."
+            )
     return fit
+
+
+def _method(name: Estimator) -> DirectionMethod:
+    """What is built in is meant by its name, also where a plug-in has it; users' words are checked before."""
+    return DIRECTIONS.load(name, DirectionMethod, unasked=name in METHODS)
 
 
 def version_of(name: Estimator) -> int:
     """Version of an estimator's numbers: it is raised when they change."""
-    return DIRECTIONS.load(name, DirectionMethod).version
+    return _method(name).version
 
 
 def split_method(method: Method) -> tuple[Estimator, float | None]:
@@ -162,7 +168,7 @@ def split_method(method: Method) -> tuple[Estimator, float | None]:
 
 
 def _has_penalty(name: str) -> bool:
-    return DIRECTIONS.load(name, DirectionMethod).has_penalty
+    return _method(name).has_penalty
 
 
 def _held_out_projections(problem: Problem, fit: Fit) -> Floats:

@@ -274,9 +274,10 @@ def _by_method(
 ) -> _OutOfFold:
     codes = labellings(given.concept, given.groups, controls=controls, seed=seed)
     method = PROBES.load(loss, ProbeMethod)
-    fitted = method.predict(
-        given.rows[np.newaxis], codes, len(given.concept.classes), given.partition, penalties
-    )
+    with PROBES.called(loss):
+        fitted = method.predict(
+            given.rows[np.newaxis], codes, len(given.concept.classes), given.partition, penalties
+        )
     penalty = float(np.median(fitted.strengths[0, 0]))
     return _OutOfFold(codes, fitted.probabilities[0], penalty, fitted.unconverged)
 

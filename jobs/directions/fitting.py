@@ -209,6 +209,8 @@ def parse_methods(text: str) -> tuple[Method, ...]:
         )
     order = DIRECTIONS.names()
     known = {name: order.index(split_method(name)[0]) for name in names}
+    for name in known:
+        DIRECTIONS.check_single(split_method(name)[0])
     return tuple(sorted(known, key=lambda name: (known[name], name)))
 
 
@@ -253,7 +255,7 @@ def _left_out_note(names: Sequence[str]) -> list[str]:
         return []
     shown = ", ".join(names[:MOST_NAMED])
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    note = "directions are left out, as the clips of both classes are the same on average there"
+    note = "directions are left out, as both classes are the same on average there or the method gave none"
     return [f"{len(names)} {note}: {shown}{more}."]
 
 

@@ -81,7 +81,9 @@ class ScorerListener:
             "created_at": now(),
         }
         rows: list[dict[str, Any]] = []
-        for said in self._scorer.score(audio):
+        with SCORERS.called(self._name):
+            spoken = list(self._scorer.score(audio))
+        for said in spoken:
             if len(said.values) != len(items):
                 raise BrokenPlugin(
                     f"The scorer {self._name!r} said {len(said.values)} values of {said.concept!r} for "

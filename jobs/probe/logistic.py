@@ -23,9 +23,9 @@ def predict_by_method(
     for coverage in plan.coverages:
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
             codes = labellings(concept, coverage.groups, controls=plan.controls, seed=plan.seed)
-            fitted = method.predict(
-                whole[:, coverage.rows], codes, len(concept.classes), coverage.partition, plan.strengths
-            )
+            rows = whole[:, coverage.rows]
+            with PROBES.called(loss):
+                fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.strengths)
             for place, source in enumerate(sources):
                 strength = float(np.median(fitted.strengths[place, 0]))
                 predicted = Predicted(concept, coverage, codes, fitted.probabilities[place], strength)

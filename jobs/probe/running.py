@@ -25,6 +25,7 @@ from jobs.probe.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probe.table import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
 from store.arrays.collection import Collection, open_collection
+from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.results.parts import committed_digest, read_results, write_results
 
@@ -85,6 +86,10 @@ def probe_run(options: ProbeOptions) -> Probed:
                 f"{fitted.source.array} layer {fitted.source.layer}: {fitted.unconverged} logistic fits "
                 "stopped before they had converged."
             )
+    if not wanted:
+        raise InvalidInput(
+            f"--loss {options.loss} fits classes, and these labels are numbers alone: use --loss mse."
+        )
     table = pa.concat_tables(parts[pair] for pair in wanted)
     return Probed(plan, table, len(missing), len(wanted) - len(missing), notes)
 

@@ -5,6 +5,7 @@ import json
 import math
 import re
 import sys
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
@@ -37,6 +38,8 @@ _MARKED = re.compile(rf'"{_MARK}(-?[0-9.]+)"')
 SHOWN_ROWS = 100
 SHOWN_LIST_ITEMS = 4
 SHOWN_CHARACTERS = 120
+READABLE = 12
+"""Characters that a column may take before others are left out for it; longer cells are wrapped."""
 PIPE_WIDTH = 10_000
 
 
@@ -85,7 +88,10 @@ def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
     elif form == "json":
         stream.write(to_json(_shortest_numbers(table).to_pylist()).encode())
     elif form in ("csv", "csv-safe"):
-        stream.write(to_csv(_shortest_numbers(table), safe=form == "csv-safe").encode())
+        text = to_csv(_shortest_numbers(table), safe=form == "csv-safe")
+        if form == "csv-safe" or stream.isatty():  # control characters would command a terminal
+            text = "\n".join(map(printable, text.split("\n")))
+        stream.write(text.encode())
     else:
         stream.write(to_text(table, width=_terminal_width(stream)).encode())
 
@@ -117,19 +123,38 @@ def to_csv(table: pa.Table, *, safe: bool = False) -> str:
 def to_text(
     table: pa.Table, *, width: int, rows: int = SHOWN_ROWS, beyond: str = "--format csv or json prints all"
 ) -> str:
-    """A table for eyes within `width` characters: its first `rows` rows, and how to see those `beyond`."""
+    """A table for eyes within `width` characters: first rows, the columns that fit, how to see the others."""
     drawing = Table(box=None, header_style="bold", pad_edge=False)
-    for field in table.schema:
+    first = [[shown(value) for value in column.to_pylist()] for column in table.slice(0, rows).columns]
+    fitting = _fitting(table.column_names, first, width)
+    for field in list(table.schema)[:fitting]:
         kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
         right = any(is_kind(field.type) for is_kind in kinds)
         drawing.add_column(Text(printable(field.name)), justify="right" if right else "left", overflow="fold")
-    for row in zip(*(column.to_pylist() for column in table.slice(0, rows).columns), strict=True):
-        drawing.add_row(*(Text(shown(value)) for value in row))
+    for row in zip(*first[:fitting], strict=True):
+        drawing.add_row(*map(Text, row))
     console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawing)
     lines = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    return lines + _row_note(table.num_rows, rows, beyond)
+    return lines + _row_note(table.num_rows, rows, beyond) + _column_note(table.column_names[fitting:], width)
+
+
+def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
+    """How many columns fit beside one another, none narrower than what a reader can take in at a glance."""
+    taken = 0
+    for place, (name, column) in enumerate(zip(names, cells, strict=True)):
+        taken += min(READABLE, max(map(len, (printable(name), *column)))) + 2
+        if taken - 2 > width:
+            return max(1, place)
+    return len(names)
+
+
+def _column_note(names: Sequence[str], width: int) -> str:
+    if not names:
+        return ""
+    note = f"(and {len(names)} more columns: {', '.join(map(printable, names))}; SELECT those you want)"
+    return "".join(f"{line}\n" for line in textwrap.wrap(note, max(20, width)))
 
 
 def _shortest_numbers(table: pa.Table) -> pa.Table:

@@ -79,7 +79,8 @@ def resolve_checkpoint(name: str) -> Checkpoint:
 
 def _registered_folder(name: str) -> Path:
     """The folder of a model that is built in or a plug-in's."""
-    folder = MODELS.load(name, ModelSource).folder()
+    with MODELS.called(name):
+        folder = MODELS.load(name, ModelSource, unasked=name in MODELS.built_in).folder()
     if not Path(folder).is_dir():
         owner = MODELS.recorded(name).get("plugin", "undertone itself")
         raise ModelError(f"The model {name!r} of {owner} should lie in {folder}, which is no folder.")

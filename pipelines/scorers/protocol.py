@@ -69,6 +69,7 @@ def load_scorer(name: str, *, device: str = "cpu") -> SoundScorer:
 
     Raises:
         InvalidInput: there is none of that name.
-        BrokenPlugin: a plug-in cannot be loaded.
+        BrokenPlugin: a plug-in cannot be loaded, or fails while it loads its model.
     """
-    return SCORERS.load(name, ScorerFactory).load(device)
+    with SCORERS.called(name):
+        return SCORERS.load(name, ScorerFactory).load(device)

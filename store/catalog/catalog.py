@@ -7,6 +7,7 @@ swap wins, and the next look at the versions mends what it may lack.
 """
 
 import errno
+import inspect
 import os
 import shutil
 import threading
@@ -21,12 +22,14 @@ from uuid import uuid4
 
 import duckdb
 
+from store.catalog import parts, tables
 from store.catalog.folder import catalog_path
 from store.catalog.parts import DamagedPart, list_parts, read_parts
 from store.catalog.query_process import start_early
 from store.catalog.sandbox import locked_connection
 from store.catalog.tables import TABLES_SQL, VERSION_KEY, VIEWS_SQL, fill_catalog
 from store.errors import CorruptData, StorageError
+from store.results import views
 from store.results.schemas import stands_for_tables
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
 
 def _version() -> str:
     """Changes with the views and with the code that fills their tables: an older file is made anew."""
-    code = (TABLES_SQL.with_name(name) for name in ("parts.py", "tables.py"))
+    code = (Path(inspect.getfile(module)) for module in (parts, tables, views))
     sources = [source.read_bytes() for source in (TABLES_SQL, *VIEWS_SQL, *code)]
     return sha256(b"".join([*sources, stands_for_tables()])).hexdigest()[:16]
 

@@ -278,10 +278,16 @@ def _unnamed(
 
 
 def _misplaced(survey: Survey) -> list[Disagreement]:
-    """Links in the place of folders, and folders in the place of files."""
+    """Links in the place of folders, folders in the place of files, and among records files that are none."""
     detail = "it is a folder where a file must be"
     folders = [key for key in survey.folders if is_file_name(key) and not _OF_AUDIO.match(key)]
-    return refused_folders(survey) + [Disagreement("stranger", key, None, detail) for key in folders]
+    no_record = "it is no record, and no folder of records"
+    others = [key for key in survey.versions if key.startswith(f"{RECORDS}/") and not key.endswith(".json")]
+    return [
+        *refused_folders(survey),
+        *(Disagreement("stranger", key, None, detail) for key in folders),
+        *(Disagreement("stranger", key, None, no_record) for key in others),
+    ]
 
 
 def _judged(objects: ObjectStore, key: str) -> tuple[Problem, str]:

@@ -1,10 +1,18 @@
 """What ids hold of methods, and what a store keeps of results from before methods had versions."""
 
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import get_args
 
+import pytest
+
+from analysis.directions import estimators
+from analysis.directions.fitting import METHODS
 from jobs.directions.fitting import code_of
 from jobs.kmeans import work
 from jobs.method_versions import FIRST_VERSIONS, Kind, methods_id
+from jobs.probe import kept_moments, plan
 from jobs.probe.kept_factors import factors_key
 
 
@@ -24,3 +32,46 @@ def test_a_raised_version_makes_another_id_of_its_method_alone() -> None:
 
 def test_a_method_that_is_told_apart_later_changes_no_id() -> None:
     assert methods_id("probes", ridge=2, scores=1, intervals=1) == methods_id("probes", ridge=2, scores=1)
+
+
+def _moments_key() -> str:
+    source = SimpleNamespace(prefix="runs/a", array="resid.mean", layer=3)
+    planned = SimpleNamespace(committed={"runs/a": "0"})
+    return kept_moments.moments_key(planned, "rows", source)  # type: ignore[arg-type]
+
+
+IDS: dict[str, tuple[Callable[[], str], ...]] = {
+    "analysis.directions.separation": (
+        lambda: code_of("mse"),
+        lambda: code_of("diffmean"),
+        lambda: code_of("pca", "text_directions"),
+    ),
+    "analysis.clustering.kmeans": (work._methods,),
+    "analysis.clustering.scores": (work._methods,),
+    "analysis.clustering.scaling": (work._methods,),
+    "analysis.linear.moments": (lambda: factors_key("moments/a/resid.npy"),),
+    "analysis.linear.tridiagonal": (lambda: factors_key("moments/a/resid.npy"),),
+    "analysis.linear.ridge": (lambda: plan._methods_of("mse"),),
+    "analysis.linear.nested_logistic": (lambda: plan._methods_of("logistic"),),
+    "analysis.probes.scores": (lambda: plan._methods_of("mse"), lambda: plan._methods_of("logistic")),
+    "jobs.probe.kept_moments": (_moments_key,),
+}
+
+
+@pytest.mark.parametrize("module", IDS)
+def test_a_raised_version_stands_in_every_id_of_what_it_computes(
+    module: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_moments, "cells_digest", lambda coverage: coverage)
+    before = [identity() for identity in IDS[module]]
+    monkeypatch.setattr(f"{module}.VERSION", 2)
+    after = [identity() for identity in IDS[module]]
+    assert all(one != other for one, other in zip(before, after, strict=True))
+
+
+def test_a_raised_version_of_a_method_of_directions_is_of_that_one_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = {name: code_of(name) for name in METHODS}
+    monkeypatch.setattr(estimators, "DIFFMEAN", replace(estimators.DIFFMEAN, version=2))
+    assert {name for name in METHODS if code_of(name) != before[name]} == {"diffmean"}

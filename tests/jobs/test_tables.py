@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.terminal.tables import TableFormat, to_csv, to_json, to_text, unique_names, write_result
+from jobs.terminal.tables import TableFormat, _write_as, to_csv, to_json, to_text, unique_names, write_result
 from store.errors import InvalidInput
 
 TABLE = pa.table(
@@ -45,6 +45,36 @@ def test_a_table_for_eyes_keeps_within_the_terminal(width: int) -> None:
     text = to_text(table, width=width)
     assert max(len(line) for line in text.splitlines()[:-1]) <= width
     assert text.count("x") >= 100
+
+
+def test_columns_that_do_not_fit_are_named_below_and_others_stay_readable() -> None:
+    table = pa.table({f"column_{number:02d}": [f"value {number}"] for number in range(35)})
+    text = to_text(table, width=80)
+    head, row, *rest = text.splitlines()
+    assert head.split() == [f"column_{number:02d}" for number in range(7)]
+    assert row.split() == [word for number in range(7) for word in ("value", str(number))]
+    assert " ".join(rest).endswith("column_34; SELECT those you want)")
+    assert "(and 28 more columns: column_07, " in " ".join(rest)
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("form", "terminal", "raw"), [
+    ("csv", False, True), ("csv", True, False), ("csv-safe", False, False), ("csv-safe", True, False),
+])  # fmt: skip
+def test_control_characters_reach_no_terminal_and_no_spreadsheet(
+    form: TableFormat, terminal: bool, raw: bool
+) -> None:
+    class Stream(io.BytesIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    stream = Stream()
+    _write_as(pa.table({"uri": ["a\x1b]0;PWNED\x07.wav"], "n": [1]}), form, stream)
+    written = stream.getvalue().decode()
+    assert ("\x1b" in written) is raw
+    assert written.splitlines()[0].replace('"', "") == "uri,n"
+    if not raw:
+        assert r"\x1b]0;PWNED\x07" in written
 
 
 def test_long_results_are_cut_with_a_note() -> None:

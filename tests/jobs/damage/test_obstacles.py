@@ -142,6 +142,22 @@ def test_a_linked_folder_is_named_and_its_link_removed(store: Path, elsewhere: P
     assert {entry.problem for entry in left} <= {"reference"} or name == "codes/c0de", left
 
 
+@pytest.mark.parametrize("target", ["nothing", "itself"])
+@pytest.mark.parametrize("name", ["runs/run/complete", "runs/run", "results/probes"])
+def test_a_link_to_nowhere_in_the_place_of_a_folder_of_records_is_named_and_removed(
+    store: Path, elsewhere: Path, name: str, target: str
+) -> None:
+    place = store / "records" / name
+    if place.exists():
+        shutil.rmtree(place)
+    place.symlink_to(place if target == "itself" else elsewhere / "nothing")
+    objects = open_objects(store)
+    found = damage(inspect(objects))
+    assert f"records/{name}" in {entry.key for entry in found}
+    mend(objects, found)
+    assert not place.is_symlink()
+
+
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES])
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_dying_disk_holds_is_named_and_left_alone(

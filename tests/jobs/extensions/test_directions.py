@@ -12,6 +12,7 @@ import pytest
 
 import undertone as ut
 from analysis.directions.fitting import METHODS, split_method
+from jobs.directions.fitting import parse_methods
 from jobs.directions.stored import read_vectors
 from store import Store
 from store.errors import BrokenPlugin, InvalidInput
@@ -99,8 +100,22 @@ def test_a_method_that_gives_no_vector_of_the_features_is_told_so(install: Calla
         "short", "1.0", {"undertone.directions": {"short": "short_vectors:METHOD"}}, {"short_vectors": code}
     )
     X, positive, _ = planted(6, 3.0)
-    with pytest.raises(BrokenPlugin, match=r"'short' gave vectors of shape \(1, 2\).* 1 of 6 numbers"):
+    with pytest.raises(
+        BrokenPlugin, match=r"'short' of short 1.0: it gave vectors of shape \(1, 2\).* 1 of 6 numbers"
+    ):
         ut.directions(X, positive, method="short", pairs=[("False", "True")])
+
+
+def test_a_plug_in_with_a_name_that_is_built_in_stops_those_alone_who_write_it(
+    install: Callable[..., Path],
+) -> None:
+    entries = {"undertone.directions": {"diffmean": "taken:METHOD", "all": "taken:METHOD"}}
+    install("taken", "1.0", entries, {"taken": "METHOD = 1"})
+    X, positive, _ = planted(6, 3.0)
+    ut.directions(X, positive, method="mse", pairs=[("False", "True")])
+    assert parse_methods("all") == METHODS
+    with pytest.raises(InvalidInput, match=r"'diffmean' is given by undertone itself and taken 1\.0"):
+        parse_methods("diffmean")
 
 
 def test_the_plug_in_passes_the_tests_that_its_page_shows(

@@ -86,7 +86,7 @@ FAULTS = {
     "script": "Figure('mine', 'a', 'b', (Panel('<svg><script/></svg>'),))",
     "remote": """Figure('mine', 'a', 'b', (Panel('<svg><image href="http://x/y.png"/></svg>'),))""",
     "named": "Figure('mine', '', 'b')",
-    "untrue": "Figure('mine', 'a', 'b', (), __import__('jobs').reporting.page.DataTable((), ()), 'SELECT 1')",
+    "untrue": "Figure('mine', 'a', 'b', (), __import__('jobs').report.page.DataTable((), ()), 'SELECT 1')",
     "nothing": "None",
 }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from store import extensions
-from store.errors import BrokenPlugin, InvalidInput
+from store.errors import BrokenPlugin, InvalidInput, NotFound
 from store.extensions import ExtensionPoint
 
 Install = Callable[..., Path]
@@ -78,3 +78,24 @@ def test_extension_points_import_none_of_what_they_name() -> None:
     code = "import sys, store.extensions as e; e.DATASETS.names(); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert {"torch", "ray", "pipelines.datasets.fma", "scipy"}.isdisjoint(loaded.split())
+
+
+def test_what_a_plug_in_raises_is_told_as_its_own_and_what_is_built_in_is_ours(install: Install) -> None:
+    install("my-numbers", "1.0.3", {GROUP: {"zed": "mine:Z"}}, {"mine": "Z = 26.0"})
+    with (
+        pytest.raises(BrokenPlugin, match=r"'zed' of my-numbers 1\.0\.3 failed \(KeyError: 'k'\)"),
+        NUMBERS.called("zed"),
+    ):
+        raise KeyError("k")
+    with pytest.raises(KeyError), NUMBERS.called("two"):
+        raise KeyError("k")
+    with pytest.raises(MemoryError), NUMBERS.called("zed"):
+        raise MemoryError
+    with pytest.raises(NotFound), NUMBERS.called("zed"):
+        raise NotFound("a file of the user's")
+
+
+def test_names_that_no_option_can_hold_are_not_listed(install: Install) -> None:
+    names = {"a,b": "mine:Z", "a:b": "mine:Z", "a b": "mine:Z", "zed": "mine:Z"}
+    install("mine", "1.0", {GROUP: names}, {"mine": "Z = 26.0"})
+    assert NUMBERS.names() == ("two", "one", "zed")
