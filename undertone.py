@@ -32,13 +32,14 @@ if TYPE_CHECKING:
     )
     from jobs.api.extraction import extract
     from jobs.api.findings import Findings
-    from jobs.api.kept_sounds import Generation, generate_into, stored_sound
+    from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
     from jobs.api.models import forward, generate, load_model
     from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
     from jobs.api.scoring import Evaluation, Sweep, evaluate, sweep
     from jobs.api.sounds import Sound
     from jobs.api.stores import Dataset, Store, open_store
+    from jobs.api.whole import demo, train_pocket
     from jobs.progress.reporting import Progress
     from store.errors import (
         Conflict,
@@ -100,6 +101,7 @@ _HOMES = {
     "jobs.api.kept_sounds": (
         "Generation",
         "generate_into",
+        "generate_page",
         "stored_sound",
     ),
     "jobs.api.models": (
@@ -123,6 +125,10 @@ _HOMES = {
         "Dataset",
         "Store",
         "open_store",
+    ),
+    "jobs.api.whole": (
+        "demo",
+        "train_pocket",
     ),
     "jobs.progress.reporting": ("Progress",),
     "store.errors": (
@@ -175,6 +181,7 @@ __all__ = [
     "Verification",
     "add_dataset",
     "capture",
+    "demo",
     "directions",
     "evaluate",
     "export_directions",
@@ -183,6 +190,7 @@ __all__ = [
     "forward",
     "generate",
     "generate_into",
+    "generate_page",
     "import_directions",
     "import_ratings",
     "kmeans",
@@ -197,6 +205,7 @@ __all__ = [
     "superposition",
     "sweep",
     "synthesize_dataset",
+    "train_pocket",
     "upgrade",
     "verify",
 ]

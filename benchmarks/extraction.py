@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.measure import interleaved, ratio_line, seconds_of
 from benchmarks.small_checkpoint import musicgen_small
-from jobs.extract.options import Engine
+from jobs.execution import Engine
 
 CLIP_SECONDS = 4.0
 SITES = ("resid", "attn", "mlp")
@@ -199,7 +199,8 @@ class ResearchersLoop:
 
 
 def add(store: Path, audio: Path) -> None:
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     add_dataset(AddRequest(str(store), "clips", str(audio), clip_seconds=CLIP_SECONDS))
 

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.clustering.kmeans import Labels, Rows, Search, lloyd, nearest_centers
-from analysis.clustering.scaling import SCALINGS, ScalingKind, fit_scaling
+from analysis.clustering.scaling import fit_scaling
+from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
 from analysis.clustering.scores import Agreement, agreement, silhouette_sample
 from analysis.clustering.starts import plus_plus_starts
 from analysis.concepts import concept_of, matrix_of

@@ -1,16 +1,15 @@
 """Scaling of activations before clustering: none, standardised, unit length or whitened by PCA."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
 from analysis.clustering.kmeans import Rows
+from analysis.clustering.scaling_kinds import ScalingKind
 
-ScalingKind = Literal["none", "zscore", "l2", "pca"]
-SCALINGS: tuple[ScalingKind, ...] = get_args(ScalingKind)
 VERSION = 1
 """Of all scalings: raise it with their numbers."""
 EXPLAINED = 0.95

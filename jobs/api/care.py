@@ -23,7 +23,7 @@ class Report:
 
     def save(self, path: str | Path) -> Path:
         """Write it, under a name that ends in .html; returns the path."""
-        from jobs.cli.report import check_report_name
+        from jobs.report.writing import check_report_name
 
         path = Path(path).expanduser()
         check_report_name(path)
@@ -94,7 +94,7 @@ def report(
         InvalidInput: there is no such figure.
         NotFound: there is nothing to report yet.
     """
-    from jobs.cli.report import rendered_report
+    from jobs.report.writing import rendered_report
 
     opened = store if isinstance(store, Store) else open_store(store)
     chosen = run.id if isinstance(run, Run) else run
@@ -116,7 +116,7 @@ def verify(store: Store | str | Path, run: Run | str | None = None) -> Verificat
         >>> verify(store)
         Verification(everything is intact, 0 notes)
     """
-    from jobs.cli.verify import inspected, unchecked_objects, values_of
+    from jobs.upkeep.inspecting import inspected, unchecked_objects, values_of
     from store.upkeep.inspection import damage
 
     objects = unchecked_objects(url_of(store))
@@ -159,7 +159,7 @@ def repair(store: Store | str | Path, run: Run | str | None = None) -> Repair:
         >>> repair(store).left
         ()
     """
-    from jobs.cli.repair import repaired
+    from jobs.upkeep.repairing import repaired
 
     done = repaired(url_of(store), run.id if isinstance(run, Run) else run)
     return Repair(

@@ -12,9 +12,10 @@ from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, na
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from analysis.clustering.scaling import ScalingKind
-    from jobs.fitting.mapping import Engine
+    from analysis.clustering.scaling_kinds import ScalingKind
+    from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
+    from store.records import Reduction
 
 
 @overload
@@ -40,10 +41,11 @@ def kmeans(
     seed: int = 0,
     sites: Names = None,
     layers: Layers = None,
-    reduction: str = "mean",
+    reduction: "Reduction" = "mean",
     assignments: bool = False,
     tables: Tables = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Findings: ...
@@ -60,10 +62,11 @@ def kmeans(
     seed: int = 0,
     sites: Names = None,
     layers: Layers = None,
-    reduction: str = "mean",
+    reduction: "Reduction" = "mean",
     assignments: bool = False,
     tables: Tables = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Clusters | Findings:
@@ -83,6 +86,7 @@ def kmeans(
         assignments: for a run, store the cluster of every clip too.
         tables: for a run, tables of yours that the query may read, by name.
         engine: for a run, "inline", "ray", or "auto" by how long it takes.
+        address: for a run, of the Ray cluster; "local" for a private one.
         workers: for a run, layers at once; as many as processors by default.
         progress: True shows progress; a function is called with every `Progress`.
 
@@ -121,6 +125,7 @@ def kmeans(
         reduction=reduction,
         assignments=assignments,
         engine=engine,
+        address=address,
         workers=workers,
     )
     with told(progress):

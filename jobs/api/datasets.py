@@ -21,6 +21,7 @@ def add_dataset(
     hop_seconds: float | None = None,
     threads: int = 4,
     replace: bool = False,
+    listen: bool = False,
     progress: "Told" = False,
 ) -> Dataset:
     """Cut the recordings at a place into clips, and list them as a dataset; the audio stays where it is.
@@ -34,6 +35,7 @@ def add_dataset(
         hop_seconds: from one clip's start to the next; by default the length of a clip.
         threads: files read at once.
         replace: replace a dataset of this name that no run uses.
+        listen: decode every clip, and name those that are silent, clipped or damaged.
         progress: True shows progress; a function is called with every `Progress`.
 
     Returns:
@@ -50,8 +52,8 @@ def add_dataset(
           clips   16 of 1 s
           labels  label
     """
-    from jobs.dataset.adding import AddRequest
     from jobs.dataset.adding import add_dataset as added
+    from jobs.dataset.options import AddRequest
     from jobs.progress.reporters import told
 
     request = AddRequest(
@@ -63,6 +65,7 @@ def add_dataset(
         hop_seconds=hop_seconds,
         threads=threads,
         replace=replace,
+        listen=listen,
     )
     with told(progress):
         return _dataset(store, added(request))
@@ -98,7 +101,7 @@ def synthesize_dataset(
         InvalidInput: a concept that does not exist, or more clips than the concepts have.
         Conflict: the store has another dataset of this name.
     """
-    from jobs.dataset.rendering import SynthRequest
+    from jobs.dataset.options import SynthRequest
     from jobs.dataset.rendering import synthesize_dataset as rendered
     from jobs.progress.reporters import told
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from jobs.api.answers import Answer
     from jobs.api.stores import Store
     from jobs.directions.stored import StoredVector
+    from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
     from pipelines.steering.edits import Edit, Kind, Scaling
     from store.records import Site
@@ -232,7 +233,8 @@ def directions(
     folds: int = 5,
     seed: int = 0,
     tables: Tables = None,
-    engine: str = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Directions: ...
@@ -264,7 +266,8 @@ def directions(
     folds: int = 5,
     seed: int = 0,
     tables: Tables = None,
-    engine: str = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Directions:
@@ -287,6 +290,7 @@ def directions(
         seed: of random directions.
         tables: for a run, tables of yours that the query may read, by name.
         engine: for a run, "inline", "ray", or "auto" by how long it takes.
+        address: for a run, of the Ray cluster; "local" for a private one.
         workers: for a run, layers at once; as many as processors by default.
         progress: True shows progress; a function is called with every `Progress`.
 
@@ -329,7 +333,8 @@ def directions(
         layers=layers_text(layers),
         folds=folds,
         seed=seed,
-        engine=engine,  # type: ignore[arg-type]
+        engine=engine,
+        address=address,
         workers=workers,
     )
     with told(progress):

@@ -9,13 +9,14 @@ from jobs.api.models import Device, Dtype
 from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names, layers_text, names_text, roots_texts
+from jobs.execution import Dtype as Numbers
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extract.options import Engine
+    from jobs.execution import Engine
     from jobs.progress.reporters import Told
 
-DTYPES: Mapping[Dtype, str] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
+DTYPES: Mapping[Dtype, Numbers] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """As commands call them."""
 ALL_SITES = "embed,resid,attn,xattn,mlp"
 ALL_REDUCTIONS = "mean,std,last,segments,frames"
@@ -40,7 +41,9 @@ def extract(
     address: str = "local",
     workers: int | None = None,
     threads: int = 1,
+    gpus_per_worker: float = 1.0,
     roots: Mapping[str, str | Path] | None = None,
+    shared_filesystem: bool = False,
     retry_failed: bool = False,
     max_failures: int | None = None,
     progress: "Told" = False,
@@ -68,7 +71,9 @@ def extract(
         address: of the Ray cluster; "local" for a private one, "auto" for that of this node.
         workers: for Ray, processes that hold a model; one per GPU or processor by default.
         threads: torch threads per worker.
+        gpus_per_worker: for Ray; a fraction lets workers share a GPU.
         roots: where the audio of a dataset is on the machines that work, by its name.
+        shared_filesystem: for a Ray cluster, the store's folder is the same on every node.
         retry_failed: try clips again that failed before.
         max_failures: stop after so many.
         progress: True shows progress; a function is called with every `Progress`.
@@ -111,7 +116,9 @@ def extract(
         address=address,
         workers=workers,
         threads=threads,
+        gpus_per_worker=gpus_per_worker,
         roots=roots_texts(roots),
+        shared_filesystem=shared_filesystem,
         retry_failed=retry_failed,
         max_failures=max_failures,
     )

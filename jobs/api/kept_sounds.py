@@ -1,12 +1,12 @@
-"""Python's `generate_into` and `stored_sound`: generations that a store keeps."""
+"""Python's `generate_into`, `generate_page` and `stored_sound`: generations that a store keeps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from jobs.api.directions import Direction
-from jobs.api.extraction import DTYPES, own_torch_threads
+from jobs.api.extraction import ALL_REDUCTIONS, ALL_SITES, DTYPES, own_torch_threads
 from jobs.api.models import Device, Dtype
 from jobs.api.sounds import Sound
 from jobs.api.stores import Store, open_store
@@ -14,6 +14,7 @@ from jobs.api.values import Layers, Names, layers_text, names_text
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from jobs.generate.options import GenerateOptions
     from jobs.progress.reporters import Told
     from pipelines.steering.edits import Kind, Scaling, SteeredRows
 
@@ -117,46 +118,40 @@ def generate_into(
         1.0
     """
     from jobs.generate.generating import run_generation
-    from jobs.generate.options import GenerateOptions
     from jobs.progress.reporters import told
 
-    if dtype not in DTYPES:
-        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
-    chosen = [directions] if isinstance(directions, Direction | str) else list(directions)
-    strengths = () if alpha is None else (alpha,) if isinstance(alpha, str | int | float) else tuple(alpha)
-    sites = names_text(capture, every="embed,resid,attn,xattn,mlp")
-    options = GenerateOptions(
-        store=store.url if isinstance(store, Store) else str(store),
-        prompt=text,
-        model=None if model is None else str(model),
-        seconds=seconds,
-        seed=seed,
-        audio_prompt=None if audio_prompt is None else Path(audio_prompt),
-        audio_start=audio_start,
-        audio_seconds=audio_seconds,
-        melody=None if melody is None else Path(melody),
-        directions=tuple(map(_vector_id, chosen)),
-        alphas=tuple(one if isinstance(one, str) else repr(float(one)) for one in strengths),
+    options = _options(
+        store,
+        text=text,
+        model=model,
+        directions=directions,
+        alpha=alpha,
         site=site,
-        layers=None if layers is None else layers_text(layers),
+        layers=layers,
         kind=kind,
         scaling=scaling,
-        schedules=(schedule,) if isinstance(schedule, str) else tuple(schedule),
+        schedule=schedule,
         rows=rows,
         steer_prompt=steer_prompt,
         away=away,
         foreign=foreign,
         target_prompt=target_prompt,
-        monitor=_monitor_text(monitor),
+        monitor=monitor,
+        seconds=seconds,
+        seed=seed,
+        audio_prompt=audio_prompt,
+        audio_start=audio_start,
+        audio_seconds=audio_seconds,
+        melody=melody,
         guidance=guidance,
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
-        capture=sites or None,
-        reduce=names_text(reductions, every="mean,std,last,segments,frames"),
+        capture=capture,
+        reductions=reductions,
         device=device,
+        dtype=dtype,
         threads=threads,
-        dtype=DTYPES[dtype],
     )
     with told(progress), own_torch_threads():
         summary = run_generation(options)
@@ -168,6 +163,51 @@ def generate_into(
         alphas=tuple(summary.get("alphas", ())),
         notes=(summary["note"],) if "note" in summary else (),
     )
+
+
+def generate_page(
+    store: Store | str | Path,
+    folder: str | Path,
+    texts: str | Sequence[str] = "",
+    *,
+    seeds: int | Sequence[int] = 0,
+    with_twin: bool = False,
+    with_random: bool = False,
+    progress: "Told" = False,
+    **others: Any,
+) -> Path:
+    """Generate every text with every seed into a folder, with a page that plays them side by side.
+
+    Args:
+        store: a store, or its folder or URL, which keeps the sounds, too.
+        folder: where to write; what is there already is not computed again.
+        texts: text conditions.
+        seeds: of the sampling noise.
+        with_twin: beside each steered sound the same without steering.
+        with_random: and the same along random directions of the same places.
+        progress: True shows progress; a function is called with every `Progress`.
+        others: what `generate_into` takes: model, directions, alpha, seconds …
+
+    Returns:
+        The page, to be opened in a browser.
+
+    Raises:
+        NotFound: there is no such model, direction or file.
+        InvalidInput: what is asked for is not possible, or has no effect.
+    """
+    from jobs.generate.options import Several
+    from jobs.generate.several import run_generations
+    from jobs.progress.reporters import told
+
+    wanted = Several(
+        (texts,) if isinstance(texts, str) else tuple(texts),
+        (seeds,) if isinstance(seeds, int) else tuple(seeds),
+        with_twin,
+        with_random,
+    )
+    options = _options(store, output=Path(folder).expanduser(), **others)
+    with told(progress), own_torch_threads():
+        return Path(run_generations(options, wanted)["page"])
 
 
 def stored_sound(store: Store | str | Path, generation_id: str) -> Sound:
@@ -191,6 +231,17 @@ def stored_sound(store: Store | str | Path, generation_id: str) -> Sound:
     return Sound(samples, sample_rate, known[0]["text"], known[0]["random_state"])
 
 
+def _options(store: Store | str | Path, **given: Any) -> "GenerateOptions":
+    """Values of Python as the options of the command say them."""
+    from jobs.generate.options import GenerateOptions
+
+    converted: dict[str, Any] = {"store": store.url if isinstance(store, Store) else str(store)}
+    for name, value in given.items():
+        called, convert = CONVERSIONS.get(name, (name, lambda one: one))
+        converted[called] = convert(value)
+    return GenerateOptions(**converted)
+
+
 def _vector_id(direction: Direction | str) -> str:
     if isinstance(direction, str):
         return direction
@@ -202,8 +253,43 @@ def _vector_id(direction: Direction | str) -> str:
     return direction.vector_id
 
 
-def _monitor_text(monitor: float | tuple[float, float] | None) -> str | None:
-    if monitor is None:
-        return None
+def _vector_ids(directions: Direction | str | Sequence[Direction | str]) -> tuple[str, ...]:
+    chosen = [directions] if isinstance(directions, Direction | str) else directions
+    return tuple(map(_vector_id, chosen))
+
+
+def _strengths(alpha: Alpha | Sequence[Alpha] | None) -> tuple[str, ...]:
+    given = () if alpha is None else (alpha,) if isinstance(alpha, str | int | float) else alpha
+    return tuple(one if isinstance(one, str) else repr(float(one)) for one in given)
+
+
+def _monitor_text(monitor: float | tuple[float, float]) -> str:
     numbers = monitor if isinstance(monitor, tuple) else (monitor,)
     return ":".join(repr(float(one)) for one in numbers)
+
+
+def _dtype(dtype: Dtype) -> str:
+    if dtype not in DTYPES:
+        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
+    return DTYPES[dtype]
+
+
+def _unless_none(convert: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda given: None if given is None else convert(given)
+
+
+CONVERSIONS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "text": ("prompt", str),
+    "model": ("model", _unless_none(str)),
+    "directions": ("directions", _vector_ids),
+    "alpha": ("alphas", _strengths),
+    "layers": ("layers", _unless_none(layers_text)),
+    "schedule": ("schedules", lambda given: (given,) if isinstance(given, str) else tuple(given)),
+    "monitor": ("monitor", _unless_none(_monitor_text)),
+    "audio_prompt": ("audio_prompt", _unless_none(Path)),
+    "melody": ("melody", _unless_none(Path)),
+    "capture": ("capture", lambda given: names_text(given, every=ALL_SITES) or None),
+    "reductions": ("reduce", lambda given: names_text(given, every=ALL_REDUCTIONS)),
+    "dtype": ("dtype", _dtype),
+}
+"""By argument: the option, and what makes its value."""

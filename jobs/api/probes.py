@@ -24,7 +24,7 @@ from jobs.api.values import (
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.fitting.mapping import Engine
+    from jobs.execution import FitEngine
     from jobs.progress.reporters import Told
 
 
@@ -58,10 +58,12 @@ def probe(
     penalties: Sequence[float] | None = None,
     controls: int = 5,
     handcrafted: bool = True,
+    keep_factors: bool = False,
     seed: int = 0,
     tables: Tables = None,
     roots: Mapping[str, str | Path] | None = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Findings: ...
@@ -84,10 +86,12 @@ def probe(
     penalties: Sequence[float] | None = None,
     controls: int = 5,
     handcrafted: bool = True,
+    keep_factors: bool = False,
     seed: int = 0,
     tables: Tables = None,
     roots: Mapping[str, str | Path] | None = None,
-    engine: "Engine" = "auto",
+    engine: "FitEngine" = "auto",
+    address: str = "local",
     workers: int | None = None,
     progress: "Told" = False,
 ) -> Probe | Findings:
@@ -118,10 +122,12 @@ def probe(
             to 100000.
         controls: shuffled labellings to compare with.
         handcrafted: for a run, probe statistics of the audio itself too, where it is at hand.
+        keep_factors: for a run, keep factorisations for later labels of the same clips.
         seed: of the shuffles.
         tables: for a run, tables of yours that the query may read, by name.
         roots: for a run, where the audio of a dataset is, by its name.
         engine: for a run, "inline", "ray", or "auto" by how long it takes.
+        address: for a run, of the Ray cluster; "local" for a private one.
         workers: for a run, tasks at once; as many as processors by default.
         progress: True shows progress; a function is called with every `Progress`.
 
@@ -180,8 +186,10 @@ def probe(
         strengths=numbers_text(penalties),
         controls=controls,
         handcrafted=handcrafted,
+        keep_factors=keep_factors,
         seed=seed,
         engine=engine,
+        address=address,
         workers=workers,
         roots=roots_texts(roots),
     )

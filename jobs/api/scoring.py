@@ -14,7 +14,7 @@ from jobs.api.values import Names, names_text, roots_texts
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.extract.options import Engine
+    from jobs.execution import Engine
     from jobs.progress.reporters import Told
 
 Prompts = Mapping[str, Sequence[str] | Mapping[str, str]]
@@ -92,7 +92,9 @@ def evaluate(
     address: str = "local",
     workers: int | None = None,
     threads: int = 1,
+    gpus_per_worker: float = 1.0,
     roots: Mapping[str, str | Path] | None = None,
+    shared_filesystem: bool = False,
     progress: "Told" = False,
 ) -> Evaluation:
     """Score clips or generations with zero-shot CLAP: a softmax over the prompts of each concept.
@@ -112,7 +114,9 @@ def evaluate(
         address: of the Ray cluster; "local" for a private one.
         workers: for Ray, processes that hold a model.
         threads: torch threads per worker.
+        gpus_per_worker: for Ray; a fraction lets workers share a GPU.
         roots: where the audio of a dataset is, by its name.
+        shared_filesystem: for a Ray cluster, the store's folder is the same on every node.
         progress: True shows progress; a function is called with every `Progress`.
 
     Raises:
@@ -137,7 +141,9 @@ def evaluate(
         address=address,
         workers=workers,
         threads=threads,
+        gpus_per_worker=gpus_per_worker,
         roots=roots_texts(roots),
+        shared_filesystem=shared_filesystem,
     )
     with told(progress), own_torch_threads():
         summary = run_evaluation(options)
@@ -171,7 +177,9 @@ def sweep(
     address: str = "local",
     workers: int | None = None,
     threads: int = 1,
+    gpus_per_worker: float = 1.0,
     roots: Mapping[str, str | Path] | None = None,
+    shared_filesystem: bool = False,
     dry_run: bool = False,
     progress: "Told" = False,
 ) -> Sweep:
@@ -194,7 +202,9 @@ def sweep(
         address: of the Ray cluster; "local" for a private one.
         workers: for Ray, processes that hold a model.
         threads: torch threads per worker.
+        gpus_per_worker: for Ray; a fraction lets workers share a GPU.
         roots: where the audio of a dataset is, by its name.
+        shared_filesystem: for a Ray cluster, the store's folder is the same on every node.
         dry_run: say what would be done, and do nothing.
         progress: True shows progress; a function is called with every `Progress`.
 
@@ -224,7 +234,9 @@ def sweep(
         address=address,
         workers=workers,
         threads=threads,
+        gpus_per_worker=gpus_per_worker,
         roots=roots_texts(roots),
+        shared_filesystem=shared_filesystem,
     )
     with told(progress), own_torch_threads():
         summary = describe_sweep(options) if dry_run else run_sweep(options)

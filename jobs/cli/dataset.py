@@ -6,23 +6,20 @@ undertone dataset synth STORE NAME
 
 from collections.abc import Mapping
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from jobs.cli.completion import complete_datasets
-from jobs.cli.extension_names import ExtensionName, listed
-from jobs.cli.options import dry_run_option, format_option, print_result, readable_bytes
-from jobs.dataset.shown_names import shown
-from jobs.terminal.text import wrapped
+from jobs.cli.derived import options_of
+from jobs.cli.extension_names import listed
+from jobs.cli.options import dry_run_option, format_option
+from jobs.dataset.options import AddRequest, SynthRequest
+from jobs.dataset.printing import print_added
+from jobs.terminal.results import print_result, readable_bytes
 from store.errors import InvalidInput
 from store.extensions import DATASETS
 
-if TYPE_CHECKING:
-    from pipelines.synthesis.songs import Band
-
-BANDS = ("any", "typical")
-SHOWN_VALUES = 16
 dataset_name = click.argument("name", shell_complete=complete_datasets)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the summary as one JSON object.")
 
@@ -36,26 +33,7 @@ def dataset() -> None:
 @click.argument("store")
 @click.argument("name")
 @click.argument("path")
-@click.option(
-    "--format", "format_name", default="auto", show_default=True, type=ExtensionName(DATASETS, "auto"),
-    help="How PATH is laid out; auto looks.",
-)  # fmt: skip
-@click.option(
-    "--clip-seconds", type=float, help="Length of a clip.  [default: 10; 4 for syntheory]",
-)  # fmt: skip
-@click.option(
-    "--hop-seconds", type=float, help="From one clip's start to the next.  [default: the clip's length]"
-)
-@click.option(
-    "--threads", type=click.IntRange(1, 64), default=4, show_default=True, help="Files read at once."
-)
-@click.option(
-    "--listen",
-    is_flag=True,
-    help="Decode every clip, and name those that are silent, clipped or damaged. Without it, silence is told "
-    "of uncompressed files alone, and else by extract and probe.",
-)
-@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@options_of(AddRequest)
 @json_option
 def add(as_json: bool, **values: Any) -> None:
     """Cut the recordings at PATH into clips and list them as dataset NAME of STORE.
@@ -79,9 +57,9 @@ def add(as_json: bool, **values: Any) -> None:
       undertone dataset add music.store fma /data/fma/fma_small
       undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
     """
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
 
-    _print(add_dataset(AddRequest(**values)), as_json)
+    print_added(add_dataset(AddRequest(**values)), as_json=as_json)
 
 
 add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
@@ -95,29 +73,9 @@ add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
     help="Any of notes, intervals, scales, chords, chord_progressions, tempos, time_signatures, styles."
     "  [default: all]",
 )  # fmt: skip
-@click.option(
-    "--clips", type=click.IntRange(min=1), default=1000, show_default=True, help="How many to render."
-)
-@click.option("--clip-seconds", type=float, default=4.0, show_default=True, help="Length of a clip.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same audio.")
-@click.option(
-    "--band", type=click.Choice(BANDS), default="any", show_default=True,
-    help="Of styles: any draws drums, bass and chords without regard to the style; with typical ones "
-    "the style can be told by its instruments.",
-)  # fmt: skip
-@click.option("--replace", is_flag=True, help="Replace a dataset of this name that no run uses.")
+@options_of(SynthRequest)
 @json_option
-def synth(
-    store: str,
-    name: str,
-    concepts: str | None,
-    clips: int,
-    clip_seconds: float,
-    seed: int,
-    band: "Band",
-    replace: bool,
-    as_json: bool,
-) -> None:
+def synth(concepts: str | None, as_json: bool, **values: Any) -> None:
     """Render labelled music into STORE as dataset NAME.
 
     The audio files are kept in the store, in datasets/NAME/audio.
@@ -127,11 +85,10 @@ def synth(
       undertone dataset synth music.store theory --clips 2000
       undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
     """
-    from jobs.dataset.rendering import SynthRequest, synthesize_dataset
+    from jobs.dataset.rendering import synthesize_dataset
 
     chosen = _names(concepts) if concepts is not None else None
-    request = SynthRequest(store, name, chosen, clips, clip_seconds, seed, replace, band)
-    _print(synthesize_dataset(request), as_json)
+    print_added(synthesize_dataset(SynthRequest(concepts=chosen, **values)), as_json=as_json)
 
 
 @dataset.command("list")
@@ -233,36 +190,3 @@ def _names(text: str) -> tuple[str, ...]:
     if not names:
         raise InvalidInput("--concepts names none; leave it out for all of them.")
     return names
-
-
-def _print(summary: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_result(summary, "json")
-        return
-    columns: list[str] = summary.pop("columns")
-    labels: dict[str, dict[str, Any]] = summary.pop("labels")
-    notes: list[str] = [*filter(None, [summary.pop("notes")]), *summary.pop("findings")]
-    print_result({key: value for key, value in summary.items() if value is not None}, "text")
-    counted = [
-        name
-        for name in columns
-        if 1 < len(labels.get(name, ())) <= SHOWN_VALUES and "None" not in labels[name]
-    ]
-    for name in counted:
-        _print_counts(name, labels[name])
-    if others := [name for name in columns if name not in counted]:
-        click.echo(wrapped(f"\nFurther labels: {', '.join(map(shown, others))}"))
-    for note in notes:
-        click.echo(wrapped(f"\nNote: {note}"))
-
-
-def _print_counts(column: str, counts: dict[str, Any]) -> None:
-    splits = sorted({split for row in counts.values() for split in row})
-    names = {value: shown(value) for value in counts}
-    heads = [shown(split) for split in splits]
-    width = max(len(shown(column)), *map(len, names.values()))
-    widths = [max(12, len(head) + 2) for head in heads]
-    click.echo(f"\n{shown(column):<{width}}" + "".join(map(str.rjust, heads, widths)))
-    for value, row in counts.items():
-        cells = (f"{row.get(split, 0):,}" for split in splits)
-        click.echo(f"{names[value]:<{width}}" + "".join(map(str.rjust, cells, widths)))

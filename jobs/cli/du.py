@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import format_option, readable_bytes
+from jobs.cli.options import format_option
+from jobs.terminal.results import readable_bytes
 
 
 @click.command()

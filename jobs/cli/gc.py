@@ -5,7 +5,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import dry_run_option, format_option, readable_bytes
+from jobs.cli.options import dry_run_option, format_option
+from jobs.terminal.results import readable_bytes
 
 
 @click.command()

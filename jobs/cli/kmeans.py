@@ -5,53 +5,15 @@ from typing import Any
 import click
 
 from jobs.cli.completion import run_argument
-from jobs.cli.options import (
-    address_option,
-    fit_engine_option,
-    format_option,
-    labels_option,
-    table_option,
-    workers_option,
-)
+from jobs.cli.derived import options_of
+from jobs.cli.options import format_option
 from jobs.kmeans.options import KmeansOptions
 
 
 @click.command()
 @click.argument("store")
 @run_argument
-@labels_option
-@table_option
-@click.option(
-    "--k",
-    default="auto",
-    show_default=True,
-    metavar="auto|N|LO:HI",
-    help="Clusters: as many as the concept has classes, a number, or the best silhouette of a range.",
-)
-@click.option(
-    "--scaling",
-    default="none",
-    show_default=True,
-    type=click.Choice(["none", "zscore", "l2", "pca"]),
-    help="Of the activations before: each feature to deviation 1, each row to length 1, or whitened.",
-)
-@click.option("--starts", default=10, show_default=True, help="Random starts; all of them are reported.")
-@click.option("--seed", default=0, show_default=True, help="Of the first start; the others count on.")
-@click.option(
-    "--sites", default="all", show_default=True, help="all, or from embed, resid, attn, xattn, mlp."
-)
-@click.option("--layers", default="all", show_default=True, help="all, 0,5,11 or 4-7.")
-@click.option(
-    "--reduction",
-    default="mean",
-    show_default=True,
-    type=click.Choice(["mean", "std", "last", "segments", "frames"]),
-    help="What is clustered. Of segments and frames each is a point, and a clip gets its histogram.",
-)
-@click.option("--assignments", is_flag=True, help="Store each clip's cluster also where a clip is one point.")
-@fit_engine_option
-@address_option
-@workers_option
+@options_of(KmeansOptions)
 @format_option
 def kmeans(format_: str, **values: Any) -> None:
     """Cluster the activations of every layer of RUN and compare the clusters with labels.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from jobs.cli.options import format_option, print_result
+from jobs.cli.options import format_option
+from jobs.terminal.results import print_result
 from jobs.user_files import check_outside_stores
 
 

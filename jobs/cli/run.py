@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 from jobs.cli.completion import complete_runs, run_argument, tag_argument
-from jobs.cli.options import dry_run_option, format_option, print_result, readable_bytes
+from jobs.cli.options import dry_run_option, format_option
+from jobs.terminal.results import print_result, readable_bytes
 from jobs.terminal.text import tell
 
 

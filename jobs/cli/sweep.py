@@ -4,64 +4,16 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import complete_runs
-from jobs.cli.options import (
-    address_option,
-    device_option,
-    dtype_option,
-    engine_option,
-    format_option,
-    gpus_per_worker_option,
-    model_workers_option,
-    print_result,
-    root_option,
-    shared_filesystem_option,
-    threads_option,
-)
+from jobs.cli.derived import options_of
+from jobs.cli.options import format_option
+from jobs.sweep.options import SweepOptions
+from jobs.terminal.results import print_result
 
 
 @click.command()
 @click.argument("store")
 @click.argument("sweep")
-@click.option(
-    "--run", default="", shell_complete=complete_runs,
-    help="Run whose directions steer; needed where the store has several.",
-)  # fmt: skip
-@click.option(
-    "--model",
-    default="",
-    metavar="PATH",
-    help="Folder of the run's model, where that was extracted from a folder.",
-)
-@click.option(
-    "--scorers",
-    default="all",
-    show_default=True,
-    help="all, or from descriptors, similarity, features, probe, judge, clap.",
-)
-@click.option(
-    "--clap",
-    default="pocket",
-    show_default=True,
-    metavar="pocket|NAME|PATH",
-    help="The CLAP that scores, as in `undertone evaluate`.",
-)
-@click.option(
-    "--batch",
-    default=32,
-    show_default=True,
-    help="Generations per pass: decides speed and memory, and a sound only where two tokens tie.",
-)
-@click.option("--unit", default=64, show_default=True, help="Generations per commit: what a crash can cost.")
-@dtype_option
-@device_option
-@engine_option
-@address_option
-@model_workers_option
-@threads_option
-@gpus_per_worker_option
-@root_option
-@shared_filesystem_option
+@options_of(SweepOptions)
 @click.option(
     "--dry-run",
     is_flag=True,
@@ -87,7 +39,6 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
       undertone sql music.store "SELECT layer, value, low, random FROM effects WHERE metric = 'transfer'"
     """
     from jobs.sweep.configuration import find_sweep
-    from jobs.sweep.options import SweepOptions
     from jobs.user_files import read_text
 
     options = SweepOptions(**values)

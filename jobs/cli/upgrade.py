@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import format_option, print_result
+from jobs.cli.options import format_option
+from jobs.terminal.results import print_result
 
 
 @click.command()

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from jobs.cli.completion import complete_runs
-from jobs.cli.options import TABLE_FORMATS, format_option, print_result
+from jobs.cli.options import format_option
+from jobs.terminal.results import print_result
+from jobs.terminal.tables import TABLE_FORMATS
 from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 

@@ -3,17 +3,16 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jobs.cli.completion import optional_run_argument
 from jobs.cli.options import format_option
+from jobs.upkeep.inspecting import inspected, unchecked_objects, values_of
 
 if TYPE_CHECKING:
     from store.arrays.verification import Disagreement
-    from store.objects.protocol import ObjectStore
 
 
 @click.command()
@@ -40,42 +39,6 @@ def verify(store: str, run: str | None, format_: str) -> int:
     else:
         _print(found, objects.url)
     return 1 if damage(found) else 0
-
-
-def unchecked_objects(store: str) -> "ObjectStore":
-    """The storage of a store, opened also where the file that says that it is one is damaged."""
-    from store.errors import CorruptData, Unreadable
-    from store.objects.storage import open_objects
-    from store.opening import open_store
-
-    try:
-        return open_store(store).objects
-    except (CorruptData, Unreadable):
-        return open_objects(store)
-
-
-def inspected(objects: "ObjectStore", run: str | None) -> "list[Disagreement]":
-    """What disagrees in the run that was named, its codes and its dataset, or in the whole store."""
-    from store.upkeep.inspection import inspect
-
-    return inspect(objects, None if run is None else _prefixes(objects, run))
-
-
-def values_of(entry: "Disagreement", url: str) -> dict[str, Any]:
-    """A disagreement with its cure, as JSON values."""
-    from store.upkeep.cures import cure_of
-
-    return asdict(entry) | {"cure": cure_of(entry, url)}
-
-
-def _prefixes(objects: "ObjectStore", run: str) -> list[str]:
-    from store.datasets import dataset_of
-    from store.opening import Store
-
-    collection = Store(objects).run(run)
-    codes, dataset = collection.document.get("codes"), dataset_of(collection.document)
-    others = [f"codes/{codes}" if codes else "", f"datasets/{dataset}" if dataset else ""]
-    return [collection.prefix, *filter(None, others)]
 
 
 def _print(found: "Sequence[Disagreement]", url: str) -> None:

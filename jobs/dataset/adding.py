@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from analysis.data_findings import Item, clipped, findings, silent, undecodable, united_groups
 from jobs.dataset.clip_spool import spooled
+from jobs.dataset.options import AddRequest
 from jobs.dataset.progress import counted
 from jobs.dataset.roots import remember_root
 from jobs.dataset.split_words import unknown_splits
@@ -22,24 +23,6 @@ from store.records import Clip, Failure
 MAXIMUM_COUNTED_VALUES = 40
 SHOWN_FAILURES = 5
 """Named in the summary; all are in the view `failures`."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddRequest:
-    """What `dataset add` was asked to do."""
-
-    store: str
-    name: str
-    path: str
-    format_name: str = "auto"
-    clip_seconds: float | None = None
-    """None means the format's usual length."""
-    hop_seconds: float | None = None
-    """None means clips side by side."""
-    threads: int = 4
-    replace: bool = False
-    listen: bool = False
-    """Whether every clip is decoded, to name those that are silent, clipped or damaged."""
 
 
 @dataclass(slots=True)

@@ -1,11 +1,11 @@
 """Renders a synthetic dataset into a store: audio files and the list of clips."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from jobs.dataset.adding import Census, summary_of
 from jobs.dataset.clip_spool import spooled
+from jobs.dataset.options import SynthRequest
 from jobs.dataset.progress import counted
 from pipelines.audio.files import Root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
@@ -17,28 +17,12 @@ from store.objects.ledger import Entry, entry_of
 from store.records import Clip, Failure
 
 if TYPE_CHECKING:
-    from pipelines.synthesis.songs import Band
+    pass
 
 NOTES = (
     "Rendered from a General-MIDI SoundFont. Each clip is a function of its concept, its number and the "
     "seed; a larger dataset of the same seed begins with the same clips."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class SynthRequest:
-    """What `dataset synth` was asked to do."""
-
-    store: str
-    name: str
-    concepts: tuple[str, ...] | None = None
-    """None means all of them."""
-    clips: int = 1000
-    clip_seconds: float = 4.0
-    seed: int = 0
-    replace: bool = False
-    band: "Band" = "any"
-    """Whether the instruments of a styles clip tell its style."""
 
 
 def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 import pyarrow as pa
 
+from jobs.demo.steps import Show
+
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
@@ -62,9 +64,11 @@ def _schema(rows: list[dict[str, Any]]) -> pa.Schema:
     return pa.schema([(name, pa.array(values).type) for name, values in columns.items()])
 
 
-def add_music(store: Path, table: Path) -> None:
+def add_music(store: Path, table: Path, show: Show) -> None:
     """List the table's recordings as a dataset of the store."""
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     added = add_dataset(AddRequest(str(store), DATASET, str(table), clip_seconds=CLIP_SECONDS))
-    click.echo(f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}")
+    said = f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}"
+    show(lambda: click.echo(said))

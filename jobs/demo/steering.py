@@ -4,17 +4,19 @@ from shlex import quote
 
 import click
 
-from jobs.sweep.options import Engine
+from jobs.demo.steps import Show
+from jobs.execution import Engine
 
 SWEEP = "first-look"
 SCORERS = "descriptors,judge,clap"
 
 
-def steer(store: str, run: str, engine: Engine) -> None:
+def steer(store: str, run: str, engine: Engine, show: Show) -> None:
     """Steer styles towards each other, beside random directions; CLAP and the judge hear what changed."""
-    from jobs.cli.options import print_result
     from jobs.sweep.options import SweepOptions
     from jobs.sweep.sweeping import run_sweep
+    from jobs.terminal.results import print_result
 
-    click.echo(f"undertone sweep {quote(store)} {SWEEP} --scorers {SCORERS}")
-    print_result(run_sweep(SweepOptions(store, SWEEP, run=run, scorers=SCORERS, engine=engine)), "text")
+    show(lambda: click.echo(f"undertone sweep {quote(store)} {SWEEP} --scorers {SCORERS}"))
+    found = run_sweep(SweepOptions(store, SWEEP, run=run, scorers=SCORERS, engine=engine))
+    show(lambda: print_result(found, "text"))

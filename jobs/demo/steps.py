@@ -1,8 +1,9 @@
 """Numbered steps of the demo, with the time that each is expected to take and took."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 import click
 
@@ -14,6 +15,32 @@ EXPECTED_SECONDS = (
     (3.0, 0.0),
 )  # fmt: skip
 """Of each step, on two cores of a small machine: at least, and for each clip more."""
+
+
+Show = Callable[[Callable[[], object]], None]
+"""Is given what prints a result, and calls it where somebody looks."""
+
+
+class Stage(Protocol):
+    """Where the steps of the demo are announced, and their results shown."""
+
+    def next(self, title: str) -> AbstractContextManager[None]:
+        """Do one step inside the block."""
+
+    def show(self, printing: Callable[[], object]) -> None:
+        """Show a result."""
+
+
+class SilentStage:
+    """Where nobody looks: in Python."""
+
+    @contextmanager
+    def next(self, title: str) -> Iterator[None]:
+        """Do one step inside the block."""
+        yield
+
+    def show(self, printing: Callable[[], object]) -> None:
+        """Show nothing."""
 
 
 class Steps:
@@ -41,3 +68,7 @@ class Steps:
         yield
         waiting.end()
         click.echo(f"{number}/{len(self._expected)} done in {time.monotonic() - started:.1f} s.")
+
+    def show(self, printing: Callable[[], object]) -> None:
+        """Print a result."""
+        printing()

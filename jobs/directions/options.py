@@ -1,29 +1,42 @@
 """Options of fitting directions."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from jobs.fitting.mapping import Engine
-    from jobs.fitting.user_tables import GivenTables
+from jobs.execution import FitExecution
+from jobs.fitting.options import Folds, Labels, Layers, Sites, Tables
+from jobs.option import Option
+from store.extensions import DIRECTIONS
 
 
 @dataclass(frozen=True, slots=True)
-class DirectionOptions:
+class DirectionOptions(FitExecution):
     """Arguments of `undertone directions`, as given."""
 
     store: str
     run: str
-    labels: str
-    """Query that gives clip_id and labels."""
-    tables: "GivenTables" = ()
-    """Tables of the user that the query may read."""
-    methods: str = "all"
-    pairs: tuple[str, ...] = ()
-    sites: str = "all"
-    layers: str = "all"
-    folds: int = 5
-    seed: int = 0
-    engine: "Engine" = "auto"
-    address: str = "local"
-    workers: int | None = None
+    labels: Labels
+    tables: Tables = ()
+    methods: Annotated[
+        str,
+        Option(
+            "One or several, separated by commas; all means those that are built in. mse:0.1 and "
+            "logistic:0.1 name their penalty, which is chosen on held-out folds otherwise.",
+            flag="--method",
+            names=DIRECTIONS,
+            others=("all",),
+            free=True,
+        ),
+    ] = "all"
+    pairs: Annotated[
+        tuple[str, ...],
+        Option(
+            "From one class to another, instead of every class against the rest; may be repeated.",
+            flag="--pair",
+            metavar="SOURCE:TARGET",
+        ),
+    ] = ()
+    sites: Sites = "all"
+    layers: Layers = "all"
+    folds: Folds = 5
+    seed: Annotated[int, Option("Of the random control directions.")] = 0

@@ -15,9 +15,9 @@ from jobs.engine.ray_session import actors_that_fit, node_hosts, ray_session
 from jobs.engine.tasks import Pool
 from jobs.evaluate.items import Item, Items, units_of
 from jobs.evaluate.listeners import ListenerSource
-from jobs.evaluate.options import EvaluateOptions
 from jobs.evaluate.stored import heard_items
 from jobs.evaluate.worker import HeardReceipt, HearingPlan, HearingWorker
+from jobs.execution import Execution
 from jobs.progress.reporting import Job
 from pipelines.audio.files import Root
 from store.errors import InvalidInput
@@ -43,7 +43,7 @@ def hear_items(
     items: Items,
     listener: str,
     version: str,
-    options: EvaluateOptions,
+    options: Execution,
     *,
     source: ListenerSource | None = None,
 ) -> Hearing:
@@ -91,7 +91,7 @@ def audio_root(store: Store, items: Items, roots: Sequence[str]) -> Root:
 
 
 @contextmanager
-def worker_pool(plan: HearingPlan, options: EvaluateOptions, *, units: int) -> Iterator[Pool]:
+def worker_pool(plan: HearingPlan, options: Execution, *, units: int) -> Iterator[Pool]:
     """Workers for the block; none is left after it, also on Ctrl-C."""
     factory = partial(HearingWorker, plan)
     with ExitStack() as stack:
@@ -109,7 +109,7 @@ def worker_pool(plan: HearingPlan, options: EvaluateOptions, *, units: int) -> I
         yield pool
 
 
-def _resources(options: EvaluateOptions) -> Resources:
+def _resources(options: Execution) -> Resources:
     """A GPU (or the share asked for) where Ray has one, otherwise a core per torch thread."""
     import ray
 
@@ -122,7 +122,7 @@ def _resources(options: EvaluateOptions) -> Resources:
     )
 
 
-def _refuse_private_paths(plan: HearingPlan, options: EvaluateOptions) -> None:
+def _refuse_private_paths(plan: HearingPlan, options: Execution) -> None:
     """Workers on other nodes must reach the store and the audio."""
     local = "://" not in plan.store_url or plan.root.is_local
     if local and not options.shared_filesystem and len(node_hosts()) > 1:

@@ -1,40 +1,74 @@
 """Options of an evaluation."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated
 
+from jobs.evaluate.prompts import GivenPrompts
+from jobs.execution import Execution
+from jobs.option import Option, check_values
 from pipelines.scorers.clap import POCKET, TEMPLATE
 from store.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from jobs.evaluate.prompts import GivenPrompts
+from store.extensions import SCORERS
 
 JUDGE = "judge"
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluateOptions:
+class EvaluateOptions(Execution):
     """What a user can say of an evaluation; see `undertone evaluate --help`."""
 
     store: str
-    dataset: str | None = None
-    generations: str | None = None
-    prompts: "GivenPrompts" = ()
-    template: str = TEMPLATE
-    clap: str = POCKET
-    judge: bool = False
-    scorers: tuple[str, ...] = ()
-    """Scorers of sounds, by name."""
-    device: str = "auto"
-    engine: Literal["ray", "inline"] = "ray"
-    address: str = "local"
-    workers: int | None = None
-    threads: int = 1
-    gpus_per_worker: float = 1.0
-    roots: tuple[str, ...] = ()
-    shared_filesystem: bool = False
+    dataset: Annotated[
+        str | None, Option("Score the clips of this dataset.", metavar="NAME", complete="datasets")
+    ] = None
+    generations: Annotated[
+        str | None,
+        Option(
+            "Score the generations that this query names, for example "
+            '"SELECT generation_id FROM generations".',
+            metavar="SELECT",
+        ),
+    ] = None
+    prompts: Annotated[
+        GivenPrompts,
+        Option(
+            "A set of prompts, for example style=rock,jazz or tempo=slow:slow music,fast:fast music, where "
+            "the words follow the class; or a .toml file with a table per concept. Can be given several "
+            "times.",
+            metavar="CONCEPT=CLASS,…",
+        ),
+    ] = ()
+    template: Annotated[
+        str,
+        Option('What the words of each class are put into; "{}" leaves them as they are.'),
+    ] = TEMPLATE
+    clap: Annotated[
+        str,
+        Option(
+            "pocket, a hub name such as laion/clap-htsat-unfused, a folder of transformers, or a .pt file of "
+            "laion-clap.",
+            metavar="pocket|NAME|PATH",
+        ),
+    ] = POCKET
+    judge: Annotated[
+        bool,
+        Option(
+            "Also store what the built-in judge hears in rendered music: style, instrument, drums, mode, "
+            "tempo.",
+        ),
+    ] = False
+    scorers: Annotated[
+        tuple[str, ...],
+        Option(
+            "Also store what this scorer says of each sound: judge is the same as --judge; others are "
+            "plug-ins. Can be given several times.",
+            flag="--scorer",
+            names=SCORERS,
+        ),
+    ] = ()
 
     def __post_init__(self) -> None:
+        check_values(self)
         if (self.dataset is None) == (self.generations is None):
             raise InvalidInput(
                 "Say what to score: --dataset NAME for the clips of a dataset, or --generations "
@@ -45,10 +79,6 @@ class EvaluateOptions:
                 "Say what to ask: --prompts CONCEPT=CLASS,CLASS,… for CLAP, --judge, --scorer NAME, or "
                 "several of them."
             )
-        if self.workers is not None and self.workers < 1:
-            raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
-        if self.threads < 1:
-            raise InvalidInput(f"--threads is {self.threads}; it must be 1 or more.")
 
     @property
     def sound_scorers(self) -> tuple[str, ...]:

@@ -1,48 +1,76 @@
 """Options of an extraction."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Literal
 
-from store.errors import InvalidInput
-
-Engine = Literal["ray", "inline"]
+from jobs.execution import Device, Dtype, Execution
+from jobs.option import Option
+from store.extensions import MODELS
 
 
 @dataclass(frozen=True, slots=True)
-class ExtractOptions:
+class ExtractOptions(Execution):
     """What a user can say of an extraction; see `undertone extract --help`."""
 
     store: str
     dataset: str
-    model: str = "pocket"
-    sites: str = "resid,attn,mlp"
-    layers: str = "all"
-    reduce: str = "mean"
-    segments: int = 10
-    text: str = ""
-    dtype: str = "fp32"
-    device: str = "auto"
-    batch_clips: int = 16
-    unit_clips: int = 64
-    compression: Literal["none", "zstd"] = "none"
-    engine: Engine = "ray"
-    address: str = "local"
-    workers: int | None = None
-    threads: int = 1
-    gpus_per_worker: float = 1.0
-    roots: tuple[str, ...] = ()
-    retry_failed: bool = False
-    max_failures: int | None = None
-    shared_filesystem: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("segments", "batch_clips", "unit_clips", "threads"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(
-                    f"--{name.replace('_', '-')} is {getattr(self, name)}; it must be 1 or more."
-                )
-        for name in ("gpus_per_worker", "max_failures"):
-            if (getattr(self, name) or 0) < 0:
-                raise InvalidInput(f"--{name.replace('_', '-')} is {getattr(self, name)}; use 0 or more.")
-        if self.workers is not None and self.workers < 1:
-            raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
+    model: Annotated[
+        str,
+        Option(
+            "pocket, a hub name such as facebook/musicgen-small, a checkpoint folder, or a plug-in's name.",
+            names=MODELS,
+            others=("PATH", "facebook/…"),
+            free=True,
+        ),
+    ] = "pocket"
+    sites: Annotated[str, Option("From embed, resid, attn, xattn, mlp.")] = "resid,attn,mlp"
+    layers: Annotated[str, Option("all, 0,5,11 or 4-7.")] = "all"
+    reduce: Annotated[str, Option("From mean, std, last, segments, frames.")] = "mean"
+    segments: Annotated[int, Option("Bins over time for --reduce segments.", least=1)] = 10
+    text: Annotated[
+        str,
+        Option(
+            'Text condition, with labels in braces: "a {instrument} solo". Empty by default.',
+            metavar="TEMPLATE",
+        ),
+    ] = ""
+    dtype: Dtype = "fp32"
+    batch_clips: Annotated[
+        int,
+        Option(
+            "Clips per forward pass. Part of a run's identity, since sums depend on it in the last bits.",
+            least=1,
+        ),
+    ] = 16
+    unit_clips: Annotated[int, Option("Clips per unit: what a crash can cost.", least=1)] = 64
+    compression: Annotated[
+        Literal["none", "zstd"],
+        Option("Of the stored arrays; activations hardly compress, and reading gets slower."),
+    ] = "none"
+    retry_failed: Annotated[bool, Option("Try the clips that failed once more.")] = False
+    max_failures: Annotated[
+        int | None,
+        Option(
+            "Stop once more clips than this failed; by default when half of the clips fail, and at least 50.",
+            least=0,
+        ),
+    ] = None
+    _: KW_ONLY
+    device: Annotated[
+        Device,
+        Option(
+            "auto takes a GPU where there is one; say cuda for a cluster whose GPU nodes are yet to start."
+        ),
+    ] = "auto"
+    workers: Annotated[
+        int | None,
+        Option(
+            "Processes that hold a model; one per GPU or CPU core by default. On a cluster that scales, say "
+            "how many you want.",
+            least=1,
+        ),
+    ] = None
+    threads: Annotated[
+        int,
+        Option("Torch threads per worker. Part of a run's identity, like the batch.", least=1),
+    ] = 1

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Callable
-from typing import Protocol
 
 from jobs.engine.ray_pool import Resources
 from jobs.engine.ray_session import actors_that_fit
+from jobs.execution import Execution
 from store.errors import InvalidInput
 from store.records import ModelInfo
 
@@ -15,24 +15,7 @@ WORKER_BYTES = 1_000_000_000
 """Interpreter, torch and the units in flight."""
 
 
-class WorkerOptions(Protocol):
-    """What a user says of workers that hold a model."""
-
-    @property
-    def engine(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    @property
-    def device(self) -> str: ...
-    @property
-    def workers(self) -> int | None: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def gpus_per_worker(self) -> float: ...
-
-
-def worker_resources(options: WorkerOptions, model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
+def worker_resources(options: Execution, model: ModelInfo) -> tuple[Resources, Callable[[], int]]:
     """Resources of one worker, and a function that says how many workers the machines hold now.
 
     Where a node declares GPUs, a worker takes a GPU (or the share asked for); elsewhere one CPU core per
@@ -53,7 +36,7 @@ def worker_resources(options: WorkerOptions, model: ModelInfo) -> tuple[Resource
     return resources, wanted
 
 
-def refuse_missing_gpu(options: WorkerOptions) -> None:
+def refuse_missing_gpu(options: Execution) -> None:
     """A private Ray never gets a GPU later, so waiting for one would be for ever.
 
     Raises:
@@ -66,7 +49,7 @@ def refuse_missing_gpu(options: WorkerOptions) -> None:
         )
 
 
-def local_workers(options: WorkerOptions, model: ModelInfo) -> int:
+def local_workers(options: Execution, model: ModelInfo) -> int:
     """Workers that an extraction on this machine alone would get."""
     import torch
 

@@ -7,13 +7,13 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.execution import FitEngine
 from jobs.fitting.threads import one_thread
 from store.errors import InvalidInput, JobFailed
 from store.opening import Store
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Engine = Literal["auto", "inline", "ray"]
 
 INLINE_SECONDS = 20.0
 """Starting Ray takes about half of that; what is quicker runs in this process."""
@@ -23,7 +23,7 @@ TRIES = 3
 """How often a task may lose its worker before the job gives up."""
 
 
-def choose_engine(engine: Engine, *, address: str, seconds: float) -> Literal["inline", "ray"]:
+def choose_engine(engine: FitEngine, *, address: str, seconds: float) -> Literal["inline", "ray"]:
     """What "auto" means for work of an estimated length: inline up to 20 s, unless a cluster was named."""
     if engine != "auto":
         return engine

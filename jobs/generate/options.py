@@ -1,59 +1,151 @@
 """Options of a generation."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import Annotated
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from pipelines.steering.edits import Kind, Scaling, SteeredRows
+from jobs.execution import Device, Dtype
+from jobs.option import Option, check_values
+from pipelines.steering.edits import Kind, Scaling, SteeredRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerateOptions:
-    """The options of `undertone generate`."""
+    """The options of `undertone generate` that decide one sound."""
 
     store: str
     output: Path | None = None
     """None: it is kept in the store alone."""
     prompt: str = ""
-    model: str | None = None
-    """None: that of the direction, or pocket."""
-    seconds: float | None = None
-    """None: 10 s, and 5 s more than an audio prompt."""
     seed: int = 0
-    audio_prompt: Path | None = None
-    audio_start: float = 0.0
-    audio_seconds: float | None = None
-    """None: 5 s, or what the recording has."""
-    melody: Path | None = None
-    directions: tuple[str, ...] = ()
-    alphas: tuple[str, ...] = ()
-    """Numbers or "auto": one for all directions, or one each; none: 0.5, or 1 for an ablation."""
-    site: str | None = None
-    """None: each direction's own."""
-    layers: str | None = None
-    """None: each direction's own."""
-    kind: Kind = "interpolate"
-    scaling: Scaling = "norm"
-    schedules: tuple[str, ...] = ()
-    """One for all directions, or one each; none: constant."""
-    rows: SteeredRows = "conditional"
-    steer_prompt: bool = False
-    away: bool = False
-    foreign: bool = False
-    target_prompt: str | None = None
-    """Caps automatic strengths by what this text alone would change."""
-    monitor: str | None = None
-    """THRESHOLD or THRESHOLD:DECAY."""
-    guidance: float = 3.0
-    temperature: float = 1.0
-    top_k: int = 250
-    top_p: float = 0.0
-    capture: str | None = None
-    reduce: str = "mean"
-    device: str = "auto"
-    threads: int = 1
-    dtype: str = "fp32"
+    audio_prompt: Annotated[
+        Path | None, Option("Continue this recording: its timbre and style are the source.")
+    ] = None
+    audio_start: Annotated[float, Option("Second at which the audio prompt begins.")] = 0.0
+    audio_seconds: Annotated[
+        float | None, Option("Length of the audio prompt; 5 s by default, or what there is.")
+    ] = None
+    melody: Annotated[
+        Path | None,
+        Option("Follow the melody of this recording; for models that can, such as facebook/musicgen-melody."),
+    ] = None
+    seconds: Annotated[
+        float | None, Option("Length of the result, audio prompt included; 10 s more by default.")
+    ] = None
+    directions: Annotated[
+        tuple[str, ...],
+        Option(
+            "Steer along this direction of the view vectors; several are fused.",
+            flag="--direction",
+            metavar="ID",
+        ),
+    ] = ()
+    alphas: Annotated[
+        tuple[str, ...],
+        Option(
+            "How strongly: once for all directions, or once for each; 0.5 by default, and 1, all of it, for "
+            "an ablation. auto brings the music to the mean of the direction's class, with one direction per "
+            "layer.",
+            flag="--alpha",
+            metavar="X|auto",
+        ),
+    ] = ()
+    target_prompt: Annotated[
+        str | None, Option("Cap --alpha auto by what this text alone would change.", metavar="TEXT")
+    ] = None
+    monitor: Annotated[
+        str | None,
+        Option(
+            "Ease off while it plays: no edit once the class is as probable as P, weaker by DECAY before.",
+            metavar="P[:DECAY]",
+        ),
+    ] = None
+    site: Annotated[
+        str | None,
+        Option("Where to steer: resid, attn, xattn, mlp or embed; the direction's own by default."),
+    ] = None
+    layers: Annotated[
+        str | None, Option("4-7 or 3,5: the directions fitted like this one at those layers.")
+    ] = None
+    kind: Annotated[Kind, Option("h without its part along r, (h + αs·r)/(1 + α), or h + αs·r.")] = (
+        "interpolate"
+    )
+    scaling: Annotated[
+        Scaling,
+        Option("s: the length of h, 1, or the length of h, which the result is brought back to."),
+    ] = "norm"
+    schedules: Annotated[
+        tuple[str, ...],
+        Option(
+            "When: linear-up[:SECONDS], linear-down[:SECONDS], exponential[:RATE per frame], window:A-B in "
+            "seconds, every:N frames, bernoulli:P[:SEED]; commas join several. Always by default.",
+            flag="--schedule",
+        ),
+    ] = ()
+    rows: Annotated[
+        SteeredRows,
+        Option("Under guidance, steer the pass with conditions alone or the one without them too."),
+    ] = "conditional"
+    steer_prompt: Annotated[bool, Option("Steer while the audio prompt is read, too.")] = False
+    away: Annotated[bool, Option("Allow negative strengths: away from the class.")] = False
+    foreign: Annotated[bool, Option("Allow a direction of another model, site or layer.")] = False
+    model: Annotated[
+        str | None, Option("The model of the direction by default, else pocket.", metavar="NAME|PATH")
+    ] = None
+    guidance: Annotated[float, Option("Of classifier-free guidance; 1 is none.")] = 3.0
+    temperature: Annotated[float, Option("Of sampling; 0 takes the likeliest token.")] = 1.0
+    top_k: Annotated[int, Option("Sample among so many tokens; 0 among all.")] = 250
+    top_p: Annotated[float, Option("Or among those that are together so probable.")] = 0.0
+    capture: Annotated[
+        str | None, Option("Store the generation's own activations as a run.", metavar="SITES")
+    ] = None
+    reduce: Annotated[str, Option("Of --capture: mean, std, last, segments, frames.")] = "mean"
+    device: Device = "auto"
+    dtype: Dtype = "fp32"
+    threads: Annotated[
+        int,
+        Option(
+            "Torch threads on a CPU; more are faster for large models, and may change the last digits.",
+            least=1,
+        ),
+    ] = 1
+
+    def __post_init__(self) -> None:
+        check_values(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """What is asked for beside the options of one sound: each prompt with each seed, and their controls."""
+
+    prompts: Annotated[
+        tuple[str, ...],
+        Option(
+            "What it should sound like; nothing by default. May be given several times.",
+            flag="--prompt",
+            metavar="TEXT",
+        ),
+    ] = ()
+    """None: one sound without a text."""
+    seeds: Annotated[
+        tuple[int, ...],
+        Option("Random state of the sampling; may be several.  [default: 0]", flag="--seed"),
+    ] = ()
+    """None: 0."""
+    with_twin: Annotated[bool, Option("Beside each steered sound the same without steering.")] = False
+    with_random: Annotated[bool, Option("And the same along random directions of the same places.")] = False
+
+    @property
+    def every_prompt(self) -> tuple[str, ...]:
+        """The texts, at least one."""
+        return self.prompts or ("",)
+
+    @property
+    def every_seed(self) -> tuple[int, ...]:
+        """The random states, at least one."""
+        return self.seeds or (0,)
+
+    @property
+    def is_one(self) -> bool:
+        """Whether one sound is all there is."""
+        return len(self.prompts) < 2 and len(self.seeds) < 2 and not (self.with_twin or self.with_random)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.directions.stored import read_vectors
@@ -12,6 +12,7 @@ from jobs.generate.generating import load_model, model_name, run_generation
 from jobs.report.page import Figure, Page, Section, SoundGroup, anchor
 from jobs.report.rendering import render
 from jobs.report.sounds import embedded_sound
+from jobs.user_files import check_outside_stores
 from store import open_store
 from store.errors import InvalidInput, NotFound
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from jobs.directions.stored import StoredVector
     from jobs.generate.edit_options import ChosenEdits
-    from jobs.generate.options import GenerateOptions
+    from jobs.generate.options import GenerateOptions, Several
     from jobs.report.page import Sound
     from pipelines.models.musicgen import MusicGenModel
     from store.opening import Store
@@ -33,14 +34,16 @@ STEERED, PLAIN, TWIN, RANDOM = "steered", "not steered", "twin", "random directi
 LONGEST_NAME = 40
 
 
-@dataclass(frozen=True, slots=True)
-class Several:
-    """What is asked for beside the options of one generation, whose output is a folder then."""
+def run_wanted(options: GenerateOptions, wanted: Several) -> dict[str, Any]:
+    """Generate one sound into a file, or several into a folder; returns a summary.
 
-    prompts: tuple[str, ...]
-    seeds: tuple[int, ...]
-    with_twin: bool = False
-    with_random: bool = False
+    Raises:
+        UndertoneError: something that was asked for is not possible.
+    """
+    if not wanted.is_one:
+        return run_generations(options, wanted)
+    (prompt,), (seed,) = wanted.every_prompt, wanted.every_seed
+    return run_generation(replace(options, prompt=prompt, seed=seed))
 
 
 def run_generations(options: GenerateOptions, wanted: Several) -> dict[str, Any]:
@@ -58,9 +61,9 @@ def run_generations(options: GenerateOptions, wanted: Several) -> dict[str, Any]
     folder.mkdir(parents=True, exist_ok=True)
     load = _once()
     sections, made = [], list[dict[str, Any]]()
-    for number, prompt in enumerate(wanted.prompts, start=1):
+    for number, prompt in enumerate(wanted.every_prompt, start=1):
         groups = []
-        for seed in wanted.seeds:
+        for seed in wanted.every_seed:
             begun = f"{number:02}-{slug(prompt)[:LONGEST_NAME] if prompt else 'no-prompt'}-seed{seed}"
             sounds = []
             for kind, of_kind in kinds.items():
@@ -86,6 +89,9 @@ def _checked_folder(options: GenerateOptions, wanted: Several) -> Path:
             f"{options.output} is to be the folder of several sounds: leave out its ending "
             f"{options.output.suffix}."
         )
+    if options.output.exists() and not options.output.is_dir():
+        raise InvalidInput(f"{options.output} is a file: name a folder for several sounds.")
+    check_outside_stores(options.output)
     for option, given in (("--with-twin", wanted.with_twin), ("--with-random", wanted.with_random)):
         if given and not options.directions:
             raise InvalidInput(f"{option} has no effect without --direction.")
@@ -137,7 +143,7 @@ def _random_like(store: Store, vector: StoredVector) -> StoredVector:
         return min(found, key=lambda one: (one.random_seed or 0, one.vector_id))
     raise NotFound(
         f"There is no random direction at {vector.site} of layer {vector.layer} of run {vector.run_id}: "
-        "draw some with `undertone directions STORE RUN --labels … --methods random`."
+        "draw some with `undertone directions STORE RUN --labels … --method random`."
     )
 
 
@@ -182,7 +188,7 @@ def _page(options: GenerateOptions, wanted: Several, sections: Sequence[Section]
     steering = f"steered along {', '.join(options.directions)}" if options.directions else "not steered"
     if options.directions and AUTO not in options.alphas:
         steering += f", α {', '.join(options.alphas) or 'as usual'}"
-    prompts, seeds = len(wanted.prompts), len(wanted.seeds)
+    prompts, seeds = len(wanted.every_prompt), len(wanted.every_seed)
     counted = f"{prompts} prompt{'s'[: prompts > 1]} × {seeds} seed{'s'[: seeds > 1]}"
     page = Page(title="Generated music", subtitle=f"{counted}, {steering}.", sections=sections)
     return render(page, generator=f"undertone {version('undertone')}")

@@ -2,39 +2,44 @@
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Annotated
 
+from analysis.clustering.scaling_kinds import ScalingKind
+from jobs.execution import FitExecution
+from jobs.fitting.options import Labels, Layers, Sites, Tables
+from jobs.option import Option
 from store.errors import InvalidInput
-
-if TYPE_CHECKING:
-    from analysis.clustering.scaling import ScalingKind
-    from jobs.fitting.mapping import Engine
-    from jobs.fitting.user_tables import GivenTables
+from store.records import Reduction
 
 
 @dataclass(frozen=True, slots=True)
-class KmeansOptions:
+class KmeansOptions(FitExecution):
     """Arguments of `undertone kmeans`, as given."""
 
     store: str
     run: str
-    labels: str
-    """Query that gives clip_id and labels."""
-    tables: "GivenTables" = ()
-    """Tables of the user that the query may read."""
-    k: str = "auto"
-    """"auto" (the number of classes of each concept), a number, or "LO:HI"."""
-    scaling: str = "none"
-    starts: int = 10
-    seed: int = 0
-    sites: str = "all"
-    layers: str = "all"
-    reduction: str = "mean"
-    assignments: bool = False
-    """Store the cluster of every clip, also where a clip is one point."""
-    engine: "Engine" = "auto"
-    address: str = "local"
-    workers: int | None = None
+    labels: Labels
+    tables: Tables = ()
+    k: Annotated[
+        str,
+        Option(
+            "Clusters: as many as the concept has classes, a number, or the best silhouette of a range.",
+            metavar="auto|N|LO:HI",
+        ),
+    ] = "auto"
+    scaling: Annotated[
+        ScalingKind,
+        Option("Of the activations before: each feature to deviation 1, each row to length 1, or whitened."),
+    ] = "none"
+    starts: Annotated[int, Option("Random starts; all of them are reported.", least=1)] = 10
+    seed: Annotated[int, Option("Of the first start; the others count on.")] = 0
+    sites: Sites = "all"
+    layers: Layers = "all"
+    reduction: Annotated[
+        Reduction,
+        Option("What is clustered. Of segments and frames each is a point, and a clip gets its histogram."),
+    ] = "mean"
+    assignments: Annotated[bool, Option("Store each clip's cluster also where a clip is one point.")] = False
 
 
 def parse_k(text: str) -> range | None:
@@ -45,13 +50,3 @@ def parse_k(text: str) -> range | None:
     if match and 2 <= int(match[1]) <= int(match[2] or match[1]):
         return range(int(match[1]), int(match[2] or match[1]) + 1)
     raise InvalidInput(f"--k {text!r}: write auto, a number of 2 or more, or a range like 2:12.")
-
-
-def parse_scaling(text: str) -> "ScalingKind":
-    """One of the scalings; raises `InvalidInput`."""
-    from analysis.clustering.scaling import SCALINGS
-
-    for kind in SCALINGS:
-        if text == kind:
-            return kind
-    raise InvalidInput(f"--scaling {text!r} is none of {', '.join(SCALINGS)}.")

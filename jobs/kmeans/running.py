@@ -14,7 +14,7 @@ from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
 from jobs.kmeans.layer import cluster_layer
-from jobs.kmeans.options import KmeansOptions, parse_k, parse_scaling
+from jobs.kmeans.options import KmeansOptions, parse_k
 from jobs.kmeans.passes import cluster_layer_by_blocks
 from jobs.kmeans.problems import kmeans_problems
 from jobs.kmeans.report import best_layers
@@ -32,9 +32,7 @@ from jobs.kmeans.work import KmeansWork, LayerResult
 from jobs.progress.reporting import followed
 from store import open_store
 from store.arrays.collection import Collection
-from store.errors import InvalidInput
 from store.opening import Store
-from store.records import REDUCTIONS
 from store.results.parts import committed_digest, write_results
 
 MEMORY_BYTES = 256_000_000
@@ -65,9 +63,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
     Raises:
         UndertoneError: labels, layers or options cannot be used; what is stored stays.
     """
-    ks, scaling = parse_k(options.k), parse_scaling(options.scaling)
-    if options.reduction not in REDUCTIONS or options.starts < 1:
-        raise InvalidInput(f"--reduction is one of {', '.join(REDUCTIONS)}, and --starts at least 1.")
+    ks = parse_k(options.k)
     store = open_store(options.store)
     run = store.run(options.run)
     layers = select_layers(run, sites=options.sites, layers=options.layers, reductions=[options.reduction])
@@ -79,7 +75,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
         run_id=labels.run_id,
         labels_query=labels.query,
         problems=tuple(problems),
-        scaling=scaling,
+        scaling=options.scaling,
         seeds=tuple(range(options.seed, options.seed + options.starts)),
         assignments=options.assignments,
         origin={"committed": committed_digest(run)},
@@ -104,7 +100,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
         "known": len(identities & stored.inertias.keys()),
         "k": sorted({k for problem in problems for k in problem.ks}),
         "starts": options.starts,
-        "scaling": scaling,
+        "scaling": options.scaling,
         "clips": len(labels.clip_ids),
         "notes": [*user.notes, *labels.notes, *notes],
         "best": best_layers(rows),

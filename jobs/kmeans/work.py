@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.clustering import kmeans, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.kmeans import Labels, Search
-from analysis.clustering.scaling import ScalingKind
+from analysis.clustering.scaling_kinds import ScalingKind
 from analysis.clustering.scores import SilhouetteSample, agreement
 from jobs.fitting.layers import LayerArray
 from jobs.kmeans.problems import Problem

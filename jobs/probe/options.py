@@ -1,49 +1,66 @@
 """Options of probes."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import KW_ONLY, dataclass
+from typing import Annotated, Literal
 
 from analysis.concepts import Loss, check_loss
-from jobs.fitting.mapping import Engine
+from jobs.execution import FitExecution, Roots
+from jobs.fitting.options import Folds, Labels, Layers, Sites, Tables
+from jobs.option import Option
 from store.errors import InvalidInput
 from store.extensions import PROBES
 
-if TYPE_CHECKING:
-    from jobs.fitting.user_tables import GivenTables
-
 
 @dataclass(frozen=True, slots=True)
-class ProbeOptions:
+class ProbeOptions(FitExecution):
     """Arguments of `undertone probe`, as given."""
 
     store: str
     run: str
-    labels: str
-    """Query that gives clip_id and labels."""
-    tables: "GivenTables" = ()
-    """Tables of the user that the query may read."""
-    loss: str = "mse"
-    split: Literal["groups", "official"] = "groups"
-    folds: int = 5
-    sites: str = "all"
-    layers: str = "all"
-    reduce: str = "mean,std,last"
-    strengths: str = "auto"
-    controls: int = 5
-    """Shuffled labellings."""
-    handcrafted: bool = True
-    """Fit mel, MFCC and chroma statistics too."""
-    keep_factors: bool = False
-    """Keep factorisations beside the moments."""
-    seed: int = 0
-    engine: Engine = "auto"
-    address: str = "local"
-    workers: int | None = None
-    roots: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.controls < 0 or self.folds < 2:
-            raise InvalidInput(f"--controls {self.controls} and --folds {self.folds}: use 0 and 2 or more.")
+    labels: Labels
+    tables: Tables = ()
+    loss: Annotated[
+        str,
+        Option(
+            "One or several, separated by commas: mse (ridge), logistic, logistic_ovr (one class against "
+            "the rest) and those of plug-ins, on the same splits.",
+            names=PROBES,
+            others=("mse",),
+            free=True,
+        ),
+    ] = "mse"
+    split: Annotated[
+        Literal["groups", "official"],
+        Option("groups: cross-validation by group; official: score on the dataset's test rows."),
+    ] = "groups"
+    folds: Folds = 5
+    sites: Sites = "all"
+    layers: Layers = "all"
+    reduce: Annotated[
+        str, Option("Which arrays of the run to read, from mean, std, last, segments, frames.")
+    ] = "mean,std,last"
+    strengths: Annotated[
+        str, Option("Penalties to choose from, like 0.01,1,100; auto is ten from 0.0001 to 100000.")
+    ] = "auto"
+    controls: Annotated[int, Option("Shuffled labellings to compare with.", least=0)] = 5
+    handcrafted: Annotated[
+        bool,
+        Option(
+            "Probe mel, MFCC and chroma statistics of the audio too; they are computed once and kept.",
+            flag="--handcrafted/--no-handcrafted",
+        ),
+    ] = True
+    keep_factors: Annotated[
+        bool,
+        Option(
+            "Keep factorisations for later concepts on the same clips: about 8 · D² · folds · (folds + 1) / "
+            "2 bytes a layer, 126 MB for 1,024 features and 5 folds.",
+            flag="--keep-factors/--no-keep-factors",
+        ),
+    ] = False
+    seed: Annotated[int, Option("Of the shuffled labels.")] = 0
+    _: KW_ONLY
+    roots: Roots = ()
 
 
 def parse_losses(text: str) -> tuple[Loss, ...]:

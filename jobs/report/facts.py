@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from jobs.cli.options import readable_bytes
 from jobs.report.answers import Answers, Row, where
 from jobs.report.subjects import Subject
+from jobs.terminal.results import readable_bytes
 from store.errors import CorruptData
 
 RUN = """\

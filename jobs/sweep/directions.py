@@ -14,7 +14,7 @@ from jobs.directions.text_directions import (
     fit_text_directions,
     text_vector_ids,
 )
-from jobs.fitting.mapping import Engine
+from jobs.execution import FitExecution
 from jobs.sweep.expansion import REDUCTION, ExpandedSweep
 from store.catalog.asking import Catalog
 from store.errors import NotFound
@@ -24,15 +24,6 @@ RANDOM = "random"
 
 Key = tuple[str, str, str, str, str, int]
 """Concept, source, target, method, site, layer."""
-
-
-@dataclass(frozen=True, slots=True)
-class FitOptions:
-    """Where directions that are missing are fitted."""
-
-    engine: Engine = "auto"
-    address: str = "local"
-    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +79,7 @@ class SweepDirections:
 
 
 def fit_missing_directions(
-    store: Store, expanded: ExpandedSweep, where: FitOptions, randoms: Mapping[str, int]
+    store: Store, expanded: ExpandedSweep, where: FitExecution, randoms: Mapping[str, int]
 ) -> None:
     """Fit and store what the settings of a sweep need and the store lacks.
 
@@ -143,7 +134,7 @@ def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
 def _find_text_directions(store: Store, expanded: ExpandedSweep) -> dict[Key, StoredVector]:
     """Directions of the text alone, where the sweep has that control and they are stored."""
     keys: dict[str, Key] = {}
-    for runs, contrast, options in _text_contrasts(store, expanded, FitOptions()):
+    for runs, contrast, options in _text_contrasts(store, expanded, FitExecution()):
         for vector_id, place in text_vector_ids(store, runs, contrast, options).items():
             keys[vector_id] = (contrast.concept, contrast.negative, contrast.positive, *place)
     known = sorted(keys.keys() & stored_ids(store)) if keys else []
@@ -154,7 +145,7 @@ def _find_text_directions(store: Store, expanded: ExpandedSweep) -> dict[Key, St
 
 
 def _text_contrasts(
-    store: Store, expanded: ExpandedSweep, where: FitOptions
+    store: Store, expanded: ExpandedSweep, where: FitExecution
 ) -> Iterator[tuple[TextRuns, TextContrast, DirectionOptions]]:
     """The directions of the text alone that settings stand beside; none without that control."""
     template = expanded.configuration.controls.text
@@ -180,7 +171,7 @@ def _by_concept(expanded: ExpandedSweep) -> dict[str, list[Setting]]:
 
 
 def _fit_options(
-    store: Store, expanded: ExpandedSweep, concept: str, settings: Sequence[Setting], where: FitOptions
+    store: Store, expanded: ExpandedSweep, concept: str, settings: Sequence[Setting], where: FitExecution
 ) -> DirectionOptions:
     """What `undertone directions` would be asked for the directions of settings of one concept."""
     pairs = sorted({f"{one.pair.source}:{target}" for one in settings for target in one.pair.targets})

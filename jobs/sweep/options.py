@@ -1,49 +1,47 @@
 """Options of `undertone sweep` beside its file."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated
 
+from jobs.execution import Dtype, Execution
+from jobs.option import Option, check_values
 from store import extensions
 from store.errors import InvalidInput
 
-Engine = Literal["ray", "inline"]
 SCORERS = ("descriptors", "similarity", "features", "probe", "judge", "clap")
 """Those that are built in, in the order in which they work; "all" means them."""
 
 
 @dataclass(frozen=True, slots=True)
-class SweepOptions:
+class SweepOptions(Execution):
     """Arguments of `undertone sweep`, as given."""
 
     store: str
     sweep: str
     """File of the sweep, or the name of one that comes with Undertone."""
-    run: str = ""
-    """Run whose directions steer; needed where the store has several."""
-    model: str = ""
-    """The run's model where it cannot be found by its name: a folder."""
-    clap: str = "pocket"
-    scorers: str = "all"
-    batch: int = 32
-    unit: int = 64
-    device: str = "auto"
-    dtype: str = "fp32"
-    engine: Engine = "ray"
-    address: str = "local"
-    workers: int | None = None
-    threads: int = 1
-    gpus_per_worker: float = 1.0
-    roots: tuple[str, ...] = ()
-    shared_filesystem: bool = False
+    run: Annotated[
+        str,
+        Option("Run whose directions steer; needed where the store has several.", complete="runs"),
+    ] = ""
+    model: Annotated[
+        str, Option("Folder of the run's model, where that was extracted from a folder.", metavar="PATH")
+    ] = ""
+    scorers: Annotated[str, Option(f"all, or from {', '.join(SCORERS)}.")] = "all"
+    clap: Annotated[
+        str, Option("The CLAP that scores, as in `undertone evaluate`.", metavar="pocket|NAME|PATH")
+    ] = "pocket"
+    batch: Annotated[
+        int,
+        Option(
+            "Generations per pass: decides speed and memory, and a sound only where two tokens tie.",
+            least=1,
+        ),
+    ] = 32
+    unit: Annotated[int, Option("Generations per commit: what a crash can cost.", least=1)] = 64
+    dtype: Dtype = "fp32"
 
     def __post_init__(self) -> None:
-        for name in ("batch", "unit", "threads"):
-            if getattr(self, name) < 1:
-                raise InvalidInput(f"--{name} is {getattr(self, name)}; it must be 1 or more.")
-        if self.workers is not None and self.workers < 1:
-            raise InvalidInput(f"--workers is {self.workers}; it must be 1 or more.")
-        if self.gpus_per_worker < 0:
-            raise InvalidInput(f"--gpus-per-worker is {self.gpus_per_worker}; use 0 or more.")
+        check_values(self)
         self.scorer_names()
 
     def scorer_names(self) -> tuple[str, ...]:

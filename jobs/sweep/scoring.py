@@ -14,7 +14,8 @@ from analysis.probes import feature_classifier
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
-from jobs.fitting.mapping import Engine, choose_engine, map_tasks
+from jobs.execution import Execution
+from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.generate.records import made_again, opened_sound
 from jobs.method_versions import methods_id
 from jobs.probe.handcrafted import handcrafted_sources
@@ -55,16 +56,6 @@ Table = Callable[[Sequence[Row]], pa.Table]
 
 
 @dataclass(frozen=True, slots=True)
-class ScoringOptions:
-    """Where scores are computed."""
-
-    engine: Engine = "auto"
-    address: str = "local"
-    workers: int | None = None
-    roots: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class ConceptClassifier:
     """A classifier with what identifies it in tables."""
 
@@ -77,7 +68,7 @@ class ConceptClassifier:
     """Of these clips."""
 
 
-def describe_generations(store: Store, generation_ids: Sequence[str], options: ScoringOptions) -> int:
+def describe_generations(store: Store, generation_ids: Sequence[str], options: Execution) -> int:
     """Physical descriptors of generations; returns how many were described now."""
     missing = _unscored(store, generation_ids, scorer="descriptors", version=str(VERSION))
     function = partial(_described, store.url)
@@ -89,7 +80,7 @@ def classify_generations(
     generation_ids: Sequence[str],
     run: Collection,
     labels: Mapping[str, ConceptLabels],
-    options: ScoringOptions,
+    options: Execution,
 ) -> tuple[list[ConceptClassifier], list[str]]:
     """Probabilities of classes by handcrafted features, from classifiers trained on the run's labelled clips.
 
@@ -124,7 +115,7 @@ def classify_generations(
     return classifiers, list(dict.fromkeys(notes))
 
 
-def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options: ScoringOptions) -> int:
+def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options: Execution) -> int:
     """Similarity of generations to their references, over time; returns how many were compared now.
 
     Args:
@@ -168,7 +159,7 @@ def _map(
     function: Callable[[Sequence[Any]], list[Row]],
     items: Sequence[Any],
     table: Table,
-    options: ScoringOptions,
+    options: Execution,
     *,
     title: str,
 ) -> int:

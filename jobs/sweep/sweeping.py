@@ -11,13 +11,13 @@ from jobs.engine.ray_session import ray_session
 from jobs.evaluate.hearing import Hearing, hear_items
 from jobs.evaluate.items import Items, clips_of, generations_with
 from jobs.evaluate.listeners import scorer_version
-from jobs.evaluate.options import EvaluateOptions
 from jobs.evaluate.prompts import PromptSet
 from jobs.evaluate.scoring import score_prompts
+from jobs.execution import FitExecution
 from jobs.extract.planning import DTYPES
 from jobs.generate.records import stored_generations
 from jobs.sweep.configuration import find_sweep, read_sweep
-from jobs.sweep.directions import FitOptions, find_directions, fit_missing_directions
+from jobs.sweep.directions import find_directions, fit_missing_directions
 from jobs.sweep.effects import write_effects
 from jobs.sweep.estimate import generating_time
 from jobs.sweep.expansion import REDUCTION, ExpandedSweep, expand_sweep, only_run
@@ -33,7 +33,6 @@ from jobs.sweep.scorer_accuracy import (
 from jobs.sweep.scores import read_scores
 from jobs.sweep.scoring import (
     ConceptClassifier,
-    ScoringOptions,
     classify_generations,
     compare_generations,
     describe_generations,
@@ -98,7 +97,7 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
         if options.engine == "ray":
             stack.enter_context(ray_session(options.address))  # one for all steps
         expanded = _expand(store, options)
-        where = FitOptions("auto", options.address, options.workers)
+        where = FitExecution(address=options.address, workers=options.workers)
         fit_missing_directions(store, expanded, where, count_random_directions(expanded))
         directions = find_directions(store, expanded)
         strengths = find_strengths(store, expanded, directions, options)
@@ -158,15 +157,14 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
     """Every scorer that was asked for."""
     expanded = plan.expanded
     scorers = options.scorer_names()
-    scoring = ScoringOptions(options.engine, options.address, options.workers, options.roots)
     scored = Scored()
     if "descriptors" in scorers:
-        scored.summary["described"] = describe_generations(store, made, scoring)
+        scored.summary["described"] = describe_generations(store, made, options)
     if "similarity" in scorers:
-        scored.summary["compared"] = compare_generations(store, _twins(plan, set(made)), scoring)
+        scored.summary["compared"] = compare_generations(store, _twins(plan, set(made)), options)
     if "features" in scorers:
         run = store.run(expanded.run_id)
-        classifiers, scored.notes = classify_generations(store, made, run, expanded.labels, scoring)
+        classifiers, scored.notes = classify_generations(store, made, run, expanded.labels, options)
         scored.accuracies += map(_of_classifier, classifiers)
     if "probe" in scorers:
         scored.take("probe", *_probe(store, expanded, made, options))
@@ -218,7 +216,7 @@ def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: 
     if source is None:
         return " ".join(notes), NOBODY, []
     items = generations_with(store, made)
-    heard = hear_items(store, items, SCORER, source.version, _listening(options), source=source)
+    heard = hear_items(store, items, SCORER, source.version, options, source=source)
     read = ", ".join(f"{one.concept} at layer {one.layer}" for one in source.probes)
     accuracies = [
         accuracy_of(
@@ -234,7 +232,7 @@ def _sound_scorer(
 ) -> Said:
     """The judge, or a scorer of a plug-in: it hears the generations, and recordings to compare them with."""
     version = scorer_version(name, load_scorer(name, device=options.device))
-    heard = hear_items(store, generations_with(store, made), name, version, _listening(options))
+    heard = hear_items(store, generations_with(store, made), name, version, options)
     _hear_recordings(store, expanded, name, version, options)
     return _said(heard), version, list(heard_accuracies(store, expanded.labels, name, version))
 
@@ -245,7 +243,7 @@ def _clap(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: S
     clap, prompts = load_clap(options.clap), _prompts(expanded)
     version, listener = clap.info.fingerprint, f"clap:{options.clap}"
     items = generations_with(store, made)
-    heard = hear_items(store, items, listener, version, _listening(options))
+    heard = hear_items(store, items, listener, version, options)
     scored = score_prompts(store, items, prompts, clap)
     unknown = {one.prompts.concept: one.alike for one in scored}
     recordings, said = _hear_recordings(store, expanded, listener, version, options)
@@ -266,7 +264,7 @@ def _hear_recordings(
     items = clips_of(store, expanded.dataset)
     chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
     try:
-        heard = hear_items(store, chosen, listener, version, _listening(options))
+        heard = hear_items(store, chosen, listener, version, options)
     except NotFound as error:
         return None, f"no recordings to compare with: {error}"
     return chosen, f"recordings to compare with: {_said(heard)}"
@@ -286,20 +284,3 @@ def _prompts(expanded: ExpandedSweep) -> list[PromptSet]:
         for concept, labelled in expanded.labels.items()
         if not {name.lower() for name in labelled.classes} <= {"true", "false"}
     ]
-
-
-def _listening(options: SweepOptions) -> EvaluateOptions:
-    return EvaluateOptions(
-        store=options.store,
-        generations="SELECT generation_id FROM generations",
-        judge=True,
-        clap=options.clap,
-        device=options.device,
-        engine=options.engine,
-        address=options.address,
-        workers=options.workers,
-        threads=options.threads,
-        gpus_per_worker=options.gpus_per_worker,
-        roots=options.roots,
-        shared_filesystem=options.shared_filesystem,
-    )

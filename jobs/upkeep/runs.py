@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.cli.status import detail, overview
+from jobs.upkeep.run_states import detail, overview
 from store.errors import CorruptData, NotFound
 from store.opening import Store
 from store.run_names import begun_at, resolve_run

@@ -5,7 +5,8 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler, normalize
 
-from analysis.clustering.scaling import EXPLAINED, ROWS_PER_COMPONENT, SCALINGS, ScalingKind, fit_scaling
+from analysis.clustering.scaling import EXPLAINED, ROWS_PER_COMPONENT, fit_scaling
+from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
 
 RANDOM = np.random.default_rng(0)
 WIDE = RANDOM.standard_normal((40, 100)) @ RANDOM.standard_normal((100, 100)) + 20

@@ -18,7 +18,8 @@ import psutil
 import pytest
 import soundfile
 
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from store import open_store

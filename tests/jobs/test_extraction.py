@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.cli.status import detail
 from jobs.extract.host_copy import start_copy
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import resolve
 from jobs.extract.running import describe_extraction, run_extraction
 from jobs.progress.reporters import StreamReporter
 from jobs.progress.reporting import reporting_to
+from jobs.upkeep.run_states import detail
 from pipelines.audio.clips import decode_clip
 from pipelines.audio.files import Root
 from pipelines.audio.recordings import Recordings
@@ -373,7 +373,8 @@ def test_a_value_too_large_for_float16_fails_its_clip_alone(
 
 
 def test_several_clips_of_one_long_recording_are_rows_of_their_own(tmp_path: Path, recordings: Path) -> None:
-    from jobs.dataset.adding import AddRequest, add_dataset
+    from jobs.dataset.adding import add_dataset
+    from jobs.dataset.options import AddRequest
 
     parts = [soundfile.read(recordings / "low" / f"{i:02d}.wav")[0] for i in range(3)]
     (tmp_path / "long").mkdir()

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from store import open_store

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from analysis.clustering import kmeans, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.fitting import clusters
-from analysis.clustering.scaling import SCALINGS, ScalingKind
+from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
 from analysis.concepts import LOSSES, Concept, Loss
 from analysis.directions import fitting as directions
 from analysis.directions import separation

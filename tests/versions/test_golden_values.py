@@ -14,7 +14,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from analysis.clustering.scaling import SCALINGS
+from analysis.clustering.scaling_kinds import SCALINGS
 from analysis.concepts import LOSSES
 from analysis.directions.fitting import METHODS
 from jobs.method_versions import Kind

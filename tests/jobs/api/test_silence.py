@@ -106,9 +106,33 @@ def _kept(store: ut.Store, *_: Any) -> ut.Generation:
     return kept
 
 
+def _page(store: ut.Store, *_: Any) -> Path:
+    """Two seeds of a steered sound, each beside its twin, are played by one page."""
+    found = ut.directions(store.run("songs"), labels=LABELS, engine="inline")["jazz", 3]
+    folder = Path(store.url).parent / "page"
+    options: dict[str, Any] = {"directions": found, "alpha": 0.4, "seconds": 1, "device": "cpu"}
+    page = ut.generate_page(store, folder, "rock", seeds=[0, 1], with_twin=True, **options)
+    assert page.read_text(encoding="utf-8").count("<audio") == len(list(folder.glob("*.flac"))) == 4
+    kept = ut.generate_into(store, "rock", **options)
+    assert kept.notes == ("the store had this sound already; nothing was computed",)
+    return page
+
+
+def _in_a_store(store: ut.Store, *_: Any) -> ut.Store:
+    """Whole journeys write a folder of their own, never into a store."""
+    inside = Path(store.url) / "inside"
+    for begin in (ut.demo, ut.train_pocket):
+        with pytest.raises(ut.InvalidInput, match="lies in the store"):
+            begin(inside)
+    with pytest.raises(ut.InvalidInput, match="no stage 'corpse'"):
+        ut.train_pocket(inside.parent.parent / "training", stages=["corpse"])
+    return store
+
+
 CALLS: dict[tuple[str, ...], Call] = {
     ("add_dataset",): lambda store, genres, _: ut.add_dataset(store, "again", genres, clip_seconds=1.0),
     ("capture", "forward"): _seen,
+    ("demo", "train_pocket"): _in_a_store,
     ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
     ("evaluate",): _evaluated,
     ("export_directions", "import_directions", "stored_directions", "superposition"): _exchanged,
@@ -117,6 +141,7 @@ CALLS: dict[tuple[str, ...], Call] = {
         store, "songs", model="pocket-random", sites="resid", layers=1, roots={"songs": genres}
     ),
     ("generate_into", "stored_sound"): _kept,
+    ("generate_page",): _page,
     ("kmeans",): lambda store, *_: ut.kmeans(store.run("songs"), labels=LABELS, starts=1, engine="inline"),
     ("load_model",): lambda *_: ut.load_model("pocket-random", device="cpu"),
     ("open_store",): lambda store, *_: ut.open_store(store.url),

@@ -11,7 +11,8 @@ import pytest
 import soundfile
 
 import undertone as ut
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from pipelines.scorers.protocol import Scores, load_scorer
 from store.errors import BrokenPlugin, InvalidInput
 from undertone_testing.scorers import ScorerConformance

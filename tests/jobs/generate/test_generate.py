@@ -414,6 +414,10 @@ def test_several_prompts_and_seeds_become_a_folder_with_one_page_that_plays_all(
             one["seed"],
         )
         assert world.store_file(one["generation"]).read_bytes() == Path(one["output"]).read_bytes()
+    again = world.made(*prompts, *seeds, "--seconds", "0.2", output="listen")
+    assert {one["note"] for one in again["generations"]} == {
+        "the store had this sound already; nothing was computed"
+    }
 
 
 def test_a_steered_sound_stands_beside_its_twin_and_the_same_along_a_random_direction(
@@ -434,8 +438,9 @@ def test_a_steered_sound_stands_beside_its_twin_and_the_same_along_a_random_dire
 def test_several_sounds_need_a_folder_and_controls_a_direction(world: World) -> None:
     for arguments, output, words in (
         (("--seed", "1", "--seed", "2"), "out.flac", "leave out its ending .flac"),
+        (("--seed", "1", "--seed", "2"), "music.store/listen", "lies in the store"),
         (("--with-twin",), "listen", "--with-twin has no effect without --direction"),
-        (("--direction", "aaa2", "--with-random"), "listen", "--methods random"),
+        (("--direction", "aaa2", "--with-random"), "listen", "--method random"),
     ):
         result = world.call(*arguments, output=output)
         assert words in str(result.exception), result.output

@@ -263,7 +263,7 @@ def test_workers_on_ray_give_the_same_bytes(planted_store: Store) -> None:
         ({"k": "120"}, "120 clips with style cannot make 120 clusters"),
         ({"scaling": "max"}, "none, zscore, l2, pca"),
         ({"reduction": "last"}, "has no last of any site; it has resid.mean"),
-        ({"starts": 0}, "--starts at least 1"),
+        ({"starts": 0}, "--starts is 0; it must be 1 or more"),
         ({"labels": "SELECT clip_id, tempo FROM clips"}, "tempo are numbers"),
     ],
 )

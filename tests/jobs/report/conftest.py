@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from jobs.cli.report import write_report
 from jobs.directions.stored import vectors_table
 from jobs.kmeans.table import clusterings_table
 from jobs.listen import ratings
 from jobs.probe.table import confusions_table, probes_table
+from jobs.report.writing import write_report
 from jobs.sweep import effects, interference, scorer_accuracy, table
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store

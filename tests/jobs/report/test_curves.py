@@ -7,11 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.cli.report import write_report
 from jobs.directions.stored import vectors_table
 from jobs.report.answers import open_answers
 from jobs.report.layer_choice import choice_figure
 from jobs.report.sweeps import Sweep
+from jobs.report.writing import write_report
 from store.opening import Store
 from store.results.parts import write_results
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.cli.report import write_report
+from jobs.report.writing import write_report
 from store.errors import InvalidInput, NotFound
 
 

@@ -13,9 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.cli.main import undertone
-from jobs.cli.report import write_report
 from jobs.report.building import build_page
 from jobs.report.rendering import render
+from jobs.report.writing import write_report
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import CatalogWarning, InvalidInput, NotFound

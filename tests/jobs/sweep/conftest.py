@@ -13,7 +13,8 @@ import soundfile
 import torch
 from numpy.typing import NDArray
 
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from pipelines.models.checkpoints import LANGUAGE_MODEL_FILE

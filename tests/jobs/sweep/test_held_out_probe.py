@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from jobs.sweep.held_out_probe import ProbeSource, fit_held_out_probes

@@ -10,12 +10,14 @@ from analysis.effects.paired_intervals import Estimate, crossed_interval, linear
 from analysis.effects.settings import Role, Setting
 from analysis.effects.transfer import transfer_score
 from analysis.effects.trials import Design, designs_of
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
+from jobs.execution import FitExecution
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from jobs.generate.requests import request_of
 from jobs.sweep.configuration import parse_sweep
-from jobs.sweep.directions import FitOptions, find_directions, fit_missing_directions
+from jobs.sweep.directions import find_directions, fit_missing_directions
 from jobs.sweep.expansion import expand_sweep, only_run
 from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials
 from store import open_store
@@ -51,7 +53,7 @@ def plan(store: str, planted_model: Path) -> SweepPlan:
     )
     opened = open_store(store)
     expanded = expand_sweep(opened, configuration, only_run(opened, ""), model=str(planted_model))
-    fit_missing_directions(opened, expanded, FitOptions("inline"), count_random_directions(expanded))
+    fit_missing_directions(opened, expanded, FitExecution(engine="inline"), count_random_directions(expanded))
     return plan_trials(expanded, find_directions(opened, expanded), {})
 
 

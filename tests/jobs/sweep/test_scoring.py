@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import soundfile
 
+from jobs.execution import Execution
 from jobs.generate.records import audio_key
 from jobs.sweep.scores import read_scores
-from jobs.sweep.scoring import ScoringOptions, compare_generations
+from jobs.sweep.scoring import compare_generations
 from store import open_store
 from store.objects.ledger import commit, never
 from store.opening import Store
@@ -38,7 +39,7 @@ def test_a_silent_sound_is_not_like_any_other_and_nobody_knows_how_alike_two_sil
     store: Store,
 ) -> None:
     pairs = [("soft", "tune"), ("silent", "tune"), ("tune", "silent"), ("hiss", "tune"), ("silent", "hiss")]
-    assert compare_generations(store, pairs, ScoringOptions(engine="inline")) == len(pairs)
+    assert compare_generations(store, pairs, Execution(engine="inline")) == len(pairs)
     scores = read_scores(store, ["soft", "silent", "tune", "hiss"])
     for measure in ("chroma", "onset"):
         ids, references = np.array(pairs[:4], dtype=object).T
@@ -47,4 +48,4 @@ def test_a_silent_sound_is_not_like_any_other_and_nobody_knows_how_alike_two_sil
         assert silent == [0.0, 0.0, 0.0]
         alone = scores.similar(measure, *np.array([pairs[4]], dtype=object).T)
         assert np.isnan(alone).all()
-    assert compare_generations(store, pairs, ScoringOptions(engine="inline")) == 0
+    assert compare_generations(store, pairs, Execution(engine="inline")) == 0

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli.main import main
-from jobs.dataset.adding import AddRequest, add_dataset
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
 from jobs.dataset.rendering import SynthRequest, synthesize_dataset
 from jobs.dataset.roots import resolve_root
 from store import open_store

@@ -1,0 +1,65 @@
+"""Options of adding a dataset and of rendering one."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from jobs.option import Option, check_values
+from pipelines.synthesis.songs import Band
+from store.extensions import DATASETS
+
+Replace = Annotated[bool, Option("Replace a dataset of this name that no run uses.")]
+
+
+@dataclass(frozen=True, slots=True)
+class AddRequest:
+    """What `dataset add` was asked to do."""
+
+    store: str
+    name: str
+    path: str
+    format_name: Annotated[
+        str,
+        Option("How PATH is laid out; auto looks.", flag="--format", names=DATASETS, others=("auto",)),
+    ] = "auto"
+    clip_seconds: Annotated[float | None, Option("Length of a clip.  [default: 10; 4 for syntheory]")] = None
+    """None means the format's usual length."""
+    hop_seconds: Annotated[
+        float | None, Option("From one clip's start to the next.  [default: the clip's length]")
+    ] = None
+    """None means clips side by side."""
+    threads: Annotated[int, Option("Files read at once.", least=1, most=64)] = 4
+    replace: Replace = False
+    listen: Annotated[
+        bool,
+        Option(
+            "Decode every clip, and name those that are silent, clipped or damaged. Without it, silence is "
+            "told of uncompressed files alone, and else by extract and probe."
+        ),
+    ] = False
+
+    def __post_init__(self) -> None:
+        check_values(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SynthRequest:
+    """What `dataset synth` was asked to do."""
+
+    store: str
+    name: str
+    concepts: tuple[str, ...] | None = None
+    """None means all of them."""
+    clips: Annotated[int, Option("How many to render.", least=1)] = 1000
+    clip_seconds: Annotated[float, Option("Length of a clip.")] = 4.0
+    seed: Annotated[int, Option("The same seed gives the same audio.")] = 0
+    replace: Replace = False
+    band: Annotated[
+        Band,
+        Option(
+            "Of styles: any draws drums, bass and chords without regard to the style; with typical ones the "
+            "style can be told by its instruments."
+        ),
+    ] = "any"
+
+    def __post_init__(self) -> None:
+        check_values(self)

@@ -1,0 +1,62 @@
+"""The options that say where work runs and on what, spelled once for every command that works."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from jobs.option import Option, check_values
+
+Engine = Literal["ray", "inline"]
+FitEngine = Literal["auto", "inline", "ray"]
+
+Inline = Annotated[Engine, Option("inline works in this process, without Ray.")]
+Address = Annotated[
+    str,
+    Option("local starts a private Ray on this machine; auto joins the cluster of this node; or HOST:PORT."),
+]
+Device = Annotated[Literal["auto", "cpu", "cuda"], Option("auto takes a GPU where there is one.")]
+Dtype = Annotated[
+    Literal["fp32", "bf16", "fp16"], Option("Of the language model; EnCodec always runs in fp32.")
+]
+Roots = Annotated[
+    tuple[str, ...],
+    Option(
+        "Where the audio of dataset NAME is on the machines that work: a folder or a URL.",
+        flag="--root",
+        metavar="NAME=PATH",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """Where workers run that hold a model, and what each of them gets."""
+
+    device: Device = "auto"
+    engine: Inline = "ray"
+    address: Address = "local"
+    workers: Annotated[
+        int | None,
+        Option("Processes that hold a model; one per GPU or CPU core by default.", least=1),
+    ] = None
+    threads: Annotated[int, Option("Torch threads per worker.", least=1)] = 1
+    gpus_per_worker: Annotated[float, Option("A fraction lets workers share a GPU.", least=0)] = 1.0
+    roots: Roots = ()
+    shared_filesystem: Annotated[bool, Option("The store's folder is the same on every node.")] = False
+
+    def __post_init__(self) -> None:
+        check_values(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitExecution:
+    """Where tasks run that compute from stored numbers, and hold no model."""
+
+    engine: Annotated[
+        FitEngine,
+        Option("auto works in this process where that takes seconds, and on Ray where it takes longer."),
+    ] = "auto"
+    address: Address = "local"
+    workers: Annotated[int | None, Option("Tasks at once; as many as CPU cores by default.", least=1)] = None
+
+    def __post_init__(self) -> None:
+        check_values(self)

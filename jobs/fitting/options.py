@@ -1,0 +1,19 @@
+"""The options that every fit on a run has: labels, sites, layers and folds."""
+
+from typing import Annotated
+
+from jobs.fitting.user_tables import GivenTables
+from jobs.option import Option
+
+Labels = Annotated[str, Option("Query that gives clip_id and one label column or more.", metavar="SELECT")]
+Tables = Annotated[
+    GivenTables,
+    Option(
+        "Let the query read your CSV, Parquet or JSON file as table NAME.",
+        flag="--table",
+        metavar="NAME=PATH",
+    ),
+]
+Sites = Annotated[str, Option("all, or from embed, resid, attn, xattn, mlp.")]
+Layers = Annotated[str, Option("all, 0,5,11 or 4-7.")]
+Folds = Annotated[int, Option("Parts that are held out in turn, cut by group.", least=2)]

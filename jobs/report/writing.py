@@ -1,0 +1,69 @@
+"""Write the report of a store as one self-contained HTML file."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jobs.user_files import check_output
+from store.errors import InvalidInput, redacted
+
+if TYPE_CHECKING:
+    from store.opening import Store
+
+ENDINGS = (".html", ".htm")
+
+
+def write_report(
+    store: str,
+    output: Path,
+    *,
+    run: str | None = None,
+    layer: str | None = None,
+    figures: Sequence[str] = (),
+) -> None:
+    """Write the report of a store to a file.
+
+    Args:
+        store: folder or URL of the store.
+        output: where to write; its folder must exist.
+        run: the only run to report.
+        layer: SITE:LAYER to look at closely.
+        figures: of plug-ins, by name.
+
+    Raises:
+        NotFound: nothing is there to report; the message names the command to run next. Or there is no
+            folder to write into.
+        InvalidInput: `layer` is not of the form SITE:LAYER, or `output` is of another kind than HTML.
+    """
+    from jobs.report.subjects import parse_place
+    from store.opening import open_store
+
+    check_report_name(output)
+    place = parse_place(layer) if layer else None
+    _, page = rendered_report(open_store(store), store, run=run, place=place, figures=figures)
+    output.write_text(page, encoding="utf-8")
+
+
+def rendered_report(
+    store: "Store",
+    url: str,
+    *,
+    run: str | None,
+    place: tuple[str, int] | None,
+    figures: Sequence[str] = (),
+) -> tuple[str, str]:
+    """Title and HTML of the report of a store; raises `NotFound` where nothing is there to report."""
+    from jobs.report.building import build_page
+    from jobs.report.rendering import render
+
+    name = redacted(url).rstrip("/").rsplit("/", 1)[-1]
+    page = build_page(store, run=run, place=place, name=name, figures=figures)
+    return page.title, render(page, generator=f"undertone {version('undertone')}")
+
+
+def check_report_name(output: Path) -> None:
+    """Raise `InvalidInput` for a name that no report can have, `NotFound` where its folder is missing."""
+    if output.suffix.lower() not in ENDINGS:
+        raise InvalidInput(f"{output} is no name for a report, which ends in {' or '.join(ENDINGS)}.")
+    check_output(output)
