@@ -11,8 +11,8 @@ import pytest
 
 from jobs.cli.main import main
 from jobs.dataset.adding import add_dataset
-from jobs.dataset.options import AddRequest
-from jobs.dataset.rendering import SynthRequest, synthesize_dataset
+from jobs.dataset.options import AddRequest, SynthRequest
+from jobs.dataset.rendering import synthesize_dataset
 from jobs.dataset.roots import resolve_root
 from store import open_store
 from store.opening import Store
