@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipelines", "store", "jobs", "analysis")
+PACKAGES = ("pipelines", "store", "jobs", "analysis", "undertone_testing")
 
 
 def modules() -> set[str]:
-    """Every module of the four packages, as a path relative to the repository."""
+    """Every module of the packages, as a path relative to the repository."""
     return {
         path.relative_to(ROOT).as_posix()
         for package in PACKAGES

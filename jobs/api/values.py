@@ -33,9 +33,13 @@ def layers_text(layers: Layers) -> str:
     if layers is None:
         return "all"
     numbers = [layers] if isinstance(layers, int) else list(layers)
-    if not numbers or not all(hasattr(one, "__index__") and int(one) >= 0 for one in numbers):
+    if not numbers or not all(map(_is_layer, numbers)):
         raise InvalidInput(f"Layers {layers!r}: give whole numbers from 0 on, such as range(4, 8) or [5].")
     return ",".join(str(int(one)) for one in numbers)
+
+
+def _is_layer(one: object) -> bool:
+    return hasattr(one, "__index__") and not isinstance(one, bool) and int(one) >= 0
 
 
 def numbers_text(numbers: Sequence[float] | None) -> str:

@@ -22,7 +22,7 @@ KIND = "vectors"
 SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
 """Directions that agree in these are fits of one direction, on other labels, folds or code.
 
-The newest counts, as in `store/superposition.sql`."""
+The newest counts, as in `store/catalog/superposition.sql`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,5 @@
 """Reads which items have stored embeddings or judgements, and by which model."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,11 +49,6 @@ def read_embeddings(store: Store, items: Items, fingerprint: str) -> tuple[list[
     return places, vectors.flatten().to_numpy(zero_copy_only=False).astype(np.float32).reshape(
         len(chosen), -1
     )
-
-
-def missing_of(items: Items, places: Sequence[int]) -> int:
-    """How many items are not among these places."""
-    return len(items.members) - len(places)
 
 
 def _ask(store: Store, view: str, columns: str, condition: str, **parameters: Any) -> pa.Table:

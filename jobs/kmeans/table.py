@@ -1,7 +1,7 @@
 """The tables `clusterings` and `assignments`.
 
 Which start is best and which k is chosen is no column: both follow from all that is stored, in the view
-`clusterings` (`store/clusterings.sql`).
+`clusterings` (`store/catalog/clusterings.sql`).
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Reads the files of a store that the catalog is made of, and turns each into rows.
 
 A part is one immutable (or versioned) Parquet or JSON file, named by its key. Its rows go to tables of
-`store/views.sql`; every row remembers its part, so that a part can be taken out again.
+`store/catalog/views.sql`; every row remembers its part, so that a part can be taken out again.
 """
 
 import json

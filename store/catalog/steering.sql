@@ -1,5 +1,5 @@
 -- What sweeps found. typed.effects is all rows that any sweep wrote; of each sweep the last command's count, which
--- writes them again where others were written since (jobs/sweep/newest.py).
+-- writes them again where others were written since (jobs/sweep/table.py).
 
 CREATE OR REPLACE VIEW effects AS
 FROM typed.effects QUALIFY created_at = max(created_at) OVER (PARTITION BY sweep_id);
