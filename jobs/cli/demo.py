@@ -47,9 +47,9 @@ def demo(**values: Any) -> None:
     click.secho("\nWhat was found", bold=True)
     for sentence in findings(str(options.store), run):
         click.echo(fill(f"- {sentence}", columns(WIDTH), subsequent_indent="  "))
-    program, store = "undertone" if shutil.which("undertone") else sys.argv[0], quote(str(options.store))
+    program, store = "undertone" if shutil.which("undertone") else sys.argv[0], str(options.store)
     seconds = time.monotonic() - started
     click.echo(f"\nThe report is {options.report}: open it in a browser. ({seconds:.0f} s)")
     click.echo(f"The store is {options.store}. Ask it more:")
-    click.echo(f"  {program} sql {store}        opens a shell for queries")
-    click.echo(f"  {program} status {store}     shows its runs")
+    click.echo(f"  {program} sql {quote(store)}        opens a shell for queries")
+    click.echo(f"  {program} status {quote(store)}     shows its runs")

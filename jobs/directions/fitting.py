@@ -255,7 +255,7 @@ def _left_out_note(names: Sequence[str]) -> list[str]:
         return []
     shown = ", ".join(names[:MOST_NAMED])
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    note = "directions are left out, as both classes are the same on average there or the method gave none"
+    note = "directions are left out, as the clips of both classes are equal on average or a method gave none"
     return [f"{len(names)} {note}: {shown}{more}."]
 
 
