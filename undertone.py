@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.clustering.fitting import Clusters
     from analysis.probes.probe import ClassScore, Probe
-    from jobs.api.answers import Answer
+    from jobs.api.answers import Answer, Findings
     from jobs.api.blocks import Seen, capture, steer
     from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
     from jobs.api.clusterings import kmeans
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
         import_ratings,
     )
     from jobs.api.extraction import extract
-    from jobs.api.findings import Findings
     from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
     from jobs.api.models import forward, generate, load_model
     from jobs.api.probes import probe
@@ -59,7 +58,7 @@ _HOMES = {
         "ClassScore",
         "Probe",
     ),
-    "jobs.api.answers": ("Answer",),
+    "jobs.api.answers": ("Answer", "Findings"),
     "jobs.api.blocks": (
         "Seen",
         "capture",
@@ -97,7 +96,6 @@ _HOMES = {
         "import_ratings",
     ),
     "jobs.api.extraction": ("extract",),
-    "jobs.api.findings": ("Findings",),
     "jobs.api.kept_sounds": (
         "Generation",
         "generate_into",

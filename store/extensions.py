@@ -189,7 +189,7 @@ FIGURES = ExtensionPoint(
     "undertone.figures",
     "figure",
     {
-        "overview": ("jobs.report.overview:OVERVIEW_FIGURE", "every concept at its best layer"),
+        "overview": ("jobs.report.close_looks:OVERVIEW_FIGURE", "every concept at its best layer"),
         "cosines": (
             "jobs.report.close_looks:COSINE_FIGURE",
             "cosines between the directions of all concepts",

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from jobs.report.answers import open_answers
 from jobs.report.building import build_page
-from jobs.report.drawing import About, drawn_figures
+from jobs.report.drawing import About, Withheld, drawn_figures
 from jobs.report.page import Figure
 from jobs.report.protocol import ReportFigure
 from jobs.report.rendering import render
 from jobs.report.subjects import ReportedRun, subjects
 from jobs.report.sweeps import sweeps_of
-from jobs.report.withheld import Withheld
 from store.extensions import FIGURES
 from store.opening import Store
 from undertone_testing.example_store import write_example_store

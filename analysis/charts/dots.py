@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from analysis.charts.axes import vertical_grid
-from analysis.charts.scales import Frame, Scale, round_domain, ticks
+from analysis.charts.scales import Frame, Scale, round_domain, ticks, vertical_grid
 from analysis.charts.svg import drawing, element, hover, label, line, name_label, path, text_width
 
 WIDTH = 370.0

@@ -5,11 +5,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from analysis.charts.axes import horizontal_grid, names, numbers_below
-from analysis.charts.placement import spread
-from analysis.charts.scales import Frame, Scale, round_domain, ticks
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.charts.scales import Frame, Scale, horizontal_grid, names, numbers_below, round_domain, ticks
 from analysis.charts.series import Level, Series, describe
 from analysis.charts.svg import Point, drawing, element, hover, line, name_label, path, text_width
+
+
+def spread(positions: Sequence[float], *, gap: float, low: float, high: float) -> list[float]:
+    """New positions at least `gap` apart and within [low, high], least squares from the wanted ones.
+
+    In sorted order, positions minus what the gaps take up must not fall: isotonic regression. Where there
+    is no room for all gaps they shrink evenly.
+    """
+    if not positions:
+        return []
+    gap = min(gap, (high - low) / max(1, len(positions) - 1))
+    order = np.argsort(positions, kind="stable")
+    taken = gap * np.arange(len(positions))
+    moved = _not_falling(np.asarray(positions, dtype=float)[order] - taken)
+    placed = np.clip(moved, low, high - taken[-1]) + taken
+    result = np.empty_like(placed)
+    result[order] = placed
+    return [float(position) for position in result]
+
+
+def _not_falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Isotonic regression by the max-min formula: a handful of labels is not worth loading SciPy's."""
+    count = len(values)
+    return np.array(
+        [
+            max(min(values[first : last + 1].mean() for last in range(i, count)) for first in range(i + 1))
+            for i in range(count)
+        ]
+    )
+
 
 WIDTH, HEIGHT = 360.0, 224.0
 TOP, BOTTOM, LEFT = 28.0, 38.0, 34.0

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element
 
-from analysis.charts.axes import horizontal_grid, names, vertical_grid
-from analysis.charts.placement import spread
-from analysis.charts.scales import Frame, Scale, round_domain, ticks
+from analysis.charts.lines import spread
+from analysis.charts.scales import Frame, Scale, horizontal_grid, names, round_domain, ticks, vertical_grid
 from analysis.charts.series import Ink
 from analysis.charts.svg import (
     Point,

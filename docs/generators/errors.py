@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from docs.generators.markdown import code, escaped
-from docs.generators.sources import ROOT, module_paths, tree_of
+from docs.generators.markdown import ROOT, code, escaped, module_paths, tree_of
 
 BASE = "UndertoneError"
 HEAD = """# Error index

@@ -1,5 +1,6 @@
 """MkDocs calls this: it adds the pages that are made from the code and from documents beside it."""
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -10,15 +11,33 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from docs.generators.commands import show_examples
+from docs.generators.code_pages import modules_page, python_page, show_examples
 from docs.generators.errors import errors_page
-from docs.generators.modules import modules_page
-from docs.generators.notebooks import notebook_page, notebooks
-from docs.generators.python_api import python_page
-from docs.generators.sources import ROOT
-from docs.generators.store_format import store_format_page
+from docs.generators.markdown import ROOT
+from docs.generators.store_pages import store_format_page, views_page
 from docs.generators.sweeps import sweeps_page
-from docs.generators.views import views_page
+
+FOLDER = ROOT / "docs/tutorials/notebooks"
+
+
+def notebooks() -> list[Path]:
+    """The files of all tutorial notebooks."""
+    return sorted(FOLDER.glob("*.ipynb"))
+
+
+def cells(notebook: Path) -> Iterator[tuple[str, str]]:
+    """Kind ("markdown" or "code") and text of every cell."""
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        yield cell["cell_type"], "".join(cell["source"])
+
+
+def notebook_page(notebook: Path) -> str:
+    """Markdown of a notebook, with a link to its file; links between notebooks lead to their pages."""
+    parts = [text if kind == "markdown" else f"```python\n{text}\n```" for kind, text in cells(notebook)]
+    title, *others = parts
+    link = f"[Download this page as a notebook]({notebook.name}){{ download }}"
+    return "\n\n".join([title, link, *(part.replace(".ipynb)", ".md)") for part in others)]) + "\n"
+
 
 GENERATED: Mapping[str, Callable[[], str]] = {
     "reference/errors.md": errors_page,

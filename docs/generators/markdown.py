@@ -1,7 +1,31 @@
-"""Plain text as Markdown: nothing in it is taken for markup, names in backticks stay code."""
+"""Plain text as Markdown, and the parsed sources that pages are made from."""
 
+import ast
 import re
 from collections.abc import Iterable, Sequence
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("jobs", "pipelines", "store", "analysis")
+
+
+def module_paths() -> list[Path]:
+    """Every file of the packages."""
+    return [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def first_line(path: Path) -> str:
+    """What a module says it is for, without the full stop; empty where it says nothing."""
+    docstring = ast.get_docstring(tree_of(path)) if path.is_file() else None
+    return (docstring or "").split("\n")[0].rstrip(".")
+
 
 _MARKUP = re.compile(r"([\\|*\[\]#])")
 

@@ -1,4 +1,4 @@
-"""Answers to SQL in Python: Arrow tables that pandas and polars read, shown as tables in notebooks."""
+"""Answers to SQL and results of fits in Python: Arrow tables that pandas and polars read."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
     import pyarrow as pa
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 SHOWN_WIDTH = 120
 
@@ -68,3 +70,33 @@ class Answer:
             f", the first {SHOWN_ROWS} shown" if total > SHOWN_ROWS else ""
         )
         return html_table(self.columns, rows, note=note)
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Findings:
+    """Results of all layers of a run; they are stored, and `store.sql` finds them too."""
+
+    best: Answer
+    """The best layer of each concept, site and reduction, the best first."""
+    everything: Answer
+    """All rows that were asked for, as the store has them."""
+    fitted: int
+    """How many were fitted now."""
+    known: int
+    """How many were stored already."""
+    notes: tuple[str, ...]
+    """What to know before believing them."""
+
+    def __repr__(self) -> str:
+        work = f"{self.fitted} fitted, {self.known} stored before, {len(self.notes)} notes"
+        return f"{self.best!r}\n{work}"
+
+    def _repr_html_(self) -> str:
+        return self.best._repr_html_()
+
+
+def answer_of(rows: Sequence[Mapping[str, Any]]) -> Answer:
+    """Rows as an answer."""
+    import pyarrow as pa
+
+    return Answer(pa.Table.from_pylist([dict(row) for row in rows]))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, overload
 from numpy.typing import ArrayLike
 
 from analysis.clustering.fitting import Clusters, clusters
-from jobs.api.findings import Findings, answer_of
+from jobs.api.answers import Findings, answer_of
 from jobs.api.runs import Run
 from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, names_text
 from store.errors import InvalidInput

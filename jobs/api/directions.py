@@ -378,7 +378,7 @@ def superposition(store: "Store", where: str = "true", **parameters: Any) -> "An
         InvalidInput: no direction meets the condition.
         QueryRefused: the condition is wrong.
     """
-    from jobs.api.findings import answer_of
+    from jobs.api.answers import answer_of
     from jobs.directions.overlap import overlap_rows
     from jobs.directions.stored import read_vectors
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from analysis.concepts import Kind, Loss
 from analysis.probes import probe as probes
 from analysis.probes.probe import Probe
-from jobs.api.findings import Findings, answer_of
+from jobs.api.answers import Findings, answer_of
 from jobs.api.runs import Run
 from jobs.api.values import (
     Layers,

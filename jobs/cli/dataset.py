@@ -10,10 +10,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import complete_datasets
 from jobs.cli.derived import options_of
-from jobs.cli.extension_names import listed
-from jobs.cli.options import dry_run_option, format_option
+from jobs.cli.options import complete_datasets, dry_run_option, format_option, listed
 from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.dataset.printing import print_added
 from jobs.terminal.results import print_result, readable_bytes

@@ -8,8 +8,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
-from jobs.cli.completion import complete_datasets, complete_runs
-from jobs.cli.extension_names import ExtensionName, ExtensionNames
+from jobs.cli.options import ExtensionName, ExtensionNames, complete_datasets, complete_runs
 from jobs.option import Option, flag_of, option_fields
 
 Command = TypeVar("Command", bound=Callable[..., Any])

@@ -5,10 +5,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import run_argument
 from jobs.cli.derived import options_of
-from jobs.cli.extension_names import listed
-from jobs.cli.options import format_option
+from jobs.cli.options import format_option, listed, run_argument
 from jobs.directions.options import DirectionOptions
 from store.extensions import DIRECTIONS
 

@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import dataset_argument
 from jobs.cli.derived import options_of
-from jobs.cli.options import format_option
+from jobs.cli.options import dataset_argument, format_option
 from jobs.extract.options import ExtractOptions
 from jobs.terminal.results import print_result
 

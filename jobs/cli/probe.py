@@ -4,9 +4,8 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import run_argument
 from jobs.cli.derived import options_of
-from jobs.cli.options import format_option
+from jobs.cli.options import format_option, run_argument
 from jobs.probe.options import ProbeOptions
 
 

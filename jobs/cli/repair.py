@@ -4,8 +4,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import optional_run_argument
-from jobs.cli.options import format_option
+from jobs.cli.options import format_option, optional_run_argument
 from jobs.terminal.results import print_result
 from jobs.upkeep.repairing import repaired
 

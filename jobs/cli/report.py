@@ -4,8 +4,7 @@ from pathlib import Path
 
 import click
 
-from jobs.cli.completion import complete_runs
-from jobs.cli.extension_names import PluginName
+from jobs.cli.options import PluginName, complete_runs
 from store.extensions import FIGURES
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import complete_runs, run_argument, tag_argument
-from jobs.cli.options import dry_run_option, format_option
+from jobs.cli.options import complete_runs, dry_run_option, format_option, run_argument, tag_argument
 from jobs.terminal.results import print_result, readable_bytes
 from jobs.terminal.text import tell
 

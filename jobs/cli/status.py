@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import optional_run_argument
-from jobs.cli.options import format_option
+from jobs.cli.options import format_option, optional_run_argument
 from jobs.terminal.results import print_result, readable_bytes
 from jobs.terminal.text import tell
 from jobs.upkeep.run_states import detail, overviews

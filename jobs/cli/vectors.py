@@ -6,8 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.completion import complete_runs
-from jobs.cli.options import format_option
+from jobs.cli.options import complete_runs, format_option
 from jobs.terminal.results import print_result
 from jobs.terminal.tables import TABLE_FORMATS
 from jobs.user_files import check_outside_stores

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jobs.cli.completion import optional_run_argument
-from jobs.cli.options import format_option
+from jobs.cli.options import format_option, optional_run_argument
 from jobs.upkeep.inspecting import inspected, unchecked_objects, values_of
 
 if TYPE_CHECKING:

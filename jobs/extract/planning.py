@@ -6,8 +6,7 @@ from shlex import quote
 
 from jobs.extract.options import ExtractOptions
 from jobs.extract.spec import ExtractionSpec, planned
-from jobs.layer_numbers import parse_layers
-from jobs.place_names import parse_reductions, parse_sites
+from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
 from pipelines.audio.resampling import resampler
 from pipelines.capture import CaptureSpec

@@ -21,8 +21,7 @@ from jobs.fitting.label_query import (
 from jobs.fitting.labelled_clips import KnownClip, notes_on_clips, read_clips, united
 from store.arrays.collection import Collection
 from store.catalog.catalog import refresh_catalog
-from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
-from store.catalog.sql_text import legible_sql
+from store.catalog.query import DEFAULT_TIMEOUT_SECONDS, legible_sql
 from store.errors import InvalidInput
 from store.opening import Store
 from store.results.parts import digest_of, write_results

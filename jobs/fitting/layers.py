@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.layer_numbers import first_missing, parse_layer_ranges
-from jobs.place_names import parse_sites
+from jobs.places import first_missing, parse_layer_ranges, parse_sites
 from store.arrays.collection import Collection
 from store.errors import NotFound
 from store.records import REDUCTIONS, SITES

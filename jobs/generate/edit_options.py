@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from jobs.directions.stored import find_vector, read_vectors
 from jobs.generate.specification import EditSpec
-from jobs.layer_numbers import parse_layers
+from jobs.places import parse_layers
 from pipelines.steering.edits import Monitor
 from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput, NotFound

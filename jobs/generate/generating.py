@@ -20,7 +20,7 @@ from jobs.generate.records import (
 )
 from jobs.generate.requests import request_of
 from jobs.generate.specification import GenerationSpec
-from jobs.place_names import parse_reductions, parse_sites
+from jobs.places import parse_reductions, parse_sites
 from jobs.progress.reporting import stepped
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.models.musicgen import describe_model

@@ -9,9 +9,8 @@ from jobs.directions.stored import read_vectors
 from jobs.extract.spec import slug
 from jobs.generate.edit_options import AUTO, choose_edits
 from jobs.generate.generating import load_model, model_name, run_generation
-from jobs.report.page import Figure, Page, Section, SoundGroup, anchor
+from jobs.report.page import Figure, Page, Section, SoundGroup, anchor, embedded_sound
 from jobs.report.rendering import render
-from jobs.report.sounds import embedded_sound
 from jobs.user_files import check_outside_stores
 from store import open_store
 from store.errors import InvalidInput, NotFound

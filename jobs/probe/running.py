@@ -15,7 +15,7 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
-from jobs.place_names import parse_reductions
+from jobs.places import parse_reductions
 from jobs.probe.fits import FittedSource, ProbeTask, fit_task
 from jobs.probe.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probe.handcrafted import handcrafted_sources

@@ -1,16 +1,42 @@
 """The figures of a section: those that are built in, then those of plug-ins that were asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from jobs.report.answers import Answers
 from jobs.report.page import Figure
 from jobs.report.protocol import ConceptFigure, ReportFigure, RunFigure, SweepFigure
 from jobs.report.subjects import ReportedRun, Subject
 from jobs.report.sweeps import Sweep
-from jobs.report.withheld import Withheld
 from store.errors import BrokenPlugin, CorruptData
 from store.extensions import FIGURES
+
+Found = TypeVar("Found")
+
+
+@dataclass(slots=True)
+class Withheld:
+    """Reasons why parts of a section are absent, each once."""
+
+    reasons: list[str] = field(default_factory=list)
+
+    def attempt(self, find: Callable[[], Found]) -> Found | None:
+        """What `find` finds; where a damaged file forbids it, nothing, and the reason is kept."""
+        try:
+            return find()
+        except CorruptData as error:
+            reason = f"Something is left out here, for {error}"
+            if reason not in self.reasons:
+                self.reasons.append(reason)
+            return None
+
+    def figures(self, *draw: Callable[[], Figure | None]) -> tuple[Figure, ...]:
+        """The figures that there are and that can be drawn."""
+        found = (self.attempt(one) for one in draw)
+        return tuple(figure for figure in found if figure is not None)
+
 
 About = ReportedRun | Subject | Sweep
 Draw = Callable[[], Figure | None]

@@ -6,9 +6,8 @@ from pathlib import PurePosixPath
 from jobs.generate.records import opened_sound
 from jobs.report.answers import Answers, Row
 from jobs.report.failures import flags_of_settings
-from jobs.report.page import Figure, Sound, SoundGroup, anchor, data_table
+from jobs.report.page import Figure, Sound, SoundGroup, anchor, data_table, embedded_sound
 from jobs.report.protocol import SweepFigure
-from jobs.report.sounds import embedded_sound
 from jobs.report.sweeps import Sweep, pair_of
 from store.results.generated_audio import has_sound, read_sound_file
 

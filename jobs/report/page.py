@@ -2,11 +2,15 @@
 
 import math
 import re
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
+
+from store.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,3 +152,24 @@ def _is_number(kind: pa.DataType) -> bool:
 def _is_empty(answer: pa.Table, name: str) -> bool:
     column = answer.column(name)
     return len(column) > 0 and column.null_count == len(column)
+
+
+MEDIA_TYPES = {".flac": "audio/flac", ".wav": "audio/wav", ".mp3": "audio/mpeg"}
+
+
+def embedded_sound(name: str, data: bytes, file: str, *, note: str = "") -> Sound:
+    """A player for one audio file.
+
+    Args:
+        name: what it is, for example "steered, α 0.4".
+        data: content of the file.
+        file: its name or key; the ending tells the format.
+        note: what else to say of it.
+
+    Raises:
+        InvalidInput: browsers do not play files of this ending everywhere.
+    """
+    ending = PurePosixPath(file).suffix.lower()
+    if ending not in MEDIA_TYPES:
+        raise InvalidInput(f"{file} cannot be played in a page; only {', '.join(MEDIA_TYPES)} can.")
+    return Sound(name, f"data:{MEDIA_TYPES[ending]};base64,{b64encode(data).decode()}", note)

@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from jobs.fitting.user_tables import GivenTables, read_user_tables
 from jobs.sql.line_editing import edited_lines
-from jobs.sql.listing import print_table
 from jobs.sql.options import SqlOptions
-from jobs.sql.shell import Shell
+from jobs.sql.shell import Shell, print_table
 from jobs.terminal import waiting
 from jobs.terminal.tables import TABLE_FORMATS, TableFormat, write_result
 from jobs.terminal.text import tell

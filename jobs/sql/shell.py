@@ -1,4 +1,4 @@
-"""The interactive SQL shell: reads statements and commands, and prints answers."""
+"""The interactive SQL shell: reads statements and commands, and prints answers and tables' columns."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,13 +7,32 @@ from difflib import get_close_matches
 import click
 import pyarrow as pa
 
-from jobs.sql.listing import print_table, print_tables
 from jobs.terminal.tables import write_result
-from jobs.terminal.text import printable, tell
+from jobs.terminal.text import heading, printable, tell, wrapped
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import Column, View, describe_views, run_query
 from store.errors import UndertoneError
 from store.opening import Store
+
+INDENT = "  "
+
+
+def print_tables(views: list[View]) -> None:
+    """A line or two per table."""
+    width = max((len(view.name) for view in views), default=0)
+    for view in views:
+        click.echo(wrapped(f"{view.name:{width}}  {view.comment}", indent=width + 2))
+
+
+def print_table(view: View) -> None:
+    """A table, what it holds, and its columns with their types and what they mean."""
+    heading(view.name, rest=f": {view.comment}")
+    width = max(len(column.name) for column in view.columns)
+    kind_width = max(len(column.type) for column in view.columns)
+    for column in view.columns:
+        line = f"{INDENT}{column.name:{width}}  {column.type:{kind_width}}  {column.comment}".rstrip()
+        click.echo(wrapped(printable(line), indent=len(INDENT) + width + kind_width + 4))
+
 
 PROMPT, CONTINUED = "sql> ", "...> "
 ENDING = ";"

@@ -20,7 +20,7 @@ from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now, scores
 from jobs.fitting.labels import LabelledRows
 from jobs.method_versions import methods_id
-from jobs.place_names import parse_reductions, parse_sites
+from jobs.places import parse_reductions, parse_sites
 from jobs.sweep.labels import ConceptLabels
 from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipelines.synthesis.comping import SWING
-from pipelines.synthesis.harmony import Chord
+from pipelines.synthesis.accompaniment import SWING, Chord
 from pipelines.synthesis.scores import Note
 from pipelines.synthesis.theory import MODES, nearest
 

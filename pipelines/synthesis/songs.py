@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipelines.synthesis.drum_patterns import KITS
+from pipelines.synthesis.accompaniment import KITS
 from pipelines.synthesis.instruments import LEADS
 from pipelines.synthesis.streams import pick, stream
 from pipelines.synthesis.theory import NOTE_NAMES

@@ -1,19 +1,75 @@
-"""From a score to samples, through tinysoundfont."""
+"""From a score to samples, through tinysoundfont.
+
+TimGM6mb (Tim Brechbill, GNU General Public License 2) is used from the installed package `pretty_midi`,
+which carries it; this project does not ship it. It is also SynTheory's bank.
+"""
 
 from collections.abc import Iterator
 from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-
-# The wrapper class of the package is made for live playing: it has no mono output and no way back to
-# a silent state, which clips that depend on nothing but their own score need. Its core has both.
 from tinysoundfont._tinysoundfont import OutputMode, SoundFont
 
-from pipelines.synthesis.rooms import add_room
 from pipelines.synthesis.scores import Note, Part, Score
-from pipelines.synthesis.soundfont import bank_path, playable_key
+from pipelines.synthesis.streams import stream
+from store.errors import NotFound
+
+DECAY_SECONDS = 1.2
+"""Until the room is 60 dB down."""
+
+
+def add_room(sound: NDArray[np.float32], *, share: float, sample_rate: int) -> NDArray[np.float32]:
+    """Mixes the room into mono samples of the same length; `share` 0 is dry, 1 is the room alone."""
+    response = impulse_response(sample_rate)
+    size = 1 << (len(sound) + len(response) - 2).bit_length()
+    wet = np.fft.irfft(np.fft.rfft(sound, size) * np.fft.rfft(response, size), size)[: len(sound)]
+    mixed: NDArray[np.float32] = ((1 - share) * sound + share * wet).astype(np.float32)
+    return mixed
+
+
+@lru_cache(maxsize=4)
+def impulse_response(sample_rate: int) -> NDArray[np.float32]:
+    """Returns fading noise of unit energy, so that a click keeps its energy."""
+    time = np.arange(round(DECAY_SECONDS * sample_rate)) / sample_rate
+    noise = stream("room").standard_normal(len(time)) * 10 ** (-3 * time / DECAY_SECONDS)
+    response: NDArray[np.float32] = (noise / np.linalg.norm(noise)).astype(np.float32)
+    return response
+
+
+BANK_FILE = "TimGM6mb.sf2"
+
+# Keys that the bank has sound for; the others of the 92 tonal programs have them all.
+KEY_RANGES = {10: (12, 127), 56: (12, 127), 67: (0, 79), 68: (36, 127)}
+# Holes inside a range: the alto saxophone lacks E4.
+HOLES = {(65, 64): 65}
+
+
+def bank_path() -> Path:
+    """Finds the SoundFont without importing the package around it (that would take a second).
+
+    Raises:
+        NotFound: `pretty_midi` is not installed or no longer carries the bank.
+    """
+    package = find_spec("pretty_midi")
+    for folder in (package.submodule_search_locations or []) if package else []:
+        if (path := Path(folder) / BANK_FILE).is_file():
+            return path
+    raise NotFound(f"{BANK_FILE} was not found; it comes with pretty_midi: install it with `make setup`")
+
+
+def playable_key(program: int, pitch: int) -> tuple[int, int]:
+    """Returns the nearest key that sounds, and by how many semitones it must be retuned.
+
+    SynTheory leaves such notes silent (88 of its 9,936 notes, and chords with a voice missing).
+    """
+    lowest, highest = KEY_RANGES.get(program, (0, 127))
+    key = HOLES.get((program, pitch), min(max(pitch, lowest), highest))
+    return key, pitch - key
+
 
 VOICES = 256
 PRE_ROLL_SECONDS = 0.25

@@ -1,5 +1,6 @@
 """Runs one SELECT of a user over the catalog, in another process that is stopped when its time is up."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +12,24 @@ import pyarrow as pa
 from store import errors
 from store.catalog.query_messages import Failed, Question
 from store.catalog.query_process import ask
-from store.catalog.sql_text import legible_sql
 from store.errors import CatalogWarning, InvalidInput, QueryRefused, UndertoneError
+
+
+def legible_sql(sql: str) -> str:
+    """The statement; in an ASCII locale its bytes are taken for UTF-8. Raises `QueryRefused`."""
+    try:
+        sql.encode()
+    except UnicodeEncodeError as unreadable:
+        try:
+            return os.fsencode(sql).decode()
+        except UnicodeError as error:
+            before = sql[max(0, unreadable.start - 20) : unreadable.start]
+            raise QueryRefused(
+                f"the query holds bytes that are no UTF-8, after {before!r}: write it in UTF-8, for example "
+                "with `iconv -f latin1 -t utf-8`"
+            ) from error
+    return sql
+
 
 DEFAULT_TIMEOUT_SECONDS = 60.0
 LONGEST_SECONDS = 1_000_000

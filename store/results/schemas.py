@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, PROBES, VECTORS
-from store.results.listening import LISTENING_SOUNDS, RATINGS
-from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, SIMILARITIES
+from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
 from store.results.table import Table
 

@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from docs.generators.example_store import example_catalog
+from docs.generators.store_pages import example_catalog
 from jobs.cli.main import undertone
 from jobs.sweep.configuration import parse_sweep
 from store.catalog.sandbox import locked_connection

@@ -9,14 +9,11 @@ from pathlib import Path
 import click
 import pytest
 
-from docs.generators.commands import as_markdown
+from docs.generators.code_pages import as_markdown, modules_page
 from docs.generators.errors import errors_page
-from docs.generators.example_store import example_catalog
-from docs.generators.markdown import escaped
-from docs.generators.modules import modules_page
-from docs.generators.sources import ROOT
+from docs.generators.markdown import ROOT, escaped
+from docs.generators.store_pages import example_catalog, views_page
 from docs.generators.sweeps import TABLES, descriptions, sweeps_page
-from docs.generators.views import views_page
 from jobs.sweep.configuration import SweepConfiguration, shipped_sweeps
 from store.catalog.query import View, describe_views
 from store.errors import UndertoneError

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from docs.generators.notebooks import cells, notebook_page, notebooks
+from docs.generators.hook import cells, notebook_page, notebooks
 
 NOTEBOOKS = {path.stem: path for path in notebooks()}
 

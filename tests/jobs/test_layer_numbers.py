@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from jobs.layer_numbers import first_missing, parse_layer_ranges, parse_layers
+from jobs.places import first_missing, parse_layer_ranges, parse_layers
 from store.errors import InvalidInput
 
 

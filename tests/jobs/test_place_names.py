@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.layer_numbers import parse_layers
-from jobs.place_names import parse_reductions, parse_sites
+from jobs.places import parse_layers, parse_reductions, parse_sites
 from store.errors import InvalidInput
 from store.records import REDUCTIONS, SITES
 

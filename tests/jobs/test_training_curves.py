@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from pathlib import Path
 
-from jobs.train_pocket.curves import read_curves, read_rows, write_curves
+from jobs.train_pocket.training import read_curves, read_rows, write_curves
 
 LOSSES = """\
 step,log_mel,magnitude,timbre

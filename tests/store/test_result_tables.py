@@ -3,7 +3,7 @@
 import duckdb
 import pytest
 
-from docs.generators.store_format import store_format_page
+from docs.generators.store_pages import store_format_page
 from jobs.kmeans.table import assignments_table
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import View, describe_views

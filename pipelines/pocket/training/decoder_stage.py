@@ -1,10 +1,15 @@
-"""Trains the codec's decoder on frozen codes."""
+"""Trains the codec's decoder on frozen codes.
+
+Multi-scale mel distance as in EnCodec (Défossez et al. 2022, arXiv:2210.13438) and DAC (Kumar et al. 2023,
+arXiv:2306.06546).
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.nn import functional
 
 from pipelines.pocket.training.codec_stages import CodebookState, build_codec
 from pipelines.pocket.training.corpus import open_corpus
@@ -17,9 +22,80 @@ from pipelines.pocket.training.discriminators import (
 from pipelines.pocket.training.initialization import OUTPUT_DEVIATION, initialize_from_data
 from pipelines.pocket.training.loop import Losses, Stage, Surroundings, step_generator
 from pipelines.pocket.training.optimizers import descend, muon_and_adam
-from pipelines.pocket.training.recognizer import Recognizer
-from pipelines.pocket.training.reconstruction import ReconstructionWeights, reconstruction_loss
-from pipelines.pocket.training.timbre import conclusion_distance, timbre_distance
+from pipelines.pocket.training.recognizer import Recognizer, features_of
+from pipelines.pocket.training.spectra import magnitudes, mel_spectrum
+
+# STFT size and mel bands; the hop is a quarter of the size.
+SCALES = ((2048, 128), (1024, 80), (512, 40), (256, 20))
+FLOOR = 1e-4
+"""Added to mel magnitudes before the logarithm: what is much weaker is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconstructionWeights:
+    """How much each distance counts."""
+
+    log_mel: float = 1.0
+    magnitude: float = 0.5
+
+
+def reconstruction_loss(
+    made: torch.Tensor, original: torch.Tensor, weights: ReconstructionWeights
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Weighted sum and its parts, of audio (B, samples)."""
+    log_distance, distance = zip(
+        *(_distances(made, original, size, bands) for size, bands in SCALES), strict=True
+    )
+    parts = {
+        "log_mel": torch.stack(log_distance).mean(),
+        "magnitude": torch.stack(distance).mean(),
+    }
+    total = sum((getattr(weights, name) * part for name, part in parts.items()), torch.zeros(()))
+    return total, {name: float(part.detach()) for name, part in parts.items()}
+
+
+def _distances(
+    made: torch.Tensor, original: torch.Tensor, size: int, bands: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    spectra = [magnitudes(audio, size=size, hop=size // 4) for audio in (made, original)]
+    mels = [mel_spectrum(spectrum, bands=bands) for spectrum in spectra]
+    logs = [torch.log(mel + FLOOR) for mel in mels]
+    relative = (spectra[0] - spectra[1]).abs().sum() / spectra[1].sum()
+    return (logs[0] - logs[1]).abs().mean(), relative
+
+
+def timbre_distance(listener: Recognizer, original: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """Relative L1 distance of a recognizer's layers, for audio (B, samples).
+
+    After Johnson et al. 2016, arXiv:1603.08155.
+    """
+    with torch.no_grad():
+        wanted = listener.maps(features_of(original))
+    distances = [
+        (want - map_).abs().mean() / want.abs().mean()
+        for want, map_ in zip(wanted, listener.maps(features_of(made)), strict=True)
+    ]
+    return torch.stack(distances).mean()
+
+
+def conclusion_distance(listener: Recognizer, original: torch.Tensor, made: torch.Tensor) -> torch.Tensor:
+    """Kullback-Leibler divergence of what a recognizer concludes, summed over concepts.
+
+    Of audio (B, samples), which should be seconds long, as what the recognizer has learned from.
+    """
+    with torch.no_grad():
+        wanted = listener(features_of(original))
+    heard = listener(features_of(made))
+    divergences = [
+        functional.kl_div(
+            heard[concept].log_softmax(1),
+            wanted[concept].log_softmax(1),
+            reduction="batchmean",
+            log_target=True,
+        )
+        for concept in wanted
+    ]
+    return torch.stack(divergences).sum()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,11 @@ Half precision is enough for everything that is only listened to or predicted wi
 float32, so that the shipped codec gives the very codes that the language model was trained on.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from pipelines.models.checkpoints import CODEC_FILE, LANGUAGE_MODEL_FILE
@@ -15,7 +17,20 @@ from pipelines.pocket.configuration import (
     codec_configuration,
     language_model_configuration,
 )
-from pipelines.pocket.training.captions import FILLERS
+from pipelines.pocket.training.captions import FILLERS, draw_caption
+from pipelines.pocket.training.clips import draw_clip, specimen
+
+CAPTIONS, CLIPS = 6_000, 300
+
+
+@lru_cache(maxsize=1)
+def trained_words() -> frozenset[str]:
+    """Words of many captions, without punctuation; whatever is not here was hardly ever seen."""
+    generator = np.random.default_rng(0)
+    labels = [specimen(draw_clip("train", index)).labels for index in range(CLIPS)]
+    captions = [draw_caption(labels[number % CLIPS], generator) for number in range(CAPTIONS)]
+    return frozenset(word.strip(",#") for caption in captions for word in caption.split())
+
 
 EXACT = ("encoder.", "quantizer.")
 
@@ -53,7 +68,7 @@ def export_text_encoder(folder: Path, text_encoder: Any, tokenizer: Any) -> None
 
 def generalized(embeddings: torch.Tensor, tokenizer: Any) -> torch.Tensor:
     """Embeddings (words, width): capitals do not matter, and unknown words mean as little as fillers."""
-    from pipelines.pocket.training.vocabulary import trained_words
+    from pipelines.pocket.training.export import trained_words
 
     vocabulary = tokenizer.get_vocab()
     result = embeddings.clone()

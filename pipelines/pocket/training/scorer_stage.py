@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from pipelines.pocket.judge import load_judge
 from pipelines.pocket.judge_network import JudgeNetwork
-from pipelines.pocket.training.calibration import fit_temperature
 from pipelines.pocket.training.clap_captions import vocabulary
 from pipelines.pocket.training.clap_model import new_tokenizer, save_clap
 from pipelines.pocket.training.clap_stage import ClapSettings, clip_spectra, train_clap
@@ -24,16 +23,54 @@ from pipelines.pocket.training.judge_stage import (
     save_judge,
     train_judge,
 )
-from pipelines.pocket.training.labelled_clips import LabelledClips, Samples, labelled_clips, within_one
-from pipelines.pocket.training.reconstructed_clips import reconstructed_clips
+from pipelines.pocket.training.labelled_clips import (
+    FULL_SCALE,
+    LabelledClips,
+    Samples,
+    labelled_clips,
+    within_one,
+)
 from pipelines.pocket.training.scorer_evaluation import (
     clap_temperature,
     clip_codes,
     embed,
+    fit_temperature,
     measure_clap,
     measure_judge,
 )
 from pipelines.scorers.clap import load_clap
+
+BATCH = 4
+"""More at once is no faster, and takes memory."""
+
+
+def reconstructed_clips(path: Path, codec: Any, clips: LabelledClips, count: int) -> NDArray[np.int16]:
+    """The first `count` clips, encoded and decoded; kept in a file, which appears whole or not at all.
+
+    Returns:
+        (count, samples), mapped from disk.
+    """
+    if not path.exists():
+        shape = (min(count, len(clips)), clips.audio.shape[1])
+        unfinished = path.with_suffix(".unfinished")
+        memory = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.int16, shape=shape)
+        for first in range(0, len(memory), BATCH):
+            rows = slice(first, min(first + BATCH, len(memory)))
+            memory[rows] = np.round(_reconstruct(codec, clips.samples(rows)) * FULL_SCALE)
+        memory.flush()
+        unfinished.rename(path)
+    found: NDArray[np.int16] = np.load(path, mmap_mode="r")
+    return found
+
+
+@torch.inference_mode()
+def _reconstruct(codec: Any, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(B, samples) to the same shape, within ±1."""
+    codes, scale = codec.encode(torch.from_numpy(audio).unsqueeze(1))
+    made = codec.decode(codes, scale)[:, 0, : audio.shape[1]]
+    heard: NDArray[np.float32] = made.clamp(-1, 1).numpy()
+    return np.pad(heard, ((0, 0), (0, audio.shape[1] - heard.shape[1])))
+
 
 CLAP_SEED, JUDGE_SEED, VALIDATION_SEED, TEST_SEED = 7_100_001, 7_200_001, 7_900_002, 7_900_001
 """Of the clips: the two models share none, nor with anything else that is trained or measured."""

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from analysis.charts.placement import spread
+from analysis.charts.lines import spread
 
 LOW, HIGH, GAP = 0.0, 100.0, 14.0
 

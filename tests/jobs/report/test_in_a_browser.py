@@ -11,9 +11,8 @@ import soundfile
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from jobs.report import page as report_parts
-from jobs.report.page import Figure, Section, SoundGroup
+from jobs.report.page import Figure, Section, SoundGroup, embedded_sound
 from jobs.report.rendering import render
-from jobs.report.sounds import embedded_sound
 
 CONTRAST = """
 (selector) => {

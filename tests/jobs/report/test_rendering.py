@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.report.page import Column, DataTable, Figure, Page, Section, SoundGroup, cell_text
+from jobs.report.page import Column, DataTable, Figure, Page, Section, SoundGroup, cell_text, embedded_sound
 from jobs.report.rendering import render
-from jobs.report.sounds import embedded_sound
 from store.errors import InvalidInput
 
 Node = Any

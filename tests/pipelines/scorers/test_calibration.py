@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipelines.pocket.training.calibration import calibration_error, fit_temperature
+from pipelines.pocket.training.scorer_evaluation import calibration_error, fit_temperature
 
 
 def test_logits_that_were_made_too_sure_get_their_temperature_back() -> None:

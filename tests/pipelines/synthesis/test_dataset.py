@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.synthesis import CONCEPTS, LABELS, plan_dataset, render_dataset
-from pipelines.synthesis.dataset import spread
-from pipelines.synthesis.splits import split_of
+from pipelines.synthesis.dataset import split_of, spread
 from store.errors import InvalidInput
 from store.records import Label, Recording
 

@@ -15,12 +15,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from pipelines.synthesis import LABELS, plan_dataset, render_samples
-from pipelines.synthesis.arrangements import arrange
 from pipelines.synthesis.concepts import Specimen
+from pipelines.synthesis.dataset import split_of
 from pipelines.synthesis.instruments import LEADS
 from pipelines.synthesis.songs import BANDS, STYLES, Band, draw_rendering, draw_song
-from pipelines.synthesis.splits import split_of
-from pipelines.synthesis.style_concept import style_concept, style_specimen
+from pipelines.synthesis.style_concept import arrange, style_concept, style_specimen
 from store.records import Label
 
 RATE = 16_000

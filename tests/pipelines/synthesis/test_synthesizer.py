@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from pipelines.synthesis import soundfont
+from pipelines.synthesis import synthesizer
 from pipelines.synthesis.scores import Note, Part, Score
 from pipelines.synthesis.synthesizer import new_synthesizer, play, render_score, schedule
 from store.errors import NotFound
@@ -72,6 +72,6 @@ def test_parts_with_a_gain_are_as_loud_as_it_says_whatever_the_program() -> None
 
 
 def test_a_missing_bank_names_the_package_that_carries_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soundfont, "find_spec", lambda _: None)
+    monkeypatch.setattr(synthesizer, "find_spec", lambda _: None)
     with pytest.raises(NotFound, match="pretty_midi"):
-        soundfont.bank_path()
+        synthesizer.bank_path()
