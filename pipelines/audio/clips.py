@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 import numpy as np
@@ -72,16 +73,69 @@ def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int) -> NDArray[np.fl
             or samples beyond LOUDEST_PEAK.
         NotFound: there is no such file.
     """
-    with root.open(clip.uri) as file:
-        return decode_excerpt(file, clip, sample_rate=sample_rate)
+    with root.open(clip.uri) as file, closing(ClipReader(file)) as reader:
+        return reader.read(clip, sample_rate=sample_rate).resampled()
 
 
-def decode_excerpt(file: BinaryIO, clip: Excerpt, *, sample_rate: int) -> NDArray[np.float32]:
-    """As `decode_clip`, from the clip's recording, opened."""
-    try:
-        return _decode(file, clip, sample_rate)
-    except AudioError as error:
-        raise AudioError(f"{clip.uri!r}: {error}") from error
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Decoded samples of a recording that decide a clip, at the recording's own rate."""
+
+    mono: NDArray[np.float32]
+    rate: int
+    wanted_rate: int
+    skip: int
+    """Resampled samples before the clip's first."""
+    count: int
+    """Samples of the clip."""
+
+    def resampled(self) -> NDArray[np.float32]:
+        """The clip, (samples,)."""
+        resampled = resample(self.mono, self.rate, self.wanted_rate)
+        return np.ascontiguousarray(resampled[self.skip : self.skip + self.count])
+
+
+class ClipReader:
+    """Reads clips of one open recording. Clips in order of time are decoded in one pass over its packets.
+
+    A clip gives the same samples, or the same error, in whatever order clips are asked for: what cannot be
+    read on from where the last clip ended is read anew. What is held is two clips, however long the
+    recording. One thread at a time.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._audio: _Audio | None = None
+        self._closing = ExitStack()
+
+    def read(self, clip: Excerpt, *, sample_rate: int) -> Stretch:
+        """What decides one clip; raises as `decode_clip` does."""
+        try:
+            return self._read(clip, sample_rate)
+        except AudioError as error:
+            raise AudioError(f"{clip.uri!r}: {error}") from error
+
+    def close(self) -> None:
+        """Let go of the decoder. The file stays open."""
+        self._audio = None
+        self._closing.close()
+
+    def _read(self, clip: Excerpt, sample_rate: int) -> Stretch:
+        if self._audio is not None:
+            try:
+                return _stretch(self._audio, clip, sample_rate, going_on=True)
+            except (AudioError, _Elsewhere):  # damage on the way here need not concern this clip
+                self.close()
+        self._audio = self._closing.enter_context(_opened(self._file))
+        try:
+            return _stretch(self._audio, clip, sample_rate, going_on=False)
+        except BaseException:
+            self.close()
+            raise
+
+
+class _Elsewhere(Exception):
+    """The clip lies where a decoder cannot go on to."""
 
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
@@ -95,6 +149,7 @@ class _Audio(Protocol):
     @property
     def rate(self) -> int: ...
     def measure(self) -> AudioInfo: ...
+    def goes_on(self, first: int) -> bool: ...
     def read(self, first: int, count: int) -> NDArray[np.float32]: ...
 
 
@@ -106,18 +161,20 @@ def _opened(file: BinaryIO) -> Iterator[_Audio]:
             return
     links = split_links(file)
     if len(links) > 1:
-        yield ChainedAudio(links)
+        with closing(ChainedAudio(links)) as chain:
+            yield chain
         return
     with opened_packets(links[0] if links else file) as audio:
         yield audio
 
 
-def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float32]:
-    with _opened(file) as audio:
-        source_rate = audio.rate
-        first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
-        begin, end = _source_range(first, count, source_rate, sample_rate)
-        samples = audio.read(begin, end - begin)
+def _stretch(audio: _Audio, clip: Excerpt, sample_rate: int, *, going_on: bool) -> Stretch:
+    source_rate = audio.rate
+    first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
+    begin, end = _source_range(first, count, source_rate, sample_rate)
+    if going_on and not audio.goes_on(begin):
+        raise _Elsewhere
+    samples = audio.read(begin, end - begin)
     missing = math.floor((first + count) * source_rate / sample_rate) - begin - len(samples)
     if missing > 1:
         raise AudioError(
@@ -126,9 +183,7 @@ def _decode(file: BinaryIO, clip: Excerpt, sample_rate: int) -> NDArray[np.float
         )
     _check_range(float(np.max(np.abs(samples), initial=0.0)), f"The clip at {clip.start_seconds:g} s")
     mono = np.pad(_mono(samples), (0, end - begin - len(samples)))
-    skip = first - begin * sample_rate // source_rate
-    resampled = resample(mono, source_rate, sample_rate)
-    return np.ascontiguousarray(resampled[skip : skip + count])
+    return Stretch(mono, source_rate, sample_rate, first - begin * sample_rate // source_rate, count)
 
 
 def _check_range(peak: float, what: str) -> None:

@@ -22,7 +22,9 @@ from store.errors import (
 
 REMOTE_SCHEMES = ("s3", "gs", "az", "hf", "https", "http")
 """What URLs of audio may begin with. Others of fsspec read files of this machine, or are chained to such."""
-_BLOCK_BYTES = 1 << 20
+_IN_ORDER = {"block_size": 1 << 22, "cache_type": "readahead"}
+_ANYWHERE = {"block_size": 1 << 20, "cache_type": "blockcache", "cache_options": {"maxblocks": 64}}
+"""Decoders seek back and forth: blocks that were fetched once are kept while the file is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,30 +49,23 @@ class Root:
         """Whether only machines that share this file system can open the files."""
         return "://" not in self.url
 
-    def open(self, uri: str) -> BinaryIO:
-        """A seekable stream of one file's bytes, or of one row's of Parquet. Raises NotFound without one."""
+    def open(self, uri: str, *, in_order: bool = False) -> BinaryIO:
+        """A seekable stream of one file's bytes, or of one row's of Parquet. Raises NotFound without one.
+
+        Where bytes are read `in_order`, a few large requests fetch them from a URL.
+        """
         if row := read_address(uri):
             return open_row(self.url, *row, self._open_file)
-        return self._open_file(uri)
+        return self._open_file(uri, in_order=in_order)
 
-    def _open_file(self, uri: str) -> BinaryIO:
+    def _open_file(self, uri: str, *, in_order: bool = False) -> BinaryIO:
         path = self.path(uri)
         try:
             if self.is_local:
                 self._check_links(path, uri)
                 return _open_file(path, uri)
-            # Decoders seek back and forth; blocks that were fetched once are kept while the file is open.
             with self._reached() as filesystem:
-                return cast(
-                    BinaryIO,
-                    filesystem.open(
-                        path,
-                        "rb",
-                        block_size=_BLOCK_BYTES,
-                        cache_type="blockcache",
-                        cache_options={"maxblocks": 64},
-                    ),
-                )
+                return cast(BinaryIO, filesystem.open(path, "rb", **(_IN_ORDER if in_order else _ANYWHERE)))
         except (FileNotFoundError, IsADirectoryError) as error:
             # Messages end up in the store, where no absolute path may stand.
             raise NotFound(f"There is no file {uri!r} in the dataset's folder.") from error

@@ -29,13 +29,24 @@ def opened_media(file: BinaryIO) -> Iterator[tuple["InputContainer", "av.AudioSt
     import av
 
     file.seek(0)
-    try:
-        with av.open(
+    with (
+        ffmpeg_errors(),
+        av.open(
             file, mode="r", metadata_errors="ignore", container_options=_OPTIONS, io_open=_refuse
-        ) as container:
-            if not container.streams.audio:
-                raise AudioError("The file has no audio stream.")
-            yield container, container.streams.audio[0]
+        ) as container,
+    ):
+        if not container.streams.audio:
+            raise AudioError("The file has no audio stream.")
+        yield container, container.streams.audio[0]
+
+
+@contextmanager
+def ffmpeg_errors() -> Iterator[None]:
+    """Turn what FFmpeg raises inside the block into `AudioError`."""
+    import av
+
+    try:
+        yield
     except av.ArgumentError as error:
         raise AudioError(
             "FFmpeg refuses the file: it is damaged, or no sound itself but a text that names some (playlist,"

@@ -5,6 +5,7 @@ FFmpeg starts the time stamps anew with every link of such a chain, so each link
 
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.audio.byte_search import find
 from pipelines.audio.header import AudioInfo
-from pipelines.audio.packets import opened_packets
+from pipelines.audio.packets import PacketAudio, opened_packets
 from store.errors import AudioError
 
 _CAPTURE = b"OggS"
@@ -64,10 +65,16 @@ def refuse_cut_off(file: BinaryIO) -> None:
 
 
 class ChainedAudio:
-    """The links of a chain as one recording."""
+    """The links of a chain as one recording, to be closed."""
 
     def __init__(self, links: Sequence[BinaryIO]) -> None:
         self._links = links
+        self._measuring = self._measured()
+        self._known: list[_Link] = []
+        """The links that were measured, from the first on."""
+        self._open: tuple[BinaryIO, PacketAudio] | None = None
+        """The link that was read last; the next clip is most often in it."""
+        self._closing = ExitStack()
         with opened_packets(links[0]) as audio:
             self.rate = audio.rate
             """Samples per second, the same in all links."""
@@ -78,8 +85,12 @@ class ChainedAudio:
         Raises:
             AudioError: a link is damaged, or has another rate or other channels than the first.
         """
-        infos = [info for _, _, info in self._measured()]
+        infos = [link.info for link in self._all()]
         return AudioInfo(self.rate, sum(info.samples for info in infos), infos[0].channels)
+
+    def goes_on(self, _first: int) -> bool:
+        """Yes: links are opened where they are needed."""
+        return True
 
     def read(self, first: int, count: int) -> NDArray[np.float32]:
         """Samples first … first + count, fewer at the end of the chain; float32 (samples, channels).
@@ -88,17 +99,35 @@ class ChainedAudio:
             AudioError: as `measure`, up to the link that holds the last of these samples.
         """
         pieces: list[NDArray[np.float32]] = []
-        for link, begin, info in self._measured():
-            inside = max(0, first - begin)
-            wanted = min(first + count - begin, info.samples) - inside
+        for link in self._all():
+            inside = max(0, first - link.begin)
+            wanted = min(first + count - link.begin, link.info.samples) - inside
             if wanted > 0:
-                with opened_packets(link) as audio:
-                    pieces.append(audio.read(inside, wanted))
-            if begin + info.samples >= first + count:
+                pieces.append(self._reader(link.file, inside).read(inside, wanted))
+            if link.begin + link.info.samples >= first + count:
                 break
         return np.concatenate(pieces) if pieces else np.empty((0, 1), np.float32)
 
-    def _measured(self) -> Iterator[tuple[BinaryIO, int, AudioInfo]]:
+    def close(self) -> None:
+        """Let go of the link that is open."""
+        self._open = None
+        self._closing.close()
+
+    def _reader(self, file: BinaryIO, first: int) -> PacketAudio:
+        """A link, opened; again only where it would have to go back."""
+        if self._open is None or self._open[0] is not file or not self._open[1].goes_on(first):
+            self.close()
+            self._open = file, self._closing.enter_context(opened_packets(file))
+        return self._open[1]
+
+    def _all(self) -> Iterator["_Link"]:
+        """Every link; each is measured once."""
+        yield from tuple(self._known)
+        for link in self._measuring:
+            self._known.append(link)
+            yield link
+
+    def _measured(self) -> Iterator["_Link"]:
         """Every link with the position of its first sample."""
         begin = 0
         channels: int | None = None
@@ -112,8 +141,16 @@ class ChainedAudio:
                     f"has {info.sample_rate} Hz and {info.channels} channels, the first {self.rate} Hz and "
                     f"{channels}: split it, or convert it to one rate."
                 )
-            yield link, begin, info
+            yield _Link(link, begin, info)
             begin += info.samples
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    file: BinaryIO
+    begin: int
+    """Position of its first sample in the chain."""
+    info: AudioInfo
 
 
 class _Window(io.RawIOBase):

@@ -5,7 +5,7 @@ wrong, so lengths are measured from the time stamps that FFmpeg derives from the
 reading begins early enough for the decoder to settle.
 """
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipelines.audio.frame_positions import PlacedFrame, StampClock, place
 from pipelines.audio.header import AudioInfo
-from pipelines.audio.media import opened_media
+from pipelines.audio.media import ffmpeg_errors, opened_media
 from pipelines.audio.mp3_frames import has_index, promised_samples, rate_of, without_tags
 from store.errors import AudioError
 
@@ -44,6 +44,8 @@ _JOINED_PACKETS = 20
 """Half a second of MP3; fewer frames that say another rate are damage."""
 _PADDING_SAMPLES = 4 * 1152
 """An MP3's index counts the encoder's padding too; what is short by more than this was cut off."""
+_FAR_SECONDS = 30
+"""Of sound that nobody wants: a jump over more is cheaper than decoding it."""
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def opened_packets(file: BinaryIO) -> Iterator["PacketAudio"]:
 
 
 class PacketAudio:
-    """A stream whose first frame has been decoded. It is measured or read, once."""
+    """A stream whose first frame has been decoded. It is measured once, or read from front to back."""
 
     def __init__(self, file: BinaryIO, container: "InputContainer", stream: "av.AudioStream") -> None:
         self._file = file
@@ -71,6 +73,11 @@ class PacketAudio:
         """The last packet, once it has been met."""
         self._sounding: AudioFrame | None = None
         """The last frame of an MP3. An index behind it is that of a file that was joined to the first."""
+        self._running: Iterator[PlacedFrame] | None = None
+        """The frames that are still to be read, once reading has begun."""
+        self._kept: deque[tuple[PlacedFrame, int]] = deque()
+        """Frames that were read, with their ends: clips overlap, and are not always asked for in order."""
+        self._kept_from = self._reached = 0
         self._frames = self._decoded()
         origin = next(self._frames, None)
         if origin is None:
@@ -108,28 +115,54 @@ class PacketAudio:
             self._check_index(end)
         return AudioInfo(self.rate, end, self._origin.layout.nb_channels, peak)
 
+    def goes_on(self, first: int) -> bool:
+        """Whether samples from `first` on can be had without beginning anew: they lie ahead, or are kept."""
+        if self._running is None:
+            return True
+        far = self._can_seek and self._settles and first - self._reached > _FAR_SECONDS * self.rate
+        return self._kept_from <= first and not far
+
     def read(self, first: int, count: int) -> NDArray[np.float32]:
         """Samples first … first + count, fewer at the end of the file; float32 (samples, channels).
+
+        A further call goes on decoding where the last one stopped, if the stream `goes_on` there.
 
         Raises:
             AudioError: the stream is damaged, or changes its rate or channels, within the wanted range.
         """
         pieces: list[NDArray[np.float32]] = []
         following = first
-        for placed in self._from(first - round(_SETTLE_SECONDS * self.rate)):
-            end = min(self._cut(placed), first + count)
-            if end <= following:
-                continue
-            if placed.position > following:
-                raise AudioError(f"The stream is damaged at {following / self.rate:.2f} s.")
-            piece = _as_float32(placed.frame)[following - placed.position : end - placed.position]
-            if pieces and piece.shape[1] != pieces[0].shape[1]:
-                raise AudioError(f"The number of channels changes at {following / self.rate:.2f} s.")
-            pieces.append(piece)
-            following = end
-            if following == first + count:
-                break
+        with ffmpeg_errors():
+            for placed, frame_end in self._since(first, count):
+                end = min(frame_end, first + count)
+                if end <= following:
+                    continue
+                if placed.position > following:
+                    raise AudioError(f"The stream is damaged at {following / self.rate:.2f} s.")
+                piece = _as_float32(placed.frame)[following - placed.position : end - placed.position]
+                if pieces and piece.shape[1] != pieces[0].shape[1]:
+                    raise AudioError(f"The number of channels changes at {following / self.rate:.2f} s.")
+                pieces.append(piece)
+                following = end
+                if following == first + count:
+                    break
         return np.concatenate(pieces) if pieces else np.empty((0, 1), np.float32)
+
+    def _since(self, first: int, count: int) -> Iterator[tuple[PlacedFrame, int]]:
+        """Frames with their ends: those that are kept, then new ones. Two stretches of `count` are kept."""
+        if self._running is None:
+            self._running = self._from(first - round(_SETTLE_SECONDS * self.rate))
+            self._kept_from = first
+        self._kept_from = max(self._kept_from, first - count)
+        while self._kept and self._kept[0][1] <= self._kept_from:
+            self._kept.popleft()
+        yield from tuple(self._kept)
+        for placed in self._running:
+            end = self._cut(placed)
+            self._reached = max(self._reached, end)
+            if end > self._kept_from:
+                self._kept.append((placed, end))
+            yield placed, end
 
     def _all(self) -> Iterator[PlacedFrame]:
         yield PlacedFrame(0, self._origin)

@@ -72,6 +72,10 @@ class PcmAudio:
         peak = self._peak() if self._sound.subtype in _FLOATING else 0.0
         return AudioInfo(self.rate, samples, self._sound.channels, peak)
 
+    def goes_on(self, _first: int) -> bool:
+        """Yes: every sample has its place."""
+        return True
+
     def read(self, first: int, count: int) -> NDArray[np.float32]:
         """Samples first … first + count, fewer at the end of the file; float32 (samples, channels)."""
         first = min(first, self._samples())

@@ -1,18 +1,18 @@
-"""Recordings whose checksum is compared with the dataset's before they are decoded."""
+"""Recordings whose checksum is compared with the dataset's before they are decoded; each is fetched once."""
 
 import threading
 from collections import OrderedDict
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
-from tempfile import NamedTemporaryFile
-from typing import IO, BinaryIO
+from tempfile import TemporaryFile
+from typing import IO, BinaryIO, cast
 from weakref import finalize
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.audio.clips import decode_clip, decode_excerpt
+from pipelines.audio.clips import ClipReader
 from pipelines.audio.files import Root
 from store.errors import AudioError, NotFound
 from store.records import PlannedClip
@@ -20,21 +20,33 @@ from store.records import PlannedClip
 BLOCK_BYTES = 2**20
 REMEMBERED = 1024
 """Recordings whose checksum is kept: clips of one recording follow each other in a plan."""
-COPIES = 4
-"""Recordings of a URL that lie on this machine at a time: each is hashed and decoded, but travels once."""
+OPEN = 8
+"""Recordings that are open at a time; of a URL, so many lie on this machine."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class _Known:
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the file is read, so that threads that want it together read it once."""
     checksum: str | None = None
-    copy: IO[bytes] | None = None
-    """A temporary file, deleted when nobody refers to it any more."""
+    file: BinaryIO | None = None
+    reader: ClipReader | None = None
+    """Goes on where the last clip ended."""
+
+    def close(self) -> None:
+        """Let go of the decoder, the file and the copy."""
+        if self.reader is not None:
+            self.reader.close()
+        if self.file is not None:
+            self.file.close()
+        self.reader = self.file = None
 
 
 class Recordings:
-    """Decodes clips from a root, hashing each recording once. Threads may share it."""
+    """Decodes clips from a root, reading each recording once for its checksum and once for all its clips.
+
+    That is so while the clips of a recording follow each other, as they do in a plan. Threads may share it.
+    """
 
     def __init__(self, root: Root, *, sample_rate: int) -> None:
         self._root = root
@@ -49,60 +61,70 @@ class Recordings:
             AudioError: the clip cannot be decoded, or the file is not the one that was added.
             NotFound: there is no such file.
         """
-        if clip.sha256 and self._checksum(clip.uri) != clip.sha256:
-            raise AudioError(
-                f"{clip.uri!r} has changed since the dataset was added: put the old file back, accept the "
-                "new one with --retry-failed, or add the files as a new dataset."
-            )
-        if self._root.is_local:
-            return decode_clip(self._root, clip, sample_rate=self._sample_rate)
-        copy = self._copy(clip.uri)
-        with Path(copy.name).open("rb") as file:
-            return decode_excerpt(file, clip, sample_rate=self._sample_rate)
+        known = self._entry(clip.uri)
+        with known.lock:
+            self._open(clip.uri, known, to_hash=bool(clip.sha256))
+            if clip.sha256 and known.checksum != clip.sha256:
+                raise AudioError(
+                    f"{clip.uri!r} has changed since the dataset was added: put the old file back, accept "
+                    "the new one with --retry-failed, or add the files as a new dataset."
+                )
+            assert known.reader is not None
+            stretch = known.reader.read(clip, sample_rate=self._sample_rate)
+        return stretch.resampled()
 
     def checksum_now(self, uri: str) -> str | None:
         """SHA-256 of a recording's file as it is now; None where it cannot be read."""
+        known = self._entry(uri)
         try:
-            return self._checksum(uri)
+            with known.lock:
+                self._open(uri, known, to_hash=True)
+                return known.checksum
         except (NotFound, OSError):
             return None
 
-    def _checksum(self, uri: str) -> str:
-        known = self._entry(uri)
-        with known.lock:
-            known.checksum = known.checksum or self._hash(uri, known)
-            return known.checksum
-
-    def _copy(self, uri: str) -> IO[bytes]:
-        known = self._entry(uri)
-        with known.lock:
-            return known.copy or self._fetch(uri, known)[1]
-
     def _entry(self, uri: str) -> _Known:
-        """What is known of a recording; older ones are forgotten, and their copies before them."""
+        """What is known of a recording; older ones are forgotten, and closed before that."""
         with self._lock:
             known = self._known.setdefault(uri, _Known())
             self._known.move_to_end(uri)
+            idle = list(self._known.values())[:-OPEN]
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
-            for old in list(self._known.values())[:-COPIES]:
-                old.copy = None
-            return known
+        for old in idle:
+            if old.file is not None and old.lock.acquire(blocking=False):  # else it is read just now
+                old.close()
+                old.lock.release()
+        return known
 
-    def _hash(self, uri: str, known: _Known) -> str:
-        if not self._root.is_local:
-            return self._fetch(uri, known)[0]
-        with self._root.open(uri) as file:
-            return checksum(file)
+    def _open(self, uri: str, known: _Known, *, to_hash: bool) -> None:
+        """Open a recording that is not; the caller holds its lock."""
+        if known.file is not None and (known.checksum or not to_hash):
+            return
+        known.close()
+        if self._root.is_local and (known.checksum or not to_hash):
+            known.file = self._root.open(uri)
+        else:
+            known.file, known.checksum = opened_once(self._root, uri)
+        finalize(known, known.file.close)
+        known.reader = ClipReader(known.file)
 
-    def _fetch(self, uri: str, known: _Known) -> tuple[str, IO[bytes]]:
-        copy = NamedTemporaryFile()  # noqa: SIM115
-        finalize(copy, copy.file.close)  # also where the garbage collector finds it in a circle
-        with self._root.open(uri) as file:
-            known.checksum = digest = checksum(file, copy)
-        copy.flush()
-        known.copy = copy
-        return digest, copy
+
+def opened_once(root: Root, uri: str) -> tuple[BinaryIO, str]:
+    """A recording, to be read as often as one likes, and its SHA-256 in hexadecimal.
+
+    One behind a URL travels once, in order, to a temporary file that has no name and goes with its last
+    reader, also where the process is killed.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(root.open(uri, in_order=True))
+        if root.is_local:
+            digest = checksum(file)
+            stack.pop_all()
+            return file, digest
+        copy = cast(BinaryIO, TemporaryFile())  # noqa: SIM115
+        stack.push(lambda kind, *_: copy.close() if kind else None)
+        return copy, checksum(file, copy)
 
 
 def checksum(file: BinaryIO, copy: IO[bytes] | None = None) -> str:

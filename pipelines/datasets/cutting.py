@@ -5,19 +5,15 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from tempfile import SpooledTemporaryFile
-from typing import BinaryIO, cast
 
 from pipelines.audio.clips import probe
 from pipelines.audio.files import Root
 from pipelines.audio.header import AudioInfo
-from pipelines.audio.recordings import checksum
+from pipelines.audio.recordings import opened_once
 from pipelines.datasets.hearing import Heard, glance, listen
 from store.errors import AudioError, InvalidInput, is_the_machines
 from store.records import Clip, Failure, Recording, clip_id
 
-_COPY_BYTES = 1 << 20
-_SPOOL_BYTES = 16 << 20
 _Result = tuple[list[Clip] | Failure, Heard]
 
 LEAST_SECONDS = 0.05
@@ -82,13 +78,11 @@ def cut(recording: Recording, info: AudioInfo, checksum: str, spec: ClipSpec) ->
 def _cut_recording(root: Root, recording: Recording, spec: ClipSpec) -> _Result:
     """Probe and cut one recording; whatever is wrong with its file becomes a failure."""
     try:
-        with root.open(recording.uri) as file, _seekable_copy(root, file) as copy:
-            copy.seek(0)
-            digest = checksum(copy)
-            copy.seek(0)
-            info = probe(copy)
+        file, digest = opened_once(root, recording.uri)
+        with file:
+            info = probe(file)
             clips = cut(recording, info, digest, spec)
-            heard = listen(copy, clips, sample_rate=info.sample_rate) if spec.listen else glance(copy, clips)
+            heard = listen(file, clips, sample_rate=info.sample_rate) if spec.listen else glance(file, clips)
             return clips, heard
     except Exception as error:  # whatever one file does to its reader must not stop the others
         if is_the_machines(error):
@@ -140,13 +134,3 @@ def _submit(
     done: Future[_Result] = Future()
     done.set_result((recording, Heard()))
     return done
-
-
-def _seekable_copy(root: Root, file: BinaryIO) -> BinaryIO:
-    """The file itself, or, of a remote one, a copy: it is read twice but travels once."""
-    if root.is_local:
-        return file
-    copy = SpooledTemporaryFile(max_size=_SPOOL_BYTES)  # noqa: SIM115
-    while block := file.read(_COPY_BYTES):
-        copy.write(block)
-    return cast(BinaryIO, copy)

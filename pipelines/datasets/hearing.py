@@ -1,12 +1,13 @@
 """Decodes the clips of a recording when it is added, to find silent, clipped and damaged ones."""
 
 from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
 import numpy as np
 
-from pipelines.audio.clips import decode_excerpt, is_silent
+from pipelines.audio.clips import ClipReader, is_silent
 from pipelines.audio.pcm import PcmAudio, opened_pcm
 from pipelines.scorers.descriptors import FULL_SCALE
 from store.errors import AudioError
@@ -37,16 +38,17 @@ class Heard:
 def listen(file: BinaryIO, clips: Iterable[Clip], *, sample_rate: int) -> Heard:
     """Decode every clip, mixed to mono as a model hears it, at the recording's own rate."""
     heard = Heard()
-    for clip in clips:
-        try:
-            samples = decode_excerpt(file, clip, sample_rate=sample_rate)
-        except AudioError as error:
-            heard.undecodable[name_of(clip)] = str(error)
-            continue
-        if is_silent(samples):
-            heard.silent.append(name_of(clip))
-        if np.mean(np.abs(samples) >= FULL_SCALE) > CLIPPED_SHARE:
-            heard.clipped.append(name_of(clip))
+    with closing(ClipReader(file)) as reader:
+        for clip in clips:
+            try:
+                samples = reader.read(clip, sample_rate=sample_rate).resampled()
+            except AudioError as error:
+                heard.undecodable[name_of(clip)] = str(error)
+                continue
+            if is_silent(samples):
+                heard.silent.append(name_of(clip))
+            if np.mean(np.abs(samples) >= FULL_SCALE) > CLIPPED_SHARE:
+                heard.clipped.append(name_of(clip))
     return heard
 
 

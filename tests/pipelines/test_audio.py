@@ -6,6 +6,7 @@ in one go; it shares no code with the functions under test.
 
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from pipelines.audio.clips import decode_clip, is_silent, probe
+from pipelines.audio.clips import ClipReader, decode_clip, is_silent, probe
 from pipelines.audio.files import open_root
 from store.errors import AudioError, NotFound
 
@@ -45,14 +46,23 @@ def whole_by_ffmpeg(path: Path, rate: int, samples_written: int | None = None) -
 
 
 def worst_difference(path: Path, whole: NDArray[np.float32], rate: int, seed: int = 0) -> float:
-    """Over clips at the start, the very end and at random times that fall on no sample of the file."""
+    """Over clips at the start, the very end and at random times that fall on no sample of the file.
+
+    Each is read by itself, then all of them by one reader, in order (they overlap) and in disorder.
+    """
     with path.open("rb") as file:
         seconds = probe(file).seconds
     length = 0.7
     random = np.random.default_rng(seed).uniform(0, seconds - length, 12)
+    starts = [0.0, seconds - length, *random]
+    clips = [Stretch(path.name, float(start), length) for start in starts]
+    alone = [decode_clip(open_root(path.parent), clip, sample_rate=rate) for clip in clips]
+    ordered = [clips[place] for place in np.argsort(starts)]
+    with path.open("rb") as file, closing(ClipReader(file)) as reader:
+        read = [reader.read(clip, sample_rate=rate).resampled() for clip in [*ordered, *clips]]
     worst = 0.0
-    for start in [0.0, seconds - length, *random]:
-        clip = decode_clip(open_root(path.parent), Stretch(path.name, float(start), length), sample_rate=rate)
+    for asked, clip in zip([*clips, *ordered, *clips], [*alone, *read], strict=True):
+        start = asked.start_seconds
         assert clip.dtype == np.float32
         assert clip.shape == (round(length * rate),)
         first = round(start * rate)

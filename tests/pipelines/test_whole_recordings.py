@@ -6,6 +6,7 @@ The oracle is what was written: its number of samples, and where it correlates w
 import io
 import re
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from pipelines.audio.clips import decode_clip, probe
+from pipelines.audio.clips import ClipReader, decode_clip, probe
 from pipelines.audio.files import open_root
 from pipelines.audio.ogg_links import split_links
 from pipelines.audio.packets import opened_packets
@@ -57,12 +58,16 @@ def lag(written: Samples, read: Samples) -> int:
 
 
 def check_clips(path: Path, rate: int, tolerance: float = 1e-6) -> None:
-    """Clips anywhere, up to the last sample, equal that range of the whole."""
+    """Clips anywhere, up to the last sample, equal that range of the whole: alone, or by one reader."""
     seconds, whole = seconds_and_whole(path, rate)
     root = open_root(path.parent)
     starts = [0.0, 0.01, 0.51, seconds - 0.2, *np.random.default_rng(0).uniform(0, seconds - 0.2, 8)]
-    for start in starts:
-        clip = decode_clip(root, Stretch(path.name, float(start), 0.2), sample_rate=rate)
+    alone = [decode_clip(root, Stretch(path.name, float(start), 0.2), sample_rate=rate) for start in starts]
+    again = [*sorted(starts), *starts]
+    with path.open("rb") as file, closing(ClipReader(file)) as reader:
+        stretches = (Stretch(path.name, float(start), 0.2) for start in again)
+        read = [reader.read(stretch, sample_rate=rate).resampled() for stretch in stretches]
+    for start, clip in zip([*starts, *again], [*alone, *read], strict=True):
         first = round(start * rate)
         np.testing.assert_allclose(
             clip[: len(whole) - first], whole[first : first + len(clip)], atol=tolerance

@@ -1,0 +1,236 @@
+"""All clips of a recording come from one pass over its packets, fetched once where it lies behind a URL."""
+
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipelines.audio import packets
+from pipelines.audio.clips import ClipReader, decode_clip
+from pipelines.audio.files import Root, open_root
+from pipelines.audio.recordings import Recordings
+from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from store.errors import AudioError
+from store.records import PlannedClip, Recording
+
+RATE = 22_050
+SECONDS = 12.0
+Write = Callable[..., Any]
+COMPRESSED = ["a.mp3", "a.ogg", "a.opus", "a.m4a", "a.wma"]
+
+
+@dataclass(frozen=True)
+class Stretch:
+    uri: str
+    start_seconds: float
+    duration_seconds: float = 1.0
+
+
+@pytest.fixture
+def write(write_audio: Write, write_with_ffmpeg: Write) -> Write:
+    """By the ending of its name, 12 s of two channels."""
+    codecs = {".m4a": "aac", ".wma": "wmav2", ".opus": "libopus"}
+
+    def any_format(path: Path) -> Path:
+        if path.suffix in codecs:
+            write_with_ffmpeg(
+                path, codecs[path.suffix], SECONDS, rate=44_100 if path.suffix == ".wma" else 48_000
+            )
+        else:
+            write_audio(path, SECONDS, rate=RATE, channels=2)
+        return path
+
+    return any_format
+
+
+def side_by_side(uri: str) -> list[Stretch]:
+    return [Stretch(uri, float(start)) for start in range(int(SECONDS) - 1)]
+
+
+def overlapping(uri: str) -> list[Stretch]:
+    return [Stretch(uri, 0.5 * step) for step in range(22)]
+
+
+def by_two_threads(uri: str) -> list[Stretch]:
+    """As two threads may ask: each pair in the wrong order."""
+    ordered = side_by_side(uri)
+    return [ordered[place ^ 1] for place in range(len(ordered) - 1)]
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Samples of every frame that a decoder gave."""
+    counted: list[int] = []
+    frames_of = packets.PacketAudio._frames_of
+
+    def counting(self: Any, packet: Any) -> Any:
+        frames = frames_of(self, packet)
+        counted.extend(frame.samples / frame.sample_rate for frame in frames)
+        return frames
+
+    monkeypatch.setattr(packets.PacketAudio, "_frames_of", counting)
+    return counted
+
+
+@pytest.mark.parametrize("name", COMPRESSED)
+@pytest.mark.parametrize("clips", [side_by_side, overlapping, by_two_threads])
+def test_what_is_decoded_for_all_clips_is_the_recording_once(
+    tmp_path: Path, write: Write, decoded: list[float], name: str, clips: Callable[[str], list[Stretch]]
+) -> None:
+    path = write(tmp_path / name)
+    with path.open("rb") as file, closing(ClipReader(file)) as reader:
+        for clip in clips(name):
+            reader.read(clip, sample_rate=16_000)
+    assert sum(decoded) <= 1.02 * SECONDS + 0.1
+
+
+def test_a_reader_jumps_over_what_nobody_wants(
+    tmp_path: Path, write_audio: Write, decoded: list[float]
+) -> None:
+    write_audio(tmp_path / "a.mp3", 80.0, rate=16_000)
+    with (tmp_path / "a.mp3").open("rb") as file, closing(ClipReader(file)) as reader:
+        for start in (0.0, 40.0, 78.0):
+            reader.read(Stretch("a.mp3", start), sample_rate=RATE)
+    assert sum(decoded) < 10.0
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_damage_fails_the_clips_that_fail_by_themselves_and_no_other(
+    tmp_path: Path, write_audio: Write, order: int
+) -> None:
+    path = tmp_path / "a.mp3"
+    write_audio(path, SECONDS, rate=44_100, channels=2)
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 6_000] = bytes(6_000)
+    path.write_bytes(content)
+
+    def outcome(decode: Callable[[Stretch], Any], clip: Stretch) -> Any:
+        try:
+            return decode(clip)
+        except AudioError as error:
+            return str(error)
+
+    clips = [*side_by_side("a.mp3"), Stretch("a.mp3", 11.9)][::order]
+    alone = [
+        outcome(lambda one: decode_clip(open_root(tmp_path), one, sample_rate=RATE), clip) for clip in clips
+    ]
+    with path.open("rb") as file, closing(ClipReader(file)) as reader:
+        read = [outcome(lambda one: reader.read(one, sample_rate=RATE).resampled(), clip) for clip in clips]
+    assert sum(isinstance(one, str) for one in alone) in (2, 3)
+    for expected, found in zip(alone, read, strict=True):
+        if isinstance(expected, str):
+            assert found == expected
+        else:
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_two_clips_are_held_and_not_the_recording(tmp_path: Path, write: Write) -> None:
+    path = write(tmp_path / "a.mp3")
+    with path.open("rb") as file, closing(ClipReader(file)) as reader:
+        for clip in overlapping("a.mp3"):
+            reader.read(clip, sample_rate=RATE)
+            audio: Any = reader._audio
+            assert sum(placed.frame.samples for placed, _ in audio._kept) < 2.5 * RATE
+
+
+@dataclass
+class Traffic:
+    """What a server was asked for."""
+
+    url: str
+    requests: Counter[str]
+    nbytes: Counter[str]
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[Traffic]:
+    """A folder behind a URL, by a server that understands ranges, as buckets do."""
+    traffic = Traffic("", Counter(), Counter())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(None)
+
+        def _answer(self, body: bytes | None) -> None:
+            name = self.path.lstrip("/")
+            traffic.requests[name] += 1
+            content = (folder / name).read_bytes()
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            first = int(wanted[1]) if wanted else 0
+            last = min(int(wanted[2]), len(content) - 1) if wanted and wanted[2] else len(content) - 1
+            self.send_response(206 if wanted else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(last - first + 1))
+            if wanted:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+            self.end_headers()
+            if body is None:
+                traffic.nbytes[name] += last - first + 1
+                self.wfile.write(content[first : last + 1])
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        traffic.url = f"http://127.0.0.1:{server.server_port}"
+        yield traffic
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+FETCHED = ["a.mp3", "a.flac", "a.ogg", "a.wav", "short.wav"]
+
+
+def test_every_byte_travels_once_when_added_and_once_for_all_clips(
+    tmp_path: Path, write: Write, write_audio: Write
+) -> None:
+    for name in FETCHED[:-1]:
+        write(tmp_path / name)
+    write_audio(tmp_path / "short.wav", 1.0)
+    with served(tmp_path) as traffic:
+        root = Root(traffic.url)
+        found = list(
+            cut_recordings(
+                root, (Recording(name, name) for name in FETCHED), ClipSpec("d", 1.0, 0.7), threads=2
+            )
+        )
+        for name in FETCHED:
+            assert traffic.nbytes[name] <= 1.1 * (tmp_path / name).stat().st_size
+            assert traffic.requests[name] <= 3
+        traffic.requests.clear()
+        traffic.nbytes.clear()
+        recordings = Recordings(root, sample_rate=16_000)
+        for recording in found:
+            assert isinstance(recording, list)
+            for clip in recording:
+                planned = PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, 1.0, "", clip.sha256)
+                assert clip.sha256 == sha256((tmp_path / clip.uri).read_bytes()).hexdigest()
+                np.testing.assert_allclose(
+                    recordings.decode(planned),
+                    decode_clip(open_root(tmp_path), planned, sample_rate=16_000),
+                    atol=1e-6,
+                )
+        for name in FETCHED:
+            assert traffic.nbytes[name] <= 1.1 * (tmp_path / name).stat().st_size
+            assert traffic.requests[name] <= 3
