@@ -42,9 +42,8 @@ def write(write_audio: Write, write_with_ffmpeg: Write) -> Write:
 
     def any_format(path: Path) -> Path:
         if path.suffix in codecs:
-            write_with_ffmpeg(
-                path, codecs[path.suffix], SECONDS, rate=44_100 if path.suffix == ".wma" else 48_000
-            )
+            rate = 44_100 if path.suffix == ".wma" else 48_000
+            write_with_ffmpeg(path, codecs[path.suffix], SECONDS, rate=rate, encoder={"b": "128000"})
         else:
             write_audio(path, SECONDS, rate=RATE, channels=2)
         return path
