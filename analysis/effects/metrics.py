@@ -21,8 +21,40 @@ from analysis.effects.paired_intervals import (
 )
 from analysis.effects.scores import ScoreKey, Scores
 from analysis.effects.settings import Pair
-from analysis.effects.transfer import balance_of, fusion_of, mean_score, retention_score, transfer_score
 from analysis.effects.trials import Ids
+
+Floats = NDArray[np.floating[Any]]
+
+
+def transfer_score(means: Floats) -> Floats:
+    """ΔP(target): mean P(target | steered) minus mean P(target | twin), from the means (2, …) of the two."""
+    return np.asarray(means[0] - means[1])
+
+
+def retention_score(means: Floats) -> Floats:
+    """P(source | steered) / P(source | twin), as a ratio of the means (2, …)."""
+    return np.asarray(means[0] / means[1])
+
+
+def fusion_of(first: Floats, second: Floats) -> Floats:
+    """Harmonic mean of two probabilities after both were divided by their sum: 0.5 for both alike, 0 for one.
+
+    NaN where both are 0.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = first / (first + second)
+    return np.asarray(2 * share * (1 - share))
+
+
+def balance_of(first: Floats, second: Floats) -> Floats:
+    """(p₁ + p₂) · (1 − |p₁ − p₂|): fusion that also asks for both to be probable at all; 1 at the most."""
+    return np.asarray((first + second) * (1 - np.abs(first - second)))
+
+
+def mean_score(means: Floats) -> Floats:
+    """The mean (1, …) itself."""
+    return np.asarray(means[0])
+
 
 Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]

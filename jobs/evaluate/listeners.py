@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.evaluate.records import (
+    CLAP,
     EMBEDDINGS,
     EVALUATIONS,
     embeddings_table,
@@ -20,7 +21,6 @@ from store.errors import BrokenPlugin
 from store.extensions import SCORERS
 from store.results.parts import digest_of
 
-CLAP = "clap"
 Rows = Sequence[Mapping[str, Any]]
 
 

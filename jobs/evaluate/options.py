@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from jobs.evaluate.prompts import GivenPrompts
+from jobs.evaluate.zero_shot import GivenPrompts
 from jobs.execution import Execution
 from jobs.option import Option, check_values
 from pipelines.scorers.clap import POCKET, TEMPLATE

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.evaluate.hearing import Hearing, hear_items
 from jobs.evaluate.items import Items, clips_of, generations_of
 from jobs.evaluate.listeners import scorer_version
 from jobs.evaluate.options import JUDGE, EvaluateOptions
-from jobs.evaluate.prompts import PromptSet, parse_prompts
-from jobs.evaluate.scoring import PromptScores, score_prompts
+from jobs.evaluate.scoring import Hearing, hear_items
+from jobs.evaluate.zero_shot import PromptScores, PromptSet, parse_prompts, score_prompts
 from pipelines.scorers.clap import ClapModel, load_clap
 from pipelines.scorers.protocol import load_scorer
 from store import Store, open_store

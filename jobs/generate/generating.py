@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from jobs.extract.planning import DTYPES
-from jobs.generate.automatic import find_strengths
 from jobs.generate.captured_run import write_captured
-from jobs.generate.checking import check_options
-from jobs.generate.edit_options import ChosenEdits, choose_edits
+from jobs.generate.edits import ChosenEdits, choose_edits, find_strengths
 from jobs.generate.inputs import read_melody, read_prompt
 from jobs.generate.records import (
     audio_key,
@@ -22,7 +21,9 @@ from jobs.generate.requests import request_of
 from jobs.generate.specification import GenerationSpec
 from jobs.places import parse_reductions, parse_sites
 from jobs.progress.reporting import stepped
+from jobs.user_files import check_output
 from pipelines.capture import CaptureSpec, check_capture
+from pipelines.generation.sampling import Sampling
 from pipelines.models.musicgen import describe_model
 from store import open_store
 from store.errors import InvalidInput
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
     from store.records import ModelInfo
 
     Load = Callable[[GenerateOptions, str], MusicGenModel]
+    from pathlib import Path
+
+    from jobs.generate.options import GenerateOptions
 
 DEFAULT_SECONDS = 10.0
 
@@ -202,3 +206,54 @@ def _generate(
 
 def _keep(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> None:
     write_generations(store, [(spec, generated)])
+
+
+ENDINGS = (".flac", ".wav")
+MOST_SECONDS = 3600.0
+
+
+def check_options(options: GenerateOptions) -> None:
+    """Check what needs neither a store nor a model.
+
+    Raises:
+        InvalidInput: An option is not legal, or would have no effect.
+        NotFound: The folder of the output is not there.
+    """
+    if options.output is not None:
+        _check_output(options.output)
+    seconds = options.seconds
+    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
+        raise InvalidInput(f"--seconds {seconds:g} is not possible: from above 0 to {MOST_SECONDS:g}.")
+    Sampling(options.guidance, options.temperature, options.top_k, options.top_p)
+    for option, cure in _without_effect(options):
+        raise InvalidInput(f"{option} has no effect without {cure}.")
+
+
+def _check_output(output: Path) -> None:
+    if output.suffix.lower() not in ENDINGS:
+        raise InvalidInput(f"{output} has no ending that is known; write {' or '.join(ENDINGS)}.")
+    check_output(output)
+
+
+def _without_effect(options: GenerateOptions) -> list[tuple[str, str]]:
+    """Options that were given although what they act on was not, each with what is missing."""
+    steering = {
+        "--alpha": options.alphas,
+        "--schedule": options.schedules,
+        "--monitor": options.monitor,
+        "--target-prompt": options.target_prompt,
+        "--away": options.away,
+    }
+    prompt = {
+        "--audio-start": options.audio_start,
+        "--audio-seconds": options.audio_seconds,
+        "--steer-prompt": options.steer_prompt,
+    }
+    found = []
+    if not options.directions:
+        found += [(name, "--direction") for name, given in steering.items() if given]
+    if options.audio_prompt is None:
+        found += [(name, "--audio-prompt") for name, given in prompt.items() if given]
+    if options.target_prompt is not None and "auto" not in options.alphas:
+        found.append(("--target-prompt", "--alpha auto"))
+    return found

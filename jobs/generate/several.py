@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.directions.stored import read_vectors
 from jobs.extract.spec import slug
-from jobs.generate.edit_options import AUTO, choose_edits
+from jobs.generate.edits import AUTO, choose_edits
 from jobs.generate.generating import load_model, model_name, run_generation
 from jobs.report.page import Figure, Page, Section, SoundGroup, anchor, embedded_sound
 from jobs.report.rendering import render
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jobs.directions.stored import StoredVector
-    from jobs.generate.edit_options import ChosenEdits
+    from jobs.generate.edits import ChosenEdits
     from jobs.generate.options import GenerateOptions, Several
     from jobs.report.page import Sound
     from pipelines.models.musicgen import MusicGenModel

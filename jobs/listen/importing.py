@@ -1,6 +1,7 @@
 """Imports files of answers into a store, all or none, each once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -8,13 +9,124 @@ from typing import Any
 from analysis.rank_agreement import Agreement
 from jobs.evaluate.records import now
 from jobs.listen.agreement import COMPARED, agreements, why_nobody_counts
-from jobs.listen.key import KIND as KEY
-from jobs.listen.ratings import KIND, Row, rating_rows, read_answers
+from jobs.listen.exporting import FORMAT, LISTENING_SOUNDS, VERSION
+from jobs.user_files import read_json
 from store.catalog.asking import Catalog
-from store.errors import Conflict, NotFound
+from store.errors import Conflict, InvalidInput, NotFound
 from store.opening import Store, open_store
 from store.results.parts import digest_of, read_results, write_results
 from store.results.schemas import TABLES
+
+RATINGS = "ratings"
+
+Row = dict[str, Any]
+TestKey = Mapping[str, Sequence[Row]]
+"""Rows of `listening_sounds` by test_id."""
+
+RATINGS_SCHEMA = TABLES[RATINGS].schema()
+
+
+def read_answers(path: Path) -> dict[str, Any]:
+    """The document in a file, known to be a set of answers.
+
+    Raises:
+        InvalidInput: it is none; the message says why.
+    """
+    document = read_json(path)
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InvalidInput(f"{path} has no answers: its format is not {FORMAT!r}.")
+    if document.get("version") != VERSION:
+        raise InvalidInput(f"{path} has version {document.get('version')!r}; this reads version {VERSION}.")
+    return document
+
+
+def rating_rows(path: Path, document: Mapping[str, Any], key: TestKey) -> list[Row]:
+    """The answers of one listener as rows.
+
+    Args:
+        path: of the file, for messages.
+        document: its content.
+        key: what the sounds of each known test are.
+
+    Raises:
+        InvalidInput: an answer is missing, or is not one of those that its trial allows.
+    """
+    test_id = document.get("test")
+    if not isinstance(test_id, str) or test_id not in key:
+        raise InvalidInput(
+            f"{path} answers test {test_id!r}; this store has {', '.join(sorted(key)) or 'none'}."
+        )
+    seed, listener = document.get("seed"), document.get("listener")
+    if type(seed) is not int or not 0 <= seed < 2**63 or not _is_text(listener):
+        raise InvalidInput(
+            f"{path} has seed {seed!r} and listener {listener!r}: a whole number and a text are due."
+        )
+    shared = {
+        "seed": seed,
+        "listener": listener or f"seed {seed}",
+        "answered_at": _time(path, document.get("finished")),
+    }
+    trials: dict[str, list[Row]] = {}
+    for row in key[test_id]:
+        trials.setdefault(row["trial_id"], []).append(row)
+    return [row | shared for row in _all_rows(path, document.get("answers"), trials)]
+
+
+def _all_rows(path: Path, answers: Any, trials: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+    if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
+        raise InvalidInput(f"{path} has no list of answers.")
+    named = [answer.get("trial") for answer in answers]
+    for trial in named:
+        if not isinstance(trial, str) or trial not in trials or named.count(trial) > 1:
+            problem = "has two answers to" if named.count(trial) > 1 else "answers"
+            raise InvalidInput(f"{path} {problem} trial {trial!r}; the test has {', '.join(trials)}.")
+    if left := [trial for trial in trials if trial not in named]:
+        raise InvalidInput(f"{path} lacks an answer to trial {left[0]!r} ({len(left)} of {len(trials)}).")
+    for answer in answers:
+        yield from _trial_rows(f"{path}, trial {answer['trial']}", answer, trials[answer["trial"]])
+
+
+def _trial_rows(where: str, answer: Mapping[str, Any], sounds: Sequence[Row]) -> Iterator[Row]:
+    names = {row["sound_id"] for row in sounds}
+    shown = answer.get("shown")
+    if not isinstance(shown, list) or sorted(map(str, shown)) != sorted(names):
+        raise InvalidInput(f"{where}: the sounds shown are not those of the trial.")
+    values = _scores(where, answer, names) if sounds[0]["kind"] == "rating" else _choice(where, answer, names)
+    for row in sounds:
+        place = {"shown": shown.index(row["sound_id"]), "alternatives": len(sounds)}
+        yield row | place | {"value": values[row["sound_id"]]}
+
+
+def _scores(where: str, answer: Mapping[str, Any], names: set[str]) -> dict[str, float]:
+    scores = answer.get("scores")
+    if not isinstance(scores, dict) or set(scores) != names:
+        raise InvalidInput(f"{where}: there is not one score for each of its {len(names)} sounds.")
+    for name, score in scores.items():
+        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
+            raise InvalidInput(
+                f"{where}: sound {name} has score {score!r}; it must be a number from 0 to 100."
+            )
+    return {name: float(score) for name, score in scores.items()}
+
+
+def _choice(where: str, answer: Mapping[str, Any], names: set[str]) -> dict[str, float]:
+    chosen = answer.get("chosen")
+    if not isinstance(chosen, str) or chosen not in names:
+        raise InvalidInput(f"{where}: chosen is {chosen!r}; it must be one of {', '.join(sorted(names))}.")
+    return {name: float(name == chosen) for name in names}
+
+
+def _is_text(value: Any) -> bool:
+    """Whether Parquet can hold it: JSON may name halves of letters."""
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _time(path: Path, text: Any) -> datetime:
+    try:
+        return datetime.fromisoformat(str(text)).astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{path} was finished at {text!r}, which is no time.") from error
+
 
 IDENTITY = ("test", "seed", "listener")
 
@@ -34,19 +146,19 @@ def import_ratings(store: str, paths: Sequence[Path]) -> dict[str, Any]:
     new = [one for one in checked if _is_new(opened, *one)]
     for _, document, rows in new:
         stamped = [row | {"created_at": now()} for row in rows]
-        write_results(opened, KIND, _specification(document), TABLES[KIND].of(stamped))
+        write_results(opened, RATINGS, _specification(document), TABLES[RATINGS].of(stamped))
     return {"files": len(read), "new": len(new), **_summary(opened)}
 
 
 def _key(store: Store) -> dict[str, list[Row]]:
     catalog = Catalog.of(store)
-    if not catalog.has(KEY):
+    if not catalog.has(LISTENING_SOUNDS):
         raise NotFound(
             f"{store.url} has no listening test. Make one with: "
             f"undertone listen export {quote(store.url)} SWEEP --into DIR"
         )
     key: dict[str, list[Row]] = {}
-    for row in catalog.rows(f"SELECT * EXCLUDE (created_at) FROM {KEY} ORDER BY ALL"):  # noqa: S608
+    for row in catalog.rows(f"SELECT * EXCLUDE (created_at) FROM {LISTENING_SOUNDS} ORDER BY ALL"):  # noqa: S608
         key.setdefault(row["test_id"], []).append(row)
     return key
 
@@ -57,7 +169,7 @@ def _specification(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_new(store: Store, path: Path, document: Mapping[str, Any], rows: Sequence[Row]) -> bool:
-    known = read_results(store, KIND, _specification(document))
+    known = read_results(store, RATINGS, _specification(document))
     if known is None:
         return True
     if _judgements(known.to_pylist()) != _judgements(rows):

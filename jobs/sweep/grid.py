@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from analysis.directions.fitting import split_method
 from analysis.effects.settings import AUTO, NONE, Pair, Setting, Strength
-from jobs.generate.edit_options import parse_monitor
+from jobs.generate.edits import parse_monitor
 from pipelines.steering.edits import KINDS, SCALINGS, STEERED_ROWS
 from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput

@@ -8,38 +8,33 @@ from typing import Any
 from analysis.effects.scores import ScorerAccuracy, accuracy_of
 from analysis.effects.trials import designs_of
 from jobs.engine.ray_session import ray_session
-from jobs.evaluate.hearing import Hearing, hear_items
 from jobs.evaluate.items import Items, clips_of, generations_with
 from jobs.evaluate.listeners import scorer_version
-from jobs.evaluate.prompts import PromptSet
-from jobs.evaluate.scoring import score_prompts
+from jobs.evaluate.scoring import Hearing, hear_items
+from jobs.evaluate.zero_shot import PromptSet, score_prompts
 from jobs.execution import FitExecution
 from jobs.extract.planning import DTYPES
 from jobs.generate.records import stored_generations
 from jobs.sweep.configuration import find_sweep, read_sweep
 from jobs.sweep.directions import find_directions, fit_missing_directions
-from jobs.sweep.effects import write_effects
-from jobs.sweep.estimate import generating_time
 from jobs.sweep.expansion import REDUCTION, ExpandedSweep, expand_sweep, only_run
 from jobs.sweep.held_out_probe import SCORER, fit_held_out_probes
-from jobs.sweep.interference import write_cross_effects
 from jobs.sweep.options import SweepOptions
-from jobs.sweep.running import find_strengths, generate_missing
-from jobs.sweep.scorer_accuracy import (
+from jobs.sweep.running import find_strengths, generate_missing, generating_time
+from jobs.sweep.scores import (
     deaf_notes,
     heard_accuracies,
+    read_scores,
     write_accuracies,
 )
-from jobs.sweep.scores import read_scores
 from jobs.sweep.scoring import (
     ConceptClassifier,
     classify_generations,
     compare_generations,
     describe_generations,
 )
-from jobs.sweep.strengths import read_strengths
-from jobs.sweep.table import write_trials
-from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials
+from jobs.sweep.tables import write_cross_effects, write_effects, write_trials
+from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials, read_strengths
 from pipelines.scorers.protocol import load_scorer
 from store import open_store
 from store.errors import NotFound

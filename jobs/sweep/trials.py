@@ -1,22 +1,86 @@
 """Plan the trials of a sweep: every generation in its place, named by the hash of what it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import cast
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
+
+import pyarrow as pa
 
 from analysis.effects.settings import NONE, Pair, Role, Setting
 from analysis.effects.trials import Condition, Trial, conditions_of
 from jobs.directions.stored import StoredVector
-from jobs.generate.edit_options import monitor_of
+from jobs.evaluate.records import now
+from jobs.generate.edits import monitor_of
 from jobs.generate.specification import EditSpec, GenerationSpec
 from jobs.sweep.configuration import source_text, target_text
 from jobs.sweep.directions import SweepDirections
 from jobs.sweep.expansion import ExpandedSweep
 from jobs.sweep.grid import setting_id_of
-from jobs.sweep.strengths import WantedStrengths
 from pipelines.steering.edits import Kind, Scaling, SteeredRows
+from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
-from store.results.parts import digest_of
+from store.opening import Store
+from store.results.parts import digest_of, write_results
+from store.results.schemas import TABLES
+
+STRENGTHS = "strengths"
+
+STRENGTHS_SCHEMA = TABLES[STRENGTHS].schema()
+
+
+@dataclass(frozen=True, slots=True)
+class WantedStrengths:
+    """Edits whose strengths are to be found on an unsteered generation."""
+
+    unsteered: GenerationSpec
+    edits: tuple[EditSpec, ...]
+    """Their strengths mean nothing."""
+    cap_text: str | None
+    """Caps the strengths by what this prompt alone would change."""
+
+    @property
+    def strength_id(self) -> str:
+        """Stands for all that decides the strengths."""
+        edits = [{**asdict(edit), "alpha": None} for edit in self.edits]
+        return digest_of([self.unsteered.generation_id, edits, self.cap_text])
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStrengths:
+    """One strength per edit, and the factor of the cap."""
+
+    alphas: tuple[float, ...]
+    cap: float | None
+
+
+def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
+    """Stored strengths by strength_id."""
+    catalog = Catalog.of(store)
+    if not catalog.has(STRENGTHS):
+        return {}
+    query = f"SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM {STRENGTHS} GROUP BY ALL"  # noqa: S608
+    return {row["strength_id"]: tuple(row["alphas"]) for row in catalog.rows(query)}
+
+
+def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:
+    """Write the strengths of some generations as one part; returns its name."""
+    ids = sorted(wanted.strength_id for wanted, _ in found)
+    table = pa.Table.from_pylist([_strengths_row(*each) for each in found], schema=STRENGTHS_SCHEMA)
+    return write_results(store, STRENGTHS, {"kind": STRENGTHS, "strengths": ids}, table)
+
+
+def _strengths_row(wanted: WantedStrengths, found: FoundStrengths) -> dict[str, Any]:
+    return {
+        "strength_id": wanted.strength_id,
+        "unsteered_id": wanted.unsteered.generation_id,
+        "vector_ids": [edit.vector_id for edit in wanted.edits],
+        "layers": [edit.layer for edit in wanted.edits],
+        "alphas": list(found.alphas),
+        "cap_text": wanted.cap_text,
+        "cap": found.cap,
+        "created_at": now(),
+    }
+
 
 UNKNOWN = 1.0
 """In a draft: stands for strengths that nobody has found yet."""

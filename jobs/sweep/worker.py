@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from jobs.directions.stored import StoredVector
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
-from jobs.generate.automatic import find_strengths
-from jobs.generate.edit_options import ChosenEdits
+from jobs.generate.edits import ChosenEdits, find_strengths
 from jobs.generate.records import audio_key, write_generations
 from jobs.generate.requests import request_of
 from jobs.generate.specification import AudioPrompt, GenerationSpec
-from jobs.sweep.strengths import FoundStrengths, WantedStrengths, write_strengths
+from jobs.sweep.trials import FoundStrengths, WantedStrengths, write_strengths
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from store.records import Receipt
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipelines.acceleration.streaming import streaming
-from pipelines.generation.guidance import prepended_steps
 from pipelines.generation.sampling import choose_tokens
+from pipelines.models.conditions import TEXT, Conditions
 from store.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,6 +23,41 @@ if TYPE_CHECKING:
     from pipelines.models.conditions import Conditions
     from pipelines.models.musicgen import MusicGenModel
     from store.records import ModelInfo
+
+
+def guided(model: MusicGenModel, conditions: Sequence[Conditions]) -> Conditions:
+    """Stack conditions of single clips, and below them what stands for no condition at the same lengths."""
+    unconditional = [_without(model, one) for one in conditions]
+    return stacked([*conditions, *unconditional])
+
+
+def stacked(parts: Sequence[Conditions]) -> Conditions:
+    """Join conditions of single clips, equally long ones, along the batch."""
+    return {
+        name: (torch.cat([part[name][0] for part in parts]), torch.cat([part[name][1] for part in parts]))
+        for name in parts[0]
+    }
+
+
+def condition_lengths(conditions: Conditions) -> tuple[int, ...]:
+    """Steps of each condition: clips can share a pass where these are equal."""
+    return tuple(embedding.shape[1] for embedding, _ in conditions.values())
+
+
+def prepended_steps(language_model: Any, conditions: Conditions) -> int:
+    """P: how many steps of the conditions stand before the audio."""
+    names = language_model.fuser.fuse2cond.get("prepend", ())
+    return sum(conditions[name][0].shape[1] for name in names if name in conditions)
+
+
+def _without(model: MusicGenModel, conditions: Conditions) -> Conditions:
+    """What audiocraft makes of dropped conditions: zeros for a text, a silent melody; their lengths stay."""
+    nothing = model.conditions.encode("")
+    return {
+        name: (torch.zeros_like(embedding), torch.zeros_like(mask)) if name == TEXT else nothing[name]
+        for name, (embedding, mask) in conditions.items()
+    }
+
 
 STRIDE = 0.6
 """The part of a window by which it moves on: 18 of 30 s, as in audiocraft."""
@@ -77,7 +112,7 @@ def fill_window(
         model: A loaded model.
         codes: Of the whole generation, (B, K, T), written to.
         window: The part to fill.
-        conditions: Of all rows, see `pipelines.generation.guidance`.
+        conditions: Of all rows, see `pipelines.generation.decoding`.
         sampling: How tokens are chosen.
         noise: Of the B generations.
         stepped: Called after every step.

@@ -21,8 +21,16 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.generation.capture import RecordedGeneration, record_generation
-from pipelines.generation.decoding import Window, count_steps, fill_window, window_frames, windows_of
-from pipelines.generation.guidance import condition_lengths, guided, stacked
+from pipelines.generation.decoding import (
+    Window,
+    condition_lengths,
+    count_steps,
+    fill_window,
+    guided,
+    stacked,
+    window_frames,
+    windows_of,
+)
 from pipelines.generation.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling
 from pipelines.steering.edits import Steering
 from pipelines.steering.steer import SteeringState, steer

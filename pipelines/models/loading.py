@@ -17,9 +17,14 @@ from pipelines.models.audiocraft_import import (
     register_text_encoder,
     without_stem_separator,
 )
-from pipelines.models.checkpoint_parts import part_folder, text_encoder_name
 from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
-from pipelines.models.checkpoints import Checkpoint, configuration_of, hub_folder
+from pipelines.models.checkpoints import (
+    Checkpoint,
+    configuration_of,
+    hub_folder,
+    part_folder,
+    text_encoder_name,
+)
 from pipelines.models.text_encoder_files import text_encoder_width
 from store.errors import ModelError
 

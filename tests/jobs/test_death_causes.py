@@ -9,7 +9,7 @@ from ray.exceptions import (
     RayActorError,
 )
 
-from jobs.engine.death_causes import Cause, cause_of
+from jobs.engine.ray_pool import Cause, cause_of
 
 KILLED = (
     "The actor died unexpectedly before finishing this task.\n\tclass_name: UnitActor\n"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.effects.metrics import mean_score, retention_score, transfer_score
 from analysis.effects.paired_intervals import (
     Contributions,
     Estimate,
@@ -15,7 +16,6 @@ from analysis.effects.paired_intervals import (
     why_no_interval,
     witnesses,
 )
-from analysis.effects.transfer import mean_score, retention_score, transfer_score
 
 Array = NDArray[np.float64]
 SWEEPS = 300

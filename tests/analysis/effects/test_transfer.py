@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.effects.transfer import balance_of, fusion_of
+from analysis.effects.metrics import balance_of, fusion_of
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def test_the_same_evaluation_twice_writes_nothing_new(songs: Path, evaluate: Eva
 def test_an_evaluation_that_was_cut_short_hears_only_what_is_missing(
     songs: Path, evaluate: Evaluate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from jobs.evaluate import hearing
+    from jobs.evaluate import scoring
 
-    monkeypatch.setattr(hearing, "UNIT_ITEMS", 8)
+    monkeypatch.setattr(scoring, "UNIT_ITEMS", 8)
     evaluate(songs, dataset="songs", prompts=STYLES)
     parts = sorted((songs / "results" / "embeddings").glob("*.parquet"))
     assert len(parts) == 3

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from jobs.evaluate.prompts import parse_prompts
+from jobs.evaluate.zero_shot import parse_prompts
 from store.errors import InvalidInput, NotFound
 
 

@@ -9,8 +9,7 @@ import pytest
 
 import undertone as ut
 from store import Store, open_store
-from undertone_testing.example_store import write_example_store
-from undertone_testing.figures import FigureConformance
+from undertone_testing.figures import FigureConformance, write_example_store
 
 Run = Callable[..., tuple[int, str, str]]
 Conform = Callable[[type], list[str]]

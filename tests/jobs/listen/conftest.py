@@ -15,11 +15,11 @@ import pytest
 import soundfile
 
 from jobs.listen.exporting import export_test
-from jobs.sweep import effects, table
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
+from store.results.schemas import TABLES
 
 Answer = Callable[..., dict[str, Any]]
 
@@ -81,8 +81,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store `plain` with its sweep; and `music.store`, the same after `listening` was exported."""
     folder = tmp_path_factory.mktemp("made")
     store = open_store(folder / "plain", create=True)
-    _write(store, "effects", _effects(), effects.SCHEMA)
-    _write(store, "sweep_generations", _members(), table.SCHEMA)
+    _write(store, "effects", _effects(), TABLES["effects"].schema())
+    _write(store, "sweep_generations", _members(), TABLES["sweep_generations"].schema())
     for number, made in enumerate(sorted({row["generation_id"] for row in _members()})):
         commit(store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
     shutil.copytree(folder / "plain", folder / "music.store")
@@ -104,7 +104,7 @@ def add_members(sweep_store: Store) -> Callable[..., None]:
     def add(prefix: str, **columns: str) -> None:
         named = ("generation_id", "unsteered_id")
         rows = [row | {name: prefix + row[name] for name in named} | columns for row in _members()]
-        _write(sweep_store, "sweep_generations", iter(rows), table.SCHEMA)
+        _write(sweep_store, "sweep_generations", iter(rows), TABLES["sweep_generations"].schema())
         for number, made in enumerate(sorted({row["generation_id"] for row in rows})):
             commit(sweep_store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
 

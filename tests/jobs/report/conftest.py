@@ -17,13 +17,12 @@ import soundfile
 
 from jobs.directions.stored import vectors_table
 from jobs.kmeans.table import clusterings_table
-from jobs.listen import ratings
 from jobs.probe.table import confusions_table, probes_table
 from jobs.report.writing import write_report
-from jobs.sweep import effects, interference, scorer_accuracy, table
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+from store.results.schemas import TABLES
 
 RUN = "3f2a9c10"
 SITES, LAYERS, WIDTH = ("resid", "attn", "mlp"), range(8), 64
@@ -294,10 +293,12 @@ def fill(store: Store) -> None:
     write_table(store, "confusions", confusions_table(_confusions(random)))
     write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
     write_table(store, "vectors", vectors_table(list(_vectors(random))))
-    write_table(store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=effects.SCHEMA))
-    crossed = pa.Table.from_pylist(list(_cross_effects()), schema=interference.SCHEMA)
+    write_table(
+        store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=TABLES["effects"].schema())
+    )
+    crossed = pa.Table.from_pylist(list(_cross_effects()), schema=TABLES["cross_effects"].schema())
     write_table(store, "cross_effects", crossed)
-    judged = pa.Table.from_pylist(list(_ratings()), schema=ratings.SCHEMA)
+    judged = pa.Table.from_pylist(list(_ratings()), schema=TABLES["ratings"].schema())
     write_table(store, "ratings", judged)
     heard: dict[str, Any] = {
         "sweep": "strength",
@@ -307,11 +308,13 @@ def fill(store: Store) -> None:
         "concept": "style",
     }
     heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "hears": False}
-    told = pa.Table.from_pylist(
-        [heard | {"unknown": [], "created_at": FITTED}], schema=scorer_accuracy.SCHEMA
-    )
+    told = TABLES["scorer_accuracy"].of([heard | {"unknown": [], "created_at": FITTED}])
     write_table(store, "scorer_accuracy", told)
-    write_table(store, "sweep_generations", pa.Table.from_pylist(list(_sounds(store)), schema=table.SCHEMA))
+    write_table(
+        store,
+        "sweep_generations",
+        pa.Table.from_pylist(list(_sounds(store)), schema=TABLES["sweep_generations"].schema()),
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,12 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pyarrow as pa
-
-from jobs.listen.ratings import SCHEMA
 from jobs.report.answers import open_answers
 from jobs.report.ratings import ratings_figure
 from jobs.report.sweeps import Sweep
 from store import open_store
 from store.results.parts import write_results
+from store.results.schemas import TABLES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC).replace(tzinfo=None)
 
@@ -21,7 +19,7 @@ def test_a_test_in_which_all_missed_the_reference_shows_who_and_why(tmp_path: Pa
         "test_id": "7e57", "sweep": "strength", "sweep_id": "5eed", "trial_id": "one", "kind": "rating",
         "role": "reference", "value": 40.0, "created_at": NOW,
     }  # fmt: skip
-    table = pa.Table.from_pylist([rated | {"listener": name} for name in ("Ada", "Bo")], schema=SCHEMA)
+    table = TABLES["ratings"].of([rated | {"listener": name} for name in ("Ada", "Bo")])
     write_results(store, "ratings", {}, table)
     answers = open_answers(store)
     figure = ratings_figure(answers, Sweep("strength", "5eed", "clap"))

@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 
 from jobs.report.answers import Answers, open_answers
 from jobs.report.listening import listening_figure
 from jobs.report.sweeps import question_of, sweeps_of
-from jobs.sweep import effects, table
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 from store.results.parts import write_results
+from store.results.schemas import TABLES
 
 OLD, NEW = (datetime(2026, 11, day, 9, 30, tzinfo=UTC).replace(tzinfo=None) for day in (21, 22))
 CHOSEN: dict[str, Any] = {
@@ -36,13 +35,18 @@ def store(tmp_path: Path) -> Store:
     """A sweep that was run, its file changed, and run again: the newer continues a recording."""
     made = open_store(tmp_path / "music.store", create=True)
     counted = [CHOSEN | {"sweep_id": one, "created_at": at} for one, at in (("old", OLD), ("new", NEW))]
-    write_results(made, "effects", {}, pa.Table.from_pylist(counted, schema=effects.SCHEMA))
+    write_results(made, "effects", {}, TABLES["effects"].of(counted))
     steered = {"role": "steered", "setting_id": "one", "site": "resid", "layers": [3], "alpha": 0.0722754}
     roles = [
         PLANNED | {"generation_id": "a", "role": "unsteered"},
         PLANNED | steered | {"generation_id": "b"},
     ]
-    write_results(made, "sweep_generations", {}, pa.Table.from_pylist(roles, schema=table.SCHEMA))
+    write_results(
+        made,
+        "sweep_generations",
+        {},
+        TABLES["sweep_generations"].of(roles),
+    )
     sound = io.BytesIO()
     soundfile.write(sound, np.zeros(800), 16_000, format="FLAC")
     for row in roles:
@@ -72,7 +76,7 @@ def test_where_nothing_is_chosen_the_setting_that_moves_most_is_heard_and_marked
     later = NEW + timedelta(days=1)
     unchosen = CHOSEN | {"sweep_id": "new", "chosen": False, "part": "choose", "created_at": later}
     rows = [unchosen | {"setting_id": name, "value": value} for name, value in (("two", -0.2), ("one", -0.1))]
-    write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
+    write_results(store, "effects", {"later": 1}, TABLES["effects"].of(rows))
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
     figure = listening_figure(answers, sweep)
@@ -88,7 +92,7 @@ def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -
         CHOSEN
         | {"sweep_id": "new", "chosen": None, "chosen_by": None, "metric": "change", "created_at": later}
     ]
-    write_results(store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=effects.SCHEMA))
+    write_results(store, "effects", {"later": 1}, TABLES["effects"].of(rows))
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
     figure = listening_figure(answers, sweep)

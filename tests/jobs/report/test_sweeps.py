@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from jobs.report.answers import Answers, open_answers
 from jobs.report.sweeps import sweeps_of, warnings_of
-from jobs.sweep import effects
 from store import open_store
 from store.results.parts import write_results
+from store.results.schemas import TABLES
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC).replace(tzinfo=None)
 ROW: dict[str, Any] = {
@@ -25,7 +24,10 @@ NOBODY: dict[str, Any] = {"chosen": None, "chosen_by": None}
 def answers_of(folder: Path, *rows: dict[str, Any]) -> Answers:
     store = open_store(folder / "music.store", create=True)
     write_results(
-        store, "effects", {}, pa.Table.from_pylist([ROW | row for row in rows], schema=effects.SCHEMA)
+        store,
+        "effects",
+        {},
+        TABLES["effects"].of([ROW | row for row in rows]),
     )
     return open_answers(store)
 

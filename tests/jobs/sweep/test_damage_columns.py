@@ -5,7 +5,7 @@ from typing import Any
 
 from analysis.effects.choice import Choice, Damage, Limits
 from analysis.effects.effects import PairEffects
-from jobs.sweep.effects import _judged_columns
+from jobs.sweep.tables import _judged_columns
 
 LIMITS = Limits()
 MEASURED, UNMEASURED = Damage(3.5, 7.0, drone=True), Damage(None, None, None, was_heard=True)

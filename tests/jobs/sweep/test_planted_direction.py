@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.effects.metrics import transfer_score
 from analysis.effects.paired_intervals import Estimate, crossed_interval, linearised
 from analysis.effects.settings import Role, Setting
-from analysis.effects.transfer import transfer_score
 from analysis.effects.trials import Design, designs_of
 from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.effects.scores import ScorerAccuracy, Scores, accuracy_of
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
-from jobs.sweep.scorer_accuracy import deaf_notes, heard_accuracies
+from jobs.sweep.scores import deaf_notes, heard_accuracies
 from store import open_store
 from store.results.parts import write_results
 

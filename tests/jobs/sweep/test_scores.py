@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from jobs.evaluate.prompts import PromptSet
 from jobs.evaluate.records import EVALUATIONS, evaluations_table
+from jobs.evaluate.zero_shot import PromptSet
 from jobs.sweep.scores import read_scores
 from store import open_store
 from store.opening import Store

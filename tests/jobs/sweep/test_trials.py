@@ -11,13 +11,17 @@ import pytest
 
 from analysis.effects.trials import Trial
 from jobs.generate.specification import AudioPrompt, GenerationSpec
-from jobs.sweep.audio_prompts import PromptSound
 from jobs.sweep.configuration import parse_sweep
 from jobs.sweep.directions import SweepDirections
-from jobs.sweep.expansion import ExpandedSweep
+from jobs.sweep.expansion import ExpandedSweep, PromptSound
 from jobs.sweep.grid import expand, read_pairs, setting_id_of
-from jobs.sweep.strengths import WantedStrengths
-from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials, wanted_strengths
+from jobs.sweep.trials import (
+    SweepPlan,
+    WantedStrengths,
+    count_random_directions,
+    plan_trials,
+    wanted_strengths,
+)
 from store.errors import NotFound
 from store.results.parts import digest_of
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipelines.acceleration.streaming import streaming
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.generation.decoding import _next_logits, windows_of
+from pipelines.generation.decoding import _next_logits, guided, windows_of
 from pipelines.generation.generate import (
     GeneratedAudio,
     GenerationRequest,
@@ -22,7 +22,6 @@ from pipelines.generation.generate import (
     encode_prompt,
     generate,
 )
-from pipelines.generation.guidance import guided
 from pipelines.generation.sampling import GumbelNoise, Sampling
 from pipelines.models.conditions import Conditions
 from pipelines.models.musicgen import MusicGenModel, load_musicgen

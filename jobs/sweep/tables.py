@@ -1,28 +1,133 @@
-"""Effects of a sweep as rows of results/effects: what steering does, beside its controls and its damage."""
+"""Result tables of a sweep: its trials, their effects, and what steering one concept does to the others."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from analysis.effects.choice import Limits, limit_notes
 from analysis.effects.effects import OF_CLASSES, PairEffects, effects_of, interval_notes, pooled_effects
+from analysis.effects.interference import CrossEffect, cross_effects
 from analysis.effects.paired_intervals import Estimate
 from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE, Setting
-from analysis.effects.trials import designs_of
+from analysis.effects.trials import Trial, designs_of
+from jobs.evaluate.records import now
+from jobs.generate.specification import GenerationSpec
 from jobs.sweep.grid import setting_id_of
-from jobs.sweep.table import mean_strength, plan_columns, write_newest
 from jobs.sweep.trials import SweepPlan
+from store.catalog.asking import Catalog
 from store.opening import Store
+from store.results.parts import digest_of, write_results
 from store.results.schemas import TABLES
 
-KIND = "effects"
+TRIALS = "sweep_generations"
+
 Row = dict[str, Any]
 
-SCHEMA = TABLES[KIND].schema()
+
+def write_trials(store: Store, plan: SweepPlan) -> str:
+    """Write the plan of a sweep as rows; returns the name of the part."""
+    table = TABLES[TRIALS].of(_trial_rows(plan))
+    return write_results(store, TRIALS, {"plan": plan.plan_id}, table)
+
+
+def plan_columns(plan: SweepPlan) -> dict[str, Any]:
+    """Columns that tell a sweep's rows from others'."""
+    return {
+        "sweep": plan.expanded.configuration.name,
+        "sweep_id": plan.expanded.sweep_id,
+        "plan_id": plan.plan_id,
+        "run_id": plan.expanded.run_id,
+    }
+
+
+def mean_strength(specs: Sequence[GenerationSpec]) -> float:
+    """Strength of steered generations, the mean over them and over their edits."""
+    return float(np.mean([edit.alpha for spec in specs for edit in spec.edits]))
+
+
+def _trial_rows(plan: SweepPlan) -> Iterator[dict[str, Any]]:
+    unsteered = {one.condition: one.generation_id for one in plan.trials if one.role == "unsteered"}
+    common = plan_columns(plan) | {
+        "question": plan.expanded.configuration.question or None,
+        "created_at": now(),
+    }
+    for trial in plan.trials:
+        spec = plan.specs[trial.generation_id]
+        yield common | _trial_row(trial, spec) | {"unsteered_id": unsteered[trial.condition]}
+
+
+def _trial_row(trial: Trial, spec: GenerationSpec) -> dict[str, Any]:
+    condition, setting = trial.condition, trial.setting
+    described = {} if setting is None else _columns_of(setting)
+    return described | {
+        "generation_id": trial.generation_id,
+        "role": trial.role,
+        "part": condition.split,
+        "concept": condition.pair.concept,
+        "source": condition.pair.source,
+        "target": condition.pair.target,
+        "template": condition.template,
+        "text": spec.text,
+        "audio_prompt": condition.audio or None,
+        "audio_seconds": spec.audio_prompt.seconds if spec.audio_prompt else None,
+        "alpha": mean_strength([spec]) if setting else None,
+        "random_state": condition.random_state,
+    }
+
+
+def _columns_of(setting: Setting) -> dict[str, Any]:
+    return {
+        "setting_id": setting_id_of(setting),
+        "method": setting.method,
+        "site": setting.site,
+        "layers": list(setting.layers),
+        "automatic": setting.automatic,
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.course,
+    }
+
+
+def write_newest(store: Store, kind: str, sweep_id: str, rows: Sequence[Row]) -> None:
+    """Write the rows of a sweep, unless its view shows just these.
+
+    Views show the rows of a sweep that were written last. So the name of a part stands for the time too:
+    what was found, replaced (by another type of numbers, another CLAP …) and found again is written again.
+
+    Args:
+        store: where to write.
+        kind: "effects" or "cross_effects"; the view has the same name.
+        sweep_id: of the sweep.
+        rows: all that was found, without created_at.
+    """
+    schema = TABLES[kind].schema()
+    found = pa.Table.from_pylist(list(rows), schema=schema).to_pylist()
+    content = _content(found, schema)
+    if content == _content(_shown(store, kind, sweep_id), schema):
+        return
+    written = now()
+    table = pa.Table.from_pylist([row | {"created_at": written} for row in found], schema=schema)
+    specification = {"sweep": sweep_id, "rows": content, "created_at": written.isoformat()}
+    write_results(store, kind, specification, table)
+
+
+def _shown(store: Store, kind: str, sweep_id: str) -> list[dict[str, Any]]:
+    catalog = Catalog.of(store)
+    return catalog.rows(f"FROM {kind} WHERE sweep_id = $sweep", sweep=sweep_id) if catalog.has(kind) else []
+
+
+def _content(rows: Iterable[Row], schema: pa.Schema) -> str:
+    """Stands for rows in any order, whenever they were written."""
+    names = sorted(set(schema.names) - {"created_at"})
+    return digest_of(sorted(digest_of([row.get(name) for name in names]) for row in rows))
+
+
+EFFECTS = "effects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +154,7 @@ def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> WrittenEffec
         for one in pair.effects
     ]
     rows += [described.columns(one.setting) | effect_row(one, scores) for one in pooled]
-    write_newest(store, KIND, plan.expanded.sweep_id, rows, SCHEMA)
+    write_newest(store, EFFECTS, plan.expanded.sweep_id, rows)
     effects = [*(one for pair in pairs for one in pair.effects), *pooled]
     damages = {place: damage for pair in pairs for place, damage in pair.damages.items()}
     return WrittenEffects(len(rows), interval_notes(effects), limit_notes(damages, limits))
@@ -172,3 +277,38 @@ def _mean_alpha(setting: Setting, plan: SweepPlan) -> float:
         and setting.pair in (one.setting.pair, ANYWHERE)
     ]
     return mean_strength(found)
+
+
+CROSS_EFFECTS = "cross_effects"
+
+
+def write_cross_effects(store: Store, plan: SweepPlan, scores: Scores) -> int:
+    """Compute and write the cross effects of a sweep; returns the number of rows."""
+    common = plan_columns(plan)
+    rows = [common | _cross_row(one) for one in cross_effects(designs_of(plan.trials), scores)]
+    if rows:
+        write_newest(store, CROSS_EFFECTS, plan.expanded.sweep_id, rows)
+    return len(rows)
+
+
+def _cross_row(effect: CrossEffect) -> Row:
+    setting = effect.setting
+    pooled = setting.pair == ANYWHERE
+    return {
+        "concept": None if pooled else setting.pair.concept,
+        "source": None if pooled else setting.pair.source,
+        "target": None if pooled else setting.pair.target,
+        "method": setting.method,
+        "site": setting.site,
+        "layers": list(setting.layers),
+        "kind": setting.kind,
+        "scaling": setting.scaling,
+        "schedule": setting.course,
+        "alphas": list(effect.alphas),
+        "scorer": effect.scorer,
+        "measured_concept": effect.measured_concept,
+        "measured_class": effect.measured_class,
+        "without_interval": effect.without_interval,
+        **interval_columns("slope", effect.slope, prefix=""),
+        **interval_columns("random", effect.random),
+    }
