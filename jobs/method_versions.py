@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from analysis.probes import feature_classifier
+
 Kind = Literal[
     "probes",
     "directions",
@@ -39,3 +41,8 @@ def methods_id(kind: Kind, **versions: int) -> str:
     if not raised:
         return FIRST_VERSIONS[kind]
     return " ".join([kind, *(f"{name}:{version}" for name, version in raised.items())])
+
+
+def classifier_id(kind: Literal["feature_classifier", "held_out_probe"]) -> str:
+    """What stands in an id for the classifier of classes, on handcrafted features or on activations."""
+    return methods_id(kind, classifier=feature_classifier.VERSION)

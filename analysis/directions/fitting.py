@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.directions.fits import DirectionMethod, Fit, Problem, problem_of
-from analysis.directions.random_control import random_scores
-from analysis.directions.separation import Separation, separation
+from analysis.directions.separation import Separation, random_scores, separation
 from analysis.group_intervals import training_factor
 from analysis.linear.contrast_moments import Folds, Masks
 from analysis.linear.row_space import Floats, RowSpace, row_space

@@ -1,11 +1,8 @@
 """Out-of-fold predictions of probes on one matrix of rows, held in memory or read block by block."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from analysis.linear.moments import BlockSum, Floats, Moments, moments_of
 from analysis.linear.penalties import NestedRidge, nested_ridge
@@ -17,45 +14,9 @@ from analysis.linear.ridge import (
     added_targets,
     target_moments,
 )
+from analysis.linear.row_blocks import RowBlocks
 from analysis.probes.targets import Targets
 from analysis.splits import Partition
-
-BLOCK_ROWS = 4096
-"""Rows per block. Fixed, since sums depend on it in the last bits."""
-
-
-class RowBlocks(Protocol):
-    """Rows (n, D), whole or in fixed blocks."""
-
-    width: int
-
-    def __len__(self) -> int: ...
-
-    def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """The rows in fixed blocks, each with its place."""
-
-    def whole(self) -> NDArray[Any]:
-        """All rows at once."""
-
-
-class HeldRows:
-    """Rows (n, D) in memory."""
-
-    def __init__(self, rows: NDArray[Any]) -> None:
-        self._rows = rows
-        self.width = int(rows.shape[1])
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
-        """The rows in fixed blocks, each with its place."""
-        for place in block_places(len(self._rows)):
-            yield place, self._rows[place]
-
-    def whole(self) -> NDArray[Any]:
-        """All rows at once."""
-        return self._rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +33,6 @@ class RidgePredictions:
         """Predictions (1 + controls, n, C) of one concept, and the median strength of its true labels."""
         strength = float(np.median(self.targets.of_concept(place, self.strengths)[0]))
         return self.targets.of_concept(place, self.predictions), strength
-
-
-def block_places(count: int) -> Iterator[slice]:
-    """Where the blocks of so many rows begin and end."""
-    return (slice(first, min(first + BLOCK_ROWS, count)) for first in range(0, count, BLOCK_ROWS))
-
-
-def solves_by_rows(rows: RowBlocks) -> bool:
-    """Whether there are no more rows than features: then the rows themselves make the smaller equations."""
-    return len(rows) <= rows.width
 
 
 def moments_by_cell(rows: RowBlocks, partition: Partition) -> Moments:

@@ -22,17 +22,17 @@ from analysis.concepts import (
 from analysis.linear.moments import Floats
 from analysis.linear.penalties import STRENGTHS
 from analysis.linear.ridge import DualRidge, RidgeProblem
+from analysis.linear.row_blocks import HeldRows, solves_by_rows
 from analysis.probes.controls import FEW_GROUPS
 from analysis.probes.measurable import coverage_notes, is_measurable
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
-    HeldRows,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
-    solves_by_rows,
 )
 from analysis.probes.scores import (
+    NOT_MEASURABLE,
     ClassResult,
     Control,
     Judged,
@@ -41,7 +41,6 @@ from analysis.probes.scores import (
     number_result,
 )
 from analysis.probes.targets import labellings, ridge_targets
-from analysis.probes.verdicts import NOT_MEASURABLE
 from analysis.splits import Partition, fold_partition, official_partition
 from store.errors import InvalidInput
 from store.extensions import PROBES

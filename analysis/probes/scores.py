@@ -1,4 +1,4 @@
-"""Scores of out-of-fold predictions, each beside its interval, its baseline and a control."""
+"""Scores of out-of-fold predictions, each beside its interval, its baseline, a control and a verdict."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -13,11 +13,13 @@ from analysis.group_intervals import Belief, interval_of, r2_belief, share_belie
 from analysis.linear.held_out import scored_rows
 from analysis.linear.moments import Floats
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
-from analysis.probes.verdicts import verdict
 from analysis.splits import Partition
 
 VERSION = 1
 """Of scores, intervals, controls and verdicts, whatever predicted: raise it with their numbers."""
+NOT_MEASURABLE = "not measurable"
+BETTER = "better than both"
+"""Than the baseline and than shuffled labels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +191,24 @@ def _judged(
     control = None if controls is None else controls.at(place)
     said = verdict(score, low, baseline=baseline, control_high=None if control is None else control.high)
     return Judged(float(score), float(low), float(high), float(baseline), control, said)
+
+
+def verdict(score: float, low: float, *, baseline: float, control_high: float | None) -> str:
+    """The first that is true of a score with the lower end of its interval.
+
+    Args:
+        score: accuracy or R²; NaN where it could not be measured.
+        low: lower end of its interval; NaN where it could not be measured.
+        baseline: what a constant answer scores: the share of a class, or 0 for R².
+        control_high: upper end of the interval of the control, None or NaN without one.
+    """
+    if score != score or low != low:  # noqa: PLR0124 (NaN)
+        return NOT_MEASURABLE
+    controlled = control_high is not None and control_high == control_high  # noqa: PLR0124 (NaN)
+    if control_high is not None and score <= control_high:
+        return "no better than shuffled labels"
+    if score <= baseline:
+        return "no better than the baseline"
+    if low <= baseline:
+        return f"interval covers {'the baseline' if baseline else '0'}"
+    return BETTER if controlled else "better than the baseline"

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from analysis.concepts import Concept, rare_classes_note, require_contrast, without_rare_classes
 from analysis.data_findings import first_names
-from jobs.fitting.label_columns import read_column
 from jobs.fitting.label_query import (
     GROUP_COLUMNS,
     SPLIT_COLUMN,
     ask_for_labels,
     concept_names,
     labels_there_are,
+    read_column,
 )
 from jobs.fitting.labelled_clips import KnownClip, notes_on_clips, read_clips, united
 from store.arrays.collection import Collection

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 from analysis.concepts import Concept, Loss
 from analysis.probes.scores import class_result, number_result
 from jobs.fitting.threads import one_thread
-from jobs.probe.logistic import predict_by_method
 from jobs.probe.plan import ProbePlan, Source
-from jobs.probe.ridge import Predicted, predict_by_ridge
+from jobs.probe.predictions import Predicted, predict_by_method, predict_by_ridge
 from jobs.probe.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
 from store.opening import open_store
 from store.results.parts import digest_of

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.linear.moments import BlockSum, Floats, Moments, added, moments_of
 from jobs.fitting.threads import one_thread
-from jobs.probe.kept_moments import KeptMoments, keep_moments, moments_key
+from jobs.probe.kept import KeptMoments, keep_moments, moments_key
 from jobs.probe.plan import Coverage, ProbePlan, Source
 from store.arrays.collection import Collection
 from store.objects.ledger import is_recorded

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.probes.out_of_fold import block_places
+from analysis.linear.row_blocks import block_places
 from jobs.probe.plan import Source
 from store.arrays.collection import Collection
 

@@ -22,7 +22,7 @@ from jobs.probe.handcrafted import handcrafted_sources
 from jobs.probe.measurable import measurability_notes, measurable_part
 from jobs.probe.options import ProbeOptions, parse_losses, parse_strengths
 from jobs.probe.plan import Coverage, ProbePlan, Source, coverages
-from jobs.probe.table import CONFUSIONS, KIND, confusions_table, probes_table
+from jobs.probe.scores import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
 from store.arrays.collection import Collection, open_collection
 from store.errors import InvalidInput

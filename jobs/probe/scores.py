@@ -1,14 +1,17 @@
 """Turns scores of out-of-fold predictions into rows of `probes` and `confusions`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from analysis.concepts import Concept
 from analysis.metrics import ClassScores
-from analysis.probes.scores import ClassResult, Judged, NumberResult
-from analysis.probes.verdicts import NOT_MEASURABLE
+from analysis.probes.scores import NOT_MEASURABLE, ClassResult, Judged, NumberResult
+from store.results.schemas import TABLES
+
+KIND, CONFUSIONS = "probes", "confusions"
 
 Row = dict[str, Any]
 
@@ -94,3 +97,17 @@ def _class_measures(scores: ClassScores, place: int) -> Row:
         "macro_f1": float(scores.f1[place]),
         "roc_auc": float(scores.roc_auc[place]),
     }
+
+
+def probes_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a part of `probes`; columns that a row lacks are NULL, and so is NaN."""
+    return TABLES[KIND].of(_known(row) for row in rows)
+
+
+def confusions_table(rows: Iterable[Mapping[str, Any]]) -> pa.Table:
+    """Rows as a part of `confusions`."""
+    return TABLES[CONFUSIONS].of(rows)
+
+
+def _known(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: None if value != value else value for name, value in row.items()}  # noqa: PLR0124 (NaN)

@@ -15,11 +15,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept
-from analysis.probes.feature_classifier import VERSION, FeatureClassifier, fit_feature_classifier
+from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now, scores
 from jobs.fitting.labels import LabelledRows
-from jobs.method_versions import methods_id
+from jobs.method_versions import classifier_id
 from jobs.places import parse_reductions, parse_sites
 from jobs.sweep.labels import ConceptLabels
 from store.arrays.collection import Collection
@@ -141,8 +141,7 @@ def fit_held_out_probes(
     notes = [_note(without)] if without else []
     if not probes:
         return None, notes
-    code = methods_id("held_out_probe", classifier=VERSION)
-    version = digest_of([identity, array, committed_digest(run), code, dtype])
+    version = digest_of([identity, array, committed_digest(run), classifier_id("held_out_probe"), dtype])
     return ProbeSource(model, dtype, array, tuple(probes), version), notes
 
 

@@ -10,14 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from analysis.probes import feature_classifier
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
 from jobs.execution import Execution
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.generate.records import made_again, opened_sound
-from jobs.method_versions import methods_id
+from jobs.method_versions import classifier_id
 from jobs.probe.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.sweep.labels import ConceptLabels
@@ -268,7 +267,7 @@ def _classifier(
         [
             labels.hash_of(found),
             [committed_digest(one) for one in collections],
-            methods_id("feature_classifier", classifier=feature_classifier.VERSION),
+            classifier_id("feature_classifier"),
         ]
     )
     codes, groups = found.values[known], labels.groups[known]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.directions.random_control import random_scores
+from analysis.directions.separation import random_scores
 from analysis.linear.row_space import row_space
 
 

@@ -4,7 +4,7 @@ from math import nan
 
 import pytest
 
-from analysis.probes.verdicts import verdict
+from analysis.probes.scores import verdict
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from analysis.directions import estimators
 from analysis.directions.fitting import METHODS
 from jobs.directions.fitting import code_of
 from jobs.kmeans import work
-from jobs.method_versions import FIRST_VERSIONS, Kind, methods_id
-from jobs.probe import kept_moments, plan
-from jobs.probe.kept_factors import factors_key
+from jobs.method_versions import FIRST_VERSIONS, Kind, classifier_id, methods_id
+from jobs.probe import kept, plan
+from jobs.probe.kept import factors_key
 
 
 def test_first_versions_stand_in_ids_as_the_hashes_that_stores_hold() -> None:
@@ -37,7 +37,7 @@ def test_a_method_that_is_told_apart_later_changes_no_id() -> None:
 def _moments_key() -> str:
     source = SimpleNamespace(prefix="runs/a", array="resid.mean", layer=3)
     planned = SimpleNamespace(committed={"runs/a": "0"})
-    return kept_moments.moments_key(planned, "rows", source)  # type: ignore[arg-type]
+    return kept.moments_key(planned, "rows", source)  # type: ignore[arg-type]
 
 
 IDS: dict[str, tuple[Callable[[], str], ...]] = {
@@ -49,12 +49,15 @@ IDS: dict[str, tuple[Callable[[], str], ...]] = {
     "analysis.clustering.kmeans": (work._methods,),
     "analysis.clustering.scores": (work._methods,),
     "analysis.clustering.scaling": (work._methods,),
-    "analysis.linear.moments": (lambda: factors_key("moments/a/resid.npy"),),
+    "analysis.linear.moments": (lambda: factors_key("moments/a/resid.npy"), _moments_key),
     "analysis.linear.tridiagonal": (lambda: factors_key("moments/a/resid.npy"),),
     "analysis.linear.ridge": (lambda: plan._methods_of("mse"),),
     "analysis.linear.nested_logistic": (lambda: plan._methods_of("logistic"),),
+    "analysis.probes.feature_classifier": (
+        lambda: classifier_id("feature_classifier"),
+        lambda: classifier_id("held_out_probe"),
+    ),
     "analysis.probes.scores": (lambda: plan._methods_of("mse"), lambda: plan._methods_of("logistic")),
-    "jobs.probe.kept_moments": (_moments_key,),
 }
 
 
@@ -62,7 +65,7 @@ IDS: dict[str, tuple[Callable[[], str], ...]] = {
 def test_a_raised_version_stands_in_every_id_of_what_it_computes(
     module: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kept_moments, "cells_digest", lambda coverage: coverage)
+    monkeypatch.setattr(kept, "cells_digest", lambda coverage: coverage)
     before = [identity() for identity in IDS[module]]
     monkeypatch.setattr(f"{module}.VERSION", 2)
     after = [identity() for identity in IDS[module]]

@@ -19,10 +19,11 @@ from analysis.directions.fitting import METHODS, Estimator
 from analysis.linear import moments, nested_logistic, ridge, tridiagonal
 from analysis.linear.nested_logistic import nested_logistic as fit_logistic
 from analysis.linear.ridge import DualRidge
+from analysis.linear.row_blocks import HeldRows
 from analysis.probes import feature_classifier
 from analysis.probes import scores as probe_scores
 from analysis.probes.feature_classifier import fit_feature_classifier
-from analysis.probes.out_of_fold import HeldRows, moments_by_cell, problem_of_moments, ridge_predictions
+from analysis.probes.out_of_fold import moments_by_cell, problem_of_moments, ridge_predictions
 from analysis.probes.probe import probe
 from analysis.probes.targets import ridge_targets
 from analysis.splits import Partition

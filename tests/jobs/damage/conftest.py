@@ -16,7 +16,7 @@ from analysis.clustering.kmeans import Search
 from analysis.linear.moments import Moments
 from jobs.generate.records import audio_key
 from jobs.kmeans.state import save_state
-from jobs.probe.kept_moments import KeptMoments, keep_moments
+from jobs.probe.kept import KeptMoments, keep_moments
 from store.arrays.collection import Collection, create_collection
 from store.objects.ledger import Entry, entry_of
 from store.opening import Store, open_store

@@ -17,7 +17,7 @@ import soundfile
 
 from jobs.directions.stored import vectors_table
 from jobs.kmeans.table import clusterings_table
-from jobs.probe.table import confusions_table, probes_table
+from jobs.probe.scores import confusions_table, probes_table
 from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store

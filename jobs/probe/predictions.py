@@ -1,29 +1,37 @@
-"""Out-of-fold predictions of ridge probes, from stored moments."""
+"""Out-of-fold predictions on stored rows: of ridge from kept moments, of others for a batch of layers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from analysis.concepts import Concept
+from analysis.concepts import Concept, Loss
 from analysis.linear.moments import Floats
 from analysis.linear.ridge import DualRidge, Factors, RidgeProblem
+from analysis.linear.row_blocks import HeldRows, RowBlocks, solves_by_rows
+from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
-    HeldRows,
-    RowBlocks,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
-    solves_by_rows,
 )
-from analysis.probes.targets import Targets, ridge_targets
-from jobs.probe.kept_factors import factors_key, keep_factors, read_factors
-from jobs.probe.kept_moments import KeptMoments, keep_moments, moments_key, read_moments
+from analysis.probes.targets import Targets, labellings, ridge_targets
+from jobs.probe.kept import (
+    KeptMoments,
+    factors_key,
+    keep_factors,
+    keep_moments,
+    moments_key,
+    read_factors,
+    read_moments,
+)
 from jobs.probe.plan import Coverage, ProbePlan, Source
 from jobs.probe.rows import Rows
 from store.errors import NotFound
+from store.extensions import PROBES
 from store.opening import Store
 
 
@@ -113,3 +121,22 @@ def _moments_over_time(plan: ProbePlan, store: Store, source: Source, coverage: 
     if kept is None:
         raise NotFound(f"{store.url}/{key} is gone: run the command again.")
     return kept
+
+
+def predict_by_method(
+    plan: ProbePlan, sources: Sequence[Source], loss: Loss
+) -> Iterator[tuple[Source, Predicted, int]]:
+    """Fit every concept with classes on all sources; yields how many fits did not converge, too."""
+    method = PROBES.load(loss, ProbeMethod)
+    collection = plan.collection(sources[0].prefix)
+    whole = np.stack([Rows(collection, source, plan.labels.clip_ids).whole() for source in sources])
+    for coverage in plan.coverages:
+        for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
+            codes = labellings(concept, coverage.groups, controls=plan.controls, seed=plan.seed)
+            rows = whole[:, coverage.rows]
+            with PROBES.called(loss):
+                fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.strengths)
+            for place, source in enumerate(sources):
+                strength = float(np.median(fitted.strengths[place, 0]))
+                predicted = Predicted(concept, coverage, codes, fitted.probabilities[place], strength)
+                yield source, predicted, fitted.unconverged
