@@ -1,7 +1,7 @@
 """What holds for every test: no network for models, the order of tests, dead processes, S3, the browser.
 
 `UNDERTONE_S3_ENDPOINT` (and the usual AWS_* variables) point the same suite at a real S3 server; without it,
-one runs in a subprocess, in memory. `UNDERTONE_BROWSER` names a Chromium that is not on the PATH; where there
+one runs in a subprocess. `UNDERTONE_BROWSER` names a Chromium that is not on the PATH; where there
 is none, pages are not tested, and the last line of the output says so with the command that ends it.
 """
 
@@ -9,12 +9,9 @@ import faulthandler
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -26,6 +23,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", os.environ["OMP_NUM_THREADS"])
 import pytest
 from threadpoolctl import threadpool_limits
 
+from benchmarks.bucket import BUCKET, CREDENTIALS, s3_server
+
 # Arrays of tests are tiny: on more threads they cost up to sixty times the processor time, spent on waiting.
 # The variables are for libraries and processes to come; pytest has loaded NumPy already.
 threadpool_limits(int(os.environ["OMP_NUM_THREADS"]))
@@ -34,7 +33,6 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     # So it is in a shell's background, and what the tests start would inherit it and never hear Ctrl-C.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-BUCKET = "undertone-tests"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "msedge")
 NO_BROWSER = "no browser on this machine"
 LAST_WORDS = 20
@@ -130,50 +128,22 @@ def browser_path() -> str:
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A running S3 server with an empty bucket, credentials in the environment."""
-    with pytest.MonkeyPatch.context() as environment:
-        given = os.environ.get("UNDERTONE_S3_ENDPOINT")
-        server = None if given else _start_server(port := _free_port())
-        endpoint = given or f"http://127.0.0.1:{port}"
-        if server:
-            environment.setenv("AWS_ACCESS_KEY_ID", "test")
-            environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-            environment.setenv("AWS_REGION", "us-east-1")
-            environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    """A running S3 server with a bucket, credentials in the environment."""
+    with pytest.MonkeyPatch.context() as environment, ExitStack() as running:
+        endpoint = os.environ.get("UNDERTONE_S3_ENDPOINT")
+        if endpoint is None:
+            for name, value in CREDENTIALS.items():
+                environment.setenv(name, value)
+            endpoint = running.enter_context(s3_server())
         environment.setenv("AWS_ENDPOINT_URL", endpoint)
-        try:
-            _make_bucket(endpoint)
-            yield endpoint
-        finally:
-            if server:
-                server.terminate()
-                server.wait()
+        _make_bucket(endpoint)
+        yield endpoint
 
 
 @pytest.fixture
 def s3_url(s3_endpoint: str) -> str:
     """A place in the bucket that no other test uses."""
     return f"s3://{BUCKET}/{uuid4().hex}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _start_server(port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return server
-    raise RuntimeError("the S3 test server (moto) did not start")
 
 
 def _make_bucket(endpoint: str) -> None:

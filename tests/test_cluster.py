@@ -120,6 +120,7 @@ def test_aws_accepts_every_node_type(
     (tmp_path / ".ssh").mkdir()
     for variable in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(variable, "testing")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)  # the S3 server of other tests is no AWS
     with mock_aws():
         import boto3
 

@@ -1,14 +1,12 @@
 """What networks and servers do to a PUT, through a proxy that misbehaves in front of a real server."""
 
-import http.client
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
+from benchmarks.bucket import BAD_WEATHER, Proxy, proxy_before
 from store.arrays.verification import verify
 from store.errors import StorageError, UnsupportedStore
 from store.objects.protocol import ObjectStore
@@ -16,76 +14,13 @@ from store.objects.remote import RemoteObjects
 from store.objects.storage import open_objects, probe_create
 
 
-class Proxy(ThreadingHTTPServer):
-    """Forwards to the S3 server; `faults` says what happens to the next PUTs."""
-
-    daemon_threads = True
-
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(("127.0.0.1", 0), Forwarder)
-        self.upstream = urlsplit(endpoint).netloc
-        self.faults: list[str] = []
-        self.puts = 0
-
-
-class Forwarder(BaseHTTPRequestHandler):
-    """One request: forwarded, unless a fault says otherwise."""
-
-    protocol_version = "HTTP/1.1"
-    server: Proxy
-
-    def forward(self) -> None:
-        fault = ""
-        if self.command == "PUT":
-            self.server.puts += 1
-            fault = self.server.faults.pop(0) if self.server.faults else ""
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        if fault == "conflict":
-            self.answer(409, b"<Error><Code>ConditionalRequestConflict</Code></Error>", {})
-            return
-        if fault == "refused":
-            self.answer(403, b"<Error><Code>AccessDenied</Code></Error>", {})
-            return
-        dropped = {"if-none-match"} if fault == "unconditional" else set()
-        headers = {name: value for name, value in self.headers.items() if name.lower() not in dropped}
-        upstream = http.client.HTTPConnection(self.server.upstream)
-        upstream.request(self.command, self.path, body, headers)
-        reply = upstream.getresponse()
-        if fault == "lost reply":
-            self.close_connection = True
-            self.connection.close()
-            return
-        self.answer(reply.status, reply.read(), dict(reply.getheaders()))
-
-    do_GET = do_PUT = do_HEAD = do_DELETE = do_POST = forward  # noqa: N815
-
-    def answer(self, status: int, body: bytes, headers: dict[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            if name.lower() not in ("transfer-encoding", "connection", "content-length", "date", "server"):
-                self.send_header(name, value)
-        length = headers.get("Content-Length") or headers.get("content-length")
-        self.send_header("Content-Length", str(length if self.command == "HEAD" and length else len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
 @pytest.fixture
 def proxy(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A proxy that new connections go through."""
-    server = Proxy(s3_endpoint)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr("store.objects.remote.FIRST_PAUSE_SECONDS", 0.01)
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with proxy_before(s3_endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        yield proxy
 
 
 @pytest.fixture
@@ -114,7 +49,7 @@ def test_a_conflict_without_an_object_is_tried_again(flaky: ObjectStore, proxy: 
 
     assert flaky.create("key", [b"ours"])
     assert flaky.get("key") == b"ours"
-    assert proxy.puts >= 3
+    assert proxy.requests["PUT"] >= 3
 
 
 def test_a_server_that_never_takes_the_object_is_reported(flaky: ObjectStore, proxy: Proxy) -> None:
@@ -135,7 +70,7 @@ def test_a_server_that_ignores_the_condition_is_refused(flaky: ObjectStore, prox
         probe_create(flaky)
 
 
-@pytest.mark.parametrize("fault", ["lost reply", "conflict"])
+@pytest.mark.parametrize("fault", ["lost reply", "conflict", "busy", "reset"])
 def test_a_run_through_a_bad_network_ends_complete(
     flaky: ObjectStore, proxy: Proxy, world: Any, contents: Callable[..., dict[str, bytes]], fault: str
 ) -> None:
@@ -166,3 +101,34 @@ def test_an_object_store_in_memory_serves_for_trials() -> None:
     assert objects.create("a/b", [b"x"])
     assert not objects.create("a/b", [b"y"])
     assert [key for key, _ in objects.list("a")] == ["a/b"]
+
+
+@pytest.mark.parametrize("round_", range(4))
+def test_of_writers_that_race_for_one_object_one_wins(s3_url: str, round_: int) -> None:
+    objects = open_objects(s3_url)
+
+    with ThreadPoolExecutor(16) as writers:
+        won = list(writers.map(lambda i: objects.create("key", [b"writer %d" % i]), range(16)))
+
+    assert sum(won) == 1
+    assert objects.get("key") == b"writer %d" % won.index(True)
+
+
+def test_a_run_in_bad_weather_ends_with_the_bytes_of_a_calm_one(
+    s3_endpoint: str,
+    s3_url: str,
+    world: Any,
+    contents: Callable[..., dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    calm = world.create(open_objects(s3_url), prefix="runs/calm")
+    world.write_all(calm)
+    with proxy_before(s3_endpoint, BAD_WEATHER) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        monkeypatch.setattr("store.objects.remote.FIRST_PAUSE_SECONDS", 0.01)
+        shaken = world.create(open_objects(s3_url))
+        world.write_all(shaken)
+        assert verify(shaken) == []
+
+    arrays = [list(contents(run.objects, run.group).values()) for run in (shaken, calm)]
+    assert arrays[0] == arrays[1]
