@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from analysis.linear.nested_logistic import NestedLogistic
 from analysis.linear.penalties import STRENGTHS
+from analysis.linear.row_blocks import HeldRows
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.probe import probe
 from analysis.splits import Partition
@@ -31,7 +32,9 @@ class ProbeConformance:
     ) -> NestedLogistic:
         """Out of fold, for features (L, n, D) and codes (Q, n)."""
         partition = Partition((np.arange(ROWS) % FOLDS).astype(np.int8), FOLDS, tested)
-        return PROBES.load(self.name, ProbeMethod).predict(features, codes, CLASSES, partition, STRENGTHS)
+        return PROBES.load(self.name, ProbeMethod).predict(
+            [HeldRows(one) for one in features], codes, CLASSES, partition, STRENGTHS
+        )
 
     def test_it_is_among_the_probes(self) -> None:
         assert self.name in PROBES.names(), f"{self.name} is not installed: {PROBES.names()}"

@@ -1,6 +1,6 @@
 """The built-in methods of directions, each fitted without every fold and with all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,13 +13,18 @@ from analysis.directions.methods import (
     eraser_readers,
     ledoit_wolf_penalty,
     mean_variance,
-    reading_vectors,
+    reading_vector,
     ridge_path,
     ridge_path_without_axes,
 )
-from analysis.directions.penalties import LeftOut, choose_penalties, left_out_pairs, training_rows
+from analysis.directions.penalties import LeftOut, choose_penalties, left_out_pairs
 from analysis.linear.contrast_moments import all_sums, class_moments
-from analysis.linear.row_space import Floats
+from analysis.linear.moments import Floats
+
+PRODUCTS_BYTES = 400_000_000
+"""Of second moments of classes that are held at once; more of them take another pass over the rows."""
+PRODUCT_ROWS = 256
+"""Rows that are waited for before they are multiplied: products of few are slow."""
 
 
 def _mean_differences(problem: Problem, _strength: float | None) -> Fit:
@@ -37,9 +42,7 @@ def _erased_differences(problem: Problem, _strength: float | None) -> Fit:
 
 
 def _shrinkage(problem: Problem, place: int) -> float:
-    training = problem.trainings[place]
-    rows = problem.space.coordinates[problem.rows_of(place)] - training.mean
-    return ledoit_wolf_penalty(training, (rows**2).sum(axis=1), len(problem.space.mean))
+    return ledoit_wolf_penalty(problem.trainings[place], len(problem.space.mean))
 
 
 def _mass_means(problem: Problem, _strength: float | None) -> Fit:
@@ -50,11 +53,40 @@ def _mass_means(problem: Problem, _strength: float | None) -> Fit:
 
 
 def _reading_vectors(problem: Problem, _strength: float | None) -> Fit:
-    weights = []
-    for place, training in enumerate(problem.trainings):
-        rows = problem.rows_of(place)
-        weights.append(reading_vectors(training, problem.space.coordinates[rows], problem.targets[rows]))
-    return fit_of(problem, weights)
+    contrasts, axes = problem.targets.shape[1], problem.space.axes
+    weights = np.zeros((len(problem.trainings), contrasts, axes))
+    step = max(1, PRODUCTS_BYTES // (8 * axes**2 * len(problem.sums)))
+    for first in range(0, contrasts, step):
+        chosen = range(first, min(first + step, contrasts))
+        for contrast, products in zip(chosen, _products_of_positives(problem, chosen), strict=True):
+            everything = products.sum(axis=0)
+            for place, training in enumerate(problem.trainings):
+                own = everything - products[place] if place < len(products) else everything
+                weights[place, contrast] = reading_vector(training, contrast, own)
+    return fit_of(problem, list(weights))
+
+
+def _products_of_positives(problem: Problem, contrasts: Sequence[int]) -> list[Floats]:
+    """Sum of x xᵀ over the positive rows of each fold, (F, r, r) for each contrast; a pass over the rows."""
+    folds, axes = len(problem.sums), problem.space.axes
+    found = [np.zeros((folds, axes, axes)) for _ in contrasts]
+    waiting: dict[tuple[int, int], list[Floats]] = {}
+    for rows, block in problem.space.blocks():
+        for place, contrast in enumerate(contrasts):
+            positive = problem.targets[rows, contrast]
+            for fold in range(folds):
+                held = waiting.setdefault((place, fold), [])
+                held.append(block[positive & (problem.folds[rows] == fold)])
+                if sum(map(len, held)) >= PRODUCT_ROWS:
+                    _add_products(found[place][fold], waiting.pop((place, fold)))
+    for (place, fold), held in waiting.items():
+        _add_products(found[place][fold], held)
+    return found
+
+
+def _add_products(total: Floats, parts: Sequence[Floats]) -> None:
+    rows = np.concatenate(parts)
+    total += rows.T @ rows
 
 
 def _random_vectors(problem: Problem, _strength: float | None) -> Fit:
@@ -83,15 +115,14 @@ def _logistic(problem: Problem, strength: float | None) -> Fit:
     unit = mean_variance(everything.eigenvalues) / everything.rows
     strengths: Floats = LOGISTIC_STRENGTHS if strength is None else np.array([strength])
     left_out = [*_held_out(problem), *(left_out_pairs(problem.folds) if strength is None else ())]
-    trainings = [training_rows(problem.folds, out) for out in left_out]
-    paths = logistic_paths(problem.space.coordinates, problem.targets, trainings, unit, strengths)
+    paths = logistic_paths(problem, left_out, unit, strengths)
     return _best_of(problem, dict(zip(left_out, paths, strict=True)), strengths)
 
 
 def _best_of(problem: Problem, paths: Mapping[LeftOut, Floats], strengths: Floats) -> Fit:
     """The penalty whose directions do best on held-out folds, chosen anew for each fold that is projected."""
     held_out = _held_out(problem)
-    choices = choose_penalties(problem.space.coordinates, problem.targets, problem.folds, paths, held_out)
+    choices = choose_penalties(problem.sums, paths, held_out)
     contrasts = np.arange(problem.targets.shape[1])
     weights = [paths[out][choice, contrasts] for out, choice in zip(held_out, choices, strict=True)]
     return fit_of(problem, weights, strengths[choices[-1]])

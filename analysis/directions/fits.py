@@ -3,7 +3,7 @@
 N rows in D features, M contrasts of them, F folds; r ≤ D orthonormal axes hold all rows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,12 +17,16 @@ from analysis.linear.contrast_moments import (
     moments_of_trainings,
     sums_by_fold,
 )
-from analysis.linear.row_space import Floats, RowSpace
+from analysis.linear.moments import Floats
+from analysis.linear.row_space import RowSpace
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Rows in the coordinates of their space, their contrasts and folds."""
+    """Rows in the coordinates of their space, their contrasts and folds.
+
+    Their sums and moments answer most questions; `space.blocks` reads the rows themselves once more.
+    """
 
     space: RowSpace
     targets: Masks
@@ -41,10 +45,39 @@ class Problem:
         return np.asarray(self.folds != training)
 
 
-def problem_of(space: RowSpace, targets: Masks, folds: Folds, seeds: Sequence[int]) -> Problem:
-    """What methods are given, of rows in their space and targets (N, M) with two classes each."""
-    sums = sums_by_fold(space.coordinates, targets, folds)
+def problem_of(
+    space: RowSpace,
+    targets: Masks,
+    folds: Folds,
+    seeds: Sequence[int],
+    *,
+    sums: list[Sums] | None = None,
+) -> Problem:
+    """What methods are given, of rows in their space and targets (N, M) with two classes each.
+
+    The sums of each fold about the mean of all rows take a pass, where nobody has them.
+    """
+    if sums is None:
+        sums = sums_by_fold(SpaceRows(space), targets, folds)
     return Problem(space, targets, folds, sums, list(moments_of_trainings(sums)), seeds)
+
+
+class SpaceRows:
+    """The coordinates of rows in their space, in blocks."""
+
+    def __init__(self, space: RowSpace) -> None:
+        self._space, self.width = space, space.axes
+
+    def __len__(self) -> int:
+        return self._space.centred.shape[1]
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """The rows in fixed blocks, each with its place."""
+        return self._space.blocks()
+
+    def whole(self) -> Floats:
+        """All rows at once."""
+        return self._space.coordinates
 
 
 @dataclass(frozen=True, slots=True)

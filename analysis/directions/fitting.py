@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from analysis.directions.fits import DirectionMethod, Fit, Problem, problem_of
+from analysis.directions.fits import DirectionMethod, Fit, Problem, SpaceRows, problem_of
 from analysis.directions.separation import Separation, random_scores, separation
 from analysis.group_intervals import training_factor
-from analysis.linear.contrast_moments import Folds, Masks
-from analysis.linear.row_space import Floats, RowSpace, row_space
+from analysis.linear.columns import Columns
+from analysis.linear.contrast_moments import Folds, Masks, Sums, all_sums, class_moments, sums_by_fold
+from analysis.linear.moments import Floats
+from analysis.linear.row_blocks import RowBlocks, as_blocks, first_mean, solves_by_rows
+from analysis.linear.row_space import RowSpace, features_about, row_space
 from analysis.splits import Partition
 from store.errors import BrokenPlugin, InvalidInput
 from store.extensions import DIRECTIONS
@@ -51,7 +54,7 @@ class Direction:
 
 
 def fit_directions(
-    rows: np.ndarray,
+    rows: np.ndarray | RowBlocks,
     targets: Masks,
     *,
     folds: Folds,
@@ -65,60 +68,58 @@ def fit_directions(
     with fewer rows than features every fitted direction separates its own rows perfectly. Penalties are
     chosen on held-out folds, by nested cross-validation: for its own projections a fold has no say.
 
+    Of more rows than features a block is held at a time, whether they come from memory or from a store.
+
     Args:
-        rows: (N, D).
+        rows: (N, D), in memory or in blocks.
         targets: (N, M), True where a row is positive, False where it is negative.
         folds: fold of each row, (N,).
         groups: what folds do not cut through, (N,).
         methods: which ones.
         seeds: of the random direction of each contrast, (M,).
     """
-    space = row_space(rows)
-    apart: list[int] = np.flatnonzero(_are_apart(rows, space, targets)).tolist()
+    given = as_blocks(rows)
+    space, sums = _space_and_sums(given, targets, folds)
+    apart: list[int] = np.flatnonzero(_are_apart(space, sums)).tolist()
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     if not apart:
         return found
     seeds = [(seeds or range(len(found)))[place] for place in apart]
     targets = targets[:, apart]
-    problem = problem_of(space, targets, folds, seeds)
-    differences = space.embedded(problem.trainings[-1].differences)
+    problem = problem_of(space, targets, folds, seeds, sums=[own.only(apart) for own in sums])
     random = random_scores(space, targets)
-    training = training_factor(Partition(folds, len(problem.sums), tuple(range(len(problem.sums)))), groups)
-    for method in methods:
-        fit = _fitted(problem, method)
-        held_out = _held_out_projections(problem, fit)
-        vectors = fit.vectors
-        for contrast, directions in enumerate(found[place] for place in apart):
-            penalty = None if fit.strengths is None else float(fit.strengths[contrast])
-            norm = float(np.linalg.norm(vectors[contrast]))
-            if norm == 0:
-                continue
-            unit = vectors[contrast] / norm
-            projections = held_out[:, contrast] + space.mean @ unit
-            measured = _measured(projections, targets[:, contrast], groups, training)
-            cosine = _cosine(unit, differences[contrast])
-            reader = None if fit.readers is None else fit.readers[contrast]
-            directions[method] = Direction(
-                unit,
-                norm,
-                penalty,
-                cosine,
-                measured,
-                float(random[contrast]),
-                reader,
-                None if reader is None else float(reader @ space.mean),
-            )
+    fits = {method: _fitted(problem, method) for method in methods}
+    codes = np.unique(groups, return_inverse=True)[1]
+    training = training_factor(Partition(folds, len(sums), tuple(range(len(sums)))), codes)
+    with _held_out_projections(problem, list(fits.values())) as projections:
+        for number, (method, fit) in enumerate(fits.items()):
+            for contrast, place in enumerate(apart):
+                own = projections.column(number * len(apart) + contrast)
+                known = _known(problem, fit, contrast, own)
+                if known is not None:
+                    held_out = _measured(known.projections, targets[:, contrast], codes, training)
+                    found[place][method] = known.direction(held_out, float(random[contrast]))
     return found
 
 
-def _are_apart(rows: np.ndarray, space: RowSpace, targets: Masks) -> Masks:
+def _space_and_sums(rows: RowBlocks, targets: Masks, folds: Folds) -> tuple[RowSpace, list[Sums]]:
+    """The space of rows, and the sums of each fold about their mean: one pass where rows are many."""
+    if solves_by_rows(rows):
+        space = row_space(rows)
+        return space, sums_by_fold(SpaceRows(space), targets, folds)
+    shift = first_mean(rows)
+    sums = sums_by_fold(rows, targets, folds, shift=shift)
+    total = all_sums(sums).total
+    space = features_about(rows, total + len(rows) * shift)
+    return space, [own.about(total / len(rows)) for own in sums]
+
+
+def _are_apart(space: RowSpace, sums: list[Sums]) -> Masks:
     """Which contrasts have two classes whose means differ by more than rounding, (M,)."""
-    positives = targets.sum(axis=0, dtype=np.float64)[:, np.newaxis]
-    totals = targets.T.astype(np.float64) @ space.coordinates
-    with np.errstate(invalid="ignore", divide="ignore"):
-        differences = totals / positives + totals / (len(targets) - positives)  # the column means are zero
-    lengths = np.linalg.norm(np.nan_to_num(differences, nan=0.0, posinf=0.0, neginf=0.0), axis=1)
-    typical = np.sqrt(np.square(rows, dtype=np.float64).sum(axis=1).mean())
+    everything = all_sums(sums)
+    lengths = np.linalg.norm(class_moments(everything).differences, axis=1)
+    lengths[(everything.positives == 0) | (everything.positives == everything.rows)] = 0
+    typical = np.sqrt(np.trace(everything.products) / everything.rows + space.mean @ space.mean)
     return np.asarray(lengths > SMALLEST_DIFFERENCE * typical)
 
 
@@ -170,14 +171,66 @@ def _has_penalty(name: str) -> bool:
     return _method(name).has_penalty
 
 
-def _held_out_projections(problem: Problem, fit: Fit) -> Floats:
-    """Of each row, about the mean of all, on the direction that the other folds gave; NaN without one."""
-    projections = np.full(problem.targets.shape, np.nan)
-    for fold, training in enumerate(problem.trainings[:-1]):
-        rows = problem.folds == fold
-        usable = training.has_both
-        projections[np.ix_(rows, usable)] = problem.space.coordinates[rows] @ fit.units[fold][usable].T
-    return projections
+def _held_out_projections(problem: Problem, fits: Sequence[Fit]) -> Columns:
+    """Of each row, about the mean of all, on the directions that the other folds gave; NaN without one.
+
+    A column for each fit and contrast; a pass over the rows.
+    """
+    contrasts = problem.targets.shape[1]
+    found = Columns(len(problem.folds), len(fits) * contrasts)
+    usable = [np.tile(training.has_both, len(fits)) for training in problem.trainings[:-1]]
+    directions = np.concatenate([fit.units for fit in fits], axis=1)
+    for rows, block in problem.space.blocks():
+        projections = np.full((len(block), len(fits) * contrasts), np.nan)
+        for fold, kept in enumerate(usable):
+            members = problem.folds[rows] == fold
+            projections[np.ix_(members, kept)] = block[members] @ directions[fold][kept].T
+        found.put(rows, projections)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A direction, and where the rows that it was not fitted to project."""
+
+    unit: Floats
+    norm: float
+    strength: float | None
+    cosine: float
+    reader: Floats | None
+    reader_offset: float | None
+    projections: Floats
+
+    def direction(self, held_out: Separation | None, random_score: float) -> Direction:
+        return Direction(
+            self.unit,
+            self.norm,
+            self.strength,
+            self.cosine,
+            held_out,
+            random_score,
+            self.reader,
+            self.reader_offset,
+        )
+
+
+def _known(problem: Problem, fit: Fit, contrast: int, projections: Floats) -> _Known | None:
+    """One contrast of a fit; None where the method gave no direction."""
+    vector, mean = fit.vectors[contrast], problem.space.mean
+    norm = float(np.linalg.norm(vector))
+    if norm == 0:
+        return None
+    unit = vector / norm
+    reader = None if fit.readers is None else fit.readers[contrast]
+    return _Known(
+        unit,
+        norm,
+        None if fit.strengths is None else float(fit.strengths[contrast]),
+        _cosine(unit, problem.space.embedded(problem.trainings[-1].differences[contrast])),
+        reader,
+        None if reader is None else float(reader @ mean),
+        projections + mean @ unit,
+    )
 
 
 def _measured(

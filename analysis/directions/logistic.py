@@ -1,13 +1,13 @@
 """Logistic regression of many contrasts on many training sets, in the axes of a row space."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from analysis.linear.contrast_moments import Masks
-from analysis.linear.logistic import Batch, LogisticFit, fit_logistic
-from analysis.linear.row_space import Floats
+from analysis.directions.fits import Problem
+from analysis.directions.penalties import LeftOut
+from analysis.linear.logistic import Batch, LogisticFit, Problems, fit_logistic
+from analysis.linear.moments import Floats
 
 LOGISTIC_STRENGTHS: Floats = np.logspace(-4, 2, 4)
 """Penalties tried, in the unit of the MSE probe's: the mean variance of the axes."""
@@ -16,11 +16,7 @@ SMALLEST_GRADIENT = 1e-5
 
 
 def logistic_paths(
-    coordinates: Floats,
-    targets: Masks,
-    trainings: Sequence[Masks],
-    unit: float,
-    strengths: Floats = LOGISTIC_STRENGTHS,
+    problem: Problem, left_out: Sequence[LeftOut], unit: float, strengths: Floats = LOGISTIC_STRENGTHS
 ) -> list[Floats]:
     """Weights (S, M, r) of each training.
 
@@ -28,17 +24,16 @@ def logistic_paths(
     make the solution depend on the choice of axes.
 
     Args:
-        coordinates: rows about their mean, (N, r).
-        targets: (N, M).
-        trainings: which rows each has, (N,) each.
+        problem: rows, contrasts and folds.
+        left_out: folds that each training has not seen.
         unit: mean variance of the axes.
         strengths: ascending, (S,).
     """
-    contrasts = targets.shape[1]
-    batch = _batch(coordinates, targets, trainings, np.sqrt(unit))
+    contrasts = problem.targets.shape[1]
+    batch = _batch(problem, left_out, float(np.sqrt(unit)))
     fits: list[LogisticFit] = []
     for strength in strengths[::-1]:  # the strongest is solved in few steps and starts the next
-        same = np.full((1, len(trainings) * contrasts), strength)
+        same = np.full((1, len(left_out) * contrasts), strength)
         fits.append(
             fit_logistic(
                 batch,
@@ -48,21 +43,28 @@ def logistic_paths(
                 max_iterations=MOST_ITERATIONS,
             )
         )
-    shape = (len(fits), len(trainings), contrasts, -1)
+    shape = (len(fits), len(left_out), contrasts, -1)
     weights = np.stack([fit.weights for fit in fits[::-1]]).reshape(shape) / np.sqrt(unit)
-    return [weights[:, place] for place in range(len(trainings))]
+    return [weights[:, place] for place in range(len(left_out))]
 
 
-def _batch(coordinates: Floats, targets: Masks, trainings: Sequence[Masks], scale: np.floating[Any]) -> Batch:
+def _batch(problem: Problem, left_out: Sequence[LeftOut], scale: float) -> Batch:
     """Problems in the order (training, contrast)."""
-    contrasts = targets.shape[1]
-    masks = np.stack(trainings).astype(np.float64)
-    means = masks @ coordinates / np.maximum(masks.sum(axis=1, keepdims=True), 1)
+    contrasts, folds = problem.targets.shape[1], len(problem.sums)
+    trained = np.array([[fold not in out for fold in range(folds)] for out in left_out])
+    counts = trained @ np.array([sums.rows for sums in problem.sums], np.float64)
+    means = trained @ np.stack([sums.total for sums in problem.sums]) / np.maximum(counts, 1)[:, np.newaxis]
     repeated = np.repeat(means, contrasts, axis=0)[np.newaxis]
     return Batch(
-        features=coordinates[np.newaxis],
-        targets=np.tile(targets.T.astype(np.float64), (len(trainings), 1))[..., np.newaxis],
-        training=np.repeat(masks, contrasts, axis=0),
+        features=problem.space.centred,
+        problems=Problems(
+            codes=problem.targets.T.astype(np.int8),
+            cells=problem.folds,
+            labelling=np.tile(np.arange(contrasts), len(left_out)),
+            trained=np.repeat(trained, contrasts, axis=0),
+            positive=np.ones(len(left_out) * contrasts, np.int8),
+        ),
+        rows=np.repeat(counts, contrasts),
         mean=repeated,
         scale=np.full(repeated.shape, scale),
     )

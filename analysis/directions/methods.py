@@ -7,8 +7,8 @@ arXiv 2310.01405), LEACE (Belrose et al., arXiv 2306.03819), ridge probes (arXiv
 import numpy as np
 import scipy.linalg
 
-from analysis.linear.contrast_moments import ClassMoments, ContrastMoments, Masks
-from analysis.linear.row_space import Floats
+from analysis.linear.contrast_moments import ClassMoments, ContrastMoments
+from analysis.linear.moments import Floats
 from analysis.linear.tridiagonal import tridiagonalise
 
 STRENGTHS: Floats = np.logspace(-4, 4, 9)
@@ -44,12 +44,11 @@ def ridge_path_without_axes(training: ClassMoments, strengths: Floats = STRENGTH
     return np.asarray(solved.T.reshape(len(penalties), cross.shape[1], -1))
 
 
-def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, width: int) -> float:
+def ledoit_wolf_penalty(training: ContrastMoments, width: int) -> float:
     """The λ that makes scatter + λ proportional to Ledoit and Wolf's covariance (2004); inf for the identity.
 
     Args:
         training: moments of the rows.
-        squared_lengths: of the training rows about their mean, (n,).
         width: D; the rows may stand in fewer axes.
     """
     rows = training.rows
@@ -58,7 +57,7 @@ def ledoit_wolf_penalty(training: ContrastMoments, squared_lengths: Floats, widt
     scale = float(training.eigenvalues.sum()) / (rows * width)
     squares = float((training.eigenvalues**2).sum()) / rows**2
     spread = (squares - width * scale**2) / width
-    noise = (float((squared_lengths**2).sum()) / rows - squares) / (width * rows)
+    noise = (training.fourth / rows - squares) / (width * rows)
     if spread <= 0 or noise >= spread:
         return float("inf")
     shrinkage = noise / spread
@@ -92,22 +91,26 @@ def eraser_readers(training: ContrastMoments, penalty: float) -> Floats:
     return np.asarray(read * lengths / np.where(along > 0, along, np.inf))
 
 
-def reading_vectors(training: ContrastMoments, rows: Floats, targets: Masks) -> Floats:
-    """First principal axis of all differences positive − negative, (M, r), positives on its positive side.
+def reading_vector(training: ContrastMoments, contrast: int, products: Floats) -> Floats:
+    """First principal axis of all differences positive − negative, (r,), positives on its positive side.
 
-    Over all pairs their second moment is Σ₊ + Σ₋ + d dᵀ, so no pairs have to be drawn.
+    Over all pairs their second moment is Σ₊ + Σ₋ + d dᵀ, so no pairs have to be drawn. Zeros without
+    positives or negatives.
+
+    Args:
+        training: moments of the rows.
+        contrast: which of its contrasts.
+        products: sum of x xᵀ over the positive rows, (r, r).
     """
-    found = np.zeros_like(training.differences)
-    for contrast in np.flatnonzero(training.has_both):
-        chosen = rows[targets[:, contrast]]
-        difference = training.differences[contrast]
-        positives = len(chosen)
-        negatives = training.rows - positives
-        centred = chosen - chosen.mean(axis=0)
-        within = centred.T @ centred
-        others = training.scatter - within - training.between[contrast] * np.outer(difference, difference)
-        moment = within / positives + others / negatives + np.outer(difference, difference)
-        last = len(moment) - 1
-        _, axis = scipy.linalg.eigh(moment, subset_by_index=[last, last])
-        found[contrast] = axis[:, 0] * (1.0 if axis[:, 0] @ difference >= 0 else -1.0)
-    return found
+    difference = training.differences[contrast]
+    if not training.has_both[contrast]:
+        return np.zeros_like(difference)
+    positives = float(training.positives[contrast])
+    negatives = training.rows - positives
+    center = training.mean + difference * (negatives / training.rows)
+    within = products - positives * np.outer(center, center)
+    others = training.scatter - within - training.between[contrast] * np.outer(difference, difference)
+    moment = within / positives + others / negatives + np.outer(difference, difference)
+    last = len(moment) - 1
+    _, axis = scipy.linalg.eigh(moment, subset_by_index=[last, last])
+    return np.asarray(axis[:, 0] * (1.0 if axis[:, 0] @ difference >= 0 else -1.0))

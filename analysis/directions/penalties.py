@@ -11,8 +11,8 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.linear.contrast_moments import Folds, Masks
-from analysis.linear.row_space import Floats
+from analysis.linear.contrast_moments import Folds, Masks, Sums
+from analysis.linear.moments import Floats
 
 LeftOut = frozenset[int]
 """Folds that a fit has not seen; empty for the fit of all rows."""
@@ -24,49 +24,47 @@ def left_out_pairs(folds: Folds) -> list[LeftOut]:
     return [frozenset(pair) for pair in combinations(present, 2)] if len(present) > 2 else []
 
 
-def training_rows(folds: Folds, left_out: LeftOut) -> Masks:
-    """Which rows a fit has, (N,)."""
-    return ~np.isin(folds, list(left_out))
-
-
 def choose_penalties(
-    rows: Floats, targets: Masks, folds: Folds, paths: Mapping[LeftOut, Floats], held_out: Sequence[LeftOut]
+    sums: Sequence[Sums], paths: Mapping[LeftOut, Floats], held_out: Sequence[LeftOut]
 ) -> list[NDArray[np.intp]]:
     """Place of the penalty of each contrast, (M,), for each set of folds that is held out of the choice.
 
     With two folds nothing is left to choose on once one is held out: then the strongest penalty is taken.
 
     Args:
-        rows: (N, r).
-        targets: (N, M).
-        folds: of each row, (N,).
+        sums: of each fold's rows.
         paths: weights (S, M, r), penalties ascending, by the folds that they were fitted without.
         held_out: one fold each, or none for the direction of all rows.
     """
-    return [_choice(rows, targets, folds, paths, out) for out in held_out]
+    return [_choice(sums, paths, out) for out in held_out]
 
 
-def _choice(
-    rows: Floats, targets: Masks, folds: Folds, paths: Mapping[LeftOut, Floats], held_out: LeftOut
-) -> NDArray[np.intp]:
+def _choice(sums: Sequence[Sums], paths: Mapping[LeftOut, Floats], held_out: LeftOut) -> NDArray[np.intp]:
     penalties, contrasts, _ = paths[held_out].shape
     scores = [np.full((penalties, contrasts), np.nan)]
-    for fold in set(np.unique(folds).tolist()) - held_out:
-        left_out, scored = held_out | {fold}, folds == fold
-        if left_out in paths:
-            training = targets[training_rows(folds, left_out)]
-            has_both = np.asarray(training.any(axis=0) & ~training.all(axis=0))
-            scores.append(_correlations(rows[scored], targets[scored], paths[left_out], has_both))
+    for fold, scored in enumerate(sums):
+        left_out = held_out | {fold}
+        if fold in held_out or left_out not in paths or not scored.rows:
+            continue
+        kept = [own for place, own in enumerate(sums) if place not in left_out]
+        positives, rows = sum(own.positives for own in kept), sum(own.rows for own in kept)
+        has_both = np.asarray((positives > 0) & (positives < rows))
+        scores.append(_correlations(scored, paths[left_out], has_both))
     return _strongest_good(np.stack(scores))
 
 
-def _correlations(rows: Floats, targets: Masks, weights: Floats, usable: Masks) -> Floats:
-    """Of projections with labels, (S, M): the length of a direction must not matter. NaN where not usable."""
-    labels = targets - targets.mean(axis=0)
-    projections = np.einsum("nr,smr->snm", rows, weights, optimize=True)
-    projections -= projections.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(projections, axis=1) * np.linalg.norm(labels, axis=0)
-    products = np.einsum("snm,nm->sm", projections, labels)
+def _correlations(scored: Sums, weights: Floats, usable: Masks) -> Floats:
+    """Of projections with labels, (S, M), from the sums of the rows that are scored.
+
+    The length of a direction does not matter; NaN where not usable.
+    """
+    mean = scored.total / scored.rows
+    scatter = scored.products - scored.rows * np.outer(mean, mean)
+    shares = scored.positives / scored.rows
+    of_labels = np.sqrt(scored.rows * shares * (1 - shares))
+    spread = np.einsum("smr,smr->sm", weights @ scatter, weights)
+    products = np.einsum("smr,mr->sm", weights, scored.positive_total - np.outer(scored.positives, mean))
+    lengths = np.sqrt(np.maximum(spread, 0.0)) * of_labels
     known = (lengths > 0) & usable
     return np.asarray(np.divide(products, lengths, out=np.full(lengths.shape, np.nan), where=known))
 

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 
 from analysis.group_intervals import NORMAL_QUANTILE, degrees_factor, group_totals, tempered, widened
+from analysis.linear.columns import Columns
 from analysis.linear.contrast_moments import Masks
-from analysis.linear.row_space import Floats, RowSpace
+from analysis.linear.moments import Floats
+from analysis.linear.row_blocks import block_places
+from analysis.linear.row_space import RowSpace
 
 VERSION = 1
 """Of what is measured of every direction on held-out rows: raise it with its numbers."""
@@ -146,10 +149,23 @@ def random_scores(space: RowSpace, targets: Masks) -> Floats:
     """
     from scipy.stats import rankdata
 
-    directions = np.random.default_rng(SEED).standard_normal((RANDOM_DIRECTIONS, len(space.mean)))
-    ranks = rankdata(space.reduced(directions) @ space.coordinates.T, axis=1)
+    drawn = np.random.default_rng(SEED).standard_normal((RANDOM_DIRECTIONS, len(space.mean)))
+    directions = space.reduced(drawn).T
     positives = targets.sum(axis=0)
     pairs = positives * (len(targets) - positives)
-    above = ranks @ targets.astype(np.float64) - positives * (positives + 1) / 2
-    scores = np.divide(above, pairs, out=np.full(above.shape, np.nan), where=pairs > 0)
+    scores = np.full((RANDOM_DIRECTIONS, len(pairs)), np.nan)
+    with Columns(len(targets), RANDOM_DIRECTIONS) as projected:
+        for rows, block in space.blocks():
+            projected.put(rows, block @ directions)
+        for place, own in enumerate(scores):
+            above = _sums_of(rankdata(projected.column(place)), targets) - positives * (positives + 1) / 2
+            np.divide(above, pairs, out=own, where=pairs > 0)
     return np.asarray(np.quantile(np.maximum(scores, 1 - scores), QUANTILE, axis=0))
+
+
+def _sums_of(ranks: Floats, targets: Masks) -> Floats:
+    """Sum of the ranks of the positives, (M,): of halves, so exact in any order."""
+    total = np.zeros(targets.shape[1])
+    for rows in block_places(len(ranks)):
+        total += ranks[rows] @ targets[rows].astype(np.float64)
+    return total

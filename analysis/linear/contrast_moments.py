@@ -1,13 +1,14 @@
-"""Scatter matrices and class means of training rows, for every fold, from one pass."""
+"""Scatter matrices and class means of training rows, for every fold, from one pass over blocks of rows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
-from analysis.linear.row_space import Floats
+from analysis.linear.moments import Floats, Moments, added, moments_of
+from analysis.linear.row_blocks import RowBlocks, as_blocks
 
 Masks = np.ndarray[Any, np.dtype[np.bool_]]
 Folds = np.ndarray[Any, np.dtype[np.int8]]
@@ -26,6 +27,10 @@ class Sums:
     """How many rows are positive in each of M contrasts, (M,)."""
     positive_total: Floats
     """Sums of these rows, (M, r)."""
+    fourth: float
+    """Sum of ‖x‖⁴."""
+    weighted: Floats
+    """Sum of ‖x‖² x, (r,)."""
 
     def without(self, other: "Sums") -> "Sums":
         """The sums over the rows that `other` does not have."""
@@ -35,7 +40,38 @@ class Sums:
             self.products - other.products,
             self.positives - other.positives,
             self.positive_total - other.positive_total,
+            self.fourth - other.fourth,
+            self.weighted - other.weighted,
         )
+
+    def about(self, point: Floats) -> "Sums":
+        """The sums of x − point, for a point near zero: with one far away, digits would cancel."""
+        count, square = self.rows, float(point @ point)
+        lengths, along = float(np.trace(self.products)), float(point @ self.total)
+        bent = self.products @ point
+        crossed = np.outer(self.total, point)
+        return Sums(
+            count,
+            self.total - count * point,
+            self.products - crossed - crossed.T + count * np.outer(point, point),
+            self.positives,
+            self.positive_total - self.positives[:, np.newaxis] * point,
+            fourth=self.fourth
+            + 4 * float(point @ bent)
+            + count * square**2
+            - 4 * float(self.weighted @ point)
+            + 2 * square * lengths
+            - 4 * square * along,
+            weighted=self.weighted
+            - 2 * bent
+            + square * self.total
+            - point * (lengths - 2 * along + count * square),
+        )
+
+    def only(self, contrasts: Sequence[int]) -> "Sums":
+        """The sums of some of the contrasts."""
+        chosen = list(contrasts)
+        return replace(self, positives=self.positives[chosen], positive_total=self.positive_total[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +87,8 @@ class ClassMoments:
     """Mean of the positives − mean of the negatives, (M, r)."""
     scatter: Floats
     """Sum of (x − mean)(x − mean)ᵀ, (r, r)."""
+    fourth: float
+    """Sum of ‖x − mean‖⁴."""
 
     @property
     def has_both(self) -> Masks:
@@ -73,9 +111,58 @@ class ContrastMoments(ClassMoments):
     """Its eigenvectors as columns, (r, r)."""
 
 
-def sums_by_fold(coordinates: Floats, targets: Masks, folds: Folds) -> list[Sums]:
-    """Sums of the rows (N, r) of each fold, with their targets (N, M)."""
-    return [_sums(coordinates[folds == fold], targets[folds == fold]) for fold in range(int(folds.max()) + 1)]
+def sums_by_fold(
+    rows: Floats | RowBlocks, targets: Masks, folds: Folds, *, shift: Floats | None = None
+) -> list[Sums]:
+    """Sums of x − shift over the rows (N, r) of each fold, with their targets (N, M); one pass over blocks.
+
+    Without a shift, rows are near zero already.
+    """
+    given, count = as_blocks(rows), int(folds.max()) + 1
+    shift = np.zeros(given.width) if shift is None else shift
+    total: Moments | None = None
+    classes = [_ClassSums.none(targets.shape[1], given.width) for _ in range(count)]
+    for place, block in given.blocks():
+        part = moments_of(block, folds[place], count, shift)
+        total = part if total is None else added(total, part)
+        for fold, own in enumerate(classes):
+            members = folds[place] == fold
+            own.add(block[members] - shift, targets[place][members])
+    assert total is not None
+    return [
+        Sums(
+            int(total.counts[fold]),
+            total.sums[fold],
+            total.grams[fold],
+            own.positives,
+            own.positive_total,
+            own.fourth,
+            own.weighted,
+        )
+        for fold, own in enumerate(classes)
+    ]
+
+
+@dataclass(slots=True)
+class _ClassSums:
+    """What contrasts add to the moments of one fold's rows."""
+
+    positives: Floats
+    positive_total: Floats
+    fourth: float
+    weighted: Floats
+
+    @classmethod
+    def none(cls, contrasts: int, width: int) -> "_ClassSums":
+        return cls(np.zeros(contrasts), np.zeros((contrasts, width)), 0.0, np.zeros(width))
+
+    def add(self, rows: Floats, targets: Masks) -> None:
+        chosen = targets.astype(np.float64)
+        lengths = np.einsum("nr,nr->n", rows, rows)
+        self.positives += chosen.sum(axis=0)
+        self.positive_total += chosen.T @ rows
+        self.fourth += float(lengths @ lengths)
+        self.weighted += lengths @ rows
 
 
 def moments_of_trainings(folds: list[Sums]) -> Iterator[ContrastMoments]:
@@ -104,6 +191,7 @@ def contrast_moments(sums: Sums) -> ContrastMoments:
         known.positives,
         known.differences,
         known.scatter,
+        known.fourth,
         eigenvalues=np.maximum(eigenvalues, 0.0),
         axes=axes,
     )
@@ -123,12 +211,8 @@ def class_moments(sums: Sums) -> ClassMoments:
         positives=sums.positives,
         differences=np.nan_to_num(positive_means - negative_means),
         scatter=sums.products - count * np.outer(mean, mean),
+        fourth=sums.about(mean).fourth,
     )
-
-
-def _sums(rows: Floats, targets: Masks) -> Sums:
-    chosen = targets.astype(np.float64)
-    return Sums(len(rows), rows.sum(axis=0), rows.T @ rows, chosen.sum(axis=0), chosen.T @ rows)
 
 
 def _added(one: Sums, other: Sums) -> Sums:
@@ -138,4 +222,6 @@ def _added(one: Sums, other: Sums) -> Sums:
         one.products + other.products,
         one.positives + other.positives,
         one.positive_total + other.positive_total,
+        one.fourth + other.fourth,
+        one.weighted + other.weighted,
     )

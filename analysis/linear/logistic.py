@@ -3,11 +3,13 @@
 For training rows (x, y), n of them, with features divided by their standard deviation, each problem minimises
 mean(loss) + strength / 2 · ‖w‖², intercept free. The loss is softmax's over K classes, or for K = 1 the
 binary one, so scikit-learn's `LogisticRegression(C=1 / (strength * n))` on standardised features is the same.
-The optimiser is L-BFGS (Liu & Nocedal 1989) with a history per problem.
+The optimiser is L-BFGS (Liu & Nocedal 1989) with a history per problem; rows come in blocks, of which one is
+held at a time.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,53 +25,129 @@ ROUNDING = 1e-15
 """Relative change of the objective that means nothing."""
 
 
+class Features(Protocol):
+    """The same rows on L layers, about a point near their means."""
+
+    shape: tuple[int, int, int]
+    """L, N and D."""
+
+    def blocks(self) -> Iterator[tuple[slice, Floats]]:
+        """The rows in fixed blocks (L, n, D), each with its place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """P problems on the same rows: which labelling each learns, from which cells of the rows."""
+
+    codes: NDArray[np.integer[Any]]
+    """Classes of the rows in each of Q labellings, (Q, N); a row with a negative code takes no part."""
+    cells: NDArray[np.integer[Any]]
+    """Cell of each row, (N,)."""
+    labelling: NDArray[np.intp]
+    """Of each problem, (P,)."""
+    trained: NDArray[np.bool_]
+    """Which cells each problem trains on, (P, cells)."""
+    positive: NDArray[np.integer[Any]] | None = None
+    """Class that a binary problem tells from all others, (P,); None where problems are multinomial."""
+    classes: int = 1
+    """Outputs of a problem, K: 1 of a binary one."""
+
+    def __len__(self) -> int:
+        return len(self.labelling)
+
+    def only(self, problems: NDArray[np.bool_]) -> "Problems":
+        """Some of the problems."""
+        return replace(
+            self,
+            labelling=self.labelling[problems],
+            trained=self.trained[problems],
+            positive=None if self.positive is None else self.positive[problems],
+        )
+
+    def codes_at(self, place: slice) -> NDArray[np.integer[Any]]:
+        """Classes of a block of rows in the labelling of each problem, (P, n)."""
+        return self.codes[:, place][self.labelling]
+
+    def targets(self, codes: NDArray[np.integer[Any]]) -> Floats:
+        """One-hot (P, n, K), or for K = 1 zeros and ones, for the codes of a block (P, n)."""
+        if self.positive is not None:
+            return np.asarray(codes == self.positive[:, np.newaxis], np.float64)[..., np.newaxis]
+        return np.asarray(codes[..., np.newaxis] == np.arange(self.classes), np.float64)
+
+    def training(self, codes: NDArray[np.integer[Any]], place: slice) -> Floats:
+        """1 for the rows of a block that a problem trains on, otherwise 0, (P, n)."""
+        return np.asarray(self.trained[:, self.cells[place]] & (codes >= 0), np.float64)
+
+    def rows(self) -> Floats:
+        """Number of training rows, (P,)."""
+        cells = self.trained.shape[1]
+        counts = [np.bincount(self.cells[own >= 0], minlength=cells) for own in self.codes]
+        return np.asarray((np.stack(counts)[self.labelling] * self.trained).sum(axis=1), np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """P problems on the same rows, on each of L layers."""
+    """Problems with their features, of which no more than a block is held at a time."""
 
-    features: Floats
-    """(L, N, D), near zero mean."""
-    targets: Floats
-    """One-hot (P, N, K), or for K = 1 zeros and ones."""
-    training: Floats
-    """1 for the rows a problem trains on, otherwise 0, (P, N)."""
+    features: Features
+    problems: Problems
+    rows: Floats
+    """Number of training rows, (P,)."""
     mean: Floats
     """Of the training rows, (L, P, D)."""
     scale: Floats
     """Their standard deviation, infinite for constant features, (L, P, D)."""
 
-    @property
-    def rows(self) -> Floats:
-        """Number of training rows, (P,)."""
-        return np.asarray(self.training.sum(axis=1))
-
     def only(self, problems: NDArray[np.bool_]) -> "Batch":
         """Some of the problems."""
         return replace(
             self,
-            targets=self.targets[problems],
-            training=self.training[problems],
+            problems=self.problems.only(problems),
+            rows=self.rows[problems],
             mean=self.mean[:, problems],
             scale=self.scale[:, problems],
         )
 
-    def logits(self, weights: Floats, intercept: Floats) -> Floats:
-        """(L, P, N, K) for standardised weights (L, P, K, D) and intercepts (L, P, K)."""
+    def logits(self, weights: Floats, intercept: Floats) -> Iterator[tuple[slice, Floats]]:
+        """(L, P, n, K) of each block, for standardised weights (L, P, K, D) and intercepts (L, P, K)."""
+        for place, block in self.features.blocks():
+            yield place, self._logits(block, weights, intercept)
+
+    def loss(self, weights: Floats, intercept: Floats) -> tuple[Floats, Floats, Floats]:
+        """Mean loss of the training rows (L, P), and its derivatives by weights and intercepts."""
+        total = np.zeros(weights.shape[:2])
+        by_weight, by_intercept = np.zeros_like(weights), np.zeros_like(intercept)
+        for place, block in self.features.blocks():
+            codes = self.problems.codes_at(place)
+            targets = self.problems.targets(codes)
+            shares = self.problems.training(codes, place) / np.maximum(self.rows, 1)[:, np.newaxis]
+            logits = self._logits(block, weights, intercept)
+            total += (losses(logits, targets) * shares).sum(axis=-1)
+            residuals = (probabilities(logits) - targets) * shares[..., np.newaxis]
+            layers, problems, rows, classes = residuals.shape
+            flat = residuals.transpose(0, 1, 3, 2).reshape(layers, -1, rows)
+            by_weight += (flat @ block).reshape(layers, problems, classes, -1)
+            by_intercept += residuals.sum(axis=2)
+        by_weight -= by_intercept[..., np.newaxis] * self.mean[:, :, np.newaxis]
+        return total, by_weight / self.scale[:, :, np.newaxis], by_intercept
+
+    def losses_by_cell(self, weights: Floats, intercept: Floats) -> Floats:
+        """Sum of the losses of the labelled rows of every cell, trained on or not, (L, P, cells)."""
+        found = np.zeros((*weights.shape[:2], self.problems.trained.shape[1]))
+        for place, logits in self.logits(weights, intercept):
+            codes = self.problems.codes_at(place)
+            own = losses(logits, self.problems.targets(codes)) * (codes >= 0)
+            for cell in np.unique(self.problems.cells[place]):
+                found[..., cell] += own[..., self.problems.cells[place] == cell].sum(axis=-1)
+        return found
+
+    def _logits(self, block: Floats, weights: Floats, intercept: Floats) -> Floats:
         raw: Floats = weights / self.scale[:, :, np.newaxis]
         layers, problems, classes, width = raw.shape
-        products = raw.reshape(layers, -1, width) @ self.features.transpose(0, 2, 1)
+        products = raw.reshape(layers, -1, width) @ block.transpose(0, 2, 1)
         free = intercept - np.einsum("lpkd,lpd->lpk", raw, self.mean)
         logits = products.reshape(layers, problems, classes, -1) + free[..., np.newaxis]
         return np.asarray(logits.transpose(0, 1, 3, 2))
-
-    def gradient(self, residuals: Floats) -> tuple[Floats, Floats]:
-        """Derivatives of the loss by weights and intercepts, for residuals (L, P, N, K)."""
-        layers, problems, rows, classes = residuals.shape
-        flat = residuals.transpose(0, 1, 3, 2).reshape(layers, -1, rows)
-        by_weight = (flat @ self.features).reshape(layers, problems, classes, -1)
-        by_intercept = residuals.sum(axis=2)
-        by_weight -= by_intercept[..., np.newaxis] * self.mean[:, :, np.newaxis]
-        return by_weight / self.scale[:, :, np.newaxis], by_intercept
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,18 +165,30 @@ class LogisticFit:
     iterations: int
 
 
-def logistic_batch(features: Floats, targets: Floats, training: NDArray[Any]) -> Batch:
-    """Problems with targets (P, N, K) and training masks (P, N) on features (L, N, D)."""
-    masks, place = np.unique(np.asarray(training, dtype=np.float64), axis=0, return_inverse=True)
-    counts = masks.sum(axis=1)[:, np.newaxis]
-    mean = masks @ features / counts
-    deviation = np.empty_like(mean)
-    for number, mask in enumerate(masks):
-        centred = features[:, mask > 0] - mean[:, number, np.newaxis]
-        deviation[:, number] = np.sqrt(np.square(centred).mean(axis=1))
-    scale = scales(deviation, mean, standardise=True)
-    place = place.reshape(-1)
-    return Batch(features, targets, np.asarray(training, np.float64), mean[:, place], scale[:, place])
+def logistic_batch(features: Features, problems: Problems) -> Batch:
+    """Problems whose features are divided by their deviation over the training rows; a pass over the rows."""
+    masks, place = np.unique(problems.codes >= 0, axis=0, return_inverse=True)
+    sums, squares = _sums_by_cell(features, masks, problems)
+    own = place.reshape(-1)[problems.labelling]
+    trained, rows = problems.trained.astype(np.float64), problems.rows()
+    counts = np.maximum(rows, 1)[:, np.newaxis]
+    mean = np.einsum("pc,lpcd->lpd", trained, sums[:, own], optimize=True) / counts
+    mean_square = np.einsum("pc,lpcd->lpd", trained, squares[:, own], optimize=True) / counts
+    scale = scales(np.sqrt(np.maximum(mean_square - mean**2, 0.0)), mean, standardise=True)
+    return Batch(features, problems, rows, mean, scale)
+
+
+def _sums_by_cell(features: Features, masks: NDArray[np.bool_], problems: Problems) -> tuple[Floats, Floats]:
+    """Sums of features and of their squares over the rows of each of `masks` (M, N), (L, M, cells, D)."""
+    (layers, _, width), cells = features.shape, problems.trained.shape[1]
+    sums = np.zeros((layers, len(masks), cells, width))
+    squares = np.zeros_like(sums)
+    for place, block in features.blocks():
+        in_cell = problems.cells[place] == np.arange(cells)[:, np.newaxis]
+        members = (masks[:, np.newaxis, place] & in_cell).reshape(-1, block.shape[1]).astype(np.float64)
+        sums += (members @ block).reshape(sums.shape)
+        squares += (members @ np.square(block)).reshape(sums.shape)
+    return sums, squares
 
 
 def fit_logistic(
@@ -136,8 +226,7 @@ def fit_logistic(
             unsolved = unsolved[:, still]
         state = state.step(batch, strengths, unsolved)
     best = best.with_problems(alive, state)
-    width = batch.features.shape[2]
-    weights, intercept = _unpacked(best.point, width)
+    weights, intercept = _unpacked(best.point, batch.features.shape[2])
     return LogisticFit(weights, intercept, best.objective, best.steepness() <= tolerance, iterations)
 
 
@@ -161,7 +250,7 @@ class _State:
     @classmethod
     def begin(cls, batch: Batch, strengths: Floats, start: LogisticFit | None) -> Self:
         layers, _, width = batch.features.shape
-        problems, _, classes = batch.targets.shape
+        problems, classes = len(batch.problems), batch.problems.classes
         point = np.zeros((layers, problems, classes * (width + 1)))
         if start is not None:
             point = _packed(start.weights, start.intercept)
@@ -258,14 +347,10 @@ def losses(logits: Floats, targets: Floats) -> Floats:
 
 
 def _evaluate(batch: Batch, strengths: Floats, point: Floats) -> tuple[Floats, Floats]:
-    """Objective (L, P) and its gradient, shaped as the point."""
+    """Objective (L, P) and its gradient, shaped as the point; a pass over the rows."""
     weights, intercept = _unpacked(point, batch.features.shape[2])
-    logits = batch.logits(weights, intercept)
-    shares = (batch.training / np.maximum(batch.rows, 1)[:, np.newaxis])[np.newaxis]
-    loss = (losses(logits, batch.targets) * shares).sum(axis=-1)
+    loss, by_weight, by_intercept = batch.loss(weights, intercept)
     objective = loss + strengths / 2 * np.square(weights).sum(axis=(-1, -2))
-    residuals = (probabilities(logits) - batch.targets) * shares[..., np.newaxis]
-    by_weight, by_intercept = batch.gradient(residuals)
     by_weight += strengths[..., np.newaxis, np.newaxis] * weights
     return objective, _packed(by_weight, by_intercept)
 

@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from analysis.linear.logistic import (
     TOLERANCE,
+    Batch,
     LogisticFit,
+    Problems,
     fit_logistic,
     logistic_batch,
-    losses,
     probabilities,
 )
 from analysis.linear.moments import Floats
 from analysis.linear.penalties import STRENGTHS, CrossValidation
+from analysis.linear.row_blocks import BLOCK_ROWS, CentredRows, RowBlocks, as_blocks
 from analysis.splits import Partition
 
 VERSION = 1
@@ -24,7 +26,7 @@ VERSION = 1
 CHOOSING_TOLERANCE = 1e-4
 """Of the fits that only serve to compare strengths."""
 BATCH_NUMBERS = 4_000_000
-"""Logits that one batch may have, which bounds its memory."""
+"""Logits that a block of one batch may have, which bounds its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class NestedLogistic:
 class _Work:
     """What all steps share."""
 
-    features: Floats
-    """(L, N, D)."""
+    features: CentredRows
     codes: NDArray[np.integer[Any]]
     """(Q, N)."""
     classes: int
     one_vs_rest: bool
+    plan: CrossValidation
     cells: NDArray[np.integer[Any]]
 
     @property
@@ -60,19 +62,23 @@ class _Work:
     def at_once(self) -> int:
         """Labelled training sets in one batch."""
         layers, rows, _ = self.features.shape
-        return max(1, int(BATCH_NUMBERS // (layers * rows * self.classes)))
+        return max(1, int(BATCH_NUMBERS // (layers * min(rows, BLOCK_ROWS) * self.classes)))
 
-    def targets(self, labelling: int) -> Floats:
-        """Targets (columns, N, K) of one labelling."""
-        named = self.codes[labelling][:, np.newaxis] == np.arange(self.classes)
-        one_hot: Floats = named.astype(np.float64)
-        if self.classes == 2:
-            return one_hot[np.newaxis, :, 1:]
-        return one_hot.T[:, :, np.newaxis] if self.one_vs_rest else one_hot[np.newaxis]
-
-    def in_cells(self, cells: Sequence[int], labelling: int) -> NDArray[np.bool_]:
-        """Labelled rows of some cells, (N,)."""
-        return np.asarray(np.isin(self.cells, list(cells)) & (self.codes[labelling] >= 0))
+    def problems(self, tasks: Sequence["_Task"]) -> Problems:
+        """Of every task, class by class where each is told from the rest."""
+        trained = np.ones((len(tasks), self.plan.count), bool)
+        for own, task in zip(trained, tasks, strict=True):
+            own[list(task.left_out)] = False
+        binary = self.classes == 2 or self.one_vs_rest
+        positive = np.arange(self.columns) if self.columns > 1 else np.ones(1, np.int64)
+        return Problems(
+            self.codes,
+            self.cells,
+            labelling=np.repeat([task.labelling for task in tasks], self.columns),
+            trained=np.repeat(trained, self.columns, axis=0),
+            positive=np.tile(positive, len(tasks)) if binary else None,
+            classes=1 if binary else self.classes,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ class _Task:
 
 
 def nested_logistic(
-    features: NDArray[Any],
+    features: Sequence[RowBlocks] | NDArray[Any],
     codes: NDArray[np.integer[Any]],
     classes: int,
     partition: Partition,
@@ -99,79 +105,75 @@ def nested_logistic(
     binary problem per class (whose probabilities then need not sum to 1).
 
     Args:
-        features: (L, N, D).
+        features: (L, N, D), or N rows in blocks for each layer.
         codes: class codes of each labelling, (Q, N); a negative code leaves a row out.
         classes: how many classes there are.
         partition: cells of the rows, and which are tested.
         strengths: to choose from.
         one_vs_rest: binary problems instead of a multinomial one.
     """
-    centred = features.astype(np.float64)
-    centred -= centred.mean(axis=1, keepdims=True)
-    work = _Work(centred, codes, classes, one_vs_rest, partition.cells)
+    centred = CentredRows([as_blocks(layer) for layer in features])
     plan = CrossValidation(partition.tested, partition.count)
+    work = _Work(centred, codes, classes, one_vs_rest, plan, partition.cells)
     ordered = np.sort(np.asarray(strengths, dtype=np.float64))[::-1]
     chosen = np.full((len(features), len(codes), partition.count), ordered[0])
     if len(ordered) > 1:
-        chosen = _choose(work, plan, ordered)
+        chosen = _choose(work, ordered)
     found = np.full((len(features), *codes.shape, classes), np.nan)
     unconverged = 0
     finals = [_Task(q, (cell,)) for q in range(len(codes)) for cell in partition.tested]
-    for tasks in _batches(work, plan, finals):
+    for tasks in _batches(work, finals):
         own = np.stack([chosen[:, task.labelling, task.left_out[0]] for task in tasks], axis=1)
-        fit, logits = _fit(work, plan, tasks, own, tolerance=TOLERANCE)
+        batch, fit = _fit(work, tasks, own, tolerance=TOLERANCE)
         unconverged += int((~fit.converged).sum())
-        for place, task in enumerate(tasks):
-            scored = work.in_cells(task.left_out, task.labelling)
-            found[:, task.labelling, scored] = _as_probabilities(work, logits[:, place])[:, scored]
+        for rows, logits in batch.logits(fit.weights, fit.intercept):
+            each = logits.reshape(len(logits), len(tasks), work.columns, *logits.shape[2:])
+            for place, task in enumerate(tasks):
+                scored = (partition.cells[rows] == task.left_out[0]) & (codes[task.labelling, rows] >= 0)
+                if scored.any():
+                    said = _as_probabilities(work, each[:, place][:, :, scored])
+                    found[:, task.labelling, rows.start + np.flatnonzero(scored)] = said
     return NestedLogistic(found, chosen[:, :, list(partition.tested)], unconverged)
 
 
-def _choose(work: _Work, plan: CrossValidation, strengths: Floats) -> Floats:
+def _choose(work: _Work, strengths: Floats) -> Floats:
     """The strengths under which cells left out are most likely, (L, Q, cells)."""
-    layers = len(work.features)
-    loss = np.zeros((len(strengths), layers, len(work.codes), plan.count))
-    pairs = [_Task(q, pair) for q in range(len(work.codes)) for pair in plan.left_out_pairs()]
-    for tasks in _batches(work, plan, pairs):
+    layers = work.features.shape[0]
+    loss = np.zeros((len(strengths), layers, len(work.codes), work.plan.count))
+    pairs = [_Task(q, pair) for q in range(len(work.codes)) for pair in work.plan.left_out_pairs()]
+    for tasks in _batches(work, pairs):
         fit: LogisticFit | None = None
         for place, strength in enumerate(strengths):
             own = np.full((layers, len(tasks)), strength)
-            fit, logits = _fit(work, plan, tasks, own, start=fit, tolerance=CHOOSING_TOLERANCE)
-            for task, scores in zip(tasks, logits.swapaxes(0, 1), strict=True):
-                errors = losses(scores, work.targets(task.labelling)).sum(axis=1)
+            batch, fit = _fit(work, tasks, own, start=fit, tolerance=CHOOSING_TOLERANCE)
+            errors = batch.losses_by_cell(fit.weights, fit.intercept)
+            errors = errors.reshape(layers, len(tasks), work.columns, -1).sum(axis=2)
+            for number, task in enumerate(tasks):
                 for cell, other in (task.left_out, task.left_out[::-1]):
-                    rows = work.in_cells([other], task.labelling)
-                    loss[place, :, task.labelling, cell] += errors[:, rows].sum(axis=-1)
+                    loss[place, :, task.labelling, cell] += errors[:, number, other]
     return np.asarray(strengths[loss.argmin(axis=0)])
 
 
-def _batches(work: _Work, plan: CrossValidation, tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
+def _batches(work: _Work, tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
     """Tasks that have something to train on, as many at once as memory allows."""
-    able = [task for task in tasks if work.in_cells(plan.without(*task.left_out), task.labelling).sum() > 1]
+    rows = work.problems(tasks).rows()[:: work.columns]
+    able = [task for task, count in zip(tasks, rows, strict=True) if count > 1]
     for first in range(0, len(able), work.at_once):
         yield able[first : first + work.at_once]
 
 
 def _fit(
     work: _Work,
-    plan: CrossValidation,
     tasks: Sequence[_Task],
     strengths: Floats,
     *,
     tolerance: float,
     start: LogisticFit | None = None,
-) -> tuple[LogisticFit, Floats]:
-    """Fit tasks with strengths (L, tasks); gives logits (L, tasks, columns, N, K) too."""
-    masks = [work.in_cells(plan.without(*task.left_out), task.labelling) for task in tasks]
-    batch = logistic_batch(
-        work.features,
-        np.concatenate([work.targets(task.labelling) for task in tasks]),
-        np.repeat(np.stack(masks), work.columns, axis=0),
-    )
+) -> tuple[Batch, LogisticFit]:
+    """Fit tasks with strengths (L, tasks)."""
+    batch = logistic_batch(work.features, work.problems(tasks))
     each = np.repeat(strengths, work.columns, axis=1)
-    fit = fit_logistic(batch, each, start=start, tolerance=tolerance)
-    logits = batch.logits(fit.weights, fit.intercept)
-    return fit, logits.reshape(len(logits), len(tasks), work.columns, *logits.shape[2:])
+    return batch, fit_logistic(batch, each, start=start, tolerance=tolerance)
 
 
 def _as_probabilities(work: _Work, logits: Floats) -> Floats:

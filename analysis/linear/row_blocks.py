@@ -69,7 +69,7 @@ class CentredRows:
     def __init__(self, layers: Sequence[RowBlocks], shifts: Sequence[Floats] | None = None) -> None:
         """By default the point is the mean of each first block."""
         self._layers = layers
-        self._shifts = shifts or [_first_mean(layer) for layer in layers]
+        self._shifts = shifts or [first_mean(layer) for layer in layers]
         self._held: list[tuple[slice, Floats]] | None = None
         self.shape = len(layers), len(layers[0]), layers[0].width
 
@@ -88,6 +88,14 @@ class CentredRows:
             yield several[0][0], np.stack(rows)
 
 
-def _first_mean(rows: RowBlocks) -> Floats:
+def first_mean(rows: RowBlocks) -> Floats:
+    """Mean of the first block, (D,): a point near the mean of all rows, about which digits do not cancel."""
     _, block = next(rows.blocks())
     return np.asarray(block.mean(axis=0, dtype=np.float64))
+
+
+def mean_length(rows: NDArray[Any] | RowBlocks) -> float:
+    """Mean Euclidean length of the rows; a pass over them."""
+    given = as_blocks(rows)
+    lengths = [np.linalg.norm(block.astype(np.float64), axis=1).sum() for _, block in given.blocks()]
+    return float(sum(lengths) / len(given))

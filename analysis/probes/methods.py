@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from analysis.linear.moments import Floats
 from analysis.linear.nested_logistic import NestedLogistic, nested_logistic
+from analysis.linear.row_blocks import RowBlocks
 from analysis.splits import Partition
 from store.errors import BrokenPlugin
 from store.extensions import PROBES
@@ -23,7 +24,7 @@ class Predict(Protocol):
     """Out-of-fold probabilities of several labellings of the same rows, on L layers at once.
 
     Args:
-        features: (L, N, D).
+        features: N rows of each layer, in memory or in blocks, (L,).
         codes: of classes, (Q, N), -1 without a label: the true labelling, then shuffled ones.
         classes: C.
         partition: cells of the rows; a tested cell is predicted by a fit to the other cells alone.
@@ -32,7 +33,7 @@ class Predict(Protocol):
 
     def __call__(
         self,
-        features: Floats,
+        features: Sequence[RowBlocks],
         codes: NDArray[np.integer[Any]],
         classes: int,
         partition: Partition,
@@ -64,19 +65,20 @@ def on_rows(function: RowProbe) -> ProbeMethod:
     """A method from a classifier: it is fitted without each tested cell, to true and to shuffled labels."""
 
     def predict(
-        features: Floats,
+        features: Sequence[RowBlocks],
         codes: NDArray[np.integer[Any]],
         classes: int,
         partition: Partition,
         strengths: Sequence[float],  # noqa: ARG001 (its name is the protocol's)
     ) -> NestedLogistic:
+        whole = [np.asarray(rows.whole(), np.float64) for rows in features]
         found = np.full((len(features), *codes.shape, classes), np.nan)
         for labelling, own in enumerate(codes):
             for cell in partition.tested:
                 held_out = (partition.cells == cell) & (own >= 0)
                 learned = (partition.cells != cell) & (own >= 0)
                 if held_out.any() and len(np.unique(own[learned])) > 1:
-                    for layer, rows in enumerate(np.asarray(features, np.float64)):
+                    for layer, rows in enumerate(whole):
                         said = np.asarray(function(rows[learned], own[learned], classes, rows[held_out]))
                         _check(said, (int(held_out.sum()), classes))
                         found[layer, labelling, held_out] = said

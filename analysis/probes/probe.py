@@ -275,7 +275,7 @@ def _by_method(
     method = PROBES.load(loss, ProbeMethod)
     with PROBES.called(loss):
         fitted = method.predict(
-            given.rows[np.newaxis], codes, len(given.concept.classes), given.partition, penalties
+            [HeldRows(given.rows)], codes, len(given.concept.classes), given.partition, penalties
         )
     penalty = float(np.median(fitted.strengths[0, 0]))
     return _OutOfFold(codes, fitted.probabilities[0], penalty, fitted.unconverged)

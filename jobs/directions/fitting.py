@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.directions import separation
 from analysis.directions.fitting import METHODS, Direction, Method, fit_directions, split_method, version_of
+from analysis.linear.row_blocks import RowBlocks, as_blocks, mean_length
 from analysis.splits import Partition, group_folds
 from jobs.directions.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.directions.options import DirectionOptions
@@ -21,6 +22,7 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
+from jobs.fitting.rows import Rows
 from jobs.fitting.user_tables import read_user_tables
 from jobs.method_versions import Kind, methods_id
 from jobs.progress.reporting import followed
@@ -290,13 +292,13 @@ def estimated_seconds(work: Work, width: int) -> float:
 
 
 def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
-    """Directions of one layer: read it once, fit every contrast by every method."""
+    """Directions of one layer, every contrast by every method; more rows than memory takes come in blocks."""
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
-    activations, _ = run.read_layer(task.layer.array, task.layer.layer, work.labels.clip_ids)
+    every = Rows(run, task.layer.array, task.layer.layer, work.labels.clip_ids)
     found: list[Row] = []
     left_out: list[str] = []
     for one in work.sets:
-        rows = activations[one.rows]
+        rows = every.subset(one.rows)
         fitted = fit_directions(
             rows,
             one.targets,
@@ -327,7 +329,7 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
     return FittedLayer(found, left_out)
 
 
-def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any]) -> Row:
+def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any] | RowBlocks) -> Row:
     """What all directions of one layer have in common, fitted on these rows (n, D)."""
     return {
         "model": model["name"],
@@ -335,8 +337,8 @@ def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[An
         "site": layer.site,
         "reduction": layer.reduction,
         "layer": layer.layer,
-        "width": rows.shape[1],
-        "activation_norm": float(np.linalg.norm(rows.astype(np.float64), axis=1).mean()),
+        "width": as_blocks(rows).width,
+        "activation_norm": mean_length(rows),
         "scaling": "norm",
         "created_at": datetime.now(UTC).replace(tzinfo=None),
     }

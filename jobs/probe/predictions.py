@@ -19,6 +19,7 @@ from analysis.probes.out_of_fold import (
     ridge_predictions,
 )
 from analysis.probes.targets import Targets, labellings, ridge_targets
+from jobs.fitting.rows import Rows
 from jobs.probe.kept import (
     KeptMoments,
     factors_key,
@@ -29,7 +30,6 @@ from jobs.probe.kept import (
     read_moments,
 )
 from jobs.probe.plan import Coverage, ProbePlan, Source
-from jobs.probe.rows import Rows
 from store.errors import NotFound
 from store.extensions import PROBES
 from store.opening import Store
@@ -53,7 +53,7 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
     """Fit every concept on a source, and predict what was held out."""
     every = None
     if not source.over_time:
-        every = Rows(plan.collection(source.prefix), source, plan.labels.clip_ids)
+        every = Rows(plan.collection(source.prefix), source.array, source.layer, plan.labels.clip_ids)
     for coverage in plan.coverages:
         targets = _targets(coverage, plan.controls, plan.seed)
         key = factors_key(moments_key(plan, coverage, source))
@@ -129,11 +129,11 @@ def predict_by_method(
     """Fit every concept with classes on all sources; yields how many fits did not converge, too."""
     method = PROBES.load(loss, ProbeMethod)
     collection = plan.collection(sources[0].prefix)
-    whole = np.stack([Rows(collection, source, plan.labels.clip_ids).whole() for source in sources])
+    every = [Rows(collection, source.array, source.layer, plan.labels.clip_ids) for source in sources]
     for coverage in plan.coverages:
+        rows = [one.subset(coverage.rows) for one in every]
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
             codes = labellings(concept, coverage.groups, controls=plan.controls, seed=plan.seed)
-            rows = whole[:, coverage.rows]
             with PROBES.called(loss):
                 fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.strengths)
             for place, source in enumerate(sources):

@@ -8,12 +8,13 @@ from sklearn.decomposition import TruncatedSVD
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from analysis.directions.fits import problem_of
 from analysis.directions.logistic import LOGISTIC_STRENGTHS, logistic_paths
 from analysis.directions.methods import (
     discriminants,
     ledoit_wolf_penalty,
     mean_variance,
-    reading_vectors,
+    reading_vector,
     ridge_path,
 )
 from analysis.linear.contrast_moments import ContrastMoments, moments_of_trainings, sums_by_fold
@@ -82,7 +83,7 @@ def test_logistic_regression_is_scikit_learn_s_on_the_features_themselves(
 ) -> None:
     space, training = row_space(rows), FOLDS != 0
     unit = 2.5
-    weights = logistic_paths(space.coordinates, targets, [FOLDS != 0], unit)[0]
+    weights = logistic_paths(problem_of(space, targets, FOLDS, range(CONTRASTS)), [frozenset({0})], unit)[0]
     for place, strength in enumerate(LOGISTIC_STRENGTHS):
         if strength < 1e-2:
             continue
@@ -118,8 +119,7 @@ def test_a_strong_penalty_gives_the_mean_difference(rows: Floats, targets: NDArr
 def test_shrinkage_is_ledoit_and_wolf_s(rows: Floats, targets: NDArray[np.bool_]) -> None:
     space, training = row_space(rows), FOLDS != 2
     moments = without_fold(rows, targets, 2)
-    centred = space.coordinates[training] - moments.mean
-    penalty = ledoit_wolf_penalty(moments, (centred**2).sum(axis=1), rows.shape[1])
+    penalty = ledoit_wolf_penalty(moments, rows.shape[1])
     covariance, shrinkage = ledoit_wolf(rows[training])
     assert 0 < shrinkage < 1
     expected = np.linalg.solve(covariance, space.embedded(moments.differences).T).T
@@ -132,11 +132,13 @@ def test_reading_vectors_are_the_first_axis_of_all_pairs_of_differences(
     rows: Floats, targets: NDArray[np.bool_]
 ) -> None:
     space, training = row_space(rows), FOLDS != 1
-    found = reading_vectors(without_fold(rows, targets, 1), space.coordinates[training], targets[training])
+    moments = without_fold(rows, targets, 1)
     for contrast in range(CONTRASTS):
+        chosen = space.coordinates[training & targets[:, contrast]]
+        found = reading_vector(moments, contrast, chosen.T @ chosen)
         positive = rows[training & targets[:, contrast]]
         negative = rows[training & ~targets[:, contrast]]
         pairs = (positive[:, np.newaxis] - negative).reshape(-1, rows.shape[1])
         axis = TruncatedSVD(1, algorithm="arpack", random_state=0).fit(pairs).components_[0]
         axis *= np.sign(axis @ pairs.mean(axis=0))
-        assert cosines(space.embedded(found[contrast]), axis) == pytest.approx(1.0, abs=1e-6)
+        assert cosines(space.embedded(found), axis) == pytest.approx(1.0, abs=1e-6)

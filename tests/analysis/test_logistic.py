@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from analysis.linear.logistic import fit_logistic, logistic_batch, losses, probabilities
+from analysis.linear.logistic import Batch, Problems, fit_logistic, logistic_batch, losses, probabilities
 from analysis.linear.nested_logistic import nested_logistic
+from analysis.linear.row_blocks import CentredRows, HeldRows
 from analysis.splits import Partition, fold_partition
 
 LAYERS, ROWS, WIDTH = 2, 90, 12
@@ -37,14 +38,31 @@ def one_hot(codes: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     return np.asarray(whole[:, 1:] if classes == 2 else whole)
 
 
+def batch_of(features: NDArray[np.float64], codes: NDArray[np.int64], classes: int, count: int) -> Batch:
+    """Of labellings (Q, N): each is learned on all rows and then, if wanted, on those of TRAINING[1]."""
+    cells = TRAINING[1].astype(np.int64)
+    trained = np.array([[True, True], [False, True]])[:count]
+    labelling = np.arange(count) % len(codes)
+    binary = classes == 2
+    problems = Problems(
+        codes,
+        cells,
+        labelling,
+        trained,
+        np.ones(count, np.int64) if binary else None,
+        1 if binary else classes,
+    )
+    return logistic_batch(CentredRows([HeldRows(layer) for layer in features]), problems)
+
+
 @pytest.mark.parametrize("strength", [1e-3, 1e-1, 10.0])
 @pytest.mark.parametrize("classes", [2, 3])
 def test_objective_and_probabilities_are_those_of_scikit_learn(classes: int, strength: float) -> None:
     codes = CODES % classes
-    targets = np.stack([one_hot(codes, classes)] * len(TRAINING))
-    batch = logistic_batch(FEATURES, targets, TRAINING)
+    batch = batch_of(FEATURES, codes[np.newaxis], classes, 2)
     fit = fit_logistic(batch, np.full((LAYERS, len(TRAINING)), strength), tolerance=1e-8)
-    found = probabilities(batch.logits(fit.weights, fit.intercept))
+    ((_, logits),) = batch.logits(fit.weights, fit.intercept)
+    found = probabilities(logits)
     assert fit.converged.all()
     for layer in range(LAYERS):
         for place, training in enumerate(TRAINING):
@@ -55,23 +73,23 @@ def test_objective_and_probabilities_are_those_of_scikit_learn(classes: int, str
 
 
 def test_a_problem_does_not_depend_on_what_else_is_in_its_batch() -> None:
-    targets = np.stack([one_hot(CODES, 3), one_hot(CODES[::-1], 3)])
+    both = np.stack([CODES, CODES[::-1]])
     strengths = np.array([[1e-3, 10.0]] * LAYERS)
-    together = fit_logistic(logistic_batch(FEATURES, targets, TRAINING), strengths)
-    alone = fit_logistic(logistic_batch(FEATURES, targets[:1], TRAINING[:1]), strengths[:, :1])
+    together = fit_logistic(batch_of(FEATURES, both, 3, 2), strengths)
+    alone = fit_logistic(batch_of(FEATURES, both[:1], 3, 1), strengths[:, :1])
     np.testing.assert_allclose(together.weights[:, :1], alone.weights, atol=1e-5)
 
 
 def test_a_constant_feature_has_no_say() -> None:
     features = FEATURES.copy()
     features[:, :, 4] = 0
-    batch = logistic_batch(features, one_hot(CODES, 3)[np.newaxis], TRAINING[:1])
+    batch = batch_of(features, CODES[np.newaxis], 3, 1)
     fit = fit_logistic(batch, np.full((LAYERS, 1), 0.1))
     assert np.array_equal(fit.weights[..., 4], np.zeros((LAYERS, 1, 3)))
 
 
 def test_a_warm_start_at_the_solution_ends_at_once() -> None:
-    batch = logistic_batch(FEATURES, one_hot(CODES, 3)[np.newaxis], TRAINING[:1])
+    batch = batch_of(FEATURES, CODES[np.newaxis], 3, 1)
     strengths = np.full((LAYERS, 1), 0.1)
     first = fit_logistic(batch, strengths)
     again = fit_logistic(batch, strengths, start=first)

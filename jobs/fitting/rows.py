@@ -1,4 +1,4 @@
-"""Rows of one feature matrix: whole where it is small, else in blocks."""
+"""Rows of one matrix of a collection: held where they are few, else read in blocks by every pass."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,20 +7,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linear.row_blocks import block_places
-from jobs.probe.plan import Source
 from store.arrays.collection import Collection
 
 MEMORY_BYTES = 400_000_000
-"""A layer up to this size is read once and held; a larger one is read anew by every pass."""
+"""Rows up to this size are read once and held; more are read anew by every pass."""
 
 
 class Rows:
     """Rows (n, D) in the order of their clips."""
 
-    def __init__(self, collection: Collection, source: Source, clip_ids: Sequence[str]) -> None:
-        self._collection, self._source, self._clip_ids = collection, source, clip_ids
-        spec = collection.arrays[source.array]
-        self.width = int(spec.shape[-1])
+    def __init__(
+        self, collection: Collection, array: str, layer: int | None, clip_ids: Sequence[str]
+    ) -> None:
+        """Of one layer of an array, or of an array without layers."""
+        self._collection, self._array, self._layer = collection, array, layer
+        self._clip_ids = clip_ids
+        self.width = int(collection.arrays[array].shape[-1])
         self._held: NDArray[Any] | None = None
 
     def __len__(self) -> int:
@@ -46,14 +48,13 @@ class Rows:
         """Some of the rows."""
         if len(places) == len(self):
             return self
-        part = Rows(self._collection, self._source, [self._clip_ids[place] for place in places])
+        part = Rows(self._collection, self._array, self._layer, [self._clip_ids[place] for place in places])
         if self.fits:
             part._held = self.whole()[places]
         return part
 
     def _read(self, clip_ids: Sequence[str]) -> NDArray[Any]:
-        source = self._source
-        if source.layer is None:
-            return self._collection.read_clips(source.array, clip_ids)
-        values, _ = self._collection.read_layer(source.array, source.layer, clip_ids)
+        if self._layer is None:
+            return self._collection.read_clips(self._array, clip_ids)
+        values, _ = self._collection.read_layer(self._array, self._layer, clip_ids)
         return values
