@@ -11,7 +11,7 @@ _Name = TypeVar("_Name", bound=str)
 
 
 def parse_sites(text: str) -> tuple[Site, ...]:
-    """The sites that a text names, each once and in the order of a block.
+    """The sites that a text names, "all" or each once, in the order of a block.
 
     Raises:
         InvalidInput: it names something else, or nothing.
@@ -20,7 +20,7 @@ def parse_sites(text: str) -> tuple[Site, ...]:
 
 
 def parse_reductions(text: str) -> tuple[Reduction, ...]:
-    """The reductions that a text names, each once and in their own order.
+    """The reductions that a text names, "all" or each once, in their own order.
 
     Raises:
         InvalidInput: it names something else, or nothing.
@@ -29,6 +29,8 @@ def parse_reductions(text: str) -> tuple[Reduction, ...]:
 
 
 def _parsed(text: str, known: Sequence[_Name], what: str) -> tuple[_Name, ...]:
+    if text.strip() == "all":
+        return tuple(known)
     names = {name.strip() for name in text.split(",") if name.strip()}
     unknown = sorted(names - set(known))
     if unknown or not names:

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from docs.generators.markdown import ROOT, code, escaped, table
 from store.catalog.catalog import refresh_catalog
@@ -67,6 +68,9 @@ def store_format_page() -> str:
     return "".join([before, "\n".join(map(_columns_of, TABLES.values())), after])
 
 
-def _columns_of(one: Table) -> str:
-    rows = ((code(name), code(str(kind)), escaped(comment)) for name, (kind, comment) in one.columns.items())
+def _columns_of(one: Table[Any]) -> str:
+    rows = (
+        (code(field.name), code(str(field.type)), escaped(one.columns[field.name].comment))
+        for field in one.schema()
+    )
     return f"### results/{one.kind}\n\n{table(('column', 'Arrow type', 'meaning'), rows)}"

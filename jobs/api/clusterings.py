@@ -1,21 +1,31 @@
 """Python's `kmeans`: of arrays, or of every layer of a run."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import Annotated, Any, Required, Unpack, overload
 
 from numpy.typing import ArrayLike
 
 from analysis.clustering.fitting import Clusters, clusters
+from analysis.clustering.scaling_kinds import ScalingKind
 from jobs.api.answers import Findings, answer_of
+from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
-from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, names_text
+from jobs.kmeans.options import KmeansOptions
 from store.errors import InvalidInput
+from store.records import Reduction
 
-if TYPE_CHECKING:
-    from analysis.clustering.scaling_kinds import ScalingKind
-    from jobs.execution import FitEngine
-    from jobs.progress.reporters import Told
-    from store.records import Reduction
+
+class Clustered(FitOfRun, total=False):
+    """How layers of a run are clustered."""
+
+    labels: Required[
+        Annotated[str, "for a run, one SELECT that gives clip_id and the label columns to compare with."]
+    ]
+    scaling: Annotated[ScalingKind, '"none", "zscore", "l2" or "pca" (whitened components).']
+    starts: Annotated[int, "k-means++ starts, of which the one of lowest inertia counts."]
+    seed: Annotated[int, "of the first start."]
+    reduction: Annotated[Reduction, 'for a run, which arrays: "mean", "std", "last", "segments" or "frames".']
+    assignments: Annotated[bool, "for a run, store the cluster of every clip too."]
 
 
 @overload
@@ -24,51 +34,19 @@ def kmeans(
     k: int | None = None,
     *,
     y: ArrayLike | None = None,
-    scaling: "ScalingKind" = "none",
+    scaling: ScalingKind = "none",
     starts: int = 10,
     seed: int = 0,
 ) -> Clusters: ...
 
 
 @overload
-def kmeans(
-    source: Run,
-    k: int | range | None = None,
-    *,
-    labels: str,
-    scaling: "ScalingKind" = "none",
-    starts: int = 10,
-    seed: int = 0,
-    sites: Names = None,
-    layers: Layers = None,
-    reduction: "Reduction" = "mean",
-    assignments: bool = False,
-    tables: Tables = None,
-    engine: "FitEngine" = "auto",
-    address: str = "local",
-    workers: int | None = None,
-    progress: "Told" = False,
-) -> Findings: ...
+def kmeans(source: Run, k: int | range | None = None, **given: Unpack[Clustered]) -> Findings: ...
 
 
+@documented(Clustered, KmeansOptions, labels=None)
 def kmeans(
-    source: Any,
-    k: int | range | None = None,
-    *,
-    y: ArrayLike | None = None,
-    labels: str | None = None,
-    scaling: "ScalingKind" = "none",
-    starts: int = 10,
-    seed: int = 0,
-    sites: Names = None,
-    layers: Layers = None,
-    reduction: "Reduction" = "mean",
-    assignments: bool = False,
-    tables: Tables = None,
-    engine: "FitEngine" = "auto",
-    address: str = "local",
-    workers: int | None = None,
-    progress: "Told" = False,
+    source: Any, k: int | range | None = None, *, y: ArrayLike | None = None, **given: Any
 ) -> Clusters | Findings:
     """Cluster rows of an array, or every layer of a run, by k-means.
 
@@ -76,19 +54,6 @@ def kmeans(
         source: rows (n, D), or a run.
         k: number of clusters, for a run also a range of them; by default as many as there are classes.
         y: for arrays, classes to compare the clusters with, (n,).
-        labels: for a run, one SELECT that gives clip_id and the label columns to compare with.
-        scaling: "none", "zscore", "l2" or "pca" (whitened components).
-        starts: k-means++ starts, of which the one of lowest inertia counts.
-        seed: of the first start.
-        sites: for a run, which sites; None for all.
-        layers: for a run, which layers; None for all.
-        reduction: for a run, which arrays: "mean", "std", "last", "segments" or "frames".
-        assignments: for a run, store the cluster of every clip too.
-        tables: for a run, tables of yours that the query may read, by name.
-        engine: for a run, "inline", "ray", or "auto" by how long it takes.
-        address: for a run, of the Ray cluster; "local" for a private one.
-        workers: for a run, layers at once; as many as processors by default.
-        progress: True shows progress; a function is called with every `Progress`.
 
     Raises:
         InvalidInput: shapes that do not fit, or a k that the rows cannot fill.
@@ -104,31 +69,14 @@ def kmeans(
     if not isinstance(source, Run):
         if isinstance(k, range):
             raise InvalidInput("Of arrays k is one number: try several in a loop, and compare silhouettes.")
-        return clusters(source, k, y=y, scaling=scaling, starts=starts, seed=seed)
-    if labels is None:
+        return clusters(source, k, y=y, **of_arrays(given))
+    if given["labels"] is None:
         raise InvalidInput('k-means of a run needs a query: labels="SELECT clip_id, genre FROM clips".')
-    from jobs.kmeans.options import KmeansOptions
     from jobs.kmeans.running import fit_run
     from jobs.progress.reporters import told
 
-    options = KmeansOptions(
-        store=source.store_url,
-        run=source.id,
-        labels=labels,
-        tables=arrow_tables(tables),
-        k=_k_text(k),
-        scaling=scaling,
-        starts=starts,
-        seed=seed,
-        sites=names_text(sites),
-        layers=layers_text(layers),
-        reduction=reduction,
-        assignments=assignments,
-        engine=engine,
-        address=address,
-        workers=workers,
-    )
-    with told(progress):
+    options = options_from(KmeansOptions, given, store=source.store_url, run=source.id, k=_k_text(k))
+    with told(given.get("progress", False)):
         found = fit_run(options)
     said = found.summary
     notes: Sequence[str] = said["notes"]

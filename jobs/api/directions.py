@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Annotated, Any, Required, Unpack, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
-from jobs.api.values import Layers, Names, Tables, arrow_tables, layers_text, names_text
+from jobs.api.values import names_text
+from jobs.directions.options import DirectionOptions
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from jobs.api.answers import Answer
     from jobs.api.stores import Store
     from jobs.directions.stored import StoredVector
-    from jobs.execution import FitEngine
-    from jobs.progress.reporters import Told
     from pipelines.steering.edits import Edit, Kind, Scaling
     from store.records import Site
 
@@ -221,23 +221,22 @@ class Directions(Sequence[Direction]):
         raise InvalidInput(f"{key!r} may mean {len(found)} directions ({shown} …): say more of it.")
 
 
+class Fitted(FitOfRun, total=False):
+    """How directions of a run are fitted."""
+
+    labels: Required[Annotated[str, "for a run, one SELECT that gives clip_id and label columns."]]
+    method: Annotated[
+        str | Sequence[str],
+        'one or several of "mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random", or of '
+        'plug-ins; or "all" that are built in; "mse:0.1" names its penalty.',
+    ]
+    pairs: Annotated[Pairs, "(from, to) classes; by default every class against all others."]
+    folds: int
+    seed: Annotated[int, "of random directions."]
+
+
 @overload
-def directions(
-    source: Run,
-    *,
-    labels: str,
-    method: str | Sequence[str] = "diffmean",
-    pairs: Pairs = (),
-    sites: Names = None,
-    layers: Layers = None,
-    folds: int = 5,
-    seed: int = 0,
-    tables: Tables = None,
-    engine: "FitEngine" = "auto",
-    address: str = "local",
-    workers: int | None = None,
-    progress: "Told" = False,
-) -> Directions: ...
+def directions(source: Run, **given: Unpack[Fitted]) -> Directions: ...
 
 
 @overload
@@ -253,23 +252,9 @@ def directions(
 ) -> Directions: ...
 
 
+@documented(Fitted, DirectionOptions, labels=None, method="diffmean")
 def directions(
-    source: Any,
-    y: ArrayLike | None = None,
-    *,
-    labels: str | None = None,
-    groups: ArrayLike | None = None,
-    method: str | Sequence[str] = "diffmean",
-    pairs: Pairs = (),
-    sites: Names = None,
-    layers: Layers = None,
-    folds: int = 5,
-    seed: int = 0,
-    tables: Tables = None,
-    engine: "FitEngine" = "auto",
-    address: str = "local",
-    workers: int | None = None,
-    progress: "Told" = False,
+    source: Any, y: ArrayLike | None = None, *, groups: ArrayLike | None = None, **given: Any
 ) -> Directions:
     """Fit directions that tell classes apart: on every layer of a run, or on arrays.
 
@@ -279,20 +264,7 @@ def directions(
     Args:
         source: a run, or features (n, D).
         y: for arrays, the class of each row, (n,).
-        labels: for a run, one SELECT that gives clip_id and label columns.
         groups: for arrays, what a fold does not cut through, (n,); by default every row is its own.
-        method: one or several of "mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random", or of
-            plug-ins; or "all" that are built in; "mse:0.1" names its penalty.
-        pairs: (from, to) classes; by default every class against all others.
-        sites: for a run, which sites; by default all.
-        layers: for a run, which layers, such as range(4, 8); by default all.
-        folds: parts that are held out in turn.
-        seed: of random directions.
-        tables: for a run, tables of yours that the query may read, by name.
-        engine: for a run, "inline", "ray", or "auto" by how long it takes.
-        address: for a run, of the Ray cluster; "local" for a private one.
-        workers: for a run, layers at once; as many as processors by default.
-        progress: True shows progress; a function is called with every `Progress`.
 
     Raises:
         InvalidInput: labels, classes or methods that cannot be used.
@@ -307,40 +279,29 @@ def directions(
         >>> bool(found.score > 0.9), found.within_random
         (True, False)
     """
-    methods = names_text(method)
     if not isinstance(source, Run):
         if y is None:
             raise InvalidInput("Directions of arrays need labels: directions(X, y, groups=…).")
-        return _of_arrays(source, y, groups, methods, pairs, folds=folds, seed=seed)
-    if labels is None:
+        return _of_arrays(source, y, groups, **of_arrays(given))
+    if given["labels"] is None:
         raise InvalidInput(
             'Directions of a run need a query: labels="SELECT clip_id, genre FROM clips". Of arrays give '
             "X and y."
         )
     from jobs.directions.fitting import fit_run
-    from jobs.directions.options import DirectionOptions
     from jobs.directions.stored import vectors_of
     from jobs.progress.reporters import told
 
-    options = DirectionOptions(
-        store=source.store_url,
-        run=source.id,
-        labels=labels,
-        tables=arrow_tables(tables),
-        methods=methods,
-        pairs=tuple(f"{one}:{other}" for one, other in pairs),
-        sites=names_text(sites),
-        layers=layers_text(layers),
-        folds=folds,
-        seed=seed,
-        engine=engine,
-        address=address,
-        workers=workers,
-    )
-    with told(progress):
+    own = {"pairs": ("pairs", _pair_texts)}
+    options = options_from(DirectionOptions, given, own, store=source.store_url, run=source.id)
+    with told(given.get("progress", False)):
         fitted = fit_run(options)
     found = vectors_of(source.store, fitted.ids) if fitted.ids else []
     return Directions([_of_stored(one) for one in found], fitted.summary["notes"])
+
+
+def _pair_texts(pairs: Pairs) -> tuple[str, ...]:
+    return tuple(f"{one}:{other}" for one, other in pairs)
 
 
 def stored_directions(store: "Store", where: str = "true", **parameters: Any) -> Directions:
@@ -403,7 +364,7 @@ def _of_stored(one: "StoredVector") -> Direction:
         interval=(one.score_low or 0.0, one.score_high or 0.0) if measured else None,
         random_score=one.random_score,
         norm=one.norm,
-        penalty=one.strength,
+        penalty=one.penalty,
         reader=one.reader,
         reader_offset=one.reader_offset or 0.0,
         model_fingerprint=one.model_fingerprint,
@@ -415,11 +376,11 @@ def _of_arrays(
     X: ArrayLike,
     y: ArrayLike,
     groups: ArrayLike | None,
-    methods: str,
-    pairs: Pairs,
     *,
-    folds: int,
-    seed: int,
+    method: str | Sequence[str],
+    pairs: Pairs = (),
+    folds: int = 5,
+    seed: int = 0,
 ) -> Directions:
     from analysis.concepts import (
         concept_of,
@@ -442,7 +403,7 @@ def _of_arrays(
     concept, rare = without_rare_classes(concept, names)
     require_contrast(concept, rows="rows", cure="Give labels of more groups.")
     notes = [rare_classes_note("y", rare, rows="rows")] if rare else []
-    cells, parsed = group_folds(names, folds), parse_methods(methods)
+    cells, parsed = group_folds(names, folds), parse_methods(names_text(method))
     found: list[Direction] = []
     for place, (positive, negative, used) in enumerate(_contrasts(concept, pairs)):
         fitted = fit_directions(

@@ -2,22 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.api.blocks import Block, block_of
+from jobs.api.keywords import Device, Dtype, Sampled, documented
 from jobs.api.sounds import Sound
 from jobs.api.values import one_each
+from jobs.generate.options import GenerateOptions
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from jobs.progress.reporters import Told
+    from pipelines.generation.generate import GeneratedAudio
     from pipelines.models.musicgen import MusicGenModel
 
-Device = Literal["auto", "cpu", "cuda"]
-Dtype = Literal["float32", "bfloat16", "float16"]
+SAMPLING = ("guidance", "temperature", "top_k", "top_p")
 Audio = Sound | str | Path | NDArray[Any]
 """A sound, a file, or samples (samples,) at the rate of the model."""
 
@@ -91,15 +92,10 @@ def generate(
     model: "MusicGenModel",
     text: str = "",
     *,
-    seconds: float | None = None,
     seed: int = 0,
-    guidance: float = 3.0,
-    temperature: float = 1.0,
-    top_k: int = 250,
-    top_p: float = 0.0,
     audio_prompt: Audio | None = None,
     melody: Audio | None = None,
-    progress: "Told" = False,
+    **given: Unpack[Sampled],
 ) -> Sound: ...
 
 
@@ -108,31 +104,22 @@ def generate(
     model: "MusicGenModel",
     text: list[str] | tuple[str, ...],
     *,
-    seconds: float | None = None,
     seed: int | Sequence[int] = 0,
-    guidance: float = 3.0,
-    temperature: float = 1.0,
-    top_k: int = 250,
-    top_p: float = 0.0,
     audio_prompt: Audio | None = None,
     melody: Audio | None = None,
-    progress: "Told" = False,
+    **given: Unpack[Sampled],
 ) -> list[Sound]: ...
 
 
+@documented(Sampled, GenerateOptions)
 def generate(
     model: "MusicGenModel",
     text: str | list[str] | tuple[str, ...] = "",
     *,
-    seconds: float | None = None,
     seed: int | Sequence[int] = 0,
-    guidance: float = 3.0,
-    temperature: float = 1.0,
-    top_k: int = 250,
-    top_p: float = 0.0,
     audio_prompt: Audio | None = None,
     melody: Audio | None = None,
-    progress: "Told" = False,
+    **given: Any,
 ) -> Sound | list[Sound]:
     """Generate sounds, steered by the `steer` block around and seen by the `capture` block around.
 
@@ -142,15 +129,9 @@ def generate(
     Args:
         model: a loaded model.
         text: text condition, "" for none; or several, for as many sounds in one batch.
-        seconds: length, an audio prompt included; by default 10, and as much more as the prompt lasts.
         seed: of the sampling noise; with several texts one for all or one each.
-        guidance: of classifier-free guidance; 1: none.
-        temperature: of sampling.
-        top_k: sample among so many tokens; 0: all.
-        top_p: or among the tokens that together are so probable; 0: not used.
         audio_prompt: a sound to continue.
         melody: a sound to follow, for models that take one.
-        progress: True shows progress; a function is called with every `Progress`.
 
     Raises:
         InvalidInput: the model cannot do what is asked for.
@@ -173,26 +154,27 @@ def generate(
     prompt = None if audio_prompt is None else _samples(audio_prompt, rate)
     requests = [
         GenerationRequest(
-            seconds=seconds or DEFAULT_SECONDS + (0.0 if prompt is None else len(prompt) / rate),
+            seconds=given.get("seconds") or DEFAULT_SECONDS + (0.0 if prompt is None else len(prompt) / rate),
             text=one,
             random_state=state,
             prompt_codes=None if prompt is None else encode_prompt(model, prompt),
             melody=None if melody is None else _samples(melody, rate),
-            sampling=Sampling(guidance, temperature, top_k, top_p),
+            sampling=Sampling(**{name: given[name] for name in SAMPLING if name in given}),
             steering=block.steering or Steering(),
         )
         for one, state in zip(texts, one_each(seed, len(texts), "seed"), strict=True)
     ]
-    with told(progress), stepped("generate", unit="steps") as advance, block.paused():
+    with told(given.get("progress", False)), stepped("generate", unit="steps") as advance, block.paused():
         spec = None if block.seen is None else block.seen.spec
         made = generated_by(model, requests, capture=spec, progress=advance)
     if block.seen is not None:
         block.seen.take(made)
-    sounds = [
-        Sound(one.audio, one.sample_rate, one.request.text, one.request.random_state, one.codes)
-        for one in made
-    ]
+    sounds = [_sound(one) for one in made]
     return sounds[0] if isinstance(text, str) else sounds
+
+
+def _sound(made: "GeneratedAudio") -> Sound:
+    return Sound(made.audio, made.sample_rate, made.request.text, made.request.random_state, made.codes)
 
 
 def _samples(audio: Audio, sample_rate: int) -> NDArray[np.float32]:

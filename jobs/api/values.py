@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 
 Names = str | Sequence[str] | None
 """One name, several, or None for all there are."""
-Layers = int | Iterable[int] | None
-"""One number, several (`range(4, 8)`), or None for all there are."""
+Layers = int | Iterable[int] | str | None
+"""One number, several (`range(4, 8)`), or None for all there are; or as commands say it: "4-7", "all"."""
 Tables = Mapping[str, Any] | None
 """By name: Arrow tables, data frames, columns, or paths of CSV, Parquet and JSON files."""
 
 
-def names_text(names: Names, *, every: str = "all") -> str:
-    """As an option of a command says it: "resid,attn"; all of them are `every`."""
+def names_text(names: Names) -> str:
+    """As an option of a command says it: "resid,attn", or "all"."""
     if names is None:
-        return every
+        return "all"
     return names if isinstance(names, str) else ",".join(names)
 
 
@@ -30,8 +30,8 @@ def layers_text(layers: Layers) -> str:
     Raises:
         InvalidInput: what was given holds no layer, or something that is no whole number from 0 on.
     """
-    if layers is None:
-        return "all"
+    if layers is None or isinstance(layers, str):
+        return layers or "all"
     numbers = [layers] if isinstance(layers, int) else list(layers)
     if not numbers or not all(map(_is_layer, numbers)):
         raise InvalidInput(f"Layers {layers!r}: give whole numbers from 0 on, such as range(4, 8) or [5].")
@@ -42,9 +42,11 @@ def _is_layer(one: object) -> bool:
     return hasattr(one, "__index__") and not isinstance(one, bool) and int(one) >= 0
 
 
-def numbers_text(numbers: Sequence[float] | None) -> str:
+def numbers_text(numbers: Sequence[float] | str | None) -> str:
     """As an option of a command says it: "0.01,1", or "auto"."""
-    return "auto" if numbers is None else ",".join(repr(float(one)) for one in numbers)
+    if numbers is None or isinstance(numbers, str):
+        return numbers or "auto"
+    return ",".join(repr(float(one)) for one in numbers)
 
 
 def roots_texts(roots: Mapping[str, str | Path] | None) -> tuple[str, ...]:

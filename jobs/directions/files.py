@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from jobs.directions.stored import SCHEMA, StoredVector, row_of
 from store.errors import InvalidInput, NotFound
+from store.results.schemas import TABLES
 
 FileForm = Literal["safetensors", "npy"]
 FORMAT, VERSION = "undertone vectors", "1"
@@ -101,7 +102,8 @@ def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.
     missing = [column for column in REQUIRED if known.get(column) is None and column != "vector"]
     if missing:
         raise InvalidInput(f"{name} lacks {', '.join(missing)}.")
-    row = {column: known.get(column) for column in SCHEMA.names if column != "vector"}
+    named = dict(zip(TABLES["vectors"].present_names(list(known)), known.values(), strict=True))
+    row = {column: named.get(column) for column in SCHEMA.names if column != "vector"}
     try:
         row["created_at"] = datetime.fromisoformat(str(known["created_at"])).replace(tzinfo=None)
     except ValueError as error:

@@ -50,7 +50,7 @@ class StoredVector:
     reader_offset: float | None
     width: int
     norm: float
-    strength: float | None
+    penalty: float | None
     mean_positive: float | None
     mean_negative: float | None
     deviation: float | None

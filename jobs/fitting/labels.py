@@ -268,7 +268,4 @@ def _recorded(labels: LabelledRows, concept: Concept) -> pa.Table:
         "class": pa.array(texts, pa.string()),
         "number": pa.array([None] * count if is_class else values.tolist(), pa.float64()),
     }
-    return pa.table(columns, schema=LABELS_SCHEMA)
-
-
-LABELS_SCHEMA = TABLES["labels"].schema()
+    return TABLES["labels"].of_columns(columns)

@@ -26,10 +26,7 @@ def clusterings_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
 
 def assignments_table(columns: Mapping[str, Any]) -> pa.Table:
     """Columns for results/assignments."""
-    schema = TABLES[ASSIGNMENTS].schema()
-    return pa.table(
-        {field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema
-    )
+    return TABLES[ASSIGNMENTS].of_columns(columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,12 +133,9 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
     return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
 
 
-SIMILARITY_SCHEMA = TABLES[SIMILARITIES].schema()
-
-
 def similarities_table(rows: Sequence[Row]) -> pa.Table:
     """Rows for results/similarities."""
-    return pa.Table.from_pylist(list(rows), schema=SIMILARITY_SCHEMA)
+    return TABLES[SIMILARITIES].of(rows)
 
 
 def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:

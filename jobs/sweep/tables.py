@@ -106,12 +106,12 @@ def write_newest(store: Store, kind: str, sweep_id: str, rows: Sequence[Row]) ->
         rows: all that was found, without created_at.
     """
     schema = TABLES[kind].schema()
-    found = pa.Table.from_pylist(list(rows), schema=schema).to_pylist()
+    found = TABLES[kind].of(rows).to_pylist()
     content = _content(found, schema)
     if content == _content(_shown(store, kind, sweep_id), schema):
         return
     written = now()
-    table = pa.Table.from_pylist([row | {"created_at": written} for row in found], schema=schema)
+    table = TABLES[kind].of(row | {"created_at": written} for row in found)
     specification = {"sweep": sweep_id, "rows": content, "created_at": written.isoformat()}
     write_results(store, kind, specification, table)
 
@@ -243,7 +243,7 @@ def _setting_columns(setting: Setting, plan: SweepPlan) -> Row:
         "source": None if pooled else pair.source,
         "target": None if pooled else pair.target,
         "method": setting.method,
-        "strength": _mean(one.strength for one in vectors),
+        "penalty": _mean(one.penalty for one in vectors),
         "site": setting.site,
         "layer": setting.layers[0] if len(setting.layers) == 1 else None,
         "layers": list(setting.layers),

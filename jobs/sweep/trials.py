@@ -4,8 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, cast
 
-import pyarrow as pa
-
 from analysis.effects.settings import NONE, Pair, Role, Setting
 from analysis.effects.trials import Condition, Trial, conditions_of
 from jobs.directions.stored import StoredVector
@@ -24,8 +22,6 @@ from store.results.parts import digest_of, write_results
 from store.results.schemas import TABLES
 
 STRENGTHS = "strengths"
-
-STRENGTHS_SCHEMA = TABLES[STRENGTHS].schema()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
 def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:
     """Write the strengths of some generations as one part; returns its name."""
     ids = sorted(wanted.strength_id for wanted, _ in found)
-    table = pa.Table.from_pylist([_strengths_row(*each) for each in found], schema=STRENGTHS_SCHEMA)
+    table = TABLES[STRENGTHS].of(_strengths_row(*each) for each in found)
     return write_results(store, STRENGTHS, {"kind": STRENGTHS, "strengths": ids}, table)
 
 

@@ -23,6 +23,7 @@ from store.objects.ledger import RECORDS, decode_record, read_committed, record_
 from store.objects.parquet import parquet_table
 from store.objects.protocol import ObjectStore, Survey
 from store.objects.sealed import opened_json
+from store.results.schemas import with_present_names
 from store.upkeep.unrecorded import unrecorded
 
 LISTING_THREADS = 16
@@ -278,7 +279,7 @@ def _unlisted(_: bytes, *_names: str) -> PartRows:
 
 
 def _result(data: bytes, kind: str) -> PartRows:
-    rows = _parquet(data)
+    rows = with_present_names(kind, _parquet(data))
     comments = [
         {
             "table_name": f"{RESULTS}/{kind}",

@@ -263,7 +263,7 @@ def _comment_declared_columns(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for view, column in connection.execute(query).fetchall():
         if view in TABLES and column in TABLES[view].columns:
-            _, comment = TABLES[view].columns[column]
+            comment = TABLES[view].columns[column].comment
             connection.execute(f"COMMENT ON COLUMN {_quoted(view)}.{_quoted(column)} IS {_literal(comment)}")
 
 

@@ -13,6 +13,7 @@ from store.errors import NotFound
 from store.objects.ledger import Entry, commit, is_recorded, read_committed
 from store.objects.parquet import is_parquet, parquet_bytes, parquet_table
 from store.opening import Store
+from store.results.schemas import with_present_names
 
 DIGITS = 16
 
@@ -48,9 +49,10 @@ def read_results(store: Store, kind: str, specification: Mapping[str, Any]) -> p
     """The part that `write_results` wrote for this specification, or None where nobody has computed it."""
     key = _key(kind, part_name(specification))
     try:
-        return parquet_table(read_committed(store.objects, key), f"{store.url}/{key}")
+        part = parquet_table(read_committed(store.objects, key), f"{store.url}/{key}")
     except NotFound:
         return None
+    return with_present_names(kind, part)
 
 
 def has_results(store: Store, kind: str, specification: Mapping[str, Any]) -> bool:

@@ -1,13 +1,16 @@
 """All tables of results that commands write, by kind, and the catalog's empty tables of the same columns."""
 
 from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
 
 from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, PROBES, VECTORS
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
 from store.results.table import Table
 
-TABLES: Mapping[str, Table] = {
+TABLES: Mapping[str, Table[Any]] = {
     table.kind: table
     for table in (
         LABELS,
@@ -49,14 +52,15 @@ def declarations(part_column: str) -> str:
 
 
 def stands_for_tables() -> bytes:
-    """Changes with any column, type or sentence."""
-    return repr([(table.sql_columns(), _comments(table)) for table in TABLES.values()]).encode()
+    """Changes with any column, type or sentence, or with the name of one in older parts."""
+    return repr([table.columns for table in TABLES.values()]).encode()
 
 
-def _sql_columns(table: Table, part_column: str) -> str:
+def _sql_columns(table: Table[Any], part_column: str) -> str:
     columns = {part_column: "VARCHAR"} | table.sql_columns()
     return ", ".join(f'"{name}" {kind}' for name, kind in columns.items())
 
 
-def _comments(table: Table) -> list[str]:
-    return [comment for _, comment in table.columns.values()]
+def with_present_names(kind: str, part: pa.Table) -> pa.Table:
+    """A stored part with the names that the columns of its kind have now."""
+    return TABLES[kind].with_present_names(part) if kind in TABLES else part

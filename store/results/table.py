@@ -1,58 +1,145 @@
-"""Describes a table of results: columns, each with a type and a sentence, said once for all who need them."""
+"""Tables of results: each is made from a frozen dataclass of its rows, which says every column once."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-TEXT, NUMBER, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
-TIME = pa.timestamp("us")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Text = str | None
+Number = float | None
+Count = int | None
+Flag = bool | None
+Time = datetime | None
 """UTC, without a zone."""
-TEXTS, NUMBERS, COUNTS = pa.list_(TEXT), pa.list_(NUMBER), pa.list_(COUNT)
-VECTOR = pa.list_(pa.float32())
+Texts = Sequence[str] | None
+Numbers = Sequence[float] | None
+Counts = Sequence[int] | None
+Vector = NDArray[np.float32] | None
 
-SQL_TYPES: Mapping[pa.DataType, str] = {
-    TEXT: "VARCHAR",
-    NUMBER: "DOUBLE",
-    COUNT: "BIGINT",
-    FLAG: "BOOLEAN",
-    TIME: "TIMESTAMP",
-    TEXTS: "VARCHAR[]",
-    NUMBERS: "DOUBLE[]",
-    COUNTS: "BIGINT[]",
-    VECTOR: "FLOAT[]",
+_TEXT, _NUMBER, _COUNT = pa.string(), pa.float64(), pa.int64()
+ARROW_TYPES: Mapping[Any, pa.DataType] = {
+    Text: _TEXT,
+    Number: _NUMBER,
+    Count: _COUNT,
+    Flag: pa.bool_(),
+    Time: pa.timestamp("us"),
+    Texts: pa.list_(_TEXT),
+    Numbers: pa.list_(_NUMBER),
+    Counts: pa.list_(_COUNT),
+    Vector: pa.list_(pa.float32()),
+}
+SQL_TYPES: Mapping[Any, str] = {
+    Text: "VARCHAR",
+    Number: "DOUBLE",
+    Count: "BIGINT",
+    Flag: "BOOLEAN",
+    Time: "TIMESTAMP",
+    Texts: "VARCHAR[]",
+    Numbers: "DOUBLE[]",
+    Counts: "BIGINT[]",
+    Vector: "FLOAT[]",
 }
 
 
+class Column(NamedTuple):
+    """A column of a table of results."""
+
+    kind: Any
+    """Its type in Python, such as `Text`."""
+    comment: str
+    """What it holds."""
+    former: str
+    """The name that it has in older parts; "": it never had another."""
+    field: str
+    """Of the dataclass."""
+
+
+def column(comment: str, *, former: str = "") -> Any:
+    """A field of a row: what it holds, and the name of the column in older parts where that was another."""
+    return field(default=None, metadata={"comment": comment, "former": former})
+
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Generic[Row]):
     """A kind of results: the rows of results/<kind>/*.parquet."""
 
     kind: str
-    columns: Mapping[str, tuple[pa.DataType, str]]
-    """Name → type, and what it holds."""
+    row: type[Row]
+    """Dataclass of a row; a field that ends in "_" is called as a keyword of Python."""
     read_by_views: bool = False
     """Whether documented views read it: they see these columns before there are rows."""
+
+    @property
+    def columns(self) -> Mapping[str, Column]:
+        """By name, in order."""
+        return _columns(self.row)
 
     def schema(self) -> pa.Schema:
         """For writing a part: each field carries its sentence, which the catalog shows beside the column."""
         return pa.schema(
-            pa.field(name, kind, metadata={"comment": comment})
-            for name, (kind, comment) in self.columns.items()
+            pa.field(name, ARROW_TYPES[one.kind], metadata={"comment": one.comment})
+            for name, one in self.columns.items()
         )
 
-    def of(self, rows: Iterable[Mapping[str, Any]]) -> pa.Table:
-        """Rows as a part of this table; columns that a row lacks are NULL.
+    def of(self, rows: Iterable[Row | Mapping[str, Any]]) -> pa.Table:
+        """Rows as a part of this table; columns that a mapping lacks are NULL.
 
         Raises:
             KeyError: a row has a column that the table has not, which would be lost.
         """
-        given = list(rows)
+        given = [row if isinstance(row, Mapping) else self._values(row) for row in rows]
         if unknown := sorted({name for row in given for name in row} - self.columns.keys()):
             raise KeyError(f"The table {self.kind} has no column {', '.join(unknown)}.")
         return pa.Table.from_pylist(given, schema=self.schema())
 
+    def of_columns(self, columns: Mapping[str, Any]) -> pa.Table:
+        """Whole columns, Arrow's or sequences, as a part of this table.
+
+        Raises:
+            KeyError: a column is missing, or the table has none of that name.
+        """
+        if unknown := sorted(columns.keys() - self.columns.keys()):
+            raise KeyError(f"The table {self.kind} has no column {', '.join(unknown)}.")
+        schema = self.schema()
+        arrays = {field.name: pa.array(columns[field.name], field.type) for field in schema}
+        return pa.table(arrays, schema=schema)
+
+    def _values(self, row: Row) -> dict[str, Any]:
+        if not isinstance(row, self.row):
+            raise TypeError(f"A row of {self.kind} is a {self.row.__name__}, not a {type(row).__name__}.")
+        return {name: getattr(row, one.field) for name, one in self.columns.items()}
+
+    def with_present_names(self, part: pa.Table) -> pa.Table:
+        """A stored part with the names that columns have now; older parts may have others."""
+        return part.rename_columns(self.present_names(part.column_names))
+
+    def present_names(self, names: Sequence[str]) -> list[str]:
+        """The names that columns have now; one that has both keeps them."""
+        renamed = {one.former: name for name, one in self.columns.items() if name not in names}
+        return [renamed.get(name, name) for name in names]
+
     def sql_columns(self) -> dict[str, str]:
         """Name → type in DuckDB."""
-        return {name: SQL_TYPES[kind] for name, (kind, _) in self.columns.items()}
+        return {name: SQL_TYPES[one.kind] for name, one in self.columns.items()}
+
+
+@cache
+def _columns(row: type[Any]) -> Mapping[str, Column]:
+    kinds = get_type_hints(row)
+    return {
+        one.name.removesuffix("_"): Column(
+            kinds[one.name], one.metadata["comment"], one.metadata["former"], one.name
+        )
+        for one in fields(row)
+    }

@@ -1,13 +1,18 @@
 """Tables of results are declared once: what writers, the catalog and the documentation make of it agrees."""
 
+from pathlib import Path
+from typing import Any
+
 import duckdb
 import pytest
 
 from docs.generators.store_pages import store_format_page
 from jobs.kmeans.table import assignments_table
 from store.catalog.catalog import refresh_catalog
-from store.catalog.query import View, describe_views
+from store.catalog.query import View, describe_views, run_query
 from store.opening import open_store
+from store.results.fits import LabelRow
+from store.results.parts import read_results, write_results
 from store.results.schemas import TABLES, declarations
 from store.results.table import Table
 from store.results.views import RESULT_VIEWS
@@ -23,16 +28,16 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> dict[str, View]:
 
 
 @every_table
-def test_types_in_sql_are_those_that_duckdb_gives_the_arrow_columns(table: Table) -> None:
+def test_types_in_sql_are_those_that_duckdb_gives_the_arrow_columns(table: Table[Any]) -> None:
     with duckdb.connect() as connection:
         seen = connection.from_arrow(table.schema().empty_table())
         assert table.sql_columns() == dict(zip(seen.columns, map(str, seen.types), strict=True))
 
 
 @every_table
-def test_every_column_says_what_it_holds_where_it_is_written(table: Table) -> None:
+def test_every_column_says_what_it_holds_where_it_is_written(table: Table[Any]) -> None:
     comments = {field.name: field.metadata[b"comment"].decode() for field in table.schema()}
-    assert comments == {name: comment for name, (_, comment) in table.columns.items()}
+    assert comments == {name: one.comment for name, one in table.columns.items()}
     assert all(comment == comment.strip() != "" for comment in comments.values())
 
 
@@ -48,7 +53,7 @@ def test_the_catalog_has_an_empty_table_of_each_kind_that_views_read() -> None:
 @pytest.mark.parametrize("kind", ["clusterings", "effects"])
 def test_a_view_says_of_a_column_what_its_table_says(views: dict[str, View], kind: str) -> None:
     said = {column.name: column.comment for column in views[kind].columns}
-    declared = {name: comment for name, (_, comment) in TABLES[kind].columns.items()}
+    declared = {name: one.comment for name, one in TABLES[kind].columns.items()}
     own = {"silhouette"} if kind == "clusterings" else set()  # of one start, and of the best of them
     assert {name: said[name] for name in declared if name not in own} == {
         name: comment for name, comment in declared.items() if name not in own
@@ -80,3 +85,31 @@ def test_a_row_with_a_column_that_the_table_has_not_is_refused_and_not_cut() -> 
     ]
     with pytest.raises(KeyError, match="confusions has no column guess"):
         TABLES["confusions"].of([*rows, {"probe_id": "b", "guess": "jazz"}])
+
+
+def test_a_row_of_the_dataclass_is_written_under_the_names_of_the_columns() -> None:
+    row = LabelRow(clip_id="a", class_="jazz")
+    (written,) = TABLES["labels"].of([row]).to_pylist()
+    assert {name: value for name, value in written.items() if value is not None} == {
+        "clip_id": "a", "class": "jazz",
+    }  # fmt: skip
+    with pytest.raises(TypeError, match="A row of probes is a ProbeRow, not a LabelRow"):
+        TABLES["probes"].of([row])
+
+
+@pytest.mark.parametrize(
+    ("kind", "id_"), [("probes", "probe_id"), ("vectors", "vector_id"), ("effects", "sweep_id")]
+)
+def test_a_part_in_which_the_penalty_is_called_strength_is_read_as_one_of_today(
+    tmp_path: Path, kind: str, id_: str
+) -> None:
+    store = open_store(tmp_path / "music.store", create=True)
+    today = TABLES[kind].of([{id_: "old", "run_id": "r", "penalty": 0.5}])
+    older = today.rename_columns(["strength" if name == "penalty" else name for name in today.column_names])
+    write_results(store, kind, {"older": 1}, older)
+    write_results(store, kind, {"today": 1}, TABLES[kind].of([{id_: "new", "run_id": "r", "penalty": 2.0}]))
+    found = run_query(refresh_catalog(store), f"SELECT {id_}, penalty FROM typed.{kind} ORDER BY 1")
+    assert found.to_pylist() == [{id_: "new", "penalty": 2.0}, {id_: "old", "penalty": 0.5}]
+    read = read_results(store, kind, {"older": 1})
+    assert read is not None
+    assert read.column_names == today.column_names

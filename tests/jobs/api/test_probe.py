@@ -44,7 +44,7 @@ def test_the_numbers_are_those_of_the_command(planted_store: Store, label: str, 
         row[f"{score}_low"],
         row[f"{score}_high"],
         row["control_accuracy"],
-        row["strength"],
+        row["penalty"],
     ]
     assert found.control is not None
     assert [found.score, *found.interval, found.control.score, found.penalty] == pytest.approx(expected)

@@ -47,7 +47,7 @@ def test_the_plug_in_of_the_documentation_is_short_and_probes_a_run(
         for fold in range(5)
     ]
     assert row["accuracy"] == pytest.approx(np.concatenate(right).mean())
-    assert row["strength"] is None
+    assert row["penalty"] is None
     of_arrays = ut.probe(X, y, groups=groups, loss="nearest", controls=2)
     assert of_arrays.score == pytest.approx(row["accuracy"])
 
