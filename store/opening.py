@@ -7,6 +7,7 @@ from shlex import quote
 from typing import Any
 
 from store.arrays.collection import UNIT_CLIPS, Collection, create_collection, open_collection
+from store.arrays.plan import Clips
 from store.arrays.zarr_metadata import decoded_json
 from store.datasets import Dataset, add_dataset, dataset_names, read_dataset
 from store.errors import CorruptData, InvalidInput, NotFound
@@ -14,7 +15,7 @@ from store.objects.ledger import Entry
 from store.objects.protocol import ObjectStore
 from store.objects.sealed import opened_json, sealed_json
 from store.objects.storage import open_objects, probe_create
-from store.records import ArraySpec, Clip, Failure, PlannedClip
+from store.records import ArraySpec, Clip, Failure
 from store.run_names import collection_names, one_of, resolve_run, run_ids
 
 VERSION = 2
@@ -69,7 +70,7 @@ class Store:
         *,
         document: Mapping[str, Any],
         arrays: Sequence[ArraySpec],
-        clips: Sequence[PlannedClip],
+        clips: Clips,
         unit_clips: int = UNIT_CLIPS,
     ) -> Collection:
         """Create a run, or open it if it is the same; raises `Conflict`."""
@@ -96,7 +97,7 @@ class Store:
         *,
         document: Mapping[str, Any],
         arrays: Sequence[ArraySpec],
-        clips: Sequence[PlannedClip],
+        clips: Clips,
         unit_clips: int = UNIT_CLIPS,
     ) -> Collection:
         """Create a collection of codec tokens, or open it if it is the same; raises `Conflict`."""

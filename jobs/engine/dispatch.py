@@ -7,6 +7,7 @@ having run exactly once: units commit themselves, the first writer wins, and a l
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from jobs.engine.bisection import Trial, deaths_to_convict, find_poison
 from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
@@ -76,7 +77,11 @@ class Dispatcher:
         `suspects` are ids of units that earlier processes began and never ended: they run alone.
         """
         self._pool = pool
-        self._queue = deque(Task(unit, alone=unit.unit_id in suspects) for unit in units)
+        self._to_come = (Task(unit, alone=unit.unit_id in suspects) for unit in units)
+        self._queue: deque[Task] = deque()
+        """Tasks that go before those to come, and the next of these."""
+        self._again: deque[Task] = deque()
+        """Tasks that go after them."""
         self._is_committed = is_committed
         self._in_flight = 0
         self._first_tries: Counter[bool] = Counter()
@@ -94,7 +99,7 @@ class Dispatcher:
         Raises:
             JobFailed: no worker can be had, or a problem that every unit would meet.
         """
-        while self._queue or self._suspects or self._in_flight:
+        while self._queue_is_filled() or self._suspects or self._in_flight:
             self._feed()
             events = self._pool.wait(timeout_seconds=0.5)
             for event in events:
@@ -102,10 +107,18 @@ class Dispatcher:
             if not events:
                 yield Idle()
 
+    def _queue_is_filled(self) -> bool:
+        """Whether a task waits; the units of a plan are made only as they are needed."""
+        if not self._queue:
+            self._queue.extend(islice(self._to_come, 1))
+        if not self._queue and self._again:
+            self._queue.append(self._again.popleft())
+        return bool(self._queue)
+
     def _feed(self) -> None:
-        if self._suspects and not self._queue:
+        if self._suspects and not self._queue_is_filled():
             self._search(self._suspects.popleft())
-        while self._queue and self._pool.room() > 0:
+        while self._queue_is_filled() and self._pool.room() > 0:
             task = self._queue.popleft()
             if task.trial is None and self._is_committed(task.unit):
                 continue
@@ -204,7 +217,7 @@ class Dispatcher:
         errors = self._errors.get(task.unit.unit_id, 0) + 1
         self._errors[task.unit.unit_id] = errors
         if errors < ERRORS_PER_UNIT:
-            self._queue.append(task)
+            self._again.append(task)
         else:
             yield GivenUp(task.unit, problem)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.engine.stages import StageClock, ahead
+from jobs.extract.units import UNKNOWN_ROW, ExtractionUnit
 from store.arrays.collection import Collection
 from store.errors import is_the_machines
 from store.records import ClipStatus, Failure, PlannedClip, Unit
@@ -57,20 +58,20 @@ class CodeSource:
         self._decoders = decoders
         self._clip_samples = clip_samples
         self._shape = codes.arrays["codes"].shape
-        self._units = {_clip_ids(unit.clips): unit for unit in codes.units()}
 
     def codes_of(
-        self, unit: Unit, clock: StageClock, *, quarantined: frozenset[str] = frozenset()
+        self, unit: ExtractionUnit, clock: StageClock, *, quarantined: frozenset[str] = frozenset()
     ) -> tuple[Codes, list[ClipStatus]]:
-        """Codes (n, K, T) of a unit's clips, −1 where a clip failed, and what became of each clip."""
-        own = self._units.get(_clip_ids(unit.clips))
+        """Codes (n, K, T) of a unit's clips, −1 where a clip failed, and what became of each clip.
+
+        The unit says where its codes are or belong: neither plan nor markers of the codes are read.
+        """
+        own = unit.codes_unit
         if own is None:
-            codes, statuses = self._mixed(unit.clips, clock, quarantined)
-        elif self._codes.is_committed(own.unit_id):
+            codes, statuses = self._gathered(unit, clock, quarantined)
+        elif (marker := self._codes.find_marker(own)) is not None:
             with clock.stage("read codes"):
-                codes, statuses = self._stored(own)
-            if any(status.state == "failed" for status in statuses):
-                codes, statuses = self._mended(own, codes, statuses)
+                codes, statuses = self._rows_of(own), list(marker.statuses)
         else:
             codes, statuses = self._fresh(own, clock, quarantined)
         for i, clip in enumerate(unit.clips):
@@ -78,46 +79,49 @@ class CodeSource:
                 codes[i], statuses[i] = -1, killed(clip)
         return codes, statuses
 
-    def _stored(self, unit: Unit) -> tuple[Codes, list[ClipStatus]]:
-        codes: Codes = self._codes.read_unit("codes", unit)
-        return codes, list(self._codes.marker(unit).statuses)
+    def codes_of_some(self, unit: ExtractionUnit, clip_ids: frozenset[str], clock: StageClock) -> Codes:
+        """Codes of some clips of a unit, for a trial: nothing is stored."""
+        places = [place for place, clip in enumerate(unit.clips) if clip.clip_id in clip_ids]
+        own = unit.codes_unit
+        rows = unit.codes_rows or (UNKNOWN_ROW,) * len(unit.clips)
+        if own is not None and (marker := self._codes.find_marker(own)) is not None:
+            failed = [status.state == "failed" for status in marker.statuses]
+            rows = tuple(UNKNOWN_ROW if bad else own.first_row + place for place, bad in enumerate(failed))
+        clips = tuple(unit.clips[place] for place in places)
+        part = ExtractionUnit("trial", 0, clips, codes_rows=tuple(rows[place] for place in places))
+        return self._gathered(part, clock, frozenset())[0]
 
-    def _mended(self, unit: Unit, codes: Codes, statuses: list[ClipStatus]) -> tuple[Codes, list[ClipStatus]]:
-        """Clips that failed here may have been mended since: the newest row speaks for a clip."""
-        self._codes.refresh()
-        newest = self._codes.statuses()
-        for i, clip in enumerate(unit.clips):
-            if statuses[i].state == "failed" and newest[clip.clip_id].state != "failed":
-                statuses[i] = newest[clip.clip_id]
-                codes[i] = self._codes.read_clips("codes", [clip.clip_id])[0]
-        return codes, statuses
-
-    def _read(self, clips: Sequence[PlannedClip], statuses: Sequence[ClipStatus]) -> Codes:
-        found = [i for i, status in enumerate(statuses) if status.state != "failed"]
-        codes = np.full((len(clips), *self._shape), -1, np.int16)
-        if found:
-            codes[found] = self._codes.read_clips("codes", [clips[i].clip_id for i in found])
+    def _rows_of(self, own: Unit) -> Codes:
+        rows = np.arange(own.first_row, own.first_row + len(own.clips))
+        codes: Codes = self._codes.read_rows("codes", rows)
         return codes
 
     def _fresh(
-        self, unit: Unit, clock: StageClock, quarantined: frozenset[str]
+        self, own: Unit, clock: StageClock, quarantined: frozenset[str]
     ) -> tuple[Codes, list[ClipStatus]]:
-        codes, statuses = self._encode_all(unit.clips, clock, quarantined)
-        with clock.stage("write"), self._codes.begin(unit, provenance={}) as pending:
+        codes, statuses = self._encode_all(own.clips, clock, quarantined)
+        with clock.stage("write"), self._codes.begin(own, provenance={}) as pending:
             pending.add("codes", 0, codes)
             receipt = pending.commit(statuses, {})
-        return (codes, statuses) if receipt.won else self._stored(unit)
+        if not receipt.won:
+            return self._rows_of(own), list(self._codes.marker(own).statuses)
+        return codes, statuses
 
-    def _mixed(
-        self, clips: Sequence[PlannedClip], clock: StageClock, quarantined: frozenset[str]
+    def _gathered(
+        self, unit: ExtractionUnit, clock: StageClock, quarantined: frozenset[str]
     ) -> tuple[Codes, list[ClipStatus]]:
-        """A unit cut differently from the stored ones: read what is there, compute the rest."""
-        known = self._codes.statuses()
-        statuses = [known.get(clip.clip_id, ClipStatus(clip.clip_id, "failed")) for clip in clips]
-        codes = self._read(clips, statuses)
-        rest = [i for i, status in enumerate(statuses) if status.state == "failed"]
+        """A unit cut differently from the stored ones: read the rows that are known, compute the rest."""
+        rows = np.array(unit.codes_rows, np.int64)
+        known, rest = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0).tolist()
+        codes = np.full((len(rows), *self._shape), -1, np.int16)
+        if len(known):
+            with clock.stage("read codes"):
+                codes[known] = self._codes.read_rows("codes", rows[known])
+        statuses = [
+            ClipStatus(clip.clip_id, "silent" if clip.clip_id in unit.silent else "ok") for clip in unit.clips
+        ]
         if rest:
-            codes[rest], fresh = self._encode_all([clips[i] for i in rest], clock, quarantined)
+            codes[rest], fresh = self._encode_all([unit.clips[i] for i in rest], clock, quarantined)
             for i, status in zip(rest, fresh, strict=True):
                 statuses[i] = status
         return codes, statuses
@@ -167,7 +171,3 @@ def killed(clip: PlannedClip) -> ClipStatus:
     return ClipStatus(
         clip.clip_id, "failed", Failure(clip.clip_id, "worker", "WorkerDied", message, clip.uri)
     )
-
-
-def _clip_ids(clips: Sequence[PlannedClip]) -> tuple[str, ...]:
-    return tuple(clip.clip_id for clip in clips)

@@ -4,8 +4,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
+import pyarrow as pa
+
 from jobs.extract.options import ExtractOptions
-from jobs.extract.spec import ExtractionSpec, planned
+from jobs.extract.spec import ExtractionSpec
+from jobs.extract.texts import planned_clips
 from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
 from pipelines.audio.resampling import resampler
@@ -13,7 +16,6 @@ from pipelines.capture import CaptureSpec
 from pipelines.models.musicgen import alignment_for, check_weights, describe_model
 from store import Dataset, Store, open_store
 from store.errors import InvalidInput
-from store.records import PlannedClip
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -26,7 +28,8 @@ class Extraction:
     store: Store
     dataset: Dataset
     spec: ExtractionSpec
-    clips: tuple[PlannedClip, ...]
+    clips: pa.Table
+    """All clips as the plan lists them (`store.arrays.plan.CLIP_SCHEMA`)."""
 
 
 def resolve(options: ExtractOptions) -> Extraction:
@@ -69,10 +72,16 @@ def resolve(options: ExtractOptions) -> Extraction:
         compression=options.compression,
         resampler=resampler(),
     )
-    clips = tuple(planned(clip, options.text) for clip in dataset.clips())
-    if not clips:
+    clips = planned_clips(dataset, options.text)
+    if not len(clips):
         raise InvalidInput(
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
             f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
     return Extraction(options, store, dataset, spec, clips)
+
+
+def without_text(clips: pa.Table) -> pa.Table:
+    """Clips as the plan of their codes lists them: no text condition."""
+    place = clips.schema.get_field_index("text")
+    return clips.set_column(place, "text", pa.repeat(pa.scalar(""), len(clips)))

@@ -1,14 +1,13 @@
 """Messages of an extraction: warnings before it, events during it, a summary after it."""
 
 import time
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
 from jobs.engine.progress import Tally
 from jobs.extract.planning import Extraction
-from jobs.extract.spec import template_fields
+from jobs.extract.texts import template_fields
 from jobs.progress.reporting import Job, note
 from pipelines.models.musicgen import check_weights
 from store.arrays.collection import Collection
@@ -56,8 +55,7 @@ def count(outcome: Outcome, tally: Tally, report: Job) -> None:
 def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequence[GivenUp]) -> dict[str, Any]:
     """The result of the command, as JSON values."""
     run.refresh()
-    states = Counter(status.state for status in run.statuses().values())
-    missing = run.missing_units()
+    states, missing = run.counts(), len(run.missing())
     summary: dict[str, Any] = {
         "run": work.spec.run_id(),
         "model": work.spec.model.name + (" (random weights)" if work.spec.model.random_weights else ""),

@@ -1,37 +1,48 @@
 """Plans failed clips once more, as additional units of a run and of the codes it reads."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import numpy as np
+import pyarrow as pa
 
+from jobs.extract.planning import without_text
 from pipelines.audio.recordings import Recordings
 from store.arrays.collection import Collection
-from store.records import PlannedClip, Unit
+from store.arrays.commits import FAILED
+from store.arrays.plan import clip_table
+from store.arrays.rows import places_in
 
 
-def append_failed(
-    run: Collection, codes: Collection, clips: Sequence[PlannedClip], recordings: Recordings
-) -> list[Unit]:
+def append_failed(run: Collection, codes: Collection, clips: pa.Table, recordings: Recordings) -> None:
     """Plan failed clips again, as supplementary units; those planned already but not done yet are left.
 
     A recording may have been mended since it was added: the new part of the plan names the checksum that its
     file has now.
     """
-    pending = {clip.clip_id for unit in run.missing_units() for clip in unit.clips}
-    statuses = run.statuses()
-    failed = [
-        replace(clip, sha256=recordings.checksum_now(clip.uri) or clip.sha256)
-        for clip in clips
-        if clip.clip_id not in pending
-        and clip.clip_id in statuses
-        and statuses[clip.clip_id].state == "failed"
-    ]
-    if not failed:
-        return []
-    units = run.append_units(failed)
-    known = codes.statuses()
-    waiting = {clip.clip_id for unit in codes.missing_units() for clip in unit.clips}
-    for unit in units:
-        without = [c for c in unit.clips if c.clip_id in known and known[c.clip_id].state == "failed"]
-        if len(without) == len(unit.clips) and not any(c.clip_id in waiting for c in without):
-            codes.append_units([replace(clip, text="") for clip in unit.clips])
-    return units
+    failed = clips.filter(pa.array(_failed(run, clips["clip_id"]) & ~_pending(run, clips["clip_id"])))
+    if not len(failed):
+        return
+    now = [recordings.checksum_now(uri) for uri in failed["uri"].to_pylist()]
+    sums = [new or old for new, old in zip(now, failed["sha256"].to_pylist(), strict=True)]
+    failed = clip_table(failed.set_column(failed.schema.get_field_index("sha256"), "sha256", pa.array(sums)))
+    run.append_units(failed)
+    ids = failed["clip_id"]
+    without, waiting = _failed(codes, ids), _pending(codes, ids)
+    for start in range(0, len(failed), run.unit_clips):
+        unit = slice(start, start + run.unit_clips)
+        if without[unit].all() and not waiting[unit].any():
+            codes.append_units(without_text(failed.slice(start, run.unit_clips)))
+
+
+def _failed(collection: Collection, clip_ids: pa.ChunkedArray) -> np.ndarray:
+    """Which clips are committed as failed."""
+    index = collection.index()
+    flags: np.ndarray = np.append(index.states == FAILED, False)[index.find(clip_ids)]
+    return flags
+
+
+def _pending(collection: Collection, clip_ids: pa.ChunkedArray) -> np.ndarray:
+    """Which clips are planned in a unit that is not committed."""
+    missing, plan = collection.missing(), collection.plan()
+    left = np.zeros(len(plan), np.bool_)
+    left[missing.numbers] = True
+    ids = plan.clip_ids.filter(pa.array(np.repeat(left, plan.lengths))).combine_chunks()
+    return places_in(ids, clip_ids) >= 0

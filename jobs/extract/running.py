@@ -2,8 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from shlex import quote
 from typing import Any
 
@@ -16,16 +15,16 @@ from jobs.extract.audio import find_audio
 from jobs.extract.estimate import array_bytes, measure_seconds_per_clip
 from jobs.extract.options import ExtractOptions
 from jobs.extract.placement import local_workers
-from jobs.extract.planning import Extraction, resolve
+from jobs.extract.planning import Extraction, resolve, without_text
 from jobs.extract.report import announce, count, summarize
 from jobs.extract.retrying import append_failed
+from jobs.extract.units import ExtractionUnits
 from jobs.extract.workers import worker_pool
 from pipelines.audio.recordings import Recordings
 from store import open_store
 from store.arrays.collection import Collection
 from store.errors import JobFailed
 from store.heartbeats import is_at_work
-from store.records import Unit
 
 SUSPICIOUS_ATTEMPTS = 2
 """A unit that this many processes began and none ended is run apart from the driver."""
@@ -67,12 +66,15 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
     if options.retry_failed:
         root = resolve_root(work.store, work.dataset, options.roots)
         append_failed(run, codes, work.clips, Recordings(root, sample_rate=work.spec.model.sample_rate))
-    missing = run.missing_units()
-    source = find_audio(work, codes, missing)
+    missing = ExtractionUnits(run.missing(), codes)
+    source = find_audio(work, missing)
     announce(work)
-    tally = _tally(run, missing, work.spec.clip_seconds)
+    planned = run.plan().clips
+    tally = Tally(
+        clips_total=planned, clips_before=planned - missing.clips, clip_seconds=work.spec.clip_seconds
+    )
     given_up: list[GivenUp] = []
-    if missing:
+    if len(missing):
         with (
             worker_pool(work, source, units=len(missing)) as pool,
             at_work_on(tally, title=f"extract {work.dataset.name}") as report,
@@ -97,7 +99,7 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
         spec.codes_key(),
         document=spec.codes_document(),
         arrays=[spec.codes_array()],
-        clips=[replace(clip, text="") for clip in work.clips],
+        clips=without_text(work.clips),
         unit_clips=spec.unit_clips,
     )
     run = store.create_run(
@@ -111,7 +113,7 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
 
 
 def _drive(
-    run: Collection, codes: Collection, missing: Sequence[Unit], pool: Pool, options: ExtractOptions
+    run: Collection, codes: Collection, missing: ExtractionUnits, pool: Pool, options: ExtractOptions
 ) -> Iterator[Outcome]:
     """Dispatch the missing units; from the far end when another driver is already at it."""
     others = is_at_work(run.heartbeat_age_seconds())
@@ -124,12 +126,6 @@ def _drive(
     )
     with heartbeat(run, codes):
         yield from dispatcher.run()
-
-
-def _tally(run: Collection, missing: Sequence[Unit], clip_seconds: float) -> Tally:
-    total = sum(len(unit.clips) for unit in run.units())
-    left = sum(len(unit.clips) for unit in missing)
-    return Tally(clips_total=total, clips_before=total - left, clip_seconds=clip_seconds)
 
 
 def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:

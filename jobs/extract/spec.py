@@ -2,16 +2,13 @@
 
 import json
 import re
-import string
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
 from pipelines.capture import CaptureSpec, array_specs
 from pipelines.models.delay import Alignment
-from store.errors import InvalidInput
-from store.records import ArraySpec, Clip, Label, ModelInfo, PlannedClip
+from store.records import ArraySpec, ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,37 +97,3 @@ def _digest(value: Any) -> str:
 def slug(name: str) -> str:
     """The last part of a model's name or path, fit for a file name."""
     return re.sub(r"[^A-Za-z0-9]+", "-", name.rstrip("/").rsplit("/", 1)[-1]).strip("-").lower() or "model"
-
-
-def template_fields(template: str) -> list[str]:
-    """Names of the labels a text template uses.
-
-    Raises:
-        InvalidInput: the braces do not match.
-    """
-    try:
-        fields = [parts[1:] for parts in string.Formatter().parse(template) if parts[1] is not None]
-    except ValueError as error:
-        raise InvalidInput(f"Text template {template!r} cannot be read: {error}.") from error
-    if any(not name or form or conversion for name, form, conversion in fields):
-        raise InvalidInput(f"Text template {template!r}: write label names in plain braces, like {{genre}}.")
-    return [str(name) for name, _, _ in fields]
-
-
-def planned(clip: Clip, template: str) -> PlannedClip:
-    """A clip as the plan lists it, with its text condition.
-
-    Raises:
-        InvalidInput: the template names a label that the clip lacks.
-    """
-    labels: Mapping[str, Label] = clip.labels
-    missing = [name for name in template_fields(template) if labels.get(name) is None]
-    if missing:
-        raise InvalidInput(
-            f"Text template {template!r} needs {missing[0]!r}, which clip {clip.clip_id} ({clip.uri}) lacks; "
-            f"its labels are {', '.join(sorted(labels)) or 'none'}."
-        )
-    text = template
-    for name in template_fields(template):
-        text = text.replace(f"{{{name}}}", str(labels[name]))
-    return PlannedClip(clip.clip_id, clip.uri, clip.start_seconds, clip.duration_seconds, text, clip.sha256)

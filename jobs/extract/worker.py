@@ -17,6 +17,7 @@ from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
 from jobs.extract.code_source import Codes, CodeSource, Samples
 from jobs.extract.host_copy import HostArrays, start_copy
+from jobs.extract.units import ExtractionUnit
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from pipelines.audio.files import Root
 from pipelines.capture import CaptureSpec
@@ -114,6 +115,8 @@ class ExtractionWorker:
         self._stopping.set()
 
     def run(self, task: Task) -> Receipt | None:
+        if not isinstance(task.unit, ExtractionUnit):
+            raise TypeError(f"{task.unit.unit_id} does not say where its codes are.")
         if task.trial is not None:
             self._try(task.unit, task.trial)
             return None
@@ -130,11 +133,10 @@ class ExtractionWorker:
             with clock.stage("write"):
                 return pending.commit(statuses, clock.seconds)
 
-    def _try(self, unit: Unit, clip_ids: frozenset[str]) -> None:
+    def _try(self, unit: ExtractionUnit, clip_ids: frozenset[str]) -> None:
         """Compute some clips of a unit and keep nothing."""
-        clips = [clip for clip in unit.clips if clip.clip_id in clip_ids]
-        part = Unit("trial", 0, tuple(clips))
-        codes, _ = self._codes.codes_of(part, StageClock())
+        part = Unit("trial", 0, tuple(clip for clip in unit.clips if clip.clip_id in clip_ids))
+        codes = self._codes.codes_of_some(unit, clip_ids, StageClock())
         for _ in self._batches(part, codes, StageClock()):
             pass
 

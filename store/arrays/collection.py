@@ -1,14 +1,19 @@
 """A collection: arrays that share a plan and commit markers, below one prefix (a run, codes, features)."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from threading import RLock
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from store.arrays.commits import SCHEMA as COMMIT_SCHEMA
+from store.arrays.commits import STATES, Commits, commits_of, statuses_of
 from store.arrays.completion import check_completion, completed_markers, note_completion
 from store.arrays.document import check_same, whole_document
 from store.arrays.document_checks import collection_layouts
@@ -19,10 +24,22 @@ from store.arrays.layout import (
     document_key,
     group_key,
     marker_key,
-    plan_key,
 )
 from store.arrays.markers import Marker, check_marker, read_marker
-from store.arrays.plan import append_part, cut_units, part_keys, place_part, read_part, rows_needed
+from store.arrays.plan import (
+    Clips,
+    Numbers,
+    Plan,
+    UnitsToCome,
+    append_part,
+    clip_table,
+    part_keys,
+    part_table,
+    place_part,
+    plan_digest,
+    read_part,
+    stored_clips,
+)
 from store.arrays.reader import CheckedChunks, Rows, read_rows
 from store.arrays.rows import RowIndex, index_rows
 from store.arrays.shards import Array
@@ -34,7 +51,7 @@ from store.objects.concurrency import map_concurrently
 from store.objects.ledger import Record, is_recorded, place, read_committed, write_record
 from store.objects.protocol import ObjectStore
 from store.objects.sealed import opened_json, sealed_json
-from store.records import ArraySpec, ClipStatus, PlannedClip, Unit
+from store.records import ArraySpec, ClipState, ClipStatus, Unit
 
 if TYPE_CHECKING:
     import xarray
@@ -56,69 +73,120 @@ class Collection:
         self.unit_clips: int = document["unit_clips"]
         self.arrays = {name: layout.spec for name, layout in self.layouts.items()}
         self.group = group_key(prefix)
-        self._parts: dict[str, list[Unit]] | None = None
-        self._markers: dict[str, Marker] | None = None
+        self._plan: Plan | None = None
+        self._commits: Commits | None = None
+        self._own: dict[str, Marker] = {}
+        """Committed through this object since the markers were read."""
         self._versions: dict[str, str] = {}
         self._index: RowIndex | None = None
         self._checked = {name: CheckedChunks() for name in self.layouts}
         self._state = RLock()
         """Held while what is kept is read or replaced: threads share a collection."""
 
-    def units(self) -> list[Unit]:
-        """Every unit of the plan, supplementary ones included, in order of rows."""
+    def plan(self) -> Plan:
+        """The plan, supplementary units included, as of the last `refresh`."""
         with self._state:
-            if self._parts is None:
+            if self._plan is None:
                 keys = part_keys(self.objects, self.prefix)
-                parts = {key: read_part(self.objects, key) for key in keys}
-                self._check_length(parts)
-                self._parts = parts
-            return [unit for part in self._parts.values() for unit in part]
+                parts = [read_part(self.objects, key) for key in keys]
+                if keys:
+                    self._check_length(len(parts[0]))
+                self._plan = Plan(parts)
+            return self._plan
+
+    def units(self) -> list[Unit]:
+        """Every unit of the plan in order of rows, as objects: for plans that are small."""
+        return list(self.plan().units())
+
+    def commits(self) -> Commits:
+        """What the commit markers say, as of the last `refresh` and this object's own commits."""
+        with self._state:
+            if self._commits is None:
+                self._commits, self._own = self._read_new_markers(None), {}
+            elif self._own:
+                self._commits = _with_markers(self._commits, list(self._own.values()))
+                self._own = {}
+            return self._commits
 
     def markers(self) -> dict[str, Marker]:
-        """The commit markers by unit id, as of the last `refresh` and this process's own commits."""
-        with self._state:
-            if self._markers is None:
-                self._markers = self._read_new_markers({})
-            return self._markers
+        """The same of all units of the plan as objects, by unit id: for plans that are small."""
+        plan, commits = self.plan(), self.commits()
+        known = [(unit_id, plan.number[unit_id]) for unit_id in commits.unit_ids if unit_id in plan.number]
+        return {unit_id: commits.marker(unit_id, plan.clip_ids_of(number)) for unit_id, number in known}
 
     def refresh(self) -> None:
         """List plan parts and markers anew."""
         with self._state:
-            self._parts = None
+            self._plan = None
             self._index = None
-            if self._markers is not None:
-                self._markers = self._read_new_markers(self._markers)
+            if self._commits is not None:
+                self._commits = self._read_new_markers(self.commits())
 
     def is_committed(self, unit_id: str) -> bool:
         """Whether a unit has a marker now, also one that another process wrote since the last `refresh`."""
-        return unit_id in self.markers() or self.objects.exists(marker_key(self.prefix, unit_id))
+        with self._state:
+            known = unit_id in self._own or (self._commits is not None and unit_id in self._commits)
+        return known or self.objects.exists(marker_key(self.prefix, unit_id))
 
     def marker(self, unit: Unit) -> Marker:
-        """The marker of one unit, read now if it is not known; raises `NotFound`, `CorruptData`."""
+        """The marker of one unit, read now; raises `NotFound`, `CorruptData`."""
         key = marker_key(self.prefix, unit.unit_id)
-        known = self.markers().get(unit.unit_id)
-        marker = known if known is not None else read_marker(self.objects, key)
+        marker = read_marker(self.objects, key)
         check_marker(marker, unit, key)
         return marker
+
+    def find_marker(self, unit: Unit) -> Marker | None:
+        """The marker of one unit as it stands now, None where it is not committed; raises `CorruptData`."""
+        try:
+            return self.marker(unit)
+        except NotFound:
+            return None
 
     def read_unit(self, name: str, unit: Unit) -> Array:
         """All rows of a committed unit, (clips, *axes), failed ones as fill values; raises `MissingRows`."""
         if not self.is_committed(unit.unit_id):
             raise MissingRows(f"{unit.unit_id} of {self.prefix} is not committed.")
+        return self.read_rows(name, np.arange(unit.first_row, unit.first_row + len(unit.clips)))
+
+    def read_rows(self, name: str, rows: Rows) -> Array:
+        """Rows by their numbers, (rows, *axes), by one who knows that they are committed.
+
+        They are compared with their checksums, and nothing is remembered of that.
+        """
         layout = self.layout(name)
-        rows = np.arange(unit.first_row, unit.first_row + len(unit.clips))
-        values = self._read(name, rows, range(layout.parts), verify=True)
+        folder = f"{self.group}/{name}"
+        values = read_rows(self.objects, folder, layout, rows, range(layout.parts), CheckedChunks())
         return values.reshape(len(rows), *layout.spec.shape)
 
+    def missing(self) -> UnitsToCome:
+        """Units of the plan without a marker: what is left to do. They made as they are asked for."""
+        plan, commits = self.plan(), self.commits()
+        numbers = [number for number, unit_id in enumerate(plan.unit_ids) if unit_id not in commits]
+        return UnitsToCome(plan, np.array(numbers, np.int64))
+
     def missing_units(self) -> list[Unit]:
-        """Units of the plan without a marker: what is left to do."""
-        markers = self.markers()
-        return [unit for unit in self.units() if unit.unit_id not in markers]
+        """The same as a list: for plans that are small."""
+        return list(self.missing())
+
+    def is_complete(self) -> bool:
+        """Whether no unit is missing."""
+        return not len(self.missing())
 
     def statuses(self) -> dict[str, ClipStatus]:
-        """Status of every committed clip, by its newest committed row."""
-        index = self.index()
-        return dict(zip(index.clip_ids, index.statuses, strict=True))
+        """Status of every committed clip, by its newest committed row: objects, for plans that are small."""
+        plan, commits, index = self.plan(), self.commits(), self.index()
+        failures: dict[int, ClipStatus] = {}
+        for row in commits.rows(["unit_id", "first_row", "states", "failures"]):
+            if row["failures"] and row["unit_id"] in plan.number:
+                said = statuses_of(row, plan.clip_ids_of(plan.number[row["unit_id"]]))
+                failures |= {row["first_row"] + place: status for place, status in enumerate(said)}
+        found = zip(index.clip_ids.to_pylist(), index.rows.tolist(), index.states.tolist(), strict=True)
+        return {clip: failures.get(row) or ClipStatus(clip, STATES[state]) for clip, row, state in found}
+
+    def counts(self) -> Counter[ClipState]:
+        """How many committed clips are in each state."""
+        counted = np.bincount(self.index().states, minlength=len(STATES)).tolist()
+        return Counter(dict(zip(STATES, counted, strict=True)))
 
     def rows(self) -> pa.Table:
         """Columns clip_id, row, unit_id, state: the newest committed row of every clip, in plan order."""
@@ -128,25 +196,26 @@ class Collection:
         """The same as an object that resolves clip ids."""
         with self._state:
             if self._index is None:
-                self._index = index_rows(self.prefix, self.units(), self.markers())
+                self._index = index_rows(self.prefix, self.plan(), self.commits())
             return self._index
 
-    def append_units(self, clips: Sequence[PlannedClip]) -> list[Unit]:
+    def append_units(self, clips: Clips) -> list[Unit]:
         """Plan clips once more, as supplementary units with rows of their own; for the driver alone."""
-        self._parts = None
-        known = self.units()
-        units = cut_units(clips, self.unit_clips, len(known))
-        if units:
-            grow_arrays(self.objects, self.group, self.layouts.values(), rows_needed(units, self.unit_clips))
-            append_part(self.objects, self.prefix, len(part_keys(self.objects, self.prefix)), units)
+        self._plan = None
+        first, table = len(self.plan()), clip_table(clips)
+        if len(table):
+            units = first + -(-len(table) // self.unit_clips)
+            grow_arrays(self.objects, self.group, self.layouts.values(), units * self.unit_clips)
+            part = len(part_keys(self.objects, self.prefix))
+            append_part(self.objects, self.prefix, part, part_table(table, self.unit_clips, first))
             self.refresh()
-        return units
+        return list(self.plan().units(range(first, len(self.plan()))))
 
     def note_complete(self) -> None:
         """Where no unit is missing, write a record that names every marker: from then on none may vanish."""
         self.refresh()
-        if not self.missing_units():
-            note_completion(self.objects, self.prefix, self.units())
+        if self.is_complete():
+            note_completion(self.objects, self.prefix, self.plan().unit_ids)
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""
@@ -167,8 +236,8 @@ class Collection:
 
     def note_attempt(self, unit_id: str) -> int:
         """Count one more attempt at a unit before it starts; returns how many there are now."""
-        number = self.attempts().get(unit_id, 0) + 1
-        while not self.objects.create(f"{self.prefix}/attempts/{unit_id}.{number}", [b"\n"]):
+        number, own = 1, [f"{uuid4().hex}\n".encode()]  # the same bytes would count as written by this call
+        while not self.objects.create(f"{self.prefix}/attempts/{unit_id}.{number}", own):
             number += 1
         return number
 
@@ -217,7 +286,7 @@ class Collection:
         if block_clips < 1 or not 0 <= rank < world_size:
             raise InvalidInput(f"block_clips {block_clips} must be positive, rank {rank} below {world_size}.")
         _, ids = self.index().select(None)
-        order = (
+        order: Numbers = (
             np.arange(len(ids)) if shuffle is None else np.random.default_rng(shuffle).permutation(len(ids))
         )
         for start in range(rank * block_clips, len(ids), world_size * block_clips):
@@ -251,11 +320,10 @@ class Collection:
             return []
         return list(spec.attributes.get("layers", range(spec.shape[0])))
 
-    def _check_length(self, parts: Mapping[str, Sequence[Unit]]) -> None:
+    def _check_length(self, planned: int) -> None:
         """Raise `CorruptData` unless the document says how many clips were planned first."""
-        planned = sum(len(unit.clips) for unit in parts.get(plan_key(self.prefix, 0), ()))
         said = self.document["clips"]
-        if parts and planned != said:
+        if planned != said:
             raise CorruptData(
                 f"{self.objects.url}/{document_key(self.prefix)} says {said} clips, its plan has {planned}: "
                 "restore it from a copy, or make it again."
@@ -271,15 +339,17 @@ class Collection:
             raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {layers}).")
         return layers.index(layer)
 
-    def _read_new_markers(self, known: Mapping[str, Marker]) -> dict[str, Marker]:
+    def _read_new_markers(self, known: Commits | None) -> Commits:
         named = completed_markers(self.objects, self.prefix)
         versions = dict(self.objects.versions(f"{self.prefix}/commits"))
         check_completion(self.objects.url, self.prefix, named, versions)
         new = [key for key, version in versions.items() if self._versions.get(key) != version]
         read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
-        kept = {unit_id: marker for unit_id, marker in known.items() if self._key(unit_id) in versions}
+        same = set(versions) - set(new)
         self._versions = versions
-        return kept | {marker.unit_id: marker for marker in read if marker}
+        kept = known or Commits(COMMIT_SCHEMA.empty_table())
+        mask = pa.array([self._key(unit_id) in same for unit_id in kept.unit_ids], pa.bool_())
+        return _with_markers(Commits(kept.table.filter(mask)), [marker for marker in read if marker])
 
     def _read_marker(self, key: str) -> Marker | None:
         try:
@@ -291,9 +361,20 @@ class Collection:
         return marker_key(self.prefix, unit_id)
 
     def _keep(self, marker: Marker) -> None:
+        """Remember an own commit beside markers that were read; a worker, who reads none, remembers none."""
         with self._state:
-            self.markers()[marker.unit_id] = marker
-            self._index = None
+            if self._commits is not None:
+                self._own[marker.unit_id] = marker
+                self._index = None
+
+
+def _with_markers(commits: Commits, markers: Sequence[Marker]) -> Commits:
+    if not markers:
+        return commits
+    new = commits_of(markers)
+    again = pa.array([marker.unit_id for marker in markers])
+    old = commits.table.filter(pc.invert(pc.is_in(commits.table["unit_id"], again)))
+    return Commits(pa.concat_tables([old, new]).sort_by("first_row"))
 
 
 def create_collection(
@@ -302,7 +383,7 @@ def create_collection(
     *,
     document: Mapping[str, Any],
     arrays: Sequence[ArraySpec],
-    clips: Sequence[PlannedClip],
+    clips: Clips,
     unit_clips: int = UNIT_CLIPS,
 ) -> Collection:
     """Write plan, arrays and document, or find them there already; their record, written last, seals them.
@@ -311,17 +392,23 @@ def create_collection(
     """
     for name in prefix.split("/"):
         check_name(name, "a collection")
-    whole = whole_document(document, arrays, clips, unit_clips)
-    units = cut_units(clips, unit_clips, 0)
+    table, key = clip_table(clips), document_key(prefix)
+    if is_recorded(objects, key):
+        existing = open_collection(objects, prefix)
+        same = stored_clips(objects, prefix).equals(table)
+        digest = existing.document["plan_sha256"] if same else plan_digest(table)
+        check_same(prefix, existing.document, whole_document(document, arrays, table, unit_clips, digest))
+        return existing
+    whole = whole_document(document, arrays, table, unit_clips, plan_digest(table))
     collection = Collection(objects, prefix, whole)
-    key = document_key(prefix)
-    if not is_recorded(objects, key):
-        plan = place_part(objects, prefix, 0, units)
-        write_group(objects, collection.group)
-        grow_arrays(objects, collection.group, collection.layouts.values(), rows_needed(units, unit_clips))
-        described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
-        made = {"created_at": time.time()}
-        write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan), made))
+    planned = part_table(table, unit_clips, 0)
+    plan = place_part(objects, prefix, 0, planned)
+    write_group(objects, collection.group)
+    rows = -(-len(table) // unit_clips) * unit_clips
+    grow_arrays(objects, collection.group, collection.layouts.values(), rows)
+    described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
+    made = {"created_at": time.time()}
+    write_record(objects, Record(key, prefix.split("/", 1)[0], (described, plan), made))
     existing = open_collection(objects, prefix)
     check_same(prefix, existing.document, whole)
     return existing

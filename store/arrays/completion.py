@@ -20,7 +20,6 @@ from store.objects.ledger import (
     write_record,
 )
 from store.objects.protocol import ObjectStore
-from store.records import Unit
 
 KIND = "complete"
 
@@ -30,12 +29,12 @@ def completion_name(prefix: str, units: int) -> str:
     return f"{prefix}/complete/{units:06d}"
 
 
-def note_completion(objects: ObjectStore, prefix: str, units: Sequence[Unit]) -> None:
+def note_completion(objects: ObjectStore, prefix: str, unit_ids: Sequence[str]) -> None:
     """Name every marker of a complete collection, unless that is done."""
-    name = completion_name(prefix, len(units))
+    name = completion_name(prefix, len(unit_ids))
     if is_recorded(objects, name):
         return
-    keys = [marker_key(prefix, unit.unit_id) for unit in units]
+    keys = [marker_key(prefix, unit_id) for unit_id in unit_ids]
     entries = map_concurrently(
         lambda key: entry_of(key, objects.get(key)), keys, threads=objects.read_threads
     )

@@ -4,30 +4,32 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from store.arrays.layout import array_layout, layout_document
-from store.arrays.plan import plan_digest
 from store.arrays.zarr_metadata import encoded_json
 from store.errors import Conflict, InvalidInput
-from store.records import ArraySpec, PlannedClip
+from store.records import ArraySpec
 
 FORMAT = 2
 _CUTTING = frozenset({"shard_clips", "chunk_clips"})
 
 
 def whole_document(
-    document: Mapping[str, Any], arrays: Sequence[ArraySpec], clips: Sequence[PlannedClip], unit_clips: int
+    document: Mapping[str, Any], arrays: Sequence[ArraySpec], clips: pa.Table, unit_clips: int, digest: str
 ) -> dict[str, Any]:
     """The document with plan and arrays described; raises `InvalidInput` for what cannot be a collection."""
-    ids, names = {clip.clip_id for clip in clips}, [spec.name for spec in arrays]
-    if unit_clips < 1 or not clips or len(ids) != len(clips):
-        raise InvalidInput(f"A plan needs clips with different ids: got {len(clips)} clips, {len(ids)} ids.")
+    count, names = pc.count_distinct(clips["clip_id"]).as_py(), [spec.name for spec in arrays]
+    if unit_clips < 1 or not len(clips) or count != len(clips):
+        raise InvalidInput(f"A plan needs clips with different ids: got {len(clips)} clips, {count} ids.")
     if not arrays or len(set(names)) != len(names):
         raise InvalidInput(f"A collection needs arrays with different names: {', '.join(names) or 'none'}.")
     added = {
         "format": FORMAT,
         "unit_clips": unit_clips,
         "clips": len(clips),
-        "plan_sha256": plan_digest(clips),
+        "plan_sha256": digest,
         "arrays": [layout_document(array_layout(spec, unit_clips)) for spec in arrays],
     }
     if taken := sorted(set(added) & set(document)):

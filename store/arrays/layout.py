@@ -125,8 +125,12 @@ class ArrayLayout:
 
     def shards_of(self, unit: Unit) -> range:
         """Numbers of the shards that hold the clips of a unit."""
-        first = unit.first_row // self.shard_clips
-        return range(first, first + -(-len(unit.clips) // self.shard_clips))
+        return self.shards_of_rows(unit.first_row, len(unit.clips))
+
+    def shards_of_rows(self, first_row: int, clips: int) -> range:
+        """The same for so many clips from a row at which a shard begins."""
+        first = first_row // self.shard_clips
+        return range(first, first + -(-clips // self.shard_clips))
 
 
 def array_layout(spec: ArraySpec, unit_clips: int) -> ArrayLayout:

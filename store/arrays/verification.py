@@ -10,7 +10,7 @@ from store.arrays.collection import Collection
 from store.arrays.completion import withdraw_completions
 from store.arrays.layout import document_key, marker_key
 from store.arrays.markers import Marker, ShardEntry, check_marker, read_marker
-from store.arrays.plan import plan_digest, rows_needed
+from store.arrays.plan import Plan, plan_digest, stored_clips
 from store.arrays.shards import shard_checksum
 from store.arrays.zarr_metadata import array_document, array_rows, encoded_json, group_document
 from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
@@ -74,7 +74,8 @@ def repair(
     _mend_metadata(collection)
     withdrawn = {entry.unit_id for entry in disagreements if entry.unit_id}
     withdraw_completions(collection.objects, collection.prefix, withdrawn)
-    units = [unit for unit in collection.units() if unit.unit_id in withdrawn]
+    plan = collection.plan()
+    units = [plan.unit(number) for number, unit_id in enumerate(plan.unit_ids) if unit_id in withdrawn]
     _withdraw(collection, units, disagreements)
     collection.objects.sweep(TEMPORARY_OLD_SECONDS)
     collection.refresh()
@@ -87,11 +88,11 @@ def _checked_markers(
     """The markers that can be read, and what disagrees in them and, where all are meant, around them."""
     markers, found = _markers(collection, unit_ids)
     try:
-        units = {unit.unit_id: unit for unit in collection.units()}
+        plan = collection.plan()
     except UndertoneError as error:
         found.append(_wrong_plan(collection, error))
     else:
-        found += [problem for marker in markers for problem in _check_marker(collection, marker, units)]
+        found += [problem for marker in markers for problem in _check_marker(collection, marker, plan)]
         found += _check_frame(collection) if unit_ids is None else []
     if unit_ids is None:
         told = {entry.key for entry in found}
@@ -169,12 +170,12 @@ def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
                 )
 
 
-def _check_marker(collection: Collection, marker: Marker, units: dict[str, Unit]) -> Iterator[Disagreement]:
+def _check_marker(collection: Collection, marker: Marker, plan: Plan) -> Iterator[Disagreement]:
     key = marker_key(collection.prefix, marker.unit_id)
-    unit = units.get(marker.unit_id)
-    if unit is None:
+    if marker.unit_id not in plan.number:
         yield Disagreement("stranger", key, None, "the plan has no such unit")
         return
+    unit = plan.unit(plan.number[marker.unit_id])
     try:
         check_marker(marker, unit, key)
     except CorruptData:
@@ -206,8 +207,7 @@ def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Dis
 
 def _check_frame(collection: Collection) -> Iterator[Disagreement]:
     """The plan and the array documents."""
-    first_part = [clip for unit in collection.units() for clip in unit.clips][: collection.document["clips"]]
-    if plan_digest(first_part) != collection.document["plan_sha256"]:
+    if plan_digest(stored_clips(collection.objects, collection.prefix)) != collection.document["plan_sha256"]:
         yield Disagreement(
             "plan", f"{collection.prefix}/plan", None, "the plan is not the one of the document"
         )
@@ -216,9 +216,7 @@ def _check_frame(collection: Collection) -> Iterator[Disagreement]:
 
 
 def _strangers(collection: Collection) -> Iterator[Disagreement]:
-    known = {
-        f"{collection.prefix}/{key}" for unit in collection.units() for key in _shard_keys(collection, unit)
-    }
+    known = {f"{collection.prefix}/{key}" for key in _planned_shards(collection, collection.plan())}
     known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
     known.add(f"{collection.group}/zarr.json")
     survey = collection.objects.survey(collection.group)
@@ -230,10 +228,19 @@ def _strangers(collection: Collection) -> Iterator[Disagreement]:
 
 def _shard_keys(collection: Collection, unit: Unit) -> Iterator[str]:
     """Keys of a unit's shards relative to the collection, as markers name them."""
+    return _keys_of_rows(collection, unit.first_row, len(unit.clips))
+
+
+def _keys_of_rows(collection: Collection, first_row: int, clips: int) -> Iterator[str]:
     group = collection.group.removeprefix(f"{collection.prefix}/")
     for name, layout in collection.layouts.items():
-        for shard in layout.shards_of(unit):
+        for shard in layout.shards_of_rows(first_row, clips):
             yield f"{group}/{name}/{layout.shard_key(shard)}"
+
+
+def _planned_shards(collection: Collection, plan: Plan) -> Iterator[str]:
+    for first_row, clips in zip(plan.first_rows.tolist(), plan.lengths.tolist(), strict=True):
+        yield from _keys_of_rows(collection, first_row, clips)
 
 
 def _withdraw(collection: Collection, units: Sequence[Unit], disagreements: Sequence[Disagreement]) -> None:
@@ -255,7 +262,7 @@ def _mend_metadata(collection: Collection) -> None:
 
 def _wrong_documents(collection: Collection) -> list[tuple[str, dict[str, Any]]]:
     """Keys of the Zarr documents that disagree, with what they should hold."""
-    needed = rows_needed(collection.units(), collection.unit_clips)
+    needed = collection.plan().rows_needed(collection.unit_clips)
     wanted = {f"{collection.group}/zarr.json": group_document()}
     for name, layout in collection.layouts.items():
         key = f"{collection.group}/{name}/zarr.json"

@@ -6,9 +6,9 @@ an abort.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,11 +17,11 @@ from store.errors import CorruptData
 from store.objects.protocol import Buffer
 
 
-def parquet_bytes(table: pa.Table) -> bytes:
-    """A table as a file."""
+def parquet_bytes(table: pa.Table, *, group_rows: int | None = None) -> bytes:
+    """A table as a file, with so many rows in a group."""
     buffer = io.BytesIO()
     with parquet_writer(buffer, table.schema) as writer:
-        writer.write_table(table)
+        writer.write_table(table, row_group_size=group_rows)
     return buffer.getvalue()
 
 
@@ -42,6 +42,35 @@ def parquet_batches(data: Buffer, place: str) -> Iterator[pa.RecordBatch]:
         yield from _file(data).iter_batches(use_threads=False)
 
 
+class ParquetGroups:
+    """A file whose columns and groups of rows are read one by one; raises `CorruptData` naming its place."""
+
+    def __init__(self, data: Buffer, place: str) -> None:
+        self._data, self._place = data, place
+        with _reported(place):
+            self._file = _file(data)
+            self.schema: pa.Schema = self._file.schema_arrow
+            metadata = self._file.metadata
+            self.lengths = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+            """Rows of each group."""
+
+    def read(self, columns: Sequence[str]) -> pa.Table:
+        """Some columns of all rows."""
+        with _reported(self._place):
+            return self._file.read(columns=list(columns), use_threads=False)
+
+    def batches(self, columns: Sequence[str], *, dictionaries: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The same block by block; columns of `dictionaries` as codes and their distinct values."""
+        with _reported(self._place):
+            file = _file(self._data, read_dictionary=list(dictionaries))
+            yield from file.iter_batches(columns=list(columns), use_threads=False)
+
+    def read_group(self, group: int) -> pa.Table:
+        """All columns of one group."""
+        with _reported(self._place):
+            return self._file.read_row_group(group, use_threads=False)
+
+
 def is_parquet(data: Buffer) -> bool:
     """Whether bytes are a whole Parquet file whose pages agree with their checksums."""
     try:
@@ -51,8 +80,8 @@ def is_parquet(data: Buffer) -> bool:
     return True
 
 
-def _file(data: Buffer) -> pq.ParquetFile:
-    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False, page_checksum_verification=True)
+def _file(data: Buffer, **options: Any) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.BufferReader(data), pre_buffer=False, page_checksum_verification=True, **options)
 
 
 @contextmanager

@@ -73,8 +73,8 @@ def digest_of(value: Any) -> str:
 def committed_digest(collection: Collection) -> str:
     """Stands for the committed shards of a collection: changes when units are added, retried or repaired."""
     shards = {
-        unit_id: [(shard.key, shard.former_crc32c or shard.crc32c) for shard in marker.shards]
-        for unit_id, marker in collection.markers().items()
+        row["unit_id"]: [(one["key"], one["former_crc32c"] or one["crc32c"]) for one in row["shards"]]
+        for row in collection.commits().rows(["unit_id", "shards"])
     }
     return digest_of(shards)
 

@@ -229,10 +229,10 @@ def _check_collection(
 
 def _check_completion(objects: ObjectStore, collection: Collection) -> Iterator[Disagreement]:
     try:
-        units, missing = collection.units(), collection.missing_units()
+        units, missing = len(collection.plan()), len(collection.missing())
     except UndertoneError:  # stands in the list already
         return
-    name = completion_name(collection.prefix, len(units))
+    name = completion_name(collection.prefix, units)
     if not missing and not _is_there(objects, name):
         detail = "everything is committed, but no record says so: it is lost, or a driver was killed here"
         yield Disagreement("record", record_key(name), None, detail)

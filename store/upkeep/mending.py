@@ -13,7 +13,7 @@ from functools import partial
 from store.arrays.collection import open_collection
 from store.arrays.completion import KIND as COMPLETION
 from store.arrays.layout import document_key, is_file_name, plan_key
-from store.arrays.plan import decode_part, plan_digest
+from store.arrays.plan import PlanPart, plan_digest
 from store.arrays.verification import Disagreement, repair, short, verify
 from store.datasets import dataset_key, dataset_record, sounds_name
 from store.errors import Conflict, NotPlain, StorageError, UndertoneError
@@ -200,7 +200,7 @@ def _record_of_collection(objects: ObjectStore, prefix: str) -> Record | None:
     try:
         data, table = objects.get(key), objects.get(plan)
         document = opened_json(data, key)
-        clips = [clip for unit in decode_part(table, plan) for clip in unit.clips]
+        clips = PlanPart.from_bytes(table, plan).every_clip()
     except UndertoneError:
         return None
     if document.get("plan_sha256") != plan_digest(clips):

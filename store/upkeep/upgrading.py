@@ -16,7 +16,7 @@ from store.arrays.document import FORMAT
 from store.arrays.document_checks import collection_layouts
 from store.arrays.layout import CHUNK_CHECKSUM_BYTES, ArrayLayout, document_key, marker_key, plan_key
 from store.arrays.markers import Marker, ShardEntry, encode_marker, marker_from
-from store.arrays.plan import decode_part, plan_digest, rows_needed
+from store.arrays.plan import Plan, PlanPart, plan_digest
 from store.arrays.shards import check_chunk, checksum, packed_index, read_index, shard_checksum
 from store.arrays.zarr_metadata import array_document, array_rows, decoded_json, encoded_json, group_document
 from store.datasets import FORMAT as DATASET_FORMAT
@@ -147,14 +147,15 @@ def _upgrade_collection(objects: ObjectStore, prefix: str, done: Upgraded, repor
     collection_layouts(document, key)
     parts = [part for part, _ in objects.list(f"{prefix}/plan") if part.endswith(".parquet")]
     contents = {part: objects.get(part) for part in parts}
-    units = {part: decode_part(data, part) for part, data in contents.items()}
-    first = [clip for unit in units.get(plan_key(prefix, 0), []) for clip in unit.clips]
-    if not first or plan_digest(first) != document["plan_sha256"]:
+    plan = Plan([PlanPart.from_bytes(data, part) for part, data in contents.items()])
+    if (
+        parts[:1] != [plan_key(prefix, 0)]
+        or plan_digest(plan.parts[0].every_clip()) != document["plan_sha256"]
+    ):
         raise CorruptData(f"{plan_key(prefix, 0)} is not the plan of {key}.")
     if not sealed:
         document = {**document, "format": FORMAT}
-        every = [unit for part in parts for unit in units[part]]
-        _upgrade_units(objects, Collection(objects, prefix, document), every, done, report)
+        _upgrade_units(objects, Collection(objects, prefix, document), plan, done, report)
         objects.put(key, sealed_json(document))
     for part in parts[1:]:
         write_record(objects, Record(part, "plan", (entry_of(part, contents[part]),)))
@@ -165,9 +166,9 @@ def _upgrade_collection(objects: ObjectStore, prefix: str, done: Upgraded, repor
 
 
 def _upgrade_units(
-    objects: ObjectStore, collection: Collection, units: list[Unit], done: Upgraded, report: Report
+    objects: ObjectStore, collection: Collection, plan: Plan, done: Upgraded, report: Report
 ) -> None:
-    for number, unit in enumerate(units, start=1):
+    for number, unit in enumerate(plan.units(), start=1):
         key = marker_key(collection.prefix, unit.unit_id)
         if objects.size(key) is not None:
             try:
@@ -178,10 +179,8 @@ def _upgrade_units(
                 done.left_out[key] = (
                     f"{error} The unit was withdrawn: the same undertone {made} makes it again."
                 )
-        report(collection.prefix, number, len(units))
-    if not units:
-        return
-    rows = rows_needed(units, collection.unit_clips)
+        report(collection.prefix, number, len(plan))
+    rows = plan.rows_needed(collection.unit_clips)
     objects.put(f"{collection.group}/zarr.json", encoded_json(group_document()))
     for name, layout in collection.layouts.items():
         length = max(rows, _stored_rows(objects, collection, name))
