@@ -102,12 +102,12 @@ class Run:
     @property
     def clip_ids(self) -> tuple[str, ...]:
         """Clips that have activations, in the order of the plan."""
-        return tuple(self._collection.index().select(None)[1])
+        return tuple(self._collection.index().usable[1].to_pylist())
 
     @property
     def complete(self) -> bool:
         """Whether nothing of its plan is missing."""
-        return not self._collection.missing_units()
+        return self._collection.is_complete()
 
     def refresh(self) -> None:
         """See what was committed since it was opened."""
@@ -208,10 +208,9 @@ class Run:
         return html_lines(f"Run {self.id}", self._shown())
 
     def _shown(self) -> dict[str, str]:
-        states = self._collection.statuses().values()
-        failed = sum(one.state == "failed" for one in states)
-        planned = sum(len(unit.clips) for unit in self._collection.units())
-        said = f"{len(states):,} of {planned:,}" + (f", {failed} failed" if failed else "")
+        states = self._collection.counts()
+        failed, planned = states["failed"], self._collection.plan().clips
+        said = f"{states.total():,} of {planned:,}" + (f", {failed} failed" if failed else "")
         random = self.document.get("model", {}).get("random_weights")
         return {
             "dataset": self.dataset or "(generations)",

@@ -79,9 +79,3 @@ def resolve(options: ExtractOptions) -> Extraction:
             f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
     return Extraction(options, store, dataset, spec, clips)
-
-
-def without_text(clips: pa.Table) -> pa.Table:
-    """Clips as the plan of their codes lists them: no text condition."""
-    place = clips.schema.get_field_index("text")
-    return clips.set_column(place, "text", pa.repeat(pa.scalar(""), len(clips)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from jobs.extract.planning import without_text
+from jobs.extract.texts import without_text
 from pipelines.audio.recordings import Recordings
 from store.arrays.collection import Collection
 from store.arrays.commits import FAILED

@@ -15,9 +15,10 @@ from jobs.extract.audio import find_audio
 from jobs.extract.estimate import array_bytes, measure_seconds_per_clip
 from jobs.extract.options import ExtractOptions
 from jobs.extract.placement import local_workers
-from jobs.extract.planning import Extraction, resolve, without_text
+from jobs.extract.planning import Extraction, resolve
 from jobs.extract.report import announce, count, summarize
 from jobs.extract.retrying import append_failed
+from jobs.extract.texts import without_text
 from jobs.extract.units import ExtractionUnits
 from jobs.extract.workers import worker_pool
 from pipelines.audio.recordings import Recordings

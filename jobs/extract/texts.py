@@ -66,3 +66,9 @@ def _refuse_absent(
             f"Text template {template!r} needs {name!r}, which clip {clip['clip_id']} ({clip['uri']}) lacks; "
             f"its labels are {', '.join(known) or 'none'}."
         )
+
+
+def without_text(clips: pa.Table) -> pa.Table:
+    """Clips as the plan of their codes lists them: no text condition."""
+    place = clips.schema.get_field_index("text")
+    return clips.set_column(place, "text", pa.repeat(pa.scalar(""), len(clips)))

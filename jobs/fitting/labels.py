@@ -20,6 +20,8 @@ from jobs.fitting.label_query import (
 )
 from jobs.fitting.labelled_clips import KnownClip, notes_on_clips, read_clips, united
 from store.arrays.collection import Collection
+from store.arrays.commits import STATES
+from store.arrays.rows import places_in
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS, legible_sql
 from store.errors import InvalidInput
@@ -146,34 +148,32 @@ class _Places:
 
 def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
     """Join answer and run; notes count what did not meet."""
-    row_of = {clip: row for row, clip in enumerate(answer["clip_id"].to_pylist())}
-    states = {clip: status.state for clip, status in run.statuses().items()}
-    usable = [clip for clip, state in states.items() if state != "failed"]
-    clip_ids = tuple(clip for clip in usable if clip in row_of)
-    if not clip_ids:
+    index, planned = run.index(), run.plan().clip_ids.combine_chunks()
+    asked = answer["clip_id"].combine_chunks()
+    _, usable = index.usable
+    rows = places_in(asked, usable)
+    met = rows >= 0
+    if not met.any():
         raise InvalidInput(
-            f"None of the {len(row_of)} clips of the label query has activations in {run.prefix} "
+            f"None of the {len(asked)} clips of the label query has activations in {run.prefix} "
             f"({len(usable)} clips have): does the query name the dataset of this run?"
         )
     labelled = _labelled_clips(answer)
-    failed = sum(states.get(clip) == "failed" for clip in labelled)
-    plan = {clip.clip_id for unit in run.units() for clip in unit.clips}
-    pending = sum(clip in plan and clip not in states for clip in labelled)
+    places, known = index.find(labelled), places_in(planned, labelled) >= 0
     counts = {
-        "labelled clips are not in this run": sum(clip not in plan for clip in labelled),
-        "labelled clips failed in this run": failed,
-        "labelled clips are not extracted yet": pending,
-        "extracted clips have no row in the label query": len(usable) - len(clip_ids),
+        "labelled clips are not in this run": int((~known).sum()),
+        "labelled clips failed in this run": int((~np.append(index.has_numbers, True)[places]).sum()),
+        "labelled clips are not extracted yet": int((known & (places < 0)).sum()),
+        "extracted clips have no row in the label query": int((~met).sum()),
     }
     notes = [f"{count} {what}." for what, count in counts.items() if count]
-    return _Places(clip_ids, np.array([row_of[clip] for clip in clip_ids], dtype=np.int64)), notes
+    return _Places(tuple(usable.filter(pa.array(met)).to_pylist()), rows[met]), notes
 
 
-def _labelled_clips(answer: pa.Table) -> list[str]:
+def _labelled_clips(answer: pa.Table) -> pa.ChunkedArray:
     """Clips with at least one label that is not NULL."""
     said = [answer[name].is_valid().to_numpy() for name in concept_names(answer)]
-    clips: list[str] = answer["clip_id"].filter(pa.array(np.logical_or.reduce(said))).to_pylist()
-    return clips
+    return answer["clip_id"].filter(pa.array(np.logical_or.reduce(said)))
 
 
 def _refuse_nulls(columns: Mapping[str, pa.ChunkedArray], catalog: Path, run_id: str) -> None:
@@ -216,7 +216,8 @@ def _notes_on_clips(
     """Of the clips that have a label."""
     labels = {name: column.to_pylist() for name, column in columns.items()}
     some = [place for place in range(len(known)) if any(labels[name][place] is not None for name in labels)]
-    silent = {clip for clip, status in run.statuses().items() if status.state == "silent"}
+    index = run.index()
+    silent = set(index.clip_ids.filter(pa.array(index.states == STATES.index("silent"))).to_pylist())
     return notes_on_clips(
         [known[place] for place in some],
         [str(given[place]) for place in some],

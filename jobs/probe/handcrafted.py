@@ -3,10 +3,11 @@
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.dataset.roots import resolve_root
@@ -15,6 +16,7 @@ from jobs.engine.heartbeat import heartbeat
 from jobs.engine.inline_pool import InlinePool
 from jobs.engine.tasks import Stopped, Task
 from jobs.extract.code_source import killed
+from jobs.extract.texts import without_text
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.mapping import MOST_INLINE, available_cpus
 from jobs.probe.plan import Source
@@ -32,6 +34,7 @@ from pipelines.scorers.features import (
 )
 from store.arrays.collection import Collection, create_collection, open_collection
 from store.arrays.layout import document_key
+from store.arrays.rows import newest_planned, places_in
 from store.errors import NotFound, is_the_machines
 from store.objects.ledger import is_recorded
 from store.opening import Store, open_store
@@ -82,7 +85,7 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
         clips=_clips(run),
         unit_clips=run.unit_clips,
     )
-    missing = collection.missing_units()
+    missing = collection.missing()
     pool = InlinePool(partial(FeatureWorker, plan))
     try:
         with heartbeat(collection):
@@ -164,16 +167,18 @@ def _document(run: Collection) -> dict[str, object]:
     return {"version": VERSION, "sample_rate": SAMPLE_RATE, "resampler": resampler(), "dataset": dataset}
 
 
-def _clips(run: Collection) -> list[PlannedClip]:
-    """Every clip that was planned, once and without its text."""
-    clips = {clip.clip_id: replace(clip, text="") for unit in run.units() for clip in unit.clips}
-    return list(clips.values())
+def _clips(run: Collection) -> pa.Table:
+    """Every clip that was planned, once and without its text, as it was planned last."""
+    plan = run.plan()
+    _, newest = newest_planned(plan, np.ones(plan.clips, np.bool_))
+    clips = pa.concat_tables([part.every_clip() for part in plan.parts]).take(pa.array(newest))
+    return without_text(clips)
 
 
 def _complete(store: Store, prefix: str) -> bool:
     return (
         is_recorded(store.objects, document_key(prefix))
-        and not open_collection(store.objects, prefix).missing_units()
+        and open_collection(store.objects, prefix).is_complete()
     )
 
 
@@ -181,6 +186,5 @@ def _lacking(store: Store, prefix: str, labels: LabelledRows) -> int | None:
     """How many labelled clips have no features; None where there are no features at all."""
     if not is_recorded(store.objects, document_key(prefix)):
         return None
-    states = open_collection(store.objects, prefix).statuses()
-    known = {clip for clip, status in states.items() if status.state != "failed"}
-    return sum(clip not in known for clip in labels.clip_ids)
+    _, known = open_collection(store.objects, prefix).index().usable
+    return int((places_in(known, labels.clip_ids) < 0).sum())

@@ -1,5 +1,6 @@
 """Tell the state of every run of a store, or of one in detail, from documents, plans and markers."""
 
+import json
 import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -73,7 +74,7 @@ def _is_about_to_be(store: "Store", entry: "Disagreement") -> bool:
 def overview(run: "Collection") -> dict[str, Any]:
     """One run in a line, as JSON values."""
     document = run.document
-    states = Counter(status.state for status in run.statuses().values())
+    states = run.counts()
     planned = int(document["clips"])
     return {
         "run": run.prefix.rsplit("/", 1)[-1],
@@ -81,7 +82,7 @@ def overview(run: "Collection") -> dict[str, Any]:
         "clips": sum(states.values()),
         "planned": planned,
         "failed": states["failed"],
-        "bytes": sum(marker.nbytes for marker in run.markers().values()),
+        "bytes": run.commits().nbytes,
         "model": document["model"]["name"],
         "random_weights": document["model"]["random_weights"],
         "sites": list(document["capture"]["sites"]),
@@ -92,20 +93,21 @@ def overview(run: "Collection") -> dict[str, Any]:
 
 def detail(run: "Collection") -> dict[str, Any]:
     """Everything worth knowing of one run."""
-    markers = run.markers()
-    seconds: Counter[str] = Counter()
-    for marker in markers.values():
-        seconds.update(marker.seconds)
+    commits = run.commits()
+    seconds, devices = Counter[str](), set[str]()
+    for row in commits.rows(["provenance", "seconds"]):
+        seconds.update(json.loads(row["seconds"]))
+        devices.add(str(json.loads(row["provenance"]).get("device")))
     overall = overview(run)
     return {
         **overall,
-        "units": f"{len(markers)} of {len(run.units())}",
+        "units": f"{len(commits)} of {len(run.plan())}",
         "arrays": {
             name: f"(clip, {', '.join(spec.dimensions)}) {spec.shape} {spec.dtype}"
             for name, spec in run.arrays.items()
         },
         "worker_seconds": {stage: round(value, 1) for stage, value in seconds.most_common()},
-        "devices": sorted({str(marker.provenance.get("device")) for marker in markers.values()}),
+        "devices": sorted(devices),
         "text": run.document["text"] or "(none)",
         "dtype": run.document["dtype"],
         "resampler": run.document.get("resampler", "(not recorded)"),
@@ -113,7 +115,7 @@ def detail(run: "Collection") -> dict[str, Any]:
 
 
 def _state(run: "Collection") -> str:
-    if not run.missing_units():
+    if run.is_complete():
         return "complete"
     return "running" if _is_at_work(run) else "partial"
 
