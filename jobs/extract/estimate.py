@@ -1,22 +1,26 @@
-"""Estimates an extraction: bytes by arithmetic, time by measuring one batch."""
+"""Measures one batch, and makes of it what a whole extraction takes."""
 
-import math
 import time
-
-import numpy as np
+from dataclasses import dataclass
 
 from jobs.extract.options import ExtractOptions
 from jobs.extract.spec import ExtractionSpec
-from store.records import ArraySpec
 
 
-def array_bytes(array: ArraySpec, clips: int) -> int:
-    """Bytes of an uncompressed array for this many clips."""
-    return clips * math.prod(array.shape) * np.dtype(array.dtype).itemsize
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds that one clip takes one worker of this machine."""
+
+    encode: float
+    """EnCodec: once, as codes are kept."""
+    forward: float
+    """MusicGen, and the copy of what is kept to the host."""
+    device: str
+    """"cpu" or "cuda"."""
 
 
-def measure_seconds_per_clip(options: ExtractOptions, spec: ExtractionSpec) -> float:
-    """Encode and forward one batch of noise on this machine; seconds per clip for one worker."""
+def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
+    """Encode and forward one batch of noise on this machine, after a clip that warms it up."""
     import torch
 
     from pipelines.capture import forward_activations
@@ -33,10 +37,16 @@ def measure_seconds_per_clip(options: ExtractOptions, spec: ExtractionSpec) -> f
         )
         samples = round(spec.clip_seconds * spec.model.sample_rate)
         audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
-        started = time.perf_counter()
-        codes = model.encode(audio)
-        for tensor in forward_activations(model, codes, spec.capture, [""] * spec.batch_clips).values():
-            tensor.cpu()
-        return (time.perf_counter() - started) / spec.batch_clips
+
+        def timed(clips: int) -> tuple[float, float]:
+            started = time.perf_counter()
+            codes = model.encode(audio[:clips]).cpu()
+            encoded = time.perf_counter()
+            for tensor in forward_activations(model, codes, spec.capture, [""] * clips).values():
+                tensor.cpu()
+            return (encoded - started) / clips, (time.perf_counter() - encoded) / clips
+
+        timed(1)
+        return Pace(*timed(spec.batch_clips), device)
     finally:
         torch.set_num_threads(threads)

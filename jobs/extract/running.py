@@ -1,6 +1,5 @@
 """Runs an extraction from plan to committed run."""
 
-import math
 import time
 from collections.abc import Iterator
 from shlex import quote
@@ -12,9 +11,7 @@ from jobs.engine.heartbeat import heartbeat
 from jobs.engine.progress import Tally, at_work_on
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
-from jobs.extract.estimate import array_bytes, measure_seconds_per_clip
 from jobs.extract.options import ExtractOptions
-from jobs.extract.placement import local_workers
 from jobs.extract.planning import Extraction, resolve
 from jobs.extract.report import announce, count, summarize
 from jobs.extract.retrying import append_failed
@@ -30,30 +27,6 @@ from store.heartbeats import is_at_work
 SUSPICIOUS_ATTEMPTS = 2
 """A unit that this many processes began and none ended is run apart from the driver."""
 LEAST_FAILURES_TO_STOP = 50
-
-
-def describe_extraction(options: ExtractOptions) -> dict[str, Any]:
-    """What the extraction would do: clips, units, bytes per array, time measured on one batch."""
-    work = resolve(options)
-    spec, clips = work.spec, len(work.clips)
-    units = math.ceil(clips / spec.unit_clips)
-    rows = units * spec.unit_clips  # shards are whole: the last unit is as large as the others
-    arrays = {array.name: array_bytes(array, rows) for array in spec.arrays()}
-    codes = array_bytes(spec.codes_array(), rows)
-    seconds = measure_seconds_per_clip(options, spec)
-    workers = min(local_workers(options, spec.model), units)
-    return {
-        "run": spec.run_id(),
-        "model": spec.model.name + (" (random weights)" if spec.model.random_weights else ""),
-        "clips": clips,
-        "units": units,
-        "array_bytes": arrays,
-        "codes_bytes": codes,
-        "total_bytes": sum(arrays.values()) + codes,
-        "workers": workers,
-        "estimated_seconds": round(clips * seconds / workers, 3),
-        "estimated_from": "one batch on this machine, EnCodec and MusicGen, without decoding and writing",
-    }
 
 
 def run_extraction(options: ExtractOptions) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import soundfile
 from jobs.extract.host_copy import start_copy
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import resolve
-from jobs.extract.running import describe_extraction, run_extraction
+from jobs.extract.running import run_extraction
 from jobs.progress.reporters import StreamReporter
 from jobs.progress.reporting import reporting_to
 from jobs.upkeep.run_states import detail
@@ -224,21 +224,6 @@ def test_a_run_that_is_plainly_sick_stops_and_keeps_what_it_has(store: str, audi
         extract(store, max_failures=1)
     [run] = open_store(store).runs()
     assert opened(store, run).markers()
-
-
-def test_a_dry_run_writes_nothing_and_tells_what_the_run_will_occupy(store: str) -> None:
-    def files() -> set[Path]:
-        return set(Path(store).rglob("*"))
-
-    before = files()
-    options: dict[str, Any] = {"reduce": "mean,frames", "unit_clips": 4}
-    plan = describe_extraction(ExtractOptions(store, "tones", model="pocket-random", **options))
-    assert files() == before
-    assert (plan["units"], plan["clips"]) == (3, 11)
-    assert plan["estimated_seconds"] > 0
-    extract(store, **options)
-    stored = sum(len(content) for content in array_bytes(store).values())
-    assert plan["total_bytes"] <= stored <= plan["total_bytes"] * 1.02, "no more than shard indices on top"
 
 
 def test_a_store_names_no_path_of_this_machine(store: str, audio: Path, tmp_path: Path) -> None:

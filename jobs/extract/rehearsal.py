@@ -1,0 +1,161 @@
+"""Counts the objects and requests of an extraction by letting the store write it, in memory and in small.
+
+No second description of the layout is needed: plan, shards, markers and records come from the code that
+writes them. Only the arrays are shrunk to one number per clip, while they are cut as the whole ones are.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+
+from jobs.engine.stages import StageClock
+from jobs.extract.code_source import CodeSource
+from jobs.extract.spec import ExtractionSpec
+from store.arrays.collection import Collection
+from store.arrays.layout import array_layout
+from store.arrays.shards import shard_bytes
+from store.objects.counting import KEYS_PER_LISTING, CountedObjects
+from store.objects.storage import open_objects
+from store.opening import Store
+from store.records import ArraySpec, PlannedClip
+
+REHEARSED_UNITS = 32
+"""Longer plans are rehearsed with so many whole units and twice as many: the rest grows in step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What an extraction leaves in a bucket, and what it asks of it."""
+
+    shards: float
+    markers: float
+    documents: float
+    """Plan, records and descriptions."""
+    small_bytes: float
+    """Bytes of everything but shards."""
+    requests: dict[str, float]
+    """PUT, GET, HEAD, LIST and DELETE, of the driver and one worker."""
+
+    def extrapolated(self, shorter: "Footprint", steps: float) -> "Footprint":
+        """What follows after further steps of the same length as that from the shorter one to this."""
+
+        def further(now: float, before: float) -> float:
+            return now + (now - before) * steps
+
+        return Footprint(
+            further(self.shards, shorter.shards),
+            further(self.markers, shorter.markers),
+            further(self.documents, shorter.documents),
+            further(self.small_bytes, shorter.small_bytes),
+            {kind: further(count, shorter.requests[kind]) for kind, count in self.requests.items()},
+        )
+
+
+def rehearse(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempts: bool = False) -> Footprint:
+    """Count what the whole extraction of these clips will write and ask.
+
+    Args:
+        spec: of the extraction.
+        clips: all of them, as they are planned.
+        note_attempts: whether units that are begun are written down, as the inline engine does.
+    """
+    write = partial(_written, spec, note_attempts=note_attempts)
+    size = spec.unit_clips
+    whole, rest = divmod(len(clips), size)
+    if whole <= 2 * REHEARSED_UNITS:
+        return write(clips)
+    tail = clips[len(clips) - rest :] if rest else clips[:0]
+    short, long = (write([*clips[: units * size], *tail]) for units in (REHEARSED_UNITS, 2 * REHEARSED_UNITS))
+    return long.extrapolated(short, (whole - 2 * REHEARSED_UNITS) / REHEARSED_UNITS)
+
+
+def stored(arrays: Sequence[ArraySpec], unit_clips: int, clips: int) -> tuple[int, int]:
+    """Shards of arrays for so many clips, and their bytes uncompressed; the last shards are whole, too."""
+    layouts = [array_layout(array, unit_clips) for array in arrays]
+    counts = [-(-clips // layout.shard_clips) for layout in layouts]
+    return sum(counts), sum(n * shard_bytes(layout) for n, layout in zip(counts, layouts, strict=True))
+
+
+def _written(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempts: bool) -> Footprint:
+    objects = CountedObjects(open_objects("memory://"))
+    store = Store(objects)
+    codes = store.create_codes(
+        spec.codes_key(),
+        document=spec.codes_document(),
+        arrays=[_in_small(spec.codes_array())],
+        clips=[replace(clip, text="") for clip in clips],
+        unit_clips=spec.unit_clips,
+    )
+    run = store.create_run(
+        spec.run_id(),
+        document=spec.document(),
+        arrays=[_in_small(array) for array in spec.arrays()],
+        clips=clips,
+        unit_clips=spec.unit_clips,
+    )
+    _cut_as(codes, [spec.codes_array()])
+    _cut_as(run, spec.arrays())
+    _compute(run, codes, note_attempts=note_attempts)
+    return _footprint(objects)
+
+
+def _in_small(array: ArraySpec) -> ArraySpec:
+    return replace(array, shape=(1,) * len(array.shape), attributes={}, compression="none")
+
+
+def _cut_as(collection: Collection, arrays: Sequence[ArraySpec]) -> None:
+    """Cut a shrunk collection into shards as the whole arrays are."""
+    for array in arrays:
+        layout = array_layout(array, collection.unit_clips)
+        collection.layouts[array.name] = replace(layout, spec=collection.arrays[array.name])
+
+
+def _compute(run: Collection, codes: Collection, *, note_attempts: bool) -> None:
+    """What driver and worker do for every unit, without a model."""
+    with ThreadPoolExecutor(1) as decoders:
+        source = CodeSource(
+            codes,
+            decode=lambda _: np.zeros(1, np.float32),
+            encode=lambda audio: np.zeros((len(audio), 1, 1), np.int16),
+            is_silent=lambda _: False,
+            decoders=decoders,
+            clip_samples=1,
+        )
+        for unit in run.missing_units():
+            if run.is_committed(unit.unit_id):
+                continue
+            if note_attempts:
+                run.note_attempt(unit.unit_id)
+            _, statuses = source.codes_of(unit, StageClock())
+            with run.begin(unit, provenance={"device": "cpu", "torch": "2.0.0", "threads": 1}) as pending:
+                for name, array in run.arrays.items():
+                    pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), array.dtype))
+                pending.commit(statuses, {"decode": 0.1, "encode": 0.1, "forward": 0.1, "write": 0.1})
+    run.note_complete()
+    codes.note_complete()
+
+
+def _footprint(objects: CountedObjects) -> Footprint:
+    asked = objects.requests
+    kinds = Counter("shards" if _is_shard(key) else _kind(key) for key in asked.written)
+    pages = Counter(asked.calls)
+    pages["LIST"] += asked.listed // KEYS_PER_LISTING
+    return Footprint(
+        kinds["shards"],
+        kinds["markers"],
+        kinds["documents"],
+        sum(nbytes for key, nbytes in asked.written.items() if not _is_shard(key)),
+        {kind: float(pages[kind]) for kind in ("PUT", "GET", "HEAD", "LIST", "DELETE")},
+    )
+
+
+def _is_shard(key: str) -> bool:
+    return ".zarr/" in key and not key.endswith("zarr.json")
+
+
+def _kind(key: str) -> str:
+    return "markers" if "/commits/" in key else "documents"
