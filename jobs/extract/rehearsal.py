@@ -11,17 +11,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 
 from jobs.engine.stages import StageClock
 from jobs.extract.code_source import CodeSource
 from jobs.extract.spec import ExtractionSpec
+from jobs.extract.texts import without_text
+from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from store.arrays.collection import Collection
 from store.arrays.layout import array_layout
 from store.arrays.shards import shard_bytes
 from store.objects.counting import KEYS_PER_LISTING, CountedObjects
 from store.objects.storage import open_objects
 from store.opening import Store
-from store.records import ArraySpec, PlannedClip
+from store.records import ArraySpec
 
 REHEARSED_UNITS = 32
 """Longer plans are rehearsed with so many whole units and twice as many: the rest grows in step."""
@@ -55,7 +58,7 @@ class Footprint:
         )
 
 
-def rehearse(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempts: bool = False) -> Footprint:
+def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = False) -> Footprint:
     """Count what the whole extraction of these clips will write and ask.
 
     Args:
@@ -69,7 +72,10 @@ def rehearse(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempt
     if whole <= 2 * REHEARSED_UNITS:
         return write(clips)
     tail = clips[len(clips) - rest :] if rest else clips[:0]
-    short, long = (write([*clips[: units * size], *tail]) for units in (REHEARSED_UNITS, 2 * REHEARSED_UNITS))
+    short, long = (
+        write(pa.concat_tables([clips[: units * size], tail]))
+        for units in (REHEARSED_UNITS, 2 * REHEARSED_UNITS)
+    )
     return long.extrapolated(short, (whole - 2 * REHEARSED_UNITS) / REHEARSED_UNITS)
 
 
@@ -80,14 +86,14 @@ def stored(arrays: Sequence[ArraySpec], unit_clips: int, clips: int) -> tuple[in
     return sum(counts), sum(n * shard_bytes(layout) for n, layout in zip(counts, layouts, strict=True))
 
 
-def _written(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempts: bool) -> Footprint:
+def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> Footprint:
     objects = CountedObjects(open_objects("memory://"))
     store = Store(objects)
     codes = store.create_codes(
         spec.codes_key(),
         document=spec.codes_document(),
         arrays=[_in_small(spec.codes_array())],
-        clips=[replace(clip, text="") for clip in clips],
+        clips=without_text(clips),
         unit_clips=spec.unit_clips,
     )
     run = store.create_run(
@@ -97,9 +103,13 @@ def _written(spec: ExtractionSpec, clips: Sequence[PlannedClip], *, note_attempt
         clips=clips,
         unit_clips=spec.unit_clips,
     )
-    _cut_as(codes, [spec.codes_array()])
-    _cut_as(run, spec.arrays())
-    _compute(run, codes, note_attempts=note_attempts)
+    units = ExtractionUnits(run.missing(), codes)
+    worker = _Worker(spec, store)
+    for unit in units:
+        if not run.is_committed(unit.unit_id):
+            worker.compute(unit, note_attempts=note_attempts)
+    run.note_complete()
+    codes.note_complete()
     return _footprint(objects)
 
 
@@ -114,29 +124,31 @@ def _cut_as(collection: Collection, arrays: Sequence[ArraySpec]) -> None:
         collection.layouts[array.name] = replace(layout, spec=collection.arrays[array.name])
 
 
-def _compute(run: Collection, codes: Collection, *, note_attempts: bool) -> None:
-    """What driver and worker do for every unit, without a model."""
-    with ThreadPoolExecutor(1) as decoders:
-        source = CodeSource(
+class _Worker:
+    """Does with a store what a worker of an extraction does, without a model."""
+
+    def __init__(self, spec: ExtractionSpec, store: Store) -> None:
+        self._run, codes = store.run(spec.run_id()), store.codes(spec.codes_key())
+        _cut_as(codes, [spec.codes_array()])
+        _cut_as(self._run, spec.arrays())
+        self._codes = CodeSource(
             codes,
             decode=lambda _: np.zeros(1, np.float32),
             encode=lambda audio: np.zeros((len(audio), 1, 1), np.int16),
             is_silent=lambda _: False,
-            decoders=decoders,
+            decoders=ThreadPoolExecutor(1),
             clip_samples=1,
         )
-        for unit in run.missing_units():
-            if run.is_committed(unit.unit_id):
-                continue
-            if note_attempts:
-                run.note_attempt(unit.unit_id)
-            _, statuses = source.codes_of(unit, StageClock())
-            with run.begin(unit, provenance={"device": "cpu", "torch": "2.0.0", "threads": 1}) as pending:
-                for name, array in run.arrays.items():
-                    pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), array.dtype))
-                pending.commit(statuses, {"decode": 0.1, "encode": 0.1, "forward": 0.1, "write": 0.1})
-    run.note_complete()
-    codes.note_complete()
+
+    def compute(self, unit: ExtractionUnit, *, note_attempts: bool) -> None:
+        """Write a unit of nothing."""
+        if note_attempts:
+            self._run.note_attempt(unit.unit_id)
+        _, statuses = self._codes.codes_of(unit, StageClock())
+        with self._run.begin(unit, provenance={"device": "cpu", "torch": "2.0.0", "threads": 1}) as pending:
+            for name, array in self._run.arrays.items():
+                pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), array.dtype))
+            pending.commit(statuses, {"decode": 0.1, "encode": 0.1, "forward": 0.1, "write": 0.1})
 
 
 def _footprint(objects: CountedObjects) -> Footprint:
