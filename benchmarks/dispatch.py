@@ -29,7 +29,7 @@ class FixedCostWorker:
     def load(self) -> None:
         """Nothing to load."""
 
-    def run(self, task: Task) -> Receipt | None:
+    def run(self, task: Task[Unit]) -> Receipt[None] | None:
         """Take the device's next free slot, as calls on a compute thread do."""
         begin = max(self.until, time.monotonic())
         self.until = begin + self.seconds
@@ -78,7 +78,7 @@ def driver_milliseconds_per_unit() -> float:
     pool = pool_of(1, 0.0)
     while not pool.workers():
         pool.wait(0.1)
-    tally = Tally(clips_total=EMPTY_UNITS * 64, clips_before=0, clip_seconds=30.0)
+    tally = Tally(total=EMPTY_UNITS * 64, before=0, item_seconds=30.0)
     begin = time.process_time()
     with at_work_on(tally, title="benchmark") as report:
         for _ in Dispatcher(pool, units(EMPTY_UNITS)).run():
@@ -89,7 +89,7 @@ def driver_milliseconds_per_unit() -> float:
     return 1e3 * spent / EMPTY_UNITS
 
 
-def pool_of(workers: int, seconds: float) -> RayPool:
+def pool_of(workers: int, seconds: float) -> RayPool[Unit, None]:
     factory = partial(FixedCostWorker, seconds)
     return RayPool(factory, resources=Resources(cpus=1.0), wanted=lambda: workers, units=10_000)
 

@@ -27,6 +27,15 @@ Roots = Annotated[
 ]
 
 
+def resolved_device(device: str) -> str:
+    """The device that "auto" means on this machine: "cuda" where there is a GPU, else "cpu"."""
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """Where workers run that hold a model, and what each of them gets."""

@@ -6,10 +6,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from store.errors import redacted
 
+Found = TypeVar("Found")
 Label = str | int | float | bool | None
 ClipState = Literal["ok", "silent", "failed"]
 Site = Literal["embed", "resid", "attn", "xattn", "mlp"]
@@ -110,6 +111,11 @@ class Unit:
     """Row of its first clip in every array of the collection; a multiple of the unit size."""
     clips: tuple["PlannedClip", ...]
 
+    @property
+    def item_ids(self) -> tuple[str, ...]:
+        """Ids of its clips."""
+        return tuple(clip.clip_id for clip in self.clips)
+
 
 @dataclass(frozen=True, slots=True)
 class PlannedClip:
@@ -126,17 +132,20 @@ class PlannedClip:
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(Generic[Found]):
     """What a worker returns for a unit: about 1 KB, never tensors."""
 
     unit_id: str
-    clips: int
+    items: int
+    """Clips, or whatever the unit holds."""
     failed: int
     bytes_written: int
     won: bool
     """False when another worker had committed the unit first."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Time per stage: decode, encode, forward, write, wait."""
+    found: Found | None = None
+    """What else the driver of this kind of work wants to know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from jobs.api.blocks import Block, block_of
 from jobs.api.keywords import Device, Dtype, Sampled, documented
 from jobs.api.sounds import Sound
 from jobs.api.values import one_each
+from jobs.execution import resolved_device
 from jobs.generate.options import GenerateOptions
 from store.errors import InvalidInput
 
@@ -41,12 +42,9 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
         >>> load_model("pocket-random", device="cpu")
         MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
     """
-    import torch
-
     from pipelines.models.musicgen import load_musicgen
 
-    chosen = device if device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-    return load_musicgen(name, device=chosen, dtype=dtype)
+    return load_musicgen(name, device=resolved_device(device), dtype=dtype)
 
 
 def forward(model: "MusicGenModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:

@@ -103,7 +103,7 @@ def evaluate(store: Store | str | Path, **given: Unpack[Scored]) -> Evaluation:
         InvalidInput: nothing to score, or nothing to ask; there is no such scorer.
         NotFound: there is no such dataset, CLAP or audio.
     """
-    from jobs.evaluate.running import hearings, run_evaluation
+    from jobs.evaluate.running import run_evaluation, scorings
     from jobs.progress.reporters import told
 
     options = options_from(
@@ -114,7 +114,7 @@ def evaluate(store: Store | str | Path, **given: Unpack[Scored]) -> Evaluation:
     )
     with told(given.get("progress", False)), own_torch_threads():
         summary = run_evaluation(options)
-    parts = hearings(summary, options)
+    parts = scorings(summary, options)
     notes = [part["first_failure"] for part in parts.values() if "first_failure" in part]
     notes += [summary["note"]] if "note" in summary else []
     asked = [*options.sound_scorers, *([summary["clap"]] if "clap" in summary else [])]

@@ -28,9 +28,9 @@ def evaluate(format_: str, **values: Any) -> int:
         --prompts style=rock,jazz --prompts "instrument=flute:a flute,piano:a piano" --judge
       undertone evaluate music.store --dataset songs --prompts prompts.toml --clap laion/clap-htsat-unfused
     """
-    from jobs.evaluate.running import hearings, run_evaluation
+    from jobs.evaluate.running import run_evaluation, scorings
 
     options = EvaluateOptions(**values)
     summary = run_evaluation(options)
     print_result(summary, format_)
-    return 1 if any(part["failed"] for part in hearings(summary, options).values()) else 0
+    return 1 if any(part["failed"] for part in scorings(summary, options).values()) else 0

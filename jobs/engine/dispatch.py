@@ -8,48 +8,49 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Generic, TypeAlias
 
 from jobs.engine.bisection import Trial, deaths_to_convict, find_poison
-from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Pool, Problem, Task
+from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Found, Pool, Problem, Task, Work, WorkUnit
 from store.errors import JobFailed
-from store.records import Receipt, Unit
+from store.records import Receipt
 
 ERRORS_PER_UNIT = 3
 """A unit that raised this often is given up; the others go on."""
 FRUITLESS_SEARCHES = 3
-"""At least so often a unit is searched in vain for the clip to blame, and run again, until it is given up."""
+"""At least so often a unit is searched in vain for the item to blame, and run again, until it is given up."""
 LOSSES_PER_UNIT = 20
 """A unit that was on so many nodes that went away is given up: it may be what takes them down."""
 
 
 @dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Generic[Found]):
     """A unit is on disk."""
 
-    receipt: Receipt
+    receipt: Receipt[Found]
 
 
 @dataclass(frozen=True, slots=True)
-class Quarantined:
-    """These clips of a unit kill whatever worker touches them."""
+class Quarantined(Generic[Work]):
+    """These items of a unit kill whatever worker touches them."""
 
-    unit: Unit
-    clip_ids: frozenset[str]
+    unit: Work
+    item_ids: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Generic[Work]):
     """A worker died and its unit goes back into the queue."""
 
-    unit: Unit
+    unit: Work
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class GivenUp:
+class GivenUp(Generic[Work]):
     """A unit raised in every attempt."""
 
-    unit: Unit
+    unit: Work
     problem: Problem
 
 
@@ -58,48 +59,49 @@ class Idle:
     """Nothing happened for a moment: a chance to report."""
 
 
-Outcome = Committed | Quarantined | Lost | GivenUp | Idle
+Outcome: TypeAlias = Committed[Found] | Quarantined[Work] | Lost[Work] | GivenUp[Work] | Idle
 
 
-class Dispatcher:
+class Dispatcher(Generic[Work, Found]):
     """Feeds a pool from a queue of units and decides what a death or an error means."""
 
     def __init__(
         self,
-        pool: Pool,
-        units: Iterable[Unit],
+        pool: Pool[Work, Found],
+        units: Iterable[Work],
         *,
-        is_committed: Callable[[Unit], bool] = lambda _: False,
+        is_committed: Callable[[Work], bool] = lambda _: False,
         suspects: frozenset[str] = frozenset(),
     ) -> None:
-        """Prepare to run `units`; `is_committed` lets another driver's work be skipped.
+        """Prepare to run `units`, of which no more is taken at once than the pool has room for.
 
-        `suspects` are ids of units that earlier processes began and never ended: they run alone.
+        `is_committed` lets another driver's work be skipped. `suspects` are ids of units that earlier
+        processes began and never ended: they run alone.
         """
         self._pool = pool
-        self._to_come = (Task(unit, alone=unit.unit_id in suspects) for unit in units)
-        self._queue: deque[Task] = deque()
-        """Tasks that go before those to come, and the next of these."""
-        self._again: deque[Task] = deque()
-        """Tasks that go after them."""
+        self._fresh = (Task(unit, alone=unit.unit_id in suspects) for unit in units)
+        self._queue: deque[Task[Work]] = deque()
+        """What comes next: units that are sent again, before any fresh one."""
+        self._retries: deque[Task[Work]] = deque()
+        """Units that raised: they come after all others."""
         self._is_committed = is_committed
         self._in_flight = 0
         self._first_tries: Counter[bool] = Counter()
         """How many units survived their first try, and how many died of it."""
-        self._suspects: deque[Task] = deque()
+        self._suspects: deque[Task[Work]] = deque()
         """Units that died alone; searched last, when it is known how often workers die anyway."""
         self._losses: Counter[str] = Counter()
         self._fruitless: Counter[str] = Counter()
         self._errors: dict[str, int] = {}
         self._trials: dict[str, Trial] = {}
 
-    def run(self) -> Iterator[Outcome]:
+    def run(self) -> Iterator[Outcome[Found, Work]]:
         """Yield what became of units until none is left.
 
         Raises:
             JobFailed: no worker can be had, or a problem that every unit would meet.
         """
-        while self._queue_is_filled() or self._suspects or self._in_flight:
+        while self._has_next() or self._suspects or self._in_flight:
             self._feed()
             events = self._pool.wait(timeout_seconds=0.5)
             for event in events:
@@ -107,25 +109,25 @@ class Dispatcher:
             if not events:
                 yield Idle()
 
-    def _queue_is_filled(self) -> bool:
-        """Whether a task waits; the units of a plan are made only as they are needed."""
-        if not self._queue:
-            self._queue.extend(islice(self._to_come, 1))
-        if not self._queue and self._again:
-            self._queue.append(self._again.popleft())
-        return bool(self._queue)
-
     def _feed(self) -> None:
-        if self._suspects and not self._queue_is_filled():
+        if self._suspects and not self._has_next():
             self._search(self._suspects.popleft())
-        while self._queue_is_filled() and self._pool.room() > 0:
+        while self._has_next() and self._pool.room() > 0:
             task = self._queue.popleft()
             if task.trial is None and self._is_committed(task.unit):
                 continue
             self._pool.submit(task)
             self._in_flight += 1
 
-    def _handle(self, event: Event) -> Iterator[Outcome]:
+    def _has_next(self) -> bool:
+        """Whether a task waits at the head of the queue; the next fresh unit is made a task only here."""
+        if not self._queue:
+            self._queue.extend(islice(self._fresh, 1))
+        if not self._queue and self._retries:
+            self._queue.append(self._retries.popleft())
+        return bool(self._queue)
+
+    def _handle(self, event: Event[Work, Found]) -> Iterator[Outcome[Found, Work]]:
         if isinstance(event, Broken):
             raise JobFailed(f"No worker can be started: {event.problem.message}")
         self._in_flight -= 1
@@ -136,15 +138,15 @@ class Dispatcher:
         else:
             yield from self._failed(event)
 
-    def _done(self, event: Done) -> Iterator[Outcome]:
+    def _done(self, event: Done[Work, Found]) -> Iterator[Outcome[Found, Work]]:
         if event.task.trial is not None:
             yield from self._advance(event.task, survived=True)
         elif event.receipt is not None:
             self._first_tries[True] += not event.task.alone
             yield Committed(event.receipt)
 
-    def _died(self, event: Died) -> Iterator[Outcome]:
-        """First death: again, alone. A death alone makes its clips suspects: look for the one to blame."""
+    def _died(self, event: Died[Work]) -> Iterator[Outcome[Found, Work]]:
+        """First death: again, alone. A death alone makes its items suspects: look for the one to blame."""
         task = event.task
         if event.by_cluster:
             yield Lost(task.unit, event.reason)
@@ -155,7 +157,7 @@ class Dispatcher:
             yield Lost(task.unit, event.reason)
             yield from self._suspect(task, event.reason)
 
-    def _resend(self, task: Task, reason: str) -> Iterator[Outcome]:
+    def _resend(self, task: Task[Work], reason: str) -> Iterator[Outcome[Found, Work]]:
         unit = task.unit
         self._losses[unit.unit_id] += 1
         losses = self._losses[unit.unit_id]
@@ -166,7 +168,7 @@ class Dispatcher:
                 unit, Problem("WorkerLost", f"{losses} workers in a row went away with it ({reason})")
             )
 
-    def _suspect(self, task: Task, reason: str) -> Iterator[Outcome]:
+    def _suspect(self, task: Task[Work], reason: str) -> Iterator[Outcome[Found, Work]]:
         if not task.alone:
             self._first_tries[False] += 1
             self._queue.appendleft(replace(task, alone=True))
@@ -175,14 +177,14 @@ class Dispatcher:
         else:
             self._suspects.append(task)
 
-    def _search(self, task: Task) -> None:
-        """Begin to look for the clips of a unit that kill their worker."""
-        clips = [clip.clip_id for clip in task.unit.clips if clip.clip_id not in task.quarantined]
-        if not clips:
+    def _search(self, task: Task[Work]) -> None:
+        """Begin to look for the items of a unit that kill their worker."""
+        items = [one for one in task.unit.item_ids if one not in task.quarantined]
+        if not items:
             self._fruitless[task.unit.unit_id] += 1
             self._queue.appendleft(task)
             return
-        trial = find_poison(clips, self._deaths_needed())
+        trial = find_poison(items, self._deaths_needed())
         self._trials[task.unit.unit_id] = trial
         self._queue.appendleft(replace(task, trial=next(trial)))
 
@@ -191,7 +193,7 @@ class Dispatcher:
         survived, died = self._first_tries[True], max(0, self._first_tries[False] - 1)
         return deaths_to_convict((died + 0.5) / (died + survived + 1))
 
-    def _advance(self, task: Task, *, survived: bool) -> Iterator[Outcome]:
+    def _advance(self, task: Task[Work], *, survived: bool) -> Iterator[Outcome[Found, Work]]:
         try:
             subset = self._trials[task.unit.unit_id].send(survived)
         except StopIteration as end:
@@ -199,15 +201,15 @@ class Dispatcher:
         else:
             self._queue.appendleft(replace(task, trial=subset))
 
-    def _judge(self, task: Task, poison: frozenset[str]) -> Iterator[Outcome]:
-        """Run the unit again: without the clips that were found, or whole where the deaths were bad luck."""
+    def _judge(self, task: Task[Work], poison: frozenset[str]) -> Iterator[Outcome[Found, Work]]:
+        """Run the unit again: without the items that were found, or whole where the deaths were bad luck."""
         if poison:
             yield Quarantined(task.unit, poison)
         else:
             self._fruitless[task.unit.unit_id] += 1
         self._queue.appendleft(replace(task, quarantined=task.quarantined | poison))
 
-    def _failed(self, event: Failed) -> Iterator[Outcome]:
+    def _failed(self, event: Failed[Work]) -> Iterator[Outcome[Found, Work]]:
         task, problem = event.task, event.problem
         if problem.fatal:
             raise JobFailed(problem.message)
@@ -217,14 +219,15 @@ class Dispatcher:
         errors = self._errors.get(task.unit.unit_id, 0) + 1
         self._errors[task.unit.unit_id] = errors
         if errors < ERRORS_PER_UNIT:
-            self._again.append(task)
+            self._retries.append(task)
         else:
             yield GivenUp(task.unit, problem)
 
 
-def _kills_as_a_whole(unit: Unit, reason: str) -> Problem:
+def _kills_as_a_whole(unit: WorkUnit, reason: str) -> Problem:
     return Problem(
         "WorkerDied",
-        f"its {len(unit.clips)} clips kill their worker together, though none does alone ({reason}); they "
-        "may want more memory than there is: run again with a smaller --batch-clips or fewer --workers",
+        f"its {len(unit.item_ids)} items kill their worker together, though none does alone ({reason}); they "
+        "may want more memory than there is: run again with smaller batches (--batch-clips, in a sweep "
+        "--batch) or fewer --workers",
     )

@@ -6,9 +6,22 @@ import queue
 import traceback
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
-from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Stopped, Task, Worker, WorkerFactory
+from jobs.engine.tasks import (
+    Broken,
+    Died,
+    Done,
+    Event,
+    Failed,
+    Found,
+    Problem,
+    Stopped,
+    Task,
+    Work,
+    Worker,
+    WorkerFactory,
+)
 from store.errors import ModelError, UnsupportedStore, redacted
 
 if TYPE_CHECKING:
@@ -18,14 +31,14 @@ IN_FLIGHT = 2
 """Units a worker holds at once: one computes while the next is decoded or the last is written."""
 
 
-class InlinePool:
+class InlinePool(Generic[Work, Found]):
     """Runs units on threads of this process and trials in a process of their own."""
 
-    def __init__(self, factory: WorkerFactory) -> None:
+    def __init__(self, factory: WorkerFactory[Work, Found]) -> None:
         self._factory = factory
-        self._worker: Worker | None = None
+        self._worker: Worker[Work, Found] | None = None
         self._threads = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="unit")
-        self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[Event[Work, Found]] = queue.SimpleQueue()
         self._in_flight = 0
 
     def room(self) -> int:
@@ -34,21 +47,21 @@ class InlinePool:
     def workers(self) -> int:
         return 1
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task[Work]) -> None:
         self._in_flight += 1
         if self._worker is None and not _in_subprocess(task):
             self._worker = self._factory()
             self._worker.load()
         self._threads.submit(self._run, task)
 
-    def _run(self, task: Task) -> None:
+    def _run(self, task: Task[Work]) -> None:
         if _in_subprocess(task):
             self._events.put(run_apart(self._factory, task))
             return
         assert self._worker is not None
         self._events.put(run_caught(self._worker, task))
 
-    def wait(self, timeout_seconds: float) -> Sequence[Event]:
+    def wait(self, timeout_seconds: float) -> Sequence[Event[Work, Found]]:
         try:
             event = self._events.get(timeout=timeout_seconds)
         except queue.Empty:
@@ -62,12 +75,12 @@ class InlinePool:
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_subprocess(task: Task) -> bool:
+def _in_subprocess(task: Task[Any]) -> bool:
     """A unit that may kill its process must not be tried in the driver's."""
     return task.trial is not None or (task.alone and not task.quarantined)
 
 
-def run_caught(worker: Worker, task: Task) -> Done | Failed:
+def run_caught(worker: Worker[Work, Found], task: Task[Work]) -> Done[Work, Found] | Failed[Work]:
     """Run a task and turn an exception into an event."""
     try:
         return Done(task, worker.run(task))
@@ -85,7 +98,7 @@ def describe(error: BaseException) -> Problem:
     return Problem(type(error).__name__, message, redacted("".join(traceback.format_exception(error))), fatal)
 
 
-def run_apart(factory: WorkerFactory, task: Task) -> Event:
+def run_apart(factory: WorkerFactory[Work, Found], task: Task[Work]) -> Event[Work, Found]:
     """Run a task in a fresh process, whose death is an event instead of the end of the job.
 
     A process that dies before its worker is loaded says nothing about the task.
@@ -95,7 +108,7 @@ def run_apart(factory: WorkerFactory, task: Task) -> Event:
     process = context.Process(target=_apart, args=(factory, task, sender), daemon=True)
     process.start()
     sender.close()  # the child's copy is now the only one: its death ends the stream
-    messages: list[Event | Literal["loaded"]] = []
+    messages: list[Event[Work, Found] | Literal["loaded"]] = []
     try:
         while True:
             messages.append(receiver.recv())
@@ -108,7 +121,7 @@ def run_apart(factory: WorkerFactory, task: Task) -> Event:
     return Died(task, ended) if last == "loaded" else last
 
 
-def _apart(factory: WorkerFactory, task: Task, sender: "Connection[Any, Any]") -> None:
+def _apart(factory: WorkerFactory[Work, Found], task: Task[Work], sender: "Connection[Any, Any]") -> None:
     worker = factory()
     worker.load()
     sender.send("loaded")

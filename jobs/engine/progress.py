@@ -2,29 +2,34 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
+from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
+from jobs.engine.tasks import Found, Pool, Work
 from jobs.progress.reporting import Job, Progress, at_work, clock
 from store.records import Receipt
+
+PATIENCE_SECONDS = 60.0
+"""A worker that is not there by then deserves a word."""
 
 
 @dataclass(slots=True)
 class Tally:
     """What a job has done since it started."""
 
-    clips_total: int
-    clips_before: int
+    total: int
+    before: int
     """Committed by earlier processes."""
-    clip_seconds: float
+    item_seconds: float
     what: str = "clips"
     """What is counted, in the plural: "clips", "generations"."""
-    clips: int = 0
+    done: int = 0
     failed: int = 0
     given_up: int = 0
-    """Clips of units that raised in every attempt: neither committed nor failed one by one."""
+    """Items of units that raised in every attempt: neither committed nor failed one by one."""
     bytes_written: int = 0
     ready_since: list[float] = field(default_factory=list)
     """When each of the present workers was ready."""
@@ -53,9 +58,9 @@ class Tally:
         self.ready_since += [now] * (count - len(self.ready_since))
         self._note_ready()
 
-    def add(self, receipt: Receipt) -> None:
+    def add(self, receipt: Receipt[Any]) -> None:
         """Count a committed unit."""
-        self.clips += receipt.clips
+        self.done += receipt.items
         self.failed += receipt.failed
         self.bytes_written += receipt.bytes_written
         began = time.monotonic() - sum(receipt.seconds.values())  # before its worker was seen to be ready
@@ -74,14 +79,14 @@ class Tally:
         workers = len(self.ready_since)
         loading = (now if self.first_ready is None else self.first_ready) - self.started
         working = max(now - self.started - loading, 1e-9)
-        rate = self.clips / working if self.clips else 0.0
-        left = self.clips_total - self.clips_before - self.clips
+        rate = self.done / working if self.done else 0.0
+        left = self.total - self.before - self.done
         return {
-            self.what: self.clips_before + self.clips,
-            f"{self.what}_total": self.clips_total,
+            self.what: self.before + self.done,
+            f"{self.what}_total": self.total,
             "failed": self.failed + self.given_up,
             f"{self.what}_per_second": round(rate, 2),
-            "times_real_time": round(rate * self.clip_seconds, 1),
+            "times_real_time": round(rate * self.item_seconds, 1),
             "megabytes_per_second": round(self.bytes_written / working / 1e6, 2),
             "stages": self.pressure(),
             "workers": workers,
@@ -93,9 +98,9 @@ class Tally:
 
     def _eta(self, left: int, now: float) -> float | None:
         worker_seconds = self.left_seconds + sum(now - ready for ready in self.ready_since)
-        if not self.clips:
+        if not self.done:
             return None
-        return round(left * worker_seconds / self.clips / max(len(self.ready_since), 1), 1)
+        return round(left * worker_seconds / self.done / max(len(self.ready_since), 1), 1)
 
     def _note_ready(self) -> None:
         known = [] if self.first_ready is None else [self.first_ready]
@@ -119,6 +124,38 @@ def at_work_on(tally: Tally, *, title: str) -> AbstractContextManager[Job]:
         )
 
     return at_work(title, state)
+
+
+def counted(
+    outcomes: Iterable[Outcome[Found, Work]], pool: Pool[Work, Found], tally: Tally, *, title: str
+) -> Iterator[Outcome[Found, Work]]:
+    """The outcomes of a dispatcher, while a tally counts them and a report tells what it says."""
+    with at_work_on(tally, title=title) as report:
+        for outcome in outcomes:
+            tally.see_workers(pool.workers())
+            count(outcome, tally, report)
+            yield outcome
+        tally.ended = time.monotonic()
+
+
+def count(outcome: Outcome[Found, Work], tally: Tally, report: Job) -> None:
+    """Add an outcome to the tally, and report what is out of the ordinary."""
+    match outcome:
+        case Committed(receipt):
+            tally.add(receipt)
+        case Lost(unit, reason):
+            tally.lost_workers += 1
+            report.event("worker_lost", {"unit": unit.unit_id, "reason": reason})
+        case Quarantined(unit, item_ids):
+            report.event("quarantined", {"unit": unit.unit_id, tally.what: sorted(item_ids)})
+        case GivenUp(unit, problem):
+            tally.given_up += len(unit.item_ids)
+            report.event(
+                "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
+            )
+        case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
+            report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
+    report.update()
 
 
 def describe(title: str, state: Mapping[str, Any], *, what: str = "clips") -> str:

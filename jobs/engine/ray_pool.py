@@ -8,10 +8,10 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 from jobs.engine.inline_pool import IN_FLIGHT, describe, run_caught
-from jobs.engine.tasks import Broken, Died, Event, Failed, Problem, Task, Worker, WorkerFactory
+from jobs.engine.tasks import Broken, Died, Event, Failed, Found, Problem, Task, Work, Worker, WorkerFactory
 
 _EXIT = re.compile(r"Worker exit type: (?P<type>\w+)(?:\s+Worker exit detail: (?P<detail>[^.\n]*))?")
 _NODE_DIED = "node has died"
@@ -81,12 +81,12 @@ class Resources:
     gpus: float = 0.0
 
 
-class UnitActor:
+class UnitActor(Generic[Work, Found]):
     """Holds one worker; several tasks overlap in it on Ray's threads."""
 
-    def __init__(self, factory: WorkerFactory) -> None:
+    def __init__(self, factory: WorkerFactory[Work, Found]) -> None:
         self._factory = factory
-        self._worker: Worker | None = None
+        self._worker: Worker[Work, Found] | None = None
 
     def load(self) -> Problem | str:
         """Load the worker; returns the id of the node it is on, or why it cannot be loaded."""
@@ -99,7 +99,7 @@ class UnitActor:
             return describe(error)
         return str(ray.get_runtime_context().get_node_id())
 
-    def run(self, task: Task) -> Event:
+    def run(self, task: Task[Work]) -> Event[Work, Found]:
         assert self._worker is not None
         return run_caught(self._worker, task)
 
@@ -109,13 +109,13 @@ class UnitActor:
 
 
 @dataclass(slots=True, eq=False)
-class _Member:
+class _Member(Generic[Work]):
     """One actor as the driver sees it."""
 
     actor: Any
     loading: Any
     """Reference of its load call, or None once it is ready."""
-    tasks: dict[Any, Task] = field(default_factory=dict)
+    tasks: dict[Any, Task[Work]] = field(default_factory=dict)
     reserved: bool = False
     """Running, or waiting to run, a task that must be alone."""
     raised: int = 0
@@ -124,11 +124,16 @@ class _Member:
     """Where it runs, once it is ready."""
 
 
-class RayPool:
+class RayPool(Generic[Work, Found]):
     """Actors over however many nodes there are, each with a bounded number of units in flight."""
 
     def __init__(
-        self, factory: WorkerFactory, *, resources: Resources, wanted: Callable[[], int], units: int
+        self,
+        factory: WorkerFactory[Work, Found],
+        *,
+        resources: Resources,
+        wanted: Callable[[], int],
+        units: int,
     ) -> None:
         """Start filling the pool.
 
@@ -147,8 +152,8 @@ class RayPool:
         )
         self._wanted = wanted
         self._most = max(1, units)
-        self._members: list[_Member] = []
-        self._alone: list[Task] = []
+        self._members: list[_Member[Work]] = []
+        self._alone: list[Task[Work]] = []
         self._load_deaths = 0
         self._grown_at = 0.0
         self._grow()
@@ -162,14 +167,14 @@ class RayPool:
     def workers(self) -> int:
         return sum(m.loading is None for m in self._members)
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task[Work]) -> None:
         if task.alone:
             self._alone.append(task)
         else:
             free = [m for m in self._members if m.loading is None and not m.reserved]
             self._send(min(free, key=lambda m: len(m.tasks)), task)
 
-    def wait(self, timeout_seconds: float) -> Sequence[Event]:
+    def wait(self, timeout_seconds: float) -> Sequence[Event[Work, Found]]:
         self._grow()
         self._place_alone()
         owners = {ref: m for m in self._members for ref in self._references(m)}
@@ -178,7 +183,7 @@ class RayPool:
             return ()
         self._ray.wait(list(owners), num_returns=1, timeout=timeout_seconds, fetch_local=False)
         done, _ = self._ray.wait(list(owners), num_returns=len(owners), timeout=0, fetch_local=False)
-        events: list[Event] = []
+        events: list[Event[Work, Found]] = []
         for reference in done:
             if owners[reference] in self._members:
                 events += self._collect(owners[reference], reference)
@@ -205,10 +210,10 @@ class RayPool:
             self._members.append(_Member(actor, loading=actor.load.remote()))
 
     @staticmethod
-    def _references(member: _Member) -> list[Any]:
+    def _references(member: _Member[Work]) -> list[Any]:
         return [*member.tasks, *([member.loading] if member.loading is not None else [])]
 
-    def _send(self, member: _Member, task: Task) -> None:
+    def _send(self, member: _Member[Work], task: Task[Work]) -> None:
         member.tasks[member.actor.run.remote(task)] = task
 
     def _place_alone(self) -> None:
@@ -225,7 +230,7 @@ class RayPool:
         if self._alone and ready and not any(m.reserved for m in ready):
             min(ready, key=lambda m: len(m.tasks)).reserved = True
 
-    def _collect(self, member: _Member, reference: Any) -> list[Event]:
+    def _collect(self, member: _Member[Work], reference: Any) -> list[Event[Work, Found]]:
         try:
             result = self._ray.get(reference)
         except self._ray.exceptions.RayError as error:
@@ -240,21 +245,21 @@ class RayPool:
             return [result, *self._retire(member)]
         return [result]
 
-    def _retire(self, member: _Member) -> list[Event]:
+    def _retire(self, member: _Member[Work]) -> list[Event[Work, Found]]:
         """Replace an actor that keeps raising; what else it holds is sent again."""
         self._members.remove(member)
         self._ray.kill(member.actor)
         reason = "its worker kept raising and was replaced"
         return [Died(task, reason, by_cluster=True) for task in member.tasks.values()]
 
-    def _loaded(self, member: _Member, result: Problem | str) -> list[Event]:
+    def _loaded(self, member: _Member[Work], result: Problem | str) -> list[Event[Work, Found]]:
         if isinstance(result, Problem):
             return [Broken(result)]
         member.loading, member.node_id = None, result
         self._load_deaths = 0
         return []
 
-    def _bury(self, member: _Member, error: Exception) -> list[Event]:
+    def _bury(self, member: _Member[Work], error: Exception) -> list[Event[Work, Found]]:
         """Forget a dead actor; every task that it held is lost."""
         self._members.remove(member)
         self._ray.kill(member.actor)

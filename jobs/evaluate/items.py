@@ -1,6 +1,6 @@
 """Items to score: clips of a dataset, or generations that a query names."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,12 +10,12 @@ from jobs.generate.records import audio_key
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
-from store.records import PlannedClip, Unit
+from store.records import PlannedClip
 from store.results.generated_audio import sound_keys
 
 ItemKind = Literal["clip", "generation"]
 WHOLE = 0.0
-"""Length of an item of which the whole file is heard."""
+"""Length of an item of which the whole file is scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Item:
     item_id: str
     kind: ItemKind
     sha256: str
-    """Of the recording's file, so that a clip whose audio was replaced is heard anew; "" for generations."""
+    """Of the recording's file, so that a clip whose audio was replaced is scored anew; "" for generations."""
     uri: str
     """Below the root of the audio."""
     start_seconds: float = 0.0
@@ -33,7 +33,7 @@ class Item:
 
     @property
     def planned(self) -> PlannedClip:
-        """The item as workers know it."""
+        """The item as decoders take it."""
         return PlannedClip(
             self.item_id, self.uri, self.start_seconds, self.duration_seconds, sha256=self.sha256
         )
@@ -110,13 +110,6 @@ def _continuations(store: Store) -> dict[str, tuple[float, float]]:
     return {
         row["generation_id"]: (row["prompt_seconds"], row["seconds"] - row["prompt_seconds"]) for row in rows
     }
-
-
-def units_of(items: Sequence[Item], *, size: int) -> Iterator[Unit]:
-    """Cuts items into work for one task each."""
-    for number, first in enumerate(range(0, len(items), size)):
-        chosen = tuple(item.planned for item in items[first : first + size])
-        yield Unit(f"unit-{number:06d}", first, chosen)
 
 
 def _ids(answer: pa.Table) -> list[Any]:

@@ -8,11 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.evaluate.items import Items
+from jobs.evaluate.items import Item, Items
 from store.catalog.asking import Catalog
 from store.errors import MissingRows
 from store.opening import Store
-from store.records import PlannedClip
 from store.results.schemas import TABLES
 
 EMBEDDINGS, EVALUATIONS = "embeddings", "evaluations"
@@ -22,13 +21,13 @@ EMBEDDING_SCHEMA = TABLES[EMBEDDINGS].schema()
 EVALUATION_SCHEMA = TABLES[EVALUATIONS].schema()
 
 
-def item_columns(clip: PlannedClip, dataset: str | None) -> dict[str, Any]:
-    """The columns that say what was heard."""
+def item_columns(item: Item, dataset: str | None) -> dict[str, Any]:
+    """The columns that say what was scored."""
     return {
-        "item_id": clip.clip_id,
+        "item_id": item.item_id,
         "item_kind": "clip" if dataset else "generation",
         "dataset": dataset,
-        "sha256": clip.sha256 or None,
+        "sha256": item.sha256 or None,
     }
 
 
@@ -70,14 +69,14 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def heard_items(store: Store, listener: str, version: str) -> set[tuple[str, str]]:
-    """(item_id, checksum) of every item that a listener has heard."""
-    if listener.partition(":")[0] == CLAP:
+def scored_items(store: Store, scorer: str, version: str) -> set[tuple[str, str]]:
+    """(item_id, checksum) of every item that a scorer has stored rows of."""
+    if scorer.partition(":")[0] == CLAP:
         condition = "clap_fingerprint = $version"
         found = _ask(store, EMBEDDINGS, "item_id, sha256", condition, version=version)
     else:
-        condition = "scorer = $listener AND scorer_version = $version"
-        found = _ask(store, EVALUATIONS, "item_id, sha256", condition, listener=listener, version=version)
+        condition = "scorer = $scorer AND scorer_version = $version"
+        found = _ask(store, EVALUATIONS, "item_id, sha256", condition, scorer=scorer, version=version)
     checksums = [checksum or "" for checksum in found["sha256"].to_pylist()]
     return set(zip(found["item_id"].to_pylist(), checksums, strict=True))
 

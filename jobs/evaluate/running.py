@@ -1,4 +1,4 @@
-"""Runs an evaluation: embed what is new, score the prompts, sum up."""
+"""Run an evaluation: embed what is new, score the prompts, sum up."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from jobs.evaluate.items import Items, clips_of, generations_of
-from jobs.evaluate.listeners import scorer_version
 from jobs.evaluate.options import JUDGE, EvaluateOptions
-from jobs.evaluate.scoring import Hearing, hear_items
+from jobs.evaluate.scorers import scorer_version
+from jobs.evaluate.scoring import Scoring, score_items
 from jobs.evaluate.zero_shot import PromptScores, PromptSet, parse_prompts, score_prompts
 from pipelines.scorers.clap import ClapModel, load_clap
 from pipelines.scorers.protocol import load_scorer
@@ -16,10 +16,10 @@ from store import Store, open_store
 
 
 def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
-    """Embeds, judges and scores; returns a summary as JSON values.
+    """Embed and score; returns a summary as JSON values.
 
     Raises:
-        UndertoneError: an option is not legal, or the work cannot go on; what was heard stays stored.
+        UndertoneError: an option is not legal, or the work cannot go on; what was scored stays stored.
     """
     prompt_sets = parse_prompts(options.prompts, options.template)
     versions = {name: scorer_version(name, load_scorer(name)) for name in options.sound_scorers}
@@ -28,7 +28,7 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
     store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
     summary: dict[str, Any] = {"items": len(items.members)}
     for name, version in versions.items():
-        summary[hearing_key(name)] = _told(hear_items(store, items, name, version, options))
+        summary[scorer_key(name)] = _told(score_items(store, items, name, version, options))
     if prompt_sets:
         summary |= _with_clap(store, items, prompt_sets, options)
     return summary
@@ -41,14 +41,14 @@ def _items(store: Store, options: EvaluateOptions) -> Items:
     return generations_of(store, options.generations)
 
 
-def hearing_key(scorer: str) -> str:
-    """Where a summary says what a scorer of sounds has heard."""
+def scorer_key(scorer: str) -> str:
+    """Where a summary says what a scorer of sounds has done."""
     return scorer if scorer == JUDGE else f"scorer_{scorer}"
 
 
-def hearings(summary: Mapping[str, Any], options: EvaluateOptions) -> dict[str, Mapping[str, Any]]:
-    """What a summary says of each that has heard, by its name; of CLAP by "embeddings"."""
-    found = {name: summary[hearing_key(name)] for name in options.sound_scorers}
+def scorings(summary: Mapping[str, Any], options: EvaluateOptions) -> dict[str, Mapping[str, Any]]:
+    """What a summary says of each scorer, by its name; of CLAP by "embeddings"."""
+    found = {name: summary[scorer_key(name)] for name in options.sound_scorers}
     return found | ({"embeddings": summary["embeddings"]} if "embeddings" in summary else {})
 
 
@@ -56,11 +56,11 @@ def _with_clap(
     store: Store, items: Items, prompt_sets: list[PromptSet], options: EvaluateOptions
 ) -> dict[str, Any]:
     clap = load_clap(options.clap)
-    hearing = hear_items(store, items, f"clap:{options.clap}", clap.info.fingerprint, options)
+    scoring = score_items(store, items, f"clap:{options.clap}", clap.info.fingerprint, options)
     scored = score_prompts(store, items, prompt_sets, clap)
     return {
         "clap": f"{clap.info.name} {clap.info.fingerprint}",
-        "embeddings": _told(hearing),
+        "embeddings": _told(scoring),
         "mean_probability": {result.prompts.concept: _means(result) for result in scored},
         **_accuracies(store, items, scored),
         **_notes(clap, scored),
@@ -78,15 +78,15 @@ def _notes(clap: ClapModel, scored: list[PromptScores]) -> dict[str, str]:
     }
 
 
-def _told(hearing: Hearing) -> dict[str, Any]:
+def _told(scoring: Scoring) -> dict[str, Any]:
     told: dict[str, Any] = {
-        "stored_before": hearing.stored_before,
-        "heard": hearing.heard,
-        "failed": len(hearing.failures),
-        "seconds": hearing.seconds,
+        "stored_before": scoring.stored_before,
+        "scored": scoring.scored,
+        "failed": len(scoring.failures),
+        "seconds": scoring.seconds,
     }
-    if hearing.failures:
-        first = hearing.failures[0]
+    if scoring.failures:
+        first = scoring.failures[0]
         told["first_failure"] = f"{first.item}: {first.message}"
     return told
 

@@ -122,8 +122,8 @@ def score_prompts(
         MissingRows: none of the items has an embedding of this CLAP.
     """
     places, embeddings = read_embeddings(store, items, clap.info.fingerprint)
-    heard = Items(items.dataset, tuple(items.members[place] for place in places))
-    return [_score(store, heard, embeddings, prompts, clap) for prompts in prompt_sets]
+    embedded = Items(items.dataset, tuple(items.members[place] for place in places))
+    return [_score(store, embedded, embeddings, prompts, clap) for prompts in prompt_sets]
 
 
 def _score(
@@ -154,7 +154,7 @@ def _alike(prompts: PromptSet, texts: NDArray[np.float32]) -> tuple[str, ...]:
 def _score_rows(
     items: Items, prompts: PromptSet, measures: dict[str, NDArray[np.float64]], clap: ClapModel
 ) -> pa.Table:
-    columns = [item_columns(item.planned, items.dataset) for item in items.members]
+    columns = [item_columns(item, items.dataset) for item in items.members]
     common = {
         "scorer": "clap",
         "scorer_name": clap.info.name,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+from jobs.engine.placement import local_workers
 from jobs.extract.estimate import Pace, measure_pace
 from jobs.extract.options import ExtractOptions
-from jobs.extract.placement import local_workers
 from jobs.extract.planning import Extraction, resolve
 from jobs.extract.prices import PRICE_LIST, Prices
 from jobs.extract.rehearsal import Footprint, rehearse, stored

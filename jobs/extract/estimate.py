@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from jobs.execution import resolved_device
 from jobs.extract.options import ExtractOptions
 from jobs.extract.spec import ExtractionSpec
 
@@ -26,14 +27,15 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
     from pipelines.capture import forward_activations
     from pipelines.models.musicgen import load_musicgen
 
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = resolved_device(options.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
         model = load_musicgen(
-            options.model, device=device, dtype=spec.dtype, last_block=spec.capture.last_block()
+            options.model,
+            device=device,
+            dtype=spec.dtype,
+            last_block=spec.capture.last_block(),
         )
         samples = round(spec.clip_seconds * spec.model.sample_rate)
         audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1

@@ -1,19 +1,17 @@
-"""Messages of an extraction: warnings before it, events during it, a summary after it."""
+"""Messages of an extraction: warnings before it, a summary after it."""
 
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
+from jobs.engine.dispatch import GivenUp
 from jobs.engine.progress import Tally
 from jobs.extract.planning import Extraction
 from jobs.extract.texts import template_fields
-from jobs.progress.reporting import Job, note
+from jobs.extract.units import ExtractionUnit
+from jobs.progress.reporting import note
 from pipelines.models.musicgen import check_weights
 from store.arrays.collection import Collection
-
-PATIENCE_SECONDS = 60.0
-"""A worker that is not there by then deserves a word."""
 
 
 def announce(work: Extraction) -> None:
@@ -32,27 +30,9 @@ def announce(work: Extraction) -> None:
         )
 
 
-def count(outcome: Outcome, tally: Tally, report: Job) -> None:
-    """Add an outcome to the tally, and report what is out of the ordinary."""
-    match outcome:
-        case Committed(receipt):
-            tally.add(receipt)
-        case Lost(unit, reason):
-            tally.lost_workers += 1
-            report.event("worker_lost", {"unit": unit.unit_id, "reason": reason})
-        case Quarantined(unit, clip_ids):
-            report.event("quarantined", {"unit": unit.unit_id, "clips": sorted(clip_ids)})
-        case GivenUp(unit, problem):
-            tally.given_up += len(unit.clips)
-            report.event(
-                "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
-            )
-        case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
-            report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
-    report.update()
-
-
-def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequence[GivenUp]) -> dict[str, Any]:
+def summarize(
+    work: Extraction, run: Collection, tally: Tally, given_up: Sequence[GivenUp[ExtractionUnit]]
+) -> dict[str, Any]:
     """The result of the command, as JSON values."""
     run.refresh()
     states, missing = run.counts(), len(run.missing())
@@ -68,7 +48,7 @@ def summarize(work: Extraction, run: Collection, tally: Tally, given_up: Sequenc
         "clips_per_second": tally.snapshot()["clips_per_second"],
         "complete": not missing,
     }
-    if not tally.clips and not missing:
+    if not tally.done and not missing:
         summary["note"] = "this run was complete already"
     if given_up:
         first = given_up[0]

@@ -1,6 +1,5 @@
 """Runs an extraction from plan to committed run."""
 
-import time
 from collections.abc import Iterator
 from shlex import quote
 from typing import Any
@@ -8,15 +7,15 @@ from typing import Any
 from jobs.dataset.roots import resolve_root
 from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
 from jobs.engine.heartbeat import heartbeat
-from jobs.engine.progress import Tally, at_work_on
+from jobs.engine.progress import Tally, counted
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
-from jobs.extract.report import announce, count, summarize
+from jobs.extract.report import announce, summarize
 from jobs.extract.retrying import append_failed
 from jobs.extract.texts import without_text
-from jobs.extract.units import ExtractionUnits
+from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from jobs.extract.workers import worker_pool
 from pipelines.audio.recordings import Recordings
 from store import open_store
@@ -44,22 +43,15 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
     source = find_audio(work, missing)
     announce(work)
     planned = run.plan().clips
-    tally = Tally(
-        clips_total=planned, clips_before=planned - missing.clips, clip_seconds=work.spec.clip_seconds
-    )
-    given_up: list[GivenUp] = []
+    tally = Tally(total=planned, before=planned - missing.clips, item_seconds=work.spec.clip_seconds)
+    given_up: list[GivenUp[ExtractionUnit]] = []
     if len(missing):
-        with (
-            worker_pool(work, source, units=len(missing)) as pool,
-            at_work_on(tally, title=f"extract {work.dataset.name}") as report,
-        ):
-            for outcome in _drive(run, codes, missing, pool, options):
-                tally.see_workers(pool.workers())
-                count(outcome, tally, report)
+        with worker_pool(work, source, units=len(missing)) as pool:
+            outcomes = _drive(run, codes, missing, pool, options)
+            for outcome in counted(outcomes, pool, tally, title=f"extract {work.dataset.name}"):
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
                 _stop_if_sick(options, tally)
-            tally.ended = time.monotonic()
     run.note_complete()
     codes.note_complete()
     return summarize(work, run, tally, given_up)
@@ -87,8 +79,12 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
 
 
 def _drive(
-    run: Collection, codes: Collection, missing: ExtractionUnits, pool: Pool, options: ExtractOptions
-) -> Iterator[Outcome]:
+    run: Collection,
+    codes: Collection,
+    missing: ExtractionUnits,
+    pool: Pool[ExtractionUnit, None],
+    options: ExtractOptions,
+) -> Iterator[Outcome[None, ExtractionUnit]]:
     """Dispatch the missing units; from the far end when another driver is already at it."""
     others = is_at_work(run.heartbeat_age_seconds())
     suspects = frozenset(unit_id for unit_id, count in run.attempts().items() if count >= SUSPICIOUS_ATTEMPTS)
@@ -103,7 +99,7 @@ def _drive(
 
 
 def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:
-    failed, seen = tally.failed + tally.given_up, tally.clips + tally.given_up
+    failed, seen = tally.failed + tally.given_up, tally.done + tally.given_up
     limit = options.max_failures
     if limit is None:
         limit = max(LEAST_FAILURES_TO_STOP, seen // 2)

@@ -15,6 +15,7 @@ import numpy as np
 
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
+from jobs.execution import resolved_device
 from jobs.extract.code_source import Codes, CodeSource, Samples
 from jobs.extract.host_copy import HostArrays, start_copy
 from jobs.extract.units import ExtractionUnit
@@ -67,7 +68,7 @@ class ExtractionWorker:
 
         keep_freed_memory()
         plan = self._plan
-        device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        device = resolved_device(plan.device)
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
         self._model = self._on_compute_thread(
@@ -114,9 +115,7 @@ class ExtractionWorker:
     def stop(self) -> None:
         self._stopping.set()
 
-    def run(self, task: Task) -> Receipt | None:
-        if not isinstance(task.unit, ExtractionUnit):
-            raise TypeError(f"{task.unit.unit_id} does not say where its codes are.")
+    def run(self, task: Task[ExtractionUnit]) -> Receipt[None] | None:
         if task.trial is not None:
             self._try(task.unit, task.trial)
             return None

@@ -1,36 +1,23 @@
 """Starts the workers of an extraction: in this process, or as Ray actors."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager
 from functools import partial
 
-from jobs.engine.inline_pool import InlinePool
-from jobs.engine.ray_pool import RayPool
-from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.engine.placement import worker_pool as pool_of
 from jobs.engine.tasks import Pool
-from jobs.extract.placement import refuse_missing_gpu, worker_resources
 from jobs.extract.planning import Extraction
+from jobs.extract.units import ExtractionUnit
 from jobs.extract.worker import ExtractionPlan, ExtractionWorker
 from pipelines.audio.files import Root
-from store.errors import InvalidInput
 
 
-@contextmanager
-def worker_pool(work: Extraction, root: Root | None, *, units: int) -> Iterator[Pool]:
-    """Workers for the block; none is left after it, also on Ctrl-C."""
-    options = work.options
+def worker_pool(
+    work: Extraction, root: Root | None, *, units: int
+) -> AbstractContextManager[Pool[ExtractionUnit, None]]:
+    """Workers for the block, which read the audio below a root; none is left after it."""
     factory = partial(ExtractionWorker, _worker_plan(work, root))
-    with ExitStack() as stack:
-        if options.engine == "inline":
-            pool: Pool = InlinePool(factory)
-        else:
-            stack.enter_context(ray_session(options.address))
-            _refuse_private_paths(work, root)
-            refuse_missing_gpu(options)
-            resources, wanted = worker_resources(options, work.spec.model)
-            pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
-        stack.callback(pool.close)
-        yield pool
+    urls = [work.store.url, *([root.url] if root else [])]
+    return pool_of(work.options, factory, units=units, urls=urls, model=work.spec.model)
 
 
 def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
@@ -49,16 +36,3 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         threads=spec.threads,
         note_attempts=options.engine == "inline",
     )
-
-
-def _refuse_private_paths(work: Extraction, root: Root | None) -> None:
-    """Workers on other nodes must reach the store and the audio."""
-    if work.options.shared_filesystem or len(node_hosts()) < 2:
-        return
-    local = [work.store.url] if work.store.objects.is_local else []
-    local += [root.url] if root is not None and root.is_local else []
-    if local:
-        raise InvalidInput(
-            f"{local[0]!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
-            "Use an object store (s3://…), or say --shared-filesystem if every node sees the same folder."
-        )

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from jobs.execution import resolved_device
 from jobs.extract.planning import DTYPES
 from jobs.generate.captured_run import write_captured
 from jobs.generate.edits import ChosenEdits, choose_edits, find_strengths
@@ -130,10 +131,7 @@ def load_model(options: GenerateOptions, name: str) -> MusicGenModel:
     from pipelines.models.musicgen import load_musicgen
 
     torch.set_num_threads(options.threads)
-    device = options.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return load_musicgen(name, device=device, dtype=DTYPES[options.dtype])
+    return load_musicgen(name, device=resolved_device(options.device), dtype=DTYPES[options.dtype])
 
 
 def _encoded(model: MusicGenModel, sounds: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ from store.arrays.rows import newest_planned, places_in
 from store.errors import NotFound, is_the_machines
 from store.objects.ledger import is_recorded
 from store.opening import Store, open_store
-from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt
+from store.records import ArraySpec, ClipStatus, Failure, PlannedClip, Receipt, Unit
 from store.results.parts import digest_of
 
 KINDS = ", ".join(FEATURE_KINDS)
@@ -86,7 +86,7 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
         unit_clips=run.unit_clips,
     )
     missing = collection.missing()
-    pool = InlinePool(partial(FeatureWorker, plan))
+    pool: InlinePool[Unit, None] = InlinePool(partial(FeatureWorker, plan))
     try:
         with heartbeat(collection):
             outcomes = Dispatcher(pool, missing).run()
@@ -116,7 +116,7 @@ class FeatureWorker:
         self._stopping = True
         self._threads.shutdown(wait=False)
 
-    def run(self, task: Task) -> Receipt:
+    def run(self, task: Task[Unit]) -> Receipt[None]:
         clips = task.unit.clips
         values = {
             kind: np.full((len(clips), feature_width(kind)), np.nan, np.float32) for kind in FEATURE_KINDS

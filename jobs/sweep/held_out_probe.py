@@ -26,7 +26,7 @@ from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of
 
 if TYPE_CHECKING:
-    from jobs.evaluate.listeners import Listener, Rows
+    from jobs.evaluate.scorers import Rows, RowScorer
 
 SCORER = "probe"
 FOLDS = 5
@@ -51,7 +51,7 @@ class HeldOutProbe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeSource:
-    """Makes the listener wherever a worker runs."""
+    """Makes the scorer wherever a worker runs."""
 
     model: str
     dtype: str
@@ -60,11 +60,11 @@ class ProbeSource:
     probes: tuple[HeldOutProbe, ...]
     version: str
 
-    def __call__(self, *, device: str) -> "Listener":
-        return ProbeListener(self, device=device)
+    def __call__(self, *, device: str) -> "RowScorer":
+        return ProbeScorer(self, device=device)
 
 
-class ProbeListener:
+class ProbeScorer:
     """Passes sound through the model and asks each probe at its layer."""
 
     kind = EVALUATIONS
@@ -77,7 +77,7 @@ class ProbeListener:
         self.version = source.version
         self.sample_rate = self._model.info.sample_rate
 
-    def hear(self, items: "Rows", audio: NDArray[np.float32]) -> pa.Table:
+    def rows_of(self, items: "Rows", audio: NDArray[np.float32]) -> pa.Table:
         activations = self._activations(audio)
         common = {
             "scorer": SCORER,
@@ -126,7 +126,7 @@ def fit_held_out_probes(
         dtype: of the language model.
 
     Returns:
-        What makes a listener, None where no concept has clips left, and a note on those without.
+        What makes a scorer, None where no concept has clips left, and a note on those without.
     """
     used = {group for one in labels.values() for group in one.direction_rows.groups.tolist()}
     probes, without, identity = [], [], []

@@ -129,10 +129,10 @@ def _embeddings(
         return None, None
     counted = "true" if version is None else f"clap_fingerprint = '{version}'"
     query = f"""
-        WITH heard AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id) WHERE {counted})
+        WITH embedded AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id) WHERE {counted})
         SELECT item_id, arg_max(embedding, created_at) AS embedding, any_value(clap_fingerprint) AS clap
-        FROM heard
-        WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM heard) GROUP BY item_id
+        FROM embedded
+        WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM embedded) GROUP BY item_id
     """  # noqa: S608 (our own words)
     rows = _ask(store, query, wanted).to_pylist()
     if not rows:
@@ -150,7 +150,7 @@ def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:
 ACCURACIES = "scorer_accuracy"
 
 
-def heard_accuracies(
+def stored_accuracies(
     store: Store,
     concepts: Mapping[str, ConceptLabels],
     scorer: str,
@@ -229,7 +229,7 @@ def write_accuracies(store: Store, expanded: ExpandedSweep, found: Sequence[Scor
     write_newest(store, ACCURACIES, expanded.sweep_id, rows)
 
 
-def deaf_notes(found: Sequence[ScorerAccuracy]) -> list[str]:
+def inaccuracy_notes(found: Sequence[ScorerAccuracy]) -> list[str]:
     """A sentence for each concept that a scorer cannot hear."""
     notes = []
     for one in found:

@@ -9,8 +9,8 @@ from analysis.effects.scores import ScorerAccuracy, accuracy_of
 from analysis.effects.trials import designs_of
 from jobs.engine.ray_session import ray_session
 from jobs.evaluate.items import Items, clips_of, generations_with
-from jobs.evaluate.listeners import scorer_version
-from jobs.evaluate.scoring import Hearing, hear_items
+from jobs.evaluate.scorers import scorer_version
+from jobs.evaluate.scoring import Scoring, score_items
 from jobs.evaluate.zero_shot import PromptSet, score_prompts
 from jobs.execution import FitExecution
 from jobs.extract.planning import DTYPES
@@ -22,9 +22,9 @@ from jobs.sweep.held_out_probe import SCORER, fit_held_out_probes
 from jobs.sweep.options import SweepOptions
 from jobs.sweep.running import find_strengths, generate_missing, generating_time
 from jobs.sweep.scores import (
-    deaf_notes,
-    heard_accuracies,
+    inaccuracy_notes,
     read_scores,
+    stored_accuracies,
     write_accuracies,
 )
 from jobs.sweep.scoring import (
@@ -42,7 +42,7 @@ from store.extensions import SCORERS
 from store.opening import Store
 
 NOBODY = ""
-"""Version of a scorer that has heard nothing."""
+"""Version of a scorer that has scored nothing."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Scored:
     versions: dict[str, str] = field(default_factory=dict)
     """By scorer that is a model, which one."""
     accuracies: list[ScorerAccuracy] = field(default_factory=list)
-    """What each scorer can hear."""
+    """Accuracy of each scorer, by concept."""
     notes: list[str] = field(default_factory=list)
 
     def take(self, scorer: str, said: str, version: str, accuracies: Iterable[ScorerAccuracy] = ()) -> None:
@@ -171,14 +171,14 @@ def _score(store: Store, plan: SweepPlan, made: Sequence[str], options: SweepOpt
 
 
 def _notes(scored: Scored) -> dict[str, Any]:
-    """What each scorer can hear, and what else there is to say of the scores."""
-    heard = [
+    """How accurate each scorer is, and what else there is to say of the scores."""
+    accurate = [
         f"{one.scorer} {one.concept} {one.accuracy:.2f} ({one.low:.2f} to {one.high:.2f})"
         for one in scored.accuracies
         if one.accuracy is not None
     ]
-    told: dict[str, Any] = {"accuracy_on_labelled_clips": "; ".join(heard)} if heard else {}
-    notes = [*scored.notes, *deaf_notes(scored.accuracies)]
+    told: dict[str, Any] = {"accuracy_on_labelled_clips": "; ".join(accurate)} if accurate else {}
+    notes = [*scored.notes, *inaccuracy_notes(scored.accuracies)]
     return told | ({"note": " ".join(notes)} if notes else {})
 
 
@@ -198,7 +198,7 @@ def _twins(plan: SweepPlan, made: set[str]) -> list[tuple[str, str]]:
 
 
 Said = tuple[str, str, list[ScorerAccuracy]]
-"""What a scorer heard in words, the version that heard it, and what it makes of labelled clips."""
+"""What a scorer did in words, its version, and its accuracy on labelled clips."""
 
 
 def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
@@ -211,7 +211,7 @@ def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: 
     if source is None:
         return " ".join(notes), NOBODY, []
     items = generations_with(store, made)
-    heard = hear_items(store, items, SCORER, source.version, options, source=source)
+    scoring = score_items(store, items, SCORER, source.version, options, source=source)
     read = ", ".join(f"{one.concept} at layer {one.layer}" for one in source.probes)
     accuracies = [
         accuracy_of(
@@ -219,56 +219,56 @@ def _probe(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: 
         )
         for one in source.probes
     ]
-    return " ".join([f"{_said(heard)}; {read}.", *notes]), source.version, accuracies
+    return " ".join([f"{_said(scoring)}; {read}.", *notes]), source.version, accuracies
 
 
 def _sound_scorer(
     name: str, store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions
 ) -> Said:
-    """The judge, or a scorer of a plug-in: it hears the generations, and recordings to compare them with."""
+    """The judge, or a scorer of a plug-in: of the generations, and of recordings to compare them with."""
     version = scorer_version(name, load_scorer(name, device=options.device))
-    heard = hear_items(store, generations_with(store, made), name, version, options)
-    _hear_recordings(store, expanded, name, version, options)
-    return _said(heard), version, list(heard_accuracies(store, expanded.labels, name, version))
+    scoring = score_items(store, generations_with(store, made), name, version, options)
+    _score_recordings(store, expanded, name, version, options)
+    return _said(scoring), version, list(stored_accuracies(store, expanded.labels, name, version))
 
 
 def _clap(store: Store, expanded: ExpandedSweep, made: Sequence[str], options: SweepOptions) -> Said:
     from pipelines.scorers.clap import load_clap
 
     clap, prompts = load_clap(options.clap), _prompts(expanded)
-    version, listener = clap.info.fingerprint, f"clap:{options.clap}"
+    version, scorer = clap.info.fingerprint, f"clap:{options.clap}"
     items = generations_with(store, made)
-    heard = hear_items(store, items, listener, version, options)
+    scoring = score_items(store, items, scorer, version, options)
     scored = score_prompts(store, items, prompts, clap)
     unknown = {one.prompts.concept: one.alike for one in scored}
-    recordings, said = _hear_recordings(store, expanded, listener, version, options)
+    recordings, said = _score_recordings(store, expanded, scorer, version, options)
     if recordings is not None:
         score_prompts(store, recordings, prompts, clap)
     sets = {one.concept: one.digest for one in prompts}
     accuracies = list(
-        heard_accuracies(store, expanded.labels, "clap", version, prompt_sets=sets, unknown=unknown)
+        stored_accuracies(store, expanded.labels, "clap", version, prompt_sets=sets, unknown=unknown)
     )
-    return f"{clap.info.name} {version[:12]}: {_said(heard)}; {said}", version, accuracies
+    return f"{clap.info.name} {version[:12]}: {_said(scoring)}; {said}", version, accuracies
 
 
-def _hear_recordings(
-    store: Store, expanded: ExpandedSweep, listener: str, version: str, options: SweepOptions
+def _score_recordings(
+    store: Store, expanded: ExpandedSweep, scorer: str, version: str, options: SweepOptions
 ) -> tuple[Items | None, str]:
-    """Lets a scorer hear the recordings that sounds are compared with, where their audio can be reached."""
+    """Let a scorer score the recordings that sounds are compared with, where their audio can be reached."""
     wanted = {clip for one in expanded.labels.values() for clip in one.reference}
     items = clips_of(store, expanded.dataset)
     chosen = replace(items, members=tuple(item for item in items.members if item.item_id in wanted))
     try:
-        heard = hear_items(store, chosen, listener, version, options)
+        scoring = score_items(store, chosen, scorer, version, options)
     except NotFound as error:
         return None, f"no recordings to compare with: {error}"
-    return chosen, f"recordings to compare with: {_said(heard)}"
+    return chosen, f"recordings to compare with: {_said(scoring)}"
 
 
-def _said(heard: Hearing) -> str:
-    if not heard.failures:
-        return f"{heard.heard} heard"
-    return f"{heard.heard} heard, {len(heard.failures)} failed: {heard.failures[0].message}"
+def _said(scoring: Scoring) -> str:
+    if not scoring.failures:
+        return f"{scoring.scored} scored"
+    return f"{scoring.scored} scored, {len(scoring.failures)} failed: {scoring.failures[0].message}"
 
 
 def _prompts(expanded: ExpandedSweep) -> list[PromptSet]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from jobs.directions.stored import StoredVector
 from jobs.engine.stages import StageClock
-from jobs.engine.tasks import Stopped, Task
+from jobs.engine.tasks import Batch, Item, Stopped, Task
+from jobs.execution import resolved_device
 from jobs.generate.edits import ChosenEdits, find_strengths
 from jobs.generate.records import audio_key, write_generations
 from jobs.generate.requests import request_of
@@ -34,14 +35,10 @@ class GenerationPlan:
 
     store_url: str
     model: str
-    specs: Mapping[str, GenerationSpec]
-    """By generation_id."""
     vectors: Mapping[str, StoredVector]
-    """By vector_id, every direction that the specifications name."""
+    """By vector_id, every direction that the tasks name."""
     sounds: Mapping[AudioPrompt, NDArray[np.float32]]
     """Samples (samples,) of their audio prompts, at the model's rate."""
-    strengths: Mapping[str, WantedStrengths]
-    """By strength_id, for a worker that finds strengths."""
     batch: int
     """Generations in a pass; decides speed and memory, and the sound only where two tokens tie."""
     device: str
@@ -50,8 +47,8 @@ class GenerationPlan:
     threads: int
 
 
-class GenerationWorker:
-    """One model on one device."""
+class _ModelWorker:
+    """One model on one device, which generates what it is asked for."""
 
     def __init__(self, plan: GenerationPlan) -> None:
         self._plan = plan
@@ -66,34 +63,21 @@ class GenerationWorker:
 
         keep_freed_memory()
         plan = self._plan
-        device = plan.device if plan.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
-        loading = self._compute.submit(load_musicgen, plan.model, device=device, dtype=plan.dtype)
+        loading = self._compute.submit(
+            load_musicgen, plan.model, device=resolved_device(plan.device), dtype=plan.dtype
+        )
         self._model = loading.result()
         self._store = open_store(plan.store_url)
 
     def stop(self) -> None:
         self._stopping.set()
 
-    def run(self, task: Task) -> Receipt | None:
-        wanted = [clip.clip_id for clip in task.unit.clips]
-        if task.trial is not None:
-            self._generate([one for one in wanted if one in task.trial], StageClock())
-            return None
-        clock = StageClock()
-        usable = [one for one in wanted if one not in task.quarantined]
-        made = self._generate(usable, clock)
-        with clock.stage("write"):
-            size = self._write(made)
-        failed = len(wanted) - len(usable)
-        return Receipt(task.unit.unit_id, len(wanted), failed, size, won=True, seconds=clock.seconds)
-
     def _generate(
-        self, wanted: Sequence[str], clock: StageClock
+        self, specs: Sequence[GenerationSpec], clock: StageClock
     ) -> list[tuple[GenerationSpec, "GeneratedAudio"]]:
         from pipelines.generation.generate import generate
 
-        specs = [self._plan.specs[one] for one in wanted]
         requests = [
             request_of(spec, self._plan.vectors, prompt_codes=self._codes(spec.audio_prompt))
             for spec in specs
@@ -119,6 +103,20 @@ class GenerationWorker:
         if self._stopping.is_set():
             raise Stopped("the job was stopped")
 
+
+class GenerationWorker(_ModelWorker):
+    """Makes generations and commits them unit by unit."""
+
+    def run(self, task: Task[Batch[GenerationSpec]]) -> Receipt[None] | None:
+        specs = _usable(task)
+        clock = StageClock()
+        made = self._generate(specs, clock)
+        if task.trial is not None:
+            return None
+        with clock.stage("write"):
+            size = self._write(made)
+        return _receipt(task, len(specs), size, clock)
+
     def _write(self, made: Sequence[tuple[GenerationSpec, "GeneratedAudio"]]) -> int:
         """Returns the bytes of the sounds."""
         if not made:
@@ -128,40 +126,41 @@ class GenerationWorker:
         return sum(size or 0 for size in sizes)
 
 
-@dataclass(frozen=True, slots=True)
-class _Twins:
-    by_id: "dict[str, GeneratedAudio]"
+class StrengthWorker(_ModelWorker):
+    """Finds automatic strengths on unsteered generations that are made anew; one part commits a unit."""
 
-    def of(self, wanted: WantedStrengths) -> "GeneratedAudio":
-        return self.by_id[wanted.unsteered.generation_id]
-
-
-class StrengthWorker(GenerationWorker):
-    """Finds automatic strengths on unsteered generations that are made anew.
-
-    A unit's ids are those of wanted strengths; its one part of results is the commit marker.
-    """
-
-    def run(self, task: Task) -> Receipt | None:
-        chosen = task.trial if task.trial is not None else {clip.clip_id for clip in task.unit.clips}
-        wanted = [self._plan.strengths[one] for one in sorted(chosen - task.quarantined)]
+    def run(self, task: Task[Batch[WantedStrengths]]) -> Receipt[None] | None:
+        wanted = sorted(_usable(task), key=lambda one: one.strength_id)
         clock = StageClock()
-        made = self._generate(list(dict.fromkeys(one.unsteered.generation_id for one in wanted)), clock)
-        twins = _Twins({spec.generation_id: generated for spec, generated in made})
+        twins = {one.unsteered.generation_id: one.unsteered for one in wanted}
+        made = {spec.generation_id: sound for spec, sound in self._generate(list(twins.values()), clock)}
         with clock.stage("measure"):
-            found = [(one, self._compute.submit(self._find, one, twins).result()) for one in wanted]
+            found = [
+                (one, self._compute.submit(self._find, one, made[one.unsteered.generation_id]).result())
+                for one in wanted
+            ]
         if task.trial is not None:
             return None
         if found:
             write_strengths(self._store, found)
-        total, failed = len(task.unit.clips), len(task.unit.clips) - len(found)
-        return Receipt(task.unit.unit_id, total, failed, 0, won=True, seconds=clock.seconds)
+        return _receipt(task, len(found), 0, clock)
 
-    def _find(self, wanted: WantedStrengths, twins: _Twins) -> FoundStrengths:
+    def _find(self, wanted: WantedStrengths, twin: "GeneratedAudio") -> FoundStrengths:
         if self._stopping.is_set():
             raise Stopped("the job was stopped")
         vectors = {edit.vector_id: self._plan.vectors[edit.vector_id] for edit in wanted.edits}
         chosen = ChosenEdits(wanted.edits, vectors, frozenset(range(len(wanted.edits))))
-        twin = twins.of(wanted)
         found = find_strengths(self._model, wanted.unsteered, chosen, twin, target_prompt=wanted.cap_text)
         return FoundStrengths(tuple(edit.alpha for edit in found.edits), found.cap)
+
+
+def _usable(task: Task[Batch[Item]]) -> list[Item]:
+    """The items to compute: those of a trial, or all that do not kill their worker."""
+    items = task.unit.items
+    chosen = items.keys() if task.trial is None else task.trial
+    return [item for name, item in items.items() if name in chosen and name not in task.quarantined]
+
+
+def _receipt(task: Task[Batch[Item]], made: int, size: int, clock: StageClock) -> Receipt[None]:
+    total = len(task.unit.items)
+    return Receipt(task.unit.unit_id, total, total - made, size, won=True, seconds=clock.seconds)

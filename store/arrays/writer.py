@@ -70,7 +70,7 @@ class PendingUnit:
         for shard, buffer in self._assemblies[name].add(first_clip, block):
             self._seal(name, shard, buffer)
 
-    def commit(self, statuses: Sequence[ClipStatus], seconds: Mapping[str, float]) -> Receipt:
+    def commit(self, statuses: Sequence[ClipStatus], seconds: Mapping[str, float]) -> Receipt[None]:
         """Write what is left and then the marker; `won` is False where another worker was first."""
         self._check(statuses)
         for name, assembly in self._assemblies.items():

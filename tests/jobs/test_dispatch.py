@@ -2,8 +2,9 @@
 
 import random
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from jobs.engine.dispatch import (
     Lost,
     Quarantined,
 )
-from jobs.engine.tasks import Broken, Died, Done, Event, Failed, Problem, Task
+from jobs.engine.tasks import Batch, Broken, Died, Done, Event, Failed, Problem, Task, batches
 from store.errors import JobFailed
 from store.records import PlannedClip, Receipt, Unit
 
@@ -51,8 +52,8 @@ class ScriptedPool:
     ) -> None:
         self.kills, self.lost_nodes, self.random = kills, lost_nodes, random.Random(seed)
         self.poison, self.faulty, self.unlucky = poison, faulty or {}, set(unlucky)
-        self.waiting: deque[Task] = deque()
-        self.log: list[Task] = []
+        self.waiting: deque[Task[Unit]] = deque()
+        self.log: list[Task[Unit]] = []
         self.most_in_flight = 0
 
     def room(self) -> int:
@@ -61,15 +62,15 @@ class ScriptedPool:
     def workers(self) -> int:
         return 1
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task[Unit]) -> None:
         self.waiting.append(task)
         self.log.append(task)
         self.most_in_flight = max(self.most_in_flight, len(self.waiting))
 
-    def wait(self, timeout_seconds: float) -> Sequence[Event]:
+    def wait(self, timeout_seconds: float) -> Sequence[Event[Unit, None]]:
         return [self.play(self.waiting.popleft())] if self.waiting else []
 
-    def play(self, task: Task) -> Event:
+    def play(self, task: Task[Unit]) -> Event[Unit, None]:
         touched = (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined
         if touched & self.poison:
             return Died(task, "killed")
@@ -82,7 +83,9 @@ class ScriptedPool:
             return Died(task, "node lost")
         if task.unit.unit_id in self.faulty:
             return Failed(task, self.faulty[task.unit.unit_id])
-        receipt = Receipt(task.unit.unit_id, len(task.unit.clips), len(task.quarantined), 0, True)
+        receipt: Receipt[None] = Receipt(
+            task.unit.unit_id, len(task.unit.clips), len(task.quarantined), 0, True
+        )
         return Done(task, None if task.trial is not None else receipt)
 
     def close(self, *, grace_seconds: float = 5.0) -> None:
@@ -111,7 +114,7 @@ def test_a_unit_lost_with_its_node_is_sent_again_alone() -> None:
 def test_a_clip_that_kills_twice_is_quarantined_and_its_unit_committed() -> None:
     pool = ScriptedPool(poison={"1-5"})
     outcomes = list(Dispatcher(pool, units(3)).run())
-    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"1-5"}]
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"1-5"}]
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(3))
     assert [t.alone for t in pool.log if t.trial is not None] == [True] * sum(
         t.trial is not None for t in pool.log
@@ -122,7 +125,7 @@ def test_two_unlucky_deaths_of_a_unit_blame_none_of_its_clips() -> None:
     class Unlucky(ScriptedPool):
         deaths = 0
 
-        def play(self, task: Task) -> Event:
+        def play(self, task: Task[Unit]) -> Event[Unit, None]:
             if task.unit.unit_id == "unit-000001" and task.trial is None and self.deaths < 2:
                 self.deaths += 1
                 return Died(task, "killed by the operating system")
@@ -140,7 +143,7 @@ def test_where_most_tasks_die_two_lone_deaths_convict_no_clip() -> None:
 
         tries, lone = Counter[str](), 0
 
-        def play(self, task: Task) -> Event:
+        def play(self, task: Task[Unit]) -> Event[Unit, None]:
             name, died = task.unit.unit_id, Died(task, "killed by the operating system")
             if task.trial is None:
                 self.tries[name] += 1
@@ -161,7 +164,7 @@ def test_where_most_tasks_die_two_lone_deaths_convict_no_clip() -> None:
 def test_no_healthy_clip_fails_in_54_runs_with_kills(kills: float, lost_nodes: float, seed: int) -> None:
     pool = ScriptedPool(kills=kills, lost_nodes=lost_nodes, poison={"3-5"}, seed=seed)
     outcomes = list(Dispatcher(pool, units(20, clips=64)).run())
-    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.clip_ids}
+    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.item_ids}
     given_up = {o.unit.unit_id for o in outcomes if isinstance(o, GivenUp)}
     assert blamed == {"3-5"}
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(20) if unit.unit_id not in given_up)
@@ -169,7 +172,7 @@ def test_no_healthy_clip_fails_in_54_runs_with_kills(kills: float, lost_nodes: f
 
 def test_a_death_that_the_cluster_caused_is_no_reason_to_run_a_unit_alone() -> None:
     class Preempted(ScriptedPool):
-        def play(self, task: Task) -> Event:
+        def play(self, task: Task[Unit]) -> Event[Unit, None]:
             if self.log.count(task) < LOSSES_PER_UNIT // 2:
                 self.log.append(task)
                 return Died(task, "its node was preempted", by_cluster=True)
@@ -184,13 +187,13 @@ def test_a_death_that_the_cluster_caused_is_no_reason_to_run_a_unit_alone() -> N
 
 def test_a_trial_that_the_cluster_ended_is_repeated_and_proves_nothing() -> None:
     class Preempted(ScriptedPool):
-        def play(self, task: Task) -> Event:
+        def play(self, task: Task[Unit]) -> Event[Unit, None]:
             if task.trial is not None and self.log.count(task) == 1:
                 return Died(task, "its node was lost", by_cluster=True)
             return super().play(task)
 
     outcomes = list(Dispatcher(Preempted(poison={"0-2"}), units(1)).run())
-    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"0-2"}]
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"0-2"}]
 
 
 def test_a_unit_that_takes_every_node_down_is_given_up_and_none_of_its_clips_is_blamed() -> None:
@@ -201,7 +204,7 @@ def test_a_unit_that_takes_every_node_down_is_given_up_and_none_of_its_clips_is_
 
 def test_clips_that_kill_only_together_are_given_up_and_not_called_poisonous() -> None:
     class TooBig(ScriptedPool):
-        def play(self, task: Task) -> Event:
+        def play(self, task: Task[Unit]) -> Event[Unit, None]:
             whole = task.trial is None and task.unit.unit_id == "unit-000000"
             return Died(task, "out of memory") if whole else super().play(task)
 
@@ -217,7 +220,7 @@ def test_clips_that_kill_only_together_are_given_up_and_not_called_poisonous() -
 
 def test_two_poisonous_clips_are_found_though_the_second_hides_behind_the_first() -> None:
     outcomes = list(Dispatcher(ScriptedPool(poison={"0-1", "0-6"}), units(1)).run())
-    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.clip_ids}
+    blamed = {clip for o in outcomes if isinstance(o, Quarantined) for clip in o.item_ids}
     assert blamed == {"0-1", "0-6"}
     assert committed(outcomes) == Counter(["unit-000000"])
 
@@ -238,7 +241,7 @@ def test_a_fatal_problem_stops_the_job_with_its_message() -> None:
 
 def test_no_worker_at_all_stops_the_job() -> None:
     class Dead(ScriptedPool):
-        def wait(self, timeout_seconds: float) -> Sequence[Event]:
+        def wait(self, timeout_seconds: float) -> Sequence[Event[Unit, None]]:
             return [Broken(Problem("ModelError", "no such checkpoint"))]
 
     with pytest.raises(JobFailed, match="no such checkpoint"):
@@ -255,3 +258,49 @@ def test_a_suspect_of_earlier_processes_runs_alone() -> None:
     pool = ScriptedPool()
     list(Dispatcher(pool, units(2), suspects=frozenset({"unit-000001"})).run())
     assert [t.alone for t in pool.log] == [False, True]
+
+
+def test_units_are_taken_as_there_is_room_and_not_before() -> None:
+    pool, taken = ScriptedPool(), 0
+
+    def counted() -> Iterator[Unit]:
+        nonlocal taken
+        for unit in units(1000, clips=1):
+            taken += 1
+            yield unit
+
+    outcomes = Dispatcher(pool, counted()).run()
+    for done in range(1, 50):
+        next(outcome for outcome in outcomes if isinstance(outcome, Committed))
+        assert taken <= done + pool.most_in_flight + 1
+
+
+def test_units_that_raise_come_after_all_others() -> None:
+    pool = ScriptedPool(faulty={"unit-000000": Problem("E", "always")})
+    outcomes = list(Dispatcher(pool, iter(units(5))).run())
+    assert [task.unit.unit_id for task in pool.log[-2:]] == ["unit-000000"] * 2
+    assert committed(outcomes).keys() == {f"unit-{one:06d}" for one in range(1, 5)}
+
+
+class BatchPool(ScriptedPool):
+    """Plays tasks of a batch of numbers as those of clips: 0 is poison."""
+
+    def play(self, task: Task[Any]) -> Event[Any, Any]:
+        items = task.unit.items
+        touched = (task.trial if task.trial is not None else items.keys()) - task.quarantined
+        if any(items[one] == 0 for one in touched):
+            return Died(task, "killed")
+        total = sum(items[one] for one in touched)
+        receipt = Receipt(task.unit.unit_id, len(items), len(task.quarantined), 0, True, found=total)
+        return Done(task, None if task.trial is not None else receipt)
+
+
+def test_a_batch_of_anything_with_an_id_is_driven_as_clips_are() -> None:
+    numbers = {f"number-{one}": one for one in range(20)}
+    cut = list(batches(numbers, 8, done={"number-3", *(f"number-{one}" for one in range(8, 16))}))
+    assert [(one.unit_id, len(one.items)) for one in cut] == [("unit-000000", 7), ("unit-000002", 4)]
+    pool: Any = BatchPool()
+    outcomes = list(Dispatcher[Batch[int], int](pool, iter(cut)).run())
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"number-0"}]
+    found = {o.receipt.unit_id: o.receipt.found for o in outcomes if isinstance(o, Committed)}
+    assert found == {"unit-000000": 1 + 2 + 4 + 5 + 6 + 7, "unit-000002": 16 + 17 + 18 + 19}

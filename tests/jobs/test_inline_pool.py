@@ -17,6 +17,9 @@ from jobs.engine.tasks import Stopped, Task
 from store.errors import JobFailed, ModelError
 from store.records import PlannedClip, Receipt, Unit
 
+Outcomes = list[Outcome[None, Unit]]
+Run = Callable[..., Outcomes]
+
 
 class Worker:
     """Commits by touching a file; `poison` ends its process."""
@@ -27,7 +30,7 @@ class Worker:
     def load(self) -> None:
         (self.folder / f"loaded-{os.getpid()}").touch()
 
-    def run(self, task: Task) -> Receipt | None:
+    def run(self, task: Task[Unit]) -> Receipt[None] | None:
         if self.error is not None:
             raise self.error
         if self.poison in (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined:
@@ -50,13 +53,13 @@ def units() -> list[Unit]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, units: list[Unit], monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Outcome]]:
+def run(tmp_path: Path, units: list[Unit], monkeypatch: pytest.MonkeyPatch) -> Run:
     """Dispatch five units of two clips through a pool around `Worker`."""
     monkeypatch.syspath_prepend(Path(__file__).parent)  # a fresh process finds the worker by this name
     monkeypatch.setattr(Worker, "__module__", "test_inline_pool")
     monkeypatch.setitem(sys.modules, "test_inline_pool", sys.modules[__name__])
 
-    def run(*, suspects: frozenset[str] = frozenset(), **options: Any) -> list[Outcome]:
+    def run(*, suspects: frozenset[str] = frozenset(), **options: Any) -> Outcomes:
         pool = InlinePool(partial(Worker, tmp_path, **options))
         try:
             return list(Dispatcher(pool, units, suspects=suspects).run())
@@ -67,7 +70,7 @@ def run(tmp_path: Path, units: list[Unit], monkeypatch: pytest.MonkeyPatch) -> C
 
 
 def test_units_run_in_this_process_and_the_worker_is_stopped_at_the_end(
-    run: Callable[..., list[Outcome]], tmp_path: Path, units: list[Unit]
+    run: Run, tmp_path: Path, units: list[Unit]
 ) -> None:
     outcomes = run()
     assert {o.receipt.unit_id for o in outcomes if isinstance(o, Committed)} == {u.unit_id for u in units}
@@ -76,23 +79,21 @@ def test_units_run_in_this_process_and_the_worker_is_stopped_at_the_end(
 
 
 def test_a_suspect_unit_dies_in_a_process_of_its_own_and_its_poisonous_clip_is_quarantined(
-    run: Callable[..., list[Outcome]], tmp_path: Path, units: list[Unit]
+    run: Run, tmp_path: Path, units: list[Unit]
 ) -> None:
     outcomes = run(suspects=frozenset({"unit-000002"}), poison="2-1")
-    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
     assert {o.receipt.unit_id for o in outcomes if isinstance(o, Committed)} == {u.unit_id for u in units}
     assert (tmp_path / "unit-000002").read_text() == f"{os.getpid()} 2-1"
 
 
-def test_an_innocent_suspect_is_committed_by_the_process_that_tried_it(
-    run: Callable[..., list[Outcome]], tmp_path: Path
-) -> None:
+def test_an_innocent_suspect_is_committed_by_the_process_that_tried_it(run: Run, tmp_path: Path) -> None:
     run(suspects=frozenset({"unit-000003"}))
     assert not (tmp_path / "unit-000003").read_text().startswith(f"{os.getpid()} ")
 
 
 def test_a_process_that_cannot_even_load_its_worker_condemns_no_clip(
-    run: Callable[..., list[Outcome]], monkeypatch: pytest.MonkeyPatch
+    run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Worker, "__module__", "test_inline_pool_that_is_nowhere")
     monkeypatch.setitem(sys.modules, "test_inline_pool_that_is_nowhere", sys.modules[__name__])
@@ -100,12 +101,14 @@ def test_a_process_that_cannot_even_load_its_worker_condemns_no_clip(
         run(suspects=frozenset({"unit-000000"}))
 
 
-def test_a_full_disk_ends_the_job_with_its_cure(run: Callable[..., list[Outcome]]) -> None:
+def test_a_full_disk_ends_the_job_with_its_cure(run: Run) -> None:
     with pytest.raises(JobFailed, match=r"disk is full .* run the same command again"):
         run(error=OSError(errno.ENOSPC, "No space left on device"))
 
 
-def test_other_errors_give_up_the_unit_after_three_attempts(run: Callable[..., list[Outcome]]) -> None:
+def test_other_errors_give_up_the_unit_after_three_attempts(
+    run: Run,
+) -> None:
     outcomes = run(error=RuntimeError("odd shape"))
     assert [o.problem.message for o in outcomes if isinstance(o, GivenUp)] == ["odd shape"] * 5
 
@@ -131,10 +134,8 @@ def test_waiting_for_nothing_returns_in_time(tmp_path: Path) -> None:
     pool.close()
 
 
-def test_a_large_unit_comes_back_from_a_process_of_its_own(
-    run: Callable[..., list[Outcome]], units: list[Unit]
-) -> None:
+def test_a_large_unit_comes_back_from_a_process_of_its_own(run: Run, units: list[Unit]) -> None:
     clips = tuple(PlannedClip(f"{c:016x}", "long/" * 60 + f"{c}.wav", 0.0, 1.0) for c in range(2048))
     units[:] = [Unit("unit-000000", 0, clips)]
     outcomes = run(suspects=frozenset({"unit-000000"}))
-    assert [o.receipt.clips for o in outcomes if isinstance(o, Committed)] == [2048]
+    assert [o.receipt.items for o in outcomes if isinstance(o, Committed)] == [2048]

@@ -16,7 +16,7 @@ from store.records import Receipt
 def tally(monkeypatch: pytest.MonkeyPatch) -> Tally:
     """100 clips of 10 s, 20 committed earlier; in 4 s two workers have committed 16, of which 2 failed."""
     monkeypatch.setattr("jobs.engine.progress.time.monotonic", lambda: 1000.0)
-    tally = Tally(clips_total=100, clips_before=20, clip_seconds=10.0, started=990.0)
+    tally = Tally(total=100, before=20, item_seconds=10.0, started=990.0)
     tally.see_workers(2)
     tally.ready_since = [996.0, 996.0]
     tally.first_ready = 996.0
@@ -44,7 +44,7 @@ def test_rates_are_by_the_clock_and_the_time_left_by_the_present_workers(tally: 
 def test_clips_of_a_job_are_its_rate_times_its_time_without_loading(tally: Tally) -> None:
     state = tally.snapshot()
     assert state["loading_seconds"] == 6.0
-    assert state["clips_per_second"] * (state["elapsed_seconds"] - state["loading_seconds"]) == tally.clips
+    assert state["clips_per_second"] * (state["elapsed_seconds"] - state["loading_seconds"]) == tally.done
 
 
 def test_the_time_of_a_worker_that_died_still_counts(tally: Tally) -> None:
@@ -61,7 +61,7 @@ def test_time_without_any_worker_counts(tally: Tally, monkeypatch: pytest.Monkey
 
 
 def test_a_unit_that_is_done_before_its_worker_is_seen_began_then(tally: Tally) -> None:
-    early = Tally(clips_total=16, clips_before=0, clip_seconds=1.0, started=990.0)
+    early = Tally(total=16, before=0, item_seconds=1.0, started=990.0)
     early.add(Receipt("unit-000000", 16, 0, 1, won=True, seconds={"forward": 8.0}))
     assert (early.snapshot()["loading_seconds"], early.snapshot()["clips_per_second"]) == (2.0, 2.0)
 
@@ -135,7 +135,7 @@ def test_the_command_line_notes_in_a_line(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_without_a_worker_there_is_no_rate_and_no_eta() -> None:
-    state = Tally(clips_total=10, clips_before=0, clip_seconds=1.0).snapshot()
+    state = Tally(total=10, before=0, item_seconds=1.0).snapshot()
     assert state["eta_seconds"] is None
     assert "loading the model" in describe("extract", state)
 

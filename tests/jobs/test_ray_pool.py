@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 
 from jobs.engine.dispatch import Committed, Dispatcher, Lost, Outcome, Quarantined
+from jobs.engine.placement import worker_resources
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit
 from jobs.engine.tasks import Task
 from jobs.extract.options import ExtractOptions
-from jobs.extract.placement import worker_resources
 from jobs.extract.running import run_extraction
 from pipelines.models.musicgen import describe_model
 from store.errors import InvalidInput, JobFailed
@@ -44,7 +44,7 @@ class FixedCostWorker:
         self.node = ray.get_runtime_context().get_node_id()
         (self.folder / f"pid-{os.getpid()}").touch()
 
-    def run(self, task: Task) -> Receipt | None:
+    def run(self, task: Task[Unit]) -> Receipt[None] | None:
         touched = (task.trial or {clip.clip_id for clip in task.unit.clips}) - task.quarantined
         if self.poison in touched:
             os._exit(9)
@@ -72,7 +72,7 @@ class Sick(FixedCostWorker):
         self.sick = not (self.folder / "sick").exists()
         (self.folder / "sick").touch()
 
-    def run(self, task: Task) -> Receipt | None:
+    def run(self, task: Task[Unit]) -> Receipt[None] | None:
         if self.sick:
             raise RuntimeError("CUDA error: device-side assert triggered")
         return super().run(task)
@@ -103,7 +103,7 @@ def cluster() -> Iterator[Any]:
     cluster.shutdown()
 
 
-def pool_of(worker: Any, *, count: int, **options: Any) -> RayPool:
+def pool_of(worker: Any, *, count: int, **options: Any) -> RayPool[Unit, None]:
     resources = Resources(cpus=0.0, gpus=1.0)
     return RayPool(
         partial(worker, **options),
@@ -117,7 +117,7 @@ def nodes_used(folder: Path) -> Counter[str]:
     return Counter(path.read_text() for path in folder.glob("unit-*"))
 
 
-def committed(outcomes: list[Outcome]) -> Counter[str]:
+def committed(outcomes: list[Outcome[None, Unit]]) -> Counter[str]:
     return Counter(o.receipt.unit_id for o in outcomes if isinstance(o, Committed))
 
 
@@ -134,7 +134,7 @@ def test_a_poisonous_clip_is_quarantined_while_all_others_are_stored(cluster: An
     outcomes = list(Dispatcher(pool, units(6)).run())
     pool.close()
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(6))
-    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"2-1"}]
 
 
 def test_killed_workers_cost_no_healthy_clip_and_the_poisonous_one_is_still_found(
@@ -148,7 +148,7 @@ def test_killed_workers_cost_no_healthy_clip_and_the_poisonous_one_is_still_foun
     ended.set()
     killer.join()
     pool.close()
-    assert [o.clip_ids for o in outcomes if isinstance(o, Quarantined)] == [{"7-2"}]
+    assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"7-2"}]
     assert committed(outcomes) == Counter(unit.unit_id for unit in units(30))
     reasons = {o.reason for o in outcomes if isinstance(o, Lost)}
     assert any("process ended" in reason for reason in reasons), reasons
@@ -223,7 +223,7 @@ def test_a_lost_node_costs_its_units_in_flight_and_an_added_node_is_used(
 
     victim = next(node for node in cluster.worker_nodes)
     pool = pool_of(FixedCostWorker, count=400, folder=tmp_path, seconds=0.5)
-    outcomes: list[Outcome] = []
+    outcomes: list[Outcome[None, Unit]] = []
     killer = threading.Thread(target=cluster.remove_node, args=(victim,), kwargs={"allow_graceful": False})
     added: set[str] = set()
     for outcome in Dispatcher(pool, units(400)).run():

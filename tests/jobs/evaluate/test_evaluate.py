@@ -52,7 +52,7 @@ def test_scores_are_the_softmax_of_the_models_own_embeddings(
     summary = evaluate(songs, dataset="songs", prompts=STYLES)
     assert summary["embeddings"] | {"seconds": 0} == {
         "stored_before": 0,
-        "heard": 24,
+        "scored": 24,
         "failed": 0,
         "seconds": 0,
     }
@@ -76,7 +76,7 @@ def test_new_prompts_need_no_audio(songs: Path, evaluate: Evaluate, ask: Ask) ->
     summary = evaluate(
         songs, dataset="songs", prompts=("tempo=slow:slow music,fast:fast music",), template="{}"
     )
-    assert summary["embeddings"]["heard"] == 0
+    assert summary["embeddings"]["scored"] == 0
     texts = {row["text"] for row in ask(songs, "SELECT text FROM evaluations WHERE concept = 'tempo'")}
     assert texts == {"slow music", "fast music"}
 
@@ -95,7 +95,7 @@ def test_the_same_evaluation_twice_writes_nothing_new(songs: Path, evaluate: Eva
     before = {path: path.stat().st_mtime_ns for path in (songs / "results").rglob("*.parquet")}
     assert len(before) == 3  # embeddings, scores of the prompts, verdicts of the judge
     summary = evaluate(songs, dataset="songs", prompts=STYLES, judge=True)
-    assert (summary["embeddings"]["heard"], summary["judge"]["heard"]) == (0, 0)
+    assert (summary["embeddings"]["scored"], summary["judge"]["scored"]) == (0, 0)
     assert {path: path.stat().st_mtime_ns for path in (songs / "results").rglob("*.parquet")} == before
 
 
@@ -110,7 +110,7 @@ def test_an_evaluation_that_was_cut_short_hears_only_what_is_missing(
     assert len(parts) == 3
     lost = f"results/embeddings/{parts[1].name}"
     withdraw(open_store(songs).objects, lost, [lost])
-    assert evaluate(songs, dataset="songs", prompts=STYLES)["embeddings"]["heard"] == 8
+    assert evaluate(songs, dataset="songs", prompts=STYLES)["embeddings"]["scored"] == 8
     assert sorted((songs / "results" / "embeddings").glob("*.parquet")) == parts
 
 
@@ -119,7 +119,7 @@ def test_a_clip_whose_audio_was_replaced_is_heard_anew(songs: Path, evaluate: Ev
     arguments = ["dataset", "synth", str(songs), "songs", "--concepts", "styles", "--clips", "24"]
     result = CliRunner().invoke(undertone, [*arguments, "--seed", "78", "--replace"])
     assert result.exit_code == 0, result.output
-    assert evaluate(songs, dataset="songs", prompts=STYLES)["embeddings"]["heard"] == 24
+    assert evaluate(songs, dataset="songs", prompts=STYLES)["embeddings"]["scored"] == 24
 
 
 def test_what_cannot_be_decoded_is_reported_and_the_rest_is_scored(
@@ -127,7 +127,7 @@ def test_what_cannot_be_decoded_is_reported_and_the_rest_is_scored(
 ) -> None:
     (audio / "low" / "02.wav").unlink()
     summary = evaluate(store, dataset="tones", prompts=STYLES)
-    assert (summary["embeddings"]["heard"], summary["embeddings"]["failed"]) == (10, 1)
+    assert (summary["embeddings"]["scored"], summary["embeddings"]["failed"]) == (10, 1)
     assert "02.wav" in summary["embeddings"]["first_failure"]
     assert ask(store, "SELECT count(DISTINCT item_id) AS n FROM evaluations")[0]["n"] == 10
     arguments = ["evaluate", store, "--dataset", "tones", "--prompts", *STYLES, "--engine", "inline"]
@@ -159,7 +159,7 @@ def test_generations_are_heard_whole_whatever_their_length(songs: Path, evaluate
     _write_generation(songs, "bb", np.concatenate(clips[:2])[:100_000], 16_000)
     query = "SELECT unnest(['aa', 'bb']) AS generation_id"
     summary = evaluate(songs, generations=query, prompts=STYLES, judge=True)
-    assert (summary["embeddings"]["heard"], summary["judge"]["heard"]) == (2, 2)
+    assert (summary["embeddings"]["scored"], summary["judge"]["scored"]) == (2, 2)
     rows = ask(
         songs, "SELECT item_id, item_kind, dataset, sha256, embedding FROM embeddings ORDER BY item_id"
     )
@@ -209,7 +209,7 @@ def test_ray_workers_store_what_inline_does(
     arguments = ["evaluate", str(other), "--dataset", "songs", "--prompts", *STYLES, "--workers", "1"]
     result = CliRunner().invoke(undertone, [*arguments, "--format", "json"])
     assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["embeddings"]["heard"] == 24
+    assert json.loads(result.stdout)["embeddings"]["scored"] == 24
     query = "SELECT item_id, embedding FROM embeddings ORDER BY item_id"
     here, there = ask(songs, query), ask(other, query)
     assert [row["item_id"] for row in here] == [row["item_id"] for row in there]

@@ -44,7 +44,7 @@ def test_the_plug_in_of_the_documentation_is_short_and_scores_clips(
     words = [*shlex.split(line)[1:], "--engine", "inline", "--format", "json"]
     code, out, err = undertone(*words)
     assert code == 0, err
-    assert json.loads(out)["scorer_loudness"]["heard"] == 2
+    assert json.loads(out)["scorer_loudness"]["scored"] == 2
     store = ut.open_store("music.store")
     query = """
         SELECT uri, value, scorer_name, class FROM evaluations e JOIN clips c ON c.clip_id = e.item_id
@@ -56,7 +56,7 @@ def test_the_plug_in_of_the_documentation_is_short_and_scores_clips(
     registers = store.sql(query, concept="register").arrow().to_pylist()
     white = [6000 / 8000, 250 / 8000, 1750 / 8000]  # high, low, middle
     assert [row["value"] for row in registers] == pytest.approx(white * 2, abs=0.03)
-    assert json.loads(undertone(*words)[1])["scorer_loudness"]["heard"] == 0
+    assert json.loads(undertone(*words)[1])["scorer_loudness"]["scored"] == 0
 
 
 CONSTANT = """

@@ -118,7 +118,7 @@ def test_it_recognises_sounds_that_nobody_has_stored(store: str) -> None:
     names = [(label, index) for label in LABELS for index in range(100, 110)]
     items = [{"item_id": f"{label} {index}", "item_kind": "generation"} for label, index in names]
     audio = np.stack([sound(*name) for name in names]).astype(np.float32)
-    rows = listener.hear(items, audio).to_pylist()
+    rows = listener.rows_of(items, audio).to_pylist()
     hum = {row["item_id"]: row["value"] for row in rows if row["class"] == "hum"}
     heard = {label: np.mean([hum[f"{label} {index}"] for index in range(100, 110)]) for label in LABELS}
     assert heard["hum"] - heard["hiss"] > 0.3

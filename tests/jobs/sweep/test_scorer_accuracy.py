@@ -9,7 +9,7 @@ import pytest
 
 from analysis.effects.scores import ScorerAccuracy, Scores, accuracy_of
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
-from jobs.sweep.scores import deaf_notes, heard_accuracies
+from jobs.sweep.scores import inaccuracy_notes, stored_accuracies
 from store import open_store
 from store.results.parts import write_results
 
@@ -20,7 +20,7 @@ GROUPS = np.arange(80) // 2
 def test_a_scorer_that_always_says_the_same_hears_nothing() -> None:
     found = accuracy_of("clap", "v", "mood", LABELS == "beat", labels=LABELS, groups=GROUPS)
     assert (found.accuracy, found.chance, found.hears) == (0.5, 0.5, False)
-    (note,) = deaf_notes([found])
+    (note,) = inaccuracy_notes([found])
     assert "clap cannot hear mood" in note
     assert "0.50 of 80 labelled clips" in note
 
@@ -32,7 +32,7 @@ def test_a_scorer_that_is_mostly_right_hears() -> None:
     assert found.low is not None
     assert 0.5 < found.low < 0.9
     assert found.hears is True
-    assert deaf_notes([found]) == []
+    assert inaccuracy_notes([found]) == []
 
 
 @pytest.mark.parametrize(("low", "hears"), [(0.45, False), (0.5, False), (0.55, True)])
@@ -88,5 +88,5 @@ def test_a_scorer_to_which_all_classes_are_alike_always_says_the_same(tmp_path: 
     ]  # fmt: skip
     write_results(store, EVALUATIONS, {}, evaluations_table(rows))
     labels: Any = {"mood": SimpleNamespace(reference=clips)}
-    (found,) = heard_accuracies(store, labels, "clap", "v")
+    (found,) = stored_accuracies(store, labels, "clap", "v")
     assert (found.clips, found.accuracy, found.hears) == (40, 0.5, False)

@@ -1,4 +1,4 @@
-"""CLAP and the judge behind one interface: audio to embeddings or to class probabilities."""
+"""Scorers as workers hold them: from audio to rows of embeddings or of evaluations."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
@@ -24,27 +24,27 @@ from store.results.parts import digest_of
 Rows = Sequence[Mapping[str, Any]]
 
 
-class Listener(Protocol):
+class RowScorer(Protocol):
     """Turns audio into rows of results."""
 
     kind: str
     """Kind of results that it writes."""
     version: str
-    """Stands for all that decides what it says."""
+    """Stands for all that decides its scores."""
     sample_rate: int
 
-    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
-        """From audio (B, samples) at the listener's rate to rows; `items` as `item_columns` gives them."""
+    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+        """From audio (B, samples) at the scorer's rate to rows; `items` as `item_columns` gives them."""
 
 
-class ListenerSource(Protocol):
-    """Makes a listener wherever a worker runs; travels there with all that it needs."""
+class RowScorerSource(Protocol):
+    """Makes a scorer wherever a worker runs; travels there with all that it needs."""
 
-    def __call__(self, *, device: str) -> Listener:
+    def __call__(self, *, device: str) -> RowScorer:
         """Load what is slow to load."""
 
 
-class ClapListener:
+class ClapEmbedder:
     """Embeds audio; texts are compared with the embeddings later, without the audio."""
 
     kind = EMBEDDINGS
@@ -56,14 +56,14 @@ class ClapListener:
         self.version = self._clap.info.fingerprint
         self.sample_rate = self._clap.info.sample_rate
 
-    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
         info = self._clap.info
         embeddings = self._clap.embed_audio(audio)
         return embeddings_table(items, embeddings, clap=info.name, fingerprint=info.fingerprint)
 
 
-class ScorerListener:
-    """Asks a scorer of sounds; the version in its rows holds that of the plug-in that it comes from."""
+class SoundRows:
+    """Asks a scorer of sounds alone; the version in its rows holds that of the plug-in that it comes from."""
 
     kind = EVALUATIONS
 
@@ -73,7 +73,7 @@ class ScorerListener:
         self.version = scorer_version(name, self._scorer)
         self.sample_rate = self._scorer.sample_rate
 
-    def hear(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
         common = {
             "scorer": self._name,
             "scorer_name": self._scorer.name,
@@ -82,8 +82,8 @@ class ScorerListener:
         }
         rows: list[dict[str, Any]] = []
         with SCORERS.called(self._name):
-            spoken = list(self._scorer.score(audio))
-        for said in spoken:
+            given = list(self._scorer.score(audio))
+        for said in given:
             if len(said.values) != len(items):
                 raise BrokenPlugin(
                     f"The scorer {self._name!r} said {len(said.values)} values of {said.concept!r} for "
@@ -108,7 +108,7 @@ def scorer_version(name: str, scorer: SoundScorer) -> str:
     return digest_of([plugin, scorer.version]) if plugin else scorer.version
 
 
-def load_listener(name: str, *, device: str) -> Listener:
+def load_row_scorer(name: str, *, device: str) -> RowScorer:
     """A scorer of sounds by its name, or a CLAP by the name that `load_clap` knows, after "clap:"."""
     scorer, _, model = name.partition(":")
-    return ClapListener(model, device=device) if scorer == CLAP else ScorerListener(name, device=device)
+    return ClapEmbedder(model, device=device) if scorer == CLAP else SoundRows(name, device=device)

@@ -1,0 +1,127 @@
+"""Place workers: in this process, or as Ray actors with what Ray reserves for each, and how many of them."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+from jobs.engine.inline_pool import InlinePool
+from jobs.engine.ray_pool import RayPool, Resources
+from jobs.engine.ray_session import actors_that_fit, node_hosts, ray_session
+from jobs.engine.tasks import Found, Pool, Work, WorkerFactory
+from jobs.execution import Execution
+from store.errors import InvalidInput
+from store.records import ModelInfo
+
+BYTES_PER_PARAMETER = 6
+"""float32 weights, and half as much again for activations while they are loaded."""
+WORKER_BYTES = 1_000_000_000
+"""Interpreter, torch and the units in flight."""
+
+
+@contextmanager
+def worker_pool(
+    options: Execution,
+    factory: WorkerFactory[Work, Found],
+    *,
+    units: int,
+    urls: Sequence[str],
+    model: ModelInfo | None = None,
+) -> Iterator[Pool[Work, Found]]:
+    """Workers for the block; none is left after it, also on Ctrl-C.
+
+    Args:
+        options: where they run and what each gets.
+        factory: makes one wherever it runs.
+        units: there is no use for more workers than these.
+        urls: of the folders and buckets that every worker must reach.
+        model: what each of them loads, where that decides how many fit into memory.
+
+    Raises:
+        InvalidInput: workers cannot be had as asked for.
+    """
+    with ExitStack() as stack:
+        if options.engine == "inline":
+            pool: Pool[Work, Found] = InlinePool(factory)
+        else:
+            stack.enter_context(ray_session(options.address))
+            refuse_private_folders(options, urls)
+            refuse_missing_gpu(options)
+            resources, wanted = worker_resources(options, model)
+            pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
+        stack.callback(pool.close)
+        yield pool
+
+
+def refuse_private_folders(options: Execution, urls: Sequence[str]) -> None:
+    """Workers on other nodes must reach the store and the audio; raises `InvalidInput`."""
+    local = [url for url in urls if "://" not in url or url.startswith("file://")]
+    if local and not options.shared_filesystem and len(node_hosts()) > 1:
+        raise InvalidInput(
+            f"{local[0]!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
+            "Use an object store (s3://…), or say --shared-filesystem if every node sees the same folder."
+        )
+
+
+def worker_resources(
+    options: Execution, model: ModelInfo | None = None
+) -> tuple[Resources, Callable[[], int]]:
+    """Resources of one worker, and a function that says how many workers the machines hold now.
+
+    Where a node declares GPUs, a worker takes a GPU (or the share asked for); elsewhere one CPU core per
+    torch thread. With --workers that many are asked for at once, which makes an autoscaling cluster grow.
+    """
+    enough = _cluster_gpus() >= options.gpus_per_worker > 0
+    gpus = options.device == "cuda" or (options.device == "auto" and enough)
+    resources = Resources(
+        cpus=0.0 if gpus else float(options.threads), gpus=options.gpus_per_worker if gpus else 0.0
+    )
+    if options.workers:
+        return resources, lambda: options.workers or 1
+    most = models_in_memory(model) if model and options.address == "local" and not gpus else None
+
+    def wanted() -> int:
+        fit = actors_that_fit(cpus=resources.cpus, gpus=resources.gpus)
+        return fit if most is None else min(fit, most)
+
+    return resources, wanted
+
+
+def refuse_missing_gpu(options: Execution) -> None:
+    """A private Ray never gets a GPU later, so waiting for one would be for ever.
+
+    Raises:
+        InvalidInput: --device cuda on this machine alone, which has no GPU.
+    """
+    if options.device == "cuda" and options.address == "local" and _cluster_gpus() < options.gpus_per_worker:
+        raise InvalidInput(
+            f"--device cuda: this machine has {_cluster_gpus():g} GPUs that Ray sees, and a worker wants "
+            f"{options.gpus_per_worker:g}. Use --device cpu, or --address of a cluster with GPUs."
+        )
+
+
+def local_workers(options: Execution, model: ModelInfo) -> int:
+    """Workers that a job on this machine alone would get."""
+    import torch
+
+    if options.engine == "inline":
+        return 1
+    if options.workers:
+        return options.workers
+    if options.device != "cpu" and torch.cuda.is_available():
+        return max(1, int(torch.cuda.device_count() / options.gpus_per_worker))
+    return max(1, min((os.cpu_count() or 1) // options.threads, models_in_memory(model)))
+
+
+def models_in_memory(model: ModelInfo) -> int:
+    """How many copies of a model fit into the memory that is free, at least one."""
+    import psutil
+
+    parameters = 16 * model.width**2 * model.layers
+    each = parameters * BYTES_PER_PARAMETER + WORKER_BYTES
+    return max(1, int(psutil.virtual_memory().available // each))
+
+
+def _cluster_gpus() -> float:
+    import ray
+
+    return float(ray.cluster_resources().get("GPU", 0.0))
