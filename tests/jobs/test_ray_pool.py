@@ -200,11 +200,11 @@ def test_a_folder_of_this_machine_is_refused_on_several_nodes(
     cluster: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The three nodes of this cluster share an address; three machines would not.
-    monkeypatch.setattr("jobs.extract.workers.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
+    monkeypatch.setattr("jobs.engine.placement.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
     options = ExtractOptions(store, "tones", address="auto", model="pocket-random")
     with pytest.raises(InvalidInput, match="--shared-filesystem"):
         run_extraction(options)
-    monkeypatch.setattr("jobs.extract.workers.RayPool", Reached)
+    monkeypatch.setattr("jobs.engine.placement.RayPool", Reached)
     with pytest.raises(ZeroDivisionError):
         run_extraction(replace(options, shared_filesystem=True))
 

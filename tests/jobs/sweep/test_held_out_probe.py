@@ -136,7 +136,7 @@ def test_a_sweep_stores_what_it_hears_beside_the_other_scorers(store: str, tmp_p
     )
     summary = run_sweep(options)
     assert summary["complete"]
-    assert summary["probe"].startswith("16 heard; label at layer")
+    assert summary["probe"].startswith("16 scored; label at layer")
     catalog = refresh_catalog(open_store(store))
     vectors = run_query(catalog, "SELECT max(clips) AS clips FROM vectors")["clips"][0].as_py()
     assert 10 < vectors < 2 * RECORDINGS - 10
@@ -146,4 +146,4 @@ def test_a_sweep_stores_what_it_hears_beside_the_other_scorers(store: str, tmp_p
     clips = found["clap", "kad_clips"]
     assert clips["low"] <= clips["value"] <= clips["high"]
     again = run_sweep(options)
-    assert again["probe"].startswith("0 heard")
+    assert again["probe"].startswith("0 scored")
