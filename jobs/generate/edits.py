@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from jobs.directions.stored import find_vector, read_vectors
 from jobs.generate.requests import edit_of
 from jobs.generate.specification import EditSpec
 from jobs.places import parse_layers
-from pipelines.steering.edits import Monitor
+from pipelines.steering.edits import Monitor, check_automatic, check_strength, manner_from, parse_monitor
 from pipelines.steering.schedules import parse_schedule
 from pipelines.steering.strength import Target, Twin, distortion_matched_cap, in_distribution
 from store.errors import InvalidInput, NotFound
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
     from jobs.directions.stored import StoredVector
     from jobs.generate.options import GenerateOptions
-    from jobs.generate.specification import EditSpec, GenerationSpec
+    from jobs.generate.specification import GenerationSpec
     from pipelines.generation.generate import GeneratedAudio
     from pipelines.models.musicgen import MusicGenModel
+    from pipelines.steering.schedules import Schedule
     from store.opening import Store
-    from store.records import Site
 
 AUTO = "auto"
 LAYERS_WITHOUT_END = 10_000
@@ -51,7 +51,7 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
     count = len(options.directions)
     alphas = _one_each(options.alphas or (_usual_strength(options),), count, "--alpha")
     written = options.schedules or ("constant",)
-    schedules = _one_each([str(parse_schedule(text)) for text in written], count, "--schedule")
+    schedules = _one_each([parse_schedule(text) for text in written], count, "--schedule")
     edits: list[EditSpec] = []
     vectors: dict[str, StoredVector] = {}
     automatic: set[int] = set()
@@ -71,27 +71,23 @@ def _usual_strength(options: GenerateOptions) -> str:
 
 
 def _check_automatic(edits: Sequence[EditSpec]) -> None:
-    if kinds := sorted({edit.kind for edit in edits} - {"interpolate"}):
-        raise InvalidInput(
-            f"--alpha auto is for --kind interpolate, and not for {kinds[0]}: give a number instead."
-        )
+    check_automatic((edit.kind for edit in edits), where="--alpha auto")
     if len({edit.layer for edit in edits}) < len(edits):
         raise InvalidInput("--alpha auto needs one direction per layer; give numbers for a fusion.")
 
 
-def _edit(vector: StoredVector, layer: int, alpha: str, schedule: str, options: GenerateOptions) -> EditSpec:
-    return EditSpec(
-        vector_id=vector.vector_id,
-        site=cast("Site", options.site or vector.site),
+def _edit(
+    vector: StoredVector, layer: int, alpha: str, schedule: Schedule, options: GenerateOptions
+) -> EditSpec:
+    manner = manner_from(
+        options,
+        site=options.site or vector.site,
         layer=layer,
-        alpha=0.0 if alpha == AUTO else _strength(alpha, away=options.away),
-        kind=options.kind,
-        scaling=options.scaling,
         schedule=schedule,
-        foreign=options.foreign,
-        away=options.away,
         monitor=monitor_of(options.monitor, vector) if options.monitor else None,
     )
+    strength = 0.0 if alpha == AUTO else _strength(alpha, options)
+    return EditSpec(**manner, vector_id=vector.vector_id, alpha=strength)
 
 
 def _placed(store: Store, vector: StoredVector, options: GenerateOptions) -> list[tuple[StoredVector, int]]:
@@ -151,15 +147,14 @@ def _one_each(given: Sequence[Given], count: int, option: str) -> list[Given]:
     return list(given)
 
 
-def _strength(text: str, *, away: bool) -> float:
+def _strength(text: str, options: GenerateOptions) -> float:
     try:
         strength = float(text)
     except ValueError as error:
         raise InvalidInput(f"Strength {text!r} is no number; give one such as 0.5, or auto.") from error
-    if strength < 0 and not away:
-        raise InvalidInput(
-            f"--alpha {text} steers away from the direction's class: add --away if that is meant."
-        )
+    check_strength(
+        strength, options.kind, away=options.away, where="--alpha", cure="add --away if that is meant"
+    )
     return strength
 
 
@@ -172,19 +167,6 @@ def monitor_of(text: str, vector: StoredVector) -> Monitor:
     threshold, decay = parse_monitor(text)
     positive, negative, deviation = statistics(vector)
     return Monitor(positive, negative, deviation, threshold, decay)
-
-
-def parse_monitor(text: str) -> tuple[float, float]:
-    """Threshold and decay of "P" or "P:DECAY"; raises `InvalidInput`."""
-    try:
-        threshold, _, decay = text.partition(":")
-        numbers = float(threshold), float(decay or 0.0)
-    except ValueError as error:
-        raise InvalidInput(
-            f"The monitor {text!r} cannot be read; write 0.8, or 0.8:0.01 with a decay."
-        ) from error
-    Monitor(1.0, -1.0, 1.0, *numbers)  # raises where they are out of range
-    return numbers
 
 
 def statistics(vector: StoredVector) -> tuple[float, float, float]:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 import soundfile
 
+from pipelines.steering.edits import MANNER
 from store.catalog.asking import Catalog
 from store.errors import CorruptData
 from store.objects.ledger import Entry, place
@@ -28,9 +29,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from jobs.generate.specification import GenerationSpec
+    from jobs.generate.specification import EditSpec, GenerationSpec
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.steering.edits import Monitor
     from store.opening import Store
 
 KIND = "generations"
@@ -183,15 +183,11 @@ def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
         "layers": [edit.layer for edit in edits],
         "vector_ids": [edit.vector_id for edit in edits],
         "alphas": [edit.alpha * edit.weight for edit in edits],
-        **{
-            name: "+".join(dict.fromkeys(getattr(edit, name) for edit in edits))
-            for name in ("site", "kind", "scaling", "schedule")
-        },
-        "monitor": "+".join(dict.fromkeys(_said(edit.monitor) for edit in edits if edit.monitor)) or None,
+        **{name: _joined(edits, name) for name in MANNER if name in SCHEMA.names},
     }
 
 
-def _said(monitor: Monitor) -> str:
-    """As `undertone generate --monitor` takes it."""
-    decay = f":{monitor.decay:.12g}" if monitor.decay else ""
-    return f"{monitor.threshold:.12g}{decay}"
+def _joined(edits: Sequence[EditSpec], name: str) -> str | None:
+    """What edits say of a field, each thing once; None where all leave it out."""
+    values = (getattr(edit, name) for edit in edits)
+    return "+".join(dict.fromkeys(str(value) for value in values if value is not None)) or None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, cast
 
 from jobs.generate.specification import EditSpec
 from pipelines.generation.generate import GenerationRequest
 from pipelines.generation.sampling import Sampling
-from pipelines.steering.edits import Edit, Origin, Steering
-from pipelines.steering.schedules import parse_schedule
+from pipelines.steering.edits import Edit, Origin, Steering, manner_from
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
     from jobs.directions.stored import StoredVector
     from jobs.generate.specification import GenerationSpec
     from store.records import Site
-
-_AS_THEY_ARE = tuple(
-    {one.name for one in fields(Edit)} & {one.name for one in fields(EditSpec)} - {"schedule"}
-)
-"""What an edit takes over from its specification."""
 
 
 def request_of(
@@ -71,9 +64,9 @@ def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
             "`undertone directions`, or ablate a diffmean direction, which is removed orthogonally."
         )
     return Edit(
-        **{name: getattr(spec, name) for name in _AS_THEY_ARE},
-        schedule=parse_schedule(spec.schedule),
+        **manner_from(spec),
         vector=vector.vector,
+        alpha=spec.alpha,
         origin=Origin(vector.model_fingerprint, cast("Site", vector.site), vector.layer),
         reader=vector.reader if erases else None,
         reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,

@@ -125,7 +125,7 @@ def _random(store: Store, options: GenerateOptions, chosen: ChosenEdits) -> Gene
     """The same edits along random directions of the same places."""
     directions = tuple(_random_like(store, chosen.vectors[edit.vector_id]).vector_id for edit in chosen.edits)
     alphas = tuple(str(edit.alpha) for edit in chosen.edits)
-    schedules = tuple(edit.schedule for edit in chosen.edits)
+    schedules = tuple(str(edit.schedule) for edit in chosen.edits)
     return replace(
         options, directions=directions, alphas=alphas, schedules=schedules, site=None, layers=None,
         target_prompt=None,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from pipelines.steering.edits import Manner
 from store.results.parts import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipelines.steering.edits import Kind, Monitor, Scaling, SteeredRows
-    from store.records import Site
+    from pipelines.steering.edits import SteeredRows
 
 RECIPE = 1
 """Counts changes of how generations are made: another number, other sounds and other ids."""
@@ -29,25 +29,19 @@ class AudioPrompt:
 
 
 @dataclass(frozen=True, slots=True)
-class EditSpec:
-    """An edit by the id of its direction, see `pipelines.steering.edits.Edit`."""
+class EditSpec(Manner):
+    """An edit by the id of its direction: what a generation is named by, and what its table tells."""
 
     vector_id: str
-    site: Site
-    layer: int
     alpha: float
-    kind: Kind = "interpolate"
-    scaling: Scaling = "norm"
-    schedule: str = "constant"
-    weight: float = 1.0
-    foreign: bool = False
-    """Allow another model, site or layer than the direction's own."""
-    away: bool = False
-    """Allow a negative strength."""
-    monitor: Monitor | None = None
 
     def __post_init__(self) -> None:
         _to_floats(self, "alpha", "weight")
+        self.check(self.alpha)
+
+    def document(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {**asdict(self), "schedule": str(self.schedule)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +70,7 @@ class GenerationSpec:
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "edits": [asdict(edit) for edit in self.edits]}
+        return {**asdict(self), "edits": [edit.document() for edit in self.edits]}
 
     @property
     def generation_id(self) -> str:
@@ -91,18 +85,6 @@ class GenerationSpec:
     def twin(self) -> GenerationSpec:
         """The same generation, unsteered."""
         return replace(self, edits=(), rows="conditional", steer_prompt=False)
-
-
-def specification_of(document: Mapping[str, Any]) -> GenerationSpec:
-    """The inverse of `GenerationSpec.document`."""
-    from pipelines.steering.edits import Monitor
-
-    edits = tuple(
-        EditSpec(**{**edit, "monitor": Monitor(**edit["monitor"]) if edit["monitor"] else None})
-        for edit in document["edits"]
-    )
-    prompt = AudioPrompt(**document["audio_prompt"]) if document["audio_prompt"] else None
-    return GenerationSpec(**{**document, "edits": edits, "audio_prompt": prompt})
 
 
 def _to_floats(record: object, *names: str) -> None:

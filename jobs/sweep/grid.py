@@ -8,8 +8,14 @@ from typing import Any, cast
 
 from analysis.directions.fitting import split_method
 from analysis.effects.settings import AUTO, NONE, Pair, Setting, Strength
-from jobs.generate.edits import parse_monitor
-from pipelines.steering.edits import KINDS, SCALINGS, STEERED_ROWS
+from pipelines.steering.edits import (
+    KINDS,
+    SCALINGS,
+    STEERED_ROWS,
+    check_automatic,
+    check_strength,
+    parse_monitor,
+)
 from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput
 from store.records import SITES, Site
@@ -79,15 +85,12 @@ class Grid:
             parse_monitor(monitor)
 
     def _check_strengths(self) -> None:
-        numbers = [alpha for alpha in self.alphas if not isinstance(alpha, str)]
-        if not all(math.isfinite(alpha) and alpha != -1 for alpha in numbers):
-            raise InvalidInput(f"[grid] alphas {list(self.alphas)} must be finite, and not -1.")
-        if not self.away and min(numbers, default=0.0) < 0:
-            raise InvalidInput(
-                f"[grid] alphas: {min(numbers):g} steers away from the target; write away = true if it shall."
-            )
-        if AUTO in self.alphas and set(self.kinds) != {"interpolate"}:
-            raise InvalidInput('[grid] alphas: "auto" is for kinds = ["interpolate"] alone; give numbers.')
+        where, cure = "[grid] alphas:", "write away = true if it shall"
+        for kind, alpha in itertools.product(self.kinds, self.alphas):
+            if not isinstance(alpha, str):
+                check_strength(alpha, kind, away=self.away, where=where, cure=cure)
+        if AUTO in self.alphas:
+            check_automatic(self.kinds, where=where)
 
 
 def setting_id_of(setting: Setting) -> str:

@@ -1,7 +1,7 @@
 """Plan the trials of a sweep: every generation in its place, named by the hash of what it is."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from analysis.effects.settings import NONE, Pair, Role, Setting
@@ -14,7 +14,8 @@ from jobs.sweep.configuration import source_text, target_text
 from jobs.sweep.directions import SweepDirections
 from jobs.sweep.expansion import ExpandedSweep
 from jobs.sweep.grid import setting_id_of
-from pipelines.steering.edits import Kind, Scaling, SteeredRows
+from pipelines.steering.edits import SteeredRows, manner_from
+from pipelines.steering.schedules import parse_schedule
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
@@ -37,7 +38,7 @@ class WantedStrengths:
     @property
     def strength_id(self) -> str:
         """Stands for all that decides the strengths."""
-        edits = [{**asdict(edit), "alpha": None} for edit in self.edits]
+        edits = [{**edit.document(), "alpha": None} for edit in self.edits]
         return digest_of([self.unsteered.generation_id, edits, self.cap_text])
 
 
@@ -267,18 +268,16 @@ def _edit(
     """Each direction is watched by its own statistics, random ones too."""
     vector = given.vector(condition, role, setting, target, layer)
     watched = None if setting.monitor == NONE else vector
-    return EditSpec(
-        vector_id=_draft_id(condition, role, setting, target, layer) if vector is None else vector.vector_id,
-        site=setting.site,
+    manner = manner_from(
+        setting,
         layer=layer,
-        alpha=alpha,
-        kind=cast("Kind", setting.kind),
-        scaling=cast("Scaling", setting.scaling),
-        schedule=setting.schedule,
+        schedule=parse_schedule(setting.schedule),
         weight=1 / len(setting.pair.targets),
         away=alpha < 0,
         monitor=None if watched is None else monitor_of(setting.monitor, watched),
     )
+    unknown = _draft_id(condition, role, setting, target, layer)
+    return EditSpec(**manner, vector_id=unknown if vector is None else vector.vector_id, alpha=alpha)
 
 
 def _draft_id(condition: Condition, role: Role, setting: Setting, target: str, layer: int) -> str:

@@ -14,8 +14,9 @@ length ‖h‖ ("norm_restored"). Kinds act in the order ablate, interpolate, ad
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Iterable
+from dataclasses import KW_ONLY, dataclass, fields
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,11 @@ class Monitor:
     threshold: float
     decay: float = 0.0
 
+    def __str__(self) -> str:
+        """Threshold and decay as `parse_monitor` reads them."""
+        decay = f":{self.decay:.12g}" if self.decay else ""
+        return f"{self.threshold:.12g}{decay}"
+
     def __post_init__(self) -> None:
         numbers = (self.mean_positive, self.mean_negative, self.deviation, self.threshold, self.decay)
         if not all(map(math.isfinite, numbers)) or self.deviation <= 0:
@@ -72,40 +78,114 @@ class Monitor:
             )
 
 
+def parse_monitor(text: str) -> tuple[float, float]:
+    """Threshold and decay of "P" or "P:DECAY"; raises `InvalidInput`."""
+    try:
+        threshold, _, decay = text.partition(":")
+        numbers = float(threshold), float(decay or 0.0)
+    except ValueError as error:
+        raise InvalidInput(
+            f"The monitor {text!r} cannot be read; write 0.8, or 0.8:0.01 with a decay."
+        ) from error
+    Monitor(1.0, -1.0, 1.0, *numbers)  # raises where they are out of range
+    return numbers
+
+
 @dataclass(frozen=True, slots=True, eq=False)
-class Edit:
-    """One direction at one site and layer."""
+class Manner:
+    """Where and how a direction is applied: what an edit says beside its direction and its strength."""
 
     site: Site
     layer: int
-    vector: NDArray[np.floating]
-    """Shape (D,), of any length: only its direction counts. Kept as a float32 unit vector."""
-    alpha: float
-    """Strength; for "ablate" the part that is removed, 1 being all."""
+    _: KW_ONLY
     kind: Kind = "interpolate"
     scaling: Scaling = "norm"
     schedule: Schedule = CONSTANT
     weight: float = 1.0
     """Of this layer among several."""
-    origin: Origin | None = None
-    """Where the vector was found; None where nobody knows, and then nothing is checked but its width."""
     foreign: bool = False
-    """Apply it although it was found elsewhere."""
+    """Apply a direction although it was found in another model or at another place."""
     away: bool = False
     """Allow a negative strength: away from the positive class."""
     monitor: Monitor | None = None
+
+    def check(self, alpha: float) -> None:
+        """Raise `InvalidInput` where it is not legal with this strength."""
+        _choose("site", self.site, SITES)
+        _choose("kind of edit", self.kind, KINDS)
+        _choose("scaling", self.scaling, SCALINGS)
+        if not math.isfinite(self.weight):
+            raise InvalidInput(f"The weight {self.weight} of a layer is not a finite number.")
+        check_strength(alpha * self.weight, self.kind, away=self.away)
+
+
+MANNER = tuple(one.name for one in fields(Manner))
+
+
+def manner_from(source: object, **known: Any) -> dict[str, Any]:
+    """The fields of a manner by name: those that are known, the others as a source has them."""
+    taken = {name: getattr(source, name) for name in MANNER if name not in known and hasattr(source, name)}
+    return taken | known
+
+
+def check_strength(
+    strength: float,
+    kind: str,
+    *,
+    away: bool,
+    where: str = "Strength",
+    cure: str = "say so if it is meant (away), or give a positive number",
+) -> None:
+    """Raise `InvalidInput` where a direction cannot be applied so strongly.
+
+    Args:
+        strength: α times the weight of its layer.
+        kind: of the edit.
+        away: whether a negative strength is meant.
+        where: what gave the number, for messages.
+        cure: how a negative strength is allowed there.
+    """
+    if not math.isfinite(strength):
+        raise InvalidInput(f"{where} {strength:g} is not a finite number.")
+    if kind == "interpolate" and strength == -1:
+        raise InvalidInput(
+            f"{where} -1 is not legal: (h + αr)/(1 + α) has no value there. Use a number beside it, such as "
+            "-0.99."
+        )
+    if strength < 0 and not away:
+        raise InvalidInput(f"{where} {strength:g} steers away from the positive class: {cure}.")
+    if kind == "ablate" and strength > 1:
+        raise InvalidInput(f"{where} {strength:g}: an ablation removes at most everything, which is 1.")
+
+
+def check_automatic(kinds: Iterable[str], *, where: str) -> None:
+    """Raise `InvalidInput` for a kind whose strength cannot be found, but must be given."""
+    if others := sorted(set(kinds) - {"interpolate"}):
+        raise InvalidInput(
+            f'{where}: "auto" is for the kind interpolate alone, and not for {others[0]}; give a number.'
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Edit(Manner):
+    """One direction at one site and layer."""
+
+    vector: NDArray[np.floating]
+    """Shape (D,), of any length: only its direction counts. Kept as a float32 unit vector."""
+    alpha: float
+    """Strength; for "ablate" the part that is removed, 1 being all."""
+    _: KW_ONLY
+    origin: Origin | None = None
+    """Where the vector was found; None where nobody knows, and then nothing is checked but its width."""
     reader: NDArray[np.floating] | None = None
     """Of an oblique ablation, (D,): what is read off an activation, with q · r̂ = 1."""
     reader_offset: float = 0.0
     """b: what it reads where nothing is to be removed."""
 
     def __post_init__(self) -> None:
-        _choose("site", self.site, SITES)
-        _choose("kind of edit", self.kind, KINDS)
-        _choose("scaling", self.scaling, SCALINGS)
+        self.check(self.alpha)
         object.__setattr__(self, "vector", _unit(self.vector))
         self._check_reader()
-        self._check_strength()
 
     @property
     def place(self) -> tuple[Site, int]:
@@ -131,25 +211,6 @@ class Edit:
                 f"A reader has the shape of its vector, {self.vector.shape}, and reads 1 of it; with this "
                 f"one an ablation would not remove the direction. Fit it again with `undertone directions`."
             )
-
-    def _check_strength(self) -> None:
-        strength = self.alpha * self.weight
-        if not math.isfinite(strength):
-            raise InvalidInput(
-                f"Strength alpha {self.alpha} with weight {self.weight} is not a finite number."
-            )
-        if self.kind == "interpolate" and strength == -1:
-            raise InvalidInput(
-                "Strength -1 is not legal: (h + αr)/(1 + α) has no value there. Use a number beside it, "
-                "such as -0.99."
-            )
-        if strength < 0 and not self.away:
-            raise InvalidInput(
-                f"Strength {strength:g} is negative: it steers away from the positive class. Say so if it is "
-                f"meant (away), or give a positive number."
-            )
-        if self.kind == "ablate" and strength > 1:
-            raise InvalidInput(f"Strength {strength:g}: an ablation removes at most everything, which is 1.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from jobs.generate.specification import EditSpec, GenerationSpec
 from pipelines.generation.generate import GeneratedAudio, GenerationRequest
 from pipelines.steering.edits import Monitor
 
-EDIT = EditSpec("v1", "resid", 3, 0.5)
-LATER = EditSpec("v2", "resid", 4, 0.5)
+EDIT = EditSpec("resid", 3, "v1", 0.5)
+LATER = EditSpec("resid", 4, "v2", 0.5)
 MADE: dict[str, Any] = {"sample_rate": 16_000, "provenance": {"device": "cpu", "torch": "2"}}
 
 

@@ -12,7 +12,8 @@ from jobs.directions.files import FileForm, imported_rows, read_file, write_seri
 from jobs.directions.stored import StoredVector, row_of
 from jobs.generate.requests import edit_of
 from jobs.generate.specification import EditSpec
-from pipelines.steering.edits import Kind
+from pipelines.steering.edits import MANNER, Kind, Monitor
+from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput
 
 UNIT = np.array([0.6, 0.8, 0.0], np.float32)
@@ -36,16 +37,16 @@ def leace() -> StoredVector:
 def test_a_leace_direction_is_erased_by_what_it_reads_and_added_like_any_other(
     leace: StoredVector, kind: Kind, oblique: bool
 ) -> None:
-    edit = edit_of(EditSpec("abc", "resid", 3, 0.5, kind), leace)
+    edit = edit_of(EditSpec("resid", 3, "abc", 0.5, kind=kind), leace)
     assert edit.oblique == oblique
     assert edit.reader_offset == (2.5 if oblique else 0.0)
-    assert not edit_of(EditSpec("abc", "resid", 3, 0.5, kind), replace(leace, method="diffmean")).oblique
+    assert not edit_of(EditSpec("resid", 3, "abc", 0.5, kind=kind), replace(leace, method="diffmean")).oblique
 
 
 def test_a_leace_direction_without_its_eraser_is_fitted_again(leace: StoredVector) -> None:
     with pytest.raises(InvalidInput, match="fit it again"):
-        edit_of(EditSpec("abc", "resid", 3, 1.0, "ablate"), replace(leace, reader=None))
-    edit_of(EditSpec("abc", "resid", 3, 0.5), replace(leace, reader=None))
+        edit_of(EditSpec("resid", 3, "abc", 1.0, kind="ablate"), replace(leace, reader=None))
+    edit_of(EditSpec("resid", 3, "abc", 0.5), replace(leace, reader=None))
 
 
 @pytest.mark.parametrize("form", ["safetensors", "npy"])
@@ -62,3 +63,23 @@ def test_a_file_keeps_the_eraser_and_one_that_was_changed_is_refused(
     for wrong in ([1.0, 0.5], [2.0, 1.0, 7.0], [float("nan"), 0.5, 7.0]):
         with pytest.raises(InvalidInput, match="The reader of direction abc does not fit it"):
             imported_rows([described[0] | {"reader": wrong}], directions)
+
+
+def test_an_edit_takes_over_all_that_its_specification_says(leace: StoredVector) -> None:
+    manner: dict[str, Any] = {
+        "site": "attn",
+        "layer": 2,
+        "kind": "add",
+        "scaling": "unit",
+        "schedule": parse_schedule("every:3"),
+        "weight": 0.5,
+        "foreign": True,
+        "away": True,
+        "monitor": Monitor(1.0, 0.0, 1.0, 0.8),
+    }
+    assert manner.keys() == set(MANNER)
+    usual = EditSpec("resid", 3, "abc", -0.7, away=True)
+    assert not [name for name in MANNER if name != "away" and getattr(usual, name) == manner[name]]
+    edit = edit_of(EditSpec(**manner, vector_id="abc", alpha=-0.7), leace)
+    assert {name: getattr(edit, name) for name in MANNER} == manner
+    assert edit.alpha == -0.7

@@ -1,5 +1,6 @@
 """The id of a generation: equal for equal sounds, whoever asks."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,13 @@ from jobs.generate.specification import (
     AudioPrompt,
     EditSpec,
     GenerationSpec,
-    specification_of,
 )
 from pipelines.steering.edits import Monitor
+from pipelines.steering.schedules import parse_schedule
+from store.errors import InvalidInput
 
 PLAIN = GenerationSpec("pocket", "aaaa", "cccc", 8.0, "rock", 3)
-EDIT = EditSpec("v1", "resid", 3, 0.5)
+EDIT = EditSpec("resid", 3, "v1", 0.5)
 STEERED = replace(PLAIN, edits=(EDIT,))
 
 
@@ -40,7 +42,7 @@ STEERED = replace(PLAIN, edits=(EDIT,))
         {"edits": (replace(EDIT, layer=4),)},
         {"edits": (replace(EDIT, site="attn"),)},
         {"edits": (replace(EDIT, vector_id="v2"),)},
-        {"edits": (replace(EDIT, schedule="every:5"),)},
+        {"edits": (replace(EDIT, schedule=parse_schedule("every:5")),)},
         {"edits": (replace(EDIT, scaling="unit"),)},
         {"edits": (replace(EDIT, kind="add"),)},
         {"edits": (replace(EDIT, weight=0.5),)},
@@ -74,10 +76,27 @@ def test_the_twin_is_the_same_without_edits() -> None:
     assert replace(STEERED, rows="both").twin() == PLAIN
 
 
-def test_the_document_reads_back_as_the_same() -> None:
-    whole = replace(
-        STEERED,
-        audio_prompt=AudioPrompt(5.0, 1.0, sha256="ff"),
-        edits=(EDIT, replace(EDIT, monitor=Monitor(1.0, 0.0, 1.0, 0.8, 0.1))),
-    )
-    assert specification_of(whole.document()) == whole
+def test_ids_are_those_of_stores_that_are_there() -> None:
+    manner: dict[str, Any] = {
+        "kind": "add",
+        "weight": 0.5,
+        "schedule": parse_schedule("linear-down:4,every:5"),
+    }
+    other = replace(EDIT, **manner, monitor=Monitor(1.0, 0.0, 1.0, 0.8, 0.1))
+    assert PLAIN.generation_id == "352eac9b16cf9119"
+    assert STEERED.generation_id == "6b9c2e05f98192cb"
+    assert replace(PLAIN, edits=(other,)).generation_id == "9546323d9ab1e67e"
+
+
+def test_the_document_is_json_and_says_the_schedule_as_users_write_it() -> None:
+    edit = replace(EDIT, schedule=parse_schedule("linear-down:4, every:5"))
+    (said,) = json.loads(json.dumps(replace(PLAIN, edits=(edit,)).document()))["edits"]
+    assert said["schedule"] == "linear-down:4,every:5"
+    assert said["vector_id"] == "v1"
+
+
+def test_a_strength_that_cannot_be_applied_is_no_specification() -> None:
+    with pytest.raises(InvalidInput, match="steers away"):
+        replace(EDIT, alpha=-0.5)
+    with pytest.raises(InvalidInput, match="no value there"):
+        replace(EDIT, alpha=-2, weight=0.5, away=True)

@@ -40,7 +40,7 @@ def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
         ("[[concepts]]\nname = 'style'\n[grid]\nalphas = ['auto']\nkinds = ['add']", "interpolate"),
         ("audio_seconds = 0\n[[concepts]]\nname = 'style'", "length"),
         ("[[concepts]]\nname = 'style'\naudio = ['a.wav']", "table of lists"),
-        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [-1]", "not -1"),
+        ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [-1]", "-1 is not legal"),
         ("[[concepts]]\nname = 'style'\n[grid]\nalphas = [nan]", "finite"),
         ("[[concepts]]\nname = 'style'\n[grid]\nalphas = []", "is empty"),
         ("[[concepts]]\nname = 'style'\n[grid]\nmethods = ['lda']", "no method 'lda'; methods are mse"),
