@@ -9,7 +9,8 @@ from typing import Any, NoReturn
 import click
 
 from jobs.cli.unforeseen import report_of, sentence_of, trace_of, was_interrupted
-from jobs.progress.reporters import StreamReporter
+from jobs.progress import logs
+from jobs.progress.reporters import LogReporter, StreamReporter
 from jobs.progress.reporting import reporting_to
 from jobs.terminal.text import for_people, tell
 
@@ -46,7 +47,9 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; `--traceback` shows the trace of whatever it raises."""
         try:
-            with reporting_to(StreamReporter()):
+            if ctx.params["log_format"] == "json":
+                logs.begin_json()
+            with reporting_to(LogReporter() if logs.logging_now().json else StreamReporter()):
                 return super().invoke(ctx)
         except (click.exceptions.Exit, click.ClickException, click.Abort):
             raise
@@ -84,7 +87,11 @@ class LazyGroup(click.Group):
     "--traceback", is_flag=True, envvar="UNDERTONE_TRACEBACK",
     help="Show the trace of an error (before the command's name); UNDERTONE_TRACEBACK=1 does so too.",
 )  # fmt: skip
-def undertone(traceback: bool) -> None:
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", envvar=logs.VARIABLE,
+    help="Of standard error (before the command's name): json logs an object per line, with run and unit.",
+)  # fmt: skip
+def undertone(traceback: bool, log_format: str) -> None:
     """An activation store for MusicGen: extract, verify and query what its layers hold.
 
     \b
@@ -99,12 +106,14 @@ def undertone(traceback: bool) -> None:
 @for_people
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    if logs.is_wanted():
+        logs.begin_json()
     try:
         result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
     except click.exceptions.Exit as exit_request:
         sys.exit(exit_request.exit_code)
     except click.ClickException as error:
-        error.show()
+        error.show(sys.stderr)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         _leave_interrupted()
@@ -116,11 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> Any:
             _leave_interrupted()
         tell(f"Error: {sentence_of(error) or report_of(error)}")
         sys.exit(EXIT_FAILED)
+    finally:
+        logs.end_json()
     sys.exit(result if isinstance(result, int) else 0)
 
 
 def _leave_interrupted() -> NoReturn:
-    click.echo("Interrupted. What was committed stays; run the same command again to go on.", err=True)
+    tell("Interrupted. What was committed stays; run the same command again to go on.")
     sys.exit(EXIT_INTERRUPTED)
 
 

@@ -1,6 +1,7 @@
-"""Shows progress: a live line on a terminal, JSON lines elsewhere, or a call of a Python function."""
+"""Shows progress: a live line on a terminal, JSON lines elsewhere, the log, or a call of a function."""
 
 import json
+import logging
 import sys
 import time
 import warnings
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
+from jobs.progress.logs import LEVELS, LOG, as_extra
 from jobs.progress.reporting import Display, Progress, Reporter, reporting_to
 from jobs.terminal.text import printable, tell, unescaped
 from store.errors import UndertoneWarning
@@ -115,6 +117,39 @@ class _JsonLines:
         values: dict[str, Any] = {"event": happened.event, "job": printable(happened.job), **happened.values}
         self._stream.write(json.dumps(values) + "\n")
         self._stream.flush()
+
+    def end(self, last: Progress | None) -> None:
+        if last is not None:
+            self.event(last)
+
+
+class LogReporter:
+    """Tells the log how far jobs are, and what happened in them."""
+
+    def begin(self, job: str) -> Display:
+        """A job begins."""
+        LOG.info("job begins", extra={"job": job})
+        return _Logged(job)
+
+    def note(self, kind: str, text: str) -> None:
+        """A sentence."""
+        LOG.log(LEVELS.get(kind, logging.INFO), text)
+
+
+class _Logged:
+    def __init__(self, job: str) -> None:
+        self._job, self._said = job, time.monotonic()
+
+    def show(self, state: Callable[[], Progress]) -> None:
+        if time.monotonic() - self._said >= REPORT_EVERY_SECONDS:
+            self._said = time.monotonic()
+            self.event(state())
+
+    def event(self, happened: Progress) -> None:
+        level = logging.INFO if happened.event == "progress" else logging.WARNING
+        LOG.log(
+            level, happened.event.replace("_", " "), extra={"job": happened.job, **as_extra(happened.values)}
+        )
 
     def end(self, last: Progress | None) -> None:
         if last is not None:
