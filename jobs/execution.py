@@ -1,6 +1,7 @@
 """The options that say where work runs and on what, spelled once for every command that works."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from jobs.option import Option, check_values
@@ -51,6 +52,10 @@ class Execution:
     gpus_per_worker: Annotated[float, Option("A fraction lets workers share a GPU.", least=0)] = 1.0
     roots: Roots = ()
     shared_filesystem: Annotated[bool, Option("The store's folder is the same on every node.")] = False
+    metrics_file: Annotated[
+        Path | None,
+        Option("Keep Prometheus metrics of the job in this file, for node_exporter's textfile collector."),
+    ] = None
 
     def __post_init__(self) -> None:
         check_values(self)

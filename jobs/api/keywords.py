@@ -49,6 +49,7 @@ class Work(TypedDict, total=False):
     gpus_per_worker: float
     roots: Annotated[Mapping[str, str | Path] | None, "where the audio of a dataset is, by its name."]
     shared_filesystem: bool
+    metrics_file: str | Path | None
     progress: Annotated[Told, "True shows progress; a function is called with every `Progress`."]
 
 

@@ -55,11 +55,19 @@ class GivenUp(Generic[Work]):
 
 
 @dataclass(frozen=True, slots=True)
+class Retried(Generic[Work]):
+    """A unit raised and goes back into the queue."""
+
+    unit: Work
+    problem: Problem
+
+
+@dataclass(frozen=True, slots=True)
 class Idle:
     """Nothing happened for a moment: a chance to report."""
 
 
-Outcome: TypeAlias = Committed[Found] | Quarantined[Work] | Lost[Work] | GivenUp[Work] | Idle
+Outcome: TypeAlias = Committed[Found] | Quarantined[Work] | Lost[Work] | Retried[Work] | GivenUp[Work] | Idle
 
 
 class Dispatcher(Generic[Work, Found]):
@@ -220,6 +228,7 @@ class Dispatcher(Generic[Work, Found]):
         self._errors[task.unit.unit_id] = errors
         if errors < ERRORS_PER_UNIT:
             self._retries.append(task)
+            yield Retried(task.unit, problem)
         else:
             yield GivenUp(task.unit, problem)
 

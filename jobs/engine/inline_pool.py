@@ -22,7 +22,9 @@ from jobs.engine.tasks import (
     Worker,
     WorkerFactory,
 )
+from jobs.progress.logs import LOG, Logging, about_unit, logging_now
 from store.errors import ModelError, UnsupportedStore, redacted
+from store.records import Receipt
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -81,11 +83,26 @@ def _in_subprocess(task: Task[Any]) -> bool:
 
 
 def run_caught(worker: Worker[Work, Found], task: Task[Work]) -> Done[Work, Found] | Failed[Work]:
-    """Run a task and turn an exception into an event."""
-    try:
-        return Done(task, worker.run(task))
-    except Exception as error:  # noqa: BLE001 (whatever it is, it travels to the driver as an event)
-        return Failed(task, describe(error))
+    """Run a task, turn an exception into an event, and log what became of it."""
+    with about_unit(task.unit.unit_id):
+        try:
+            done = Done(task, worker.run(task))
+        except Exception as error:  # noqa: BLE001 (whatever it is, it travels to the driver as an event)
+            problem = describe(error)
+            said = {"error": problem.error, "reason": problem.message, "traceback": problem.traceback}
+            LOG.error("unit raised", extra=said)
+            return Failed(task, problem)
+        if done.receipt is None:
+            LOG.info("trial survived", extra={"trial_of": len(task.trial or ())})
+        else:
+            LOG.info("unit committed", extra=_told_of(done.receipt))
+        return done
+
+
+def _told_of(receipt: Receipt[Any]) -> dict[str, Any]:
+    seconds = {stage: round(spent, 4) for stage, spent in receipt.seconds.items()}
+    counts = {"items": receipt.items, "failed": receipt.failed, "bytes_written": receipt.bytes_written}
+    return {**counts, "won": receipt.won, "seconds": seconds}
 
 
 def describe(error: BaseException) -> Problem:
@@ -105,7 +122,7 @@ def run_apart(factory: WorkerFactory[Work, Found], task: Task[Work]) -> Event[Wo
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_apart, args=(factory, task, sender), daemon=True)
+    process = context.Process(target=_apart, args=(factory, task, sender, logging_now()), daemon=True)
     process.start()
     sender.close()  # the child's copy is now the only one: its death ends the stream
     messages: list[Event[Work, Found] | Literal["loaded"]] = []
@@ -121,7 +138,10 @@ def run_apart(factory: WorkerFactory[Work, Found], task: Task[Work]) -> Event[Wo
     return Died(task, ended) if last == "loaded" else last
 
 
-def _apart(factory: WorkerFactory[Work, Found], task: Task[Work], sender: "Connection[Any, Any]") -> None:
+def _apart(
+    factory: WorkerFactory[Work, Found], task: Task[Work], sender: "Connection[Any, Any]", log: Logging
+) -> None:
+    log.begin()
     worker = factory()
     worker.load()
     sender.send("loaded")

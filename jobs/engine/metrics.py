@@ -2,18 +2,20 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from jobs.engine.progress import Tally
+from jobs.engine.tasks import Done, Failed
 from jobs.progress.reporting import note
 from store.errors import InvalidInput
-from store.records import Receipt
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
+
+    from jobs.engine.progress import Tally
 
 EVERY_SECONDS = 5.0
 """Between two readings of a job; Prometheus asks every 15 seconds or so."""
@@ -28,10 +30,10 @@ class Series:
     name: str
     kind: Literal["counter", "gauge"]
     help: str
-    read: Callable[[Tally], float | Mapping[str, float]]
+    read: Callable[["Tally"], float | Mapping[str, float]]
     """The value, or one for every stage."""
 
-    def values(self, tally: Tally) -> Iterator[tuple[Labels, float]]:
+    def values(self, tally: "Tally") -> Iterator[tuple[Labels, float]]:
         """Values with the labels that tell them apart."""
         found = self.read(tally)
         if isinstance(found, Mapping):
@@ -63,23 +65,16 @@ SERIES = (
 class Sink(Protocol):
     """Takes the readings of a job."""
 
-    def take(self, tally: Tally, labels: Labels) -> None:
+    def take(self, tally: "Tally", labels: Labels) -> None:
         """Publish what a tally says now."""
 
 
 class Metrics:
     """Publishes a tally now and then; what cannot be published stops no job."""
 
-    def __init__(self, title: str, tally: Tally, *, file: Path | None) -> None:
-        """Begin; raises `InvalidInput` for a file that cannot be written."""
-        self._tally, self._labels = tally, {"job": title, "items": tally.what}
-        self._sinks: list[Sink] = [_RaySink()] if _is_on_ray() else []
-        self._file = _TextFile(file) if file is not None else None
+    def __init__(self, tally: "Tally", labels: Labels, sinks: Sequence[Sink]) -> None:
+        self._tally, self._labels, self._sinks = tally, labels, sinks
         self._taken = -float("inf")
-        if self._file is not None:
-            self._file.check()
-            self._sinks.append(self._file)
-        self.update()
 
     def update(self, *, now: bool = False) -> None:
         """Publish, unless that was done a moment ago."""
@@ -89,20 +84,36 @@ class Metrics:
                 sink.take(self._tally, self._labels)
 
 
+@contextmanager
+def publishing(tally: "Tally", *, title: str, file: Path | None) -> Iterator[Metrics]:
+    """Publish a job's metrics at the beginning, on every update that is due, and however it ends.
+
+    Raises:
+        InvalidInput: the file cannot be written where it is to be.
+    """
+    sinks: list[Sink] = [_RaySink()] if _is_on_ray() else []
+    if file is not None:
+        sinks.append(_TextFile(file))
+    metrics = Metrics(tally, {"job": title, "items": tally.what}, sinks)
+    metrics.update(now=True)
+    try:
+        yield metrics
+    finally:
+        metrics.update(now=True)
+
+
 class _TextFile:
     """A file in Prometheus's text format, which is always whole."""
 
     def __init__(self, path: Path) -> None:
         self._path, self._told = path, False
-
-    def check(self) -> None:
         if self._path.is_dir() or not self._path.parent.is_dir():
             raise InvalidInput(
                 f"--metrics-file {str(self._path)!r} cannot be written: name a file in a folder that exists, "
                 "such as /var/lib/node_exporter/textfile/undertone.prom."
             )
 
-    def take(self, tally: Tally, labels: Labels) -> None:
+    def take(self, tally: "Tally", labels: Labels) -> None:
         from prometheus_client import CollectorRegistry, write_to_textfile
 
         registry = CollectorRegistry(auto_describe=False)
@@ -120,7 +131,7 @@ class _TextFile:
 class _Readings:
     """The readings of a tally as prometheus_client collects them."""
 
-    def __init__(self, tally: Tally, labels: Labels) -> None:
+    def __init__(self, tally: "Tally", labels: Labels) -> None:
         self._tally, self._labels = tally, labels
 
     def collect(self) -> "Iterator[Metric]":
@@ -150,7 +161,7 @@ class _RaySink:
         }
         self._before: defaultdict[tuple[str, str], float] = defaultdict(float)
 
-    def take(self, tally: Tally, labels: Labels) -> None:
+    def take(self, tally: "Tally", labels: Labels) -> None:
         for series in SERIES:
             for own, value in series.values(tally):
                 tags = {**labels, "stage": own.get("stage", "")}
@@ -173,12 +184,13 @@ class WorkerMetrics:
         self._bytes = Counter(PREFIX + "worker_bytes_written", "Bytes of committed shards.")
         self._seconds = Counter(PREFIX + "worker_stage_seconds", "Seconds by stage.", tag_keys=("stage",))
 
-    def add(self, receipt: Receipt[Any] | None, *, failed: bool) -> None:
-        """Count a task; a trial has no receipt."""
-        if failed:
+    def add(self, event: Done[Any, Any] | Failed[Any]) -> None:
+        """Count what became of a task; a trial has no receipt."""
+        if isinstance(event, Failed):
             self._units.inc(tags={"outcome": "raised"})
-        if receipt is None:
+        if isinstance(event, Failed) or event.receipt is None:
             return
+        receipt = event.receipt
         self._units.inc(tags={"outcome": "committed" if receipt.won else "committed elsewhere"})
         if receipt.bytes_written:
             self._bytes.inc(receipt.bytes_written)

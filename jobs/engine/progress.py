@@ -5,10 +5,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined
-from jobs.engine.tasks import Found, Pool, Work
+from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Quarantined, Retried
+from jobs.engine.metrics import publishing
+from jobs.engine.tasks import Found, Pool, Problem, Work, WorkUnit
 from jobs.progress.reporting import Job, Progress, at_work, clock
 from store.records import Receipt
 
@@ -40,6 +42,10 @@ class Tally:
     ended: float | None = None
     """When the last unit was reported; what follows (closing workers) is no work."""
     lost_workers: int = 0
+    units: int = 0
+    retries: int = 0
+    """Units that were sent again, after an error or with a lost worker."""
+    units_given_up: int = 0
     told_waiting: bool = False
     stage_seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     started: float = field(default_factory=time.monotonic)
@@ -60,6 +66,7 @@ class Tally:
 
     def add(self, receipt: Receipt[Any]) -> None:
         """Count a committed unit."""
+        self.units += 1
         self.done += receipt.items
         self.failed += receipt.failed
         self.bytes_written += receipt.bytes_written
@@ -127,13 +134,22 @@ def at_work_on(tally: Tally, *, title: str) -> AbstractContextManager[Job]:
 
 
 def counted(
-    outcomes: Iterable[Outcome[Found, Work]], pool: Pool[Work, Found], tally: Tally, *, title: str
+    outcomes: Iterable[Outcome[Found, Work]],
+    pool: Pool[Work, Found],
+    tally: Tally,
+    *,
+    title: str,
+    metrics_file: Path | None = None,
 ) -> Iterator[Outcome[Found, Work]]:
-    """The outcomes of a dispatcher, while a tally counts them and a report tells what it says."""
-    with at_work_on(tally, title=title) as report:
+    """The outcomes of a dispatcher, while a tally counts them, and report and metrics tell what it says."""
+    with (
+        publishing(tally, title=title, file=metrics_file) as metrics,
+        at_work_on(tally, title=title) as report,
+    ):
         for outcome in outcomes:
             tally.see_workers(pool.workers())
             count(outcome, tally, report)
+            metrics.update()
             yield outcome
         tally.ended = time.monotonic()
 
@@ -145,17 +161,24 @@ def count(outcome: Outcome[Found, Work], tally: Tally, report: Job) -> None:
             tally.add(receipt)
         case Lost(unit, reason):
             tally.lost_workers += 1
+            tally.retries += 1
             report.event("worker_lost", {"unit": unit.unit_id, "reason": reason})
         case Quarantined(unit, item_ids):
             report.event("quarantined", {"unit": unit.unit_id, tally.what: sorted(item_ids)})
+        case Retried(unit, problem):
+            tally.retries += 1
+            report.event("retried", _said_of(unit, problem))
         case GivenUp(unit, problem):
             tally.given_up += len(unit.item_ids)
-            report.event(
-                "given_up", {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
-            )
+            tally.units_given_up += 1
+            report.event("given_up", _said_of(unit, problem))
         case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
             report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
     report.update()
+
+
+def _said_of(unit: WorkUnit, problem: Problem) -> dict[str, str]:
+    return {"unit": unit.unit_id, "error": problem.error, "message": problem.message}
 
 
 def describe(title: str, state: Mapping[str, Any], *, what: str = "clips") -> str:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from jobs.engine.inline_pool import IN_FLIGHT, describe, run_caught
+from jobs.engine.metrics import WorkerMetrics
 from jobs.engine.tasks import Broken, Died, Event, Failed, Found, Problem, Task, Work, Worker, WorkerFactory
+from jobs.progress.logs import Logging, logging_now
 
 _EXIT = re.compile(r"Worker exit type: (?P<type>\w+)(?:\s+Worker exit detail: (?P<detail>[^.\n]*))?")
 _NODE_DIED = "node has died"
@@ -84,9 +86,11 @@ class Resources:
 class UnitActor(Generic[Work, Found]):
     """Holds one worker; several tasks overlap in it on Ray's threads."""
 
-    def __init__(self, factory: WorkerFactory[Work, Found]) -> None:
+    def __init__(self, factory: WorkerFactory[Work, Found], log: Logging) -> None:
+        log.begin()
         self._factory = factory
         self._worker: Worker[Work, Found] | None = None
+        self._metrics = WorkerMetrics()
 
     def load(self) -> Problem | str:
         """Load the worker; returns the id of the node it is on, or why it cannot be loaded."""
@@ -101,7 +105,9 @@ class UnitActor(Generic[Work, Found]):
 
     def run(self, task: Task[Work]) -> Event[Work, Found]:
         assert self._worker is not None
-        return run_caught(self._worker, task)
+        event = run_caught(self._worker, task)
+        self._metrics.add(event)
+        return event
 
     def stop(self) -> None:
         if self._worker is not None:
@@ -143,6 +149,7 @@ class RayPool(Generic[Work, Found]):
 
         self._ray = ray
         self._factory = ray.put(factory)
+        self._log = logging_now()
         self._remote: Any = ray.remote(UnitActor).options(
             num_cpus=resources.cpus,
             num_gpus=resources.gpus,
@@ -206,7 +213,7 @@ class RayPool(Generic[Work, Found]):
             return
         self._grown_at = time.monotonic()
         while len(self._members) < min(self._most, max(1, self._wanted())):
-            actor = self._remote.remote(self._factory)
+            actor = self._remote.remote(self._factory, self._log)
             self._members.append(_Member(actor, loading=actor.load.remote()))
 
     @staticmethod

@@ -101,7 +101,8 @@ def score_items(
     with worker_pool(
         options, partial(ScoringWorker, plan), units=len(units), urls=[store.url, root.url]
     ) as pool:
-        for outcome in counted(Dispatcher(pool, units).run(), pool, tally, title=f"score ({scorer})"):
+        title, outcomes = f"score ({scorer})", Dispatcher(pool, units).run()
+        for outcome in counted(outcomes, pool, tally, title=title, metrics_file=options.metrics_file):
             failures += _failures_of(outcome)
     scored = len(missing) - len(failures)
     return Scoring(before, scored, tuple(failures), round(time.monotonic() - tally.started, 1))

@@ -17,6 +17,7 @@ from jobs.extract.retrying import append_failed
 from jobs.extract.texts import without_text
 from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from jobs.extract.workers import worker_pool
+from jobs.progress.logs import about_run
 from pipelines.audio.recordings import Recordings
 from store import open_store
 from store.arrays.collection import Collection
@@ -35,6 +36,12 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
         UndertoneError: the job cannot start or cannot go on; what is committed stays committed.
     """
     work = resolve(options)
+    with about_run(work.spec.run_id()):
+        return _computed(work)
+
+
+def _computed(work: Extraction) -> dict[str, Any]:
+    options = work.options
     run, codes = _create(work)
     if options.retry_failed:
         root = resolve_root(work.store, work.dataset, options.roots)
@@ -48,7 +55,8 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
     if len(missing):
         with worker_pool(work, source, units=len(missing)) as pool:
             outcomes = _drive(run, codes, missing, pool, options)
-            for outcome in counted(outcomes, pool, tally, title=f"extract {work.dataset.name}"):
+            title = f"extract {work.dataset.name}"
+            for outcome in counted(outcomes, pool, tally, title=title, metrics_file=options.metrics_file):
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
                 _stop_if_sick(options, tally)

@@ -20,6 +20,7 @@ from typing import Any, TextIO, cast
 from store.errors import redacted
 
 LOG = logging.getLogger("undertone")
+_PRINTED = logging.getLogger("undertone.printed")
 VARIABLE = "UNDERTONE_LOG"
 _RUN: list[str] = []
 """Ids of the runs that this process is at work on; the last one is meant."""
@@ -115,7 +116,7 @@ class _Lines:
         for line in filter(None, lines):
             kind, colon, rest = line.partition(": ")
             level = LEVELS.get(kind.capitalize())
-            LOG.log(level or logging.INFO, "%s", rest if level and colon else line)
+            _PRINTED.log(level or logging.INFO, "%s", rest if level and colon else line)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

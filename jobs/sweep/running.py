@@ -61,7 +61,9 @@ def _find_missing(
     tally = Tally(len(wanted), 0, expanded.configuration.seconds, what="strengths")
     title = f"sweep {expanded.configuration.name}, strengths"
     with worker_pool(options, factory, units=len(units), urls=[store.url], model=model) as pool:
-        outcomes = counted(Dispatcher(pool, units).run(), pool, tally, title=title)
+        outcomes = counted(
+            Dispatcher(pool, units).run(), pool, tally, title=title, metrics_file=options.metrics_file
+        )
         return [one for one in outcomes if isinstance(one, GivenUp)]
 
 
@@ -88,7 +90,7 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
         with worker_pool(options, factory, units=len(units), urls=[store.url], model=model) as pool:
             dispatcher = Dispatcher(pool, units, is_committed=partial(_is_committed, store))
             title = f"sweep {plan.expanded.configuration.name}"
-            outcomes = counted(dispatcher.run(), pool, tally, title=title)
+            outcomes = counted(dispatcher.run(), pool, tally, title=title, metrics_file=options.metrics_file)
             given_up = [one for one in outcomes if isinstance(one, GivenUp)]
     # Counted in the store: a worker may die after it has committed a unit and before it can say so.
     generated = len(specs.keys() & stored_generations(store)) - (len(specs) - missing)

@@ -21,7 +21,7 @@ Lines = list[dict[str, Any]]
 
 @pytest.fixture
 def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Lines]]:
-    """Runs a command with JSON logs; gives its exit code and what came on standard error, every line parsed."""
+    """Runs a command with JSON logs; gives its exit code and standard error, every line of it parsed."""
 
     def run(*command: str) -> tuple[int, Lines]:
         with pytest.raises(SystemExit) as ended:
@@ -32,9 +32,8 @@ def told(capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, Lines]]
 
 
 def extraction(store: str, *more: str) -> list[str]:
-    return [
-        "extract", store, "tones", "--model", "pocket-random", "--engine", "inline", "--unit-clips", "4", *more
-    ]  # fmt: skip
+    where = ("--engine", "inline", "--unit-clips", "4")
+    return ["extract", store, "tones", "--model", "pocket-random", *where, *more]
 
 
 def test_driver_and_worker_say_run_and_unit_on_lines_that_all_parse(
@@ -60,7 +59,8 @@ def test_driver_and_worker_say_run_and_unit_on_lines_that_all_parse(
 def test_what_a_unit_raised_is_one_line_with_its_trace(
     store: str, told: Callable[..., tuple[int, Lines]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, raised = ExtractionWorker.run, []
+    whole = ExtractionWorker.run
+    raised: list[Any] = []
 
     def run(self: ExtractionWorker, task: Any) -> Any:
         if task.unit.unit_id == "unit-000001" and not raised:
@@ -83,7 +83,9 @@ def test_what_others_print_or_warn_of_is_json_too(
 ) -> None:
     def load(self: ExtractionWorker) -> None:
         sys.stderr.write("a library prints\r50 %\r100 %\n")
-        warnings.warn("it is old", DeprecationWarning, stacklevel=1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("always")
+            warnings.warn("it is old", DeprecationWarning, stacklevel=1)
         logging.getLogger("some.library").warning("it is slow")
         raise OSError(28, "No space left on device")
 
