@@ -19,6 +19,7 @@ from store.catalog.activation_table import activation_table, parse_activation_ta
 from store.catalog.catalog import refresh_catalog
 from store.catalog.folder import is_lasting
 from store.catalog.query import View, describe_views, run_query
+from store.catalog.vector_serving import Scan
 from store.errors import InvalidInput, StorageError
 from store.opening import Store, open_store
 
@@ -71,7 +72,9 @@ def _form_of(output: Path | None) -> TableFormat:
     raise InvalidInput(f"--output {output} does not end in .csv, .json or .parquet: say --format as well.")
 
 
-def _visible_tables(store: Store, activations: tuple[str, ...], paths: GivenTables) -> dict[str, pa.Table]:
+def _visible_tables(
+    store: Store, activations: tuple[str, ...], paths: GivenTables
+) -> dict[str, pa.Table | Scan]:
     """The tables a query sees beside the catalog, by name."""
     requests = [parse_activation_table(text) for text in activations]
     files = read_user_tables(paths)

@@ -262,6 +262,11 @@ class Collection:
         values = self._read(name, rows, range(part, part + 1), verify=verify)
         return values[:, 0], ids
 
+    def read_layer_rows(self, name: str, layer: int, rows: Rows, *, verify: bool = True) -> Array:
+        """One layer of rows by their numbers, (rows, *rest); see `index` for those that are valid."""
+        part = self._part(name, layer)
+        return self._read(name, rows, range(part, part + 1), verify=verify)[:, 0]
+
     def read_clips(self, name: str, clip_ids: Sequence[str], *, verify: bool = True) -> Array:
         """All layers of the named clips, (clips, *axes); raises as `read_layer` does."""
         layout = self.layout(name)

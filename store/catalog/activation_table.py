@@ -1,17 +1,22 @@
-"""One layer of one pooled array as a table (clip_id, vector), so that SQL can measure distances."""
+"""One layer of an array as a table (clip_id, vector), whose vectors are read when a query needs them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
+from store.arrays.collection import Collection
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
     from store.opening import Store
 
 FORM = "RUN:SITE.REDUCTION:LAYER=NAME"
+POINTS: Mapping[str, str] = {"frames": "frame", "segments": "segment"}
+"""By what is kept of a clip, where that is several vectors: the column that numbers them, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +44,73 @@ def parse_activation_table(text: str) -> ActivationTable:
     return ActivationTable(run, array, int(layer), name)
 
 
-def activation_table(store: "Store", request: ActivationTable) -> pa.Table:
-    """Table (clip_id VARCHAR, vector FLOAT[D]) of the committed, not failed clips in plan order."""
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerScan:
+    """Vectors of the committed clips of a layer that did not fail, in plan order, by their number.
+
+    SQL sees a table (clip_id VARCHAR, vector FLOAT[D]), with a column frame or segment where a clip has
+    several. Nothing is read before a query needs it, and then the rows that it needs.
+    """
+
+    run: Collection
+    array: str
+    layer: int
+    rows: NDArray[np.int64]
+    """Row of each clip in the array."""
+    clip_ids: pa.StringArray
+    points: int
+    """Vectors per clip."""
+    point: str
+    """Name of the column that numbers those of a clip; "": there is one."""
+    width: int
+
+    def __len__(self) -> int:
+        """How many vectors there are."""
+        return len(self.rows) * self.points
+
+    def keys(self) -> pa.Table:
+        """Columns clip_id and row, the number of its first vector."""
+        first = np.arange(len(self.rows), dtype=np.int64) * self.points
+        return pa.table({"clip_id": self.clip_ids, "row": pa.array(first)})
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        """The vectors of these numbers, (n, D)."""
+        clips, places = np.divmod(numbers, self.points)
+        distinct, back = np.unique(clips, return_inverse=True)
+        values: NDArray[Any] = self.run.read_layer_rows(self.array, self.layer, self.rows[distinct])
+        if self.points > 1:
+            values = values[back, places]
+        elif not np.array_equal(distinct, clips):  # else they are in order, and each once
+            values = values[back]
+        return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def activation_table(store: "Store", request: ActivationTable) -> LayerScan:
+    """The table of one layer, for `run_query`; raises `NotFound` where there is none."""
     run = store.run(request.run)
     spec = run.arrays.get(request.array)
     if spec is None:
         known = ", ".join(sorted(run.arrays))
         raise NotFound(f'run "{request.run}" has no array "{request.array}"; it holds {known}')
-    if spec.dimensions != ("layer", "feature"):
-        pooled = [name for name, other in run.arrays.items() if other.dimensions == ("layer", "feature")]
-        instead = f"use {', '.join(sorted(pooled))}" if pooled else "extract again with --reduce mean"
+    axes = spec.dimensions
+    if axes[0] != "layer" or axes[-1] != "feature" or len(axes) > 3:
         raise InvalidInput(
-            f'"{request.array}" has dimensions (clip, {", ".join(spec.dimensions)}), more than one vector '
-            f"per clip: SQL takes pooled arrays only; {instead}, or read it in Python with run.read_layer"
+            f'"{request.array}" has dimensions (clip, {", ".join(axes)}), which are no vectors of layers: '
+            "read it in Python"
         )
-    values, clip_ids = run.read_layer(request.array, request.layer)
-    return vector_table(clip_ids, values)
-
-
-def vector_table(clip_ids: list[str], values: np.ndarray) -> pa.Table:
-    """Table (clip_id, vector) of `values` (N, D) float; DuckDB sees the vectors as FLOAT[D], not copied."""
-    flat = np.ascontiguousarray(values, dtype=np.float32).reshape(-1)
-    vectors = pa.FixedSizeListArray.from_arrays(pa.array(flat), values.shape[1])
-    return pa.table({"clip_id": pa.array(clip_ids, pa.string()), "vector": vectors})
+    if request.layer not in run.layers(request.array):
+        raise NotFound(
+            f'Layer {request.layer} is not in "{request.array}" of {run.prefix} '
+            f"(layers {run.layers(request.array)})."
+        )
+    rows, clip_ids = run.index().usable
+    return LayerScan(
+        run,
+        request.array,
+        request.layer,
+        rows,
+        clip_ids,
+        points=spec.shape[1] if len(axes) == 3 else 1,
+        point=POINTS.get(request.array.rsplit(".", 1)[-1], "point") if len(axes) == 3 else "",
+        width=spec.shape[-1],
+    )

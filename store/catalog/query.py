@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +13,8 @@ import pyarrow as pa
 from store import errors
 from store.catalog.query_messages import Failed, Question
 from store.catalog.query_process import ask
+from store.catalog.vector_serving import Scan
+from store.catalog.vector_tables import VectorColumns
 from store.errors import CatalogWarning, InvalidInput, QueryRefused, UndertoneError
 
 
@@ -60,11 +63,13 @@ def run_query(
     sql: str,
     *,
     timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
-    tables: Mapping[str, pa.Table] | None = None,
+    tables: Mapping[str, pa.Table | Scan] | None = None,
     parameters: Mapping[str, Any] | None = None,
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
 ) -> pa.Table:
     """The result of one SELECT on the catalog's views and on `tables`, which are visible by their names.
+
+    Of a table of vectors (see `activation_table`) those are read that the query needs, a block at a time.
 
     `parameters` are the values of $name in the statement: text, numbers, booleans, None or lists of them.
     `memory_bytes` limits DuckDB's own memory and, separately, the size of the result. Warns with
@@ -77,8 +82,16 @@ def run_query(
         CorruptData: it needs a file of the store that is damaged.
     """
     values = {name: _plain(name, value) for name, value in (parameters or {}).items()}
-    question = Question(catalog, legible_sql(sql), memory_bytes, tables or {}, values)
-    table, notes = _answered(question, timeout_seconds)
+    scans = {name: table for name, table in (tables or {}).items() if not isinstance(table, pa.Table)}
+    question = Question(
+        catalog,
+        legible_sql(sql),
+        memory_bytes,
+        {name: scans[name].keys() if name in scans else table for name, table in (tables or {}).items()},
+        values,
+        {name: VectorColumns(scan.points, scan.point, scan.width) for name, scan in scans.items()},
+    )
+    table, notes = _answered(question, timeout_seconds, scans)
     for note in notes:
         warnings.warn(note, CatalogWarning, stacklevel=2)
     return table
@@ -124,7 +137,9 @@ def _plain(name: str, value: Any) -> Any:
     )
 
 
-def _answered(question: Question, timeout_seconds: float | None) -> tuple[pa.Table, tuple[str, ...]]:
+def _answered(
+    question: Question, timeout_seconds: float | None, scans: Mapping[str, Scan] = MappingProxyType({})
+) -> tuple[pa.Table, tuple[str, ...]]:
     """The result and the notes beside it."""
     if timeout_seconds is not None and not 0 < timeout_seconds <= LONGEST_SECONDS:
         raise InvalidInput(
@@ -132,7 +147,7 @@ def _answered(question: Question, timeout_seconds: float | None) -> tuple[pa.Tab
             f"{LONGEST_SECONDS} (11 days) at most."
         )
     try:
-        reply = ask(question, timeout_seconds)
+        reply = ask(question, scans, timeout_seconds)
     except TimeoutError as error:
         raise QueryRefused(
             f"the query ran longer than {timeout_seconds:g} s and was stopped; narrow it, or raise --timeout"

@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
+from store.catalog.vector_tables import VectorColumns
+
 HEARD = b"heard"
 """From here on the clock of a question runs, and the death of the process is its fault."""
 _END = b""
@@ -29,8 +31,11 @@ class Question:
     sql: str
     memory_bytes: int
     tables: Mapping[str, pa.Table]
+    """Those of vectors come with their keys alone, and vectors one by one as they are needed."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """JSON values by the names that stand behind $ in the statement."""
+    vectors: Mapping[str, VectorColumns] = field(default_factory=dict)
+    """By name, what tables of vectors look like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,11 @@ def send_question(connection: Connection, question: Question) -> None:
         "memory_bytes": question.memory_bytes,
         "tables": list(question.tables),
         "parameters": dict(question.parameters),
+        "vectors": {name: asdict(one) for name, one in question.vectors.items()},
     }
     connection.send_bytes(json.dumps(header).encode())
     for table in question.tables.values():
-        with _shared_file() as file:
+        with shared_file() as file:
             with pa.ipc.new_file(file, table.schema) as stream:
                 stream.write_table(table)
             file.flush()
@@ -74,8 +80,9 @@ def receive_question(connection: Connection) -> Question:
     """Wait for the next statement; raises `EOFError` where there will be none."""
     header = json.loads(connection.recv_bytes())
     tables = {name: _mapped_table(recv_handle(connection)) for name in header["tables"]}
+    vectors = {name: VectorColumns(**one) for name, one in header["vectors"].items()}
     return Question(
-        Path(header["catalog"]), header["sql"], header["memory_bytes"], tables, header["parameters"]
+        Path(header["catalog"]), header["sql"], header["memory_bytes"], tables, header["parameters"], vectors
     )
 
 
@@ -99,10 +106,10 @@ def decode_answer(data: bytes) -> Answer | Failed:
     return Failed(**fields) if "error" in fields else Answer(tuple(fields["notes"]), fields["last"])
 
 
-def _shared_file() -> BinaryIO:
+def shared_file() -> BinaryIO:
     """A file without a name, in memory where the system can do that."""
     if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("undertone-table"), "wb")
+        return os.fdopen(os.memfd_create("undertone-table"), "w+b")
     return tempfile.TemporaryFile()
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import Pipe
 from pathlib import Path
@@ -14,6 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from store.catalog.query_messages import Answer, Failed, Question, decode_answer, send_question
+from store.catalog.vector_serving import Scan, serving
 from store.errors import StorageError
 
 KEPT = 2
@@ -33,25 +34,37 @@ class QueryProcess:
 
     def __init__(self) -> None:
         self._pipe, theirs = Pipe()
+        self._vectors, theirs_for_vectors = Pipe()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-c", _PROGRAM, str(theirs.fileno())],
+                [
+                    sys.executable,
+                    "-I",
+                    "-c",
+                    _PROGRAM,
+                    str(theirs.fileno()),
+                    str(theirs_for_vectors.fileno()),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), theirs_for_vectors.fileno()],
                 start_new_session=True,  # a terminal's Ctrl-C is for who asks
             )
         except BaseException:
             self._pipe.close()
+            self._vectors.close()
             raise
         finally:
             theirs.close()
+            theirs_for_vectors.close()
         self.is_done = False
         """Whether it answers no more."""
 
-    def ask(self, question: Question, timeout_seconds: float | None) -> tuple[pa.Table, Answer] | Failed:
-        """The result.
+    def ask(
+        self, question: Question, scans: Mapping[str, Scan], timeout_seconds: float | None
+    ) -> tuple[pa.Table, Answer] | Failed:
+        """The result; `scans` are the tables of vectors that the question sees.
 
         Raises:
             TimeoutError: it takes too long.
@@ -63,6 +76,14 @@ class QueryProcess:
             self._pipe.recv_bytes()
         except (OSError, EOFError) as error:
             raise ConnectionError from error
+        with serving(self._vectors, scans):
+            try:
+                return self._reply(timeout_seconds)
+            except BaseException:
+                self._process.kill()  # nobody waits for its vectors any more
+                raise
+
+    def _reply(self, timeout_seconds: float | None) -> tuple[pa.Table, Answer] | Failed:
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         pieces = []
         while piece := self._receive(deadline):
@@ -76,6 +97,7 @@ class QueryProcess:
     def end(self) -> None:
         """Kill the process, whatever it does, and wait until it is gone."""
         self._pipe.close()
+        self._vectors.close()
         self._process.kill()
         self._process.wait()
 
@@ -94,12 +116,14 @@ class QueryProcess:
             raise EOFError from error
 
 
-def ask(question: Question, timeout_seconds: float | None) -> tuple[pa.Table, Answer] | Failed:
+def ask(
+    question: Question, scans: Mapping[str, Scan], timeout_seconds: float | None
+) -> tuple[pa.Table, Answer] | Failed:
     """The answer of a process that waits, or of a new one where none does (see `QueryProcess.ask`)."""
     for _ in range(KEPT + 1):
         try:
             with _one_process() as process:
-                return process.ask(question, timeout_seconds)
+                return process.ask(question, scans, timeout_seconds)
         except ConnectionError:
             continue
     raise StorageError(

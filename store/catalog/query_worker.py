@@ -32,6 +32,7 @@ from store.catalog.query_messages import (
 )
 from store.catalog.sandbox import locked_connection
 from store.catalog.sql_guard import check_reads_only
+from store.catalog.vector_tables import KEYS, VectorColumns, VectorTables
 from store.errors import InvalidInput, QueryRefused, UndertoneError
 from store.results.views import absence
 
@@ -51,6 +52,7 @@ def main() -> None:
     """Answer what comes through the descriptor named on the command line, until its other end closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks hears Ctrl-C, and kills this process
     connection = Connection(int(sys.argv[1]))
+    vectors = VectorTables(Connection(int(sys.argv[2])))
     threading.Thread(target=_end_with_the_other_end, args=(connection.fileno(),), daemon=True).start()
     while True:
         question = receive_question(connection)
@@ -58,7 +60,8 @@ def main() -> None:
         _limit_memory(question)
         notes: list[str] = []
         try:
-            for batch in answer(question, notes):
+            vectors.begin(question.vectors)
+            for batch in answer(question, notes, vectors):
                 send_batch(connection, batch)
             reply: Answer | Failed = Answer(tuple(notes), last=_resident_bytes() > RETIRE_BYTES)
         except UndertoneError as error:
@@ -67,10 +70,13 @@ def main() -> None:
             reply = Failed("QueryRefused", "Out of Memory: the query needs more than it may have")
         except Exception as error:  # noqa: BLE001 (nobody sees a traceback of this process)
             reply = Failed("QueryRefused", f"the query failed ({type(error).__name__}: {error})")
+        vectors.end()
         send_answer(connection, reply)
 
 
-def answer(question: Question, notes: list[str]) -> Iterator[pa.RecordBatch]:
+def answer(
+    question: Question, notes: list[str], vectors: VectorTables | None = None
+) -> Iterator[pa.RecordBatch]:
     """The result batch by batch, the first one empty to show the columns; `notes` gets what to tell the user.
 
     Raises:
@@ -81,7 +87,7 @@ def answer(question: Question, notes: list[str]) -> Iterator[pa.RecordBatch]:
     connection = locked_connection(question.catalog, question.memory_bytes)
     try:
         for name, table in question.tables.items():
-            _register(connection, name, table)
+            _register(connection, name, table, question.vectors.get(name), vectors)
         check_reads_only(connection, question.sql)
         check_undamaged(connection, question.sql)
         yield from _batches(connection, question)
@@ -89,6 +95,8 @@ def answer(question: Question, notes: list[str]) -> Iterator[pa.RecordBatch]:
     except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
         if isinstance(error, UndertoneError):
             raise
+        if vectors is not None and vectors.failure is not None:
+            raise vectors.failure from error
         raise QueryRefused(_explain(error, connection)) from error
     finally:
         connection.close()
@@ -109,12 +117,24 @@ def _batches(connection: duckdb.DuckDBPyConnection, question: Question) -> Itera
         yield batch
 
 
-def _register(connection: duckdb.DuckDBPyConnection, name: str, table: pa.Table) -> None:
+def _register(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    table: pa.Table,
+    columns: VectorColumns | None,
+    vectors: VectorTables | None,
+) -> None:
     if not name.isidentifier() or name.lower().startswith(("duckdb_", "pragma_", "pg_", "sqlite_")):
         raise InvalidInput(f'"{name}" cannot be a table name; use letters, digits and _, for example "mine"')
     if name.lower() in (known.lower() for known in _relation_names(connection)):
         raise InvalidInput(f'the catalog already has a table "{name}"; choose another name for yours')
-    connection.register(name, table)
+    if columns is None or vectors is None:
+        connection.register(name, table)
+        return
+    if sys.modules.get("numpy", connection) is None:
+        del sys.modules["numpy"]  # DuckDB calls no function of ours without it
+    connection.register(f"{KEYS}{name}", table)
+    vectors.register(connection, name, columns)
 
 
 def _explain(error: Exception, connection: duckdb.DuckDBPyConnection) -> str:
@@ -136,7 +156,7 @@ def _relation_names(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
         "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main' ORDER BY ALL"
     ).fetchall()
-    return [str(name) for (name,) in rows]
+    return [str(name) for (name,) in rows if not str(name).startswith(KEYS)]
 
 
 def _limit_memory(question: Question) -> None:

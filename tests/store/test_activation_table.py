@@ -1,12 +1,23 @@
 """Vectors of one layer in SQL, compared with numpy on the same numbers."""
 
-import numpy as np
-import pytest
+from dataclasses import dataclass, field
+from typing import Any
 
-from store.catalog.activation_table import ActivationTable, activation_table, parse_activation_table
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from store.catalog.activation_table import (
+    ActivationTable,
+    LayerScan,
+    activation_table,
+    parse_activation_table,
+)
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
-from store.errors import InvalidInput, NotFound
+from store.catalog.vector_serving import BLOCK_ROWS
+from store.errors import CorruptData, InvalidInput, NotFound, QueryRefused
 from store.opening import Store, open_store
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip
 
@@ -34,13 +45,12 @@ def store(tmp_path_factory: pytest.TempPathFactory, vectors: np.ndarray) -> Stor
     ]
     clips = [PlannedClip(f"clip{number:02d}", f"{number}.wav", 0.0, 4.0) for number in range(CLIPS)]
     run = store.create_run("3f2a77", document={}, arrays=arrays, clips=clips, unit_clips=16)
+    scaled = np.arange(1, FRAMES + 1, dtype=np.float16)
     for unit in run.units():
         rows = slice(unit.first_row, unit.first_row + len(unit.clips))
         with run.begin(unit, provenance={}) as pending:
             pending.add("resid.mean", 0, vectors[rows])
-            pending.add(
-                "attn.frames", 0, np.repeat(vectors[rows, :, None], FRAMES, axis=2).astype(np.float16)
-            )
+            pending.add("attn.frames", 0, vectors[rows, :, None].astype(np.float16) * scaled[:, None])
             pending.commit([_status(clip.clip_id) for clip in unit.clips], {})
     run.note_complete()
     return store
@@ -68,7 +78,8 @@ def test_the_nearest_clips_to_a_clip_at_a_layer_are_one_statement(store: Store, 
 
 
 def test_the_table_holds_the_layer_asked_for_without_failed_clips(store: Store, vectors: np.ndarray) -> None:
-    table = activation_table(store, ActivationTable("3f2a77", "resid.mean", 2, "x"))
+    x = activation_table(store, ActivationTable("3f2a77", "resid.mean", 2, "x"))
+    table = run_query(refresh_catalog(store), "FROM x ORDER BY clip_id", tables={"x": x})
     kept = [number for number in range(CLIPS) if number != FAILED]
     assert table["clip_id"].to_pylist() == [f"clip{number:02d}" for number in kept]
     found = np.array(table["vector"].to_pylist(), np.float32)
@@ -107,6 +118,105 @@ def test_a_layer_that_is_not_there_is_answered_with_those_that_are(store: Store)
         activation_table(store, ActivationTable("3f", "resid.mean", 3, "x"))
 
 
-def test_frames_are_refused_with_what_to_do_instead(store: Store) -> None:
-    with pytest.raises(InvalidInput, match=r"more than one vector.*use resid\.mean, or read it in Python"):
-        activation_table(store, ActivationTable("3f", "attn.frames", 12, "x"))
+def test_every_frame_of_a_clip_is_a_vector_with_its_number(store: Store, vectors: np.ndarray) -> None:
+    x = activation_table(store, ActivationTable("3f", "attn.frames", 12, "x"))
+    query = "SELECT clip_id, frame, vector FROM x ORDER BY clip_id, frame"
+    table = run_query(refresh_catalog(store), query, tables={"x": x})
+    kept = [number for number in range(CLIPS) if number != FAILED]
+    assert list(zip(table["clip_id"].to_pylist(), table["frame"].to_pylist(), strict=True)) == [
+        (f"clip{number:02d}", frame) for number in kept for frame in range(FRAMES)
+    ]
+    scaled = np.arange(1, FRAMES + 1, dtype=np.float16)
+    frames = (vectors[kept, 1].astype(np.float16)[:, None] * scaled[:, None]).astype(np.float32)
+    np.testing.assert_array_equal(
+        np.array(table["vector"].to_pylist(), np.float32).reshape(len(kept), FRAMES, WIDTH), frames
+    )
+
+
+@dataclass(eq=False)
+class Watched:
+    """A scan that keeps the numbers it is asked for."""
+
+    scan: LayerScan
+    asked: list[int] = field(default_factory=list)
+    most: int = 0
+
+    def __len__(self) -> int:
+        return len(self.scan)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.scan, name)
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.asked += numbers.tolist()
+        self.most = max(self.most, len(numbers))
+        return self.scan.read(numbers)
+
+
+@pytest.mark.parametrize(
+    ("query", "read"),
+    [
+        ("SELECT count(*) FROM x", []),
+        ("SELECT max(clip_id) FROM x WHERE clip_id LIKE 'clip1%'", []),
+        ("SELECT vector[1] FROM x WHERE clip_id = 'clip07'", [6]),
+        ("SELECT vector[1] FROM x WHERE clip_id IN ('clip07', 'clip31') ORDER BY 1", [6, 30]),
+    ],
+)
+def test_only_the_vectors_that_a_query_needs_are_read(store: Store, query: str, read: list[int]) -> None:
+    watched = Watched(activation_table(store, ActivationTable("3f", "resid.mean", 12, "x")))
+    run_query(refresh_catalog(store), query, tables={"x": watched})
+    assert sorted(set(watched.asked) & set(read)) == read
+    assert len(watched.asked) <= 2 * len(read)  # what follows a run is read ahead
+
+
+@dataclass(eq=False)
+class Drawn:
+    """Vectors that nobody keeps: number n is n everywhere."""
+
+    count: int
+    width: int = 512
+    points: int = 1
+    point: str = ""
+    most: int = 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def keys(self) -> pa.Table:
+        numbers = pa.array(np.arange(self.count))
+        return pa.table({"clip_id": numbers.cast(pa.string()), "row": numbers})
+
+    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        self.most = max(self.most, len(numbers))
+        return np.repeat(numbers.astype(np.float32)[:, None], self.width, axis=1)
+
+
+def test_memory_does_not_grow_with_the_rows_of_a_table(store: Store) -> None:
+    """0.4 GB of vectors pass through DuckDB, which may have 0.1 GB; blocks stay as large as they were."""
+    catalog = refresh_catalog(store)
+    query = "SELECT clip_id FROM x ORDER BY array_distance(vector, $q::FLOAT[512]), clip_id LIMIT 2"
+    for count in (20_000, 200_000):
+        drawn = Drawn(count)
+        found = run_query(
+            catalog, query, tables={"x": drawn}, parameters={"q": [777.0] * 512}, memory_bytes=100_000_000
+        )
+        assert found["clip_id"].to_pylist() == ["777", "776"]
+        assert drawn.most <= BLOCK_ROWS
+
+
+def test_a_vector_that_cannot_be_read_is_told_of_as_what_it_is(store: Store) -> None:
+    class Damaged(Drawn):
+        def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+            raise CorruptData("runs/songs/x is damaged: run `undertone verify`.")
+
+    catalog = refresh_catalog(store)
+    with pytest.raises(CorruptData, match=r"^runs/songs/x is damaged: run `undertone verify`\.$"):
+        run_query(catalog, "SELECT sum(vector[1]) FROM x", tables={"x": Damaged(10)})
+    answer = run_query(catalog, "SELECT sum(vector[1]) AS all FROM x", tables={"x": Drawn(10)})
+    assert answer["all"].to_pylist() == [45.0]  # the next question hears nothing of it
+
+
+def test_a_user_who_asks_for_numbers_that_are_not_there_is_refused(store: Store) -> None:
+    catalog = refresh_catalog(store)
+    with pytest.raises(QueryRefused, match="numbers that it does not have"):
+        run_query(catalog, "SELECT _vectors_of_x(10::BIGINT)[1] FROM x", tables={"x": Drawn(10)})
