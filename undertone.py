@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from jobs.api.extraction import extract
     from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
     from jobs.api.models import forward, generate, load_model
+    from jobs.api.neighbours import similar
     from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
     from jobs.api.scoring import Evaluation, Sweep, evaluate, sweep
@@ -107,6 +108,7 @@ _HOMES = {
         "generate",
         "load_model",
     ),
+    "jobs.api.neighbours": ("similar",),
     "jobs.api.probes": ("probe",),
     "jobs.api.runs": (
         "LabelledTable",
@@ -197,6 +199,7 @@ __all__ = [
     "probe",
     "repair",
     "report",
+    "similar",
     "steer",
     "stored_directions",
     "stored_sound",

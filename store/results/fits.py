@@ -205,3 +205,23 @@ class VectorRow:
 
 
 VECTORS = Table("vectors", VectorRow, read_by_views=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeighbourCellRow:
+    """A cell of an index of a layer."""
+
+    index_id: Text = column("id of the index; the cells of one share it")
+    run_id: Text = column("run whose activations it is over")
+    array: Text = column("site and what was kept over time, such as resid.mean")
+    layer: Count = column("number of the layer")
+    metric: Text = column("cosine or euclidean")
+    cell: Count = column("number of the cell, from 0")
+    centre: Vector = column("its centre; of cosine between vectors of length 1")
+    members: Counts = column("numbers of its clips, in the order of those of the run that did not fail")
+    probes: Count = column("cells that a question looks into, which the recall is of")
+    recall: Number = column("share of the ten nearest clips that are found, over 100 clips of the layer")
+    created_at: Time = column("when it was made (UTC)")
+
+
+NEIGHBOUR_CELLS = Table("neighbour_cells", NeighbourCellRow)

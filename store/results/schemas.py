@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, PROBES, VECTORS
+from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, NEIGHBOUR_CELLS, PROBES, VECTORS
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
 from store.results.table import Table
@@ -19,6 +19,7 @@ TABLES: Mapping[str, Table[Any]] = {
         CLUSTERINGS,
         ASSIGNMENTS,
         VECTORS,
+        NEIGHBOUR_CELLS,
         GENERATIONS,
         EMBEDDINGS,
         EVALUATIONS,

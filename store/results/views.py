@@ -39,6 +39,10 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         "directions: a unit vector per place, method and contrast, and what held-out clips say of it",
         f"undertone directions STORE RUN {_LABELS}",
     ),
+    "neighbour_cells": ResultView(
+        "indexes of layers: the cells that `undertone similar --indexed` looks into",
+        "undertone similar STORE RUN --layer N --indexed",
+    ),
     "generations": ResultView(
         "generated sounds: a row each, with all that decides it",
         'undertone generate STORE --prompt "…" -o FILE',
