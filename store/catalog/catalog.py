@@ -3,13 +3,13 @@
 The file is disposable: whatever it holds was read from Parquet and JSON. A refresh compares the keys and
 versions of these files with those the catalog was made from, writes a new file beside the old one, with only
 what changed read anew, and swaps it in. Readers keep the file they opened; of two refreshes at once the later
-swap wins, and the next look at the versions mends what it may lack.
+swap wins, and the next look at the versions mends what it may lack. Mostly there is one: others that come
+meanwhile wait for it, and take what it made.
 """
 
 import errno
 import inspect
 import os
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +24,7 @@ import duckdb
 
 from store.catalog import parts, tables
 from store.catalog.folder import catalog_path
+from store.catalog.one_refresh import LOCK, clone, one_at_a_time
 from store.catalog.parts import DamagedPart, list_parts, read_parts
 from store.catalog.query_process import start_early
 from store.catalog.sandbox import locked_connection
@@ -58,15 +59,25 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
     """The catalog file, brought up to date if anything in the store has changed, or made anew."""
     start_early()  # whoever asks for the catalog is about to ask it
     path = catalog_path(store.objects)
-    wanted = {VERSION_KEY: _version()} | list_parts(store.objects)
-    recorded = Recorded() if rebuild else _recorded(path)
-    mended = _mended(store, [key for key in recorded.damaged if key in wanted])
-    if recorded.versions != wanted or mended:
-        with _swapped_in(path) as new, _explained(store, path):
-            if not rebuild:
-                _start_from(path, new, wanted[VERSION_KEY])
-            fill_catalog(new, store.objects, wanted, again=mended)
+    seen, wanted = _identity(path), _wanted(store)
+    if not rebuild and _recorded(path) == Recorded(wanted):
+        return path
+    with one_at_a_time(path):
+        if _identity(path) != seen:  # whoever held the lock may have made what all who waited want
+            wanted = _wanted(store)
+        recorded = Recorded() if rebuild else _recorded(path)
+        mended = _mended(store, [key for key in recorded.damaged if key in wanted])
+        if recorded.versions != wanted or mended:
+            with _swapped_in(path) as new, _explained(store, path):
+                if recorded.versions.get(VERSION_KEY) == wanted[VERSION_KEY]:
+                    _start_from(path, new)
+                fill_catalog(new, store.objects, wanted, again=mended)
     return path
+
+
+def _wanted(store: "Store") -> dict[str, str]:
+    """What a catalog of the store as it is now is made of."""
+    return {VERSION_KEY: _version()} | list_parts(store.objects)
 
 
 def _version() -> str:
@@ -157,12 +168,10 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def _start_from(path: Path, new: Path, version: str) -> None:
-    """Copy the present file as a beginning of the new one, unless other code made it."""
+def _start_from(path: Path, new: Path) -> None:
+    """Copy the present file, which the same code made, as a beginning of the new one."""
     with suppress(FileNotFoundError):
-        shutil.copyfile(path, new)
-    if _read_recorded(new).versions.get(VERSION_KEY) != version:
-        new.unlink(missing_ok=True)
+        clone(path, new)
 
 
 @contextmanager
@@ -181,7 +190,7 @@ def _swapped_in(path: Path) -> Iterator[Path]:
 def _remove_litter(folder: Path) -> None:
     """Remove what killed refreshes left behind, and catalogs that nobody needed for long."""
     now = time.time()
-    for file in folder.glob("*.duckdb*"):
+    for file in (*folder.glob("*.duckdb*"), *folder.glob(f".*{LOCK}")):
         limit = LITTER_AGE_SECONDS if BUILDING in file.name else UNUSED_AGE_SECONDS
         with suppress(FileNotFoundError):  # another refresh was faster
             if file.stat().st_mtime < now - limit:

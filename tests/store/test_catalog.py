@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from store.arrays.collection import Collection
+from store.catalog import catalog as catalog_module
+from store.catalog import one_refresh
 from store.catalog.catalog import refresh_catalog
 from store.catalog.folder import is_lasting
 from store.catalog.query import describe_views, notes_of, run_query
+from store.catalog.tables import fill_catalog
 from store.errors import CatalogWarning, CorruptData
 from store.objects.ledger import commit, never, withdraw
 from store.objects.protocol import ObjectStore
@@ -672,6 +676,8 @@ def test_a_copied_store_answers_the_same(store: Store, tmp_path: Path) -> None:
 REFRESH_SLOWLY = """
 import sys, time
 from store.opening import Store, open_store
+from store.catalog import catalog as catalog_module
+from store.catalog import one_refresh
 from store.catalog.catalog import refresh_catalog
 store = open_store(sys.argv[1])
 class Slow:
@@ -706,6 +712,8 @@ def test_a_refresh_killed_half_way_leaves_the_old_catalog(store: Store) -> None:
 
 REFRESH_AND_ASK = """
 import sys
+from store.catalog import catalog as catalog_module
+from store.catalog import one_refresh
 from store.catalog.catalog import refresh_catalog
 from store.opening import open_store
 from store.catalog.query import run_query
@@ -748,6 +756,41 @@ def test_threads_refresh_at_once(store: Store) -> None:
     assert problems == []
     path = refresh_catalog(store)
     assert list(path.parent.glob(f"{path.name}*")) == [path]
+
+
+def test_one_refresh_serves_all_who_ask_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    refresh_catalog(store)
+    _add(store, "more", SONGS)
+    filled: list[int] = []
+
+    def fill_slowly(*arguments: Any, **options: Any) -> None:
+        filled.append(1)
+        time.sleep(0.3)
+        fill_catalog(*arguments, **options)
+
+    monkeypatch.setattr(catalog_module, "fill_catalog", fill_slowly)
+    with ThreadPoolExecutor(6) as pool:
+        paths = list(pool.map(lambda _: refresh_catalog(open_store(store.url)), range(6)))
+    assert filled == [1]
+    assert len(run_query(paths[0], "SELECT DISTINCT dataset FROM clips")) == 2
+
+
+def test_a_refresh_that_somebody_stopped_is_not_waited_for_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = refresh_catalog(store)
+    monkeypatch.setattr(one_refresh, "PATIENCE_SECONDS", 0.1)
+    _add(store, "more", SONGS)
+    with one_refresh.one_at_a_time(path):
+        assert len(_ask(store, "SELECT DISTINCT dataset FROM clips")) == 2
+
+
+def test_a_reader_of_an_unchanged_store_does_not_wait_for_a_writer(store: Store) -> None:
+    path = refresh_catalog(store)
+    with one_refresh.one_at_a_time(path):
+        started = time.monotonic()
+        assert refresh_catalog(store) == path
+    assert time.monotonic() - started < one_refresh.PATIENCE_SECONDS / 2
 
 
 # ---------------------------------------------------------------------- where the file is
@@ -841,7 +884,10 @@ def test_catalogs_that_nobody_needed_for_long_make_room(store: Store, cache: Pat
     cache.mkdir(parents=True)
     (cache / "0123456789abcdef.duckdb").write_bytes(b"of a store that is gone")
     os.utime(cache / "0123456789abcdef.duckdb", (0, 0))
-    assert [refresh_catalog(store)] == list(cache.iterdir())
+    (cache / ".0123456789abcdef.lock").touch()
+    os.utime(cache / ".0123456789abcdef.lock", (0, 0))
+    path = refresh_catalog(store)
+    assert sorted(cache.iterdir()) == [path.with_name(f".{path.stem}.lock"), path]
 
 
 # ---------------------------------------------------------------------- results
