@@ -1,7 +1,12 @@
-"""Datasets: clips and failures as Parquet and a document, made to exist by one record, in bounded memory."""
+"""Datasets: clips and failures as Parquet and a document, made to exist by one record, in bounded memory.
+
+A dataset that grew has versions. Each is whole, with a document, clips, failures and a record of its own, and
+says what it changed.
+"""
 
 import json
 import mmap
+import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,6 +18,7 @@ import pyarrow as pa
 from store.arrays.document_checks import check_dataset_document, collection_layouts
 from store.arrays.known_fields import Fields
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name, document_key
+from store.dataset_changes import changes, counts_of, decode_changes
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound
 from store.objects.ledger import (
@@ -25,6 +31,7 @@ from store.objects.ledger import (
     read_committed,
     read_record,
     record_key,
+    recorded_names,
     write_record,
 )
 from store.objects.parquet import parquet_batches, parquet_bytes, parquet_table, parquet_writer
@@ -35,11 +42,16 @@ from store.records import Clip, Failure
 ROW_GROUP_CLIPS = 16_384
 FORMAT = 2
 _USERS = ("runs", "codes", "features")
+_VERSION = re.compile(r"datasets/[^/]+/versions/(\d{4,9})/dataset\.json")
+_DECIDE_IDS = ("format", "clip_seconds", "hop_seconds")
+"""Where one of these differs, the clips are others, and the dataset no later version."""
+_OF_VERSIONS = ("version", "origin", "changes")
+"""Fields that only documents of later versions have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A dataset as it stands in a store."""
+    """A version of a dataset as it stands in a store."""
 
     name: str
     info: Mapping[str, Any]
@@ -50,6 +62,16 @@ class Dataset:
     def fingerprint(self) -> str:
         """SHA-256 over the ordered clips and failures."""
         return str(self.info["fingerprint"])
+
+    @property
+    def version(self) -> int:
+        """1 for what was added first."""
+        return int(self.info.get("version", 1))
+
+    @property
+    def origin(self) -> str:
+        """Fingerprint of version 1, by which runs, codes and features know all versions."""
+        return str(self.info.get("origin", self.fingerprint))
 
     def clips(self) -> Iterator[Clip]:
         """Every clip in order."""
@@ -62,6 +84,10 @@ class Dataset:
         """clips.parquet: one row per clip, one column per label."""
         return parquet_table(self._bytes("clips"), self._place("clips"))
 
+    def changes(self) -> pa.Table:
+        """What this version added, changed and took away (see `store.dataset_changes`); not for version 1."""
+        return decode_changes(self._bytes("changes"), self._place("changes"))
+
     @property
     def failures(self) -> list[Failure]:
         """What could not be used."""
@@ -69,10 +95,10 @@ class Dataset:
         return [Failure(**row) for row in rows]
 
     def _bytes(self, name: str) -> bytes:
-        return read_committed(self.objects, dataset_key(self.name, f"{name}.parquet"))
+        return read_committed(self.objects, dataset_key(self.name, f"{name}.parquet", self.version))
 
     def _place(self, name: str) -> str:
-        return f"{self.objects.url}/{dataset_key(self.name, f'{name}.parquet')}"
+        return f"{self.objects.url}/{dataset_key(self.name, f'{name}.parquet', self.version)}"
 
 
 def add_dataset(
@@ -83,11 +109,13 @@ def add_dataset(
     failures: Iterable[Failure],
     *,
     replace: bool = False,
+    extend: bool = False,
     sounds: Sequence[Entry] = (),
 ) -> Dataset:
     """Write a dataset; writing the same content again changes nothing.
 
     `sounds` are audio files of its own in the store; they may come to be listed while `clips` are taken.
+    With `extend`, other content that shares clips with the newest version becomes the next one.
 
     Raises `Conflict` where the name holds other content, unless `replace` is said and no run uses it yet.
     """
@@ -99,24 +127,30 @@ def add_dataset(
         whole = {**info, "format_version": FORMAT, "name": name, "fingerprint": fingerprint}
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
-        if not _to_write(objects, name, fingerprint, replace=replace):
+        former = _to_extend(objects, name, whole) if extend and not replace else None
+        if former is None and not _to_write(objects, name, fingerprint, replace=replace):
             return _said_anew(objects, name, whole)
         _write_clips(spool, types, parquet)
         with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            files = [_put(objects, dataset_key(name, "clips.parquet"), view)]
-    files.append(_put(objects, dataset_key(name, "failures.parquet"), _failure_bytes(failed)))
+            changed = None if former is None else _changed(former, view, whole)
+            version = 1 if former is None else former.version + 1
+            files = [_put(objects, dataset_key(name, "clips.parquet", version), view)]
+    files.append(_put(objects, dataset_key(name, "failures.parquet", version), _failure_bytes(failed)))
     if sounds:
         record = Record(sounds_name(name), "sounds", tuple(sounds))
         files.append(_put(objects, record_key(record.name), encode_record(record)))
+    if changed is not None:
+        files.append(_put(objects, dataset_key(name, "changes.parquet", version), parquet_bytes(changed)))
     whole["files"] = [asdict(entry) for entry in files]
-    objects.put(dataset_key(name), sealed_json(whole))
-    write_record(objects, dataset_record(name, whole))
+    objects.put(dataset_key(name, version=version), sealed_json(whole))
+    if not write_record(objects, dataset_record(name, whole)) and version > 1:
+        raise Conflict(f"Another command added version {version} of dataset {name!r} first: run this again.")
     return read_dataset(objects, name)
 
 
-def dataset_key(name: str, file: str = "dataset.json") -> str:
-    """Key of a file of a dataset."""
-    return f"datasets/{name}/{file}"
+def dataset_key(name: str, file: str = "dataset.json", version: int = 1) -> str:
+    """Key of a file of a version of a dataset."""
+    return f"datasets/{name}/{file}" if version == 1 else f"datasets/{name}/versions/{version:04d}/{file}"
 
 
 def sounds_name(name: str) -> str:
@@ -125,17 +159,29 @@ def sounds_name(name: str) -> str:
 
 
 def forget_dataset(objects: ObjectStore, name: str) -> None:
-    """Take a dataset's records away, before its files are replaced."""
-    for record in (dataset_key(name), sounds_name(name)):
+    """Take a dataset's records away before its files are replaced: the newest first, or it comes back."""
+    later = [dataset_key(name, version=version) for version in reversed(_later_versions(objects, name))]
+    for record in (*later, dataset_key(name), sounds_name(name)):
         objects.delete(record_key(record))
+
+
+def versions_of(objects: ObjectStore, name: str) -> list[int]:
+    """The versions of a dataset that is there, in order."""
+    return [1, *_later_versions(objects, name)]
+
+
+def _later_versions(objects: ObjectStore, name: str) -> list[int]:
+    found = (_VERSION.fullmatch(record) for record in recorded_names(objects, f"datasets/{name}/versions"))
+    return sorted(int(match[1]) for match in found if match)
 
 
 def dataset_record(name: str, info: Mapping[str, Any]) -> Record:
     """The record of a dataset, as it follows from its document, which proves itself; raises `CorruptData`."""
     check_dataset_document(info, name, dataset_key(name))
+    key = dataset_key(name, version=int(info.get("version", 1)))
     files = [Entry(**entry) for entry in info["files"]]
-    entries = (*files, proves_itself(dataset_key(name)))
-    return Record(dataset_key(name), "dataset", entries, {"fingerprint": info["fingerprint"]})
+    entries = (*files, proves_itself(key))
+    return Record(key, "dataset", entries, {"fingerprint": info["fingerprint"]})
 
 
 def _put(objects: ObjectStore, key: str, data: Buffer) -> Entry:
@@ -143,14 +189,19 @@ def _put(objects: ObjectStore, key: str, data: Buffer) -> Entry:
     return entry_of(key, data)
 
 
-def read_dataset(objects: ObjectStore, name: str) -> Dataset:
-    """Open a dataset; raises `NotFound` naming those there are, and `CorruptData` naming what is damaged."""
-    key = dataset_key(check_name(name, "a dataset"))
-    try:
-        record = read_record(objects, key)
-    except NotFound as error:
+def read_dataset(objects: ObjectStore, name: str, version: int | None = None) -> Dataset:
+    """Open a dataset, in its newest version unless one is said.
+
+    Raises `NotFound` naming those there are, and `CorruptData` naming what is damaged.
+    """
+    if not is_recorded(objects, dataset_key(check_name(name, "a dataset"))):
         known = ", ".join(dataset_names(objects)) or "none"
-        raise NotFound(f"There is no dataset {name!r} in {objects.url}; it has: {known}.") from error
+        raise NotFound(f"There is no dataset {name!r} in {objects.url}; it has: {known}.")
+    versions = versions_of(objects, name)
+    if version is not None and version not in versions:
+        raise NotFound(f"Dataset {name!r} has no version {version}; it has {', '.join(map(str, versions))}.")
+    key = dataset_key(name, version=version or versions[-1])
+    record = read_record(objects, key)
     info = opened_json(read_committed(objects, key), f"{objects.url}/{key}")
     check_dataset_document(info, name, f"{objects.url}/{key}")
     if dataset_record(name, info) != record:
@@ -223,13 +274,37 @@ def _refuse_another(objects: ObjectStore, name: str, fingerprint: str) -> None:
             )
 
 
+def _to_extend(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset | None:
+    """The version that new content follows; None where there is none, or it holds that content already."""
+    if not is_recorded(objects, dataset_key(name)):
+        return None
+    newest = read_dataset(objects, name)
+    is_cut_alike = all(newest.info.get(field) == whole.get(field) for field in _DECIDE_IDS)
+    return newest if is_cut_alike and newest.fingerprint != whole["fingerprint"] else None
+
+
+def _changed(former: Dataset, clips: memoryview, whole: dict[str, Any]) -> pa.Table:
+    """What changes from a version to the next, whose document gets to say so."""
+    old = former.table()
+    found = changes(old, parquet_table(clips, "the new clips"))
+    counts = counts_of(found)
+    if counts["gone"] == old.num_rows:
+        raise Conflict(
+            f"Dataset {former.name!r} already exists with other content, and none of its clips is among the "
+            "new ones. Choose another name, or add --replace."
+        )
+    whole |= {"version": former.version + 1, "origin": former.origin, "changes": counts}
+    return found
+
+
 def _said_anew(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset:
     """The dataset that is there; what is said about it (its root, notes) may be new."""
     existing = read_dataset(objects, name)
-    updated = {**whole, "files": existing.info["files"]}
+    kept = {field: existing.info[field] for field in ("files", *_OF_VERSIONS) if field in existing.info}
+    updated = {**whole, **kept}
     if updated == existing.info:
         return existing
-    objects.put(dataset_key(name), sealed_json(updated))
+    objects.put(dataset_key(name, version=existing.version), sealed_json(updated))
     return read_dataset(objects, name)
 
 

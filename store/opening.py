@@ -39,9 +39,9 @@ class Store:
         """Names of the datasets."""
         return dataset_names(self.objects)
 
-    def dataset(self, name: str) -> Dataset:
-        """One dataset; raises `NotFound`."""
-        return read_dataset(self.objects, name)
+    def dataset(self, name: str, version: int | None = None) -> Dataset:
+        """One dataset, in its newest version unless one is said; raises `NotFound`."""
+        return read_dataset(self.objects, name, version)
 
     def add_dataset(
         self,
@@ -51,10 +51,13 @@ class Store:
         failures: Iterable[Failure],
         *,
         replace: bool = False,
+        extend: bool = False,
         sounds: Sequence[Entry] = (),
     ) -> Dataset:
-        """Write a dataset (see `store.datasets.add_dataset`)."""
-        return add_dataset(self.objects, name, info, clips, failures, replace=replace, sounds=sounds)
+        """Write a dataset, or its next version (see `store.datasets.add_dataset`)."""
+        return add_dataset(
+            self.objects, name, info, clips, failures, replace=replace, extend=extend, sounds=sounds
+        )
 
     def runs(self) -> list[str]:
         """Ids of the runs."""

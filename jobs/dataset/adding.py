@@ -1,92 +1,38 @@
-"""Lists, checks and cuts the recordings of a dataset and writes them to a store."""
+"""Lists, measures and cuts the recordings of a dataset and writes them to a store.
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+Recordings go from a list to measured ones to clips through temporary files: memory holds a few of them.
+"""
 
-from analysis.data_findings import Item, clipped, findings, silent, undecodable, united_groups
-from jobs.dataset.clip_spool import spooled
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from analysis.data_findings import clipped, findings, silent, undecodable, united_groups
+from jobs.dataset.census import Census, summary_of
+from jobs.dataset.known_files import known_files
+from jobs.dataset.measuring import measuring
 from jobs.dataset.options import AddRequest
-from jobs.dataset.progress import counted
+from jobs.dataset.progress import RecordingCount, counted
 from jobs.dataset.roots import remember_root
 from jobs.dataset.split_words import unknown_splits
-from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from jobs.dataset.spooling import Spool, spool
+from jobs.progress.reporting import note
+from pipelines.audio.file_states import ETAG
+from pipelines.audio.header import AudioInfo
+from pipelines.datasets.cutting import ClipSpec, Measured, cut, cut_measured, measured_recordings
 from pipelines.datasets.formats import Source, open_source
 from pipelines.datasets.hearing import Heard
-from store import Dataset, open_store
+from store import Dataset, Store, open_store
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name
 from store.errors import InvalidInput
 from store.extensions import DATASETS
-from store.records import Clip, Failure
-
-MAXIMUM_COUNTED_VALUES = 40
-SHOWN_FAILURES = 5
-"""Named in the summary; all are in the view `failures`."""
-
-
-@dataclass(slots=True)
-class Census:
-    """What a stream of clips and failures held, counted as it passes."""
-
-    recordings: int = 0
-    clips: int = 0
-    seconds: float = 0.0
-    tail_seconds: float = 0.0
-    failures: list[Failure] = field(default_factory=list)
-    columns: dict[str, None] = field(default_factory=dict)
-    """The label columns, in order of appearance."""
-    labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
-    """Clips by label column, value and split; columns with too many values (titles) are left out."""
-    items: list[Item] = field(default_factory=list)
-    """The recordings, as findings are made of them."""
-
-    def clips_of(self, results: Iterable[list[Clip] | Failure]) -> Iterator[Clip]:
-        """The clips among the results; failures are kept aside."""
-        for result in results:
-            if isinstance(result, Failure):
-                self.failures.append(result)
-                continue
-            self.recordings += 1
-            self.tail_seconds += result[0].tail_seconds
-            self.items.append(_item(result))
-            for clip in result:
-                self._count(clip)
-                yield clip
-
-    def of(self, dataset: Dataset) -> Self:
-        """Count a dataset that is in a store already."""
-        self.failures.extend(dataset.failures)
-        previous = None
-        for clip in dataset.clips():
-            self._count(clip)
-            if clip.uri != previous:
-                self.recordings, previous = self.recordings + 1, clip.uri
-                self.tail_seconds += clip.tail_seconds
-        return self
-
-    def _count(self, clip: Clip) -> None:
-        self.clips += 1
-        self.seconds += clip.duration_seconds
-        for column, value in clip.labels.items():
-            if column not in self.columns:
-                self.columns[column] = None
-                self.labels[column] = {}
-            if (counts := self.labels.get(column)) is None:
-                continue
-            counts.setdefault(str(value), Counter())[clip.split or "no split"] += 1
-            if len(counts) > MAXIMUM_COUNTED_VALUES:
-                del self.labels[column]
-
-
-def _item(clips: Sequence[Clip]) -> Item:
-    """A recording, from all its clips."""
-    first = clips[0]
-    return Item(first.uri, first.sha256 or None, first.group, first.split, first.labels, len(clips))
+from store.records import Clip, Failure, Recording
 
 
 def add_dataset(request: AddRequest) -> dict[str, Any]:
-    """Add a dataset to a store; return a summary for printing.
+    """Add a dataset to a store, or its next version; return a summary for printing.
+
+    Files that an earlier addition read, and that are the same since, are not read again.
 
     Raises:
         NotFound: there is nothing at the path.
@@ -96,35 +42,127 @@ def add_dataset(request: AddRequest) -> dict[str, Any]:
     check_name(request.name, "a dataset", longest=LONGEST_DATASET_NAME)
     source = open_source(request.path, request.format_name)
     spec = _clip_spec(request, source)
-    store = open_store(request.store, create=True)
-    census, remarks, heard = Census(), list[str](), Heard()
-    info = _info(source, spec)
-    cut = cut_recordings(
-        source.root, source.list_recordings(remarks.append), spec, threads=request.threads, heard=heard
-    )
-    with counted(f"add {request.name}", cut) as results, spooled(census.clips_of(results)) as clips:
-        _require_clips(census, source, remarks)
-        united = united_groups((item.content, item.group) for item in census.items)
-        dataset = store.add_dataset(
-            request.name, info, _regrouped(clips, united), census.failures, replace=request.replace
+    return Addition(request, source, spec, open_store(request.store, create=True)).run()
+
+
+@dataclass(slots=True)
+class Addition:
+    """One dataset on its way into a store."""
+
+    request: AddRequest
+    source: Source
+    spec: ClipSpec
+    store: Store
+    census: Census = field(default_factory=Census)
+    heard: Heard = field(default_factory=Heard)
+    remarks: list[str] = field(default_factory=list)
+
+    def run(self) -> dict[str, Any]:
+        """List, measure, cut and write; returns the summary."""
+        name, info = self.request.name, _info(self.source, self.spec)
+        with spool() as listed, spool() as measured:
+            self._list(listed)
+            self._measure(listed, measured)
+            self._require_clips()
+            united = united_groups((item.content, item.group) for item in self.census.items)
+            clips = _regrouped(_clips(measured, self.spec), united)
+            dataset = self.store.add_dataset(
+                name, info, clips, self.census.failures, replace=self.request.replace, extend=True
+            )
+        if self.source.root.is_local:
+            remember_root(dataset.fingerprint, self.source.root)
+        found = [*_changes(dataset), *self._identities(), *self.remarks, *self._findings(united)]
+        return summary_of(name, info, self.census, found) | {"version": dataset.version}
+
+    def _list(self, listed: Spool) -> None:
+        """All recordings before the first is read: their number is known then."""
+        for one in self.source.list_recordings(self.remarks.append):
+            listed.add({"failure" if isinstance(one, Failure) else "recording": asdict(one)})
+
+    def _measure(self, listed: Spool, measured: Spool) -> None:
+        """Read each file that is not known, keep what was found, and count what it comes to."""
+        count = RecordingCount(f"add {self.request.name}", len(listed))
+        with (
+            known_files(self.store, self.spec, forget=self.request.rehash) as known,
+            measuring(self.request, self.source.root) as (measure, threads),
+        ):
+            passing = measured_recordings(
+                self.source.root,
+                _listed(listed),
+                self.spec,
+                threads=threads,
+                find=known.find,
+                measure=measure,
+            )
+            with counted(count, passing) as results:
+                for result in results:
+                    if not isinstance(result, Failure):
+                        known.keep(result[1])
+                    self._see(result, measured)
+        if count.known:
+            note(
+                f"{count.known:,} files are as they were when they were read before, and were not read "
+                "again; --rehash reads them."
+            )
+
+    def _see(self, result: tuple[Recording, Measured] | Failure, measured: Spool) -> None:
+        if isinstance(result, Failure):
+            self.census.see(result)
+            return
+        recording, file = result
+        clips = cut_measured(recording, file, self.spec)
+        self.census.see(clips)
+        self.heard.add(file.heard)
+        if not isinstance(clips, Failure):
+            measured.add([asdict(recording), file.content, asdict(file.info) if file.info else None])
+
+    def _findings(self, united: Mapping[str, str]) -> list[str]:
+        items, clips = self.census.items, self.census.clips
+        return [
+            *unknown_splits(item.split for item in items),
+            *findings(items, united=united),
+            *silent(self.heard.silent, clips),
+            *clipped(self.heard.clipped, clips),
+            *undecodable(self.heard.undecodable, clips),
+        ]
+
+    def _identities(self) -> list[str]:
+        """That some files are known by what their bucket calls them, not by their bytes."""
+        by_etag = sum(str(item.content).startswith(ETAG) for item in self.census.items)
+        if not by_etag:
+            return []
+        said = (
+            f"{by_etag:,} of {self.census.recordings:,} files are known by the ETag of their bucket and were "
+            "not read whole: that they stay the same is what the bucket says, and silent or damaged samples "
+            "show when they are extracted."
         )
-    if source.root.is_local:
-        remember_root(dataset.fingerprint, source.root)
-    found = [
-        *remarks,
-        *unknown_splits(item.split for item in census.items),
-        *findings(census.items, united=united),
-        *_found_by_ear(heard, census.clips),
-    ]
-    return summary_of(request.name, info, census, found)
+        return [said]
+
+    def _require_clips(self) -> None:
+        failures = self.census.failures
+        if self.census.clips:
+            return
+        where = f"{self.source.root.public_url}/{self.source.member}".rstrip("/")
+        if not failures:
+            said = "".join(f" {remark}" for remark in self.remarks)
+            raise InvalidInput(
+                f"There is no audio in {where} (read as format {self.source.format.name!r}).{said}"
+            )
+        raise InvalidInput(
+            f"None of the {len(failures)} recordings in {where} gives a clip. "
+            f"The first, {failures[0].item!r}: {failures[0].message}"
+        )
 
 
-def _found_by_ear(heard: Heard, clips: int) -> list[str]:
-    return [
-        *silent(heard.silent, clips),
-        *clipped(heard.clipped, clips),
-        *undecodable(heard.undecodable, clips),
-    ]
+def _listed(listed: Spool) -> Iterator[Recording | Failure]:
+    for one in listed:
+        yield Failure(**one["failure"]) if "failure" in one else Recording(**one["recording"])
+
+
+def _clips(measured: Spool, spec: ClipSpec) -> Iterator[Clip]:
+    """The clips of all recordings, once more."""
+    for recording, content, info in measured:
+        yield from cut(Recording(**recording), AudioInfo(**info), content, spec)
 
 
 def _regrouped(clips: Iterable[Clip], united: Mapping[str, str]) -> Iterator[Clip]:
@@ -133,35 +171,23 @@ def _regrouped(clips: Iterable[Clip], united: Mapping[str, str]) -> Iterator[Cli
         yield replace(clip, group=united[clip.group]) if clip.group in united else clip
 
 
-def summary_of(name: str, info: dict[str, Any], census: Census, found: Sequence[str] = ()) -> dict[str, Any]:
-    """What was added, as JSON values; label counts are those of columns with few values."""
-    errors = Counter(f"{failure.stage}: {failure.error}" for failure in census.failures)
-    return {
-        "dataset": name,
-        "format": info["format"],
-        "recordings": census.recordings,
-        "clips": census.clips,
-        "hours": round(census.seconds / 3600, 4),
-        "clip_seconds": info["clip_seconds"],
-        "hop_seconds": info["hop_seconds"],
-        "tail_seconds": round(census.tail_seconds, 3),
-        "failures": dict(errors.most_common()) if errors else None,
-        "first_failures": {one.item: one.message for one in census.failures[:SHOWN_FAILURES]} or None,
-        "columns": list(census.columns),
-        "labels": {column: _plain(counts) for column, counts in census.labels.items()},
-        "notes": info["notes"],
-        "findings": list(found),
-    }
-
-
-def _plain(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
-    return {value: dict(splits) for value, splits in sorted(counts.items())}
+def _changes(dataset: Dataset) -> list[str]:
+    """What a later version changed."""
+    if dataset.version == 1:
+        return []
+    counts = dataset.info["changes"]
+    said = (
+        f"This is version {dataset.version}: beside the one before, {counts['added']:,} clips are new, "
+        f"{counts['changed']:,} have another content and {counts['gone']:,} are gone. Runs that were made "
+        "before keep what they have; `undertone extract` computes what is new."
+    )
+    return [said]
 
 
 def _clip_spec(request: AddRequest, source: Source) -> ClipSpec:
     clip_seconds = source.format.clip_seconds if request.clip_seconds is None else request.clip_seconds
     hop_seconds = clip_seconds if request.hop_seconds is None else request.hop_seconds
-    return ClipSpec(request.name, clip_seconds, hop_seconds, request.listen)
+    return ClipSpec(request.name, clip_seconds, hop_seconds, request.listen, request.trust_etag)
 
 
 def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
@@ -178,17 +204,3 @@ def _info(source: Source, spec: ClipSpec) -> dict[str, Any]:
         "root": root,
         "notes": source.format.notes,
     }
-
-
-def _require_clips(census: Census, source: Source, remarks: Sequence[str]) -> None:
-    if census.clips:
-        return
-    where = f"{source.root.public_url}/{source.member}".rstrip("/")
-    if not census.failures:
-        said = "".join(f" {remark}" for remark in remarks)
-        raise InvalidInput(f"There is no audio in {where} (read as format {source.format.name!r}).{said}")
-    first = census.failures[0]
-    raise InvalidInput(
-        f"None of the {len(census.failures)} recordings in {where} gives a clip. "
-        f"The first, {first.item!r}: {first.message}"
-    )

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
+from jobs.execution import Address, Engine
 from jobs.option import Option, check_values
 from pipelines.synthesis.songs import Band
 from store.extensions import DATASETS
@@ -36,6 +37,23 @@ class AddRequest:
             "told of uncompressed files alone, and else by extract and probe."
         ),
     ] = False
+
+    rehash: Annotated[
+        bool,
+        Option("Read all files again, also those whose size and time (or ETag) are what they were."),
+    ] = False
+    trust_etag: Annotated[
+        bool,
+        Option(
+            "Of WAV, AIFF and the like in a bucket read header and end alone, and take the bucket's ETag for "
+            "the checksum of the rest."
+        ),
+    ] = False
+    engine: Annotated[
+        Engine, Option("ray reads files on all nodes; inline in this process, on --threads threads.")
+    ] = "inline"
+    address: Address = "local"
+    shared_filesystem: Annotated[bool, Option("The folder is the same on every node.")] = False
 
     def __post_init__(self) -> None:
         check_values(self)

@@ -1,12 +1,12 @@
 """Renders a synthetic dataset into a store: audio files and the list of clips."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from jobs.dataset.adding import Census, summary_of
-from jobs.dataset.clip_spool import spooled
+from jobs.dataset.census import Census, summary_of
 from jobs.dataset.options import SynthRequest
-from jobs.dataset.progress import counted
+from jobs.dataset.progress import RecordingCount, counted
+from jobs.dataset.spooling import spooled
 from pipelines.audio.files import Root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from store import Store, open_store
@@ -15,9 +15,6 @@ from store.datasets import forget_dataset, users_of
 from store.errors import Conflict
 from store.objects.ledger import Entry, entry_of
 from store.records import Clip, Failure
-
-if TYPE_CHECKING:
-    pass
 
 NOTES = (
     "Rendered from a General-MIDI SoundFont. Each clip is a function of its concept, its number and the "
@@ -44,7 +41,8 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         _refuse_to_overwrite(request, store)
     sounds: list[Entry] = []
     rendered = _rendered_clips(request, store, sounds)
-    with counted(f"synth {request.name}", rendered) as results, spooled(census.clips_of(results)) as clips:
+    count = RecordingCount(f"synth {request.name}")
+    with counted(count, rendered) as results, spooled(census.clips_of(results)) as clips:
         store.add_dataset(request.name, info, clips, census.failures, replace=request.replace, sounds=sounds)
     return summary_of(request.name, info, census)
 

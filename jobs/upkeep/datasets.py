@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from store.datasets import Dataset, users_of
+from store.datasets import Dataset, users_of, versions_of
 from store.opening import Store
 from store.upkeep.removal import (
     Weight,
@@ -33,7 +33,16 @@ def shown_dataset(store: Store, name: str) -> dict[str, Any]:
         "made from it": users_of(store.objects, name),
         "notes": info.get("notes") or "(none)",
         "fingerprint": info["fingerprint"],
+        "versions": [_version(store.dataset(name, version)) for version in versions_of(store.objects, name)],
     }
+
+
+def _version(dataset: Dataset) -> str:
+    """A version in a line: its clips, and what it changed."""
+    said = f"{dataset.version}: {int(dataset.info['counts'].get('clips', 0)):,} clips"
+    changes = dataset.info.get("changes") or {}
+    told = ", ".join(f"{count:,} {kind}" for kind, count in changes.items() if count)
+    return f"{said} ({told})" if told else said
 
 
 def take_dataset_away(store: Store, name: str, *, used_too: bool, dry_run: bool) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Literal, cast
 
 from pipelines.audio.parquet_audio import open_row, read_address
 from store.errors import (
@@ -22,8 +22,12 @@ from store.errors import (
 
 REMOTE_SCHEMES = ("s3", "gs", "az", "hf", "https", "http")
 """What URLs of audio may begin with. Others of fsspec read files of this machine, or are chained to such."""
-_IN_ORDER = {"block_size": 1 << 22, "cache_type": "readahead"}
-_ANYWHERE = {"block_size": 1 << 20, "cache_type": "blockcache", "cache_options": {"maxblocks": 64}}
+Reading = Literal["anywhere", "in order", "ends"]
+_FETCHING: Mapping[Reading, Mapping[str, Any]] = {
+    "anywhere": {"block_size": 1 << 20, "cache_type": "blockcache", "cache_options": {"maxblocks": 64}},
+    "in order": {"block_size": 1 << 22, "cache_type": "readahead"},
+    "ends": {"block_size": 1 << 16, "cache_type": "blockcache", "cache_options": {"maxblocks": 64}},
+}
 """Decoders seek back and forth: blocks that were fetched once are kept while the file is open."""
 
 
@@ -49,23 +53,24 @@ class Root:
         """Whether only machines that share this file system can open the files."""
         return "://" not in self.url
 
-    def open(self, uri: str, *, in_order: bool = False) -> BinaryIO:
+    def open(self, uri: str, *, reading: Reading = "anywhere") -> BinaryIO:
         """A seekable stream of one file's bytes, or of one row's of Parquet. Raises NotFound without one.
 
-        Where bytes are read `in_order`, a few large requests fetch them from a URL.
+        `reading` decides how bytes come from a URL: in a few large requests where all are read in order, in
+        small ones where only a header and an end are wanted.
         """
         if row := read_address(uri):
             return open_row(self.url, *row, self._open_file)
-        return self._open_file(uri, in_order=in_order)
+        return self._open_file(uri, reading)
 
-    def _open_file(self, uri: str, *, in_order: bool = False) -> BinaryIO:
+    def _open_file(self, uri: str, reading: Reading = "anywhere") -> BinaryIO:
         path = self.path(uri)
         try:
             if self.is_local:
                 self._check_links(path, uri)
                 return _open_file(path, uri)
             with self._reached() as filesystem:
-                return cast(BinaryIO, filesystem.open(path, "rb", **(_IN_ORDER if in_order else _ANYWHERE)))
+                return cast(BinaryIO, filesystem.open(path, "rb", **_FETCHING[reading]))
         except (FileNotFoundError, IsADirectoryError) as error:
             # Messages end up in the store, where no absolute path may stand.
             raise NotFound(f"There is no file {uri!r} in the dataset's folder.") from error
@@ -77,6 +82,16 @@ class Root:
                     f"{uri!r} is a link that leads back to itself; put the file itself there."
                 ) from error
             raise
+
+    def described(self, uri: str) -> dict[str, Any]:
+        """What the file system behind a URL says of one file, such as its size and ETag."""
+        with self._reached() as filesystem:
+            return dict(filesystem.info(self.path(uri)))
+
+    def described_files(self, below: str) -> list[dict[str, Any]]:
+        """The same of all files directly below a folder."""
+        with self._reached() as filesystem:
+            return [one for one in filesystem.ls(self.path(below), detail=True) if one["type"] == "file"]
 
     def exists(self, uri: str) -> bool:
         """Whether a file or folder of this name is there."""

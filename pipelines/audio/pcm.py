@@ -40,6 +40,12 @@ def opened_pcm(file: BinaryIO) -> Iterator["PcmAudio | None"]:
         yield PcmAudio(sound)
 
 
+def tells_its_length(file: BinaryIO) -> bool:
+    """Whether header and end of a file say all that there is to know of it without its samples."""
+    with opened_pcm(file) as audio:
+        return audio is not None and audio.is_plain and not audio.is_floating
+
+
 class PcmAudio:
     """An open file whose samples can be addressed."""
 
@@ -49,6 +55,8 @@ class PcmAudio:
         """Samples per second."""
         self.is_plain = sound.format != "FLAC" and "ADPCM" not in sound.subtype
         """Whether samples lie there as they are: reading some costs no decoding."""
+        self.is_floating = sound.subtype in _FLOATING
+        """Whether samples are floating-point numbers, which nothing bounds."""
 
     def measure(self) -> AudioInfo:
         """What the header says, checked against the length of the file.
@@ -69,7 +77,7 @@ class PcmAudio:
                 f"The header promises {samples / self.rate:.2f} s of audio, but the end cannot be decoded: "
                 "the file was cut off or its header is wrong."
             )
-        peak = self._peak() if self._sound.subtype in _FLOATING else 0.0
+        peak = self._peak() if self.is_floating else 0.0
         return AudioInfo(self.rate, samples, self._sound.channels, peak)
 
     def goes_on(self, _first: int) -> bool:

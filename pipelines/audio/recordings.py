@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.audio.clips import ClipReader
+from pipelines.audio.file_states import ETAG, FileStates, agrees_with_etag
 from pipelines.audio.files import Root
 from store.errors import AudioError, NotFound
 from store.records import PlannedClip
@@ -29,6 +30,8 @@ class _Known:
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Held while the file is read, so that threads that want it together read it once."""
     checksum: str | None = None
+    same: dict[str, bool] = field(default_factory=dict)
+    """Whether the file is the one that a bucket gave this ETag."""
     file: BinaryIO | None = None
     reader: ClipReader | None = None
     """Goes on where the last clip ended."""
@@ -64,7 +67,7 @@ class Recordings:
         known = self._entry(clip.uri)
         with known.lock:
             self._open(clip.uri, known, to_hash=bool(clip.sha256))
-            if clip.sha256 and known.checksum != clip.sha256:
+            if not self._is_same(clip, known):
                 raise AudioError(
                     f"{clip.uri!r} has changed since the dataset was added: put the old file back, accept "
                     "the new one with --retry-failed, or add the files as a new dataset."
@@ -72,6 +75,18 @@ class Recordings:
             assert known.reader is not None
             stretch = known.reader.read(clip, sample_rate=self._sample_rate)
         return stretch.resampled()
+
+    def _is_same(self, clip: PlannedClip, known: _Known) -> bool:
+        """Whether the open file is the one that was added, as far as anybody can tell."""
+        if not clip.sha256.startswith(ETAG):
+            return clip.sha256 in ("", known.checksum)
+        if clip.sha256 not in known.same:
+            state = FileStates(self._root).state(clip.uri)
+            if state is not None and state.etag is not None:
+                known.same[clip.sha256] = state.etag == clip.sha256
+            elif known.file is not None:
+                known.same[clip.sha256] = agrees_with_etag(known.file, clip.sha256) is not False
+        return known.same.get(clip.sha256, False)
 
     def checksum_now(self, uri: str) -> str | None:
         """SHA-256 of a recording's file as it is now; None where it cannot be read."""
@@ -117,7 +132,7 @@ def opened_once(root: Root, uri: str) -> tuple[BinaryIO, str]:
     reader, also where the process is killed.
     """
     with ExitStack() as stack:
-        file = stack.enter_context(root.open(uri, in_order=True))
+        file = stack.enter_context(root.open(uri, reading="in order"))
         if root.is_local:
             digest = checksum(file)
             stack.pop_all()

@@ -13,10 +13,14 @@ LONGEST_PART_BYTES = 255
 MOST_BYTES = 2**62
 MOST_UNIT_CLIPS = 2**20
 _CHECKSUM = re.compile(r"[0-9a-f]{8}")
-_PROVES_ITSELF = re.compile(r"undertone\.json|datasets/[^/]+/dataset\.json|tags/[^/]+\.json|state/.+")
+_PROVES_ITSELF = re.compile(
+    r"undertone\.json|datasets/[^/]+/(versions/\d+/)?dataset\.json|tags/[^/]+\.json|state/.+"
+)
 _ARRAY_FIELDS = {"name": str, "dimensions": list, "shape": list, "dtype": str, "attributes": dict}
 _DATASET_FIELDS = {"fingerprint": str, "labels": dict, "files": list}
-_DATASET_FIELDS_OF_COMMANDS = {"root": dict, "counts": dict, "format": str}
+_DATASET_FIELDS_OF_COMMANDS = {
+    "root": dict, "counts": dict, "format": str, "version": int, "origin": str, "changes": dict,
+}  # fmt: skip
 
 
 def is_key(key: object) -> bool:

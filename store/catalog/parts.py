@@ -33,7 +33,9 @@ PART = "_part"
 PartRows = Mapping[str, pa.Table]
 """Table of the catalog ("clips", "results/probes", …) → rows for it."""
 
-_DATASET = re.compile(r"datasets/([^/]+)/dataset\.json")
+_OF_VERSION = r"datasets/([^/]+)(?:/versions/\d+)?"
+_DATASET = re.compile(rf"{_OF_VERSION}/dataset\.json")
+_CHANGES = re.compile(r"datasets/([^/]+)/versions/(\d+)/changes\.parquet")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
 _COMPLETION = re.compile(r"runs/([^/]+)/complete/(\d+)")
@@ -67,12 +69,10 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
     parts = _refused(objects, records) | _newest_completions(records)
     if lost := unrecorded(objects, records, results):
         parts[UNRECORDED] = json.dumps(lost)
-    lists: list[Callable[[], dict[str, str]]] = []
-    for key, version in records.versions.items():
-        name = recorded_name(key)
-        if match := _DATASET.fullmatch(name):
-            lists.append(partial(_dataset_parts, objects, match[1]))
-        elif match := _RUN.fullmatch(name):
+    recorded = {recorded_name(key): version for key, version in records.versions.items()}
+    lists = [partial(_dataset_parts, objects, folders) for folders in _versions(recorded).values()]
+    for name, version in recorded.items():
+        if match := _RUN.fullmatch(name):
             lists.append(partial(_run_parts, objects, match[1], version))
         elif _RECORDED_PART.fullmatch(name):
             parts[name] = f"{version} {results.get(name)}"
@@ -107,15 +107,26 @@ def _newest_completions(records: Survey) -> dict[str, str]:
     return {key: records.versions[key] for key in newest.values()}
 
 
-def _dataset_parts(objects: ObjectStore, name: str) -> dict[str, str]:
-    """The files of one dataset; its document may be written anew, and holds the hash of the others."""
-    folder = f"datasets/{name}"
+def _versions(recorded: Mapping[str, str]) -> dict[str, list[str]]:
+    """Of each dataset the folders of its versions, in order; where the first is gone there is none."""
+    versions: dict[str, list[str]] = {}
+    for name in sorted(recorded):  # "dataset.json" comes before "versions"
+        if (match := _DATASET.fullmatch(name)) and (match[1] in versions or "/versions/" not in name):
+            versions.setdefault(match[1], []).append(name.rpartition("/")[0])
+    return versions
+
+
+def _dataset_parts(objects: ObjectStore, folders: Sequence[str]) -> dict[str, str]:
+    """All changes, and the files of the newest version, whose document has their hashes."""
+    changes = {f"{folder}/changes.parquet": "" for folder in folders[1:]}
+    folder = folders[-1]
     try:
         data = objects.get(f"{folder}/dataset.json")
     except UndertoneError as error:  # reading the part says so again
         data = str(error).encode()
     version = sha256(data).hexdigest()
-    return {f"{folder}/{file}": version for file in ("dataset.json", "clips.parquet", "failures.parquet")}
+    files = ("dataset.json", "clips.parquet", "failures.parquet")
+    return changes | {f"{folder}/{file}": version for file in files}
 
 
 def _run_parts(objects: ObjectStore, run_id: str, version: str) -> dict[str, str]:
@@ -190,7 +201,8 @@ def _dataset(data: bytes, name: str) -> PartRows:
     info = opened_json(data, key)
     check_dataset_document(info, name, key)
     columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
-    return {"datasets": _rows([{"dataset": name} | {column: info.get(column) for column in columns}])}
+    row = {"dataset": name} | {column: info.get(column) for column in columns}
+    return {"datasets": _rows([row | {"version": info.get("version", 1)}])}
 
 
 def _clips(data: bytes, name: str) -> PartRows:
@@ -200,6 +212,12 @@ def _clips(data: bytes, name: str) -> PartRows:
         {"table_name": "clips", "column_name": label, "comment": f"label of {name}"} for label in labels
     ]
     return {"clips": clips, "column_comments": _rows(comments)}
+
+
+def _dataset_changes(data: bytes, name: str, version: str) -> PartRows:
+    rows = _with_constant(_parquet(data), "dataset", name)
+    numbers = pa.repeat(pa.scalar(int(version)), rows.num_rows)
+    return {"dataset_changes": rows.append_column("version", numbers)}
 
 
 def _dataset_failures(data: bytes, name: str) -> PartRows:
@@ -301,17 +319,16 @@ class _Reader:
     feeds: tuple[str, ...]
 
 
-_OF_DATASETS = ("parts.datasets", "parts.clips", "parts.dataset_failures")
+_OF_DATASETS = ("parts.datasets", "parts.clips", "parts.dataset_failures", "parts.dataset_changes")
 _OF_RUNS = (
     "parts.runs", "parts.arrays", "parts.planned_clips", "parts.planned_units", "parts.commits",
     "parts.clip_states",
 )  # fmt: skip
 _READERS = (
     _Reader(_DATASET, _dataset, ("parts.datasets",)),
-    _Reader(re.compile(r"datasets/([^/]+)/clips\.parquet"), _clips, ("parts.clips",)),
-    _Reader(
-        re.compile(r"datasets/([^/]+)/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)
-    ),
+    _Reader(re.compile(rf"{_OF_VERSION}/clips\.parquet"), _clips, ("parts.clips",)),
+    _Reader(re.compile(rf"{_OF_VERSION}/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)),
+    _Reader(_CHANGES, _dataset_changes, ("parts.dataset_changes",)),
     _Reader(_RUN, _run, ("parts.runs", "parts.arrays")),
     _Reader(
         re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"),

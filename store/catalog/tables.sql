@@ -15,13 +15,20 @@ CREATE TABLE IF NOT EXISTS parts.column_comments (
 );
 
 CREATE TABLE IF NOT EXISTS parts.datasets (
-    _part VARCHAR, dataset VARCHAR, format VARCHAR, clip_seconds DOUBLE, hop_seconds DOUBLE, fingerprint VARCHAR
+    _part VARCHAR, dataset VARCHAR, format VARCHAR, clip_seconds DOUBLE, hop_seconds DOUBLE, fingerprint VARCHAR,
+    version BIGINT
 );
 
 -- One column more for every label of any dataset.
 CREATE TABLE IF NOT EXISTS parts.clips (
     _part VARCHAR, dataset VARCHAR, clip_id VARCHAR, uri VARCHAR, start_seconds DOUBLE, duration_seconds DOUBLE,
     group_id VARCHAR, split VARCHAR, sha256 VARCHAR, tail_seconds DOUBLE
+);
+
+-- What each version after the first changed. The other tables hold the newest version alone.
+CREATE TABLE IF NOT EXISTS parts.dataset_changes (
+    _part VARCHAR, dataset VARCHAR, version BIGINT, clip_id VARCHAR, change VARCHAR, uri VARCHAR,
+    start_seconds DOUBLE, duration_seconds DOUBLE, sha256 VARCHAR
 );
 
 CREATE TABLE IF NOT EXISTS parts.dataset_failures (

@@ -7,7 +7,8 @@ CREATE OR REPLACE VIEW datasets AS
 SELECT
     d.dataset, d.format, d.clip_seconds, d.hop_seconds,
     coalesce(c.clips, 0) AS clips, coalesce(c.recordings, 0) AS recordings, coalesce(c.groups, 0) AS groups,
-    coalesce(c.hours, 0) AS hours, coalesce(f.failures, 0) AS failures, d.fingerprint
+    coalesce(c.hours, 0) AS hours, coalesce(f.failures, 0) AS failures, d.fingerprint,
+    d.version
 FROM parts.datasets d
 LEFT JOIN (
     SELECT
@@ -27,7 +28,8 @@ COMMENT ON COLUMN datasets.recordings IS 'number of audio files that gave clips'
 COMMENT ON COLUMN datasets.groups IS 'number of groups (artists, or recordings) that splits never cut through';
 COMMENT ON COLUMN datasets.hours IS 'length of all its clips together';
 COMMENT ON COLUMN datasets.failures IS 'recordings that could not be used; see the view failures';
-COMMENT ON COLUMN datasets.fingerprint IS 'hash of its content; runs record it';
+COMMENT ON COLUMN datasets.fingerprint IS 'hash of its content; runs record that of version 1';
+COMMENT ON COLUMN datasets.version IS 'number of its newest version, which the other views show';
 
 CREATE OR REPLACE VIEW clips AS
 SELECT * EXCLUDE (_part) FROM parts.clips;
@@ -42,6 +44,23 @@ COMMENT ON COLUMN clips.group_id IS 'artist or recording: clips of one group bel
 COMMENT ON COLUMN clips.split IS 'split the dataset itself gives, or NULL';
 COMMENT ON COLUMN clips.sha256 IS 'checksum of the recording''s file';
 COMMENT ON COLUMN clips.tail_seconds IS 'what the recording has left after its last whole clip';
+
+CREATE OR REPLACE VIEW clip_changes AS
+SELECT
+    c.dataset, c.version, c.clip_id, c.change, c.uri, c.start_seconds, c.duration_seconds, c.sha256,
+    n.clip_id IS NULL AS gone
+FROM parts.dataset_changes c LEFT JOIN parts.clips n ON n.dataset = c.dataset AND n.clip_id = c.clip_id;
+
+COMMENT ON VIEW clip_changes IS 'what each version of a dataset after the first changed: a row per clip and change';
+COMMENT ON COLUMN clip_changes.dataset IS 'dataset the clip belongs to, or did';
+COMMENT ON COLUMN clip_changes.version IS 'version that made the change';
+COMMENT ON COLUMN clip_changes.clip_id IS 'id of the clip';
+COMMENT ON COLUMN clip_changes.change IS 'added, changed (its recording has another content) or gone';
+COMMENT ON COLUMN clip_changes.uri IS 'path of the recording, relative to the root of the dataset';
+COMMENT ON COLUMN clip_changes.start_seconds IS 'where the clip begins in its recording';
+COMMENT ON COLUMN clip_changes.duration_seconds IS 'length of the clip';
+COMMENT ON COLUMN clip_changes.sha256 IS 'checksum of the recording''s file then; of a clip that is gone, the last';
+COMMENT ON COLUMN clip_changes.gone IS 'true where the newest version has no such clip; older runs keep its rows';
 
 -- The nameless label is there because UNPIVOT wants at least one column; it is always NULL.
 CREATE OR REPLACE VIEW labels AS

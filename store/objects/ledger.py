@@ -22,7 +22,7 @@ FORMAT = 2
 RECORDS = "records"
 CURE = "run `undertone verify`, then `undertone repair`"
 _ENDING = ".json"
-_DATASET_FILE = re.compile(r"datasets/([^/]+)/(clips|failures)\.parquet")
+_DATASET_FILE = re.compile(r"(datasets/[^/]+/(?:versions/\d+/)?)(clips|failures|changes)\.parquet")
 _FIRST_PLAN = re.compile(r"((?:runs|codes|features)/[^/]+)/plan/part-0000\.parquet")
 
 
@@ -66,7 +66,7 @@ def recorded_name(key: str) -> str:
 def main_of(key: str) -> str:
     """The object after which the record is named that vouches for this one."""
     if match := _DATASET_FILE.fullmatch(key):
-        return f"datasets/{match[1]}/dataset.json"
+        return f"{match[1]}dataset.json"
     if match := _FIRST_PLAN.fullmatch(key):
         return document_key(match[1])
     return key

@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, NEIGHBOUR_CELLS, PROBES, VECTORS
+from store.results.recordings import RECORDINGS
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
 from store.results.table import Table
@@ -31,6 +32,7 @@ TABLES: Mapping[str, Table[Any]] = {
         SCORER_ACCURACY,
         RATINGS,
         LISTENING_SOUNDS,
+        RECORDINGS,
     )
 }
 

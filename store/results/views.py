@@ -77,6 +77,11 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         _EVALUATE,
         newest_of=(*_ITEM, "scorer", "scorer_version", "concept", "class", "prompt_set", "measure"),
     ),
+    "recordings": ResultView(
+        "files of datasets: length, rate and checksum, or why they give no clips",
+        "undertone dataset add STORE NAME PATH",
+        newest_of=("dataset", "uri", "cut"),
+    ),
     "ratings": ResultView(
         "answers of listeners: a row per trial and sound", "undertone listen import STORE FILE"
     ),

@@ -49,7 +49,9 @@ _PROVES_NOTHING = re.compile(r"(runs|codes|features)/[^/]+/(attempts|heartbeat)/
 _DOCUMENT = re.compile(r"\.json$|^(runs|codes|features)/[^/]+/plan/")
 _GONE = "it is gone, although a record names it"
 _OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
-_SECONDARY = re.compile(r"audio/.*|datasets/[^/]+/(clips\.parquet|failures\.parquet|audio/.*)")
+_SECONDARY = re.compile(
+    r"audio/.*|datasets/[^/]+/((versions/\d+/)?(clips|failures|changes)\.parquet|audio/.*)"
+)
 
 
 def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Disagreement]:

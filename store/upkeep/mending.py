@@ -15,7 +15,7 @@ from store.arrays.completion import KIND as COMPLETION
 from store.arrays.layout import document_key, is_file_name, plan_key
 from store.arrays.plan import PlanPart, plan_digest
 from store.arrays.verification import Disagreement, repair, short, verify
-from store.datasets import dataset_key, dataset_record, sounds_name
+from store.datasets import dataset_key, dataset_record, sounds_name, versions_of
 from store.errors import Conflict, NotPlain, StorageError, UndertoneError
 from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.objects.ledger import (
@@ -35,7 +35,7 @@ from store.objects.sealed import opened_json
 from store.opening import FORMAT_KEY, write_format
 from store.upkeep.inspection import KINDS, damage, inspect
 
-_DATASET = re.compile(r"datasets/([^/]+)/.*")
+_DATASET = re.compile(r"(datasets/([^/]+)/(?:versions/\d+/)?).*")
 _COLLECTION = re.compile(r"((?:runs|codes|features)/[^/]+)/(.*)")
 _PLAN = re.compile(r"plan/part-\d+\.parquet")
 
@@ -218,24 +218,32 @@ def _record_of_plan(objects: ObjectStore, key: str) -> Record | None:
 
 
 def _mend_datasets(objects: ObjectStore, damaged: dict[str, Disagreement], done: Mended) -> None:
-    names: dict[str, list[str]] = {}
+    """Version by version: where a later one is damaged, those before it stay."""
+    versions: dict[tuple[str, str], list[str]] = {}
     for key in damaged:
         if match := _DATASET.fullmatch(key.removeprefix(f"{RECORDS}/")):
-            names.setdefault(match[1], []).append(key)
-    for name, keys in names.items():
+            versions.setdefault((match[2], f"{match[1]}dataset.json"), []).append(key)
+    for (name, document), keys in versions.items():
         entries = [damaged.pop(key) for key in keys]
-        _attempt(done, entries, partial(_mend_dataset, objects, name, entries, done))
+        _attempt(done, entries, partial(_mend_dataset, objects, name, document, entries, done))
 
 
-def _mend_dataset(objects: ObjectStore, name: str, entries: Sequence[Disagreement], done: Mended) -> None:
+def _mend_dataset(
+    objects: ObjectStore, name: str, document: str, entries: Sequence[Disagreement], done: Mended
+) -> None:
     names = {_name_in(entry.key) for entry in entries}
     only_record = {entry.problem for entry in entries} <= {"record", "unrecorded"}
-    if only_record and names == {dataset_key(name)} and _rewrite_dataset_record(objects, name):
-        done.written.append(record_key(dataset_key(name)))
+    if only_record and names == {document} and _rewrite_dataset_record(objects, name, document):
+        done.written.append(record_key(document))
         return
     gone = [entry.key for entry in entries if not entry.key.startswith(f"{RECORDS}/")]
-    withdraw(objects, dataset_key(name), [*gone, record_key(sounds_name(name)), dataset_key(name)])
-    done.withdrawn.append(f"datasets/{name}")
+    if document == dataset_key(name):  # without the first version there is no dataset
+        gone += [
+            record_key(dataset_key(name, version=later)) for later in reversed(versions_of(objects, name)[1:])
+        ]
+        gone.append(record_key(sounds_name(name)))
+    withdraw(objects, document, [*gone, document])
+    done.withdrawn.append(document.rpartition("/")[0])
 
 
 def _name_in(key: str) -> str:
@@ -243,9 +251,8 @@ def _name_in(key: str) -> str:
     return recorded_name(key) if key.startswith(f"{RECORDS}/") else key
 
 
-def _rewrite_dataset_record(objects: ObjectStore, name: str) -> bool:
+def _rewrite_dataset_record(objects: ObjectStore, name: str, key: str) -> bool:
     """The document of a dataset proves itself and names all its files."""
-    key = dataset_key(name)
     try:
         record = dataset_record(name, opened_json(objects.get(key), key))
     except UndertoneError:

@@ -30,7 +30,7 @@ class CountedRoot:
     is_local: bool
     opened: Counter[str] = field(default_factory=Counter)
 
-    def open(self, uri: str, *, in_order: bool = False) -> BinaryIO:
+    def open(self, uri: str, *, reading: str = "") -> BinaryIO:
         self.opened[uri] += 1
         return io.BytesIO(self.files[uri])
 

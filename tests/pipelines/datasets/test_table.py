@@ -147,7 +147,7 @@ def test_a_row_that_names_a_url_of_another_place_or_a_token_is_a_failure_whereve
     write_csv(tmp_path, f"path\na.wav\n{path}\n")
     root = open_root(tmp_path)
     if url:  # the same table, as if it had been read from there
-        monkeypatch.setattr(Root, "_open_file", lambda _root, uri, **_options: (tmp_path / uri).open("rb"))
+        monkeypatch.setattr(Root, "_open_file", lambda _root, uri, *_reading: (tmp_path / uri).open("rb"))
         root = Root(url)
     first, second = list_recordings(root, "songs.csv")
     assert isinstance(first, Recording)

@@ -1,0 +1,162 @@
+"""Remembers in the store what was measured of a dataset's files, so that a second reading is needless.
+
+What is measured is written in parts while an addition is at work: one that was killed goes on where it was.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from pipelines.audio.file_states import ETAG, FileState
+from pipelines.audio.header import AudioInfo
+from pipelines.datasets.cutting import ClipSpec, Measured
+from pipelines.datasets.hearing import Heard
+from store import Store
+from store.errors import AudioError, UndertoneError
+from store.objects.ledger import read_committed, recorded_names
+from store.objects.parquet import parquet_batches
+from store.records import Failure
+from store.results.parts import write_results
+from store.results.recordings import RECORDINGS
+
+PART_FILES = 2048
+PART_SECONDS = 10.0
+"""A part is written when so many files were measured, or for so long: what a kill can cost."""
+_COLUMNS = ("bytes", "stamp", "content", "sample_rate", "samples", "channels", "peak", "message")
+_LISTS = ("silent", "clipped", "undecodable", "reasons")
+_TABLE = f"""
+    CREATE TABLE files (uri TEXT, {", ".join(_COLUMNS)}, heard TEXT, created_at REAL,
+    PRIMARY KEY (uri, bytes, stamp)) WITHOUT ROWID
+"""
+
+
+class KnownFiles:
+    """What earlier additions measured, on disk; and parts of what this one measures. Threads may share it."""
+
+    def __init__(self, store: Store, spec: ClipSpec, index: sqlite3.Connection) -> None:
+        self._store, self._spec, self._index = store, spec, index
+        self._lock = threading.Lock()
+        self._new: list[dict[str, Any]] = []
+        self._written = time.monotonic()
+        index.execute(_TABLE)
+
+    def load(self) -> None:
+        """Take on what the store holds of files that were cut alike. What is damaged is left out."""
+        objects = self._store.objects
+        for name in recorded_names(objects, f"results/{RECORDINGS.kind}"):
+            try:
+                for batch in parquet_batches(read_committed(objects, name), name):
+                    self._take(batch.to_pylist())
+            except (UndertoneError, KeyError, TypeError):  # `undertone verify` names it
+                continue
+
+    def find(self, uri: str, state: FileState) -> Measured | None:
+        """What is known of a file in this state."""
+        query = (
+            f"SELECT {', '.join(_COLUMNS[2:])}, heard FROM files WHERE uri = ? AND bytes = ? AND stamp = ?"  # noqa: S608
+        )
+        with self._lock:
+            row = self._index.execute(query, (uri, state.nbytes, state.stamp)).fetchone()
+        if row is None:
+            return None
+        content, rate, samples, channels, peak, message, heard = row
+        if message is not None:
+            failure = Failure(uri, "probe", AudioError.__name__, message, uri)
+            return Measured(uri, state, failure=failure, known=True)
+        if content.startswith(ETAG) and not self._spec.trust_etag:
+            return None
+        info = AudioInfo(rate, samples, channels, peak)
+        return Measured(uri, state, content, info, None, _heard(heard), known=True)
+
+    def keep(self, measured: Measured) -> None:
+        """Remember one more file; now and then a part is written."""
+        if measured.known or measured.state is None or not measured.lasts:
+            return
+        info, heard = measured.info, measured.heard
+        self._new.append(
+            {
+                "dataset": self._spec.dataset,
+                "uri": measured.uri,
+                "bytes": measured.state.nbytes,
+                "stamp": measured.state.stamp,
+                "cut": cut_of(self._spec),
+                "content": measured.content or None,
+                "sample_rate": info.sample_rate if info else None,
+                "samples": info.samples if info else None,
+                "channels": info.channels if info else None,
+                "peak": info.peak if info else None,
+                "message": measured.failure.message if measured.failure else None,
+                "silent": heard.silent,
+                "clipped": heard.clipped,
+                "undecodable": list(heard.undecodable),
+                "reasons": list(heard.undecodable.values()),
+                "created_at": datetime.now(UTC).replace(tzinfo=None),
+            }
+        )
+        if len(self._new) >= PART_FILES or time.monotonic() - self._written >= PART_SECONDS:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was measured since the last part."""
+        if self._new:
+            files = [[row["uri"], row["stamp"], row["content"], str(row["created_at"])] for row in self._new]
+            specification = {"dataset": self._spec.dataset, "cut": cut_of(self._spec), "files": files}
+            write_results(self._store, RECORDINGS.kind, specification, RECORDINGS.of(self._new))
+        self._new, self._written = [], time.monotonic()
+
+    def _take(self, rows: list[dict[str, Any]]) -> None:
+        cut = cut_of(self._spec)
+        values = [
+            (
+                row["uri"],
+                *(row[name] for name in _COLUMNS),
+                json.dumps([row[name] or [] for name in _LISTS]),
+                row["created_at"].timestamp(),
+            )
+            for row in rows
+            if row["dataset"] == self._spec.dataset and row["cut"] == cut
+        ]
+        places = ", ".join("?" * (len(_COLUMNS) + 3))
+        newer = "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
+        self._index.execute("BEGIN")
+        self._index.executemany(
+            f"INSERT INTO files VALUES ({places}) {newer}, heard = excluded.heard, "  # noqa: S608
+            "created_at = excluded.created_at WHERE excluded.created_at >= created_at",
+            values,
+        )
+        self._index.execute("COMMIT")
+
+
+@contextmanager
+def known_files(store: Store, spec: ClipSpec, *, forget: bool = False) -> Iterator[KnownFiles]:
+    """What is known, unless all is to be read again; what the block measured is written, however it ends."""
+    with TemporaryDirectory() as folder:
+        index = sqlite3.connect(f"{folder}/files.sqlite", check_same_thread=False, isolation_level=None)
+        try:
+            index.execute("PRAGMA journal_mode = OFF")
+            index.execute("PRAGMA synchronous = OFF")
+            known = KnownFiles(store, spec, index)
+            if not forget:
+                known.load()
+            try:
+                yield known
+            finally:
+                known.write()
+        finally:
+            index.close()
+
+
+def cut_of(spec: ClipSpec) -> str:
+    """What decides what is measured of a file, beside the file."""
+    return f"{spec.clip_seconds:.9g} {spec.hop_seconds:.9g}" + (" listen" if spec.listen else "")
+
+
+def _heard(text: str) -> Heard:
+    silent, clipped, undecodable, reasons = json.loads(text)
+    return Heard(silent, clipped, dict(zip(undecodable, reasons, strict=True)))

@@ -1,0 +1,217 @@
+"""Adding a dataset again reads what is new, and what grew or shrank is its next version."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from jobs.dataset import known_files, measuring
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
+from pipelines.datasets.cutting import measure
+from store import open_store
+from store.catalog.asking import Catalog
+from store.errors import Conflict
+from store.upkeep.inspection import inspect
+
+RATE = 8000
+
+
+def write_tone(path: Path, pitch: float, seconds: float = 2.0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.1 * np.sin(np.arange(round(seconds * RATE)) * pitch), RATE, subtype="PCM_16")
+
+
+@pytest.fixture
+def music(tmp_path: Path) -> Path:
+    for number in range(6):
+        write_tone(tmp_path / f"music/{'rock' if number % 2 else 'jazz'}/{number}.wav", 0.1 + 0.01 * number)
+    return tmp_path / "music"
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Files that were read."""
+    seen: list[str] = []
+
+    def counting(root: Any, uri: str, *arguments: Any) -> Any:
+        seen.append(uri)
+        return measure(root, uri, *arguments)
+
+    monkeypatch.setattr(measuring, "measure", counting)
+    return seen
+
+
+@pytest.fixture
+def add(tmp_path: Path, music: Path) -> Callable[..., dict[str, Any]]:
+    def adding(**options: Any) -> dict[str, Any]:
+        return add_dataset(
+            AddRequest(str(tmp_path / "store"), "songs", str(music), clip_seconds=1.0, **options)
+        )
+
+    return adding
+
+
+Add = Callable[..., dict[str, Any]]
+
+
+def test_what_is_unchanged_is_not_read_again_unless_asked_to(add: Add, read: list[str]) -> None:
+    first = add()
+    assert len(read) == 6
+    read.clear()
+    assert add() == first
+    assert read == []
+    assert add(rehash=True) == first
+    assert len(read) == 6
+
+
+def test_a_file_with_another_time_is_read_and_one_with_the_same_content_changes_nothing(
+    tmp_path: Path, music: Path, add: Add, read: list[str]
+) -> None:
+    add()
+    read.clear()
+    os.utime(music / "jazz/0.wav", ns=(1, 1))
+    assert add()["version"] == 1
+    assert read == ["jazz/0.wav"]
+
+
+def test_new_files_are_a_version_that_keeps_the_old_clips(
+    tmp_path: Path, music: Path, add: Add, read: list[str]
+) -> None:
+    add()
+    before = open_store(tmp_path / "store").dataset("songs")
+    old = list(before.clips())
+    read.clear()
+    write_tone(music / "blues/new.wav", 0.5, seconds=3.0)
+    assert add()["version"] == 2
+    assert read == ["blues/new.wav"]
+
+    dataset = open_store(tmp_path / "store").dataset("songs")
+    assert (dataset.version, dataset.origin) == (2, before.fingerprint)
+    assert [clip for clip in dataset.clips() if clip.uri != "blues/new.wav"] == old
+    changed = dataset.changes().to_pylist()
+    assert [(row["change"], row["uri"], row["start_seconds"]) for row in changed] == [
+        ("added", "blues/new.wav", float(second)) for second in range(3)
+    ]
+    assert list(open_store(tmp_path / "store").dataset("songs", 1).clips()) == old
+    assert inspect(open_store(tmp_path / "store").objects) == []
+
+
+def test_a_file_that_went_and_one_with_other_content_are_a_version(
+    tmp_path: Path, music: Path, add: Add
+) -> None:
+    add()
+    (music / "jazz/0.wav").unlink()
+    write_tone(music / "rock/1.wav", 0.7)
+    assert add()["version"] == 2
+    dataset = open_store(tmp_path / "store").dataset("songs")
+    changed = {(row["change"], row["uri"]) for row in dataset.changes().to_pylist()}
+    assert changed == {("changed", "rock/1.wav"), ("gone", "jazz/0.wav")}
+    assert dataset.info["changes"] == {"added": 0, "changed": 2, "gone": 2}
+    assert dataset.info["counts"]["clips"] == 10
+
+    write_tone(music / "jazz/0.wav", 0.1)
+    assert add()["version"] == 3
+    assert open_store(tmp_path / "store").dataset("songs").info["changes"] == {
+        "added": 2,
+        "changed": 0,
+        "gone": 0,
+    }
+
+
+def test_other_music_under_the_same_name_is_refused(tmp_path: Path, add: Add) -> None:
+    add()
+    write_tone(tmp_path / "other/a.wav", 0.3)
+    with pytest.raises(Conflict, match="none of its clips is among"):
+        add_dataset(AddRequest(str(tmp_path / "store"), "songs", str(tmp_path / "other"), clip_seconds=1.0))
+    with pytest.raises(Conflict, match="already exists"):
+        add(hop_seconds=0.5)
+
+
+KILLED = """
+import os, sys
+from jobs.dataset import known_files, measuring
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
+from pipelines.datasets.cutting import measure
+
+known_files.PART_FILES = 5
+count = 0
+def dying(*arguments):
+    global count
+    count += 1
+    if count == 90:
+        os._exit(9)
+    return measure(*arguments)
+measuring.measure = dying
+add_dataset(AddRequest(sys.argv[1], "songs", sys.argv[2], clip_seconds=1.0, threads=1))
+"""
+
+
+def test_killed_at_nine_tenths_it_costs_a_tenth_again(tmp_path: Path, read: list[str]) -> None:
+    for number in range(100):
+        write_tone(tmp_path / f"many/{number:03}.wav", 0.1 + number / 500, seconds=1.0)
+    store, many = str(tmp_path / "store"), str(tmp_path / "many")
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    died = subprocess.run([sys.executable, "-c", KILLED, store, many], env=environment, check=False)
+    assert died.returncode == 9
+    opened = open_store(store)
+    assert opened.datasets() == []
+    assert inspect(opened.objects) == []
+    add_dataset(AddRequest(store, "songs", many, clip_seconds=1.0))
+    assert 10 <= len(read) <= 20
+    assert len(list(opened.dataset("songs").clips())) == 100
+
+
+def test_what_was_measured_before_ctrl_c_is_kept(
+    tmp_path: Path, music: Path, add: Add, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = known_files.KnownFiles.keep
+
+    def interrupted(self: Any, measured: Any) -> None:
+        keep(self, measured)
+        if measured.uri == "rock/1.wav":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(known_files.KnownFiles, "keep", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            add()
+    assert inspect(open_store(tmp_path / "store").objects) == []
+    read.clear()
+    add()
+    assert set(read) == {"rock/3.wav", "rock/5.wav"}
+
+
+def test_failures_are_remembered_too(music: Path, add: Add, read: list[str]) -> None:
+    (music / "jazz/broken.wav").write_bytes(b"nonsense")
+    first = add()
+    assert first["failures"] == {"probe: AudioError": 1}
+    read.clear()
+    assert add() == first
+    assert read == []
+
+
+def test_sql_shows_the_newest_version_and_what_each_changed(tmp_path: Path, music: Path, add: Add) -> None:
+    add()
+    (music / "jazz/0.wav").unlink()
+    write_tone(music / "blues/new.wav", 0.5)
+    add()
+
+    def rows(query: str) -> list[tuple[Any, ...]]:
+        answer = Catalog.of(open_store(tmp_path / "store")).ask(query)
+        return [tuple(row.values()) for row in answer.to_pylist()]
+
+    assert rows("SELECT count(*), count(DISTINCT uri) FROM clips") == [(12, 6)]
+    assert rows("SELECT version, clips, recordings FROM datasets") == [(2, 12, 6)]
+    assert rows("SELECT DISTINCT version, change, uri, gone FROM clip_changes ORDER BY uri") == [
+        (2, "added", "blues/new.wav", False),
+        (2, "gone", "jazz/0.wav", True),
+    ]
+    assert rows("SELECT count(*), count(content) FROM recordings") == [(7, 7)]
