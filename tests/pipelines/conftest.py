@@ -1,8 +1,15 @@
-"""Audio files for the tests of readers and decoders: real WAV, FLAC, MP3, Ogg and M4A."""
+"""Audio files for the tests of readers and decoders: real WAV, FLAC, MP3, Ogg and M4A, and their server."""
 
-from collections.abc import Callable
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from hashlib import md5
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -75,3 +82,65 @@ def make_samples(count: int, rate: int, channels: int, seed: int) -> Samples:
     chord = sum(np.sin(2 * np.pi * pitch * seconds) for pitch in (220.0, 277.2, 329.6))
     loudness = np.linspace(0.1, 0.05, channels)
     return np.asarray((chord * swell)[:, None] * loudness + 0.02 * noise, dtype=np.float32)
+
+
+@dataclass
+class Traffic:
+    """What a server was asked for."""
+
+    url: str
+    requests: Counter[str]
+    nbytes: Counter[str]
+
+
+@pytest.fixture
+def served() -> Callable[[Path], AbstractContextManager[Traffic]]:
+    """Put a folder behind a URL for a block: the server understands ranges and knows ETags, as buckets do."""
+    return _served
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[Traffic]:
+    traffic = Traffic("", Counter(), Counter())
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_HEAD(self) -> None:
+            self._answer(b"")
+
+        def do_GET(self) -> None:
+            self._answer(None)
+
+        def _answer(self, body: bytes | None) -> None:
+            name = self.path.lstrip("/")
+            traffic.requests[name] += 1
+            content = (folder / name).read_bytes()
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+            first = int(wanted[1]) if wanted else 0
+            last = min(int(wanted[2]), len(content) - 1) if wanted and wanted[2] else len(content) - 1
+            self.send_response(206 if wanted else 200)
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("ETag", f'"{md5(content, usedforsecurity=False).hexdigest()}"')
+            self.send_header("Content-Length", str(last - first + 1))
+            if wanted:
+                self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
+            self.end_headers()
+            if body is None:
+                traffic.nbytes[name] += last - first + 1
+                self.wfile.write(content[first : last + 1])
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        traffic.url = f"http://127.0.0.1:{server.server_port}"
+        yield traffic
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

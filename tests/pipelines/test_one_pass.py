@@ -1,13 +1,9 @@
 """All clips of a recording come from one pass over its packets, fetched once where it lies behind a URL."""
 
-import re
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -142,67 +138,11 @@ def test_two_clips_are_held_and_not_the_recording(tmp_path: Path, write: Write) 
             assert sum(placed.frame.samples for placed, _ in audio._kept) < 2.5 * RATE
 
 
-@dataclass
-class Traffic:
-    """What a server was asked for."""
-
-    url: str
-    requests: Counter[str]
-    nbytes: Counter[str]
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[Traffic]:
-    """A folder behind a URL, by a server that understands ranges, as buckets do."""
-    traffic = Traffic("", Counter(), Counter())
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_HEAD(self) -> None:
-            self._answer(b"")
-
-        def do_GET(self) -> None:
-            self._answer(None)
-
-        def _answer(self, body: bytes | None) -> None:
-            name = self.path.lstrip("/")
-            traffic.requests[name] += 1
-            content = (folder / name).read_bytes()
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            first = int(wanted[1]) if wanted else 0
-            last = min(int(wanted[2]), len(content) - 1) if wanted and wanted[2] else len(content) - 1
-            self.send_response(206 if wanted else 200)
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(last - first + 1))
-            if wanted:
-                self.send_header("Content-Range", f"bytes {first}-{last}/{len(content)}")
-            self.end_headers()
-            if body is None:
-                traffic.nbytes[name] += last - first + 1
-                self.wfile.write(content[first : last + 1])
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        traffic.url = f"http://127.0.0.1:{server.server_port}"
-        yield traffic
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 FETCHED = ["a.mp3", "a.flac", "a.ogg", "a.wav", "short.wav"]
 
 
 def test_every_byte_travels_once_when_added_and_once_for_all_clips(
-    tmp_path: Path, write: Write, write_audio: Write
+    tmp_path: Path, write: Write, write_audio: Write, served: Callable[[Path], Any]
 ) -> None:
     for name in FETCHED[:-1]:
         write(tmp_path / name)
