@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.api.stores import Dataset, Store, open_store, url_of
 
 if TYPE_CHECKING:
+    from jobs.execution import Engine
     from jobs.progress.reporters import Told
     from pipelines.synthesis.songs import Band
 
@@ -22,9 +23,16 @@ def add_dataset(
     threads: int = 4,
     replace: bool = False,
     listen: bool = False,
+    rehash: bool = False,
+    trust_etag: bool = False,
+    engine: Engine = "inline",
+    address: str = "local",
+    shared_filesystem: bool = False,
     progress: "Told" = False,
 ) -> Dataset:
     """Cut the recordings at a place into clips, and list them as a dataset; the audio stays where it is.
+
+    Called again, it reads the files that are new or changed, and what differs is the dataset's next version.
 
     Args:
         store: a store, or its folder or URL, which is made where there is none.
@@ -36,6 +44,11 @@ def add_dataset(
         threads: files read at once.
         replace: replace a dataset of this name that no run uses.
         listen: decode every clip, and name those that are silent, clipped or damaged.
+        rehash: read all files again, also those whose size and time (or ETag) are what they were.
+        trust_etag: of WAV and the like in a bucket read header and end alone; its ETag stands for the rest.
+        engine: "inline" reads in this process, "ray" on all nodes.
+        address: of the Ray cluster; "local" starts one on this machine.
+        shared_filesystem: the folder is the same on every node.
         progress: True shows progress; a function is called with every `Progress`.
 
     Returns:
@@ -66,6 +79,11 @@ def add_dataset(
         threads=threads,
         replace=replace,
         listen=listen,
+        rehash=rehash,
+        trust_etag=trust_etag,
+        engine=engine,
+        address=address,
+        shared_filesystem=shared_filesystem,
     )
     with told(progress):
         return _dataset(store, added(request))

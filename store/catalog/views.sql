@@ -45,22 +45,22 @@ COMMENT ON COLUMN clips.split IS 'split the dataset itself gives, or NULL';
 COMMENT ON COLUMN clips.sha256 IS 'checksum of the recording''s file';
 COMMENT ON COLUMN clips.tail_seconds IS 'what the recording has left after its last whole clip';
 
-CREATE OR REPLACE VIEW clip_changes AS
+CREATE OR REPLACE VIEW dataset_changes AS
 SELECT
     c.dataset, c.version, c.clip_id, c.change, c.uri, c.start_seconds, c.duration_seconds, c.sha256,
     n.clip_id IS NULL AS gone
 FROM parts.dataset_changes c LEFT JOIN parts.clips n ON n.dataset = c.dataset AND n.clip_id = c.clip_id;
 
-COMMENT ON VIEW clip_changes IS 'what each version of a dataset after the first changed: a row per clip and change';
-COMMENT ON COLUMN clip_changes.dataset IS 'dataset the clip belongs to, or did';
-COMMENT ON COLUMN clip_changes.version IS 'version that made the change';
-COMMENT ON COLUMN clip_changes.clip_id IS 'id of the clip';
-COMMENT ON COLUMN clip_changes.change IS 'added, changed (its recording has another content) or gone';
-COMMENT ON COLUMN clip_changes.uri IS 'path of the recording, relative to the root of the dataset';
-COMMENT ON COLUMN clip_changes.start_seconds IS 'where the clip begins in its recording';
-COMMENT ON COLUMN clip_changes.duration_seconds IS 'length of the clip';
-COMMENT ON COLUMN clip_changes.sha256 IS 'checksum of the recording''s file then; of a clip that is gone, the last';
-COMMENT ON COLUMN clip_changes.gone IS 'true where the newest version has no such clip; older runs keep its rows';
+COMMENT ON VIEW dataset_changes IS 'what each version of a dataset after the first changed: a row per clip and change';
+COMMENT ON COLUMN dataset_changes.dataset IS 'dataset the clip belongs to, or did';
+COMMENT ON COLUMN dataset_changes.version IS 'version that made the change';
+COMMENT ON COLUMN dataset_changes.clip_id IS 'id of the clip';
+COMMENT ON COLUMN dataset_changes.change IS 'added, changed (its recording has another content) or gone';
+COMMENT ON COLUMN dataset_changes.uri IS 'path of the recording, relative to the root of the dataset';
+COMMENT ON COLUMN dataset_changes.start_seconds IS 'where the clip begins in its recording';
+COMMENT ON COLUMN dataset_changes.duration_seconds IS 'length of the clip';
+COMMENT ON COLUMN dataset_changes.sha256 IS 'checksum of the recording''s file then; of a clip that is gone, the last';
+COMMENT ON COLUMN dataset_changes.gone IS 'true where the newest version has no such clip; older runs keep its rows';
 
 -- The nameless label is there because UNPIVOT wants at least one column; it is always NULL.
 CREATE OR REPLACE VIEW labels AS

@@ -141,7 +141,7 @@ def test_datasets_are_counted(store: Store) -> None:
     (row,) = _ask(store, "SELECT * EXCLUDE (fingerprint) FROM datasets")
     assert row == {
         "dataset": "songs", "format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "clips": 10,
-        "recordings": 5, "groups": 3, "hours": pytest.approx(40 / 3600), "failures": 1,
+        "recordings": 5, "groups": 3, "hours": pytest.approx(40 / 3600), "failures": 1, "version": 1,
     }  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_sql_shows_the_newest_version_and_what_each_changed(tmp_path: Path, musi
 
     assert rows("SELECT count(*), count(DISTINCT uri) FROM clips") == [(12, 6)]
     assert rows("SELECT version, clips, recordings FROM datasets") == [(2, 12, 6)]
-    assert rows("SELECT DISTINCT version, change, uri, gone FROM clip_changes ORDER BY uri") == [
+    assert rows("SELECT DISTINCT version, change, uri, gone FROM dataset_changes ORDER BY uri") == [
         (2, "added", "blues/new.wav", False),
         (2, "gone", "jazz/0.wav", True),
     ]
