@@ -25,7 +25,7 @@ def add_dataset(
     listen: bool = False,
     rehash: bool = False,
     trust_etag: bool = False,
-    engine: Engine = "inline",
+    engine: "Engine" = "inline",
     address: str = "local",
     shared_filesystem: bool = False,
     progress: "Told" = False,
