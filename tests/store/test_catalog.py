@@ -287,7 +287,8 @@ def test_a_retried_clip_counts_with_its_newest_row(store: Store) -> None:
 def test_every_view_and_column_is_documented(store: Store) -> None:
     views = describe_views(refresh_catalog(store))
     assert {view.name for view in views} == {
-        "datasets", "clips", "dataset_changes", "labels", "runs", "arrays", "units", "rows", "failures", "layers",
+        "datasets", "clips", "dataset_changes", "labels", "runs", "arrays", "units", "rows", "failures",
+        "layers",
         "cosines", "superposition", "effects", "layer_choice", "clusterings",
         "signatures", "listening", "listeners", "transfers",
     }  # fmt: skip

@@ -184,7 +184,7 @@ def test_progress_is_shown_where_it_is_asked_for(
 ) -> None:
     said: list[ut.Progress] = []
     ut.add_dataset(music, "one", genres, clip_seconds=0.5, progress=said.append)
-    assert (said[-1].job, said[-1].done, said[-1].total, said[-1].unit) == ("add one", 16, None, "recordings")
+    assert (said[-1].job, said[-1].done, said[-1].total, said[-1].unit) == ("add one", 16, 16, "recordings")
     assert capfd.readouterr() == ("", "")
     ut.add_dataset(music, "two", genres, clip_seconds=0.5, progress=True)
     out, err = capfd.readouterr()
