@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.clustering.kmeans import Labels, Rows, Search, lloyd, nearest_centers
+from analysis.clustering.minibatch import minibatch
 from analysis.clustering.scaling import fit_scaling
 from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
 from analysis.clustering.scores import Agreement, agreement, silhouette_sample
@@ -47,9 +48,15 @@ class Clusters:
         return f"Clusters(k {self.k}: {', '.join(parts)})"
 
 
-def from_starts(points: Rows, k: int, seeds: Sequence[int]) -> tuple[list[Search], NDArray[np.int64]]:
+def from_starts(
+    points: Rows, k: int, seeds: Sequence[int], *, batch_size: int = 0
+) -> tuple[list[Search], NDArray[np.int64]]:
     """Every start followed to its end over points (n, E) about zero, and the clusters of each, (S, n)."""
-    searches = lloyd(points, plus_plus_starts(points, k, seeds))
+    starts = plus_plus_starts(points, k, seeds)
+    searches = [Search(centers) for centers in starts]
+    if batch_size:
+        searches = minibatch(lambda _: iter([points]), 1, starts, batch_size=batch_size, rows=len(points))
+    searches = lloyd(points, searches)
     return searches, np.stack(nearest_centers(points, [search.centers for search in searches]))
 
 
@@ -61,6 +68,7 @@ def clusters(
     scaling: ScalingKind = "none",
     starts: int = 10,
     seed: int = 0,
+    batch_size: int = 0,
 ) -> Clusters:
     """k-means of rows (n, D) into k clusters, by default as many as y has classes.
 
@@ -71,6 +79,7 @@ def clusters(
         scaling: "none", "zscore", "l2" or "pca" (whitened components).
         starts: k-means++ starts, of which the one of lowest inertia counts.
         seed: of the first start.
+        batch_size: rows of a mini-batch, after which centres move; 0 moves them after all rows.
 
     Raises:
         InvalidInput: shapes that do not fit, or a k that the rows cannot fill.
@@ -82,10 +91,12 @@ def clusters(
     wanted = k if k is not None else len(concept.classes) if concept is not None else 0
     if not 2 <= wanted <= len(rows):
         raise InvalidInput(f"k is {wanted}: give a number from 2 to {len(rows)}, the rows, or classes y.")
-    if scaling not in SCALINGS or starts < 1:
-        raise InvalidInput(f"Scaling is one of {', '.join(SCALINGS)}, and starts at least 1.")
+    if scaling not in SCALINGS or starts < 1 or batch_size < 0:
+        raise InvalidInput(
+            f"Scaling is one of {', '.join(SCALINGS)}, starts at least 1, and batch_size 0 or more."
+        )
     points = fit_scaling(scaling, rows)(rows)
-    searches, found = from_starts(points, wanted, range(seed, seed + starts))
+    searches, found = from_starts(points, wanted, range(seed, seed + starts), batch_size=batch_size)
     best = int(np.argmin([search.inertia for search in searches]))
     labels: Labels = found[best]
     agrees = None

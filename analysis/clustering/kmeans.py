@@ -56,7 +56,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What has to be known of all rows beforehand."""
+    """What has to be known of all rows, and stays the same in every pass over them."""
 
     squares: float
     """Sum of squared lengths."""
@@ -112,19 +112,24 @@ def advanced(search: Search, sums: Sums, spread: Spread, farthest: Farthest) -> 
 
 def spread_of(rows: Rows, *, tolerance: float = TOLERANCE) -> Spread:
     """Of rows (N, D) that lie about zero."""
-    squares = sum(float((block.astype(np.float64) ** 2).sum()) for block in blocks_of(rows))
+    squares = sum(squared_length(block) for block in blocks_of(rows))
     return Spread(squares, tolerance * float(rows.var(axis=0, dtype=np.float64).mean()))
 
 
-def lloyd(rows: Rows, starts: Sequence[Rows], *, tolerance: float = TOLERANCE) -> list[Search]:
-    """Every start followed to its end over rows (N, D) in memory, which lie about zero."""
+def squared_length(rows: Rows) -> float:
+    """Sum of squares of all numbers, in float64 and without a copy in it."""
+    return float(np.einsum("nd,nd->", rows, rows, dtype=np.float64))
+
+
+def lloyd(rows: Rows, starts: Sequence[Rows | Search], *, tolerance: float = TOLERANCE) -> list[Search]:
+    """Every start followed to its end over rows (N, D) in memory, which lie about zero; settled ones stay."""
     spread = spread_of(rows, tolerance=tolerance)
 
     def farthest(centers: Rows, count: int) -> tuple[Rows, Labels]:
         _, places, labels = farthest_rows(rows, centers, count)
         return rows[places], labels
 
-    searches = [Search(np.asarray(centers, rows.dtype)) for centers in starts]
+    searches = [one if isinstance(one, Search) else Search(np.asarray(one, rows.dtype)) for one in starts]
     while moving := [place for place, search in enumerate(searches) if search.state != "ended"]:
         sums = total_sums(
             block_sums(block, [searches[place].centers for place in moving]) for block in blocks_of(rows)

@@ -24,6 +24,9 @@ class Clustered(FitOfRun, total=False):
     scaling: Annotated[ScalingKind, '"none", "zscore", "l2" or "pca" (whitened components).']
     starts: Annotated[int, "k-means++ starts, of which the one of lowest inertia counts."]
     seed: Annotated[int, "of the first start."]
+    batch_size: Annotated[
+        int, "rows of a mini-batch, after which centres move; 0 moves them after all, as is usual."
+    ]
     reduction: Annotated[Reduction, 'for a run, which arrays: "mean", "std", "last", "segments" or "frames".']
     assignments: Annotated[bool, "for a run, store the cluster of every clip too."]
 
@@ -37,6 +40,7 @@ def kmeans(
     scaling: ScalingKind = "none",
     starts: int = 10,
     seed: int = 0,
+    batch_size: int = 0,
 ) -> Clusters: ...
 
 

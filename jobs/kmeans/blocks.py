@@ -17,6 +17,7 @@ from analysis.clustering.kmeans import (
     block_sums,
     farthest_rows,
     nearest_centers,
+    squared_length,
 )
 from analysis.clustering.scaling import Scaling
 from analysis.clustering.scores import majority
@@ -56,26 +57,39 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """What one block gives in one pass."""
+class Measured:
+    """What one block tells of the spread of all points."""
 
-    sums: list[Sums]
     squares: float
     total: NDArray[np.float64]
     """Sum of the points, (D,)."""
     points: int
 
-    def plus(self, other: "Pass") -> "Pass":
+    def plus(self, other: "Measured") -> "Measured":
         """Of both blocks."""
-        sums = [one.plus(two) for one, two in zip(self.sums, other.sums, strict=True)]
-        return Pass(sums, self.squares + other.squares, self.total + other.total, self.points + other.points)
+        return Measured(self.squares + other.squares, self.total + other.total, self.points + other.points)
 
     def spread(self) -> Spread:
         """Of all points."""
-        width = len(self.total)
         mean = self.total / self.points
-        variance = (self.squares / self.points - float(mean @ mean)) / width
+        variance = (self.squares / self.points - float(mean @ mean)) / len(self.total)
         return Spread(self.squares, TOLERANCE * variance)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one block gives in one pass."""
+
+    sums: list[Sums]
+    measured: Measured | None
+    """In the first pass alone: it does not change."""
+
+    def plus(self, other: "Pass") -> "Pass":
+        """Of both blocks."""
+        sums = [one.plus(two) for one, two in zip(self.sums, other.sums, strict=True)]
+        if self.measured is None or other.measured is None:
+            return Pass(sums, None)
+        return Pass(sums, self.measured.plus(other.measured))
 
 
 def cut_blocks(clip_ids: Sequence[str], points_per_clip: int, width: int) -> list[Block]:
@@ -87,11 +101,19 @@ def cut_blocks(clip_ids: Sequence[str], points_per_clip: int, width: int) -> lis
     ]
 
 
-def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], block: Block) -> Pass:
-    """Sums for every start, and what the inertia needs."""
+def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], measure: bool, block: Block) -> Pass:
+    """Sums for every start and, where nobody knows it yet, what the inertia needs of the points."""
     points = scaling(source.points(block))
-    exact = points.astype(np.float64)
-    return Pass(block_sums(points, centers), float((exact**2).sum()), exact.sum(axis=0), len(points))
+    measured = None
+    if measure:
+        total = points.sum(axis=0, dtype=np.float64)
+        measured = Measured(squared_length(points), total, len(points))
+    return Pass(block_sums(points, centers), measured)
+
+
+def scaled_points(source: Source, scaling: Scaling, block: Block) -> Rows:
+    """All points of a block, from which mini-batches are drawn."""
+    return scaling(source.points(block))
 
 
 def farthest_of_block(

@@ -1,7 +1,5 @@
 """k-means of one layer whose points fit into memory."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,7 +29,7 @@ def cluster_layer(work: KmeansWork, layer: LayerArray) -> LayerResult:
         flat = activations.reshape(-1, activations.shape[-1])
         points = fit_scaling(work.scaling, flat)(flat)
         sample = silhouette_sample(points)
-        clusterings = [_clustered(points, points_per_clip, k, work.seeds, sample) for k in problem.ks]
+        clusterings = [_clustered(points, points_per_clip, k, work, sample) for k in problem.ks]
         clips = np.repeat(np.arange(len(problem.clip_ids)), points_per_clip)
         silhouettes = label_silhouettes(problem, sample, clips)
         result.rows.extend(rows_of(work, layer, problem, clusterings, silhouettes, points=len(points)))
@@ -41,9 +39,9 @@ def cluster_layer(work: KmeansWork, layer: LayerArray) -> LayerResult:
 
 
 def _clustered(
-    points: Rows, points_per_clip: int, k: int, seeds: Sequence[int], sample: SilhouetteSample
+    points: Rows, points_per_clip: int, k: int, work: KmeansWork, sample: SilhouetteSample
 ) -> Clustering:
-    searches, labels = from_starts(points, k, seeds)
+    searches, labels = from_starts(points, k, work.seeds, batch_size=work.batch_size)
     best = int(np.argmin([search.inertia for search in searches]))
     histograms = [clip_histogram(own, points_per_clip, k) for own in labels]
     return Clustering(

@@ -33,6 +33,14 @@ class KmeansOptions(FitExecution):
     ] = "none"
     starts: Annotated[int, Option("Random starts; all of them are reported.", least=1)] = 10
     seed: Annotated[int, Option("Of the first start; the others count on.")] = 0
+    batch_size: Annotated[
+        int,
+        Option(
+            "Points of a mini-batch, after which centres move, as in scikit-learn's MiniBatchKMeans; 0 moves "
+            "them after all points.",
+            least=0,
+        ),
+    ] = 0
     sites: Sites = "all"
     layers: Layers = "all"
     reduction: Annotated[

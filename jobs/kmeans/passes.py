@@ -1,5 +1,7 @@
 """k-means of one layer out of core: every iteration reads its blocks once, on all workers.
 
+Mini-batches are drawn from blocks as they are read, most often from a part of them.
+
 After each iteration the centres are kept in state/, so that the same command goes on where it was stopped.
 """
 
@@ -11,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.clustering.kmeans import Labels, Rows, Search, advanced, nearest_centers
+from analysis.clustering.minibatch import minibatch
 from analysis.clustering.scaling import Scaling, fit_scaling
 from analysis.clustering.scores import silhouette_sample
 from analysis.clustering.starts import plus_plus_starts
 from jobs.fitting.layers import LayerArray
+from jobs.fitting.mapping import in_order
 from jobs.kmeans.blocks import (
     Block,
     Source,
@@ -23,6 +27,7 @@ from jobs.kmeans.blocks import (
     drawn_points,
     farthest_of_block,
     pass_over,
+    scaled_points,
 )
 from jobs.kmeans.problems import Problem
 from jobs.kmeans.state import load_state, save_state, state_key
@@ -56,7 +61,7 @@ def cluster_layer_by_blocks(
         scaling = fit_scaling(work.scaling, sample)
         scaled = scaling(sample)
         starts = [start for k in problem.ks for start in plus_plus_starts(scaled, k, work.seeds)]
-        searches = _searched(work, source, scaling, problem, blocks, starts, mapped)
+        searches = _searched(work, source, scaling, problem, blocks, starts, mapped, points)
         silhouettes = silhouette_sample(scaled)
         clusterings = []
         for k, own in zip(problem.ks, _grouped(searches, len(work.seeds)), strict=True):
@@ -71,17 +76,6 @@ def cluster_layer_by_blocks(
     return result
 
 
-def in_order(results: Iterator[tuple[int, Result]]) -> Iterator[Result]:
-    """Results by place, whatever order they come in: sums must not depend on it."""
-    waiting: dict[int, Result] = {}
-    following = 0
-    for place, result in results:
-        waiting[place] = result
-        while following in waiting:
-            yield waiting.pop(following)
-            following += 1
-
-
 def _searched(
     work: KmeansWork,
     source: Source,
@@ -90,24 +84,48 @@ def _searched(
     blocks: Sequence[Block],
     starts: Sequence[Rows],
     mapped: Mapped[Any],
+    points: int,
 ) -> list[Search]:
     """Every start followed to its end."""
     store, key = open_store(work.store_url), state_key(work, source.layer, problem)
-    searches = load_state(store, key) or [Search(centers) for centers in starts]
+    kept = load_state(store, key)
+    searches, spread = kept or (_first_searches(work, source, scaling, blocks, starts, mapped, points), None)
     while moving := [place for place, search in enumerate(searches) if search.state != "ended"]:
         centers = [searches[place].centers for place in moving]
-        passes = in_order(mapped(partial(pass_over, source, scaling, centers), blocks))
+        passes = in_order(mapped(partial(pass_over, source, scaling, centers, spread is None), blocks))
         total = next(passes)
         for block in passes:
             total = total.plus(block)
+        if spread is None:
+            assert total.measured is not None
+            spread = total.measured.spread()
 
         def farthest(centers: Rows, count: int) -> tuple[Rows, Labels]:
             return _farthest(source, scaling, centers, count, blocks, mapped)
 
         for place, sums in zip(moving, total.sums, strict=True):
-            searches[place] = advanced(searches[place], sums, total.spread(), farthest)
-        save_state(store, key, searches)
+            searches[place] = advanced(searches[place], sums, spread, farthest)
+        save_state(store, key, searches, spread)
     return searches
+
+
+def _first_searches(
+    work: KmeansWork,
+    source: Source,
+    scaling: Scaling,
+    blocks: Sequence[Block],
+    starts: Sequence[Rows],
+    mapped: Mapped[Any],
+    points: int,
+) -> list[Search]:
+    """Starts as they were drawn or, where mini-batches are asked for, after these."""
+    if not work.batch_size:
+        return [Search(centers) for centers in starts]
+
+    def read(numbers: Sequence[int]) -> Iterator[Rows]:
+        return in_order(mapped(partial(scaled_points, source, scaling), [blocks[n] for n in numbers]))
+
+    return minibatch(read, len(blocks), starts, batch_size=work.batch_size, rows=points)
 
 
 def _farthest(

@@ -79,6 +79,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
         seeds=tuple(range(options.seed, options.seed + options.starts)),
         assignments=options.assignments,
         origin={"committed": committed_digest(run)},
+        batch_size=options.batch_size,
     )
     record_labels(store, labels)
     stored = read_stored(store)
@@ -101,6 +102,7 @@ def fit_run(options: KmeansOptions) -> Clustered:
         "k": sorted({k for problem in problems for k in problem.ks}),
         "starts": options.starts,
         "scaling": options.scaling,
+        "batch_size": options.batch_size or None,
         "clips": len(labels.clip_ids),
         "notes": [*user.notes, *labels.notes, *notes],
         "best": best_layers(rows),

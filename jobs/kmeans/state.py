@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.clustering.kmeans import Search
+from analysis.clustering.kmeans import Search, Spread
 from jobs.fitting.layers import LayerArray
 from jobs.kmeans.problems import Problem
 from jobs.kmeans.work import KmeansWork
@@ -23,7 +23,7 @@ def state_key(work: KmeansWork, layer: LayerArray, problem: Problem) -> str:
     return f"state/kmeans/{digest_of(ids)}.npz"
 
 
-def save_state(store: Store, key: str, searches: Sequence[Search]) -> None:
+def save_state(store: Store, key: str, searches: Sequence[Search], spread: Spread) -> None:
     """Keep where every start is, in place of what was kept before; whole or not at all."""
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {f"centers_{place}": search.centers for place, search in enumerate(searches)}
@@ -32,6 +32,7 @@ def save_state(store: Store, key: str, searches: Sequence[Search]) -> None:
         inertia=np.array([search.inertia for search in searches]),
         iterations=np.array([search.iterations for search in searches]),
         state=np.array([search.state for search in searches]),
+        spread=np.array([spread.squares, spread.tolerance]),
         **arrays,
     )
     store.objects.put(key, sealed_bytes(buffer.getvalue()))
@@ -39,19 +40,24 @@ def save_state(store: Store, key: str, searches: Sequence[Search]) -> None:
         write_record(store.objects, Record(key, "state", (proves_itself(key),)))
 
 
-def load_state(store: Store, key: str) -> list[Search] | None:
-    """What was kept, or None; raises `CorruptData` where it is damaged."""
+def load_state(store: Store, key: str) -> tuple[list[Search], Spread | None] | None:
+    """What was kept, or None; of states from before it was kept the spread is unknown.
+
+    Raises:
+        CorruptData: it is damaged.
+    """
     try:
         data = opened_bytes(read_committed(store.objects, key), f"{store.url}/{key}")
     except NotFound:
         return None
     with np.load(io.BytesIO(data), allow_pickle=False) as kept:
-        return [
+        searches = [
             Search(kept[f"centers_{place}"], float(inertia), int(iterations), str(state))  # type: ignore[arg-type]
             for place, (inertia, iterations, state) in enumerate(
                 zip(kept["inertia"], kept["iterations"], kept["state"], strict=True)
             )
         ]
+        return searches, Spread(*kept["spread"].tolist()) if "spread" in kept else None
 
 
 def drop_state(store: Store, key: str) -> None:

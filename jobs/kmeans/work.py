@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.clustering import kmeans, scaling
+from analysis.clustering import kmeans, minibatch, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.kmeans import Labels, Search
 from analysis.clustering.scaling_kinds import ScalingKind
@@ -21,9 +21,11 @@ from store.results.parts import digest_of
 Row = dict[str, Any]
 
 
-def _methods() -> str:
+def _methods(batch_size: int = 0) -> str:
     """Stands for all that decides the numbers of a clustering."""
     versions = {"kmeans": kmeans.VERSION, "scores": kmeans_scores.VERSION, "scaling": scaling.VERSION}
+    if batch_size:
+        versions["minibatch"] = minibatch.VERSION
     return methods_id("clusterings", **versions)
 
 
@@ -41,13 +43,16 @@ class KmeansWork:
     assignments: bool
     origin: Mapping[str, str]
     """What ids also depend on: committed rows."""
+    batch_size: int = 0
+    """Points of a mini-batch; 0: every iteration sees all."""
 
     def clustering_id(self, layer: LayerArray, problem: Problem, k: int, seed: int) -> str:
         """Id of one start: a hash of all that decides it."""
         place = {"run": self.run_id, "array": layer.array, "layer": layer.layer, "clips": problem.digest}
-        return digest_of(
-            {**self.origin, **place, "code": _methods(), "scaling": self.scaling, "k": k, "seed": seed}
-        )
+        batches: dict[str, Any] = {"code": _methods(self.batch_size)}
+        if self.batch_size:
+            batches["batch_size"] = self.batch_size
+        return digest_of({**self.origin, **place, **batches, "scaling": self.scaling, "k": k, "seed": seed})
 
     def identities(self, layer: LayerArray) -> set[tuple[str, str]]:
         """(clustering_id, labels_hash) of all rows that a layer will have."""
@@ -165,6 +170,7 @@ def _shared(work: KmeansWork, layer: LayerArray, problem: Problem) -> Row:
         "reduction": layer.reduction,
         "layer": layer.layer,
         "scaling": work.scaling,
+        "batch_size": work.batch_size or None,
         "clips": len(problem.clip_ids),
         "labels_query": work.labels_query,
         "created_at": datetime.now(UTC).replace(tzinfo=None),

@@ -6,14 +6,14 @@ CREATE OR REPLACE VIEW clusterings AS
 WITH newest AS (
     SELECT * FROM typed.clusterings
     QUALIFY 1 = row_number() OVER (
-        PARTITION BY run_id, site, reduction, layer, concept, labels_hash, scaling, k, start_seed
+        PARTITION BY run_id, site, reduction, layer, concept, labels_hash, scaling, batch_size, k, start_seed
         ORDER BY created_at DESC, clustering_id
     )
 ),
 ranked AS (
     SELECT
         *, 1 = row_number() OVER (
-            PARTITION BY run_id, site, reduction, layer, concept, labels_hash, scaling, k ORDER BY inertia, start_seed
+            PARTITION BY run_id, site, reduction, layer, concept, labels_hash, scaling, batch_size, k ORDER BY inertia, start_seed
         ) AS best
     FROM newest
 )
@@ -27,6 +27,6 @@ FROM ranked;
 COMMENT ON VIEW clusterings IS 'what k-means found: a row per run, site, reduction, layer, concept, scaling, k and start';
 COMMENT ON COLUMN clusterings.silhouette IS
     'mean silhouette of the clusters, on at most 2,000 points; for the best start';
-COMMENT ON COLUMN clusterings.best IS 'true for the start of lowest inertia of all that are stored for its k';
+COMMENT ON COLUMN clusterings.best IS 'true for the start of lowest inertia of all that are stored for its k and batch_size';
 COMMENT ON COLUMN clusterings.chosen IS
     'true for one row per place, concept and scaling: the best start at the k of the best silhouette';

@@ -114,6 +114,7 @@ class ClusteringRow:
     classes: Count = column("number of its classes")
     k: Count = column("number of clusters")
     scaling: Text = column("none, zscore, l2 or pca (whitened)")
+    batch_size: Count = column("points of a mini-batch; NULL where centres moved after all points")
     dimensions: Count = column("features of a point after scaling")
     start_seed: Count = column("seed of the k-means++ start, as random_state in scikit-learn")
     inertia: Number = column("sum of squared distances to the nearest centre, after scaling")

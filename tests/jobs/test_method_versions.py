@@ -47,6 +47,7 @@ IDS: dict[str, tuple[Callable[[], str], ...]] = {
         lambda: code_of("pca", "text_directions"),
     ),
     "analysis.clustering.kmeans": (work._methods,),
+    "analysis.clustering.minibatch": (lambda: work._methods(20),),
     "analysis.clustering.scores": (work._methods,),
     "analysis.clustering.scaling": (work._methods,),
     "analysis.linear.moments": (lambda: factors_key("moments/a/resid.npy"), _moments_key),

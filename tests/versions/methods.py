@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.clustering import kmeans, scaling
+from analysis.clustering import kmeans, minibatch, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.fitting import clusters
 from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
@@ -154,10 +154,10 @@ def direction(method: Estimator, nudge: float) -> dict[str, Any]:
     return found
 
 
-def clustered(kind: ScalingKind, nudge: float) -> dict[str, Any]:
+def clustered(kind: ScalingKind, batch_size: int, nudge: float) -> dict[str, Any]:
     rows = rows_of(8, nudge)
     rows[:, :2] += 3 * np.stack([CODES == 1, CODES == 2], axis=1)
-    found = clusters(rows, 3, y=np.array(CLASSES)[CODES], scaling=kind, starts=3)
+    found = clusters(rows, 3, y=np.array(CLASSES)[CODES], scaling=kind, starts=3, batch_size=batch_size)
     assert found.agreement is not None
     return {
         "clusters": in_order_of_appearance(found.labels),
@@ -270,8 +270,18 @@ EVERY_METHOD = (
         for method in METHODS
     ),
     *(
-        Versioned(f"k-means {kind}", CLUSTERINGS, partial(clustered, kind), FLOAT32, 1e-3, ("clusterings",))
+        Versioned(
+            f"k-means {kind}", CLUSTERINGS, partial(clustered, kind, 0), FLOAT32, 1e-3, ("clusterings",)
+        )
         for kind in SCALINGS
+    ),
+    Versioned(
+        "k-means by mini-batches",
+        CLUSTERINGS | {"analysis.clustering.minibatch.VERSION": minibatch.VERSION},
+        partial(clustered, "none", 20),
+        FLOAT32,
+        1e-3,
+        ("clusterings",),
     ),
     Versioned(
         "moments",

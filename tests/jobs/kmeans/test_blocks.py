@@ -20,7 +20,10 @@ def test_the_tolerance_is_of_the_variance_also_where_few_rows_gave_the_scaling(p
     blocks = [
         Block(place, first, tuple(clip_ids[first : first + 40])) for place, first in enumerate((0, 40, 80))
     ]
-    first, second, third = (pass_over(source, scaling, [scaling(rows[:2])], block) for block in blocks)
+    first, second, third = (
+        pass_over(source, scaling, [scaling(rows[:2])], True, block).measured for block in blocks
+    )
+    assert first and second and third  # noqa: PT018
     spread = first.plus(second).plus(third).spread()
     scaled = scaling(rows).astype(np.float64)
     assert (scaled.mean(axis=0) ** 2).sum() > 0.1 * scaled.var(axis=0).sum()

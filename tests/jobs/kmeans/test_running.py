@@ -11,10 +11,11 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 import jobs.kmeans.running as fitting
+from analysis.clustering.scaling import Scaling
 from jobs.cli.main import undertone
 from jobs.fitting.mapping import map_tasks
 from jobs.kmeans import passes
-from jobs.kmeans.blocks import Block
+from jobs.kmeans.blocks import Block, Source, pass_over
 from jobs.kmeans.options import KmeansOptions
 from jobs.kmeans.running import fit_and_store
 from jobs.kmeans.state import save_state
@@ -240,6 +241,39 @@ def test_blocks_may_come_back_in_any_order(planted_store: Store, monkeypatch: py
     monkeypatch.setattr(fitting, "map_tasks", reversed_order)
     cluster(planted_store, **options)
     assert rows_of(planted_store, query) == in_turn
+
+
+@pytest.mark.usefixtures("tiny_memory")
+def test_the_spread_of_all_points_is_measured_in_the_first_pass_alone(
+    planted_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[bool] = []
+
+    def noted(source: Source, scaling: Scaling, centers: Any, measure: bool, block: Block) -> Any:
+        measured.append(measure)
+        return pass_over(source, scaling, centers, measure, block)
+
+    monkeypatch.setattr(passes, "pass_over", noted)
+    cluster(planted_store, reduction="frames", sites="resid", layers="1", k="3")
+    blocks = sum(measured)
+    assert blocks > 1
+    assert len(measured) >= 3 * blocks
+    assert measured == [True] * blocks + [False] * (len(measured) - blocks)
+
+
+@pytest.mark.usefixtures("tiny_memory")
+def test_mini_batches_have_rows_of_their_own_and_leave_the_others(planted_store: Store) -> None:
+    options: dict[str, Any] = {"reduction": "frames", "sites": "resid", "layers": "1", "k": "3"}
+    cluster(planted_store, **options)
+    whole = rows_of(planted_store, "SELECT start_seed, inertia, best FROM clusterings ORDER BY start_seed")
+    cluster(planted_store, **options, batch_size=20)
+    query = "SELECT start_seed, inertia, best FROM clusterings WHERE batch_size {} ORDER BY start_seed"
+    assert rows_of(planted_store, query.format("IS NULL")) == whole
+    batched = rows_of(planted_store, query.format("= 20"))
+    assert [row["start_seed"] for row in batched] == [row["start_seed"] for row in whole]
+    least = min(row["inertia"] for row in whole)
+    assert least <= min(row["inertia"] for row in batched) * (1 + 1e-6) < 1.5 * least
+    assert rows_of(planted_store, "SELECT count(*) AS n FROM clusterings WHERE chosen") == [{"n": 1}]
 
 
 @pytest.mark.slow
