@@ -101,8 +101,10 @@ def training_factor(partition: Partition, groups: NDArray[Any]) -> float:
     Nadeau and Bengio's correction, for J fits that are scored on n₂ groups each: 1 + J n₂/n₁. With five folds
     that is 2.25, with an official split of one test part little more than 1.
     """
-    cells = dict(zip(groups.tolist(), partition.cells.tolist(), strict=True))
-    counts = np.bincount(list(cells.values()), minlength=partition.count)
+    names, codes = np.unique(groups, return_inverse=True)
+    cells = np.empty(len(names), partition.cells.dtype)
+    cells[codes] = partition.cells
+    counts = np.bincount(cells, minlength=partition.count)
     shares = [counts[cell] / max(len(cells) - counts[cell], 1) for cell in partition.tested]
     return float(1 + sum(shares))
 
@@ -116,6 +118,14 @@ def share_belief(groups: NDArray[Any], right: Floats, *, training: float = 1.0) 
         training: the `training_factor`; 1 where the fits themselves are what the interval is about.
     """
     hits, sizes = np.moveaxis(group_totals(groups, right), 1, 0)
+    return share_belief_of_totals(hits, sizes, training=training)
+
+
+def share_belief_of_totals(hits: Floats, sizes: Floats, *, training: float = 1.0) -> ShareBelief:
+    """As `share_belief`, from how many rows of each group are right and how many count, (G, …) both.
+
+    A group of which no row counts might as well not be there.
+    """
     counted = (sizes > 0).sum(axis=0).astype(np.float64)
     rows = sizes.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):

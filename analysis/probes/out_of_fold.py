@@ -1,8 +1,11 @@
 """Out-of-fold predictions of probes on one matrix of rows, held in memory or read block by block."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.linear.moments import BlockSum, Floats, Moments, moments_of
 from analysis.linear.penalties import NestedRidge, nested_ridge
@@ -20,19 +23,48 @@ from analysis.splits import Partition
 
 
 @dataclass(frozen=True, slots=True)
+class Guesses:
+    """What probes of one concept said of rows that they were not fitted on."""
+
+    scores: Floats
+    """By the probe of true labels, (n, C), C = 1 for numbers; NaN where a row is not tested."""
+    said: NDArray[Any]
+    """By the probes of true labels and of every control, (1 + controls, n): a class, or a number."""
+
+    @classmethod
+    def of(cls, predictions: Floats) -> Self:
+        """From all that was predicted, (1 + controls, n, C)."""
+        labellings, rows, width = predictions.shape
+        found = cls.empty(labellings, rows, width)
+        found.put(slice(None), predictions)
+        return found
+
+    @classmethod
+    def empty(cls, labellings: int, rows: int, width: int) -> Self:
+        """To be put, block by block."""
+        said = np.zeros((labellings, rows), np.float64 if width == 1 else np.int16)
+        return cls(np.full((rows, width), np.nan), said)
+
+    def put(self, rows: slice, predictions: Floats) -> None:
+        """What was predicted of some rows, (1 + controls, n, C)."""
+        self.scores[rows] = predictions[0]
+        single = predictions.shape[2] == 1
+        self.said[:, rows] = predictions[..., 0] if single else predictions.argmax(axis=2)
+
+
+@dataclass(frozen=True, slots=True)
 class RidgePredictions:
     """What ridge probes said of rows that they were not fitted on."""
 
     targets: Targets
-    predictions: Floats
-    """(n, R), NaN where a row is not tested."""
+    guesses: tuple[Guesses, ...]
+    """Of each concept."""
     strengths: Floats
     """Chosen for each tested cell, (tested, R)."""
 
-    def of_concept(self, place: int) -> tuple[Floats, float]:
-        """Predictions (1 + controls, n, C) of one concept, and the median strength of its true labels."""
-        strength = float(np.median(self.targets.of_concept(place, self.strengths)[0]))
-        return self.targets.of_concept(place, self.predictions), strength
+    def of_concept(self, place: int) -> tuple[Guesses, float]:
+        """Of one concept, with the median strength of its true labels."""
+        return self.guesses[place], float(np.median(self.targets.of_concept(place, self.strengths)[0]))
 
 
 def moments_by_cell(rows: RowBlocks, partition: Partition) -> Moments:
@@ -49,18 +81,18 @@ def moments_by_cell(rows: RowBlocks, partition: Partition) -> Moments:
 def problem_of_moments(
     rows: RowBlocks,
     moments: Moments,
-    columns: Floats,
+    columns: Callable[[slice], Floats],
     partition: Partition,
     *,
     times: int = 1,
     factors: Factors | None = None,
 ) -> PrimalRidge:
-    """What to solve for some targets (n, R), given the moments of the rows; a pass over the rows.
+    """What to solve for some targets, given the moments of the rows; a pass over the rows.
 
     Args:
         rows: features; where each stands for `times` rows (frames of a clip), their mean.
         moments: of the rows, or of the frames.
-        columns: what is to be predicted.
+        columns: what is to be predicted, of some rows (n, R).
         partition: how the rows are cut.
         times: how many rows each of these is the mean of.
         factors: where factorisations are taken from and kept, if anywhere.
@@ -68,7 +100,7 @@ def problem_of_moments(
     total: TargetMoments | None = None
     for place, block in rows.blocks():
         part = target_moments(
-            block, columns[place], partition.cells[place], partition.count, moments.shift, times=times
+            block, columns(place), partition.cells[place], partition.count, moments.shift, times=times
         )
         total = part if total is None else added_targets(total, part)
     assert total is not None
@@ -84,5 +116,12 @@ def ridge_predictions(
 ) -> RidgePredictions:
     """Fit every target for every tested cell, and predict the rows of that cell; a pass over the rows."""
     nested: NestedRidge = nested_ridge(problem, partition, targets.sharing, strengths)
-    parts = [nested.predict(block, partition.cells[place]) for place, block in rows.blocks()]
-    return RidgePredictions(targets, np.concatenate(parts), nested.strengths)
+    guesses = tuple(
+        Guesses.empty(len(labels), len(rows), max(1, classes))
+        for classes, labels in zip(targets.classes, targets.labellings, strict=True)
+    )
+    for place, block in rows.blocks():
+        predicted = nested.predict(block, partition.cells[place])
+        for number, own in enumerate(guesses):
+            own.put(place, targets.of_concept(number, predicted))
+    return RidgePredictions(targets, guesses, nested.strengths)

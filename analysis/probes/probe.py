@@ -19,7 +19,6 @@ from analysis.concepts import (
     texts_of,
     without_rare_classes,
 )
-from analysis.linear.moments import Floats
 from analysis.linear.penalties import STRENGTHS
 from analysis.linear.ridge import DualRidge, RidgeProblem
 from analysis.linear.row_blocks import HeldRows, solves_by_rows
@@ -27,6 +26,7 @@ from analysis.probes.controls import FEW_GROUPS
 from analysis.probes.measurable import coverage_notes, is_measurable
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
+    Guesses,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
@@ -127,8 +127,7 @@ class _Labelled:
 class _OutOfFold:
     labels: NDArray[Any]
     """True, then shuffled ones, (1 + controls, n)."""
-    predictions: Floats
-    """(1 + controls, n, C)."""
+    guesses: Guesses
     penalty: float
     unconverged: int = 0
 
@@ -259,13 +258,13 @@ def _by_ridge(given: _Labelled, penalties: tuple[float, ...], controls: int, see
     targets = ridge_targets([given.concept], given.groups, controls=controls, seed=seed)
     rows, partition = HeldRows(given.rows), given.partition
     if solves_by_rows(rows):
-        problem: RidgeProblem = DualRidge(given.rows, targets.columns, partition.cells)
+        problem: RidgeProblem = DualRidge(given.rows, targets.columns(), partition.cells)
     else:
         moments = moments_by_cell(rows, partition)
         problem = problem_of_moments(rows, moments, targets.columns, partition)
     found = ridge_predictions(problem, rows, targets, partition, penalties)
-    predictions, penalty = found.of_concept(0)
-    return _OutOfFold(targets.labellings[0], predictions, penalty)
+    guesses, penalty = found.of_concept(0)
+    return _OutOfFold(targets.labellings[0], guesses, penalty)
 
 
 def _by_method(
@@ -278,15 +277,15 @@ def _by_method(
             [HeldRows(given.rows)], codes, len(given.concept.classes), given.partition, penalties
         )
     penalty = float(np.median(fitted.strengths[0, 0]))
-    return _OutOfFold(codes, fitted.probabilities[0], penalty, fitted.unconverged)
+    return _OutOfFold(codes, Guesses.of(fitted.probabilities[0]), penalty, fitted.unconverged)
 
 
 def _of_classes(given: _Labelled, found: _OutOfFold, count: int, notes: list[str]) -> Probe:
     concept = given.concept
-    result = class_result(concept, given.groups, given.partition, found.labels, found.predictions)
+    result = class_result(concept, given.groups, given.partition, found.labels, found.guesses)
     named = np.full(count, None, dtype=object)
-    known = ~np.isnan(found.predictions[0]).any(axis=1)
-    best = found.predictions[0][known].argmax(axis=1)
+    known = ~np.isnan(found.guesses.scores).any(axis=1)
+    best = found.guesses.said[0][known]
     named[given.places[known]] = np.array(concept.classes, dtype=object)[best]
     classes = tuple(
         ClassScore(name, one.score, (one.low, one.high), one.baseline, one.control, float(area), one.verdict)
@@ -296,10 +295,9 @@ def _of_classes(given: _Labelled, found: _OutOfFold, count: int, notes: list[str
 
 
 def _of_numbers(given: _Labelled, found: _OutOfFold, count: int, notes: list[str]) -> Probe:
-    guesses = found.predictions[..., 0]
-    result = number_result(given.groups, given.partition, found.labels, guesses)
+    result = number_result(given.groups, given.partition, found.labels, found.guesses.said)
     predicted = np.full(count, np.nan)
-    predicted[given.places] = guesses[0]
+    predicted[given.places] = found.guesses.scores[:, 0]
     return _result("R²", given, found.penalty, result, (), predicted, np.zeros((0, 0), np.int64), notes)
 
 

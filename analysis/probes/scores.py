@@ -1,7 +1,7 @@
 """Scores of out-of-fold predictions, each beside its interval, its baseline, a control and a verdict."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept
-from analysis.group_intervals import Belief, interval_of, r2_belief, share_belief, training_factor
+from analysis.group_intervals import (
+    Belief,
+    ShareBelief,
+    interval_of,
+    r2_belief,
+    share_belief_of_totals,
+    training_factor,
+)
 from analysis.linear.held_out import scored_rows
 from analysis.linear.moments import Floats
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
+from analysis.probes.out_of_fold import Guesses
 from analysis.splits import Partition
 
 VERSION = 1
@@ -100,7 +108,7 @@ def class_result(
     groups: NDArray[Any],
     partition: Partition,
     codes: NDArray[np.int64],
-    predictions: Floats,
+    guesses: Guesses,
 ) -> ClassResult:
     """Scores of a concept with classes.
 
@@ -109,79 +117,103 @@ def class_result(
         groups: of its rows, (n,).
         partition: how its rows are cut.
         codes: labels that were learned, (1 + controls, n): true ones first, then shuffled ones.
-        predictions: out-of-fold scores, (1 + controls, n, C).
+        guesses: what was said of the rows out of fold.
     """
-    kept = [scored_rows(own, partition, classes=True) for own in codes]
-    right = [
-        _right(own[rows], guess[rows]) for own, guess, rows in zip(codes, predictions, kept, strict=True)
+    numbers, classes = np.unique(groups, return_inverse=True)[1], len(concept.classes)
+    training = training_factor(partition, numbers)
+    found = [
+        _shares(own, said, numbers, scored_rows(own, partition, classes=True), classes, factor)
+        for own, said, factor in zip(codes, guesses.said, [training, *[1.0] * len(codes)], strict=False)
     ]
-    scored, true = groups[kept[0]], codes[0][kept[0]]
-    scores = class_scores(true, predictions[0][kept[0]])
-    score = np.array([scores.accuracy, *scores.recall])
-    training = training_factor(partition, groups)
-    low, high = interval_of([share_belief(scored, right[0], training=training)])
-    controls = _controls(groups, kept[1:], right[1:], share_belief, _share)
-    shares = np.bincount(true, minlength=len(concept.classes)) / len(true)
+    kept = scored_rows(codes[0], partition, classes=True)
+    scores = class_scores(codes[0][kept], guesses.scores[kept])
+    low, high = interval_of([found[0].belief])
+    controls = _controls([one for one in found[1:] if one.rows])
+    shares = np.bincount(codes[0][kept], minlength=classes) / kept.sum()
     baseline = np.array([shares.max(), *shares])
-    numbers = zip(score, low, high, baseline, strict=True)
-    judged = [_judged(*own, controls, place) for place, own in enumerate(numbers)]
-    return ClassResult(judged[0], tuple(judged[1:]), scores, len(scored), len(np.unique(scored)))
+    measured = zip(np.array([scores.accuracy, *scores.recall]), low, high, baseline, strict=True)
+    judged = [_judged(*own, controls, place) for place, own in enumerate(measured)]
+    return ClassResult(judged[0], tuple(judged[1:]), scores, int(kept.sum()), len(np.unique(numbers[kept])))
 
 
 def number_result(
     groups: NDArray[Any], partition: Partition, values: Floats, predictions: Floats
 ) -> NumberResult:
     """Scores of a concept with numbers, for values and predictions (1 + controls, n)."""
-    kept = [scored_rows(own, partition, classes=False) for own in values]
-    statistics = [
-        r2_statistics(own[rows], guess[rows])
-        for own, guess, rows in zip(values, predictions, kept, strict=True)
+    numbers = np.unique(groups, return_inverse=True)[1]
+    training = training_factor(partition, numbers)
+    kept = scored_rows(values[0], partition, classes=False)
+    found = [
+        _explained(own, said, numbers, scored_rows(own, partition, classes=False), factor)
+        for own, said, factor in zip(values, predictions, [training, *[1.0] * len(values)], strict=False)
     ]
-    scored = groups[kept[0]]
-    score = float(r2_of_sums(statistics[0].sum(axis=0)))
-    training = training_factor(partition, groups)
-    low, high = interval_of([r2_belief(scored, statistics[0], training=training)])
-    controls = _controls(groups, kept[1:], statistics[1:], r2_belief, r2_of_sums)
+    low, high = interval_of([found[0].belief])
+    controls = _controls([one for one in found[1:] if one.rows])
     return NumberResult(
-        _judged(score, float(low), float(high), 0.0, controls, 0),
-        root_mean_squared_error(values[0][kept[0]], predictions[0][kept[0]]),
-        len(scored),
-        len(np.unique(scored)),
+        _judged(float(found[0].scores), float(low), float(high), 0.0, controls, 0),
+        root_mean_squared_error(values[0][kept], predictions[0][kept]),
+        int(kept.sum()),
+        len(np.unique(numbers[kept])),
     )
 
 
-def _right(codes: NDArray[np.int64], predictions: Floats) -> Floats:
-    """Whether a row is right and whether it counts, among all rows and those of each class: (n, 2, 1 + C)."""
-    right = predictions.argmax(axis=1) == codes
-    member = codes[:, np.newaxis] == np.arange(predictions.shape[1])
-    counts = np.concatenate([np.ones((len(codes), 1)), member], axis=1)
-    return np.stack([counts * right[:, np.newaxis], counts], axis=1)
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What one labelling tells: its scores side by side (…), and where they may lie."""
+
+    rows: int
+    scores: Floats
+    belief: Belief
 
 
-def _controls(
-    groups: NDArray[Any],
-    kept: Sequence[NDArray[np.bool_]],
-    statistics: Sequence[Floats],
-    belief: Callable[[Any, Floats], Belief],
-    score: Callable[[Floats], Floats],
-) -> _Controls | None:
+def _shares(
+    codes: NDArray[np.int64],
+    said: NDArray[Any],
+    groups: NDArray[np.intp],
+    kept: NDArray[np.bool_],
+    classes: int,
+    training: float,
+) -> _Told:
+    """Share of right rows among all and among those of each class, (1 + C,), one after the other."""
+    codes, right, groups = codes[kept], (said == codes)[kept], groups[kept]
+    count = int(groups.max(initial=-1)) + 1
+    beliefs, scores = [], []
+    for place in range(-1, classes):
+        own = slice(None) if place < 0 else codes == place
+        sizes = np.bincount(groups[own], minlength=count).astype(np.float64)
+        hits: Floats = np.bincount(groups[own], right[own], minlength=count).astype(np.float64)
+        beliefs.append(share_belief_of_totals(hits, sizes, training=training))
+        scores.append(_share(hits.sum(), sizes.sum()))
+    share = np.stack([one.share for one in beliefs])
+    belief = ShareBelief(share, np.stack([one.trials for one in beliefs]))
+    return _Told(len(codes), np.array(scores), belief)
+
+
+def _explained(
+    values: Floats, said: Floats, groups: NDArray[np.intp], kept: NDArray[np.bool_], training: float
+) -> _Told:
+    """R² of numbers."""
+    statistics = r2_statistics(values[kept], said[kept])
+    belief = r2_belief(groups[kept], statistics, training=training)
+    return _Told(int(kept.sum()), r2_of_sums(statistics.sum(axis=0)), belief)
+
+
+def _controls(told: Sequence[_Told]) -> _Controls | None:
     """Mean and interval of the scores of shuffled labels: where any of the shuffles may lie.
 
     What the fitting adds to the variance shows in the differences between shuffles, and is not added again.
     """
-    able = [(groups[rows], own) for rows, own in zip(kept, statistics, strict=True) if rows.any()]
-    if not able:
+    if not told:
         return None
-    scores = np.stack([np.atleast_1d(score(own.sum(axis=0))) for _, own in able])
+    scores = np.stack([np.atleast_1d(one.scores) for one in told])
     mean = np.ma.masked_invalid(scores).mean(axis=0).filled(np.nan)
-    low, high = interval_of([belief(groups_of, own) for groups_of, own in able])
+    low, high = interval_of([one.belief for one in told])
     return _Controls(mean, np.atleast_1d(low), np.atleast_1d(high))
 
 
-def _share(sums: Floats) -> Floats:
-    """Right rows over rows that count, from sums (2, …)."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(sums[0] / sums[1])
+def _share(right: float, rows: float) -> float:
+    """Right rows over rows that count; NaN without any."""
+    return right / rows if rows else math.nan
 
 
 def _judged(

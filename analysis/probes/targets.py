@@ -14,14 +14,25 @@ from analysis.probes.controls import shuffled_by_group
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """Columns for all concepts of the same rows."""
+    """Columns for all concepts of the same rows, made for a block of rows at a time."""
 
-    columns: Floats
-    """(n, R)."""
+    classes: tuple[int, ...]
+    """Of each concept; 0 of numbers."""
     sharing: NDArray[np.int64]
     """Number of the labelling each column belongs to, (R,): its columns share a strength."""
     labellings: tuple[NDArray[Any], ...]
     """Per concept the labels that are learned, (1 + controls, n): true ones, then shuffled ones."""
+
+    def columns(self, rows: slice = slice(None)) -> Floats:
+        """One-hot columns per class, or the numbers themselves, of some rows (n, R)."""
+        return np.concatenate(
+            [
+                _columns(values[rows], classes)
+                for classes, labels in zip(self.classes, self.labellings, strict=True)
+                for values in labels
+            ],
+            axis=1,
+        )
 
     def of_concept(self, place: int, predictions: Floats) -> Floats:
         """Predictions (n, R) of one concept's columns, (1 + controls, n, C)."""
@@ -41,17 +52,14 @@ def labellings(concept: Concept, groups: NDArray[Any], *, controls: int, seed: i
 
 
 def ridge_targets(concepts: Sequence[Concept], groups: NDArray[Any], *, controls: int, seed: int) -> Targets:
-    """One-hot columns per class, or the numbers themselves, for every concept and control."""
+    """Targets of every concept and control."""
     learned = tuple(labellings(concept, groups, controls=controls, seed=seed) for concept in concepts)
-    blocks, sharing = [], []
-    for concept, labels in zip(concepts, learned, strict=True):
-        for values in labels:
-            blocks.append(_columns(concept, values))
-            sharing += [len(blocks) - 1] * blocks[-1].shape[1]
-    return Targets(np.concatenate(blocks, axis=1), np.array(sharing, dtype=np.int64), learned)
+    classes = tuple(len(concept.classes) if concept.kind == "class" else 0 for concept in concepts)
+    widths = [max(1, own) for own, labels in zip(classes, learned, strict=True) for _ in labels]
+    return Targets(classes, np.repeat(np.arange(len(widths)), widths), learned)
 
 
-def _columns(concept: Concept, values: NDArray[Any]) -> Floats:
-    if concept.kind == "number":
+def _columns(values: NDArray[Any], classes: int) -> Floats:
+    if not classes:
         return np.asarray(values[:, np.newaxis], dtype=np.float64)
-    return np.asarray(values[:, np.newaxis] == np.arange(len(concept.classes)), dtype=np.float64)
+    return np.asarray(values[:, np.newaxis] == np.arange(classes), dtype=np.float64)

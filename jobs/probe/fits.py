@@ -70,14 +70,12 @@ def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> 
     concept, coverage = predicted.concept, predicted.coverage
     if concept.kind == "class":
         found = class_result(
-            concept, coverage.groups, coverage.partition, predicted.labels, predicted.predictions
+            concept, coverage.groups, coverage.partition, predicted.labels, predicted.guesses
         )
         scored = class_rows(concept, found)
         confusions = list(confusion_rows(concept, found.scores))
     else:
-        numbers = number_result(
-            coverage.groups, coverage.partition, predicted.labels, predicted.predictions[..., 0]
-        )
+        numbers = number_result(coverage.groups, coverage.partition, predicted.labels, predicted.guesses.said)
         scored = [number_row(concept, numbers)]
         confusions = []
     common = _common(plan, source, loss, concept) | {

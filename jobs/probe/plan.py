@@ -13,7 +13,7 @@ from analysis.linear import nested_logistic, ridge
 from analysis.probes import scores as probe_scores
 from analysis.probes.methods import plugin_of
 from analysis.splits import Partition
-from jobs.fitting.labels import LabelledRows, Texts
+from jobs.fitting.labels import LabelledRows
 from jobs.fitting.opened import opened
 from jobs.method_versions import methods_id
 from store.arrays.collection import Collection
@@ -30,7 +30,8 @@ class Coverage:
     rows: NDArray[np.intp]
     """Places among the labelled rows, (n,)."""
     clip_ids: tuple[str, ...]
-    groups: Texts
+    groups: NDArray[np.intp]
+    """What a split must not cut through, as numbers in the order of their names, (n,)."""
     partition: Partition
     concepts: tuple[Concept, ...]
 
@@ -136,7 +137,7 @@ def _coverage(labels: LabelledRows, partition: Partition, concepts: Sequence[Con
     return Coverage(
         rows,
         tuple(labels.clip_ids[row] for row in rows),
-        labels.groups[rows],
+        np.unique(labels.groups[rows], return_inverse=True)[1],
         Partition(partition.cells[rows], partition.count, partition.tested),
         tuple(concept.subset(rows) for concept in concepts),
     )

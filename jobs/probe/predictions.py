@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept, Loss
-from analysis.linear.moments import Floats
 from analysis.linear.ridge import DualRidge, Factors, RidgeProblem
 from analysis.linear.row_blocks import HeldRows, RowBlocks, solves_by_rows
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
+    Guesses,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
@@ -43,8 +43,7 @@ class Predicted:
     coverage: Coverage
     labels: NDArray[Any]
     """What was learned: true labels, then shuffled ones, (1 + controls, n)."""
-    predictions: Floats
-    """(1 + controls, n, C), C = 1 for numbers; NaN where a row was not tested."""
+    guesses: Guesses
     strength: float
     """The median of what was chosen for the true labels."""
 
@@ -91,7 +90,7 @@ def _problem(
     else:
         chosen = every.subset(coverage.rows)
         if solves_by_rows(chosen):
-            return chosen, DualRidge(chosen.whole(), targets.columns, coverage.partition.cells)
+            return chosen, DualRidge(chosen.whole(), targets.columns(), coverage.partition.cells)
         rows, kept = chosen, _moments(plan, store, source, coverage, chosen)
     wanted = factors or (plan.keep_factors and len(plan.strengths) > 1)
     problem = problem_of_moments(
@@ -138,5 +137,7 @@ def predict_by_method(
                 fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.strengths)
             for place, source in enumerate(sources):
                 strength = float(np.median(fitted.strengths[place, 0]))
-                predicted = Predicted(concept, coverage, codes, fitted.probabilities[place], strength)
+                predicted = Predicted(
+                    concept, coverage, codes, Guesses.of(fitted.probabilities[place]), strength
+                )
                 yield source, predicted, fitted.unconverged

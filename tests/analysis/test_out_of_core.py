@@ -7,11 +7,22 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
 
+from analysis.concepts import Concept
 from analysis.directions.fitting import METHODS, Direction, fit_directions
 from analysis.linear import columns, row_blocks
 from analysis.linear.nested_logistic import nested_logistic
 from analysis.linear.row_blocks import HeldRows, block_places
+from analysis.probes.out_of_fold import (
+    RidgePredictions,
+    moments_by_cell,
+    problem_of_moments,
+    ridge_predictions,
+)
+from analysis.probes.scores import class_result
+from analysis.probes.targets import ridge_targets
 from analysis.splits import Partition
 
 COUNT, WIDTH, FOLDS = 240, 12, 4
@@ -111,3 +122,52 @@ def test_the_memory_of_directions_does_not_grow_with_rows(monkeypatch: pytest.Mo
 
     fit(300)  # what is imported on the way counts for neither
     assert peak(lambda: fit(4 * 2048)) <= 1.2 * peak(lambda: fit(2048))
+
+
+def test_the_memory_of_ridge_probes_does_not_grow_with_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 512)
+
+    def fit(count: int) -> None:
+        places = np.arange(count)
+        rows, groups = DrawnRows(count, 320), places // 2 % 64
+        concept = Concept("odd", "class", places % 2, ("even", "odd"))
+        partition = Partition((groups % FOLDS).astype(np.int8), FOLDS, tuple(range(FOLDS)))
+        targets = ridge_targets([concept], groups, controls=2, seed=0)
+        moments = moments_by_cell(rows, partition)
+        problem = problem_of_moments(rows, moments, targets.columns, partition)
+        guesses, _ = ridge_predictions(problem, rows, targets, partition, (1.0,)).of_concept(0)
+        result = class_result(concept, groups, partition, targets.labellings[0], guesses)
+        assert result.whole.score > 0.55
+
+    fit(600)  # what is imported on the way counts for neither
+    assert peak(lambda: fit(4 * 2048)) <= 1.2 * peak(lambda: fit(2048))
+
+
+def test_guesses_by_blocks_are_those_of_all_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    concepts = [
+        Concept("style", "class", CODES, ("blues", "jazz", "rock")),
+        Concept("tempo", "number", RANDOM.standard_normal(COUNT)),
+    ]
+    partition = Partition(CELLS, FOLDS, (0, 2))
+    targets = ridge_targets(concepts, GROUPS, controls=3, seed=1)
+
+    def guesses() -> RidgePredictions:
+        rows = HeldRows(ROWS)
+        problem = problem_of_moments(rows, moments_by_cell(rows, partition), targets.columns, partition)
+        return ridge_predictions(problem, rows, targets, partition, (0.1, 1.0, 10.0))
+
+    known = guesses()
+    monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 7)
+    found = guesses()
+    np.testing.assert_array_equal(found.strengths, known.strengths)
+    for one, other in zip(found.guesses, known.guesses, strict=True):
+        np.testing.assert_allclose(one.scores, other.scores, atol=1e-10)
+        np.testing.assert_allclose(one.said, other.said, atol=1e-10)
+    fold = partition.cells == 2
+    scaled = StandardScaler().fit(ROWS[~fold].astype(np.float64))
+    strength = known.strengths[1, 0]
+    oracle = Ridge(alpha=strength * float((~fold).sum()))
+    oracle.fit(scaled.transform(ROWS[~fold]), targets.columns()[~fold, :3])
+    expected = oracle.predict(scaled.transform(ROWS[fold]))
+    np.testing.assert_allclose(found.guesses[0].scores[fold], expected, atol=1e-5)
+    assert np.isnan(found.guesses[0].scores[~np.isin(CELLS, (0, 2))]).all()

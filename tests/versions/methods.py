@@ -126,11 +126,11 @@ def predicted(loss: Loss, rows: Floats) -> Floats:
         return fitted.probabilities[0, 0, EVERY]
     targets, held = ridge_targets([concept()], GROUPS, controls=0, seed=0), HeldRows(rows)
     if len(rows) <= rows.shape[1]:
-        problem: Any = DualRidge(rows, targets.columns, FOLDS)
+        problem: Any = DualRidge(rows, targets.columns(), FOLDS)
     else:
         problem = problem_of_moments(held, moments_by_cell(held, PARTITION), targets.columns, PARTITION)
     found = ridge_predictions(problem, held, targets, PARTITION, PENALTIES)
-    return found.of_concept(0)[0][0, EVERY]
+    return found.of_concept(0)[0].scores[EVERY]
 
 
 def direction(method: Estimator, nudge: float) -> dict[str, Any]:

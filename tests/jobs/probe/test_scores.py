@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.concepts import Concept
+from analysis.probes.out_of_fold import Guesses
 from analysis.probes.scores import ClassResult, class_result, number_result
 from analysis.splits import fold_partition
 from jobs.probe.scores import class_rows, number_row
@@ -17,7 +18,7 @@ FOLDS = fold_partition(GROUPS, 5)
 
 
 def scored(concept: Concept, codes: np.ndarray, predictions: np.ndarray) -> ClassResult:
-    return class_result(concept, GROUPS, FOLDS, codes, predictions)
+    return class_result(concept, GROUPS, FOLDS, codes, Guesses.of(predictions))
 
 
 def one_hot(codes: np.ndarray) -> np.ndarray:
