@@ -294,7 +294,7 @@ def estimated_seconds(work: Work, width: int) -> float:
 def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
     """Directions of one layer, every contrast by every method; more rows than memory takes come in blocks."""
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
-    every = Rows(run, task.layer.array, task.layer.layer, work.labels.clip_ids)
+    every = Rows.of_clips(run, task.layer.array, task.layer.layer, work.labels.clip_ids)
     found: list[Row] = []
     left_out: list[str] = []
     for one in work.sets:

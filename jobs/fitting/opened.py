@@ -1,4 +1,4 @@
-"""Collections shared by all tasks of a process, so that plan and markers are read once.
+"""Collections shared by all tasks of a process, so that plan and markers are read once, by who needs them.
 
 A collection is asked for together with its `committed_digest`: one that has grown since is opened anew.
 """
@@ -12,15 +12,10 @@ from store.opening import open_store
 @lru_cache(maxsize=4)
 def opened(store_url: str, prefix: str, committed: str) -> Collection:  # noqa: ARG001 (part of the key)
     """The collection below a prefix, as it stands now."""
-    return _indexed(open_collection(open_store(store_url).objects, prefix))
+    return open_collection(open_store(store_url).objects, prefix)
 
 
 @lru_cache(maxsize=4)
 def opened_run(store_url: str, run_id: str, committed: str) -> Collection:  # noqa: ARG001 (part of the key)
     """A run, as it stands now."""
-    return _indexed(open_store(store_url).run(run_id))
-
-
-def _indexed(collection: Collection) -> Collection:
-    collection.index()  # now, since later several threads would make it at once
-    return collection
+    return open_store(store_url).run(run_id)

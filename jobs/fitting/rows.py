@@ -14,29 +14,39 @@ MEMORY_BYTES = 400_000_000
 
 
 class Rows:
-    """Rows (n, D) in the order of their clips."""
+    """Rows (n, D) of one layer of an array, or of an array without layers, by their numbers."""
 
     def __init__(
-        self, collection: Collection, array: str, layer: int | None, clip_ids: Sequence[str]
+        self,
+        collection: Collection,
+        array: str,
+        layer: int | None,
+        numbers: NDArray[np.int64],
+        held: NDArray[Any] | None = None,
     ) -> None:
-        """Of one layer of an array, or of an array without layers."""
         self._collection, self._array, self._layer = collection, array, layer
-        self._clip_ids = clip_ids
+        self._numbers, self._held = numbers, held
         self.width = int(collection.arrays[array].shape[-1])
-        self._held: NDArray[Any] | None = None
+
+    @classmethod
+    def of_clips(
+        cls, collection: Collection, array: str, layer: int | None, clip_ids: Sequence[str]
+    ) -> "Rows":
+        """In the order of their clips, which are looked up once."""
+        return cls(collection, array, layer, collection.index().select(clip_ids)[0])
 
     def __len__(self) -> int:
-        return len(self._clip_ids)
+        return len(self._numbers)
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """The rows in fixed blocks, each with its place."""
         for place in block_places(len(self)):
-            yield place, self.whole()[place] if self.fits else self._read(self._clip_ids[place])
+            yield place, self.whole()[place] if self.fits else self._read(self._numbers[place])
 
     def whole(self) -> NDArray[Any]:
         """All rows at once."""
         if self._held is None:
-            self._held = self._read(self._clip_ids)
+            self._held = self._read(self._numbers)
         return self._held
 
     @property
@@ -48,13 +58,10 @@ class Rows:
         """Some of the rows."""
         if len(places) == len(self):
             return self
-        part = Rows(self._collection, self._array, self._layer, [self._clip_ids[place] for place in places])
-        if self.fits:
-            part._held = self.whole()[places]
-        return part
+        held = self.whole()[places] if self.fits else None
+        return Rows(self._collection, self._array, self._layer, self._numbers[places], held)
 
-    def _read(self, clip_ids: Sequence[str]) -> NDArray[Any]:
+    def _read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
         if self._layer is None:
-            return self._collection.read_clips(self._array, clip_ids)
-        values, _ = self._collection.read_layer(self._array, self._layer, clip_ids)
-        return values
+            return self._collection.read_rows(self._array, numbers)
+        return self._collection.read_layer_rows(self._array, self._layer, numbers)

@@ -31,12 +31,12 @@ BLOCK_BYTES = 32_000_000
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive clips of a problem."""
+    """Consecutive clips of a problem, as rows of the run: a worker looks up nothing."""
 
     number: int
     first: int
     """Place of the first among the clips of the problem."""
-    clip_ids: tuple[str, ...]
+    rows: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Source:
     def points(self, block: Block) -> NDArray[Any]:
         """(clips × points, D), as stored."""
         run = opened_run(self.store_url, self.run_id, self.committed)
-        activations, _ = run.read_layer(self.layer.array, self.layer.layer, block.clip_ids)
+        activations = run.read_layer_rows(self.layer.array, self.layer.layer, block.rows)
         return activations.reshape(-1, activations.shape[-1])
 
 
@@ -92,13 +92,11 @@ class Pass:
         return Pass(sums, self.measured.plus(other.measured))
 
 
-def cut_blocks(clip_ids: Sequence[str], points_per_clip: int, width: int) -> list[Block]:
+def cut_blocks(rows: NDArray[np.int64], points_per_clip: int, width: int) -> list[Block]:
     """Blocks of as many clips as stay within 32 MB, at least one."""
     count = max(1, BLOCK_BYTES // (points_per_clip * width * 4))
-    starts = range(0, len(clip_ids), count)
-    return [
-        Block(number, first, tuple(clip_ids[first : first + count])) for number, first in enumerate(starts)
-    ]
+    starts = range(0, len(rows), count)
+    return [Block(number, first, rows[first : first + count]) for number, first in enumerate(starts)]
 
 
 def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], measure: bool, block: Block) -> Pass:

@@ -19,6 +19,7 @@ from analysis.clustering.scores import silhouette_sample
 from analysis.clustering.starts import plus_plus_starts
 from jobs.fitting.layers import LayerArray
 from jobs.fitting.mapping import in_order
+from jobs.fitting.opened import opened_run
 from jobs.kmeans.blocks import (
     Block,
     Source,
@@ -53,9 +54,11 @@ def cluster_layer_by_blocks(
 ) -> LayerResult:
     """As `cluster_layer`, reading the layer once per iteration; `mapped` runs a function over blocks."""
     source = Source(work.store_url, work.run_id, work.origin["committed"], layer)
+    run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     result = LayerResult(layer, [], [])
     for problem in work.problems:
-        blocks = cut_blocks(problem.clip_ids, points_per_clip, width)
+        rows, _ = run.index().select(problem.clip_ids)
+        blocks = cut_blocks(rows, points_per_clip, width)
         points = len(problem.clip_ids) * points_per_clip
         sample, places = _sample(source, blocks, points, points_per_clip, mapped)
         scaling = fit_scaling(work.scaling, sample)

@@ -52,7 +52,9 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
     """Fit every concept on a source, and predict what was held out."""
     every = None
     if not source.over_time:
-        every = Rows(plan.collection(source.prefix), source.array, source.layer, plan.labels.clip_ids)
+        every = Rows.of_clips(
+            plan.collection(source.prefix), source.array, source.layer, plan.labels.clip_ids
+        )
     for coverage in plan.coverages:
         targets = _targets(coverage, plan.controls, plan.seed)
         key = factors_key(moments_key(plan, coverage, source))
@@ -128,7 +130,9 @@ def predict_by_method(
     """Fit every concept with classes on all sources; yields how many fits did not converge, too."""
     method = PROBES.load(loss, ProbeMethod)
     collection = plan.collection(sources[0].prefix)
-    every = [Rows(collection, source.array, source.layer, plan.labels.clip_ids) for source in sources]
+    every = [
+        Rows.of_clips(collection, source.array, source.layer, plan.labels.clip_ids) for source in sources
+    ]
     for coverage in plan.coverages:
         rows = [one.subset(coverage.rows) for one in every]
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
