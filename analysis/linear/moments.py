@@ -71,6 +71,8 @@ def _add_lower_gram(gram: Floats, rows: Floats) -> None:
     """Add rowsᵀ rows to the lower triangle of `gram` (D, D), in place: half the work of a product."""
     from scipy.linalg.blas import dsyrk
 
+    if not gram.size:  # rows that are all alike span no axes, of which BLAS cannot say so
+        return
     # BLAS reads columns first: our lower triangle is its upper one
     dsyrk(1.0, rows.T, beta=1.0, c=gram.T, overwrite_c=1, lower=0)
 
