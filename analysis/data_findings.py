@@ -148,7 +148,7 @@ def spellings(items: Sequence[Item]) -> list[str]:
         alike: dict[str, Counter[str]] = {}
         for value in values:
             if isinstance(value, str):
-                alike.setdefault(_folded(value), Counter())[value] += 1
+                alike.setdefault(folded(value), Counter())[value] += 1
         said += [
             f"{column}: {_counted(counts)} differ in case, blanks or Unicode form alone, and count as "
             f"{len(counts)} classes."
@@ -233,7 +233,7 @@ def _contradictions(
     return said
 
 
-def _folded(value: str) -> str:
+def folded(value: str) -> str:
     """What people take for the same word."""
     return " ".join(unicodedata.normalize("NFKC", value).casefold().split())
 
@@ -249,8 +249,11 @@ def _counted(counts: Counter[str]) -> str:
 
 
 def _is_name(values: Sequence[Label]) -> bool:
-    """Whether a column names files (titles, numbers) rather than classes."""
-    different, count = len(set(values)), len(values)
+    return is_name(len(set(values)), len(values))
+
+
+def is_name(different: int, count: int) -> bool:
+    """Whether a column of so many values names files (titles, numbers) rather than classes."""
     return different > max(MOST_VALUES, count / 2) or (count > FEW and different > 0.9 * count)
 
 
@@ -279,10 +282,11 @@ def _class_columns(items: Sequence[Item]) -> dict[str, list[str | None]]:
     return {name: values for name, values in columns.items() if 2 <= len(set(values) - {None}) <= MOST_VALUES}
 
 
-def first_names(names: Sequence[str]) -> str:
-    """The first three of some names, and how many more there are."""
+def first_names(names: Sequence[str], count: int | None = None) -> str:
+    """The first three of some names, and how many more there are: of `count`, if not all are given."""
     shown = ", ".join(repr(name) for name in names[:MOST_NAMED])
-    return f"{shown} and {len(names) - MOST_NAMED:,} more" if len(names) > MOST_NAMED else shown
+    more = (len(names) if count is None else count) - MOST_NAMED
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _limited(said: list[str], what: str) -> list[str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.directions import separation
 from analysis.directions.fitting import METHODS, Direction, Method, fit_directions, split_method, version_of
 from analysis.linear.row_blocks import RowBlocks, as_blocks, mean_length
-from analysis.splits import Partition, group_folds
+from analysis.splits import Partition
 from jobs.directions.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.directions.options import DirectionOptions
 from jobs.directions.report import best_layers
@@ -177,7 +177,7 @@ def fit_run(
         "fitted": written,
         "known": len(ids & known),
         "clips": len(labels.clip_ids),
-        "groups": len(np.unique(labels.groups)),
+        "groups": len(labels.group_names),
         "notes": [
             *user.notes,
             *labels.notes,
@@ -227,10 +227,10 @@ def _work(
         store_url=store.url,
         run_id=labels.run_id,
         labels=labels,
-        folds=group_folds(labels.groups, options.folds, among=labels.all_groups),
+        folds=labels.folds(options.folds),
         fold_count=options.folds,
         sets=tuple(sets),
-        groups_hash=digest_of([list(labels.clip_ids), labels.groups.tolist(), list(labels.all_groups)]),
+        groups_hash=labels.groups_hash(),
         origin={"committed": committed_digest(run)},
     )
 
@@ -303,14 +303,14 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             rows,
             one.targets,
             folds=work.folds[one.rows],
-            groups=work.labels.groups[one.rows],
+            groups=work.labels.group_codes[one.rows],
             methods=task.methods,
             seeds=[work.random_seed(task.layer, contrast, task.seed) for contrast in one.contrasts],
         )
         shared = shared_columns(run.document["model"], task.layer, rows) | {
             "run_id": work.run_id,
             "clips": len(one.rows),
-            "groups": len(np.unique(work.labels.groups[one.rows])),
+            "groups": len(np.unique(work.labels.group_codes[one.rows])),
             "folds": work.fold_count,
             "labels_query": work.labels.query,
         }

@@ -77,26 +77,29 @@ def _nan_as_null(answer: pa.Table) -> pa.Table:
 
 def _unique_rows(answer: pa.Table) -> tuple[pa.Table, list[str]]:
     """One row per clip; raises `InvalidInput` where two rows of a clip disagree."""
-    clip_ids = answer["clip_id"].cast(pa.string()).to_pylist()
-    first, differing = _first_rows(answer, clip_ids)
+    texts = answer["clip_id"].cast(pa.string())
+    answer = answer.set_column(answer.column_names.index("clip_id"), "clip_id", texts)
+    nameless = texts.null_count
+    notes = [f"{nameless} rows of the label query have no clip_id (NULL)."] if nameless else []
+    if nameless:
+        answer = answer.filter(texts.is_valid())
+    if pc.count_distinct(answer["clip_id"]).as_py() == len(answer):
+        return answer, notes
+    first, differing = _first_rows(answer, answer["clip_id"].to_pylist())
     if differing:
         raise InvalidInput(
             f"The label query labels {len(differing)} clips more than once, and differently, for example "
             f"{min(differing)}: choose one row per clip with WHERE or GROUP BY."
         )
-    nameless = clip_ids.count(None)
-    texts = pa.array(clip_ids, pa.string())
-    answer = answer.set_column(answer.column_names.index("clip_id"), "clip_id", texts)
-    notes = [f"{nameless} rows of the label query have no clip_id (NULL)."] if nameless else []
     return answer.take(pa.array(list(first.values()), pa.int64())), notes
 
 
-def _first_rows(answer: pa.Table, clip_ids: Sequence[str | None]) -> tuple[dict[str, int], set[str]]:
+def _first_rows(answer: pa.Table, clip_ids: Sequence[str]) -> tuple[dict[str, int], set[str]]:
     """The first row of every clip, and clips of which a later row says something else."""
     first: dict[str, int] = {}
     differing: set[str] = set()
     for row, clip in enumerate(clip_ids):
-        if clip is not None and first.setdefault(clip, row) != row:
+        if first.setdefault(clip, row) != row:
             one, other = (answer.slice(place, 1).to_pylist() for place in (first[clip], row))
             differing |= {clip} if one != other else set()
     return first, differing

@@ -137,7 +137,7 @@ def _coverage(labels: LabelledRows, partition: Partition, concepts: Sequence[Con
     return Coverage(
         rows,
         tuple(labels.clip_ids[row] for row in rows),
-        np.unique(labels.groups[rows], return_inverse=True)[1],
+        np.unique(labels.group_codes[rows], return_inverse=True)[1],
         Partition(partition.cells[rows], partition.count, partition.tested),
         tuple(concept.subset(rows) for concept in concepts),
     )

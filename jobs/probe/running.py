@@ -10,7 +10,7 @@ import pyarrow as pa
 from analysis.concepts import Loss
 from analysis.linear.penalties import STRENGTHS
 from analysis.probes.controls import FEW_GROUPS
-from analysis.splits import Partition, fold_partition, official_partition
+from analysis.splits import Partition, official_partition
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
@@ -128,7 +128,7 @@ def _plan(
 def _partition(labels: LabelledRows, options: ProbeOptions) -> Partition:
     if options.split == "official":
         return official_partition(labels.groups, labels.splits, options.folds, among=labels.all_groups)
-    return fold_partition(labels.groups, options.folds, among=labels.all_groups)
+    return Partition(labels.folds(options.folds), options.folds, tuple(range(options.folds)))
 
 
 def _control_notes(plan: ProbePlan) -> list[str]:
