@@ -257,13 +257,10 @@ class Collection:
         `layer` is the model's layer number; `verify` compares the numbers with their checksums. Raises
         `MissingRows` where a named clip has no numbers, `CorruptData` naming a file that is damaged.
         """
-        rows, ids = self.index().select(clip_ids)
-        return self.read_layer_rows(name, layer, rows, verify=verify), ids
-
-    def read_layer_rows(self, name: str, layer: int, rows: Rows, *, verify: bool = True) -> Array:
-        """The same of rows by their numbers, (rows, *rest), by one who knows that they are committed."""
         part = self._part(name, layer)
-        return self._read(name, rows, range(part, part + 1), verify=verify)[:, 0]
+        rows, ids = self.index().select(clip_ids)
+        values = self._read(name, rows, range(part, part + 1), verify=verify)
+        return values[:, 0], ids
 
     def read_layer_rows(self, name: str, layer: int, rows: Rows, *, verify: bool = True) -> Array:
         """One layer of rows by their numbers, (rows, *rest); see `index` for those that are valid."""
