@@ -37,7 +37,7 @@ def test_the_plug_in_of_the_documentation_is_short_and_probes_a_run(
     code, _, err = undertone(*words, "--controls", "2", "--no-handcrafted", "--engine", "inline")
     assert code == 0, err
     store = ut.open_store("music.store")
-    query = "SELECT accuracy, strength FROM probes WHERE class IS NULL AND loss = 'nearest'"
+    query = "SELECT accuracy, penalty FROM probes WHERE class IS NULL AND loss = 'nearest'"
     (row,) = store.sql(query).arrow().to_pylist()
     X, y, groups = store.run("toy").table("attn.mean", 1, labels=LABELS)
     folds = group_folds(groups, 5)
