@@ -221,18 +221,37 @@ FIGURES = ExtensionPoint(
 )
 """Figures of reports, in the order of the page; those of plug-ins are drawn where they are asked for."""
 
-SCORERS = ExtensionPoint(
+_SOUND_SCORERS = {
+    "judge": ("pipelines.pocket.judge:SCORER", "style, instrument, drums, mode and tempo of rendered music"),
+}
+SWEEP_SCORERS = ExtensionPoint(
     "undertone.scorers",
     "scorer",
     {
-        "judge": (
-            "pipelines.pocket.judge:SCORER",
-            "style, instrument, drums, mode and tempo of rendered music",
+        "descriptors": ("jobs.sweep.scoring:DESCRIPTOR_SCORER", "tempo, loudness, brightness and the like"),
+        "similarity": ("jobs.sweep.scoring:SIMILARITY_SCORER", "what is kept of the unsteered sound"),
+        "features": (
+            "jobs.sweep.scoring:FEATURE_SCORER",
+            "classifiers on mel, MFCC and chroma, fitted on labelled clips",
         ),
+        "probe": (
+            "jobs.sweep.held_out_probe:SCORER",
+            "probes of the model's own activations, fitted on clips that no direction saw",
+        ),
+        **_SOUND_SCORERS,
+        "clap": ("jobs.sweep.clap:SCORER", "each class in words, compared with the sound"),
     },
-    reserved=("clap", "descriptors", "features", "probe", "chroma", "onset"),
+    reserved=("all", "chroma", "onset"),
 )
-"""Scorers that need a sound alone; those that are reserved need texts, labels or another sound as well."""
+"""What may score a sweep; `--scorers all` means those that are built in, in this order."""
+
+SCORERS = ExtensionPoint(
+    SWEEP_SCORERS.group,
+    SWEEP_SCORERS.what,
+    _SOUND_SCORERS,
+    reserved=(*(SWEEP_SCORERS.built_in.keys() - _SOUND_SCORERS.keys()), *SWEEP_SCORERS.reserved),
+)
+"""Those among them that need a sound alone; the others need texts, labels or another sound as well."""
 
 PROBES = ExtensionPoint(
     "undertone.probes",

@@ -1,10 +1,14 @@
-"""What every scorer of sounds must do, as tests that the author of one subclasses."""
+"""What every scorer must do, of sounds alone or of sweeps, as tests that the author of one subclasses."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.sweep.scorers import Scorer, SweepSounds, load_sweep_scorer
 from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
-from store.extensions import SCORERS
+from store.catalog.asking import Catalog
+from store.extensions import SCORERS, SWEEP_SCORERS
 
 
 class ScorerConformance:
@@ -78,3 +82,55 @@ class ScorerConformance:
         scorer = load_scorer(self.name)
         silent = np.zeros_like(self.sounds(scorer.sample_rate)[:1])
         assert self.scored(scorer, silent)
+
+
+class SweepScorerConformance:
+    """What every scorer of a sweep must do; subclass it, give `name`, and make a fixture `sounds`."""
+
+    name: str
+    """As in `--scorers`."""
+
+    def rows(self, sounds: SweepSounds) -> list[dict[str, Any]]:
+        """What the scorer has stored, in the tables that effects are computed from."""
+        catalog = Catalog.of(sounds.store)
+        found: list[dict[str, Any]] = []
+        if catalog.has("evaluations"):
+            found += catalog.rows("FROM evaluations WHERE scorer = $name", name=self.name)
+        if self.name == "similarity" and catalog.has("similarities"):
+            found += catalog.rows("FROM similarities")
+        return found
+
+    def test_it_is_among_the_scorers(self) -> None:
+        assert self.name in SWEEP_SCORERS.names(), f"{self.name} is not known: {SWEEP_SCORERS.names()}"
+        assert isinstance(load_sweep_scorer(self.name), Scorer)
+
+    def test_every_generation_has_a_score_and_none_a_second_one(self, sounds: SweepSounds) -> None:
+        scorer = load_sweep_scorer(self.name)
+        first = scorer.score(sounds)
+        if first.version == "":
+            assert any(first.summary.values()), "It does not say why it scores nothing."
+            return
+        rows = self.rows(sounds)
+        unsteered = {twin for _, twin in sounds.twins}
+        expected = set(sounds.made) - (unsteered if self.name == "similarity" else set())
+        lacking = expected - {row["item_id"] for row in rows}
+        assert not lacking, f"{len(lacking)} of {len(expected)} generations have no score: {first.summary}"
+        again = scorer.score(sounds)
+        assert len(self.rows(sounds)) == len(rows), "A second call scores anew."
+        if again.version:
+            versions = {row["scorer_version"] for row in rows if row["item_id"] in sounds.made}
+            assert versions == {again.version}, "The version that counts is not that of the rows."
+
+    def test_scores_are_numbers_and_probabilities_between_nought_and_one(self, sounds: SweepSounds) -> None:
+        load_sweep_scorer(self.name).score(sounds)
+        for row in self.rows(sounds):
+            assert row["value"] is None or np.isfinite(row["value"]), row
+            if row["measure"] == "probability":
+                assert row["class"], f"Probabilities are those of classes: {row}"
+                assert row["value"] is None or -1e-6 <= row["value"] <= 1 + 1e-6, row
+
+    def test_it_tells_how_far_to_believe_it(self, sounds: SweepSounds) -> None:
+        for one in load_sweep_scorer(self.name).score(sounds).accuracies:
+            assert one.scorer == self.name
+            assert one.concept in sounds.expanded.labels
+            assert one.accuracy is None or 0 <= one.accuracy <= 1

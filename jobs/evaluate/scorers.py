@@ -78,6 +78,7 @@ class SoundRows:
             "scorer": self._name,
             "scorer_name": self._scorer.name,
             "scorer_version": self.version,
+            **SCORERS.recorded(self._name),
             "created_at": now(),
         }
         rows: list[dict[str, Any]] = []

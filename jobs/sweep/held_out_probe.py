@@ -15,20 +15,25 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept
+from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now, scores
+from jobs.evaluate.scoring import score_items
+from jobs.extract.planning import DTYPES
 from jobs.fitting.labels import LabelledRows
 from jobs.method_versions import classifier_id
 from jobs.places import parse_reductions, parse_sites
+from jobs.sweep.expansion import REDUCTION
 from jobs.sweep.labels import ConceptLabels
+from jobs.sweep.scorers import Scored, Scorer, SweepSounds, said
 from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of
 
 if TYPE_CHECKING:
     from jobs.evaluate.scorers import Rows, RowScorer
 
-SCORER = "probe"
+NAME = "probe"
 FOLDS = 5
 FEWEST_GROUPS = 2 * FOLDS
 """Fewer groups without a part in the directions make no probe."""
@@ -80,7 +85,7 @@ class ProbeScorer:
     def rows_of(self, items: "Rows", audio: NDArray[np.float32]) -> pa.Table:
         activations = self._activations(audio)
         common = {
-            "scorer": SCORER,
+            "scorer": NAME,
             "scorer_name": f"logistic on {self._source.array}",
             "scorer_version": self.version,
             "created_at": now(),
@@ -172,3 +177,25 @@ def _spread(layers: Sequence[int]) -> list[int]:
     """At most `MOST_LAYERS` of them, the first and the last included."""
     places = np.linspace(0, len(layers) - 1, min(MOST_LAYERS, len(layers)))
     return [layers[round(place)] for place in places]
+
+
+def _score(sounds: SweepSounds) -> Scored:
+    run, array = sounds.store.run(sounds.expanded.run_id), f"resid.{REDUCTION}"
+    if array not in run.arrays:
+        return Scored({NAME: f"none: the run has no {array}"}, "")
+    labels, dtype = sounds.expanded.labels, DTYPES[sounds.options.dtype]
+    source, notes = fit_held_out_probes(run, array, labels, model=sounds.expanded.model_name, dtype=dtype)
+    if source is None:
+        return Scored({NAME: " ".join(notes)}, "")
+    scoring = score_items(sounds.store, sounds.items, NAME, source.version, sounds.options, source=source)
+    read = ", ".join(f"{one.concept} at layer {one.layer}" for one in source.probes)
+    accuracies = [
+        accuracy_of(
+            NAME, source.version, one.concept, one.classifier.hits, labels=one.codes, groups=one.groups
+        )
+        for one in source.probes
+    ]
+    return Scored({NAME: " ".join([f"{said(scoring)}; {read}.", *notes])}, source.version, accuracies)
+
+
+SCORER = Scorer(_score)

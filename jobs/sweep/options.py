@@ -5,11 +5,8 @@ from typing import Annotated
 
 from jobs.execution import Dtype, Execution
 from jobs.option import Option, check_values
-from store import extensions
 from store.errors import InvalidInput
-
-SCORERS = ("descriptors", "similarity", "features", "probe", "judge", "clap")
-"""Those that are built in, in the order in which they work; "all" means them."""
+from store.extensions import SWEEP_SCORERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,7 @@ class SweepOptions(Execution):
     model: Annotated[
         str, Option("Folder of the run's model, where that was extracted from a folder.", metavar="PATH")
     ] = ""
-    scorers: Annotated[str, Option(f"all, or from {', '.join(SCORERS)}.")] = "all"
+    scorers: Annotated[str, Option(f"all, or from {', '.join(SWEEP_SCORERS.built_in)}.")] = "all"
     clap: Annotated[
         str, Option("The CLAP that scores, as in `undertone evaluate`.", metavar="pocket|NAME|PATH")
     ] = "pocket"
@@ -47,9 +44,9 @@ class SweepOptions(Execution):
     def scorer_names(self) -> tuple[str, ...]:
         """The scorers that were asked for; raises `InvalidInput`."""
         if self.scorers == "all":
-            return SCORERS
+            return tuple(SWEEP_SCORERS.built_in)
         names = [name.strip() for name in self.scorers.split(",") if name.strip()]
-        known = tuple(dict.fromkeys((*SCORERS, *extensions.SCORERS.names())))
+        known = SWEEP_SCORERS.names()
         if unknown := sorted(set(names) - set(known)):
             raise InvalidInput(
                 f"--scorers: there is no {unknown[0]!r}; choose all, or from {', '.join(known)}."

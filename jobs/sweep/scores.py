@@ -11,11 +11,11 @@ from analysis.effects.scores import Floats, ScoreKey, ScorerAccuracy, Scores, ac
 from jobs.evaluate.records import EMBEDDINGS, EVALUATIONS
 from jobs.sweep.expansion import ExpandedSweep
 from jobs.sweep.labels import ConceptLabels
-from jobs.sweep.scoring import SIMILARITIES
 from jobs.sweep.tables import write_newest
 from store.catalog.asking import Catalog
 from store.opening import Store
 
+SIMILARITIES = "similarities"
 TIMEOUT_SECONDS = 600.0
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
@@ -20,6 +21,8 @@ from jobs.method_versions import classifier_id
 from jobs.probe.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.sweep.labels import ConceptLabels
+from jobs.sweep.scorers import Scored, Scorer, SweepSounds
+from jobs.sweep.scores import SIMILARITIES
 from pipelines.audio.resampling import resample
 from pipelines.scorers.descriptors import (
     DESCRIPTORS,
@@ -40,7 +43,6 @@ from store.opening import Store
 from store.results.parts import committed_digest, digest_of, write_results
 from store.results.schemas import TABLES
 
-SIMILARITIES = "similarities"
 SIMILARITY_VERSION = f"{VERSION}.1"
 """Since .1 a silent sound is like no other; before, nobody knew."""
 SILENCE = 1e-3
@@ -295,3 +297,29 @@ def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:
             f"The sound {generation_id} has other tags than Undertone writes: it was damaged or replaced. "
             f"{made_again(store, generation_id)}"
         ) from error
+
+
+def _descriptors(sounds: SweepSounds) -> Scored:
+    return Scored({"described": describe_generations(sounds.store, sounds.made, sounds.options)})
+
+
+def _similarity(sounds: SweepSounds) -> Scored:
+    return Scored({"compared": compare_generations(sounds.store, sounds.twins, sounds.options)})
+
+
+def _features_of(sounds: SweepSounds) -> Scored:
+    store, expanded = sounds.store, sounds.expanded
+    run = store.run(expanded.run_id)
+    found, notes = classify_generations(store, sounds.made, run, expanded.labels, sounds.options)
+    accuracies = [
+        accuracy_of(
+            "features", one.version, one.concept, one.classifier.hits, labels=one.codes, groups=one.groups
+        )
+        for one in found
+    ]
+    return Scored(accuracies=accuracies, notes=notes)
+
+
+DESCRIPTOR_SCORER = Scorer(_descriptors)
+SIMILARITY_SCORER = Scorer(_similarity)
+FEATURE_SCORER = Scorer(_features_of)

@@ -77,6 +77,7 @@ class EvaluationRow:
     )
     scorer_name: Text = column("name of the model that scored")
     scorer_version: Text = column("hash of its weights and settings")
+    plugin: Text = column("distribution and version of the plug-in that scored; NULL: built in")
     concept: Text = column("what was asked: the name of a set of prompts, or of what the judge hears")
     class_: Text = column("the class that the value is for; NULL for numbers such as a tempo")
     text: Text = column("the very text that was compared with the audio; NULL for the judge")
