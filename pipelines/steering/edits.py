@@ -153,7 +153,9 @@ def check_strength(
             "-0.99."
         )
     if strength < 0 and not away:
-        raise InvalidInput(f"{where} {strength:g} steers away from the positive class: {cure}.")
+        raise InvalidInput(
+            f"{where} {strength:g} is negative, so that it steers away from the positive class: {cure}."
+        )
     if kind == "ablate" and strength > 1:
         raise InvalidInput(f"{where} {strength:g}: an ablation removes at most everything, which is 1.")
 

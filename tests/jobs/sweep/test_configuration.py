@@ -59,7 +59,10 @@ def test_every_shipped_sweep_can_be_read_and_asks_a_question() -> None:
         ("[[concepts]]\nname = 's'\n[grid]\nalphas = [0.5, 0.5]", "alphas: 0.5 stands there twice"),
         ("[[concepts]]\nname = 's'\n[grid]\nlayers = [[1, 2], [1, 2]]", r"\[1, 2\] stands there twice"),
         ("[[concepts]]\nname = 's'\n[grid]\nlayers = [[1, 1]]", r"\[1, 1\]: 1 stands there twice"),
-        ("[[concepts]]\nname = 's'\n[grid]\nalphas = [0.5, -0.5]", "-0.5 steers away.*away = true"),
+        (
+            "[[concepts]]\nname = 's'\n[grid]\nalphas = [0.5, -0.5]",
+            "-0.5 is negative.*steers away.*away = true",
+        ),
         ("[[concepts]]\nname = 's'\ntexts = ['slow', '{class}']", "'slow' and '{class}' do not go together"),
         (
             "cap_auto = true\n[[concepts]]\nname = 's'\ntexts = ['slow']\n[grid]\nalphas = ['auto']",
