@@ -146,41 +146,25 @@ def probe(
     seed: int = 0,
     name: str = "y",
 ) -> Probe:
-    """Fit a linear probe for labels on held-out groups, with its interval, baseline and control.
+    """Fit a linear probe for labels on held-out groups: what `undertone.probe` does with arrays.
 
-    Rows of one group are never on both sides of a split, and the penalty is chosen inside the training
-    groups alone. These are the numbers of `undertone probe` on the same rows.
+    Its documentation says what is measured; `undertone probe` finds the same numbers on the same rows.
 
     Args:
-        X: features, (n, D), for example the mean over time of a layer.
-        y: a label per row, (n,): text and booleans are classes, numbers are regressed; None and NaN are
-            left out.
-        groups: what a split must not cut through, (n,), such as artists or recordings; by default every
-            row is a group of its own.
-        kind: "class" or "number" where y is not what its type says, such as classes numbered 0, 1, 2.
-        loss: "mse" (ridge), or for classes "logistic", "logistic_ovr" (one class against the rest), or the
-            name of a plug-in's probe.
+        X: features, (n, D).
+        y: a label per row, (n,).
+        groups: what a split must not cut through, (n,).
+        kind: "class" or "number" where y is not what its type says.
+        loss: "mse", "logistic", "logistic_ovr" or the name of a plug-in's probe.
         folds: parts that are held out in turn.
-        splits: names of an official split, (n,): fitted on the others, scored on "test" or "validation".
-        penalties: to choose from, above 0; by default ten from 0.0001 to 100000.
+        splits: names of an official split, (n,).
+        penalties: to choose from.
         controls: shuffled labellings to compare with.
         seed: of the shuffles.
         name: of the labels, in notes and errors.
 
     Raises:
         InvalidInput: shapes that do not fit, values that are not finite, or nothing to tell apart.
-
-    Examples:
-        >>> import numpy as np
-        >>> random = np.random.default_rng(0)
-        >>> artists = np.repeat(np.arange(20), 4)
-        >>> y = np.where(artists % 2, "jazz", "rock")
-        >>> X = random.normal(size=(80, 8)) + 2 * (y == "jazz")[:, None]
-        >>> result = probe(X, y, groups=artists)
-        >>> result.verdict
-        'better than both'
-        >>> result.score > 0.9 and result.control.score < 0.75
-        True
     """
     given = _labelled(X, y, groups, kind=kind, folds=folds, splits=splits, name=name)
     _check_choices(given.concept, loss, controls)

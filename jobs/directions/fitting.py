@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.directions import separation
+from analysis.directions.estimators import PRODUCTS_BYTES
 from analysis.directions.fitting import METHODS, Direction, Method, fit_directions, split_method, version_of
 from analysis.linear.row_blocks import RowBlocks, as_blocks, mean_length
 from analysis.splits import Partition
@@ -22,7 +23,7 @@ from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
-from jobs.fitting.rows import Rows
+from jobs.fitting.rows import MEMORY_BYTES, Rows
 from jobs.fitting.user_tables import read_user_tables
 from jobs.method_versions import Kind, methods_id
 from jobs.progress.reporting import followed
@@ -274,6 +275,9 @@ def _fitted(
         address=options.address,
         workers=options.workers,
         store=open_store(work.store_url),
+        task_bytes=max(
+            (task_bytes(work, run.arrays[task.layer.array].shape[-1]) for task in tasks), default=0
+        ),
     )
     for layer in in_order(mapped):
         # A sweep takes the oldest random directions as its controls: their age has to follow their seeds.
@@ -289,6 +293,12 @@ def estimated_seconds(work: Work, width: int) -> float:
         axes = min(rows, width)
         operations += 10 * axes**3 * (work.fold_count + 1) * (1 + contrasts) + 4 * rows * axes * width
     return operations / OPERATIONS_PER_SECOND
+
+
+def task_bytes(work: Work, width: int) -> int:
+    """About what one layer takes: its rows up to what is held of them, and second moments of each fold."""
+    matrices = 8 * width**2 * (6 * work.fold_count + 10)
+    return min(4 * len(work.labels.clip_ids) * width, MEMORY_BYTES) + min(matrices, PRODUCTS_BYTES) + matrices
 
 
 def fit_layer(work: Work, task: LayerTask) -> FittedLayer:

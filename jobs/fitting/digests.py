@@ -9,7 +9,7 @@ from typing import TypeAlias
 from store.results.parts import DIGITS
 
 CHUNK = 16_384
-Part: TypeAlias = "str | list[Part] | list[str] | Iterator[str] | Iterator[str | None]"
+Part: TypeAlias = "str | list[Part] | list[str] | Iterator[str] | Iterator[str | None] | Iterator[int]"
 """A JSON value, in which a list may also be an iterator that gives its elements one by one."""
 
 
@@ -34,7 +34,7 @@ def _json(part: Part) -> Iterator[str]:
         yield from _json_of_elements(part)
 
 
-def _json_of_elements(elements: Iterator[str] | Iterator[str | None]) -> Iterator[str]:
+def _json_of_elements(elements: Iterator[str] | Iterator[str | None] | Iterator[int]) -> Iterator[str]:
     separator = "["
     while chunk := list(islice(elements, CHUNK)):
         yield separator + json.dumps(chunk)[1:-1]

@@ -19,6 +19,8 @@ INLINE_SECONDS = 20.0
 """Starting Ray takes about half of that; what is quicker runs in this process."""
 MOST_INLINE = 8
 """Tasks at once in this process, each of which may hold a layer."""
+MOST_BYTES = 1_600_000_000
+"""What they may hold together, unless a number of workers was named."""
 TRIES = 3
 """How often a task may lose its worker before the job gives up."""
 
@@ -38,6 +40,7 @@ def map_tasks(
     address: str = "local",
     workers: int | None = None,
     store: Store | None = None,
+    task_bytes: int = 0,
 ) -> Iterator[tuple[int, Result]]:
     """Yield (place, result) of every task, as they are done; a lost worker's task runs again elsewhere.
 
@@ -48,14 +51,21 @@ def map_tasks(
         address: of the Ray cluster, "local" for a private one.
         workers: tasks at once; as many as there are CPUs by default.
         store: what the function reads: one in a local folder is refused on a cluster of several nodes.
+        task_bytes: about what a task holds. In this process no more run at once by default than stay within
+            `MOST_BYTES` together.
     """
     if engine == "inline":
-        yield from _mapped_here(function, tasks, workers or min(MOST_INLINE, available_cpus()))
+        yield from _mapped_here(function, tasks, workers or tasks_at_once(available_cpus(), task_bytes))
         return
     with ray_session(address, cpus=workers if address == "local" else None):
         if store is not None:
             _refuse_private_folder(store)
         yield from _mapped_on_ray(function, tasks, workers)
+
+
+def tasks_at_once(cpus: int, task_bytes: int) -> int:
+    """How many tasks this process runs at once, at least one."""
+    return max(1, min(MOST_INLINE, cpus, MOST_BYTES // max(task_bytes, 1)))
 
 
 def in_order(found: Iterable[tuple[int, Result]]) -> Iterator[Result]:

@@ -33,11 +33,8 @@ class Problem:
     """Numbers of clusters."""
     own_k: bool
     """Whether each concept is compared at its own number of classes only, or at every k."""
-
-    @property
-    def digest(self) -> str:
-        """Stands for the clips."""
-        return digest_of(list(self.clip_ids))
+    digest: str
+    """Stands for the clips."""
 
     def compared_at(self, k: int) -> tuple[Comparison, ...]:
         """The concepts that clusterings into k clusters are compared with."""
@@ -76,4 +73,5 @@ def _problem(labels: LabelledRows, concepts: Sequence[Concept], ks: Sequence[int
             f"{len(rows)} clips with {concepts[0].name} cannot make {max(wanted)} clusters: "
             "choose a smaller --k, or label more clips."
         )
-    return Problem(tuple(labels.clip_ids[row] for row in rows), comparisons, wanted, own_k=ks is None)
+    clip_ids = tuple(labels.clip_ids[row] for row in rows)
+    return Problem(clip_ids, comparisons, wanted, ks is None, digest_of(list(clip_ids)))

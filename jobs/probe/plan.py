@@ -13,11 +13,11 @@ from analysis.linear import nested_logistic, ridge
 from analysis.probes import scores as probe_scores
 from analysis.probes.methods import plugin_of
 from analysis.splits import Partition
+from jobs.fitting.digests import digest_of_parts
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.opened import opened
 from jobs.method_versions import methods_id
 from store.arrays.collection import Collection
-from store.results.parts import digest_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +121,7 @@ def _methods_of(loss: Loss) -> str:
 def cells_digest(coverage: Coverage) -> str:
     """Stands for the clips of a coverage and how they are cut into cells."""
     cells, tested = coverage.partition.cells.tolist(), list(coverage.partition.tested)
-    return digest_of([list(coverage.clip_ids), cells, tested])
+    return digest_of_parts([iter(coverage.clip_ids), iter(cells), iter(tested)])
 
 
 def coverages(labels: LabelledRows, partition: Partition) -> tuple[Coverage, ...]:

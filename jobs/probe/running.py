@@ -14,6 +14,7 @@ from analysis.splits import Partition, official_partition
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
 from jobs.fitting.layers import select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
+from jobs.fitting.rows import MEMORY_BYTES
 from jobs.fitting.user_tables import read_user_tables
 from jobs.places import parse_reductions
 from jobs.probe.fits import FittedSource, ProbeTask, fit_task
@@ -168,7 +169,14 @@ def _fitted(
     blocks = block_tasks(plan, store, over_time)
     seconds = _estimated_seconds(plan, store, missing, blocks)
     engine = choose_engine(options.engine, address=options.address, seconds=seconds)
-    mapped = partial(map_tasks, engine=engine, address=options.address, workers=options.workers, store=store)
+    mapped = partial(
+        map_tasks,
+        engine=engine,
+        address=options.address,
+        workers=options.workers,
+        store=store,
+        task_bytes=_task_bytes(plan, store, missing),
+    )
     keeper = MomentsKeeper(plan, store)
     summed = mapped(partial(moments_of_block, plan), blocks)
     for number, block in followed(summed, total=len(blocks), title="moments", unit="blocks"):
@@ -176,6 +184,17 @@ def _fitted(
     found = mapped(partial(fit_task, plan), tasks)
     for _, group in followed(found, total=len(tasks), title="probe", unit="tasks"):
         yield from group
+
+
+def _task_bytes(plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]]) -> int:
+    """About what one task takes: its rows up to what is held of them, and moments of each cell."""
+    widths = [
+        open_collection(store.objects, prefix).arrays[array].shape[-1]
+        for prefix, array in {(source.prefix, source.array) for source, _ in missing}
+    ]
+    width = max(widths, default=0)
+    cells = max((coverage.partition.count for coverage in plan.coverages), default=0)
+    return min(4 * len(plan.labels.clip_ids) * width, MEMORY_BYTES) + 8 * width**2 * (3 * cells + 3)
 
 
 def _tasks(plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]]) -> Iterator[ProbeTask]:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from jobs.fitting import mapping
 from jobs.fitting.mapping import in_order, map_tasks
 
 
@@ -69,3 +70,10 @@ def test_results_that_are_early_wait_for_those_before_them_and_no_longer() -> No
 
     seen = [(result, len(taken)) for result in in_order(done())]
     assert seen == [("a", 2), ("b", 3), ("c", 3), ("d", 4)]
+
+
+def test_large_tasks_run_side_by_side_only_as_far_as_memory_goes() -> None:
+    assert mapping.tasks_at_once(16, 0) == mapping.MOST_INLINE
+    assert mapping.tasks_at_once(2, 10**6) == 2
+    assert mapping.tasks_at_once(8, mapping.MOST_BYTES // 3) == 3
+    assert mapping.tasks_at_once(8, 10 * mapping.MOST_BYTES) == 1
