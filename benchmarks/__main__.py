@@ -17,6 +17,7 @@ RUNS = {
     "memory": ["memory"],
     "dispatch": ["dispatch"],
     "kmeans": ["kmeans"],
+    "fits": ["fits"],
     "synthesis": ["synthesis"],
     "steering": ["steering"],
     "probes": ["probes"],
