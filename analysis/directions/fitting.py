@@ -13,7 +13,7 @@ from analysis.directions.separation import Separation, random_scores, separation
 from analysis.group_intervals import training_factor
 from analysis.linear.columns import Columns
 from analysis.linear.contrast_moments import Folds, Masks, Sums, all_sums, class_moments, sums_by_fold
-from analysis.linear.moments import Floats
+from analysis.linear.moments import Floats, Moments
 from analysis.linear.row_blocks import RowBlocks, as_blocks, first_mean, solves_by_rows
 from analysis.linear.row_space import RowSpace, features_about, row_space
 from analysis.splits import Partition
@@ -61,6 +61,7 @@ def fit_directions(
     groups: np.ndarray[Any, Any],
     methods: Sequence[Method] = METHODS,
     seeds: Sequence[int] = (),
+    moments: Moments | None = None,
 ) -> list[dict[Method, Direction]]:
     """Directions for each contrast, by method; none where the means of its classes are the same.
 
@@ -77,9 +78,11 @@ def fit_directions(
         groups: what folds do not cut through, (N,).
         methods: which ones.
         seeds: of the random direction of each contrast, (M,).
+        moments: of the rows by fold, about any point near their mean, where somebody has them; they are used
+            where there are more rows than features.
     """
     given = as_blocks(rows)
-    space, sums = _space_and_sums(given, targets, folds)
+    space, sums = _space_and_sums(given, targets, folds, moments)
     apart: list[int] = np.flatnonzero(_are_apart(space, sums)).tolist()
     found: list[dict[Method, Direction]] = [{} for _ in range(targets.shape[1])]
     if not apart:
@@ -102,13 +105,15 @@ def fit_directions(
     return found
 
 
-def _space_and_sums(rows: RowBlocks, targets: Masks, folds: Folds) -> tuple[RowSpace, list[Sums]]:
+def _space_and_sums(
+    rows: RowBlocks, targets: Masks, folds: Folds, moments: Moments | None
+) -> tuple[RowSpace, list[Sums]]:
     """The space of rows, and the sums of each fold about their mean: one pass where rows are many."""
     if solves_by_rows(rows):
         space = row_space(rows)
         return space, sums_by_fold(SpaceRows(space), targets, folds)
-    shift = first_mean(rows)
-    sums = sums_by_fold(rows, targets, folds, shift=shift)
+    shift = first_mean(rows) if moments is None else moments.shift
+    sums = sums_by_fold(rows, targets, folds, shift=shift, moments=moments)
     total = all_sums(sums).total
     space = features_about(rows, total + len(rows) * shift)
     return space, [own.about(total / len(rows)) for own in sums]

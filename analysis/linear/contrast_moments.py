@@ -112,19 +112,30 @@ class ContrastMoments(ClassMoments):
 
 
 def sums_by_fold(
-    rows: Floats | RowBlocks, targets: Masks, folds: Folds, *, shift: Floats | None = None
+    rows: Floats | RowBlocks,
+    targets: Masks,
+    folds: Folds,
+    *,
+    shift: Floats | None = None,
+    moments: Moments | None = None,
 ) -> list[Sums]:
     """Sums of x − shift over the rows (N, r) of each fold, with their targets (N, M); one pass over blocks.
 
-    Without a shift, rows are near zero already.
+    Args:
+        rows: near zero already, where there is no shift.
+        targets: contrasts.
+        folds: of each row.
+        shift: a point near the mean.
+        moments: by fold and about that point, where somebody has them: most of the work.
     """
     given, count = as_blocks(rows), int(folds.max()) + 1
     shift = np.zeros(given.width) if shift is None else shift
-    total: Moments | None = None
+    total = moments
     classes = [_ClassSums.none(targets.shape[1], given.width) for _ in range(count)]
     for place, block in given.blocks():
-        part = moments_of(block, folds[place], count, shift)
-        total = part if total is None else added(total, part)
+        if moments is None:
+            part = moments_of(block, folds[place], count, shift)
+            total = part if total is None else added(total, part)
         for fold, own in enumerate(classes):
             members = folds[place] == fold
             own.add(block[members] - shift, targets[place][members])

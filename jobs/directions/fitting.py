@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from analysis.directions import separation
 from analysis.directions.estimators import PRODUCTS_BYTES
 from analysis.directions.fitting import METHODS, Direction, Method, fit_directions, split_method, version_of
-from analysis.linear.row_blocks import RowBlocks, as_blocks, mean_length
+from analysis.linear.moments import Moments
+from analysis.linear.row_blocks import RowBlocks, as_blocks, mean_length, solves_by_rows
 from analysis.splits import Partition
 from jobs.directions.contrasts import Contrast, ContrastSet, contrast_sets, unscored_notes
 from jobs.directions.options import DirectionOptions
@@ -26,6 +27,8 @@ from jobs.fitting.opened import opened_run
 from jobs.fitting.rows import MEMORY_BYTES, Rows
 from jobs.fitting.user_tables import read_user_tables
 from jobs.method_versions import Kind, methods_id
+from jobs.probe.kept import key_of_moments, read_moments
+from jobs.probe.plan import Source, digest_of_cells
 from jobs.progress.reporting import followed
 from store import open_store
 from store.arrays.collection import Collection
@@ -315,6 +318,7 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             folds=work.folds[one.rows],
             groups=work.labels.group_codes[one.rows],
             methods=task.methods,
+            moments=_moments(work, task.layer, one, rows),
             seeds=[work.random_seed(task.layer, contrast, task.seed) for contrast in one.contrasts],
         )
         shared = shared_columns(run.document["model"], task.layer, rows) | {
@@ -337,6 +341,18 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
                     shared | counted | _identity(work, task, contrast, method) | measurements(direction)
                 )
     return FittedLayer(found, left_out)
+
+
+def _moments(work: Work, layer: LayerArray, one: ContrastSet, rows: Rows) -> Moments | None:
+    """Those that probes of the same clips and folds have kept; a pair of classes has none."""
+    if solves_by_rows(rows) or one.contrasts[0].negative is not None:
+        return None
+    partition = Partition(work.folds[one.rows], work.fold_count, tuple(range(work.fold_count)))
+    cells = digest_of_cells((work.labels.clip_ids[row] for row in one.rows), partition)
+    source = Source(f"runs/{work.run_id}", layer.array, layer.layer)
+    key = key_of_moments(source, work.origin["committed"], cells)
+    kept = read_moments(open_store(work.store_url).objects, key)
+    return None if kept is None else kept.moments
 
 
 def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any] | RowBlocks) -> Row:

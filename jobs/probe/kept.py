@@ -40,11 +40,16 @@ class KeptMoments:
 
 def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
     """Key of the kept moments: labels do not count, only which rows there are and how they are cut."""
+    return key_of_moments(source, plan.committed[source.prefix], cells_digest(coverage))
+
+
+def key_of_moments(source: Source, committed: str, cells: str) -> str:
+    """The same, from what stands for committed rows, and for the clips and how they are cut into cells."""
     rows = {
         "prefix": source.prefix,
-        "committed": plan.committed[source.prefix],
+        "committed": committed,
         "array": source.array,
-        "cells": cells_digest(coverage),
+        "cells": cells,
         "code": methods_id("moments", moments=moments.VERSION),
     }
     place = source.array if source.layer is None else f"{source.array}.{source.layer}"

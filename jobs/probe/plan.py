@@ -1,6 +1,6 @@
 """The plan of a probe task: labels, folds and settings, resolved once by the driver."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -120,8 +120,12 @@ def _methods_of(loss: Loss) -> str:
 @lru_cache(maxsize=16)
 def cells_digest(coverage: Coverage) -> str:
     """Stands for the clips of a coverage and how they are cut into cells."""
-    cells, tested = coverage.partition.cells.tolist(), list(coverage.partition.tested)
-    return digest_of_parts([iter(coverage.clip_ids), iter(cells), iter(tested)])
+    return digest_of_cells(coverage.clip_ids, coverage.partition)
+
+
+def digest_of_cells(clip_ids: Iterable[str], partition: Partition) -> str:
+    """Stands for clips and how they are cut into cells."""
+    return digest_of_parts([iter(clip_ids), iter(partition.cells.tolist()), iter(list(partition.tested))])
 
 
 def coverages(labels: LabelledRows, partition: Partition) -> tuple[Coverage, ...]:

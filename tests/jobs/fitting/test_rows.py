@@ -65,6 +65,30 @@ def test_directions_of_a_layer_in_blocks_are_those_in_memory(
             assert getattr(found[place], name) == pytest.approx(getattr(one, name), abs=SAME)
 
 
+def test_directions_take_the_moments_that_probes_have_kept(
+    planted_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = DirectionOptions(
+        planted_store.url, "toy", STYLE, methods="mse,pca", sites="attn", layers="2", engine="inline"
+    )
+    fit_and_store(options)
+    known = {(one.method, one.positive): one for one in read_vectors(planted_store)}
+    forget(planted_store, "results/vectors")
+    probe = ProbeOptions(
+        planted_store.url, "toy", STYLE, sites="attn", reduce="mean", handcrafted=False, engine="inline"
+    )
+    probe_run(probe)
+
+    def refused(*_: Any) -> Any:
+        raise AssertionError("moments are there already")
+
+    monkeypatch.setattr("analysis.linear.contrast_moments.moments_of", refused)
+    fit_and_store(options)
+    for one in read_vectors(planted_store):
+        np.testing.assert_allclose(one.vector, known[one.method, one.positive].vector, atol=1e-6)
+        assert one.score == pytest.approx(known[one.method, one.positive].score, abs=SAME)
+
+
 def test_probes_of_a_layer_in_blocks_are_those_in_memory(
     planted_store: Store, no_memory: pytest.MonkeyPatch
 ) -> None:
