@@ -1,4 +1,4 @@
-"""slurm/extract.sbatch, submitted to a Slurm that this machine pretends to be, extracts and can be submitted again."""
+"""slurm/extract.sbatch extracts, submitted to the Slurm that this machine pretends to be."""
 
 import json
 import os
@@ -19,14 +19,13 @@ from store import open_store
 ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "slurm" / "extract.sbatch"
 COMMANDS = {
-    # What sbatch does with a script, its #SBATCH lines and the words behind it.
+    # What sbatch does with a script and the words behind it, on the first node.
     "sbatch": """
-        import os, re, subprocess, sys
+        import os, subprocess, sys
         script, *words = sys.argv[1:]
-        asked = dict(re.findall(r"^#SBATCH --([a-z-]+)=(\\S+)", open(script).read(), re.M))
         given = {
-            "SLURM_JOB_ID": os.environ["FAKE_JOB"], "SLURM_JOB_NODELIST": "127.0.0.1", "SLURM_JOB_NUM_NODES": "1",
-            "SLURM_CPUS_PER_TASK": "2", "ASKED_NODES": asked["nodes"],
+            "SLURM_JOB_ID": os.environ["FAKE_JOB"], "SLURM_JOB_NODELIST": "127.0.0.1",
+            "SLURM_JOB_NUM_NODES": "1", "SLURM_CPUS_PER_TASK": "2",
         }
         sys.exit(subprocess.run(["bash", script, *words], env=os.environ | given).returncode)
     """,
@@ -82,7 +81,9 @@ def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
     yield inherited | {
         "PATH": f"{programs}:{venv}:{os.environ['PATH']}",
         "UNDERTONE_BIN": str(programs),
-        "UNDERTONE_RAY_OPTIONS": f"--temp-dir={folder} --include-dashboard=false --object-store-memory=100000000",
+        "UNDERTONE_RAY_OPTIONS": f"--temp-dir={folder} --object-store-memory=100000000 "
+        "--include-dashboard=false",
+        "HOME": str(tmp_path),
         "FAKE_RAY_FOLDER": folder,
         "FAKE_JOB": str(free_port() - 10_000),
     }
@@ -99,6 +100,13 @@ def free_port() -> int:
     raise AssertionError("no free port")
 
 
+def words_of(process: Path) -> bytes:
+    try:
+        return (process / "cmdline").read_bytes()
+    except OSError:  # ended meanwhile
+        return b""
+
+
 def test_the_script_is_one_that_bash_can_read_and_asks_for_one_task_per_node() -> None:
     subprocess.run(["bash", "-n", str(SCRIPT)], check=True)
     text = SCRIPT.read_text()
@@ -107,7 +115,7 @@ def test_the_script_is_one_that_bash_can_read_and_asks_for_one_task_per_node() -
 
 
 @pytest.mark.slow
-def test_a_submitted_extraction_commits_every_clip_and_submitting_it_again_computes_nothing(
+def test_a_submitted_extraction_commits_every_clip_and_leaves_no_process(
     slurm: dict[str, str], tmp_path: Path
 ) -> None:
     import numpy as np
@@ -120,10 +128,15 @@ def test_a_submitted_extraction_commits_every_clip_and_submitting_it_again_compu
     store = str(tmp_path / "store")
     add_dataset(AddRequest(store, "tones", str(tmp_path / "audio"), clip_seconds=1.0))
     command = ["sbatch", str(SCRIPT), store, "tones", "--model", "pocket-random", "--device", "cpu"]
-    command += ["--workers", "1", "--sites", "resid", "--format", "json"]
+    command += ["--root", f"tones={tmp_path / 'audio'}", "--workers", "1", "--sites", "resid"]
+    command += ["--format", "json"]
     done = subprocess.run(command, env=slurm, capture_output=True, text=True, check=False, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     summary = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
     assert (summary["clips"], summary["complete"]) == (4, True)
     [run] = open_store(store).runs()
     assert {status.state for status in open_store(store).run(run).statuses().values()} == {"ok"}
+    assert (tmp_path / ".ray" / "auth_token").read_text(), "nobody else may use the job's Ray"
+    folder = slurm["FAKE_RAY_FOLDER"].encode()
+    left = [words for process in Path("/proc").glob("[0-9]*") if folder in (words := words_of(process))]
+    assert not left
