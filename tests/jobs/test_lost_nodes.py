@@ -8,6 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -96,12 +97,13 @@ def test_a_node_that_is_lost_and_one_that_is_preempted_cost_no_clip(
 
 def preempt(cluster: Any, node: Any) -> None:
     """Tell Ray as a provider does that a node goes in a moment, and take it away."""
-    from ray._raylet import GcsClient
-    from ray.core.generated import autoscaler_pb2
-
-    reason = autoscaler_pb2.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
+    raylet: Any = import_module("ray._raylet")
+    messages: Any = import_module("ray.core.generated.autoscaler_pb2")
+    reason = messages.DrainNodeReason.Value("DRAIN_NODE_REASON_PREEMPTION")
     deadline = round((time.time() + 1.0) * 1000)
-    accepted, why = GcsClient(address=cluster.address).drain_node(node.node_id, reason, "spot", deadline)
+    accepted, why = raylet.GcsClient(address=cluster.address).drain_node(
+        node.node_id, reason, "spot", deadline
+    )
     assert accepted, why
     threading.Timer(1.0, cluster.remove_node, [node], {"allow_graceful": False}).start()
 
@@ -132,8 +134,8 @@ def test_after_the_head_is_lost_the_same_command_goes_on_where_it_stopped(
 def driver_of(url: str, address: str, *, seconds: float) -> "Iterator[subprocess.Popen[str]]":
     """A driver in a process of its own, which is gone after the block."""
     command = [sys.executable, cluster_driver.__file__, url, address, str(seconds)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, cwd=Path(__file__).parents[2], **pipes) as driver:
+    root, pipe = Path(__file__).parents[2], subprocess.PIPE
+    with subprocess.Popen(command, text=True, cwd=root, stdout=pipe, stderr=pipe) as driver:
         try:
             yield driver
         finally:
