@@ -56,7 +56,6 @@ def mean_score(means: Floats) -> Floats:
     return np.asarray(means[0])
 
 
-Floats = NDArray[np.floating[Any]]
 Statistics = Callable[[Ids, Ids], Floats]
 """Generations and their twins → the numbers (m, P, S) that a score needs the means of."""
 

@@ -62,9 +62,9 @@ def by_two_threads(uri: str) -> list[Stretch]:
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Samples of every frame that a decoder gave."""
-    counted: list[int] = []
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds of every frame that a decoder gave."""
+    counted: list[float] = []
     frames_of = packets.PacketAudio._frames_of
 
     def counting(self: Any, packet: Any) -> Any:

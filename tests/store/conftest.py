@@ -59,7 +59,7 @@ class World:
 
     def write(
         self, collection: Collection, unit: Unit, *, failed: Sequence[str] = (), blocks: int = 3
-    ) -> Receipt:
+    ) -> Receipt[Any]:
         """Compute and commit one unit in a few blocks; failed clips are rows of the fill value."""
         ids = [clip.clip_id for clip in unit.clips]
         with collection.begin(unit, provenance={"device": "cpu"}) as pending:
@@ -70,7 +70,7 @@ class World:
                     )
             return pending.commit([self.status(clip, failed) for clip in ids], {"forward": 0.5})
 
-    def write_all(self, collection: Collection, *, failed: Sequence[str] = ()) -> list[Receipt]:
+    def write_all(self, collection: Collection, *, failed: Sequence[str] = ()) -> list[Receipt[Any]]:
         """Compute and commit what is missing."""
         return [self.write(collection, unit, failed=failed) for unit in collection.missing_units()]
 

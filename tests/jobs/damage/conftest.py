@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from analysis.clustering.kmeans import Search
+from analysis.clustering.kmeans import Search, Spread
 from analysis.linear.moments import Moments
 from jobs.generate.records import audio_key
 from jobs.kmeans.state import save_state
@@ -62,7 +62,7 @@ def make_whole_store(folder: Path) -> Store:
     )  # fmt: skip
     _write_results(store)
     keep_moments(store.objects, "moments/abc/resid.mean.0.npy", KeptMoments(_moments()))
-    save_state(store, "state/kmeans/abc.npz", [Search(np.ones((2, 3), np.float32))])
+    save_state(store, "state/kmeans/abc.npz", [Search(np.ones((2, 3), np.float32))], Spread(1.0, 1.0))
     return store
 
 
