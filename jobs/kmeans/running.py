@@ -13,6 +13,7 @@ from jobs.fitting.labels import record_labels, resolve_labels
 from jobs.fitting.layers import LayerArray, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
+from jobs.kmeans.blocks import BLOCK_BYTES
 from jobs.kmeans.layer import cluster_layer
 from jobs.kmeans.options import KmeansOptions, parse_k
 from jobs.kmeans.passes import cluster_layer_by_blocks
@@ -37,6 +38,8 @@ from store.results.parts import committed_digest, write_results
 
 MEMORY_BYTES = 256_000_000
 """Of float32 points: a layer with more is read block by block."""
+COPIES = 3
+"""Of its points that a task holds at once: as they are stored, scaled, and what products make of them."""
 OPERATIONS_PER_SECOND = 1e10
 USUAL_ITERATIONS = 25
 
@@ -133,9 +136,12 @@ def _results(
     engine = choose_engine(options.engine, address=options.address, seconds=seconds)
     cpus = options.workers if options.address == "local" else None
     with ray_session(options.address, cpus=cpus) if engine == "ray" else nullcontext():
-        mapping = _mapping(open_store(work.store_url), engine, options)
-        for _, result in mapping(partial(cluster_layer, work), small):
+        store = open_store(work.store_url)
+        largest = max((_points_bytes(run, layer, clips) for layer in small), default=0)
+        side_by_side = _mapping(store, engine, options, task_bytes=COPIES * largest)
+        for _, result in side_by_side(partial(cluster_layer, work), small):
             yield result
+        mapping = _mapping(store, engine, options, task_bytes=COPIES * BLOCK_BYTES)
         for layer in (layer for layer in layers if layer not in small):
             shape = run.arrays[layer.array].shape
             yield cluster_layer_by_blocks(
@@ -148,11 +154,17 @@ def _results(
 
 
 def _mapping(
-    store: Store, engine: Engine, options: KmeansOptions
+    store: Store, engine: Engine, options: KmeansOptions, *, task_bytes: int
 ) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]:
     def mapped(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         return map_tasks(
-            function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
+            function,
+            tasks,
+            engine=engine,
+            address=options.address,
+            workers=options.workers,
+            store=store,
+            task_bytes=task_bytes,
         )
 
     return mapped
