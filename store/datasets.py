@@ -124,7 +124,8 @@ def add_dataset(
     with tempfile.TemporaryFile() as spool, tempfile.TemporaryFile() as parquet:
         types, count, digest = _spool(clips, spool)
         fingerprint = _fingerprint(digest, failed)
-        whole = {**info, "format_version": FORMAT, "name": name, "fingerprint": fingerprint}
+        said = {field: value for field, value in info.items() if field not in _OF_VERSIONS}
+        whole = {**said, "format_version": FORMAT, "name": name, "fingerprint": fingerprint}
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
         former = _to_extend(objects, name, whole) if extend and not replace else None

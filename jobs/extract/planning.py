@@ -59,7 +59,7 @@ def resolve(options: ExtractOptions) -> Extraction:
     check_weights(options.model, last_block=capture.last_block())
     spec = ExtractionSpec(
         dataset=dataset.name,
-        dataset_fingerprint=dataset.info["fingerprint"],
+        dataset_fingerprint=dataset.origin,
         clip_seconds=clip_seconds,
         model=info,
         capture=capture,

@@ -10,6 +10,7 @@ from jobs.engine.heartbeat import heartbeat
 from jobs.engine.progress import Tally, counted
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
+from jobs.extract.growing import grown, version_field
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
 from jobs.extract.report import announce, summarize
@@ -69,16 +70,17 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
     """The run and the codes it reads, planned; existing ones are opened."""
     spec = work.spec
     store = open_store(work.store.url, create=True)  # for writing: refuses what cannot be written safely
-    codes = store.create_codes(
+    version, clips = version_field(work.dataset), without_text(work.clips)
+    codes = grown(store.objects, f"codes/{spec.codes_key()}", work.dataset, clips) or store.create_codes(
         spec.codes_key(),
-        document=spec.codes_document(),
+        document={**spec.codes_document(), **version},
         arrays=[spec.codes_array()],
-        clips=without_text(work.clips),
+        clips=clips,
         unit_clips=spec.unit_clips,
     )
-    run = store.create_run(
+    run = grown(store.objects, f"runs/{spec.run_id()}", work.dataset, work.clips) or store.create_run(
         spec.run_id(),
-        document=spec.document(),
+        document={**spec.document(), **version},
         arrays=spec.arrays(),
         clips=work.clips,
         unit_clips=spec.unit_clips,

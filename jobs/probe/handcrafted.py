@@ -16,6 +16,7 @@ from jobs.engine.heartbeat import heartbeat
 from jobs.engine.inline_pool import InlinePool
 from jobs.engine.tasks import Stopped, Task
 from jobs.extract.code_source import killed
+from jobs.extract.growing import planned_version
 from jobs.extract.texts import without_text
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.mapping import MOST_INLINE, available_cpus
@@ -158,6 +159,8 @@ def _prefix(run: Collection) -> str:
     """Features depend on clips and resampler alone, so that all runs over them share one collection."""
     dataset = run.document["dataset"]
     clips = [dataset["fingerprint"], run.document.get("clip_seconds"), run.unit_clips]
+    if (version := planned_version(run)) > 1:
+        clips.append(version)
     digest = digest_of([*clips, VERSION, resampler()])
     return f"features/{dataset['name']}-{digest[:10]}"
 

@@ -48,7 +48,15 @@ from store.arrays.zarr_metadata import grow_arrays, write_group
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
 from store.heartbeats import beat, heartbeat_age_seconds, heartbeat_key
 from store.objects.concurrency import map_concurrently
-from store.objects.ledger import Record, is_recorded, place, read_committed, write_record
+from store.objects.ledger import (
+    Record,
+    is_recorded,
+    place,
+    read_committed,
+    read_record,
+    recorded_names,
+    write_record,
+)
 from store.objects.protocol import ObjectStore
 from store.objects.sealed import opened_json, sealed_json
 from store.records import ArraySpec, ClipState, ClipStatus, Unit
@@ -199,17 +207,28 @@ class Collection:
                 self._index = index_rows(self.prefix, self.plan(), self.commits())
             return self._index
 
-    def append_units(self, clips: Clips) -> list[Unit]:
-        """Plan clips once more, as supplementary units with rows of their own; for the driver alone."""
+    def append_units(
+        self, clips: Clips, *, note: Mapping[str, Any] | None = None, is_new: bool = False
+    ) -> list[Unit]:
+        """Plan clips once more, or new ones, as units with rows of their own; for the driver alone.
+
+        `note` stands in the record of this part of the plan; see `part_notes`.
+        """
         self._plan = None
         first, table = len(self.plan()), clip_table(clips)
         if len(table):
             units = first + -(-len(table) // self.unit_clips)
             grow_arrays(self.objects, self.group, self.layouts.values(), units * self.unit_clips)
             part = len(part_keys(self.objects, self.prefix))
-            append_part(self.objects, self.prefix, part, part_table(table, self.unit_clips, first))
+            planned = part_table(table, self.unit_clips, first)
+            append_part(self.objects, self.prefix, part, planned, note or {}, is_new=is_new)
             self.refresh()
         return list(self.plan().units(range(first, len(self.plan()))))
+
+    def part_notes(self) -> list[Mapping[str, Any]]:
+        """What was noted of each part of the plan after the first, in order."""
+        names = recorded_names(self.objects, f"{self.prefix}/plan")
+        return [read_record(self.objects, name).payload for name in names]
 
     def note_complete(self) -> None:
         """Where no unit is missing, write a record that names every marker: from then on none may vanish."""

@@ -4,7 +4,7 @@ It is held as columns; the units and clips of a plan become objects one unit at 
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeAlias
@@ -38,6 +38,8 @@ CLIP_SCHEMA = pa.schema(
         ("sha256", pa.string()),
     ]
 )
+NEW_CLIPS = {"clips": "new"}
+"""Metadata of a further part of a plan whose clips stand in no earlier one."""
 SCHEMA = pa.schema([*CLIP_SCHEMA, ("row", pa.int64()), ("unit_id", pa.string())])
 ROW_GROUP_CLIPS = 16_384
 """So many clips of a plan are read at once when its units are asked for in turn."""
@@ -286,10 +288,28 @@ def place_part(objects: ObjectStore, prefix: str, part: int, table: pa.Table) ->
     return entry
 
 
-def append_part(objects: ObjectStore, prefix: str, part: int, table: pa.Table) -> None:
-    """Write a further part of the plan with a record of its own; raises `Conflict` as `place_part` does."""
-    entry = place_part(objects, prefix, part, table)
-    write_record(objects, Record(entry.key, "plan", (entry,)))
+def append_part(
+    objects: ObjectStore, prefix: str, part: int, table: pa.Table, note: Mapping[str, Any], *, is_new: bool
+) -> None:
+    """Write a further part of the plan with a record of its own; raises `Conflict` as `place_part` does.
+
+    Args:
+        objects: the store.
+        prefix: of the collection.
+        part: its number.
+        table: its rows.
+        note: JSON values for the record.
+        is_new: whether its clips are new ones, and not such as stand in an earlier part.
+    """
+    marked = table.replace_schema_metadata(NEW_CLIPS) if is_new else table
+    entry = place_part(objects, prefix, part, marked)
+    write_record(objects, Record(entry.key, "plan", (entry,), note))
+
+
+def has_new_clips(data: Buffer) -> bool:
+    """Whether the clips of a further part, given by its bytes, stand in no earlier one."""
+    metadata = ParquetGroups(data, "the part").schema.metadata or {}
+    return all(metadata.get(key.encode()) == value.encode() for key, value in NEW_CLIPS.items())
 
 
 def read_part(objects: ObjectStore, key: str) -> PlanPart:

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from store.arrays.document_checks import check_dataset_document, collection_layouts
 from store.arrays.markers import decode_marker
+from store.arrays.plan import has_new_clips
 from store.catalog.damage import UNRECORDED
 from store.errors import CorruptData, NotFound, UndertoneError
 from store.objects.ledger import RECORDS, decode_record, read_committed, record_key, recorded_name
@@ -248,7 +249,8 @@ def _plan(data: bytes, run_id: str, number: str) -> PartRows:
     units = units.rename_columns({"row_min": "first_row", "clip_id_count": "clips"})
     hashes = [_hash_of(ids) for ids in units["clip_id_list"].to_pylist()]
     units = units.drop_columns("clip_id_list").append_column("clip_ids", pa.array(hashes, pa.string()))
-    units = units.append_column("supplementary", pa.repeat(pa.scalar(int(number) > 0), units.num_rows))
+    again = int(number) > 0 and not has_new_clips(data)
+    units = units.append_column("supplementary", pa.repeat(pa.scalar(again), units.num_rows))
     return {
         "planned_clips": _with_constant(clips, "run_id", run_id),
         "planned_units": _with_constant(units, "run_id", run_id),
