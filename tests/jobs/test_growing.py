@@ -1,4 +1,4 @@
-"""A run follows its dataset: what a later version brought is computed behind what is there, and nothing else."""
+"""A run follows its dataset: what a later version brought is computed behind what is there, no more."""
 
 from collections.abc import Callable
 from pathlib import Path
