@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from analysis.data_findings import clipped, findings, silent, undecodable, united_groups
-from jobs.dataset.census import Census, summary_of
+from jobs.dataset.census import Census, summary_of, unknown_splits
 from jobs.dataset.known_files import known_files
 from jobs.dataset.measuring import measuring
 from jobs.dataset.options import AddRequest
 from jobs.dataset.progress import RecordingCount, counted
 from jobs.dataset.roots import remember_root
-from jobs.dataset.split_words import unknown_splits
 from jobs.dataset.spooling import Spool, spool
 from jobs.progress.reporting import note
 from pipelines.audio.file_states import ETAG

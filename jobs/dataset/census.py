@@ -6,12 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from analysis.data_findings import Item
+from analysis.splits import HELD_OUT
 from store import Dataset
 from store.records import Clip, Failure, Label
 
 MAXIMUM_COUNTED_VALUES = 40
 SHOWN_FAILURES = 5
 """Named in the summary; all are in the view `failures`."""
+_KNOWN_SPLITS = ("train", *HELD_OUT)
+_MOST_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -98,3 +101,22 @@ def summary_of(name: str, info: dict[str, Any], census: Census, found: Sequence[
 
 def _plain(counts: dict[str, Counter[str]]) -> dict[str, dict[str, int]]:
     return {value: dict(splits) for value, splits in sorted(counts.items())}
+
+
+def unknown_splits(splits: Iterable[str | None]) -> list[str]:
+    """A sentence on splits of recordings that have another name than train, test and validation."""
+    counts = Counter(split for split in splits if split is not None)
+    unknown = [(name, count) for name, count in counts.most_common() if name not in _KNOWN_SPLITS]
+    if not unknown:
+        return []
+    named = ", ".join(f"{name!r} ({count:,})" for name, count in unknown[:_MOST_NAMED])
+    more = f" and {len(unknown) - _MOST_NAMED:,} more" if len(unknown) > _MOST_NAMED else ""
+    held_out = next((name for name in HELD_OUT if name in counts), None)
+    use = f"scores on {held_out!r} and fits on all others" if held_out else "has nothing to score on"
+    return [
+        (
+            f"Splits {named}{more} are kept as they are written. The words that are known are "
+            f"{', '.join(map(repr, _KNOWN_SPLITS))}, in small letters, so that --split official {use}. "
+            "Rename them in the table if that is not meant."
+        )
+    ]

@@ -1,15 +1,17 @@
 """Print what a dataset that was just made holds: its labels counted by value and split, and what to know."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from jobs.dataset.shown_names import shown
 from jobs.terminal.results import print_result
 from jobs.terminal.text import wrapped
 
 SHOWN_VALUES = 16
+_INVISIBLE = ("Cf", "Cc", "Zl", "Zp")
+"""Unicode's categories of formats, controls and breaks."""
 
 
 def print_added(added: Mapping[str, Any], *, as_json: bool) -> None:
@@ -45,3 +47,16 @@ def _print_counts(column: str, counts: dict[str, Any]) -> None:
     for value, row in counts.items():
         cells = (f"{row.get(split, 0):,}" for split in splits)
         click.echo(f"{names[value]:<{width}}" + "".join(map(str.rjust, cells, widths)))
+
+
+def shown(name: str) -> str:
+    """A label as it is; in quotes, with escapes, where it holds what no reader sees."""
+    if not unicodedata.is_normalized("NFC", name):
+        return ascii(name)
+    return name if name and name == _visible(name) else repr(name)
+
+
+def _visible(name: str) -> str:
+    """What is seen of a text in a line: no blanks around it, one between words."""
+    letters = (letter for letter in name if unicodedata.category(letter) not in _INVISIBLE)
+    return " ".join("".join(letters).split())

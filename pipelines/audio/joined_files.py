@@ -6,10 +6,9 @@ MP3 and Ogg files that were joined are read whole, and need no such check.
 from struct import unpack
 from typing import BinaryIO
 
-from pipelines.audio.byte_search import find
-
 _BEGINNINGS = (b"RIFF", b"RF64", b"riff", b"FORM", b"fLaC", b".snd", b"dns.", b"caff")
 _HEAD_BYTES = 32
+_BLOCK_BYTES = 1 << 16
 _FLAC_BEGINS = (b"fLaC\x00\x00\x00\x22", b"fLaC\x80\x00\x00\x22")
 """With the header of the first block, so that no four bytes of sound are taken for a file."""
 
@@ -62,3 +61,16 @@ def _end_of_caf(file: BinaryIO) -> int | None:
 
 def _even(length: int) -> int:
     return length + length % 2
+
+
+def find(file: BinaryIO, wanted: bytes, offset: int) -> int | None:
+    """Where some bytes stand first, at or after an offset."""
+    file.seek(offset)
+    kept = b""
+    while block := file.read(_BLOCK_BYTES):
+        found = (kept + block).find(wanted)
+        if found >= 0:
+            return offset - len(kept) + found
+        offset += len(block)
+        kept = (kept + block)[1 - len(wanted) :]
+    return None

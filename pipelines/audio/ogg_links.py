@@ -12,8 +12,8 @@ from typing import BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.audio.byte_search import find
 from pipelines.audio.header import AudioInfo
+from pipelines.audio.joined_files import find
 from pipelines.audio.packets import PacketAudio, opened_packets
 from store.errors import AudioError
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from jobs.dataset.shown_names import shown
+from jobs.dataset.printing import shown
 
 
 @pytest.mark.parametrize("name", ["rock", "drum & bass", "Ça ira", "音楽", "it's", "4/4", "-3.5"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from jobs.dataset.split_words import unknown_splits
+from jobs.dataset.census import unknown_splits
 
 
 @pytest.mark.parametrize("splits", [[], [None], ["train", "test", None], ["validation", "train"]])
