@@ -83,7 +83,7 @@ def test_a_second_run_over_the_same_clips_does_no_encodec_work(
         raise AssertionError("EnCodec ran although the codes are stored")
 
     monkeypatch.setattr(MusicGenModel, "encode", refuse)
-    monkeypatch.setattr("pipelines.audio.recordings.decode_clip", refuse)
+    monkeypatch.setattr("pipelines.audio.recordings.ClipReader.read", refuse)
     second = extract(store, sites="attn,mlp", layers="2,5")
     assert second["complete"]
     assert first["run"] != second["run"]
