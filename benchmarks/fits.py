@@ -45,14 +45,20 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help=", ".join([*COMMANDS, *LIBRARY]))
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--library", help=argparse.SUPPRESS)
+    parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.library:
         with threadpool_limits(1):
             LIBRARY[options.library](options.folder)
         return
+    if options.write:
+        write_run(options.folder, options.clips, options.width)
+        return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         store = Path(folder) / "fits.store"
-        write_run(store, options.clips, options.width)
+        shape = ["--clips", str(options.clips), "--width", str(options.width)]
+        # Not here: a process begins as a copy of its parent, whose size would count for all fits.
+        measured(["-m", "benchmarks.fits", "--write", "--folder", str(store), *shape])
         _, idle = measured(["-c", NOTHING])
         print(f"{options.clips} clips, width {options.width}, {CLASSES} classes, one thread")
         print(f"a process that only imports: {idle:.0f} MB")
