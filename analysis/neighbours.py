@@ -6,6 +6,7 @@ cells, and distances to them are exact.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -63,8 +64,7 @@ def nearest(
     of_query = np.asarray(query, np.float32)
     kept, scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
     vectors = np.zeros((0, len(of_query)), np.float32)
-    for block in _blocks(numbers):
-        rows = read(block)
+    for block, rows in _read_ahead(read, _blocks(numbers)):
         found = _approximately(rows, of_query, metric)
         found[block == but] = np.inf
         chosen = _smallest(found, count + SPARE)
@@ -99,8 +99,8 @@ def make_cells(
     fitted = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=BLOCK_ROWS).fit(sample)
     centres = np.ascontiguousarray(fitted.cluster_centers_, np.float32)
     placed = np.empty(total, np.int64)
-    for block in _blocks(total):
-        placed[block] = _nearest_centres(_comparable(read(block), metric), centres)
+    for block, rows in _read_ahead(read, _blocks(total)):
+        placed[block] = _nearest_centres(_comparable(rows, metric), centres)
         advance(int(block[-1]) + 1, total)
     order = np.argsort(placed, kind="stable")
     bounds = np.searchsorted(placed[order], np.arange(1, cells))
@@ -127,6 +127,19 @@ def _blocks(numbers: Numbers | int) -> Iterator[Numbers]:
     for first in range(0, total, BLOCK_ROWS):
         last = min(first + BLOCK_ROWS, total)
         yield np.arange(first, last) if isinstance(numbers, int) else numbers[first:last]
+
+
+def _read_ahead(read: Read, blocks: Iterator[Numbers]) -> Iterator[tuple[Numbers, Vectors]]:
+    """Each block with its vectors; the next is read while this one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        waiting: tuple[Numbers, Future[Vectors]] | None = None
+        for block in blocks:
+            coming = (block, reader.submit(read, block))
+            if waiting is not None:
+                yield waiting[0], waiting[1].result()
+            waiting = coming
+        if waiting is not None:
+            yield waiting[0], waiting[1].result()
 
 
 def _approximately(rows: Vectors, query: Vectors, metric: Metric) -> Vectors:
