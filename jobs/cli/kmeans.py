@@ -26,7 +26,7 @@ def kmeans(format_: str, **values: Any) -> None:
     Examples:
       undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips"
       undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips" \\
-        --k 2:12 --scaling zscore --sites resid --reduction frames
+        --k 2:12 --scaling zscore --sites resid --reduce frames
       undertone sql music.store \\
         "SELECT concept, scaling, site, layer, k, ari FROM clusterings WHERE chosen ORDER BY ari DESC"
     """

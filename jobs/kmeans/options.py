@@ -45,7 +45,10 @@ class KmeansOptions(FitExecution):
     layers: Layers = "all"
     reduction: Annotated[
         Reduction,
-        Option("What is clustered. Of segments and frames each is a point, and a clip gets its histogram."),
+        Option(
+            "What is clustered. Of segments and frames each is a point, and a clip gets its histogram.",
+            flag="--reduce",
+        ),
     ] = "mean"
     assignments: Annotated[bool, Option("Store each clip's cluster also where a clip is one point.")] = False
 

@@ -25,6 +25,7 @@ from store.objects.parquet import parquet_table
 from store.objects.protocol import ObjectStore, Survey
 from store.objects.sealed import opened_json
 from store.results.schemas import with_present_names
+from store.tags import named_run
 from store.upkeep.unrecorded import unrecorded
 
 LISTING_THREADS = 16
@@ -38,6 +39,7 @@ _OF_VERSION = r"datasets/([^/]+)(?:/versions/\d+)?"
 _DATASET = re.compile(rf"{_OF_VERSION}/dataset\.json")
 _CHANGES = re.compile(r"datasets/([^/]+)/versions/(\d+)/changes\.parquet")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
+_TAG = re.compile(r"tags/([^/]+)\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
 _COMPLETION = re.compile(r"runs/([^/]+)/complete/(\d+)")
 _COMMITS = re.compile(r"runs/([^/]+)/commits(?:/.+(?<!\.json))?")
@@ -75,6 +77,8 @@ def list_parts(objects: ObjectStore) -> dict[str, str]:
     for name, version in recorded.items():
         if match := _RUN.fullmatch(name):
             lists.append(partial(_run_parts, objects, match[1], version))
+        elif _TAG.fullmatch(name):
+            lists.append(partial(_rewritten_part, objects, name))
         elif _RECORDED_PART.fullmatch(name):
             parts[name] = f"{version} {results.get(name)}"
     with ThreadPoolExecutor(LISTING_THREADS) as pool:
@@ -121,13 +125,18 @@ def _dataset_parts(objects: ObjectStore, folders: Sequence[str]) -> dict[str, st
     """All changes, and the files of the newest version, whose document has their hashes."""
     changes = {f"{folder}/changes.parquet": "" for folder in folders[1:]}
     folder = folders[-1]
-    try:
-        data = objects.get(f"{folder}/dataset.json")
-    except UndertoneError as error:  # reading the part says so again
-        data = str(error).encode()
-    version = sha256(data).hexdigest()
+    (version,) = _rewritten_part(objects, f"{folder}/dataset.json").values()
     files = ("dataset.json", "clips.parquet", "failures.parquet")
     return changes | {f"{folder}/{file}": version for file in files}
+
+
+def _rewritten_part(objects: ObjectStore, key: str) -> dict[str, str]:
+    """A small document that may be written anew, while its record stays."""
+    try:
+        data = objects.get(key)
+    except UndertoneError as error:  # reading the part says so again
+        data = str(error).encode()
+    return {key: sha256(data).hexdigest()}
 
 
 def _run_parts(objects: ObjectStore, run_id: str, version: str) -> dict[str, str]:
@@ -204,6 +213,13 @@ def _dataset(data: bytes, name: str) -> PartRows:
     columns = ("format", "clip_seconds", "hop_seconds", "fingerprint")
     row = {"dataset": name} | {column: info.get(column) for column in columns}
     return {"datasets": _rows([row | {"version": info.get("version", 1)}])}
+
+
+def _tag(data: bytes, tag: str) -> PartRows:
+    key = f"tags/{tag}.json"
+    document = opened_json(data, key)
+    row = {"tag": tag, "run_id": named_run(document, key), "tagged_at": document.get("tagged_at")}
+    return {"tags": _rows([row])}
 
 
 def _clips(data: bytes, name: str) -> PartRows:
@@ -331,6 +347,7 @@ _READERS = (
     _Reader(re.compile(rf"{_OF_VERSION}/clips\.parquet"), _clips, ("parts.clips",)),
     _Reader(re.compile(rf"{_OF_VERSION}/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)),
     _Reader(_CHANGES, _dataset_changes, ("parts.dataset_changes",)),
+    _Reader(_TAG, _tag, ("parts.tags",)),
     _Reader(_RUN, _run, ("parts.runs", "parts.arrays")),
     _Reader(
         re.compile(r"runs/([^/]+)/plan/part-(\d+)\.parquet"),

@@ -35,6 +35,8 @@ CREATE TABLE IF NOT EXISTS parts.dataset_failures (
     _part VARCHAR, dataset VARCHAR, item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
 );
 
+CREATE TABLE IF NOT EXISTS parts.tags (_part VARCHAR, tag VARCHAR, run_id VARCHAR, tagged_at DOUBLE);
+
 CREATE TABLE IF NOT EXISTS parts.runs (_part VARCHAR, run_id VARCHAR, document JSON);
 
 CREATE TABLE IF NOT EXISTS parts.arrays (

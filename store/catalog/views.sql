@@ -194,6 +194,14 @@ COMMENT ON COLUMN runs.dtype IS 'number format the model runs in';
 COMMENT ON COLUMN runs.dataset_fingerprint IS 'content hash of the dataset when the run was planned';
 COMMENT ON COLUMN runs.document IS 'run.json: the whole resolved specification';
 
+CREATE OR REPLACE VIEW tags AS
+SELECT tag, run_id, to_timestamp(tagged_at)::TIMESTAMP AS tagged_at FROM parts.tags;
+
+COMMENT ON VIEW tags IS 'names of your own for runs';
+COMMENT ON COLUMN tags.tag IS 'the name, which every command takes for the run';
+COMMENT ON COLUMN tags.run_id IS 'the run it means';
+COMMENT ON COLUMN tags.tagged_at IS 'when it was given (UTC)';
+
 CREATE OR REPLACE VIEW arrays AS
 SELECT
     run_id, name, split_part(name, '.', 1) AS site, split_part(name, '.', 2) AS reduction,

@@ -33,7 +33,7 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
     ),
     "assignments": ResultView(
         "where each clip fell in a k-means of its frames or segments: its most frequent one, and all",
-        f"undertone kmeans STORE RUN --reduction frames {_LABELS}",
+        f"undertone kmeans STORE RUN --reduce frames {_LABELS}",
     ),
     "vectors": ResultView(
         "directions: a unit vector per place, method and contrast, and what held-out clips say of it",

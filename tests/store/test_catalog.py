@@ -33,6 +33,7 @@ from store.objects.sealed import opened_json, sealed_json
 from store.objects.storage import open_objects
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip, Unit, clip_id
+from store.tags import remove_tag, set_tag
 
 LAYERS, WIDTH, UNIT_CLIPS = (0, 5, 11), 4, 4
 DOCUMENT = {
@@ -284,10 +285,20 @@ def test_a_retried_clip_counts_with_its_newest_row(store: Store) -> None:
     ]
 
 
+def test_tags_show_what_they_mean_also_after_they_have_moved(store: Store) -> None:
+    (run_id,) = store.runs()
+    set_tag(store.objects, "baseline", run_id)
+    assert _ask(store, "SELECT tag, run_id FROM tags") == [{"tag": "baseline", "run_id": run_id}]
+    set_tag(store.objects, "baseline", "another")
+    assert _ask(store, "SELECT run_id FROM tags") == [{"run_id": "another"}]
+    remove_tag(store.objects, "baseline")
+    assert _ask(store, "FROM tags") == []
+
+
 def test_every_view_and_column_is_documented(store: Store) -> None:
     views = describe_views(refresh_catalog(store))
     assert {view.name for view in views} == {
-        "datasets", "clips", "dataset_changes", "labels", "runs", "arrays", "units", "rows", "failures",
+        "datasets", "clips", "dataset_changes", "labels", "runs", "tags", "arrays", "units", "rows", "failures",
         "layers",
         "cosines", "superposition", "effects", "layer_choice", "clusterings",
         "signatures", "listening", "listeners", "transfers",
