@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from jobs.fitting.labels import LabelledRows
     from store.arrays.collection import Collection
+    from store.catalog.activation_table import LayerScan
     from store.opening import Store as OpenedStore
 
 
@@ -134,6 +135,21 @@ class Run:
         """
         values, ids = self._collection.read_layer(array, layer, clip_ids)
         return values, tuple(ids)
+
+    def vectors(self, array: str, layer: int) -> "LayerScan":
+        """One layer as a table (clip_id, vector) for `store.sql`, of which queries read what they need.
+
+        Args:
+            array: "<site>.<reduction>", such as "resid.mean"; of frames and segments each row is one vector,
+                with a column frame or segment.
+            layer: the model's number of the layer, from 0.
+
+        Raises:
+            NotFound: the run has no such array or layer.
+        """
+        from store.catalog.activation_table import ActivationTable, activation_table
+
+        return activation_table(self._store, ActivationTable(self.id, array, layer, "x"))
 
     def table(
         self, array: str, layer: int, *, labels: str, label: str | None = None, tables: Tables = None

@@ -177,7 +177,8 @@ class Store:
 
         Args:
             query: the statement; it can read the catalog's tables and yours, and change nothing.
-            tables: tables of yours that it may read, by name: Arrow tables, data frames, or paths of files.
+            tables: tables of yours that it may read, by name: Arrow tables, data frames, paths of files, or
+                a layer of a run (`run.vectors("resid.mean", 5)`).
             timeout_seconds: what it may take; None for any time.
             parameters: values of $name in the statement, by names other than those above: text, numbers,
                 booleans, None, or lists of them.
@@ -190,15 +191,18 @@ class Store:
             >>> store.sql("SELECT count(*) AS n FROM clips WHERE dataset = $name", name="songs")["n"]
             [16]
         """
+        from store.catalog.activation_table import LayerScan
         from store.catalog.catalog import refresh_catalog
         from store.catalog.query import run_query
 
         catalog = refresh_catalog(self._opened)
+        layers = {name: one for name, one in (tables or {}).items() if isinstance(one, LayerScan)}
+        others = {name: one for name, one in (tables or {}).items() if name not in layers}
         found = run_query(
             catalog,
             query,
             timeout_seconds=timeout_seconds,
-            tables=arrow_tables(tables),
+            tables=arrow_tables(others) | layers,
             parameters=parameters,
         )
         return Answer(found)

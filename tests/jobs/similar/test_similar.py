@@ -92,3 +92,16 @@ def test_what_cannot_be_compared_is_refused_with_a_reason(planted_store: Store) 
         find_similar(SimilarOptions(planted_store.url, "toy", 2, "clip0000", array="resid.frames"))
     with pytest.raises(InvalidInput, match="give 24 finite numbers"):
         find_similar(SimilarOptions(planted_store.url, "toy", 2), np.zeros(3))
+
+
+def test_a_layer_is_a_table_of_sql_in_python_too(
+    planted_store: Store, layer: tuple[NDArray[np.float64], list[str]]
+) -> None:
+    values, ids = layer
+    store = ut.open_store(planted_store.url)
+    found = store.sql(
+        "SELECT clip_id, vector[1] AS first FROM x WHERE clip_id = $clip",
+        tables={"x": store.run("toy").vectors("resid.mean", 2)},
+        clip=ids[4],
+    )
+    assert found.rows() == [{"clip_id": ids[4], "first": pytest.approx(values[4, 0])}]
