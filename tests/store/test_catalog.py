@@ -298,8 +298,8 @@ def test_tags_show_what_they_mean_also_after_they_have_moved(store: Store) -> No
 def test_every_view_and_column_is_documented(store: Store) -> None:
     views = describe_views(refresh_catalog(store))
     assert {view.name for view in views} == {
-        "datasets", "clips", "dataset_changes", "labels", "runs", "tags", "arrays", "units", "rows", "failures",
-        "layers",
+        "datasets", "clips", "dataset_changes", "labels", "runs", "tags", "arrays", "units", "rows",
+        "failures", "layers",
         "cosines", "superposition", "effects", "layer_choice", "clusterings",
         "signatures", "listening", "listeners", "transfers",
     }  # fmt: skip
