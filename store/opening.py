@@ -18,7 +18,9 @@ from store.objects.storage import open_objects, probe_create
 from store.records import ArraySpec, Clip, Failure
 from store.run_names import collection_names, one_of, resolve_run, run_ids
 
-VERSION = 2
+VERSION = 3
+READABLE = (2, VERSION)
+"""Format 3 is format 2 with manifests of commits, which older versions would not see."""
 FORMAT = {"format": "undertone", "version": VERSION}
 FORMAT_KEY = "undertone.json"
 TEMPORARY_OLD_SECONDS = 86_400.0
@@ -163,7 +165,7 @@ def _check_format(objects: ObjectStore) -> None:
             f"{objects.url} is a store of format 1; this version reads format {VERSION}. "
             f"`undertone upgrade {quote(objects.url)}` brings it up to date in place, and loses nothing."
         )
-    if version != VERSION:
+    if version not in READABLE:
         raise InvalidInput(
             f"{objects.url} is a store of format {version}; this version of Undertone reads {VERSION}. "
             "Install a newer one."

@@ -1,9 +1,11 @@
 """Which run a user means: by its id, a tag, `latest`, or the beginning of an id."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from store.arrays.layout import check_name, document_key
 from store.arrays.markers import read_marker
+from store.arrays.stored_commits import StoredCommits
 from store.errors import CorruptData, InvalidInput, NotFound
 from store.objects.ledger import is_recorded, read_record
 from store.objects.protocol import ObjectStore
@@ -69,8 +71,8 @@ def begun_at(objects: ObjectStore, run_id: str) -> float:
         created = read_record(objects, document_key(f"runs/{run_id}")).payload.get("created_at")
         if isinstance(created, int | float):
             return float(created)
-        first = next(iter(objects.list(f"runs/{run_id}/commits")), None)
-        return 0.0 if first is None else float(read_marker(objects, first[0]).committed_at)
+        stored = StoredCommits(objects, f"runs/{run_id}").read(partial(read_marker, objects))
+        return float(stored.table["committed_at"][0].as_py()) if len(stored) else 0.0
     except (CorruptData, NotFound, TypeError, ValueError):  # `undertone verify` names it
         return 0.0
 

@@ -5,11 +5,12 @@ from shlex import quote
 from typing import Any
 
 from jobs.dataset.roots import resolve_root
-from jobs.engine.dispatch import Dispatcher, GivenUp, Outcome
+from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Outcome
 from jobs.engine.heartbeat import heartbeat
 from jobs.engine.progress import Tally, counted
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
+from jobs.extract.compacting import Compactor
 from jobs.extract.growing import grown, version_field
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
@@ -101,11 +102,14 @@ def _drive(
     dispatcher = Dispatcher(
         pool,
         reversed(missing) if others else missing,
-        is_committed=lambda unit: run.is_committed(unit.unit_id),
+        is_committed=lambda unit: run.is_committed_by_now(unit.unit_id),
         suspects=suspects if options.engine == "inline" else frozenset(),
     )
-    with heartbeat(run, codes):
-        yield from dispatcher.run()
+    with heartbeat(run, codes), Compactor(run, codes) as compactor:
+        for outcome in dispatcher.run():
+            if isinstance(outcome, Committed):
+                compactor.count()
+            yield outcome
 
 
 def _stop_if_sick(options: ExtractOptions, tally: Tally) -> None:

@@ -27,7 +27,7 @@ class ShardAssembly:
     def add(self, first_clip: int, block: Array) -> Iterator[tuple[int, ShardBuffer]]:
         """Take a block (clips, *axes); yields number and contents of each shard that is full.
 
-        The yielded buffer is used again for the next shard.
+        The yielded buffer is used again for the next shard, unless it is detached.
         """
         self._check_block(first_clip, block)
         yield from self._fill_up_to(first_clip)
@@ -40,6 +40,10 @@ class ShardAssembly:
     def finish(self) -> Iterator[tuple[int, ShardBuffer]]:
         """Yield the shards that are left, their missing rows filled."""
         yield from self._fill_up_to(len(self._shards) * self._layout.shard_clips)
+        self._buffer = None
+
+    def detach(self) -> None:
+        """Leave the buffer to whoever it was yielded to."""
         self._buffer = None
 
     def _check_block(self, first_clip: int, block: Array) -> None:

@@ -10,11 +10,9 @@ from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from store.arrays.commits import SCHEMA as COMMIT_SCHEMA
-from store.arrays.commits import STATES, Commits, commits_of, statuses_of
-from store.arrays.completion import check_completion, completed_markers, note_completion
+from store.arrays.commits import STATES, Commits, statuses_of, with_markers
+from store.arrays.completion import note_completion
 from store.arrays.document import check_same, whole_document
 from store.arrays.document_checks import collection_layouts
 from store.arrays.known_fields import Fields
@@ -25,6 +23,7 @@ from store.arrays.layout import (
     group_key,
     marker_key,
 )
+from store.arrays.manifests import compact
 from store.arrays.markers import Marker, check_marker, read_marker
 from store.arrays.plan import (
     Clips,
@@ -43,11 +42,11 @@ from store.arrays.plan import (
 from store.arrays.reader import CheckedChunks, Rows, read_rows
 from store.arrays.rows import RowIndex, index_rows
 from store.arrays.shards import Array
+from store.arrays.stored_commits import StoredCommits
 from store.arrays.writer import Destination, PendingUnit
 from store.arrays.zarr_metadata import grow_arrays, write_group
 from store.errors import CorruptData, InvalidInput, MissingRows, NotFound
 from store.heartbeats import beat, heartbeat_age_seconds, heartbeat_key
-from store.objects.concurrency import map_concurrently
 from store.objects.ledger import (
     Record,
     is_recorded,
@@ -85,7 +84,7 @@ class Collection:
         self._commits: Commits | None = None
         self._own: dict[str, Marker] = {}
         """Committed through this object since the markers were read."""
-        self._versions: dict[str, str] = {}
+        self._stored = StoredCommits(objects, prefix)
         self._index: RowIndex | None = None
         self._checked = {name: CheckedChunks() for name in self.layouts}
         self._state = RLock()
@@ -110,9 +109,9 @@ class Collection:
         """What the commit markers say, as of the last `refresh` and this object's own commits."""
         with self._state:
             if self._commits is None:
-                self._commits, self._own = self._read_new_markers(None), {}
+                self._commits, self._own = self._stored.read(self._read_marker), {}
             elif self._own:
-                self._commits = _with_markers(self._commits, list(self._own.values()))
+                self._commits = with_markers(self._commits, list(self._own.values()))
                 self._own = {}
             return self._commits
 
@@ -128,18 +127,28 @@ class Collection:
             self._plan = None
             self._index = None
             if self._commits is not None:
-                self._commits = self._read_new_markers(self.commits())
+                self._commits, self._own = self._stored.read(self._read_marker), {}
 
     def is_committed(self, unit_id: str) -> bool:
-        """Whether a unit has a marker now, also one that another process wrote since the last `refresh`."""
+        """Whether a unit is committed now, also by another process since the last `refresh`."""
         with self._state:
             known = unit_id in self._own or (self._commits is not None and unit_id in self._commits)
-        return known or self.objects.exists(marker_key(self.prefix, unit_id))
+        return known or self._stored.has(unit_id)
+
+    def is_committed_by_now(self, unit_id: str) -> bool:
+        """The same as of some seconds ago, for one listing now and then: to be asked of unit after unit."""
+        return self._stored.had(unit_id)
 
     def marker(self, unit: Unit) -> Marker:
-        """The marker of one unit, read now; raises `NotFound`, `CorruptData`."""
+        """The marker of one unit as it stands now; raises `NotFound`, `CorruptData`."""
         key = marker_key(self.prefix, unit.unit_id)
-        marker = read_marker(self.objects, key)
+        try:
+            marker = read_marker(self.objects, key)
+        except NotFound:
+            found = self._stored.in_manifest(unit)
+            if found is None:
+                raise
+            return found
         check_marker(marker, unit, key)
         return marker
 
@@ -184,8 +193,8 @@ class Collection:
         """Status of every committed clip, by its newest committed row: objects, for plans that are small."""
         plan, commits, index = self.plan(), self.commits(), self.index()
         failures: dict[int, ClipStatus] = {}
-        for row in commits.rows(["unit_id", "first_row", "states", "failures"]):
-            if row["failures"] and row["unit_id"] in plan.number:
+        for row in commits.rows(["unit_id", "first_row", "states", "others"]):
+            if row["others"] and row["unit_id"] in plan.number:
                 said = statuses_of(row, plan.clip_ids_of(plan.number[row["unit_id"]]))
                 failures |= {row["first_row"] + place: status for place, status in enumerate(said)}
         found = zip(index.clip_ids.to_pylist(), index.rows.tolist(), index.states.tolist(), strict=True)
@@ -230,15 +239,32 @@ class Collection:
         names = recorded_names(self.objects, f"{self.prefix}/plan")
         return [read_record(self.objects, name).payload for name in names]
 
+    def compact(self, *, whole: bool = False) -> int:
+        """Let manifests stand for the markers of groups of units that are committed, for drivers.
+
+        With `whole` also for those of the last group, which is not full yet. Returns how many are new.
+        """
+        with self._state:
+            self._commits, self._own, self._index = self._stored.read(self._read_marker), {}, None
+        plan, commits = self.plan(), self.commits()
+        self.index()  # compares what the markers say with the plan
+        return compact(self.objects, self.prefix, plan, commits, self._stored.present, whole=whole)
+
     def note_complete(self) -> None:
-        """Where no unit is missing, write a record that names every marker: from then on none may vanish."""
+        """Where no unit is missing, write a record that names every marker: from then on none may vanish.
+
+        Where there are many they are first compacted into manifests, which it names in their place.
+        """
         self.refresh()
         if self.is_complete():
+            self.compact(whole=True)
             note_completion(self.objects, self.prefix, self.plan().unit_ids)
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:
         """Start to write a unit; `provenance` (device, dtype, build, threads) goes into its marker."""
-        destination = Destination(self.objects, self.prefix, self.group, self.layouts)
+        destination = Destination(
+            self.objects, self.prefix, self.group, self.layouts, self._stored.has, self.marker
+        )
         return PendingUnit(destination, unit, provenance, self._keep)
 
     def beat(self, driver: str) -> None:
@@ -363,26 +389,11 @@ class Collection:
             raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {layers}).")
         return layers.index(layer)
 
-    def _read_new_markers(self, known: Commits | None) -> Commits:
-        named = completed_markers(self.objects, self.prefix)
-        versions = dict(self.objects.versions(f"{self.prefix}/commits"))
-        check_completion(self.objects.url, self.prefix, named, versions)
-        new = [key for key, version in versions.items() if self._versions.get(key) != version]
-        read = map_concurrently(self._read_marker, new, threads=self.objects.read_threads)
-        same = set(versions) - set(new)
-        self._versions = versions
-        kept = known or Commits(COMMIT_SCHEMA.empty_table())
-        mask = pa.array([self._key(unit_id) in same for unit_id in kept.unit_ids], pa.bool_())
-        return _with_markers(Commits(kept.table.filter(mask)), [marker for marker in read if marker])
-
     def _read_marker(self, key: str) -> Marker | None:
         try:
             return read_marker(self.objects, key)
         except NotFound:  # withdrawn by `repair` since the listing
             return None
-
-    def _key(self, unit_id: str) -> str:
-        return marker_key(self.prefix, unit_id)
 
     def _keep(self, marker: Marker) -> None:
         """Remember an own commit beside markers that were read; a worker, who reads none, remembers none."""
@@ -390,15 +401,6 @@ class Collection:
             if self._commits is not None:
                 self._own[marker.unit_id] = marker
                 self._index = None
-
-
-def _with_markers(commits: Commits, markers: Sequence[Marker]) -> Commits:
-    if not markers:
-        return commits
-    new = commits_of(markers)
-    again = pa.array([marker.unit_id for marker in markers])
-    old = commits.table.filter(pc.invert(pc.is_in(commits.table["unit_id"], again)))
-    return Commits(pa.concat_tables([old, new]).sort_by("first_row"))
 
 
 def create_collection(

@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
         ("first_row", pa.int64()),
         ("clips_sha256", pa.binary(32)),
         ("states", pa.binary()),
-        ("failures", pa.string()),
+        ("others", pa.string()),
         ("shards", pa.list_(pa.struct([*_SHARD, ("former_crc32c", pa.string())]))),
         ("provenance", pa.string()),
         ("seconds", pa.string()),
@@ -72,21 +72,32 @@ class Commits:
             yield from batch.to_pylist()
 
 
+def with_markers(commits: Commits, markers: Sequence[Marker]) -> Commits:
+    """The same with these markers, in order of rows; a unit that was there is what its new marker says."""
+    if not markers:
+        return commits
+    again = pa.array([marker.unit_id for marker in markers])
+    old = commits.table.filter(pc.invert(pc.is_in(commits.table["unit_id"], again)))
+    return Commits(pa.concat_tables([old, commits_of(markers)]).sort_by("first_row"))
+
+
 def commits_of(markers: Iterable[Marker]) -> pa.Table:
     """Markers as a table."""
     return pa.Table.from_pylist([_row(marker) for marker in markers], schema=SCHEMA)
 
 
 def _row(marker: Marker) -> dict[str, Any]:
-    failures = [
-        [place, asdict(status.failure)] for place, status in enumerate(marker.statuses) if status.failure
+    others = [
+        [place, status.clip_id, asdict(status.failure) if status.failure else None]
+        for place, status in enumerate(marker.statuses)
+        if status.failure or status.state != "ok"
     ]
     return {
         "unit_id": marker.unit_id,
         "first_row": marker.first_row,
         "clips_sha256": digest_of_ids(status.clip_id for status in marker.statuses),
         "states": bytes(STATES.index(status.state) for status in marker.statuses),
-        "failures": json.dumps(failures) if failures else "",
+        "others": json.dumps(others) if others else "",
         "shards": [
             {"array": one.array, "key": one.key, "bytes": one.nbytes, "crc32c": one.crc32c}
             | {"former_crc32c": one.former_crc32c}
@@ -115,10 +126,15 @@ def marker_from_row(row: Mapping[str, Any], clip_ids: Sequence[str]) -> Marker:
 
 def statuses_of(row: Mapping[str, Any], clip_ids: Sequence[str]) -> Iterator[ClipStatus]:
     """What became of each clip of a unit."""
-    failures = dict(json.loads(row["failures"])) if row["failures"] else {}
+    failures = {place: failure for place, _, failure in others_of(row)}
     for place, (clip_id, state) in enumerate(zip(clip_ids, row["states"], strict=True)):
         failure = failures.get(place)
         yield ClipStatus(clip_id, STATES[state], Failure(**failure) if failure else None)
+
+
+def others_of(row: Mapping[str, Any]) -> list[tuple[int, str, dict[str, str] | None]]:
+    """Place, id and failure of every clip of a unit that is not just there; sparse, for there are few."""
+    return [tuple(one) for one in json.loads(row["others"])] if row["others"] else []
 
 
 def shards_of(row: Mapping[str, Any]) -> Iterator[ShardEntry]:

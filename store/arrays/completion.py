@@ -1,16 +1,19 @@
-"""Completion records: once every unit is committed, one record names all markers, so that none can vanish.
+"""Completion records: once every unit is committed, one record names all that says so, that none may vanish.
 
-There is one for each length of the plan that was completed; the longest names all the others do.
+It names the manifests that stand, and the markers beside them. There is one for each length of the plan that
+was completed. What it names may be gone where a manifest stands that covers it: it was compacted since.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 
 from store.arrays.layout import marker_key
+from store.arrays.manifests import manifest_of, standing, unit_number
 from store.errors import CorruptData, NotFound
 from store.objects.concurrency import map_concurrently
 from store.objects.ledger import (
     CURE,
+    Entry,
     Record,
     entry_of,
     is_recorded,
@@ -30,31 +33,32 @@ def completion_name(prefix: str, units: int) -> str:
 
 
 def note_completion(objects: ObjectStore, prefix: str, unit_ids: Sequence[str]) -> None:
-    """Name every marker of a complete collection, unless that is done."""
+    """Name every manifest and marker of a complete collection, unless that is done."""
     name = completion_name(prefix, len(unit_ids))
     if is_recorded(objects, name):
         return
-    keys = [marker_key(prefix, unit_id) for unit_id in unit_ids]
+    stands = standing(objects, prefix)
+    keys = [manifest.key for manifest in stands.by_group.values()]
+    keys += [key for unit_id in unit_ids if not stands.covers(key := marker_key(prefix, unit_id))]
     entries = map_concurrently(
         lambda key: entry_of(key, objects.get(key)), keys, threads=objects.read_threads
     )
     write_record(objects, Record(name, KIND, tuple(entries)))
 
 
-def completed_markers(objects: ObjectStore, prefix: str) -> list[str]:
-    """Keys of the markers that must be there; to be read before the markers are listed."""
-    names = recorded_names(objects, f"{prefix}/complete")
+def completed_entries(objects: ObjectStore, prefix: str, recorded: Sequence[str]) -> dict[str, Entry]:
+    """What must be there or covered, by key; to be read before the markers are listed."""
+    names = [name for name in recorded if name.startswith(f"{prefix}/{KIND}/")]
     if not names:
-        return []
+        return {}
     try:
-        return [entry.key for entry in read_record(objects, names[-1]).entries]
+        return {entry.key: entry for entry in read_record(objects, names[-1]).entries}
     except NotFound:  # withdrawn since it was listed
-        return []
+        return {}
 
 
-def check_completion(url: str, prefix: str, named: Sequence[str], present: Mapping[str, str]) -> None:
-    """Raise `CorruptData` where a marker is gone that a completion record names."""
-    gone = [key for key in named if key not in present]
+def check_completion(url: str, prefix: str, gone: Sequence[str]) -> None:
+    """Raise `CorruptData` where something is gone that a completion record names."""
     if gone:
         more = f" and {len(gone) - 1} more" if len(gone) > 1 else ""
         raise CorruptData(
@@ -72,6 +76,9 @@ def withdraw_completions(objects: ObjectStore, prefix: str, unit_ids: Iterable[s
 
 def _names_any(objects: ObjectStore, name: str, keys: AbstractSet[str]) -> bool:
     try:
-        return any(entry.key in keys for entry in read_record(objects, name).entries)
+        named = [entry.key for entry in read_record(objects, name).entries]
     except CorruptData:
         return True
+    manifests = [manifest for key in named if (manifest := manifest_of(key))]
+    numbers = [unit_number(key) for key in keys]
+    return not keys.isdisjoint(named) or any(one.covers(number) for one in manifests for number in numbers)

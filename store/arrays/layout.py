@@ -31,7 +31,7 @@ _DOCUMENTS = {"runs": "run.json", "codes": "codes.json", "features": "features.j
 _FILE = (
     r"datasets/[^/]+/(?:[a-z]+\.(?:json|parquet)|audio/.+)"
     r"|results/[^/]+/[^/]+\.parquet|audio/[^/]+\.flac|tags/[^/]+\.json|moments/.+\.npy|state/.+\.npz"
-    r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.json"
+    r"|(?:runs|codes|features)/[^/]+/(?:[a-z]+\.json|plan/[^/]+\.parquet|commits/[^/]+\.(?:json|parquet)"
     r"|[a-z]+\.zarr/zarr\.json|[a-z]+\.zarr/[^/]+/(?:zarr\.json|c(?:\.\d+)+))"
 )
 _RECORDED = rf"{_FILE}|datasets/[^/]+/audio|(?:runs|codes|features)/[^/]+/complete/\d+"

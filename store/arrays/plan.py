@@ -325,7 +325,7 @@ def stored_clips(objects: ObjectStore, prefix: str) -> pa.Table:
 def part_keys(objects: ObjectStore, prefix: str) -> list[str]:
     """Keys of the parts of a plan that records name, in order; the first stands in the document's record."""
     first = [plan_key(prefix, 0)] if is_recorded(objects, document_key(prefix)) else []
-    return first + recorded_names(objects, f"{prefix}/plan")
+    return list(dict.fromkeys(first + recorded_names(objects, f"{prefix}/plan")))
 
 
 def _joined(blocks: Sequence[Numbers]) -> Numbers:

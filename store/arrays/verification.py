@@ -6,10 +6,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from store.arrays.collection import Collection
+from store.arrays.commits import SCHEMA, Commits, shards_of, unit_digests, with_markers
 from store.arrays.completion import withdraw_completions
-from store.arrays.layout import document_key, marker_key
-from store.arrays.markers import Marker, ShardEntry, check_marker, read_marker
+from store.arrays.layout import document_key, marker_key, unit_name
+from store.arrays.manifests import expand, manifest_of, read_manifest, standing, take_away, units_of
+from store.arrays.markers import ShardEntry, read_marker
 from store.arrays.plan import Plan, plan_digest, stored_clips
 from store.arrays.shards import shard_checksum
 from store.arrays.zarr_metadata import array_document, array_rows, encoded_json, group_document
@@ -43,18 +48,20 @@ class Disagreement:
 
 def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
     """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
-    markers, found = _checked_markers(collection, unit_ids)
+    commits, found = _checked_commits(collection, unit_ids)
     if unit_ids is None:
         with suppress(UndertoneError):  # then the plan stands in the list already
             found += _strangers(collection)
-    shards = [(marker.unit_id, shard) for marker in markers for shard in marker.shards]
+    shards = [
+        (row["unit_id"], shard) for row in commits.rows(["unit_id", "shards"]) for shard in shards_of(row)
+    ]
     checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
     return found + [problem for problem in checked if problem]
 
 
 def verify_documents(collection: Collection) -> list[Disagreement]:
     """What disagrees in the plan, the markers and the array documents; no shard is looked at."""
-    return _checked_markers(collection, None)[1]
+    return _checked_commits(collection, None)[1]
 
 
 def repair(
@@ -75,6 +82,7 @@ def repair(
     withdrawn = {entry.unit_id for entry in disagreements if entry.unit_id}
     withdraw_completions(collection.objects, collection.prefix, withdrawn)
     plan = collection.plan()
+    _withdraw_manifests(collection, plan, disagreements, withdrawn)
     units = [plan.unit(number) for number, unit_id in enumerate(plan.unit_ids) if unit_id in withdrawn]
     _withdraw(collection, units, disagreements)
     collection.objects.sweep(TEMPORARY_OLD_SECONDS)
@@ -82,23 +90,23 @@ def repair(
     return units
 
 
-def _checked_markers(
+def _checked_commits(
     collection: Collection, unit_ids: Names[str] | None
-) -> tuple[list[Marker], list[Disagreement]]:
-    """The markers that can be read, and what disagrees in them and, where all are meant, around them."""
-    markers, found = _markers(collection, unit_ids)
+) -> tuple[Commits, list[Disagreement]]:
+    """What can be read of the commits, and what disagrees in them and, where all are meant, around them."""
+    commits, found = _commits(collection, unit_ids)
     try:
         plan = collection.plan()
     except UndertoneError as error:
         found.append(_wrong_plan(collection, error))
     else:
-        found += [problem for marker in markers for problem in _check_marker(collection, marker, plan)]
+        found += _check_commits(collection, commits, plan)
         found += _check_frame(collection) if unit_ids is None else []
     if unit_ids is None:
         told = {entry.key for entry in found}
         with suppress(UndertoneError):  # a folder that is refused stands in the list already
             found += [entry for entry in _wrong_markers(collection) if entry.key not in told]
-    return markers, found
+    return commits, found
 
 
 def _wrong_plan(collection: Collection, error: UndertoneError) -> Disagreement:
@@ -109,20 +117,33 @@ def _wrong_plan(collection: Collection, error: UndertoneError) -> Disagreement:
     return Disagreement("plan", f"{collection.prefix}/plan", None, str(error))
 
 
-def _markers(collection: Collection, unit_ids: Names[str] | None) -> tuple[list[Marker], list[Disagreement]]:
-    """The markers as they are now in the store, never from memory."""
-    survey = collection.objects.survey(f"{collection.prefix}/commits")
-    markers, broken = [], refused_folders(survey)
+def _commits(collection: Collection, unit_ids: Names[str] | None) -> tuple[Commits, list[Disagreement]]:
+    """What markers and manifests say now in the store, never from memory."""
+    objects, prefix = collection.objects, collection.prefix
+    survey = objects.survey(f"{prefix}/commits")
+    broken, stands = refused_folders(survey), standing(objects, prefix)
+    tables = [SCHEMA.empty_table()]
+    for manifest in stands.by_group.values():
+        try:
+            tables.append(read_manifest(objects, manifest.key))
+        except (UndertoneError, OSError) as error:
+            broken.append(unread(manifest.key, error, "marker"))
+    markers = []
     for key in survey.versions:
         unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
-        if unit_ids is None or unit_id in unit_ids:
-            try:
-                markers.append(read_marker(collection.objects, key))
-            except NotFound:  # withdrawn since it was listed
-                continue
-            except (UndertoneError, OSError) as error:
-                broken.append(unread(key, error, "marker", unit_id))
-    return markers, broken
+        if stands.covers(key) or manifest_of(key) or not (unit_ids is None or unit_id in unit_ids):
+            continue
+        try:
+            markers.append(read_marker(objects, key))
+        except NotFound:  # withdrawn since it was listed
+            continue
+        except (UndertoneError, OSError) as error:
+            broken.append(unread(key, error, "marker", unit_id))
+    commits = with_markers(Commits(pa.concat_tables(tables)), markers)
+    if unit_ids is not None:
+        wanted = pc.is_in(commits.table["unit_id"], pa.array(list(unit_ids), pa.string()))
+        commits = Commits(commits.table.filter(wanted))
+    return commits, broken
 
 
 def unread(key: str, error: Exception, otherwise: Problem, unit_id: str | None = None) -> Disagreement:
@@ -153,8 +174,11 @@ def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
     for _, record in all_records(collection.objects, f"{collection.prefix}/complete"):
         if isinstance(record, Record):
             named |= {entry.key: entry for entry in record.entries}
+    stands = standing(collection.objects, collection.prefix)
     for key, entry in named.items():
-        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
+        if stands.covers(key):  # compacted since, or read with the manifests
+            continue
+        unit_id = None if manifest_of(key) else key.rsplit("/", 1)[-1].removesuffix(".json")
         try:
             found = entry_of(key, collection.objects.get(key))
         except NotFound:
@@ -170,18 +194,21 @@ def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
                 )
 
 
-def _check_marker(collection: Collection, marker: Marker, plan: Plan) -> Iterator[Disagreement]:
-    key = marker_key(collection.prefix, marker.unit_id)
-    if marker.unit_id not in plan.number:
-        yield Disagreement("stranger", key, None, "the plan has no such unit")
-        return
-    unit = plan.unit(plan.number[marker.unit_id])
-    try:
-        check_marker(marker, unit, key)
-    except CorruptData:
-        yield Disagreement("marker", key, unit.unit_id, "its clips are not those of the plan")
-    if {shard.key for shard in marker.shards} != set(_shard_keys(collection, unit)):
-        yield Disagreement("marker", key, unit.unit_id, "its shards are not those of the unit")
+def _check_commits(collection: Collection, commits: Commits, plan: Plan) -> Iterator[Disagreement]:
+    digests = [digest for part in plan.parts for digest in unit_digests(part)]
+    for row in commits.rows(["unit_id", "first_row", "clips_sha256", "states", "shards"]):
+        unit_id = row["unit_id"]
+        key = marker_key(collection.prefix, unit_id)
+        if unit_id not in plan.number:
+            yield Disagreement("stranger", key, None, "the plan has no such unit")
+            continue
+        number = plan.number[unit_id]
+        first_row, clips = int(plan.first_rows[number]), int(plan.lengths[number])
+        said = (row["first_row"], len(row["states"]), row["clips_sha256"])
+        if said != (first_row, clips, digests[number]):
+            yield Disagreement("marker", key, unit_id, "its clips are not those of the plan")
+        if {shard["key"] for shard in row["shards"]} != set(_keys_of_rows(collection, first_row, clips)):
+            yield Disagreement("marker", key, unit_id, "its shards are not those of the unit")
 
 
 def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
@@ -253,6 +280,19 @@ def _withdraw(collection: Collection, units: Sequence[Unit], disagreements: Sequ
     for entry in disagreements:
         if entry.problem == "stranger":
             objects.delete(entry.key)
+
+
+def _withdraw_manifests(
+    collection: Collection, plan: Plan, disagreements: Sequence[Disagreement], withdrawn: Names[str]
+) -> None:
+    """Manifests that are damaged, with all they say; of the others, units that are withdrawn."""
+    objects, prefix = collection.objects, collection.prefix
+    damaged = {entry.key for entry in disagreements if manifest_of(entry.key)}
+    for key in damaged:
+        withdraw_completions(objects, prefix, [unit_name(number) for number in units_of(key)])
+        take_away(objects, key)
+    keys = [manifest.key for manifest in standing(objects, prefix).by_group.values()] if withdrawn else []
+    expand(objects, prefix, plan, {key: read_manifest(objects, key) for key in keys}, withdrawn)
 
 
 def _mend_metadata(collection: Collection) -> None:

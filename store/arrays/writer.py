@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -9,7 +10,7 @@ from uuid import uuid4
 
 from store.arrays.assembly import ShardAssembly
 from store.arrays.layout import ArrayLayout, marker_key
-from store.arrays.markers import Marker, ShardEntry, encode_marker, read_marker
+from store.arrays.markers import Marker, ShardEntry, encode_marker
 from store.arrays.sealing import seal_shard
 from store.arrays.shards import Array, ShardBuffer
 from store.errors import Conflict, InvalidInput, StorageError
@@ -27,6 +28,10 @@ class Destination:
     group: str
     """Key of its Zarr group."""
     layouts: Mapping[str, ArrayLayout]
+    is_committed: Callable[[str], bool]
+    """Whether a unit has a marker now, or a manifest says what its marker said."""
+    marker: Callable[[Unit], Marker]
+    """That marker."""
 
 
 class PendingUnit:
@@ -44,8 +49,13 @@ class PendingUnit:
         self._provenance = provenance
         self._on_commit = on_commit
         self._marker_key = marker_key(destination.prefix, unit.unit_id)
-        self._lost = destination.objects.exists(self._marker_key)
+        self._lost = False
         self._shards: list[ShardEntry] = []
+        self._writing: dict[str, Future[ShardEntry | None]] = {}
+        """By array, the shard that is on its way to a bucket."""
+        many = len(destination.layouts) > 1 and destination.objects.read_threads > 1
+        threads = min(len(destination.layouts), destination.objects.read_threads)
+        self._threads = ThreadPoolExecutor(threads, "shards") if many else None
         self._write_seconds = 0.0
         self._assemblies = {name: ShardAssembly(layout, unit) for name, layout in destination.layouts.items()}
 
@@ -56,6 +66,8 @@ class PendingUnit:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._assemblies.clear()
+        if self._threads is not None:
+            self._threads.shutdown(cancel_futures=True)
 
     def add(self, name: str, first_clip: int, block: Array) -> None:
         """Take a block (clips, *axes) whose first clip has that place in the unit; blocks come in order.
@@ -76,8 +88,11 @@ class PendingUnit:
         for name, assembly in self._assemblies.items():
             for shard, buffer in assembly.finish():
                 self._seal(name, shard, buffer)
+        for name in list(self._writing):
+            self._wait_for(name)
         if not self._lost:
-            self._check_shards()
+            if self._to.objects.is_local:  # a bucket has said that they are there
+                self._check_shards()
             self._lost = not self._mark(statuses, seconds)
         failed = sum(status.state == "failed" for status in statuses)
         nbytes = 0 if self._lost else sum(shard.nbytes for shard in self._shards)
@@ -86,24 +101,38 @@ class PendingUnit:
         )
 
     def _seal(self, name: str, shard: int, buffer: ShardBuffer) -> None:
+        """Put one shard into place: at once on a disk, beside those of other arrays in a bucket."""
         if self._lost:
             return
         started = time.perf_counter()
+        if self._threads is None:
+            self._note(self._sealed(name, shard, buffer))
+        else:
+            self._assemblies[name].detach()
+            self._wait_for(name)
+            self._writing[name] = self._threads.submit(self._sealed, name, shard, buffer)
+        self._write_seconds += time.perf_counter() - started
+
+    def _sealed(self, name: str, shard: int, buffer: ShardBuffer) -> ShardEntry | None:
         layout = self._to.layouts[name]
-        folder = f"{self._to.group}/{name}"
-        entry = seal_shard(
-            self._to.objects, layout, f"{folder}/{layout.shard_key(shard)}", buffer, self._committed
-        )
+        key = f"{self._to.group}/{name}/{layout.shard_key(shard)}"
+        entry = seal_shard(self._to.objects, layout, key, buffer, self._committed)
+        return ShardEntry(name, key.removeprefix(f"{self._to.prefix}/"), *entry) if entry else None
+
+    def _wait_for(self, name: str) -> None:
+        started = time.perf_counter()
+        if (writing := self._writing.pop(name, None)) is not None:
+            self._note(writing.result())
+        self._write_seconds += time.perf_counter() - started
+
+    def _note(self, entry: ShardEntry | None) -> None:
         if entry is None:
             self._lost = True
         else:
-            nbytes, checksum = entry
-            key = f"{folder}/{layout.shard_key(shard)}".removeprefix(f"{self._to.prefix}/")
-            self._shards.append(ShardEntry(name, key, nbytes, checksum))
-        self._write_seconds += time.perf_counter() - started
+            self._shards.append(entry)
 
     def _committed(self) -> bool:
-        return self._to.objects.exists(self._marker_key)
+        return self._to.is_committed(self._unit.unit_id)
 
     def _check(self, statuses: Sequence[ClipStatus]) -> None:
         """Statuses must name the unit's clips, and agree with the rows that hold numbers."""
@@ -142,7 +171,7 @@ class PendingUnit:
         )
         won = self._to.objects.create(self._marker_key, [encode_marker(marker)])
         if not won:
-            marker = read_marker(self._to.objects, self._marker_key)
+            marker = self._to.marker(self._unit)
             if set(marker.shards) != set(self._shards):
                 raise Conflict(
                     f"Two workers computed {self._unit.unit_id} differently at the same time. "

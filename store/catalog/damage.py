@@ -128,6 +128,13 @@ _LOST_MARKERS = """
     WHERE marker NOT IN (SELECT _part FROM parts.state)
     AND 'runs/' || run_id || '/run.json' IN (SELECT _part FROM parts.state) -- else none of its markers counts
     AND NOT EXISTS (FROM parts.damaged WHERE starts_with(marker, _part || '/')) -- else nobody knows
+    AND (run_id, regexp_extract(marker, '/commits/(.+)[.]json$', 1)) NOT IN ( -- compacted since
+        SELECT (run_id, unit_id) FROM parts.commits
+    )
+    AND NOT EXISTS ( -- in a larger manifest since
+        FROM parts.state WHERE regexp_matches(marker, '/commits/[0-9]+-[0-9]+[.]parquet$')
+        AND starts_with(_part, regexp_extract(marker, '^.+/commits/[0-9]+-'))
+    )
     GROUP BY ALL ORDER BY ALL
 """
 _LOST_COMPLETIONS = """

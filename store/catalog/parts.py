@@ -6,6 +6,7 @@ A part is one immutable (or versioned) Parquet or JSON file, named by its key. I
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from store.arrays.commits import STATES, Commits, others_of
 from store.arrays.document_checks import check_dataset_document, collection_layouts
+from store.arrays.manifests import decode_manifest, standing
 from store.arrays.markers import decode_marker
 from store.arrays.plan import has_new_clips
 from store.catalog.damage import UNRECORDED
@@ -42,7 +45,8 @@ _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _TAG = re.compile(r"tags/([^/]+)\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
 _COMPLETION = re.compile(r"runs/([^/]+)/complete/(\d+)")
-_COMMITS = re.compile(r"runs/([^/]+)/commits(?:/.+(?<!\.json))?")
+_COMMITS = re.compile(r"runs/([^/]+)/commits(?:/.+(?<!\.json)(?<!\.parquet))?")
+_MANIFEST = re.compile(r"runs/([^/]+)/commits/([^/]+)\.parquet")
 _MARKER = re.compile(r"runs/([^/]+)/commits/([^/]+)\.json")
 
 
@@ -143,7 +147,13 @@ def _run_parts(objects: ObjectStore, run_id: str, version: str) -> dict[str, str
     """What the record of one run names, and its markers; further parts of its plan have their own records."""
     folder = f"runs/{run_id}"
     commits = objects.survey(f"{folder}/commits")
-    markers = {key: version for key, version in commits.versions.items() if key.endswith(".json")}
+    stands = standing(objects, folder)  # after the markers were listed
+    markers = {
+        key: found
+        for key, found in commits.versions.items()
+        if key.endswith(".json") and not stands.covers(key)
+    }
+    markers |= {one.key: commits.versions.get(one.key, "new") for one in stands.by_group.values()}
     first = {f"{folder}/run.json": version, f"{folder}/plan/part-0000.parquet": version}
     return first | markers | _refused(objects, commits)
 
@@ -297,6 +307,32 @@ def _commit(data: bytes, run_id: str, unit_id: str) -> PartRows:
     return {"commits": _rows([commit]), "clip_states": _rows(rows)}
 
 
+def _manifest(data: bytes, run_id: str, name: str) -> PartRows:
+    """What the markers of many units say, as the same rows."""
+    commits, states = [], []
+    columns = ["unit_id", "first_row", "clips_sha256", "states", "others", "shards", "provenance", "seconds"]
+    table = decode_manifest(data, f"runs/{run_id}/commits/{name}.parquet")
+    for row in Commits(table).rows([*columns, "committed_at"]):
+        unit = {"run_id": run_id, "unit_id": row["unit_id"]}
+        said = Counter(row["states"])
+        commits.append(
+            unit
+            | {"failed": said[STATES.index("failed")], "silent": said[STATES.index("silent")]}
+            | {"bytes": sum(shard["bytes"] for shard in row["shards"])}
+            | {name: row[name] for name in ("committed_at", "provenance", "seconds", "first_row")}
+            | {"clip_ids": row["clips_sha256"].hex()}
+        )
+        for place, clip_id, failure in others_of(row):
+            state = STATES[row["states"][place]]
+            if state != "ok":
+                states.append({**unit, "clip_id": clip_id, "state": state, **_said(failure or {})})
+    return {"commits": _rows(commits), "clip_states": _rows(states)}
+
+
+def _said(failure: Mapping[str, str]) -> dict[str, str | None]:
+    return {column: failure.get(column) for column in ("item", "uri", "stage", "error", "message")}
+
+
 def _failure(status: Any) -> dict[str, str | None]:
     columns = ("item", "uri", "stage", "error", "message")
     return {column: getattr(status.failure, column, None) for column in columns}
@@ -360,6 +396,7 @@ _READERS = (
     _Reader(re.compile(r"records(?:/datasets.*)?"), _unlisted, _OF_DATASETS),
     _Reader(re.compile(r"records(?:/runs.*)?"), _unlisted, _OF_RUNS),
     _Reader(_MARKER, _commit, ("parts.commits", "parts.clip_states")),
+    _Reader(_MANIFEST, _manifest, ("parts.commits", "parts.clip_states")),
     _Reader(re.compile(r"results/([^/]+)/[^/]+\.parquet"), _result, ("results.{}",)),
 )
 

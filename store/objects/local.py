@@ -122,6 +122,16 @@ class LocalObjects:
             path.unlink()
             _fsync_folders([path.parent])
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        parents = {self.path(key).parent for key in keys}
+        for parent in sorted(parents):
+            self._folders.check(str(parent), anew=True)
+        for key in keys:
+            path = self.path(key)
+            with suppress(NotFound), _reported("delete", path):
+                path.unlink()
+        _fsync_folders([parent for parent in sorted(parents) if parent.exists()])
+
     def list(self, prefix: str) -> Iterator[tuple[str, int]]:
         return ((key, status.st_size) for key, status in self._files(prefix))
 

@@ -69,6 +69,9 @@ class ObjectStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove an object; an absent one is no error."""
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Remove many objects with few requests; absent ones are no error."""
+
     def make_room(self, key: str, *, folders: bool) -> bool:
         """Remove what is no plain file at a key, or a link on the way to it, following nothing.
 

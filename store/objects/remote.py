@@ -111,6 +111,17 @@ class RemoteObjects:
         except BaseError as error:
             raise self._failure("delete", key, error) from error
 
+    def delete_all(self, keys: Sequence[str]) -> None:
+        if not keys:
+            return
+        try:
+            obstore.delete(self.backend, list(keys))
+        except (NotFoundError, FileNotFoundError):
+            for key in keys:
+                self.delete(key)
+        except BaseError as error:
+            raise self._failure("delete", keys[0], error) from error
+
     def make_room(self, key: str, *, folders: bool) -> bool:
         return False  # there are neither links nor folders
 

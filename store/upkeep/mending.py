@@ -13,6 +13,8 @@ from functools import partial
 from store.arrays.collection import open_collection
 from store.arrays.completion import KIND as COMPLETION
 from store.arrays.layout import document_key, is_file_name, plan_key
+from store.arrays.manifests import KIND as MANIFEST
+from store.arrays.manifests import is_manifest, manifest_of
 from store.arrays.plan import PlanPart, plan_digest
 from store.arrays.verification import Disagreement, repair, short, verify
 from store.datasets import dataset_key, dataset_record, sounds_name, versions_of
@@ -186,7 +188,9 @@ def _rewrite_record(objects: ObjectStore, prefix: str, name: str, entry: Disagre
     if name == document_key(prefix):
         record = _record_of_collection(objects, prefix)
     elif _PLAN.fullmatch(rest):
-        record = _record_of_plan(objects, name)
+        record = _record_of(objects, name, "plan", is_parquet)
+    elif manifest_of(name):
+        record = _record_of(objects, name, MANIFEST, is_manifest)
     if record is None:
         done.left.append(entry)
         return
@@ -208,13 +212,13 @@ def _record_of_collection(objects: ObjectStore, prefix: str) -> Record | None:
     return Record(key, prefix.split("/", 1)[0], (entry_of(key, data), entry_of(plan, table)))
 
 
-def _record_of_plan(objects: ObjectStore, key: str) -> Record | None:
-    """A further part of a plan has the checksums of its pages."""
+def _record_of(objects: ObjectStore, key: str, kind: str, is_sound: Callable[[bytes], bool]) -> Record | None:
+    """A further part of a plan, and a manifest, have the checksums of their pages."""
     try:
         data = objects.get(key)
     except UndertoneError:
         return None
-    return Record(key, "plan", (entry_of(key, data),)) if is_parquet(data) else None
+    return Record(key, kind, (entry_of(key, data),)) if is_sound(data) else None
 
 
 def _mend_datasets(objects: ObjectStore, damaged: dict[str, Disagreement], done: Mended) -> None:

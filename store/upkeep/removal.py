@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from store.arrays.completion import KIND as COMPLETION
 from store.arrays.layout import check_name, document_key, group_key, plan_key
+from store.arrays.manifests import KIND as MANIFEST
 from store.datasets import dataset_key, dataset_names, dataset_of, forget_dataset, users_of
 from store.errors import Conflict, CorruptData, InvalidInput, NotFound
 from store.heartbeats import refuse_if_at_work
@@ -179,8 +180,9 @@ def _withdraw_collection(objects: ObjectStore, prefix: str) -> None:
         raise
     objects.delete(key)
     objects.delete(plan_key(prefix, 0))
-    for marker, _ in list(objects.list(f"{prefix}/commits")):
-        objects.delete(marker)
+    commits = [marker for marker, _ in objects.list(f"{prefix}/commits")]
+    objects.delete_all([record_key(name) for name in recorded_names(objects, f"{prefix}/{MANIFEST}")])
+    objects.delete_all(commits)
     _withdraw_further_parts(objects, prefix)
 
 

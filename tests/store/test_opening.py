@@ -32,9 +32,9 @@ def test_a_damaged_beginning_is_refused_by_name(tmp_path: Path, text: str) -> No
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "undertone.json").write_bytes(sealed_json({"format": "undertone", "version": 3}))
+    (tmp_path / "undertone.json").write_bytes(sealed_json({"format": "undertone", "version": 4}))
 
-    with pytest.raises(InvalidInput, match=r"format 3; this version of Undertone reads 2"):
+    with pytest.raises(InvalidInput, match=r"format 4; this version of Undertone reads 3"):
         open_store(tmp_path)
 
 
