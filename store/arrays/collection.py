@@ -25,9 +25,9 @@ from store.arrays.layout import (
 )
 from store.arrays.manifests import compact
 from store.arrays.markers import Marker, check_marker, read_marker
+from store.arrays.passes import in_order, shuffled
 from store.arrays.plan import (
     Clips,
-    Numbers,
     Plan,
     UnitsToCome,
     append_part,
@@ -331,17 +331,24 @@ class Collection:
     ) -> Iterator[tuple[Array, list[str]]]:
         """Blocks of one layer: in plan order, or in the order that the number `shuffle` draws.
 
-        The blocks do not depend on `world_size`; worker `rank` gets every `world_size`-th of them.
+        The blocks do not depend on `world_size`. In plan order, and of a layer that fits into a buffer,
+        worker `rank` gets every `world_size`-th block; of a larger layer that is shuffled every
+        `world_size`-th buffer, so that no shard is read by two of them.
         """
         if block_clips < 1 or not 0 <= rank < world_size:
             raise InvalidInput(f"block_clips {block_clips} must be positive, rank {rank} below {world_size}.")
-        _, ids = self.index().select(None)
-        order: Numbers = (
-            np.arange(len(ids)) if shuffle is None else np.random.default_rng(shuffle).permutation(len(ids))
+        part = self._part(name, layer)
+        rows, ids = self.index().usable
+        order = (
+            in_order(len(rows), block_clips)
+            if shuffle is None
+            else shuffled(self.layout(name), rows, block_clips, shuffle)
         )
-        for start in range(rank * block_clips, len(ids), world_size * block_clips):
-            wanted = [ids[place] for place in order[start : start + block_clips]]
-            yield self.read_layer(name, layer, wanted)
+        for places, blocks in order.of_reader(rank, world_size):
+            values = self._read(name, rows[places], range(part, part + 1), verify=True)[:, 0]
+            for taken in blocks:
+                block = values if shuffle is None else values[taken]
+                yield block, ids.take(pa.array(places[taken])).to_pylist()
 
     def as_zarr(self) -> "zarr.Group":
         """The Zarr group, read-only; rows without a marker are to be left alone (see `rows`)."""

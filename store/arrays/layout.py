@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ _FILE_NAME = re.compile(rf"undertone\.json|{_FILE}|records/(?:{_RECORDED})\.json
 _PER_CLIP_AXES = frozenset({"time", "segment", "codebook"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArrayLayout:
     """How one array is cut into shards and inner chunks."""
 
@@ -50,63 +51,63 @@ class ArrayLayout:
     chunk_clips: int
     """Clips in one inner chunk: S for pooled arrays, else 1."""
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[np.generic]:
         """Little-endian type of the stored numbers."""
         return np.dtype(self.spec.dtype).newbyteorder("<")
 
-    @property
+    @cached_property
     def parts(self) -> int:
         """Layers, or 1 for arrays without a layer axis."""
         return self.spec.shape[0] if self.spec.dimensions[0] == "layer" else 1
 
-    @property
+    @cached_property
     def rest(self) -> tuple[int, ...]:
         """Lengths of the axes after clip and layer."""
         return self.spec.shape[1:] if self.spec.dimensions[0] == "layer" else self.spec.shape
 
-    @property
+    @cached_property
     def stored_shape(self) -> tuple[int, ...]:
         """Shape of one shard in storage order (parts, clips, *rest)."""
         return (self.parts, self.shard_clips, *self.rest)
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         """Bytes of one clip in one part."""
         return math.prod(self.rest) * self.dtype.itemsize
 
-    @property
+    @cached_property
     def shard_shape(self) -> tuple[int, ...]:
         """Logical shape of one shard (clips, *axes)."""
         return (self.shard_clips, *self.spec.shape)
 
-    @property
+    @cached_property
     def chunk_shape(self) -> tuple[int, ...]:
         """Logical shape of one inner chunk."""
         axes = (1, *self.rest) if self.spec.dimensions[0] == "layer" else self.rest
         return (self.chunk_clips, *axes)
 
-    @property
+    @cached_property
     def chunks(self) -> int:
         """Inner chunks in one shard."""
         return self.parts * self.shard_clips // self.chunk_clips
 
-    @property
+    @cached_property
     def index_bytes(self) -> int:
         """Length of the index at the end of a shard, its checksum included."""
         return self.chunks * CHUNK_INDEX_ENTRY_BYTES + INDEX_CHECKSUM_BYTES
 
-    @property
+    @cached_property
     def fill(self) -> float | int:
         """What rows hold that no clip has filled."""
         return math.nan if self.dtype.kind == "f" else -1
 
-    @property
+    @cached_property
     def chunk_bytes(self) -> int:
         """Bytes of the numbers of one inner chunk; in an uncompressed shard its checksum follows them."""
         return self.chunk_clips * self.row_bytes
 
-    @property
+    @cached_property
     def chunk_step(self) -> int:
         """Bytes from one inner chunk of an uncompressed shard to the next."""
         return self.chunk_bytes + CHUNK_CHECKSUM_BYTES

@@ -127,15 +127,15 @@ def _read_checked(
         work = _ShardRead()
         for places, targets in _by_chunk(layout, rows, wanted):
             for column, part in enumerate(parts):
-                number = (part * layout.shard_clips + places[0]) // layout.chunk_clips
-                within = [place % layout.chunk_clips for place in places]
+                number = (part * layout.shard_clips + int(places[0])) // layout.chunk_clips
+                within = places % layout.chunk_clips
                 known = checked.has(shard, number)
                 if in_order and within[-1] - within[0] + 1 == len(within) and len(parts) == 1:
                     _plan_run(
                         work, layout, number, within, result[targets[0] : targets[-1] + 1, 0], known=known
                     )
                 else:
-                    _plan_rows(work, layout, number, within, result[:, column], targets, known=known)
+                    _plan_rows(work, layout, number, within.tolist(), result[:, column], targets, known=known)
         objects.read_ranges(key, work.ranges)
         for number, body, stated in work.checks:
             check_chunk(body, stated, f"{objects.url}/{key}")
@@ -150,34 +150,38 @@ def _by_shard(layout: ArrayLayout, rows: Rows) -> Iterator[tuple[int, Rows]]:
     """Each shard with the places, in the result, of the rows that lie in it, in order of their chunks."""
     if not len(rows):
         return
-    order = np.argsort(rows // layout.chunk_clips, kind="stable")
+    chunks = rows // layout.chunk_clips
+    in_order = bool((np.diff(chunks) >= 0).all())
+    order = np.arange(len(rows)) if in_order else np.argsort(chunks, kind="stable")
     shards = rows[order] // layout.shard_clips
     starts = np.flatnonzero(np.diff(shards)) + 1
     for places in np.split(order, starts):
         yield int(rows[places[0]] // layout.shard_clips), places
 
 
-def _by_chunk(layout: ArrayLayout, rows: Rows, wanted: Rows) -> Iterator[tuple[list[int], list[int]]]:
+def _by_chunk(layout: ArrayLayout, rows: Rows, wanted: Rows) -> Iterator[tuple[Rows, Rows]]:
     """For each chunk of clips in a shard, the wanted places in the shard and where they go in the result."""
-    places, targets = (rows[wanted] % layout.shard_clips).tolist(), wanted.tolist()
-    first = 0
-    for last in range(1, len(places) + 1):
-        if last == len(places) or places[last] // layout.chunk_clips != places[first] // layout.chunk_clips:
-            yield places[first:last], targets[first:last]
-            first = last
+    places = rows[wanted] % layout.shard_clips
+    chunks = places // layout.chunk_clips
+    if chunks[0] == chunks[-1]:  # they are in order
+        yield places, wanted
+        return
+    starts = np.flatnonzero(np.diff(chunks)) + 1
+    yield from zip(np.split(places, starts), np.split(wanted, starts), strict=True)
 
 
 def _plan_run(
-    work: _ShardRead, layout: ArrayLayout, number: int, places: Sequence[int], target: Array, *, known: bool
+    work: _ShardRead, layout: ArrayLayout, number: int, places: Rows, target: Array, *, known: bool
 ) -> None:
     """Read neighbouring rows of one chunk straight to where they go; a whole chunk with its checksum."""
     if known or len(places) == layout.chunk_clips:
         body = as_bytes(target)
-        work.ranges.append((number * layout.chunk_step + places[0] * layout.row_bytes, body))
+        work.ranges.append((number * layout.chunk_step + int(places[0]) * layout.row_bytes, body))
         if not known:
             _plan_check(work, layout, number, body)
     else:
-        _plan_copy(work, layout, number, places, [target[place : place + 1] for place in range(len(places))])
+        rows = [target[place : place + 1] for place in range(len(places))]
+        _plan_copy(work, layout, number, places.tolist(), rows)
 
 
 def _plan_rows(
@@ -186,12 +190,12 @@ def _plan_rows(
     number: int,
     places: Sequence[int],
     column: Array,
-    targets: Sequence[int],
+    targets: Rows,
     *,
     known: bool,
 ) -> None:
     """Read rows of one chunk, in any order, to where each goes."""
-    rows = [column[target : target + 1] for target in targets]
+    rows = [column[target : target + 1] for target in targets.tolist()]
     if known:
         offset = number * layout.chunk_step
         for place, row in zip(places, rows, strict=True):

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import store.arrays.markers
-from store.arrays.collection import open_collection
+from store.arrays.collection import create_collection, open_collection
 from store.errors import Conflict, CorruptData, InvalidInput, MissingRows, NotFound
 from store.objects.protocol import ObjectStore
-from store.records import ArraySpec, PlannedClip
+from store.records import ArraySpec, ClipStatus, PlannedClip
+from undertone_testing.counting import counting
 
 
 def test_every_clip_reads_back_as_it_was_written(objects: ObjectStore, world: Any) -> None:
@@ -263,6 +264,43 @@ def test_iterating_gives_the_same_blocks_for_any_number_of_workers(objects: Obje
             assert ids == their_ids
             np.testing.assert_array_equal(block, theirs)
             np.testing.assert_array_equal(block, world.values("resid.mean", ids)[:, 1])
+
+
+def test_a_shuffled_pass_over_a_large_layer_reads_each_shard_once_for_all_readers_together(
+    local_objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.arrays.passes.BUFFERS", 8)
+    monkeypatch.setattr("store.arrays.passes.BUFFER_BYTES", 8 * 8 * 16)
+    clips = [PlannedClip(f"clip{number:04d}", "a.wav", float(number), 1.0) for number in range(1000)]
+    spec = ArraySpec("resid.mean", ("layer", "feature"), (1, 2), "float32")
+    made = create_collection(
+        local_objects, "runs/large", document={}, arrays=[spec], clips=clips, unit_clips=8
+    )
+    values = np.arange(2000, dtype=np.float32).reshape(1000, 1, 2)
+    for unit in made.units():
+        with made.begin(unit, provenance={}) as pending:
+            pending.add("resid.mean", 0, values[unit.first_row : unit.first_row + 8])
+            pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+
+    def blocks(**shared: int) -> tuple[list[tuple[str, ...]], int]:
+        objects, counted = counting(local_objects)
+        found = []
+        for block, ids in open_collection(objects, "runs/large").iter_layer(
+            "resid.mean", 0, block_clips=16, shuffle=5, **shared
+        ):
+            np.testing.assert_array_equal(block[:, 0], [2 * int(clip[4:]) for clip in ids])
+            found.append(tuple(ids))
+        return found, counted.requests["read_ranges"]
+
+    alone, reads = blocks()
+    assert sorted(clip for ids in alone for clip in ids) == [clip.clip_id for clip in clips]
+    assert reads <= 125 + len(alone) // 7 + 1  # shards, and those that two buffers share
+    steps = np.abs(np.diff([int(clip[4:]) for ids in alone for clip in ids]))
+    assert np.median(steps) > 8
+    for readers in (2, 3):
+        shared = [blocks(rank=rank, world_size=readers)[0] for rank in range(readers)]
+        assert sorted(ids for found in shared for ids in found) == sorted(alone)
+        assert all(shared)
 
 
 def test_shuffling_is_a_reproducible_permutation(local_objects: ObjectStore, world: Any) -> None:

@@ -60,12 +60,7 @@ def write(collection: Collection, number: int) -> bool:
     states = ["failed" if number % 3 == 0 else "ok", "silent" if number % 2 else "ok"]
     values = np.stack([row(clip) for clip in unit.clips])
     values[[state == "failed" for state in states[: len(unit.clips)]]] = np.nan
-    statuses = [
-        ClipStatus(
-            clip.clip_id, state, Failure(clip.clip_id, "decode", "E", "ü") if state == "failed" else None
-        )  # type: ignore[arg-type]
-        for clip, state in zip(unit.clips, states, strict=True)
-    ]
+    statuses = [_status(clip.clip_id, state) for clip, state in zip(unit.clips, states, strict=True)]
     with collection.begin(unit, provenance={"device": "cpu"}) as pending:
         pending.add("resid.mean", 0, values)
         return pending.commit(statuses, {"forward": 0.5}).won
