@@ -22,6 +22,7 @@ RUNS = {
     "steering": ["steering"],
     "probes": ["probes"],
     "coverage": ["coverage"],
+    "scale": ["scale"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 

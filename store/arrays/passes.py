@@ -19,7 +19,7 @@ BUFFER_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """Which clips, by their places among those with numbers, are read together, and the order they come in."""
+    """Which clips, by place among those with numbers, are read together, and in which order they come."""
 
     buffers: tuple[Numbers, ...]
     """Places that are read at once, ascending."""

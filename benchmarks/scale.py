@@ -1,0 +1,284 @@
+"""Laws of growth: what opening, driving, working, status and reading cost at 10k, 100k and 1M clips.
+
+python -m benchmarks.scale [--clips N …] [--unit-clips N] [--folder DIR]
+
+Stores are synthetic: nine arrays of one layer by four numbers, and codes, so that only what is per clip,
+per unit or per object counts. Each measurement runs in a process of its own and is told in processor seconds,
+peak memory beyond the interpreter with its libraries, and requests. Writing skips fsync.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.engine.stages import StageClock
+from jobs.extract.code_source import CodeSource
+from jobs.extract.texts import planned_clips, without_text
+from jobs.extract.units import ExtractionUnits
+from jobs.upkeep.run_states import overviews
+from store.arrays.collection import Collection, open_collection
+from store.arrays.reader import CheckedChunks
+from store.opening import Store, open_store
+from store.records import ArraySpec, Clip, ClipStatus
+from undertone_testing.counting import Counted, counting
+
+ARRAYS = [
+    ArraySpec(f"{site}.{kept}", ("layer", "feature"), (1, 4), "float32")
+    for site in ("resid", "attn", "mlp")
+    for kept in ("mean", "std", "last")
+]
+CODES = ArraySpec("codes", ("codebook", "time"), (1, 4), "int16")
+MODEL = {"name": "fixed cost", "random_weights": True}
+CAPTURE: dict[str, list[Any]] = {"sites": ["resid"], "layers": [0], "reductions": ["mean"]}
+DOCUMENT = {
+    "mode": "forward", "model": MODEL, "capture": CAPTURE, "text": "", "dtype": "float32", "codes": "c",
+    "dataset": {"name": "many", "fingerprint": ""},
+}  # fmt: skip
+WIDE_CLIPS, WIDTH = 100_000, 1_024
+
+
+def main() -> None:
+    """Print a line for each measurement and number of clips."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--unit-clips", type=int, default=64)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--measure", nargs=2, metavar=("NAME", "STORE"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measured(*options.measure)))
+        return
+    print(f"{'clips':>9}  {'measured':<44} {'CPU s':>7} {'MB':>7} {'requests':>8}  note")
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        for clips in options.clips:
+            url = f"{folder}/{clips}.store"
+            build(url, clips, options.unit_clips)
+            for name in MEASURES:
+                told(clips, name, url)
+        wide(f"{folder}/wide.store", options.unit_clips)
+        told(WIDE_CLIPS, "reads", f"{folder}/wide.store")
+
+
+def told(clips: int, name: str, url: str) -> None:
+    """Measure in a process of its own and print a line."""
+    command = [sys.executable, "-m", "benchmarks.scale", "--measure", name, url]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout.splitlines()[-1])
+    for line in found:
+        title, seconds, megabytes, requests, note = line
+        print(f"{clips:>9}  {title:<44} {seconds:>7.2f} {megabytes:>7.0f} {requests:>8}  {note}", flush=True)
+
+
+def build(url: str, clips: int, unit_clips: int) -> None:
+    """A dataset, its codes and a run, complete but for the last unit."""
+    os.fsync = lambda _: None  # type: ignore[assignment]
+    store = open_store(url, create=True)
+    info = {
+        "format": "folder",
+        "clip_seconds": 10.0,
+        "hop_seconds": 10.0,
+        "root": {"kind": "local", "url": "/"},
+    }
+    dataset = store.add_dataset("many", info, _clips(clips), [])
+    planned = planned_clips(dataset, "")
+    run, codes = _made(store, planned, unit_clips)
+    started = time.process_time()
+    for collection, specs in ((codes, [CODES]), (run, ARRAYS)):
+        for number, unit in enumerate(collection.missing()):
+            if collection is codes or unit.first_row + unit_clips < clips:
+                _write(collection, unit, specs)
+            if number % 1024 == 1023:
+                collection.compact()
+    codes.note_complete()
+    files = sum(len(names) for _, _, names in os.walk(url))
+    print(
+        f"{clips:>9}  {'written and compacted':<44} {time.process_time() - started:>7.2f} {'':>7} {'':>8}  "
+        f"{files} objects, {files / clips:.4f} per clip",
+        flush=True,
+    )
+
+
+def _clips(count: int) -> Iterator[Clip]:
+    for number in range(count):
+        track = number // 3
+        name = sha256(b"%d" % number).hexdigest()
+        yield Clip(
+            clip_id=name[:16],
+            uri=f"{track % 100:02d}/track{track:08d}.mp3",
+            start_seconds=10.0 * (number % 3),
+            duration_seconds=10.0,
+            group=f"artist{track % 999}",
+            split=None,
+            sha256=name,
+            tail_seconds=0.0,
+            labels={"genre": f"genre{track % 16}"},
+        )
+
+
+def _made(store: Store, planned: Any, unit_clips: int) -> tuple[Collection, Collection]:
+    codes = store.create_codes(
+        "c", document={"dataset": DOCUMENT["dataset"]}, arrays=[CODES], clips=without_text(planned),
+        unit_clips=unit_clips,
+    )  # fmt: skip
+    run = store.create_run("r", document=DOCUMENT, arrays=ARRAYS, clips=planned, unit_clips=unit_clips)
+    return run, codes
+
+
+def _write(collection: Collection, unit: Any, specs: list[ArraySpec]) -> None:
+    count = len(unit.clips)
+    with collection.begin(unit, provenance={"device": "cpu"}) as pending:
+        for spec in specs:
+            pending.add(spec.name, 0, np.ones((count, *spec.shape), spec.dtype))
+        pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {"forward": 0.5})
+
+
+def measured(name: str, url: str) -> list[Any]:
+    """What one measurement finds: title, processor seconds, megabytes, requests and a note, per line."""
+    store = open_store(url)
+    objects, counted = counting(store.objects)
+    return MEASURES[name](Store(objects), counted) if name in MEASURES else reads(store)
+
+
+def opening(store: Store, counted: Counted) -> list[Any]:
+    """Open the codes, which are complete, and find every clip's row."""
+    counted.clear()
+    codes = [0]
+
+    def task() -> None:
+        codes[0] = len(store.codes("c").index())
+
+    return [_line("open a complete collection, index it", task, counted, lambda: f"{codes[0]} rows")]
+
+
+def driving(store: Store, counted: Counted) -> list[Any]:
+    """What a driver does before its first unit."""
+
+    def task() -> None:
+        planned = planned_clips(store.dataset("many"), "")
+        unit_clips = store.run("r").unit_clips
+        run, codes = _made(store, planned, unit_clips)
+        next(iter(ExtractionUnits(run.missing(), codes)))
+
+    return [_line("driver before the first unit", task, counted)]
+
+
+def working(store: Store, counted: Counted) -> list[Any]:
+    """The codes of one unit and its commit, as a worker that was just loaded does it."""
+    driver = ExtractionUnits(store.run("r").missing(), store.codes("c"))
+    unit = next(iter(driver))
+    threads = ThreadPoolExecutor(1)
+    lines = []
+
+    def task() -> None:
+        run, codes = open_collection(store.objects, "runs/r"), open_collection(store.objects, "codes/c")
+        source = CodeSource(
+            codes, decode=_nothing, encode=_nothing, is_silent=_nothing, decoders=threads, clip_samples=1
+        )
+        source.codes_of(unit, StageClock())
+        _write(run, replace(unit), ARRAYS)
+
+    lines.append(_line("worker: load, one unit of stored codes", task, counted))
+    return lines
+
+
+def _nothing(*_: Any) -> Any:
+    raise AssertionError("the codes are stored")
+
+
+def status(store: Store, counted: Counted) -> list[Any]:
+    """What `undertone status` finds out."""
+    return [_line("status", lambda: overviews(store), counted)]
+
+
+def labels(store: Store, counted: Counted) -> list[Any]:
+    """Rows of all clips by their ids, in random order."""
+    index = store.codes("c").index()
+    ids = index.clip_ids.take(np.random.default_rng(0).permutation(len(index))).to_pylist()
+    return [_line("rows of all clips by id", lambda: index.select(ids), counted)]
+
+
+MEASURES: dict[str, Callable[[Store, Counted], list[Any]]] = {
+    "opening": opening,
+    "driving": driving,
+    "status": status,
+    "labels": labels,
+    "working": working,
+}
+
+
+def _line(
+    title: str, task: Callable[[], object], counted: Counted, note: Callable[[], str] = lambda: ""
+) -> list[Any]:
+    counted.clear()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    task()
+    seconds = time.process_time() - started
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    return [title, seconds, grown, counted.total, note()]
+
+
+def wide(url: str, unit_clips: int) -> None:
+    """A run of 100k clips of 1,024 numbers, 410 MB, and the same numbers in one file."""
+    store = open_store(url, create=True)
+    spec = ArraySpec("resid.mean", ("layer", "feature"), (1, WIDTH), "float32")
+    planned = [replace(clip, labels={}) for clip in _clips(WIDE_CLIPS)]
+    dataset = store.add_dataset("wide", {"root": {"kind": "local", "url": "/"}}, planned, [])
+    clips = planned_clips(dataset, "")
+    run = store.create_run("r", document={"model": MODEL}, arrays=[spec], clips=clips, unit_clips=unit_clips)
+    for unit in run.missing():
+        _write(run, unit, [spec])
+    run.note_complete()
+    np.ones((WIDE_CLIPS, WIDTH), np.float32).tofile(f"{url}/flat")
+
+
+def reads(store: Store) -> list[Any]:
+    """Reading a layer beside `np.fromfile`, and a shuffled pass beside one in order: the best of five."""
+    run = store.run("r")
+    run.index()
+    flat = f"{store.url}/flat"
+
+    def afresh() -> None:
+        run._checked["resid.mean"] = CheckedChunks()  # noqa: SLF001 (as if it had just been opened)
+
+    def passed(shuffle: int | None) -> None:
+        for _ in run.iter_layer("resid.mean", 0, block_clips=256, shuffle=shuffle):
+            pass
+
+    tasks: dict[str, Callable[[], object]] = {
+        "np.fromfile": lambda: np.fromfile(flat, np.float32),
+        "read_layer, first (checked)": lambda: run.read_layer("resid.mean", 0),
+        "read_layer, again": lambda: run.read_layer("resid.mean", 0),
+        "a pass in order": lambda: passed(None),
+        "a shuffled pass": lambda: passed(0),
+    }
+    best = dict.fromkeys(tasks, 1e9)
+    for _ in range(5):
+        for name, task in tasks.items():
+            if name != "read_layer, again":
+                afresh()
+            started = time.process_time()
+            task()
+            best[name] = min(best[name], time.process_time() - started)
+    base = {"a shuffled pass": best["a pass in order"]}
+    return [
+        [name, seconds, 0, 0, f"{base.get(name, best['np.fromfile']) / seconds:.2f} of the speed"]
+        for name, seconds in best.items()
+    ]
+
+
+if __name__ == "__main__":
+    main()
