@@ -1,6 +1,6 @@
 """Laws of growth: what opening, driving, working, status and reading cost at 10k, 100k and 1M clips.
 
-python -m benchmarks.scale [--clips N …] [--unit-clips N] [--folder DIR]
+python -m benchmarks.scale [--clips N …] [--unit-clips N] [--no-reads] [--folder DIR]
 
 Stores are synthetic: nine arrays of one layer by four numbers, and codes, so that only what is per clip,
 per unit or per object counts. Each measurement runs in a process of its own and is told in processor seconds,
@@ -10,7 +10,6 @@ peak memory beyond the interpreter with its libraries, and requests. Writing ski
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -57,6 +56,7 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--unit-clips", type=int, default=64)
+    parser.add_argument("--reads", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--measure", nargs=2, metavar=("NAME", "STORE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -70,8 +70,9 @@ def main() -> None:
             build(url, clips, options.unit_clips)
             for name in MEASURES:
                 told(clips, name, url)
-        wide(f"{folder}/wide.store", options.unit_clips)
-        told(WIDE_CLIPS, "reads", f"{folder}/wide.store")
+        if options.reads:
+            wide(f"{folder}/wide.store", options.unit_clips)
+            told(WIDE_CLIPS, "reads", f"{folder}/wide.store")
 
 
 def told(clips: int, name: str, url: str) -> None:
@@ -224,11 +225,17 @@ def _line(
     title: str, task: Callable[[], object], counted: Counted, note: Callable[[], str] = lambda: ""
 ) -> list[Any]:
     counted.clear()
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before, started = _memory("VmRSS"), time.process_time()
     task()
-    seconds = time.process_time() - started
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    seconds, grown = time.process_time() - started, _memory("VmHWM") - before
     return [title, seconds, grown, counted.total, note()]
+
+
+def _memory(name: str) -> float:
+    """Megabytes, as Linux tells them."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1024
 
 
 def wide(url: str, unit_clips: int) -> None:
