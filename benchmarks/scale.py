@@ -30,9 +30,9 @@ from jobs.extract.units import ExtractionUnits
 from jobs.upkeep.run_states import overviews
 from store.arrays.collection import Collection, open_collection
 from store.arrays.reader import CheckedChunks
+from store.objects.counting import CountedObjects
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus
-from undertone_testing.counting import Counted, counting
 
 ARRAYS = [
     ArraySpec(f"{site}.{kept}", ("layer", "feature"), (1, 4), "float32")
@@ -150,13 +150,12 @@ def _write(collection: Collection, unit: Any, specs: list[ArraySpec]) -> None:
 def measured(name: str, url: str) -> list[Any]:
     """What one measurement finds: title, processor seconds, megabytes, requests and a note, per line."""
     store = open_store(url)
-    objects, counted = counting(store.objects)
-    return MEASURES[name](Store(objects), counted) if name in MEASURES else reads(store)
+    counted = CountedObjects(store.objects)
+    return MEASURES[name](Store(counted), counted) if name in MEASURES else reads(store)
 
 
-def opening(store: Store, counted: Counted) -> list[Any]:
+def opening(store: Store, counted: CountedObjects) -> list[Any]:
     """Open the codes, which are complete, and find every clip's row."""
-    counted.clear()
     codes = [0]
 
     def task() -> None:
@@ -165,7 +164,7 @@ def opening(store: Store, counted: Counted) -> list[Any]:
     return [_line("open a complete collection, index it", task, counted, lambda: f"{codes[0]} rows")]
 
 
-def driving(store: Store, counted: Counted) -> list[Any]:
+def driving(store: Store, counted: CountedObjects) -> list[Any]:
     """What a driver does before its first unit."""
 
     def task() -> None:
@@ -177,7 +176,7 @@ def driving(store: Store, counted: Counted) -> list[Any]:
     return [_line("driver before the first unit", task, counted)]
 
 
-def working(store: Store, counted: Counted) -> list[Any]:
+def working(store: Store, counted: CountedObjects) -> list[Any]:
     """The codes of one unit and its commit, as a worker that was just loaded does it."""
     driver = ExtractionUnits(store.run("r").missing(), store.codes("c"))
     unit = next(iter(driver))
@@ -200,19 +199,19 @@ def _nothing(*_: Any) -> Any:
     raise AssertionError("the codes are stored")
 
 
-def status(store: Store, counted: Counted) -> list[Any]:
+def status(store: Store, counted: CountedObjects) -> list[Any]:
     """What `undertone status` finds out."""
     return [_line("status", lambda: overviews(store), counted)]
 
 
-def labels(store: Store, counted: Counted) -> list[Any]:
+def labels(store: Store, counted: CountedObjects) -> list[Any]:
     """Rows of all clips by their ids, in random order."""
     index = store.codes("c").index()
     ids = index.clip_ids.take(np.random.default_rng(0).permutation(len(index))).to_pylist()
     return [_line("rows of all clips by id", lambda: index.select(ids), counted)]
 
 
-MEASURES: dict[str, Callable[[Store, Counted], list[Any]]] = {
+MEASURES: dict[str, Callable[[Store, CountedObjects], list[Any]]] = {
     "opening": opening,
     "driving": driving,
     "status": status,
@@ -222,14 +221,14 @@ MEASURES: dict[str, Callable[[Store, Counted], list[Any]]] = {
 
 
 def _line(
-    title: str, task: Callable[[], object], counted: Counted, note: Callable[[], str] = lambda: ""
+    title: str, task: Callable[[], object], counted: CountedObjects, note: Callable[[], str] = lambda: ""
 ) -> list[Any]:
-    counted.clear()
+    before_all = counted.requests.total
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before, started = _memory("VmRSS"), time.process_time()
     task()
     seconds, grown = time.process_time() - started, _memory("VmHWM") - before
-    return [title, seconds, grown, counted.total, note()]
+    return [title, seconds, grown, counted.requests.total - before_all, note()]
 
 
 def _memory(name: str) -> float:

@@ -106,7 +106,7 @@ def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> F
     units = ExtractionUnits(run.missing(), codes)
     worker = _Worker(spec, store)
     for unit in units:
-        if not run.is_committed(unit.unit_id):
+        if not run.is_committed_by_now(unit.unit_id):
             worker.compute(unit, note_attempts=note_attempts)
     run.note_complete()
     codes.note_complete()

@@ -13,10 +13,10 @@ from jobs.extract.code_source import CodeSource
 from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from store.arrays.collection import Collection, create_collection, open_collection
 from store.errors import AudioError
+from store.objects.counting import CountedObjects
 from store.objects.local import LocalObjects
 from store.objects.protocol import ObjectStore
 from store.records import ArraySpec, ClipStatus, PlannedClip
-from undertone_testing.counting import counting
 
 UNIT = 4
 CODES = ArraySpec("codes", ("codebook", "time"), (2, 3), "int16")
@@ -160,14 +160,14 @@ def test_what_a_worker_asks_of_the_store_does_not_grow_with_the_plan(
             write(codes, number)
         codes.refresh()
         unit = units_of(run, codes)[0]
-        counted_objects, counted = counting(objects)
-        source = encoder.source(open_collection(counted_objects, "codes/c"))
-        writer = open_collection(counted_objects, "runs/r")
+        counted = CountedObjects(objects)
+        source = encoder.source(open_collection(counted, "codes/c"))
+        writer = open_collection(counted, "runs/r")
         source.codes_of(unit, StageClock())
         with writer.begin(unit, provenance={}) as pending:
             pending.add("resid.mean", 0, np.zeros((len(unit.clips), 1, 2), np.float32))
             pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
-        return counted.total, [key for _, key in counted.keys]
+        return counted.requests.total, counted.requests.keys
 
     few, keys = asked(2 * UNIT)
     many, _ = asked(100 * UNIT)

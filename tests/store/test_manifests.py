@@ -16,6 +16,7 @@ from store.arrays.verification import repair, verify
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import CorruptData
+from store.objects.counting import CountedObjects
 from store.objects.ledger import is_recorded, record_key
 from store.objects.local import LocalObjects
 from store.objects.protocol import ObjectStore
@@ -25,7 +26,6 @@ from store.results.parts import committed_digest
 from store.upkeep.garbage import Wanted, collect, find_garbage
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend
-from undertone_testing.counting import counting
 
 PREFIX = "runs/many"
 ARRAY = ArraySpec("resid.mean", ("layer", "feature"), (1, 2), "float32")
@@ -389,7 +389,7 @@ def test_what_a_reader_asks_does_not_grow_with_the_markers_that_were_compacted(t
         for number in range(units):
             write(collection, number)
         collection.note_complete()
-        counted_objects, counted = counting(objects)
-        open_collection(counted_objects, PREFIX).index()
-        asked.append(counted.total)
+        counted = CountedObjects(objects)
+        open_collection(counted, PREFIX).index()
+        asked.append(counted.requests.total)
     assert asked[1] - asked[0] == 3  # one for each further group
