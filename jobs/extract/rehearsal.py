@@ -108,8 +108,8 @@ def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> F
     for unit in units:
         if not run.is_committed_by_now(unit.unit_id):
             worker.compute(unit, note_attempts=note_attempts)
-    run.note_complete()
-    codes.note_complete()
+    for collection in (run, codes):  # counted before they are compacted: objects grow in step with units
+        collection.note_complete(compact=False)
     return _footprint(objects)
 
 
