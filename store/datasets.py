@@ -135,6 +135,8 @@ def add_dataset(
         with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
             changed = None if former is None else _changed(former, view, whole)
             version = 1 if former is None else former.version + 1
+            if version > 1 and is_recorded(objects, dataset_key(name, version=version)):
+                raise _other_was_faster(name, version)
             files = [_put(objects, dataset_key(name, "clips.parquet", version), view)]
     files.append(_put(objects, dataset_key(name, "failures.parquet", version), _failure_bytes(failed)))
     if sounds:
@@ -145,8 +147,12 @@ def add_dataset(
     whole["files"] = [asdict(entry) for entry in files]
     objects.put(dataset_key(name, version=version), sealed_json(whole))
     if not write_record(objects, dataset_record(name, whole)) and version > 1:
-        raise Conflict(f"Another command added version {version} of dataset {name!r} first: run this again.")
+        raise _other_was_faster(name, version)
     return read_dataset(objects, name)
+
+
+def _other_was_faster(name: str, version: int) -> Conflict:
+    return Conflict(f"Another command added version {version} of dataset {name!r} first: run this again.")
 
 
 def dataset_key(name: str, file: str = "dataset.json", version: int = 1) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from store.datasets import add_dataset, dataset_names, read_dataset, users_of
+from store import datasets
+from store.datasets import add_dataset, dataset_names, read_dataset, users_of, versions_of
 from store.errors import Conflict, CorruptData, InvalidInput, NotFound
 from store.objects.protocol import ObjectStore
 from store.records import Clip, Failure, Label
@@ -224,3 +225,41 @@ def test_a_large_dataset_is_never_in_memory(
     assert sum(1 for _ in dataset.clips()) == 20_000
     assert peak < 6 * 2**20
     tracemalloc.stop()
+
+
+def test_a_version_that_another_command_added_meanwhile_is_left_alone(
+    local_objects: ObjectStore,
+) -> None:
+    add_dataset(local_objects, "music", INFO, [clip(1)], [])
+
+    def slow() -> Iterator[Clip]:
+        yield clip(1)
+        yield clip(3)
+
+    def meanwhile(former: Any, clips: Any, whole: Any) -> Any:
+        found = changed(former, clips, whole)
+        if len(calls) == 0:
+            calls.append(1)
+            add_dataset(local_objects, "music", INFO, [clip(1), clip(2)], [], extend=True)
+        return found
+
+    calls: list[int] = []
+    changed = datasets._changed
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(datasets, "_changed", meanwhile)
+        with pytest.raises(Conflict, match="Another command added version 2"):
+            add_dataset(local_objects, "music", INFO, slow(), [], extend=True)
+    assert list(read_dataset(local_objects, "music").clips()) == [clip(1), clip(2)]
+    third = add_dataset(local_objects, "music", INFO, slow(), [], extend=True)
+    assert (third.version, third.info["changes"]) == (3, {"added": 1, "changed": 0, "gone": 1})
+
+
+def test_replacing_and_renaming_leave_no_later_version(local_objects: ObjectStore) -> None:
+    add_dataset(local_objects, "music", INFO, [clip(1)], [])
+    second = add_dataset(local_objects, "music", INFO, [clip(1), clip(2)], [], extend=True)
+    assert versions_of(local_objects, "music") == [1, 2]
+    renamed = add_dataset(local_objects, "tunes", second.info, second.clips(), [])
+    assert (renamed.version, list(renamed.clips())) == (1, [clip(1), clip(2)])
+    replaced = add_dataset(local_objects, "music", INFO, [clip(9)], [], replace=True)
+    assert (replaced.version, list(replaced.clips())) == (1, [clip(9)])
+    assert versions_of(local_objects, "music") == [1]
