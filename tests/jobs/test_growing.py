@@ -139,4 +139,8 @@ def test_a_driver_that_died_between_two_parts_of_a_plan_is_finished(
     decoded.clear()
     assert extract(store)["complete"]
     assert sorted(decoded) == ["high/new.wav", "low/00.wav"]
-    assert growing.planned_version(open_store(store).run(run_id)) == 2
+    run = open_store(store).run(run_id)
+    changed = next(c.clip_id for c in open_store(store).dataset("tones").clips() if c.uri == "low/00.wav")
+    for collection in (run, open_store(store).codes(run.document["codes"])):
+        assert growing.planned_version(collection) == 2
+        assert collection.plan().clip_ids.to_pylist().count(changed) == 2

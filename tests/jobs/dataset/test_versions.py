@@ -18,7 +18,8 @@ from pipelines.datasets.cutting import measure
 from store import open_store
 from store.catalog.asking import Catalog
 from store.errors import Conflict
-from store.upkeep.inspection import inspect
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
 
 RATE = 8000
 
@@ -215,3 +216,21 @@ def test_sql_shows_the_newest_version_and_what_each_changed(tmp_path: Path, musi
         (2, "gone", "jazz/0.wav", True),
     ]
     assert rows("SELECT count(*), count(content) FROM recordings") == [(7, 7)]
+
+
+@pytest.mark.parametrize("file", ["versions/0002/clips.parquet", "versions/0002/dataset.json"])
+def test_repair_takes_a_damaged_version_and_leaves_the_one_before(
+    tmp_path: Path, music: Path, add: Add, file: str
+) -> None:
+    add()
+    write_tone(music / "blues/new.wav", 0.5)
+    add()
+    objects = open_store(tmp_path / "store").objects
+    key = f"datasets/songs/{file}"
+    objects.put(key, objects.get(key)[:-3])
+    found = inspect(objects)
+    assert {entry.key for entry in found} == {key}
+    mend(objects, found)
+    assert open_store(tmp_path / "store").dataset("songs").version == 1
+    assert damage(inspect(objects)) == []
+    assert add()["version"] == 2
