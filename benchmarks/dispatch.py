@@ -138,9 +138,8 @@ def simulate(actors: int, unit_seconds: float, count: int, deaths: float) -> Non
         driver = 1e3 * (time.process_time() - spent) / count
         ended.set()
         pool.close()
-    most = count * 9 // 10
-    whole, first = (number * unit_seconds / at[number - 1] / actors for number in (count, most))
-    print(f"efficiency {whole:.3f}, of the first 90 % of units {first:.3f}")
+    whole, busy = (number * unit_seconds / at[number - 1] / actors for number in (count, count - actors))
+    print(f"efficiency {whole:.3f}, while there was work for all {busy:.3f}")
     print(f"driver: {driver:.2f} ms of processor time per unit")
     print(dict(outcomes))
 
