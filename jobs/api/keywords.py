@@ -92,11 +92,16 @@ def numbers_of(dtype: Dtype) -> Numbers:
     return DTYPES[dtype]
 
 
+def _path_of(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)
+
+
 CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "clap": ("clap", str),
     "dtype": ("dtype", numbers_of),
     "layers": ("layers", layers_text),
     "loss": ("loss", names_text),
+    "metrics_file": ("metrics_file", _path_of),
     "method": ("methods", names_text),
     "model": ("model", str),
     "penalties": ("strengths", numbers_text),

@@ -2,10 +2,12 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 import undertone as ut
+from jobs.api.keywords import options_from
 from jobs.evaluate.options import EvaluateOptions
 from jobs.extract.options import ExtractOptions
 
@@ -43,3 +45,9 @@ def test_a_misspelt_keyword_is_refused_with_the_one_that_was_meant() -> None:
 def test_what_is_about_runs_is_refused_for_arrays() -> None:
     with pytest.raises(TypeError, match="'layers' is about runs"):
         ut.probe([[0.0], [1.0]], ["a", "b"], layers=[1])  # type: ignore[call-overload]
+
+
+def test_the_name_of_a_file_is_a_path_for_the_options() -> None:
+    named = options_from(ExtractOptions, {"metrics_file": "m.prom"}, store="s", dataset="d")
+    assert named.metrics_file == Path("m.prom")
+    assert options_from(ExtractOptions, {"metrics_file": None}, store="s", dataset="d").metrics_file is None
