@@ -27,7 +27,7 @@ class RowIndex:
     """Row in every array of the collection."""
     states: States
     """Codes of `STATES`."""
-    units: Numbers
+    units: np.ndarray[Any, np.dtype[np.int32]]
     """Place of its unit in the plan."""
     unit_ids: Sequence[str]
     """Ids of all units of the plan."""
@@ -107,7 +107,9 @@ def index_rows(prefix: str, plan: Plan, commits: Commits) -> RowIndex:
     Raises `CorruptData` naming a marker below `prefix` whose clips are not those of its unit.
     """
     states = states_of(prefix, plan, commits)
-    units = np.repeat(np.arange(len(plan), dtype=np.int64), plan.lengths)
+    units = np.repeat(np.arange(len(plan), dtype=np.int32), plan.lengths)
+    if len(plan.parts) == 1 and (states != UNKNOWN).all():  # as they are: no copies of what may be large
+        return RowIndex(plan.parts[0].clip_ids, plan.parts[0].rows, states, units, plan.unit_ids)
     rows = np.concatenate([np.zeros(0, np.int64), *(part.rows for part in plan.parts)])
     ids, newest = newest_planned(plan, states != UNKNOWN)
     committed = newest >= 0
