@@ -55,7 +55,8 @@ def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> lis
     shards = [
         (row["unit_id"], shard) for row in commits.rows(["unit_id", "shards"]) for shard in shards_of(row)
     ]
-    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=VERIFY_THREADS)
+    threads = max(VERIFY_THREADS, collection.objects.read_threads)
+    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=threads)
     return found + [problem for problem in checked if problem]
 
 
@@ -223,12 +224,13 @@ def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Dis
 
 def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
     key = f"{collection.prefix}/{shard.key}"
-    nbytes = collection.objects.size(key)
-    if nbytes is None:
+    try:
+        data = collection.objects.get(key)
+    except NotFound:
         return Disagreement("missing", key, unit_id, "the shard is gone")
-    if nbytes != shard.nbytes:
-        return Disagreement("length", key, unit_id, f"{nbytes} bytes, the marker says {shard.nbytes}")
-    found = shard_checksum(collection.layout(shard.array), collection.objects.get(key), verify=True)
+    if len(data) != shard.nbytes:
+        return Disagreement("length", key, unit_id, f"{len(data)} bytes, the marker says {shard.nbytes}")
+    found = shard_checksum(collection.layout(shard.array), data, verify=True)
     if found != shard.crc32c:
         detail = f"its checksums give {found}, the marker says {shard.crc32c}: it is another shard"
         return Disagreement("checksum", key, unit_id, detail)
