@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         import_directions,
         import_ratings,
     )
-    from jobs.api.extraction import extract
+    from jobs.api.extraction import Bill, bill, extract
     from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
     from jobs.api.models import forward, generate, load_model
     from jobs.api.neighbours import similar
@@ -96,7 +96,7 @@ _HOMES = {
         "import_directions",
         "import_ratings",
     ),
-    "jobs.api.extraction": ("extract",),
+    "jobs.api.extraction": ("Bill", "bill", "extract"),
     "jobs.api.kept_sounds": (
         "Generation",
         "generate_into",
@@ -147,6 +147,7 @@ _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Answer",
+    "Bill",
     "ClassScore",
     "Clusters",
     "Conflict",
@@ -180,6 +181,7 @@ __all__ = [
     "Upgrade",
     "Verification",
     "add_dataset",
+    "bill",
     "capture",
     "demo",
     "directions",

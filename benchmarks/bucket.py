@@ -69,6 +69,7 @@ def _start(folder: Path, log: Path) -> tuple[subprocess.Popen[bytes], str]:
         "webdav": "false",
         "admin.ui": "false",
         "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
         "master.telemetry": "false",
         **ports,
     }

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
@@ -10,6 +11,7 @@ from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names
 from jobs.extract.options import ExtractOptions
+from jobs.extract.prices import Prices
 
 
 class Extraction(Work, total=False):
@@ -64,6 +66,74 @@ def extract(store: Store | str | Path, dataset: str, **given: Unpack[Extraction]
         _note_what_is_missing(summary)
     opened = store if isinstance(store, Store) else open_store(store)
     return opened.run(summary["run"])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Bill:
+    """What an extraction would take: times measured on one batch, the rest counted as the store counts it."""
+
+    clips: int
+    nbytes: int
+    """Of all arrays, codes and documents."""
+    objects: int
+    requests: Mapping[str, int]
+    """By kind: PUT, GET, HEAD, LIST."""
+    seconds: float
+    """On all workers together."""
+    dollars: Mapping[str, float]
+    """For computing, requests and space, and in total."""
+    values: Mapping[str, Any]
+    """All that `undertone extract --dry-run --format json` prints."""
+
+    def __repr__(self) -> str:
+        from jobs.extract.bill import in_words
+
+        return "\n".join(f"{name}: {text}" for name, text in in_words(self.values).items())
+
+
+class Priced(Extraction, total=False):
+    """What a run and the prices of its bill consist of."""
+
+    price_gpu_hour: float
+    price_cpu_hour: float
+    price_gb_month: float
+    price_1000_puts: float
+    price_1000_gets: float
+    months: Annotated[float, "how long a bucket keeps the run."]
+
+
+@documented(Priced, ExtractOptions, Prices, engine="inline")
+def bill(store: Store | str | Path, dataset: str, **given: Unpack[Priced]) -> Bill:
+    """Say what `extract` would compute, store and cost, and do nothing but measure one batch.
+
+    Args:
+        store: a store, or its folder or URL.
+        dataset: name of the dataset.
+
+    Returns:
+        The bill; as text it is what the command prints.
+
+    Raises:
+        NotFound: no such dataset, model or audio.
+        InvalidInput: sites, layers or lengths that the model does not have, or a price below 0.
+
+    Examples:
+        >>> bill(store, "songs", model="pocket-random", sites=["resid"], layers=range(2, 4)).clips
+        16
+    """
+    from jobs.extract.bill import describe_extraction
+    from jobs.progress.reporters import told
+
+    own = {field.name for field in fields(Prices)}
+    prices = Prices(**{name: value for name, value in given.items() if name in own})
+    wanted = {name: value for name, value in given.items() if name not in own}
+    options = options_from(ExtractOptions, wanted, store=url_of(store), dataset=dataset)
+    with told(given.get("progress", False)), own_torch_threads():
+        found = describe_extraction(options, prices)
+    return Bill(
+        found["clips"], found["total_bytes"], sum(found["objects"].values()), found["requests"],
+        found["estimated_seconds"], found["dollars"], found,
+    )  # fmt: skip
 
 
 def _note_what_is_missing(summary: Mapping[str, Any]) -> None:

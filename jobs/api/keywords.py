@@ -5,7 +5,7 @@ that the command's options come from too; a sentence that reads otherwise in Pyt
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING
 from difflib import get_close_matches
 from functools import wraps
@@ -147,13 +147,13 @@ def _as_it_is(value: Any) -> Any:
 
 
 def documented(
-    typed: Any, options: type[Any] | None = None, *, named: Mapping[str, str] | None = None, **defaults: Any
+    typed: Any, *options: type[Any], named: Mapping[str, str] | None = None, **defaults: Any
 ) -> Callable[[Function], Function]:
     """Decorator of a function that takes `**given: Unpack[typed]`: signature, help and misspelt names.
 
     Args:
         typed: TypedDict of the keywords.
-        options: dataclass whose fields have their defaults and sentences.
+        options: dataclasses whose fields have their defaults and sentences.
         named: by keyword the field of another name, beside the common ones.
         defaults: of keywords where Python has others than the command.
     """
@@ -184,10 +184,10 @@ def documented(
 
 
 def _parameters(
-    typed: Any, options: type[Any] | None, fields: Mapping[str, str], defaults: Mapping[str, Any]
+    typed: Any, options: Sequence[type[Any]], fields: Mapping[str, str], defaults: Mapping[str, Any]
 ) -> dict[str, tuple[inspect.Parameter, str]]:
     """Each keyword as a parameter, and the sentence that explains it."""
-    described = {field.name: (field, one) for field, _, one in option_fields(options)} if options else {}
+    described = {field.name: (field, one) for kind in options for field, _, one in option_fields(kind)}
     found = {}
     for name, kind in get_type_hints(typed, include_extras=True).items():
         field, option = described.get(fields.get(name, name), (None, None))

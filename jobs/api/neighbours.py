@@ -43,6 +43,11 @@ def similar(run: Run, clip: str | ArrayLike, *, layer: int, **given: Unpack[Comp
     Raises:
         NotFound: there is no such array, layer or clip.
         InvalidInput: the array has several vectors per clip, or the vector another length.
+
+    Examples:
+        >>> clip_id = store.sql("FROM clips ORDER BY uri")["clip_id"][0]
+        >>> similar(store.run("songs"), clip_id, layer=3, count=2).columns
+        ['rank', 'clip_id', 'uri', 'distance']
     """
     from jobs.progress.reporters import told
     from jobs.progress.reporting import note

@@ -131,6 +131,7 @@ def _in_a_store(store: ut.Store, *_: Any) -> ut.Store:
 
 CALLS: dict[tuple[str, ...], Call] = {
     ("add_dataset",): lambda store, genres, _: ut.add_dataset(store, "again", genres, clip_seconds=1.0),
+    ("bill",): lambda store, *_: ut.bill(store, "songs", model="pocket-random", sites="resid", months=1),
     ("capture", "forward"): _seen,
     ("demo", "train_pocket"): _in_a_store,
     ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
@@ -151,6 +152,7 @@ CALLS: dict[tuple[str, ...], Call] = {
         ut.upgrade(store.url),
         ut.verify(store),
     ),
+    ("similar",): lambda store, *_: ut.similar(store.run("songs"), np.ones(128), layer=3, count=2),
     ("steer", "generate"): _steered,
     ("synthesize_dataset",): lambda store, *_: ut.synthesize_dataset(
         store, "made", concepts=["tempos"], clips=2
