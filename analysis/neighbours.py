@@ -108,11 +108,11 @@ def make_cells(
 
 
 def nearest_in_cells(
-    read: Read, query: NDArray[Any], count: int, index: Cells, *, probes: int, but: int = -1
+    read: Read, query: NDArray[Any], count: int, index: Cells, *, nprobe: int, but: int = -1
 ) -> Neighbours:
     """The nearest among the members of the cells whose centres are nearest: not always all of the nearest."""
     of_query = _comparable(np.asarray(query, np.float32)[np.newaxis], index.metric)[0]
-    chosen = _smallest(_approximately(index.centres, of_query, "euclidean"), probes)
+    chosen = _smallest(_approximately(index.centres, of_query, "euclidean"), nprobe)
     members = np.sort(np.concatenate([index.members[cell] for cell in chosen]))
     return nearest(read, query, count, index.metric, members, but=but)
 

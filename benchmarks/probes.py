@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from analysis.linear.moments import moments_of
-from analysis.linear.penalties import STRENGTHS, nested_ridge
+from analysis.linear.penalties import PENALTIES, nested_ridge
 from analysis.linear.ridge import PrimalRidge, target_moments
 from analysis.splits import fold_partition
 from benchmarks.measure import interleaved, ratio_line, seconds_of
@@ -70,15 +70,15 @@ def mse(shape: Shape, repetitions: int) -> None:
         moments = moments_of(features, partition.cells, FOLDS, shift)
         crosses = target_moments(features, columns, partition.cells, FOLDS, shift)
         nested = nested_ridge(PrimalRidge(moments, crosses), partition, sharing)
-        found[:] = [nested.predict(features, partition.cells), nested.strengths]
+        found[:] = [nested.predict(features, partition.cells), nested.penalties]
 
     training = partition.cells > 1
 
     def one_fit() -> None:
         scaled = StandardScaler().fit_transform(features[training].astype(np.float64))
-        Ridge(alpha=STRENGTHS[4] * training.sum()).fit(scaled, columns[training, :CLASSES])
+        Ridge(alpha=PENALTIES[4] * training.sum()).fit(scaled, columns[training, :CLASSES])
 
-    fits = FOLDS * CONCEPTS * ((FOLDS - 1) * len(STRENGTHS) + 1)
+    fits = FOLDS * CONCEPTS * ((FOLDS - 1) * len(PENALTIES) + 1)
     times = interleaved(
         {"ours": lambda: processor_seconds(ours), "one": lambda: processor_seconds(one_fit)},
         repetitions=repetitions,
@@ -125,7 +125,7 @@ def concept(shape: Shape, repetitions: int) -> None:
         report("full nested table with shuffled control, nothing kept", fit(label.format(0)))
         others = [label.format(place) for place in range(1, 1 + min(repetitions, CONCEPTS - 1))]
         for query in others:
-            report("new concept: one strength, no controls", fit(query, strengths="1", controls=0))
+            report("new concept: one penalty, no controls", fit(query, penalties="1", controls=0))
             report("new concept: full table, moments kept", fit(query))
         report("full table, factors being made and kept", fit(label.format(0), seed=1, keep_factors=True))
         for query in others:

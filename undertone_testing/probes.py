@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linear.nested_logistic import NestedLogistic
-from analysis.linear.penalties import STRENGTHS
+from analysis.linear.penalties import PENALTIES
 from analysis.linear.row_blocks import HeldRows
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.probe import probe
@@ -33,7 +33,7 @@ class ProbeConformance:
         """Out of fold, for features (L, n, D) and codes (Q, n)."""
         partition = Partition((np.arange(ROWS) % FOLDS).astype(np.int8), FOLDS, tested)
         return PROBES.load(self.name, ProbeMethod).predict(
-            [HeldRows(one) for one in features], codes, CLASSES, partition, STRENGTHS
+            [HeldRows(one) for one in features], codes, CLASSES, partition, PENALTIES
         )
 
     def test_it_is_among_the_probes(self) -> None:

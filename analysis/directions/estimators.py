@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.directions.fits import DirectionMethod, Fit, Problem, fit_of, units
-from analysis.directions.logistic import LOGISTIC_STRENGTHS, logistic_paths
+from analysis.directions.logistic import LOGISTIC_PENALTIES, logistic_paths
 from analysis.directions.methods import (
-    STRENGTHS,
+    PENALTIES,
     discriminants,
     eraser_readers,
     ledoit_wolf_penalty,
@@ -27,11 +27,11 @@ PRODUCT_ROWS = 256
 """Rows that are waited for before they are multiplied: products of few are slow."""
 
 
-def _mean_differences(problem: Problem, _strength: float | None) -> Fit:
+def _mean_differences(problem: Problem, _penalty: float | None) -> Fit:
     return fit_of(problem, [training.differences for training in problem.trainings])
 
 
-def _erased_differences(problem: Problem, _strength: float | None) -> Fit:
+def _erased_differences(problem: Problem, _penalty: float | None) -> Fit:
     """LEACE's direction is the mean difference: of two classes the covariance with the label is along it.
 
     Its own is what it reads to erase, with Ledoit and Wolf's covariance, as few rows have no inverse.
@@ -45,14 +45,14 @@ def _shrinkage(problem: Problem, place: int) -> float:
     return ledoit_wolf_penalty(problem.trainings[place], len(problem.space.mean))
 
 
-def _mass_means(problem: Problem, _strength: float | None) -> Fit:
-    penalties = [_shrinkage(problem, place) for place in range(len(problem.trainings))]
-    weights = [discriminants(*pair) for pair in zip(problem.trainings, penalties, strict=True)]
-    strength = penalties[-1] / mean_variance(problem.trainings[-1].eigenvalues)
-    return fit_of(problem, weights, np.full(problem.targets.shape[1], strength))
+def _mass_means(problem: Problem, _penalty: float | None) -> Fit:
+    shrinkages = [_shrinkage(problem, place) for place in range(len(problem.trainings))]
+    weights = [discriminants(*pair) for pair in zip(problem.trainings, shrinkages, strict=True)]
+    penalty = shrinkages[-1] / mean_variance(problem.trainings[-1].eigenvalues)
+    return fit_of(problem, weights, np.full(problem.targets.shape[1], penalty))
 
 
-def _reading_vectors(problem: Problem, _strength: float | None) -> Fit:
+def _reading_vectors(problem: Problem, _penalty: float | None) -> Fit:
     contrasts, axes = problem.targets.shape[1], problem.space.axes
     weights = np.zeros((len(problem.trainings), contrasts, axes))
     step = max(1, PRODUCTS_BYTES // (8 * axes**2 * len(problem.sums)))
@@ -89,7 +89,7 @@ def _add_products(total: Floats, parts: Sequence[Floats]) -> None:
     total += rows.T @ rows
 
 
-def _random_vectors(problem: Problem, _strength: float | None) -> Fit:
+def _random_vectors(problem: Problem, _penalty: float | None) -> Fit:
     """A unit vector in D per contrast, the same for the same seed and whatever the rows are."""
     width = len(problem.space.mean)
     draws = [np.random.default_rng(seed).standard_normal(width) for seed in problem.seeds]
@@ -98,34 +98,34 @@ def _random_vectors(problem: Problem, _strength: float | None) -> Fit:
     return Fit(vectors, np.stack([seen] * (len(problem.trainings) - 1)))
 
 
-def _ridge(problem: Problem, strength: float | None) -> Fit:
-    strengths: Floats = STRENGTHS if strength is None else np.array([strength])
+def _ridge(problem: Problem, penalty: float | None) -> Fit:
+    penalties: Floats = PENALTIES if penalty is None else np.array([penalty])
     paths = {
-        out: ridge_path(training, strengths)
+        out: ridge_path(training, penalties)
         for out, training in zip(_held_out(problem), problem.trainings, strict=True)
     }
-    for pair in left_out_pairs(problem.folds) if strength is None else ():
+    for pair in left_out_pairs(problem.folds) if penalty is None else ():
         kept = [sums for fold, sums in enumerate(problem.sums) if fold not in pair]
-        paths[pair] = ridge_path_without_axes(class_moments(all_sums(kept)), strengths)
-    return _best_of(problem, paths, strengths)
+        paths[pair] = ridge_path_without_axes(class_moments(all_sums(kept)), penalties)
+    return _best_of(problem, paths, penalties)
 
 
-def _logistic(problem: Problem, strength: float | None) -> Fit:
+def _logistic(problem: Problem, penalty: float | None) -> Fit:
     everything = problem.trainings[-1]
     unit = mean_variance(everything.eigenvalues) / everything.rows
-    strengths: Floats = LOGISTIC_STRENGTHS if strength is None else np.array([strength])
-    left_out = [*_held_out(problem), *(left_out_pairs(problem.folds) if strength is None else ())]
-    paths = logistic_paths(problem, left_out, unit, strengths)
-    return _best_of(problem, dict(zip(left_out, paths, strict=True)), strengths)
+    penalties: Floats = LOGISTIC_PENALTIES if penalty is None else np.array([penalty])
+    left_out = [*_held_out(problem), *(left_out_pairs(problem.folds) if penalty is None else ())]
+    paths = logistic_paths(problem, left_out, unit, penalties)
+    return _best_of(problem, dict(zip(left_out, paths, strict=True)), penalties)
 
 
-def _best_of(problem: Problem, paths: Mapping[LeftOut, Floats], strengths: Floats) -> Fit:
+def _best_of(problem: Problem, paths: Mapping[LeftOut, Floats], penalties: Floats) -> Fit:
     """The penalty whose directions do best on held-out folds, chosen anew for each fold that is projected."""
     held_out = _held_out(problem)
     choices = choose_penalties(problem.sums, paths, held_out)
     contrasts = np.arange(problem.targets.shape[1])
     weights = [paths[out][choice, contrasts] for out, choice in zip(held_out, choices, strict=True)]
-    return fit_of(problem, weights, strengths[choices[-1]])
+    return fit_of(problem, weights, penalties[choices[-1]])
 
 
 def _held_out(problem: Problem) -> list[LeftOut]:

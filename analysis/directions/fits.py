@@ -88,7 +88,7 @@ class Fit:
     """From all rows, in the features, before they are normalised, (M, D)."""
     units: Floats
     """Per fold the unit vector without it, in the coordinates of the space, (F, M, r)."""
-    strengths: Floats | None = None
+    penalties: Floats | None = None
     """(M,)"""
     readers: Floats | None = None
     """Of erasers, (M, D)."""
@@ -120,7 +120,7 @@ class RowMethod(Protocol):
 def on_rows(function: RowMethod) -> DirectionMethod:
     """A method from a function of rows: it is called for every contrast, without each fold and with all."""
 
-    def fit(problem: Problem, _strength: float | None) -> Fit:
+    def fit(problem: Problem, _penalty: float | None) -> Fit:
         rows = problem.space.embedded(problem.space.coordinates)
         fits = np.zeros((len(problem.trainings), problem.targets.shape[1], rows.shape[1]))
         for place, training in enumerate(problem.trainings):
@@ -132,9 +132,9 @@ def on_rows(function: RowMethod) -> DirectionMethod:
     return DirectionMethod(fit)
 
 
-def fit_of(problem: Problem, weights: Sequence[Floats], strengths: Floats | None = None) -> Fit:
+def fit_of(problem: Problem, weights: Sequence[Floats], penalties: Floats | None = None) -> Fit:
     """From weights (M, r) without each fold, then from all rows."""
-    return Fit(problem.space.embedded(weights[-1]), units(np.stack(weights[:-1])), strengths)
+    return Fit(problem.space.embedded(weights[-1]), units(np.stack(weights[:-1])), penalties)
 
 
 def units(vectors: Floats) -> Floats:

@@ -40,7 +40,7 @@ class Direction:
     """(D,), length 1; positives project higher, except for random directions, which nobody has turned."""
     norm: float
     """Length before it was normalised: for diffmean the distance between the means."""
-    strength: float | None
+    penalty: float | None
     """Penalty over the mean variance of the axes, where a method has one; inf: the mean difference."""
     cosine_to_mean_difference: float
     held_out: Separation | None
@@ -129,10 +129,10 @@ def _are_apart(space: RowSpace, sums: list[Sums]) -> Masks:
 
 
 def _fitted(problem: Problem, method: Method) -> Fit:
-    name, strength = split_method(method)
+    name, penalty = split_method(method)
     contrasts, width = problem.targets.shape[1], len(problem.space.mean)
     with DIRECTIONS.called(name):
-        fit = _method(name).fit(problem, strength)
+        fit = _method(name).fit(problem, penalty)
         if fit.vectors.shape != (contrasts, width) or not np.isfinite(fit.vectors).all():
             raise BrokenPlugin(
                 f"it gave vectors of shape {fit.vectors.shape}, or some that are not finite; it should give "
@@ -163,13 +163,13 @@ def split_method(method: Method) -> tuple[Estimator, float | None]:
         raise InvalidInput(f"There is no method {name!r}; methods are {', '.join(known)}, or all.")
     if not colon:
         return name, None
-    strength = float(text) if _PENALTY.fullmatch(text) else 0.0
-    if not _has_penalty(name) or not (math.isfinite(strength) and strength > 0):
+    penalty = float(text) if _PENALTY.fullmatch(text) else 0.0
+    if not _has_penalty(name) or not (math.isfinite(penalty) and penalty > 0):
         penalised = " and ".join(filter(_has_penalty, METHODS))
         raise InvalidInput(
             f"The method {method!r} cannot be read: {penalised} take a penalty above 0, as in mse:0.1."
         )
-    return name, strength
+    return name, penalty
 
 
 def _has_penalty(name: str) -> bool:
@@ -200,7 +200,7 @@ class _Known:
 
     unit: Floats
     norm: float
-    strength: float | None
+    penalty: float | None
     cosine: float
     reader: Floats | None
     reader_offset: float | None
@@ -210,7 +210,7 @@ class _Known:
         return Direction(
             self.unit,
             self.norm,
-            self.strength,
+            self.penalty,
             self.cosine,
             held_out,
             random_score,
@@ -230,7 +230,7 @@ def _known(problem: Problem, fit: Fit, contrast: int, projections: Floats) -> _K
     return _Known(
         unit,
         norm,
-        None if fit.strengths is None else float(fit.strengths[contrast]),
+        None if fit.penalties is None else float(fit.penalties[contrast]),
         _cosine(unit, problem.space.embedded(problem.trainings[-1].differences[contrast])),
         reader,
         None if reader is None else float(reader @ mean),

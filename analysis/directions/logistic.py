@@ -9,31 +9,31 @@ from analysis.directions.penalties import LeftOut
 from analysis.linear.logistic import Batch, LogisticFit, Problems, fit_logistic
 from analysis.linear.moments import Floats
 
-LOGISTIC_STRENGTHS: Floats = np.logspace(-4, 2, 4)
+LOGISTIC_PENALTIES: Floats = np.logspace(-4, 2, 4)
 """Penalties tried, in the unit of the MSE probe's: the mean variance of the axes."""
 MOST_ITERATIONS = 300
 SMALLEST_GRADIENT = 1e-5
 
 
 def logistic_paths(
-    problem: Problem, left_out: Sequence[LeftOut], unit: float, strengths: Floats = LOGISTIC_STRENGTHS
+    problem: Problem, left_out: Sequence[LeftOut], unit: float, penalties: Floats = LOGISTIC_PENALTIES
 ) -> list[Floats]:
     """Weights (S, M, r) of each training.
 
-    The penalty is strength · n · unit, with one scale for all axes: scaling each by its own deviation would
+    ‖w‖² / 2 counts penalty · n · unit, with one scale for all axes: scaling each by its own deviation would
     make the solution depend on the choice of axes.
 
     Args:
         problem: rows, contrasts and folds.
         left_out: folds that each training has not seen.
         unit: mean variance of the axes.
-        strengths: ascending, (S,).
+        penalties: ascending, (S,).
     """
     contrasts = problem.targets.shape[1]
     batch = _batch(problem, left_out, float(np.sqrt(unit)))
     fits: list[LogisticFit] = []
-    for strength in strengths[::-1]:  # the strongest is solved in few steps and starts the next
-        same = np.full((1, len(left_out) * contrasts), strength)
+    for penalty in penalties[::-1]:  # the strongest is solved in few steps and starts the next
+        same = np.full((1, len(left_out) * contrasts), penalty)
         fits.append(
             fit_logistic(
                 batch,

@@ -11,7 +11,7 @@ from analysis.linear.contrast_moments import ClassMoments, ContrastMoments
 from analysis.linear.moments import Floats
 from analysis.linear.tridiagonal import tridiagonalise
 
-STRENGTHS: Floats = np.logspace(-4, 4, 9)
+PENALTIES: Floats = np.logspace(-4, 4, 9)
 """Penalties tried, over the mean variance of the axes: from hardly any to (almost) the mean difference."""
 
 
@@ -21,27 +21,27 @@ def mean_variance(eigenvalues: Floats) -> float:
     return float(eigenvalues.sum()) / max(spanned, 1)
 
 
-def ridge_path(training: ContrastMoments, strengths: Floats = STRENGTHS) -> Floats:
+def ridge_path(training: ContrastMoments, penalties: Floats = PENALTIES) -> Floats:
     """Weights (S, M, r) of least squares on ±1 with a free intercept and the penalty λ‖w‖².
 
-    λ is strength × `mean_variance`. The weights are (scatter + λ)⁻¹ times the mean difference: a
+    λ is penalty × `mean_variance`. The weights are (scatter + λ)⁻¹ times the mean difference: a
     discriminant (LDA) where λ is small, the mean difference where it is large.
     """
-    penalties = np.asarray(strengths) * mean_variance(training.eigenvalues)
+    shifts = np.asarray(penalties) * mean_variance(training.eigenvalues)
     rotated = 2 * training.between[:, np.newaxis] * training.differences @ training.axes
-    damping = training.eigenvalues + penalties[:, np.newaxis, np.newaxis]
+    damping = training.eigenvalues + shifts[:, np.newaxis, np.newaxis]
     damped = rotated / np.where(damping > 0, damping, np.inf)
     return np.asarray(damped @ training.axes.T)
 
 
-def ridge_path_without_axes(training: ClassMoments, strengths: Floats = STRENGTHS) -> Floats:
+def ridge_path_without_axes(training: ClassMoments, penalties: Floats = PENALTIES) -> Floats:
     """As `ridge_path`, at a quarter of the cost of finding the axes first."""
     reduced = tridiagonalise(training.scatter)
     eigenvalues = scipy.linalg.eigvalsh_tridiagonal(reduced.diagonal, reduced.beside)
-    penalties = np.asarray(strengths) * mean_variance(np.maximum(eigenvalues, 0.0))
+    shifts = np.asarray(penalties) * mean_variance(np.maximum(eigenvalues, 0.0))
     cross = (2 * training.between[:, np.newaxis] * training.differences).T
-    solved = reduced.solve(cross, penalties.tolist())
-    return np.asarray(solved.T.reshape(len(penalties), cross.shape[1], -1))
+    solved = reduced.solve(cross, shifts.tolist())
+    return np.asarray(solved.T.reshape(len(shifts), cross.shape[1], -1))
 
 
 def ledoit_wolf_penalty(training: ContrastMoments, width: int) -> float:

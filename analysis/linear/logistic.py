@@ -1,8 +1,8 @@
 """Logistic regression with an L2 penalty, many problems at once: batched over layers, folds and labels.
 
 For training rows (x, y), n of them, with features divided by their standard deviation, each problem minimises
-mean(loss) + strength / 2 · ‖w‖², intercept free. The loss is softmax's over K classes, or for K = 1 the
-binary one, so scikit-learn's `LogisticRegression(C=1 / (strength * n))` on standardised features is the same.
+mean(loss) + penalty / 2 · ‖w‖², intercept free. The loss is softmax's over K classes, or for K = 1 the
+binary one, so scikit-learn's `LogisticRegression(C=1 / (penalty * n))` on standardised features is the same.
 The optimiser is L-BFGS (Liu & Nocedal 1989) with a history per problem; rows come in blocks, of which one is
 held at a time.
 """
@@ -193,7 +193,7 @@ def _sums_by_cell(features: Features, masks: NDArray[np.bool_], problems: Proble
 
 def fit_logistic(
     batch: Batch,
-    strengths: Floats,
+    penalties: Floats,
     *,
     start: LogisticFit | None = None,
     tolerance: float = TOLERANCE,
@@ -203,15 +203,15 @@ def fit_logistic(
 
     Args:
         batch: the problems.
-        strengths: of each problem on each layer, (L, P).
-        start: a solution to begin with, for example that of a neighbouring strength.
+        penalties: of each problem on each layer, (L, P).
+        start: a solution to begin with, for example that of a neighbouring penalty.
         tolerance: largest component of the gradient, in units of the root of its expected curvature, at which
             a problem counts as solved.
         max_iterations: when to stop otherwise.
     """
-    state = _State.begin(batch, strengths, start)
+    state = _State.begin(batch, penalties, start)
     best = state
-    alive = np.ones(strengths.shape[1], dtype=bool)
+    alive = np.ones(penalties.shape[1], dtype=bool)
     iterations = 0
     while iterations < max_iterations:
         iterations += 1
@@ -221,10 +221,10 @@ def fit_logistic(
         if unsolved.any(axis=0).mean() < 0.5:  # half of the batch is done: go on with the others
             still = np.asarray(unsolved.any(axis=0))
             best = best.with_problems(alive, state)
-            state, batch, strengths = state.only(still), batch.only(still), strengths[:, still]
+            state, batch, penalties = state.only(still), batch.only(still), penalties[:, still]
             alive = _narrowed(alive, still)
             unsolved = unsolved[:, still]
-        state = state.step(batch, strengths, unsolved)
+        state = state.step(batch, penalties, unsolved)
     best = best.with_problems(alive, state)
     weights, intercept = _unpacked(best.point, batch.features.shape[2])
     return LogisticFit(weights, intercept, best.objective, best.steepness() <= tolerance, iterations)
@@ -248,16 +248,16 @@ class _State:
     """Reciprocal of the curvature to expect of each coordinate: the optimiser's first guess, as the point."""
 
     @classmethod
-    def begin(cls, batch: Batch, strengths: Floats, start: LogisticFit | None) -> Self:
+    def begin(cls, batch: Batch, penalties: Floats, start: LogisticFit | None) -> Self:
         layers, _, width = batch.features.shape
         problems, classes = len(batch.problems), batch.problems.classes
         point = np.zeros((layers, problems, classes * (width + 1)))
         if start is not None:
             point = _packed(start.weights, start.intercept)
-        objective, gradient = _evaluate(batch, strengths, point)
+        objective, gradient = _evaluate(batch, penalties, point)
         history = np.zeros((0, *point.shape))
         stuck = np.zeros(objective.shape, bool)
-        return cls(point, gradient, objective, stuck, history, history, _expected(strengths, classes, width))
+        return cls(point, gradient, objective, stuck, history, history, _expected(penalties, classes, width))
 
     def steepness(self) -> Floats:
         return np.asarray((np.abs(self.gradient) * np.sqrt(self.inverse)).max(axis=-1))
@@ -279,7 +279,7 @@ class _State:
             updated[name][:, problems] = getattr(newer, name)
         return replace(self, **updated)
 
-    def step(self, batch: Batch, strengths: Floats, unsolved: NDArray[np.bool_]) -> Self:
+    def step(self, batch: Batch, penalties: Floats, unsolved: NDArray[np.bool_]) -> Self:
         """One L-BFGS step of the unsolved problems; the others stay where they are."""
         direction = -self._preconditioned() * unsolved[..., np.newaxis]
         slope = _dot(direction, self.gradient)
@@ -288,7 +288,7 @@ class _State:
         settled = ~unsolved
         for _ in range(HALVINGS):
             tried = self.point + (length * ~settled)[..., np.newaxis] * direction
-            value, slopes = _evaluate(batch, strengths, tried)
+            value, slopes = _evaluate(batch, penalties, tried)
             bound = self.objective + ARMIJO * length * slope + ROUNDING * np.abs(self.objective)
             good = ~settled & (value <= bound)
             point = np.where(good[..., np.newaxis], tried, point)
@@ -346,12 +346,12 @@ def losses(logits: Floats, targets: Floats) -> Floats:
     return np.asarray(_log_sum(logits)[..., 0] - (logits * targets).sum(axis=-1))
 
 
-def _evaluate(batch: Batch, strengths: Floats, point: Floats) -> tuple[Floats, Floats]:
+def _evaluate(batch: Batch, penalties: Floats, point: Floats) -> tuple[Floats, Floats]:
     """Objective (L, P) and its gradient, shaped as the point; a pass over the rows."""
     weights, intercept = _unpacked(point, batch.features.shape[2])
     loss, by_weight, by_intercept = batch.loss(weights, intercept)
-    objective = loss + strengths / 2 * np.square(weights).sum(axis=(-1, -2))
-    by_weight += strengths[..., np.newaxis, np.newaxis] * weights
+    objective = loss + penalties / 2 * np.square(weights).sum(axis=(-1, -2))
+    by_weight += penalties[..., np.newaxis, np.newaxis] * weights
     return objective, _packed(by_weight, by_intercept)
 
 
@@ -380,12 +380,12 @@ def _ratio(over: Floats, under: Floats) -> Floats:
     return np.divide(over, under, out=np.zeros_like(over), where=under > 0)
 
 
-def _expected(strengths: Floats, classes: int, width: int) -> Floats:
+def _expected(penalties: Floats, classes: int, width: int) -> Floats:
     """Reciprocal curvature of the objective for features of variance 1 and equally likely classes."""
     share = 1 / max(2, classes)
     loss = share * (1 - share)
-    weight = np.repeat(1 / (strengths[..., np.newaxis] + loss), width, axis=-1)
-    free = np.full((*strengths.shape, 1), 1 / loss)
+    weight = np.repeat(1 / (penalties[..., np.newaxis] + loss), width, axis=-1)
+    free = np.full((*penalties.shape, 1), 1 / loss)
     return np.tile(np.concatenate([weight, free], axis=-1), classes)
 
 

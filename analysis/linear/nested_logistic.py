@@ -17,14 +17,14 @@ from analysis.linear.logistic import (
     probabilities,
 )
 from analysis.linear.moments import Floats
-from analysis.linear.penalties import STRENGTHS, CrossValidation
+from analysis.linear.penalties import PENALTIES, CrossValidation
 from analysis.linear.row_blocks import BLOCK_ROWS, CentredRows, RowBlocks, as_blocks
 from analysis.splits import Partition
 
 VERSION = 1
 """Of logistic probes, of either kind: raise it with their numbers."""
 CHOOSING_TOLERANCE = 1e-4
-"""Of the fits that only serve to compare strengths."""
+"""Tolerance of the fits that only serve to compare penalties."""
 BATCH_NUMBERS = 4_000_000
 """Logits that a block of one batch may have, which bounds its memory."""
 
@@ -35,8 +35,8 @@ class NestedLogistic:
 
     probabilities: Floats
     """(L, Q, N, C); NaN for rows that are not tested or have no label."""
-    strengths: Floats
-    """Strength that was chosen, (L, Q, tested)."""
+    penalties: Floats
+    """Penalty that was chosen, (L, Q, tested)."""
     unconverged: int
     """Final fits that stopped before their gradient was small."""
 
@@ -94,13 +94,13 @@ def nested_logistic(
     codes: NDArray[np.integer[Any]],
     classes: int,
     partition: Partition,
-    strengths: Sequence[float] = STRENGTHS,
+    penalties: Sequence[float] = PENALTIES,
     *,
     one_vs_rest: bool = False,
 ) -> NestedLogistic:
     """Fit, for every layer, labelling and tested cell, a probe that has not seen the cell.
 
-    Strengths are compared by the likelihood of cells left out among the others, each warm-started from the
+    Penalties are compared by the likelihood of cells left out among the others, each warm-started from the
     next stronger one. Two classes make one binary problem, more a multinomial one or, on request, one
     binary problem per class (whose probabilities then need not sum to 1).
 
@@ -109,13 +109,13 @@ def nested_logistic(
         codes: class codes of each labelling, (Q, N); a negative code leaves a row out.
         classes: how many classes there are.
         partition: cells of the rows, and which are tested.
-        strengths: to choose from.
+        penalties: to choose from.
         one_vs_rest: binary problems instead of a multinomial one.
     """
     centred = CentredRows([as_blocks(layer) for layer in features])
     plan = CrossValidation(partition.tested, partition.count)
     work = _Work(centred, codes, classes, one_vs_rest, plan, partition.cells)
-    ordered = np.sort(np.asarray(strengths, dtype=np.float64))[::-1]
+    ordered = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
     chosen = np.full((len(features), len(codes), partition.count), ordered[0])
     if len(ordered) > 1:
         chosen = _choose(work, ordered)
@@ -136,22 +136,22 @@ def nested_logistic(
     return NestedLogistic(found, chosen[:, :, list(partition.tested)], unconverged)
 
 
-def _choose(work: _Work, strengths: Floats) -> Floats:
-    """The strengths under which cells left out are most likely, (L, Q, cells)."""
+def _choose(work: _Work, penalties: Floats) -> Floats:
+    """The penalties under which cells left out are most likely, (L, Q, cells)."""
     layers = work.features.shape[0]
-    loss = np.zeros((len(strengths), layers, len(work.codes), work.plan.count))
+    loss = np.zeros((len(penalties), layers, len(work.codes), work.plan.count))
     pairs = [_Task(q, pair) for q in range(len(work.codes)) for pair in work.plan.left_out_pairs()]
     for tasks in _batches(work, pairs):
         fit: LogisticFit | None = None
-        for place, strength in enumerate(strengths):
-            own = np.full((layers, len(tasks)), strength)
+        for place, penalty in enumerate(penalties):
+            own = np.full((layers, len(tasks)), penalty)
             batch, fit = _fit(work, tasks, own, start=fit, tolerance=CHOOSING_TOLERANCE)
             errors = batch.losses_by_cell(fit.weights, fit.intercept)
             errors = errors.reshape(layers, len(tasks), work.columns, -1).sum(axis=2)
             for number, task in enumerate(tasks):
                 for cell, other in (task.left_out, task.left_out[::-1]):
                     loss[place, :, task.labelling, cell] += errors[:, number, other]
-    return np.asarray(strengths[loss.argmin(axis=0)])
+    return np.asarray(penalties[loss.argmin(axis=0)])
 
 
 def _batches(work: _Work, tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
@@ -165,14 +165,14 @@ def _batches(work: _Work, tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
 def _fit(
     work: _Work,
     tasks: Sequence[_Task],
-    strengths: Floats,
+    penalties: Floats,
     *,
     tolerance: float,
     start: LogisticFit | None = None,
 ) -> tuple[Batch, LogisticFit]:
-    """Fit tasks with strengths (L, tasks)."""
+    """Fit tasks with penalties (L, tasks)."""
     batch = logistic_batch(work.features, work.problems(tasks))
-    each = np.repeat(strengths, work.columns, axis=1)
+    each = np.repeat(penalties, work.columns, axis=1)
     return batch, fit_logistic(batch, each, start=start, tolerance=tolerance)
 
 

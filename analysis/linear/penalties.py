@@ -12,7 +12,7 @@ from analysis.linear.moments import Floats
 from analysis.linear.ridge import Linear, RidgeProblem
 from analysis.splits import Partition
 
-STRENGTHS: tuple[float, ...] = tuple(10.0**power for power in range(-4, 6))
+PENALTIES: tuple[float, ...] = tuple(10.0**power for power in range(-4, 6))
 """Of features with variance 1: from hardly any to where, with thousands of features, little else is left."""
 
 
@@ -40,12 +40,12 @@ class NestedRidge:
 
     tested: tuple[int, ...]
     models: tuple[Linear, ...]
-    strengths: Floats
-    """Strength that was chosen, (tested, targets)."""
+    penalties: Floats
+    """Penalty that was chosen, (tested, targets)."""
 
     def predict(self, rows: NDArray[Any], cells: NDArray[np.integer[Any]]) -> Floats:
         """Out-of-fold predictions (n, R) for rows (n, D); NaN for rows of cells that are not tested."""
-        predictions = np.full((len(rows), self.strengths.shape[1]), np.nan)
+        predictions = np.full((len(rows), self.penalties.shape[1]), np.nan)
         for cell, model in zip(self.tested, self.models, strict=True):
             members = np.flatnonzero(cells == cell)
             predictions[members] = model.predict(rows[members])
@@ -56,27 +56,27 @@ def nested_ridge(
     problem: RidgeProblem,
     partition: Partition,
     sharing: NDArray[np.integer[Any]],
-    strengths: Sequence[float] = STRENGTHS,
+    penalties: Sequence[float] = PENALTIES,
 ) -> NestedRidge:
-    """Fit one model per tested cell, its strengths chosen by cross-validation among the other cells.
+    """Fit one model per tested cell, its penalties chosen by cross-validation among the other cells.
 
     The choice goes by squared error. Training without two cells serves both of them, so k folds cost
-    k (k − 1) / 2 reductions to tridiagonal form for all strengths and targets together, and k models.
+    k (k − 1) / 2 reductions to tridiagonal form for all penalties and targets together, and k models.
 
     Args:
         problem: rows, cells and targets.
         partition: which cells there are and which are tested.
-        sharing: a number per target, (R,): targets of equal number (classes of a concept) get one strength.
-        strengths: to choose from, in any order; of one there is nothing to choose.
+        sharing: a number per target, (R,): targets of equal number (classes of a concept) get one penalty.
+        penalties: to choose from, in any order; of one there is nothing to choose.
     """
     plan = CrossValidation(partition.tested, partition.count)
     tested = tuple(cell for cell in partition.tested if problem.rows_in([cell]))
     systems = (problem.train(plan.without(cell)) for cell in tested)
-    if len(strengths) == 1:
-        chosen = np.full((len(tested), len(sharing)), strengths[0])
-        models = [system.solve(strengths[0]) for system in systems]
+    if len(penalties) == 1:
+        chosen = np.full((len(tested), len(sharing)), penalties[0])
+        models = [system.solve(penalties[0]) for system in systems]
     else:
-        chosen = _choose(problem, plan, tested, sharing, np.asarray(strengths, dtype=np.float64))
+        chosen = _choose(problem, plan, tested, sharing, np.asarray(penalties, dtype=np.float64))
         models = [system.solve_each(own) for system, own in zip(systems, chosen, strict=True)]
     return NestedRidge(tested, tuple(models), chosen)
 
@@ -86,25 +86,25 @@ def _choose(
     plan: CrossValidation,
     tested: Sequence[int],
     sharing: NDArray[np.integer[Any]],
-    strengths: Floats,
+    penalties: Floats,
 ) -> Floats:
-    """Strength per tested cell and target, (tested, R)."""
-    errors = np.zeros((plan.count, len(strengths), len(sharing)))
+    """Penalty per tested cell and target, (tested, R)."""
+    errors = np.zeros((plan.count, len(penalties), len(sharing)))
     for one, other in plan.left_out_pairs():
         training = plan.without(one, other)
         if not problem.rows_in(training):
             continue
         system = problem.train(training)
-        for place, models in system.solve_grid(strengths):
+        for place, models in system.solve_grid(penalties):
             if one in tested:
                 errors[one, place] += problem.squared_error(models, other).reshape(-1, len(sharing))
             if other in tested:
                 errors[other, place] += problem.squared_error(models, one).reshape(-1, len(sharing))
-    return np.stack([strengths[best_by_group(errors[cell], sharing)] for cell in tested])
+    return np.stack([penalties[best_by_group(errors[cell], sharing)] for cell in tested])
 
 
 def best_by_group(errors: Floats, sharing: NDArray[np.integer[Any]]) -> NDArray[np.intp]:
-    """Place of the smallest error (strengths, R) per target, (R,), summed over the targets that share."""
+    """Place of the smallest error (penalties, R) per target, (R,), summed over the targets that share."""
     numbers, groups = np.unique(sharing, return_inverse=True)
     summed = np.zeros((len(errors), len(numbers)))
     np.add.at(summed.T, groups, errors.T)

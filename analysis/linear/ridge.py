@@ -1,8 +1,8 @@
 """Ridge regression of many targets on many training sets, from moments (primal) or rows (dual).
 
 With ± targets or one-hot targets this is the MSE probe. For training rows (x, y), n of them, with features
-divided by their standard deviation, it minimises Σ ‖y − b − wᵀx‖² + strength · n · ‖w‖². The intercept b is
-free. scikit-learn's `Ridge(alpha=strength * n)` on standardised features is the same.
+divided by their standard deviation, it minimises Σ ‖y − b − wᵀx‖² + penalty · n · ‖w‖². The intercept b is
+free. scikit-learn's `Ridge(alpha=penalty * n)` on standardised features is the same.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
@@ -41,7 +41,7 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """The regularised normal equations of one training set: (gram + strength · rows · I) v = cross."""
+    """The regularised normal equations of one training set: (gram + penalty · rows · I) v = cross."""
 
     gram: Callable[[], Floats]
     """Makes the matrix (d, d), positive semi-definite."""
@@ -53,28 +53,28 @@ class System:
     factor: Tridiagonal | None = None
     """Of the matrix, where somebody has it."""
 
-    def solve(self, strength: float, columns: slice | NDArray[np.intp] = slice(None)) -> Linear:
+    def solve(self, penalty: float, columns: slice | NDArray[np.intp] = slice(None)) -> Linear:
         """The ridge model of all or some targets."""
-        return self.lift(solve_shifted(self.gram(), self.cross[:, columns], strength * self.rows), columns)
+        return self.lift(solve_shifted(self.gram(), self.cross[:, columns], penalty * self.rows), columns)
 
-    def solve_grid(self, strengths: Floats) -> Iterator[tuple[slice, Linear]]:
-        """Models of all targets with every strength (S,), a few strengths at once: weights (d, few · R)."""
+    def solve_grid(self, penalties: Floats) -> Iterator[tuple[slice, Linear]]:
+        """Models of all targets with every penalty (S,), a few penalties at once: weights (d, few · R)."""
         factor, targets = self._reduced(), self.cross.shape[1]
         step = max(1, GRID_COLUMNS // targets)
-        for first in range(0, len(strengths), step):
-            place = slice(first, min(first + step, len(strengths)))
-            penalties = (strengths[place] * self.rows).tolist()
+        for first in range(0, len(penalties), step):
+            place = slice(first, min(first + step, len(penalties)))
+            shifts = (penalties[place] * self.rows).tolist()
             yield (
                 place,
-                self.lift(factor.solve(self.cross, penalties), np.tile(np.arange(targets), len(penalties))),
+                self.lift(factor.solve(self.cross, shifts), np.tile(np.arange(targets), len(shifts))),
             )
 
-    def solve_each(self, strengths: Floats) -> Linear:
-        """The model in which every target has its own strength (R,)."""
+    def solve_each(self, penalties: Floats) -> Linear:
+        """The model in which every target has its own penalty (R,)."""
         factor, solution = self._reduced(), np.empty_like(self.cross)
-        for strength in np.unique(strengths):
-            columns = np.flatnonzero(strengths == strength)
-            solution[:, columns] = factor.solve(self.cross[:, columns], [strength * self.rows])
+        for penalty in np.unique(penalties):
+            columns = np.flatnonzero(penalties == penalty)
+            solution[:, columns] = factor.solve(self.cross[:, columns], [penalty * self.rows])
         return self.lift(solution, slice(None))
 
     def _reduced(self) -> Tridiagonal:

@@ -11,7 +11,7 @@ Floats = NDArray[np.floating[Any]]
 
 VERSION = 1
 """Of the classifier: raise it with its numbers."""
-STRENGTHS = (1.0, 10.0, 100.0, 1000.0)
+PENALTIES = (1.0, 10.0, 100.0, 1000.0)
 """Penalties on squared weights, of features scaled to unit variance."""
 ITERATIONS = 500
 
@@ -29,7 +29,7 @@ class FeatureClassifier:
     """(C, F)"""
     intercepts: Floats
     """(C,)"""
-    strength: float
+    penalty: float
     accuracy: float
     """Balanced accuracy on folds that were held out."""
     hits: NDArray[np.bool_]
@@ -51,17 +51,17 @@ def fit_feature_classifier(
         folds: fold of each row, (N,); no group is in two.
         classes: their names.
     """
-    held_out = [_held_out(features, codes, folds, len(classes), strength) for strength in STRENGTHS]
+    held_out = [_held_out(features, codes, folds, len(classes), penalty) for penalty in PENALTIES]
     rows = np.arange(len(codes))
     losses = [float(-np.log(np.maximum(each[rows, codes], 1e-12)).mean()) for each in held_out]
     best = int(np.argmin(losses))
     named = held_out[best].argmax(axis=1)
-    fitted = _fit(features, codes, classes, STRENGTHS[best])
+    fitted = _fit(features, codes, classes, PENALTIES[best])
     return replace(fitted, accuracy=_balanced_accuracy(named, codes), hits=named == codes)
 
 
 def _held_out(
-    features: Floats, codes: NDArray[Any], folds: NDArray[Any], classes: int, strength: float
+    features: Floats, codes: NDArray[Any], folds: NDArray[Any], classes: int, penalty: float
 ) -> Floats:
     """Probabilities (N, C) of every row by a classifier that has not seen its fold."""
     found = np.full((len(codes), classes), 1 / classes)
@@ -69,17 +69,17 @@ def _held_out(
     for fold in np.unique(folds):
         test = folds == fold
         if len(np.unique(codes[~test])) > 1:
-            found[test] = _fit(features[~test], codes[~test], names, strength).probabilities(features[test])
+            found[test] = _fit(features[~test], codes[~test], names, penalty).probabilities(features[test])
     return found
 
 
-def _fit(features: Floats, codes: NDArray[Any], classes: Sequence[str], strength: float) -> FeatureClassifier:
+def _fit(features: Floats, codes: NDArray[Any], classes: Sequence[str], penalty: float) -> FeatureClassifier:
     """A class without rows gets probability 0; nothing is held out yet."""
     from sklearn.linear_model import LogisticRegression
 
     mean, deviation = features.mean(axis=0), features.std(axis=0)
     scale = np.where(deviation > 0, deviation, 1.0)
-    model = LogisticRegression(C=1 / strength, max_iter=ITERATIONS).fit((features - mean) / scale, codes)
+    model = LogisticRegression(C=1 / penalty, max_iter=ITERATIONS).fit((features - mean) / scale, codes)
     weights, intercepts = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn keeps one row for two classes
         weights, intercepts = (
@@ -89,7 +89,7 @@ def _fit(features: Floats, codes: NDArray[Any], classes: Sequence[str], strength
     every = np.zeros((len(classes), features.shape[1]))
     start = np.full(len(classes), -np.inf)
     every[model.classes_], start[model.classes_] = weights, intercepts
-    return FeatureClassifier(tuple(classes), mean, scale, every, start, strength, np.nan, np.zeros(0, bool))
+    return FeatureClassifier(tuple(classes), mean, scale, every, start, penalty, np.nan, np.zeros(0, bool))
 
 
 def _balanced_accuracy(named: NDArray[Any], codes: NDArray[Any]) -> float:

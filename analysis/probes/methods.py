@@ -28,7 +28,7 @@ class Predict(Protocol):
         codes: of classes, (Q, N), -1 without a label: the true labelling, then shuffled ones.
         classes: C.
         partition: cells of the rows; a tested cell is predicted by a fit to the other cells alone.
-        strengths: penalties to choose from, inside the training cells.
+        penalties: to choose from, inside the training cells.
     """
 
     def __call__(
@@ -37,7 +37,7 @@ class Predict(Protocol):
         codes: NDArray[np.integer[Any]],
         classes: int,
         partition: Partition,
-        strengths: Sequence[float],
+        penalties: Sequence[float],
     ) -> NestedLogistic: ...
 
 
@@ -69,7 +69,7 @@ def on_rows(function: RowProbe) -> ProbeMethod:
         codes: NDArray[np.integer[Any]],
         classes: int,
         partition: Partition,
-        strengths: Sequence[float],  # noqa: ARG001 (its name is the protocol's)
+        penalties: Sequence[float],  # noqa: ARG001 (its name is the protocol's)
     ) -> NestedLogistic:
         whole = [np.asarray(rows.whole(), np.float64) for rows in features]
         found = np.full((len(features), *codes.shape, classes), np.nan)

@@ -59,12 +59,12 @@ class RidgePredictions:
     targets: Targets
     guesses: tuple[Guesses, ...]
     """Of each concept."""
-    strengths: Floats
+    penalties: Floats
     """Chosen for each tested cell, (tested, R)."""
 
     def of_concept(self, place: int) -> tuple[Guesses, float]:
-        """Of one concept, with the median strength of its true labels."""
-        return self.guesses[place], float(np.median(self.targets.of_concept(place, self.strengths)[0]))
+        """Of one concept, with the median penalty of its true labels."""
+        return self.guesses[place], float(np.median(self.targets.of_concept(place, self.penalties)[0]))
 
 
 def moments_by_cell(rows: RowBlocks, partition: Partition) -> Moments:
@@ -112,10 +112,10 @@ def ridge_predictions(
     rows: RowBlocks,
     targets: Targets,
     partition: Partition,
-    strengths: tuple[float, ...],
+    penalties: tuple[float, ...],
 ) -> RidgePredictions:
     """Fit every target for every tested cell, and predict the rows of that cell; a pass over the rows."""
-    nested: NestedRidge = nested_ridge(problem, partition, targets.sharing, strengths)
+    nested: NestedRidge = nested_ridge(problem, partition, targets.sharing, penalties)
     guesses = tuple(
         Guesses.empty(len(labels), len(rows), max(1, classes))
         for classes, labels in zip(targets.classes, targets.labellings, strict=True)
@@ -124,4 +124,4 @@ def ridge_predictions(
         predicted = nested.predict(block, partition.cells[place])
         for number, own in enumerate(guesses):
             own.put(place, targets.of_concept(number, predicted))
-    return RidgePredictions(targets, guesses, nested.strengths)
+    return RidgePredictions(targets, guesses, nested.penalties)

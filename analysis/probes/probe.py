@@ -19,7 +19,7 @@ from analysis.concepts import (
     texts_of,
     without_rare_classes,
 )
-from analysis.linear.penalties import STRENGTHS
+from analysis.linear.penalties import PENALTIES
 from analysis.linear.ridge import DualRidge, RidgeProblem
 from analysis.linear.row_blocks import HeldRows, solves_by_rows
 from analysis.probes.controls import FEW_GROUPS
@@ -231,7 +231,7 @@ def _check_choices(concept: Concept, loss: str, controls: int) -> None:
 
 def _penalties(given: Sequence[float] | None) -> tuple[float, ...]:
     if given is None:
-        return STRENGTHS
+        return PENALTIES
     chosen = tuple(sorted({float(one) for one in given}))
     if not chosen or not all(0 < one < float("inf") for one in chosen):
         raise InvalidInput(f"Penalties {list(given)}: give positive numbers like 0.01, 1, 100.")
@@ -260,7 +260,7 @@ def _by_method(
         fitted = method.predict(
             [HeldRows(given.rows)], codes, len(given.concept.classes), given.partition, penalties
         )
-    penalty = float(np.median(fitted.strengths[0, 0]))
+    penalty = float(np.median(fitted.penalties[0, 0]))
     return _OutOfFold(codes, Guesses.of(fitted.probabilities[0]), penalty, fitted.unconverged)
 
 

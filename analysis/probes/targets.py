@@ -19,7 +19,7 @@ class Targets:
     classes: tuple[int, ...]
     """Of each concept; 0 of numbers."""
     sharing: NDArray[np.int64]
-    """Number of the labelling each column belongs to, (R,): its columns share a strength."""
+    """Number of the labelling each column belongs to, (R,): its columns share a penalty."""
     labellings: tuple[NDArray[Any], ...]
     """Per concept the labels that are learned, (1 + controls, n): true ones, then shuffled ones."""
 

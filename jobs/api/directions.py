@@ -443,7 +443,7 @@ def _of_fitted(one: "FittedDirection", positive: str, negative: str | None, meth
         interval=None if held_out is None else (held_out.score_low, held_out.score_high),
         random_score=one.random_score,
         norm=one.norm,
-        penalty=one.strength,
+        penalty=one.penalty,
         reader=None if one.reader is None else one.reader.astype(np.float32),
         reader_offset=one.reader_offset or 0.0,
     )

@@ -104,7 +104,7 @@ CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "metrics_file": ("metrics_file", _path_of),
     "method": ("methods", names_text),
     "model": ("model", str),
-    "penalties": ("strengths", numbers_text),
+    "penalties": ("penalties", numbers_text),
     "reductions": ("reduce", names_text),
     "roots": ("roots", roots_texts),
     "sites": ("sites", names_text),

@@ -23,8 +23,12 @@ class Compared(TypedDict, total=False):
         "look in the nearest cells of an index only, which is made and kept where there is none: quicker, "
         "and not always exact; a warning says its recall.",
     ]
-    cells: Annotated[int | None, "of a new index; by default the square root of the number of clips."]
-    probes: Annotated[int, "so many cells are looked into."]
+    cells: Annotated[
+        int | None,
+        "number of cells (clusters of vectors) of a new index; by default the square root of the "
+        "number of clips.",
+    ]
+    nprobe: Annotated[int, "number of cells of the index that are searched, those nearest to the clip."]
     progress: Annotated[Told, "True shows progress; a function is called with every `Progress`."]
 
 

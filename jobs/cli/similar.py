@@ -44,7 +44,7 @@ def similar(form: Any, **values: Any) -> None:
         made = "made and kept" if found.index.made_now else "kept"
         tell(
             f"note: index of {len(found.index.cells.members)} cells over {found.clips:,} clips, {made}; with "
-            f"{options.probes} cells it finds {found.index.recall:.0%} of the ten nearest."
+            f"{options.nprobe} cells searched it finds {found.index.recall:.0%} of the ten nearest."
         )
     if options.clip is not None:
         write_result(found.table, form)

@@ -389,7 +389,7 @@ def measurements(direction: Direction) -> Row:
         "reader": None if direction.reader is None else direction.reader.astype(np.float32),
         "reader_offset": direction.reader_offset,
         "norm": direction.norm,
-        "penalty": direction.strength,
+        "penalty": direction.penalty,
         "cosine_to_mean_difference": direction.cosine_to_mean_difference,
     }
     if direction.held_out is not None:

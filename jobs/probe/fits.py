@@ -79,7 +79,7 @@ def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> 
         scored = [number_row(concept, numbers)]
         confusions = []
     common = _common(plan, source, loss, concept) | {
-        "penalty": None if math.isnan(predicted.strength) else predicted.strength,
+        "penalty": None if math.isnan(predicted.penalty) else predicted.penalty,
         "folds": len(coverage.partition.tested),
         "controls": plan.controls,
     }

@@ -39,7 +39,7 @@ class ProbeOptions(FitExecution):
     reduce: Annotated[
         str, Option("Which arrays of the run to read, from mean, std, last, segments, frames.")
     ] = "mean,std,last"
-    strengths: Annotated[
+    penalties: Annotated[
         str, Option("Penalties to choose from, like 0.01,1,100; auto is ten from 0.0001 to 100000.")
     ] = "auto"
     controls: Annotated[int, Option("Shuffled labellings to compare with.", least=0)] = 5
@@ -71,14 +71,14 @@ def parse_losses(text: str) -> tuple[Loss, ...]:
     return tuple(loss for loss in ("mse", *PROBES.names()) if loss in names)
 
 
-def parse_strengths(text: str, default: tuple[float, ...]) -> tuple[float, ...]:
+def parse_penalties(text: str, default: tuple[float, ...]) -> tuple[float, ...]:
     """Read "auto" or numbers like "0.01,1,100"; raises `InvalidInput`."""
     if text == "auto":
         return default
     try:
-        strengths = tuple(sorted({float(part) for part in text.split(",")}))
+        penalties = tuple(sorted({float(part) for part in text.split(",")}))
     except ValueError:
-        strengths = ()
-    if not strengths or not all(0 < strength < float("inf") for strength in strengths):
-        raise InvalidInput(f"--strengths {text!r}: write auto, or positive numbers like 0.01,1,100.")
-    return strengths
+        penalties = ()
+    if not penalties or not all(0 < penalty < float("inf") for penalty in penalties):
+        raise InvalidInput(f"--penalties {text!r}: write auto, or positive numbers like 0.01,1,100.")
+    return penalties

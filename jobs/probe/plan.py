@@ -74,7 +74,7 @@ class ProbePlan:
     """Those that the split does not let be measured: they have rows without scores."""
     split: str
     """"groups" or "official"."""
-    strengths: tuple[float, ...]
+    penalties: tuple[float, ...]
     controls: int
     seed: int
     committed: Mapping[str, str]
@@ -102,7 +102,7 @@ class ProbePlan:
             "loss": loss,
             **plugin_of(loss),
             "cells": [cells_digest(coverage) for coverage in self.coverages],
-            "strengths": list(self.strengths),
+            "strengths": list(self.penalties),  # ids of stored probes are made of this word
             "controls": self.controls,
             "seed": self.seed,
             "committed": self.committed[source.prefix],

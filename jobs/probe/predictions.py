@@ -44,7 +44,7 @@ class Predicted:
     labels: NDArray[Any]
     """What was learned: true labels, then shuffled ones, (1 + controls, n)."""
     guesses: Guesses
-    strength: float
+    penalty: float
     """The median of what was chosen for the true labels."""
 
 
@@ -58,15 +58,15 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[
     for coverage in plan.coverages:
         targets = _targets(coverage, plan.controls, plan.seed)
         key = factors_key(moments_key(plan, coverage, source))
-        factors = read_factors(store.objects, key) if len(plan.strengths) > 1 else {}
+        factors = read_factors(store.objects, key) if len(plan.penalties) > 1 else {}
         known = len(factors)
         rows, problem = _problem(plan, store, source, coverage, targets, every, factors)
-        found = ridge_predictions(problem, rows, targets, coverage.partition, plan.strengths)
+        found = ridge_predictions(problem, rows, targets, coverage.partition, plan.penalties)
         if len(factors) > known:
             keep_factors(store.objects, key, factors)
         for number, concept in enumerate(coverage.concepts):
-            guesses, strength = found.of_concept(number)
-            yield Predicted(concept, coverage, targets.labellings[number], guesses, strength)
+            guesses, penalty = found.of_concept(number)
+            yield Predicted(concept, coverage, targets.labellings[number], guesses, penalty)
 
 
 @lru_cache(maxsize=16)
@@ -94,7 +94,7 @@ def _problem(
         if solves_by_rows(chosen):
             return chosen, DualRidge(chosen.whole(), targets.columns(), coverage.partition.cells)
         rows, kept = chosen, _moments(plan, store, source, coverage, chosen)
-    wanted = factors or (plan.keep_factors and len(plan.strengths) > 1)
+    wanted = factors or (plan.keep_factors and len(plan.penalties) > 1)
     problem = problem_of_moments(
         rows,
         kept.moments,
@@ -138,10 +138,10 @@ def predict_by_method(
         for concept in (concept for concept in coverage.concepts if concept.kind == "class"):
             codes = labellings(concept, coverage.groups, controls=plan.controls, seed=plan.seed)
             with PROBES.called(loss):
-                fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.strengths)
+                fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.penalties)
             for place, source in enumerate(sources):
-                strength = float(np.median(fitted.strengths[place, 0]))
+                penalty = float(np.median(fitted.penalties[place, 0]))
                 predicted = Predicted(
-                    concept, coverage, codes, Guesses.of(fitted.probabilities[place]), strength
+                    concept, coverage, codes, Guesses.of(fitted.probabilities[place]), penalty
                 )
                 yield source, predicted, fitted.unconverged

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from analysis.concepts import Loss
-from analysis.linear.penalties import STRENGTHS
+from analysis.linear.penalties import PENALTIES
 from analysis.probes.controls import FEW_GROUPS
 from analysis.splits import Partition, official_partition
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
@@ -21,7 +21,7 @@ from jobs.probe.fits import FittedSource, ProbeTask, fit_task
 from jobs.probe.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, block_tasks, moments_of_block
 from jobs.probe.handcrafted import handcrafted_sources
 from jobs.probe.measurable import measurability_notes, measurable_part
-from jobs.probe.options import ProbeOptions, parse_losses, parse_strengths
+from jobs.probe.options import ProbeOptions, parse_losses, parse_penalties
 from jobs.probe.plan import Coverage, ProbePlan, Source, coverages
 from jobs.probe.scores import CONFUSIONS, KIND, confusions_table, probes_table
 from jobs.progress.reporting import followed
@@ -116,7 +116,7 @@ def _plan(
         coverages=measurable,
         unmeasured=unmeasured,
         split=options.split,
-        strengths=parse_strengths(options.strengths, STRENGTHS),
+        penalties=parse_penalties(options.penalties, PENALTIES),
         controls=options.controls,
         seed=options.seed,
         committed={
@@ -239,7 +239,7 @@ def _estimated_seconds(
             rows, cells = len(coverage.clip_ids), coverage.partition.count
             classes = sum(max(1, len(concept.classes)) for concept in coverage.concepts)
             columns, axes = classes * (1 + plan.controls), min(rows, width)
-            fits = cells * (cells + 1) / 2 * len(plan.strengths)
+            fits = cells * (cells + 1) / 2 * len(plan.penalties)
             if loss == "mse":
                 operations += cells * (cells + 1) * axes**3 + fits * 8 * axes**2 * columns
                 operations += rows * width * (axes + columns)

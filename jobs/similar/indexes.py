@@ -33,7 +33,7 @@ class KeptIndex:
     made_now: bool
 
 
-def kept_index(store: Store, scan: LayerScan, metric: Metric, *, cells: int | None, probes: int) -> KeptIndex:
+def kept_index(store: Store, scan: LayerScan, metric: Metric, *, cells: int | None, nprobe: int) -> KeptIndex:
     """The index of a layer as it stands now; made and committed where the store has none.
 
     Args:
@@ -41,10 +41,10 @@ def kept_index(store: Store, scan: LayerScan, metric: Metric, *, cells: int | No
         scan: the vectors.
         metric: which distance counts.
         cells: how many; by default the square root of the number of vectors.
-        probes: cells that a question looks into, which the recall is of.
+        nprobe: number of cells that a question searches, which the recall is of.
     """
     wanted = cells or max(1, round(len(scan) ** 0.5))
-    specification = _specification(scan, metric, wanted, probes)
+    specification = _specification(scan, metric, wanted, nprobe)
     stored = read_results(store, KIND, specification)
     if stored is not None:
         rows = stored.select(["centre", "members", "recall"])
@@ -53,12 +53,12 @@ def kept_index(store: Store, scan: LayerScan, metric: Metric, *, cells: int | No
         return KeptIndex(Cells(centres, members, metric), rows["recall"][0].as_py(), made_now=False)
     with stepped("index", unit="clips") as advance:
         made = make_cells(scan.read, len(scan), metric, cells=wanted, seed=SEED, advance=advance)
-    found = _recall(scan, made, probes)
+    found = _recall(scan, made, nprobe)
     write_results(store, KIND, specification, TABLES[KIND].of(_rows(scan, specification, made, found)))
     return KeptIndex(made, found, made_now=True)
 
 
-def _specification(scan: LayerScan, metric: Metric, cells: int, probes: int) -> dict[str, Any]:
+def _specification(scan: LayerScan, metric: Metric, cells: int, nprobe: int) -> dict[str, Any]:
     """All that decides an index; the version of the method is a part of it."""
     return {
         "run": scan.run.prefix,
@@ -67,18 +67,18 @@ def _specification(scan: LayerScan, metric: Metric, cells: int, probes: int) -> 
         "committed": committed_digest(scan.run),
         "metric": metric,
         "cells": cells,
-        "probes": probes,
+        "probes": nprobe,  # ids of stored indexes are made of this word
         "seed": SEED,
         "version": neighbours.VERSION,
     }
 
 
-def _recall(scan: LayerScan, made: Cells, probes: int) -> float:
+def _recall(scan: LayerScan, made: Cells, nprobe: int) -> float:
     drawn = np.random.default_rng(SEED + 1).permutation(len(scan))[:QUESTIONS]
     shares = []
     for number, query in zip(drawn.tolist(), scan.read(drawn), strict=True):
         exact = nearest(scan.read, query, RECALL_COUNT, made.metric, len(scan), but=number)
-        found = nearest_in_cells(scan.read, query, RECALL_COUNT, made, probes=probes, but=number)
+        found = nearest_in_cells(scan.read, query, RECALL_COUNT, made, nprobe=nprobe, but=number)
         shares.append(recall(found, exact))
     return float(np.mean(shares))
 

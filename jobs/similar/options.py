@@ -30,9 +30,15 @@ class SimilarOptions:
     ] = False
     cells: Annotated[
         int | None,
-        Option("Cells of a new index; by default the square root of the number of clips.", least=1),
+        Option(
+            "Number of cells (clusters of vectors) of a new index; by default the square root of "
+            "the number of clips.",
+            least=1,
+        ),
     ] = None
-    probes: Annotated[int, Option("So many cells are looked into.", least=1)] = 8
+    nprobe: Annotated[
+        int, Option("Number of cells of the index that are searched, those nearest to the clip.", least=1)
+    ] = 8
 
     def __post_init__(self) -> None:
         check_values(self)

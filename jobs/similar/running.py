@@ -44,14 +44,14 @@ def find_similar(options: SimilarOptions, vector: NDArray[Any] | None = None) ->
         )
     index = None
     if options.indexed:
-        index = kept_index(store, scan, options.metric, cells=options.cells, probes=options.probes)
+        index = kept_index(store, scan, options.metric, cells=options.cells, nprobe=options.nprobe)
     query, own = _query(scan, options.clip, vector)
     if query is None:
         return Similar(_table(store, scan, Neighbours(np.zeros(0, np.int64), np.zeros(0))), index, len(scan))
     if index is None:
         found = nearest(scan.read, query, options.count, options.metric, len(scan), but=own)
     else:
-        found = nearest_in_cells(scan.read, query, options.count, index.cells, probes=options.probes, but=own)
+        found = nearest_in_cells(scan.read, query, options.count, index.cells, nprobe=options.nprobe, but=own)
     return Similar(_table(store, scan, found), index, len(scan))
 
 

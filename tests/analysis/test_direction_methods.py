@@ -9,7 +9,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from analysis.directions.fits import problem_of
-from analysis.directions.logistic import LOGISTIC_STRENGTHS, logistic_paths
+from analysis.directions.logistic import LOGISTIC_PENALTIES, logistic_paths
 from analysis.directions.methods import (
     discriminants,
     ledoit_wolf_penalty,
@@ -70,10 +70,10 @@ def test_moments_without_a_fold_are_those_of_the_other_rows(rows: Floats, target
 def test_ridge_is_scikit_learn_s_on_the_features_themselves(rows: Floats, targets: NDArray[np.bool_]) -> None:
     space, training = row_space(rows), FOLDS != 1
     moments = without_fold(rows, targets, 1)
-    strengths = np.array([1e-2, 1.0, 1e3])
-    weights = ridge_path(moments, strengths)
-    for place, strength in enumerate(strengths):
-        oracle = Ridge(alpha=strength * mean_variance(moments.eigenvalues))
+    penalties = np.array([1e-2, 1.0, 1e3])
+    weights = ridge_path(moments, penalties)
+    for place, penalty in enumerate(penalties):
+        oracle = Ridge(alpha=penalty * mean_variance(moments.eigenvalues))
         oracle.fit(rows[training], np.where(targets[training], 1.0, -1.0))
         np.testing.assert_allclose(space.embedded(weights[place]), oracle.coef_, rtol=1e-6, atol=1e-9)
 
@@ -84,12 +84,12 @@ def test_logistic_regression_is_scikit_learn_s_on_the_features_themselves(
     space, training = row_space(rows), FOLDS != 0
     unit = 2.5
     weights = logistic_paths(problem_of(space, targets, FOLDS, range(CONTRASTS)), [frozenset({0})], unit)[0]
-    for place, strength in enumerate(LOGISTIC_STRENGTHS):
-        if strength < 1e-2:
+    for place, penalty in enumerate(LOGISTIC_PENALTIES):
+        if penalty < 1e-2:
             continue
         for contrast in range(CONTRASTS):
-            penalty = strength * training.sum() * unit
-            oracle = LogisticRegression(C=1 / penalty, tol=1e-10, max_iter=10_000)
+            absolute = penalty * training.sum() * unit
+            oracle = LogisticRegression(C=1 / absolute, tol=1e-10, max_iter=10_000)
             oracle.fit(rows[training] - rows.mean(axis=0), targets[training, contrast])
             found = space.embedded(weights[place, contrast])
             np.testing.assert_allclose(found, oracle.coef_[0], atol=5e-3 * np.abs(oracle.coef_).max())

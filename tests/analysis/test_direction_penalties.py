@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from analysis.directions.fitting import fit_directions
-from analysis.directions.methods import STRENGTHS, ridge_path, ridge_path_without_axes
+from analysis.directions.methods import PENALTIES, ridge_path, ridge_path_without_axes
 from analysis.directions.penalties import left_out_pairs
 from analysis.linear.contrast_moments import contrast_moments, sums_by_fold
 
@@ -31,7 +31,7 @@ def directions(rows: Floats, positive: Masks) -> list[Floats]:
     scatter = centred.T @ centred
     difference = rows[positive].mean(axis=0) - rows[~positive].mean(axis=0)
     unit = np.trace(scatter) / np.linalg.matrix_rank(scatter)
-    return [np.linalg.solve(scatter + strength * unit * np.eye(WIDTH), difference) for strength in STRENGTHS]
+    return [np.linalg.solve(scatter + penalty * unit * np.eye(WIDTH), difference) for penalty in PENALTIES]
 
 
 def choice(
@@ -65,7 +65,7 @@ def test_a_fold_has_no_say_in_the_penalty_of_the_direction_that_it_is_projected_
     found = fit_directions(rows, positive[:, np.newaxis], folds=folds, groups=groups, methods=["mse"])[0][
         "mse"
     ]
-    assert found.strength == STRENGTHS[overall]
+    assert found.penalty == PENALTIES[overall]
     assert found.held_out is not None
     assert found.held_out.mean_positive - found.held_out.mean_negative == pytest.approx(
         projections[positive].mean() - projections[~positive].mean(), rel=1e-6

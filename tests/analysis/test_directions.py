@@ -160,8 +160,8 @@ def test_a_penalty_is_chosen_that_is_not_the_weakest_where_rows_are_few() -> Non
     """A nearly unregularised ridge classifies its rows and points elsewhere."""
     rows, positive, axis = planted(100, 600, 4.0)
     found = fitted(rows, positive, "mse")["mse"]
-    assert found.strength is not None
-    assert found.strength >= 0.1
+    assert found.penalty is not None
+    assert found.penalty >= 0.1
     assert found.vector @ axis > 0.6
 
 
@@ -169,7 +169,7 @@ def test_a_penalty_is_chosen_that_is_not_the_weakest_where_rows_are_few() -> Non
 def test_of_penalties_that_do_equally_well_the_strongest_is_taken(seed: int) -> None:
     """Where features are alike and independent, all of them find the mean difference, up to noise."""
     rows, positive, _ = planted(400, 10, 2.0, seed=seed)
-    assert fitted(rows, positive, "mse")["mse"].strength == 1e4
+    assert fitted(rows, positive, "mse")["mse"].penalty == 1e4
 
 
 @pytest.mark.parametrize("wide", [False, True], ids=["more rows than features", "more features than rows"])

@@ -24,7 +24,7 @@ def test_probabilities_are_those_of_scikit_learn_on_scaled_features(classes: int
     found = fit_feature_classifier(features, codes, folds, NAMES[:classes])
     deviation = np.where(features.std(axis=0) > 0, features.std(axis=0), 1.0)
     scaled = (features - features.mean(axis=0)) / deviation
-    reference = LogisticRegression(C=1 / found.strength, max_iter=500).fit(scaled, codes)
+    reference = LogisticRegression(C=1 / found.penalty, max_iter=500).fit(scaled, codes)
     np.testing.assert_allclose(found.probabilities(features), reference.predict_proba(scaled), atol=1e-6)
 
 

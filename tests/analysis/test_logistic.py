@@ -19,17 +19,17 @@ TRAINING = np.stack([np.ones(ROWS, bool), np.arange(ROWS) % 4 > 0])
 
 
 def reference(
-    features: NDArray[np.float64], codes: NDArray[np.int64], training: NDArray[np.bool_], strength: float
+    features: NDArray[np.float64], codes: NDArray[np.int64], training: NDArray[np.bool_], penalty: float
 ) -> tuple[NDArray[np.float64], float]:
     """Probabilities of all rows, and the objective, by scikit-learn."""
     rows = features[training]
     scaled = (features - rows.mean(axis=0)) / rows.std(axis=0)
     count = int(training.sum())
-    model = LogisticRegression(C=1 / (strength * count), tol=1e-12, max_iter=50_000)
+    model = LogisticRegression(C=1 / (penalty * count), tol=1e-12, max_iter=50_000)
     model.fit(scaled[training], codes[training])
     found = model.predict_proba(scaled)
     likelihood = np.log(found[training, np.searchsorted(model.classes_, codes[training])]).mean()
-    return found, float(-likelihood + strength / 2 * np.square(model.coef_).sum())
+    return found, float(-likelihood + penalty / 2 * np.square(model.coef_).sum())
 
 
 def one_hot(codes: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
@@ -55,18 +55,18 @@ def batch_of(features: NDArray[np.float64], codes: NDArray[np.int64], classes: i
     return logistic_batch(CentredRows([HeldRows(layer) for layer in features]), problems)
 
 
-@pytest.mark.parametrize("strength", [1e-3, 1e-1, 10.0])
+@pytest.mark.parametrize("penalty", [1e-3, 1e-1, 10.0])
 @pytest.mark.parametrize("classes", [2, 3])
-def test_objective_and_probabilities_are_those_of_scikit_learn(classes: int, strength: float) -> None:
+def test_objective_and_probabilities_are_those_of_scikit_learn(classes: int, penalty: float) -> None:
     codes = CODES % classes
     batch = batch_of(FEATURES, codes[np.newaxis], classes, 2)
-    fit = fit_logistic(batch, np.full((LAYERS, len(TRAINING)), strength), tolerance=1e-8)
+    fit = fit_logistic(batch, np.full((LAYERS, len(TRAINING)), penalty), tolerance=1e-8)
     ((_, logits),) = batch.logits(fit.weights, fit.intercept)
     found = probabilities(logits)
     assert fit.converged.all()
     for layer in range(LAYERS):
         for place, training in enumerate(TRAINING):
-            expected, objective = reference(FEATURES[layer], codes, training, strength)
+            expected, objective = reference(FEATURES[layer], codes, training, penalty)
             assert fit.objective[layer, place] == pytest.approx(objective, rel=1e-8)
             columns = expected[:, 1:] if classes == 2 else expected
             np.testing.assert_allclose(found[layer, place], columns, atol=1e-4)
@@ -74,9 +74,9 @@ def test_objective_and_probabilities_are_those_of_scikit_learn(classes: int, str
 
 def test_a_problem_does_not_depend_on_what_else_is_in_its_batch() -> None:
     both = np.stack([CODES, CODES[::-1]])
-    strengths = np.array([[1e-3, 10.0]] * LAYERS)
-    together = fit_logistic(batch_of(FEATURES, both, 3, 2), strengths)
-    alone = fit_logistic(batch_of(FEATURES, both[:1], 3, 1), strengths[:, :1])
+    penalties = np.array([[1e-3, 10.0]] * LAYERS)
+    together = fit_logistic(batch_of(FEATURES, both, 3, 2), penalties)
+    alone = fit_logistic(batch_of(FEATURES, both[:1], 3, 1), penalties[:, :1])
     np.testing.assert_allclose(together.weights[:, :1], alone.weights, atol=1e-5)
 
 
@@ -90,9 +90,9 @@ def test_a_constant_feature_has_no_say() -> None:
 
 def test_a_warm_start_at_the_solution_ends_at_once() -> None:
     batch = batch_of(FEATURES, CODES[np.newaxis], 3, 1)
-    strengths = np.full((LAYERS, 1), 0.1)
-    first = fit_logistic(batch, strengths)
-    again = fit_logistic(batch, strengths, start=first)
+    penalties = np.full((LAYERS, 1), 0.1)
+    first = fit_logistic(batch, penalties)
+    again = fit_logistic(batch, penalties, start=first)
     assert first.iterations > 5
     assert again.iterations == 1
 
@@ -109,24 +109,24 @@ def _partition() -> Partition:
 
 @pytest.mark.parametrize(("classes", "one_vs_rest"), [(2, False), (3, False), (3, True)])
 def test_nested_probes_are_those_of_loops_over_scikit_learn(classes: int, one_vs_rest: bool) -> None:
-    codes, partition, strengths = CODES % classes, _partition(), (1e-2, 1.0)
+    codes, partition, penalties = CODES % classes, _partition(), (1e-2, 1.0)
     nested = nested_logistic(
-        FEATURES, codes[np.newaxis], classes, partition, strengths, one_vs_rest=one_vs_rest
+        FEATURES, codes[np.newaxis], classes, partition, penalties, one_vs_rest=one_vs_rest
     )
     labellings = [(codes == c).astype(np.int64) for c in range(classes)] if one_vs_rest else [codes]
     for outer in range(3):
         errors = []
-        for strength in strengths:
+        for penalty in penalties:
             error = 0.0
             for inner in {0, 1, 2} - {outer}:
                 validation = partition.cells == inner
                 for labels in labellings:
                     training = ~np.isin(partition.cells, [outer, inner])
-                    chances, _ = reference(FEATURES[0], labels, training, strength)
+                    chances, _ = reference(FEATURES[0], labels, training, penalty)
                     error -= np.log(chances[validation, labels[validation]]).sum()
             errors.append(error)
-        best = strengths[int(np.argmin(errors))]
-        assert nested.strengths[0, 0, outer] == best
+        best = penalties[int(np.argmin(errors))]
+        assert nested.penalties[0, 0, outer] == best
         held_out = partition.cells == outer
         whole = [reference(FEATURES[0], labels, ~held_out, best)[0] for labels in labellings]
         expected = np.stack([found[:, 1] for found in whole], axis=1) if one_vs_rest else whole[0]

@@ -78,10 +78,10 @@ def test_an_index_holds_every_vector_once_and_finds_all_with_all_of_its_cells(
     assert sorted(np.concatenate(cells.members).tolist()) == list(range(COUNT))
     assert steps[-1] == COUNT
     exact = nearest(rows.__getitem__, rows[7], 10, metric, COUNT, but=7)
-    assert recall(nearest_in_cells(rows.__getitem__, rows[7], 10, cells, probes=12, but=7), exact) == 1
+    assert recall(nearest_in_cells(rows.__getitem__, rows[7], 10, cells, nprobe=12, but=7), exact) == 1
     few = [
         recall(
-            nearest_in_cells(rows.__getitem__, rows[one], 10, cells, probes=3, but=one),
+            nearest_in_cells(rows.__getitem__, rows[one], 10, cells, nprobe=3, but=one),
             nearest(rows.__getitem__, rows[one], 10, metric, COUNT, but=one),
         )
         for one in range(0, COUNT, 400)

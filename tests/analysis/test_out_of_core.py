@@ -78,7 +78,7 @@ def test_directions_do_not_depend_on_the_size_of_blocks() -> None:
             assert one.held_out is not None
             assert other.held_out is not None
             assert float(one.vector @ other.vector) == pytest.approx(1, abs=1e-10)
-            assert other.strength == (one.strength and pytest.approx(one.strength, rel=1e-10))
+            assert other.penalty == (one.penalty and pytest.approx(one.penalty, rel=1e-10))
             assert other.random_score == pytest.approx(one.random_score, abs=1e-10)
             for field in fields(one.held_out):
                 expected = getattr(one.held_out, field.name)
@@ -94,7 +94,7 @@ def test_logistic_probes_do_not_depend_on_the_size_of_blocks(one_vs_rest: bool) 
     found = nested_logistic([HeldRows(ROWS)], codes, 3, partition, (0.1, 1.0), one_vs_rest=one_vs_rest)
     row_blocks.BLOCK_ROWS = COUNT
     known = nested_logistic([HeldRows(ROWS)], codes, 3, partition, (0.1, 1.0), one_vs_rest=one_vs_rest)
-    np.testing.assert_array_equal(found.strengths, known.strengths)
+    np.testing.assert_array_equal(found.penalties, known.penalties)
     np.testing.assert_allclose(found.probabilities, known.probabilities, atol=1e-10)
 
 
@@ -159,14 +159,14 @@ def test_guesses_by_blocks_are_those_of_all_rows_at_once(monkeypatch: pytest.Mon
     known = guesses()
     monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 7)
     found = guesses()
-    np.testing.assert_array_equal(found.strengths, known.strengths)
+    np.testing.assert_array_equal(found.penalties, known.penalties)
     for one, other in zip(found.guesses, known.guesses, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, atol=1e-10)
         np.testing.assert_allclose(one.said, other.said, atol=1e-10)
     fold = partition.cells == 2
     scaled = StandardScaler().fit(ROWS[~fold].astype(np.float64))
-    strength = known.strengths[1, 0]
-    oracle = Ridge(alpha=strength * float((~fold).sum()))
+    penalty = known.penalties[1, 0]
+    oracle = Ridge(alpha=penalty * float((~fold).sum()))
     oracle.fit(scaled.transform(ROWS[~fold]), targets.columns()[~fold, :3])
     expected = oracle.predict(scaled.transform(ROWS[fold]))
     np.testing.assert_allclose(found.guesses[0].scores[fold], expected, atol=1e-5)

@@ -14,7 +14,7 @@ from analysis.linear.ridge import DualRidge, Linear, PrimalRidge, added_targets,
 from analysis.splits import Partition, fold_partition
 
 Floats = NDArray[np.float64]
-STRENGTHS = (1e-3, 1e-1, 10.0)
+PENALTIES = (1e-3, 1e-1, 10.0)
 
 
 def world(rows: int, width: int, *, seed: int = 0) -> tuple[NDArray[np.float32], Floats, Partition]:
@@ -41,29 +41,29 @@ def primal(features: NDArray[np.float32], targets: Floats, partition: Partition)
 
 
 def sklearn_model(
-    features: NDArray[np.float32], targets: Floats, strength: float
+    features: NDArray[np.float32], targets: Floats, penalty: float
 ) -> tuple[StandardScaler, Ridge]:
     scaler = StandardScaler().fit(features.astype(np.float64))
     scaled = scaler.transform(features.astype(np.float64))
-    return scaler, Ridge(alpha=strength * len(features)).fit(scaled, targets)
+    return scaler, Ridge(alpha=penalty * len(features)).fit(scaled, targets)
 
 
-@pytest.mark.parametrize("strength", STRENGTHS)
-def test_both_forms_predict_what_scikit_learn_predicts(strength: float) -> None:
+@pytest.mark.parametrize("penalty", PENALTIES)
+def test_both_forms_predict_what_scikit_learn_predicts(penalty: float) -> None:
     features, targets, partition = world(160, 30)
     training = np.isin(partition.cells, [0, 2, 3])
-    scaler, model = sklearn_model(features[training], targets[training], strength)
+    scaler, model = sklearn_model(features[training], targets[training], penalty)
     expected = model.predict(scaler.transform(features.astype(np.float64)))
     for problem in (primal(features, targets, partition), DualRidge(features, targets, partition.cells)):
-        found = problem.train([0, 2, 3]).solve(strength).predict(features)
+        found = problem.train([0, 2, 3]).solve(penalty).predict(features)
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
 
 
 def test_with_more_features_than_rows_both_forms_agree() -> None:
     features, targets, partition = world(60, 90)
-    for strength in STRENGTHS:
-        one = primal(features, targets, partition).train([0, 1]).solve(strength)
-        other = DualRidge(features, targets, partition.cells).train([0, 1]).solve(strength)
+    for penalty in PENALTIES:
+        one = primal(features, targets, partition).train([0, 1]).solve(penalty)
+        other = DualRidge(features, targets, partition.cells).train([0, 1]).solve(penalty)
         np.testing.assert_allclose(one.predict(features), other.predict(features), rtol=1e-8, atol=1e-8)
 
 
@@ -120,41 +120,41 @@ def test_where_rounding_makes_the_matrix_indefinite_its_positive_part_is_used() 
 
 
 def _nested_by_scikit_learn(
-    features: NDArray[np.float32], targets: Floats, partition: Partition, strengths: Sequence[float]
+    features: NDArray[np.float32], targets: Floats, partition: Partition, penalties: Sequence[float]
 ) -> tuple[Floats, Floats]:
-    """Out-of-fold predictions and chosen strengths, by loops; the first two targets share a strength."""
+    """Out-of-fold predictions and chosen penalties, by loops; the first two targets share a penalty."""
     predictions, chosen = np.empty_like(targets), []
     for outer in range(partition.count):
-        errors = np.zeros((len(strengths), 3))
+        errors = np.zeros((len(penalties), 3))
         for inner in set(range(partition.count)) - {outer}:
             training = ~np.isin(partition.cells, [outer, inner])
             validation = partition.cells == inner
-            for place, strength in enumerate(strengths):
-                scaler, model = sklearn_model(features[training], targets[training], strength)
+            for place, penalty in enumerate(penalties):
+                scaler, model = sklearn_model(features[training], targets[training], penalty)
                 guess = model.predict(scaler.transform(features[validation].astype(np.float64)))
                 errors[place] += np.square(guess - targets[validation]).sum(axis=0)
         best = [int(errors[:, :2].sum(axis=1).argmin())] * 2 + [int(errors[:, 2].argmin())]
-        chosen.append([strengths[place] for place in best])
+        chosen.append([penalties[place] for place in best])
         training = partition.cells != outer
         for column, place in enumerate(best):
-            scaler, model = sklearn_model(features[training], targets[training, column], strengths[place])
+            scaler, model = sklearn_model(features[training], targets[training, column], penalties[place])
             scaled = scaler.transform(features[~training].astype(np.float64))
             predictions[~training, column] = model.predict(scaled)
     return predictions, np.array(chosen)
 
 
 @pytest.mark.parametrize(("rows", "width"), [(200, 25), (60, 80)])
-def test_nested_strengths_are_those_of_loops_over_scikit_learn(rows: int, width: int) -> None:
+def test_nested_penalties_are_those_of_loops_over_scikit_learn(rows: int, width: int) -> None:
     features, targets, partition = world(rows, width)
-    strengths = (1e-4, 1e-2, 1.0, 100.0)
-    expected, chosen = _nested_by_scikit_learn(features, targets, partition, strengths)
+    penalties = (1e-4, 1e-2, 1.0, 100.0)
+    expected, chosen = _nested_by_scikit_learn(features, targets, partition, penalties)
     problem = (
         DualRidge(features, targets, partition.cells)
         if rows <= width
         else primal(features, targets, partition)
     )
-    nested = nested_ridge(problem, partition, np.array([0, 0, 1]), strengths)
-    assert np.array_equal(nested.strengths, chosen)
+    nested = nested_ridge(problem, partition, np.array([0, 0, 1]), penalties)
+    assert np.array_equal(nested.penalties, chosen)
     assert len(np.unique(chosen)) > 1
     np.testing.assert_allclose(nested.predict(features, partition.cells), expected, rtol=1e-6, atol=1e-8)
 
@@ -162,7 +162,7 @@ def test_nested_strengths_are_those_of_loops_over_scikit_learn(rows: int, width:
 def test_a_cell_that_is_not_tested_has_no_predictions() -> None:
     features, targets, partition = world(100, 10)
     official = Partition(partition.cells, partition.count, (2,))
-    nested = nested_ridge(primal(features, targets, partition), official, np.array([0, 0, 1]), STRENGTHS)
+    nested = nested_ridge(primal(features, targets, partition), official, np.array([0, 0, 1]), PENALTIES)
     predictions = nested.predict(features, partition.cells)
     assert np.array_equal(np.isfinite(predictions[:, 0]), partition.cells == 2)
 
@@ -174,6 +174,6 @@ def test_models_see_nothing_of_the_cell_that_they_are_scored_on() -> None:
     models: list[Linear] = []
     for known in (targets, changed):
         problem = primal(features, known, partition)
-        nested = nested_ridge(problem, partition, np.array([0, 0, 1]), STRENGTHS)
+        nested = nested_ridge(problem, partition, np.array([0, 0, 1]), PENALTIES)
         models.append(nested.models[3])
     assert np.array_equal(models[0].weights, models[1].weights)

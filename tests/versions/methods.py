@@ -148,7 +148,7 @@ def direction(method: Estimator, nudge: float) -> dict[str, Any]:
         found[f"{width} norm"] = one.norm
         found[f"{width} cosine"] = one.cosine_to_mean_difference
         found[f"{width} random score"] = one.random_score
-        found[f"{width} penalty"] = "none" if one.strength is None else one.strength
+        found[f"{width} penalty"] = "none" if one.penalty is None else one.penalty
         if one.reader is not None:
             found[f"{width} reader"] = [*one.reader[EVERY], one.reader_offset]
     return found
@@ -193,7 +193,7 @@ def classifier(nudge: float) -> dict[str, Any]:
         "scale": found.scale,
         "weights": found.weights,
         "intercepts": found.intercepts,
-        "strength": found.strength,
+        "penalty": found.penalty,
         "accuracy": found.accuracy,
         "hits": found.hits,
     }

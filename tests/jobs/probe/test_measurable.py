@@ -12,7 +12,7 @@ from jobs.probe.running import Probed, probe_run
 from store.opening import Store
 
 ALL = [f"artist{number:02d}" for number in range(40)]
-FITS = [{"loss": "mse,logistic"}, {"loss": "mse,logistic_ovr", "strengths": "1"}]
+FITS = [{"loss": "mse,logistic"}, {"loss": "mse,logistic_ovr", "penalties": "1"}]
 
 
 def fit(store: Store, labels: str, **options: Any) -> Probed:

@@ -76,12 +76,12 @@ def test_both_losses_are_compared_on_the_same_clips(planted: Store) -> None:
     assert all(row["accuracy"] > 0.85 for row in rows)
 
 
-def test_a_fit_with_one_strength_scores_as_a_loop_over_scikit_learn(planted: Store) -> None:
+def test_a_fit_with_one_penalty_scores_as_a_loop_over_scikit_learn(planted: Store) -> None:
     """Written here without any code of the probes: read, split by the stored folds, fit, score."""
     from analysis.splits import group_folds
     from jobs.fitting.labels import resolve_labels
 
-    found = scores(fit(planted, strengths="0.1"))["style", 1]
+    found = scores(fit(planted, penalties="0.1"))["style", 1]
     labels = resolve_labels(planted, planted.run("songs"), STYLE)
     rows, _ = planted.run("songs").read_layer("resid.mean", 1, labels.clip_ids)
     codes = labels.concepts[0].values
@@ -283,7 +283,7 @@ def test_the_command_prints_one_json_object(planted: Store) -> None:
     ("options", "message"),
     [
         ({"loss": "hinge"}, "losses are mse, logistic, logistic_ovr"),
-        ({"strengths": "0"}, "positive numbers"),
+        ({"penalties": "0"}, "positive numbers"),
         ({"folds": 1}, "2 or more"),
         ({"folds": 60}, "60 folds cannot be made of 40 groups"),
         ({"reduce": "max"}, "'max' is no reduction; choose from mean"),

@@ -59,7 +59,7 @@ def test_an_index_is_made_once_kept_and_says_its_recall(
     planted_store: Store, layer: tuple[NDArray[np.float64], list[str]]
 ) -> None:
     _, ids = layer
-    options = SimilarOptions(planted_store.url, "toy", 2, ids[3], indexed=True, cells=6, probes=6)
+    options = SimilarOptions(planted_store.url, "toy", 2, ids[3], indexed=True, cells=6, nprobe=6)
     first, again = find_similar(options), find_similar(options)
     assert first.index is not None
     assert again.index is not None
