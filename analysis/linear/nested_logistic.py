@@ -21,8 +21,6 @@ from analysis.linear.penalties import PENALTIES, CrossValidation
 from analysis.linear.row_blocks import BLOCK_ROWS, CentredRows, RowBlocks, as_blocks
 from analysis.splits import Partition
 
-VERSION = 1
-"""Of logistic probes, of either kind: raise it with their numbers."""
 CHOOSING_TOLERANCE = 1e-4
 """Tolerance of the fits that only serve to compare penalties."""
 BATCH_NUMBERS = 4_000_000

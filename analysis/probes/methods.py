@@ -46,6 +46,8 @@ class ProbeMethod:
     """A way to probe classes: what an entry point of undertone.probes names."""
 
     predict: Predict
+    version: int = 1
+    """Of its numbers: raise it when they change, and stored probes of the method are fitted anew."""
 
 
 class RowProbe(Protocol):
@@ -91,6 +93,11 @@ def on_rows(function: RowProbe) -> ProbeMethod:
 def plugin_of(loss: str) -> dict[str, str]:
     """What an id says of the origin of a probe: nothing of those that are built in."""
     return {} if loss in PROBES.reserved else PROBES.recorded(loss)
+
+
+def version_of(loss: str) -> int:
+    """Version of the numbers of a probe of classes: it is raised when they change."""
+    return PROBES.load(loss, ProbeMethod).version
 
 
 def _check(said: Floats, expected: tuple[int, int]) -> None:

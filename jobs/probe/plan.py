@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept, Loss
-from analysis.linear import nested_logistic, ridge
+from analysis.linear import ridge
 from analysis.probes import scores as probe_scores
-from analysis.probes.methods import plugin_of
+from analysis.probes.methods import plugin_of, version_of
 from analysis.splits import Partition
 from jobs.fitting.digests import digest_of_parts
 from jobs.fitting.labels import LabelledRows
@@ -112,9 +112,8 @@ class ProbePlan:
 
 def _methods_of(loss: Loss) -> str:
     """Stands for all that decides the numbers of a probe of this loss."""
-    if loss == "mse":
-        return methods_id("probes", ridge=ridge.VERSION, scores=probe_scores.VERSION)
-    return methods_id("probes", logistic=nested_logistic.VERSION, scores=probe_scores.VERSION)
+    version = ridge.VERSION if loss == "mse" else version_of(loss)
+    return methods_id("probes", method=version, scores=probe_scores.VERSION)
 
 
 @lru_cache(maxsize=16)

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
+from analysis.concepts import LOSSES
 from analysis.directions import estimators
 from analysis.directions.fitting import METHODS
+from analysis.probes import methods as probes
+from analysis.probes.methods import ProbeMethod
 from jobs.directions.fitting import code_of
 from jobs.kmeans import work
 from jobs.method_versions import FIRST_VERSIONS, Kind, classifier_id, methods_id
 from jobs.probe import kept, plan
 from jobs.probe.kept import factors_key
+from store.extensions import PROBES
 
 
 def test_first_versions_stand_in_ids_as_the_hashes_that_stores_hold() -> None:
@@ -53,7 +57,6 @@ IDS: dict[str, tuple[Callable[[], str], ...]] = {
     "analysis.linear.moments": (lambda: factors_key("moments/a/resid.npy"), _moments_key),
     "analysis.linear.tridiagonal": (lambda: factors_key("moments/a/resid.npy"),),
     "analysis.linear.ridge": (lambda: plan._methods_of("mse"),),
-    "analysis.linear.nested_logistic": (lambda: plan._methods_of("logistic"),),
     "analysis.probes.feature_classifier": (
         lambda: classifier_id("feature_classifier"),
         lambda: classifier_id("held_out_probe"),
@@ -79,3 +82,17 @@ def test_a_raised_version_of_a_method_of_directions_is_of_that_one_alone(
     before = {name: code_of(name) for name in METHODS}
     monkeypatch.setattr(estimators, "DIFFMEAN", replace(estimators.DIFFMEAN, version=2))
     assert {name for name in METHODS if code_of(name) != before[name]} == {"diffmean"}
+
+
+def test_a_raised_version_of_a_probe_is_of_that_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {plan._methods_of(loss) for loss in LOSSES} == {"3dd20a70d6a8f82a"}, "as stores hold it"
+    monkeypatch.setattr(probes, "LOGISTIC_OVR", replace(probes.LOGISTIC_OVR, version=2))
+    raised = {loss for loss in LOSSES if plan._methods_of(loss) != "3dd20a70d6a8f82a"}
+    assert raised == {"logistic_ovr"}
+
+
+def test_a_probe_that_is_registered_anew_has_a_version_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    built_in: Any = PROBES.built_in
+    monkeypatch.setitem(built_in, "nearest", (f"{probes.__name__}:NEAREST", "the nearest mean"))
+    monkeypatch.setattr(probes, "NEAREST", ProbeMethod(probes.LOGISTIC.predict, version=3), raising=False)
+    assert plan._methods_of("nearest") == "probes method:3"

@@ -16,13 +16,13 @@ from analysis.concepts import LOSSES, Concept, Loss
 from analysis.directions import fitting as directions
 from analysis.directions import separation
 from analysis.directions.fitting import METHODS, Estimator
-from analysis.linear import moments, nested_logistic, ridge, tridiagonal
-from analysis.linear.nested_logistic import nested_logistic as fit_logistic
+from analysis.linear import moments, ridge, tridiagonal
 from analysis.linear.ridge import DualRidge
 from analysis.linear.row_blocks import HeldRows
 from analysis.probes import feature_classifier
 from analysis.probes import scores as probe_scores
 from analysis.probes.feature_classifier import fit_feature_classifier
+from analysis.probes.methods import ProbeMethod, version_of
 from analysis.probes.out_of_fold import moments_by_cell, problem_of_moments, ridge_predictions
 from analysis.probes.probe import probe
 from analysis.probes.targets import ridge_targets
@@ -32,6 +32,7 @@ from pipelines.pocket import judge
 from pipelines.scorers import descriptors, features
 from pipelines.scorers.descriptors import contour, describe_sound, similarities
 from pipelines.scorers.features import FEATURE_KINDS, FeatureKind, compute_all_features
+from store.extensions import PROBES
 
 Floats = NDArray[np.float64]
 
@@ -117,12 +118,10 @@ def probed(loss: Loss, nudge: float) -> dict[str, Any]:
 
 
 def predicted(loss: Loss, rows: Floats) -> Floats:
-    """What held-out rows get: of ridge the values of the targets, of logistic probes probabilities."""
+    """What held-out rows get: of ridge the values of the targets, of probes of classes probabilities."""
     if loss != "mse":
-        codes, one_vs_rest = CODES[np.newaxis], loss == "logistic_ovr"
-        fitted = fit_logistic(
-            rows[np.newaxis], codes, len(CLASSES), PARTITION, PENALTIES, one_vs_rest=one_vs_rest
-        )
+        method = PROBES.load(loss, ProbeMethod)
+        fitted = method.predict([HeldRows(rows)], CODES[np.newaxis], len(CLASSES), PARTITION, PENALTIES)
         return fitted.probabilities[0, 0, EVERY]
     targets, held = ridge_targets([concept()], GROUPS, controls=0, seed=0), HeldRows(rows)
     if len(rows) <= rows.shape[1]:
@@ -234,18 +233,18 @@ def judged(nudge: float) -> dict[str, Any]:
 
 
 SCORES = {"analysis.probes.scores.VERSION": probe_scores.VERSION}
-LOGISTIC = {"analysis.linear.nested_logistic.VERSION": nested_logistic.VERSION} | SCORES
-PROBES: Mapping[Loss, Mapping[str, int]] = {
-    "mse": {"analysis.linear.ridge.VERSION": ridge.VERSION} | SCORES,
-    "logistic": LOGISTIC,
-    "logistic_ovr": LOGISTIC,
-}
 DESCRIPTORS = {"pipelines.scorers.descriptors.VERSION": descriptors.VERSION}
 CLUSTERINGS = {
     "analysis.clustering.kmeans.VERSION": kmeans.VERSION,
     "analysis.clustering.scores.VERSION": kmeans_scores.VERSION,
     "analysis.clustering.scaling.VERSION": scaling.VERSION,
 }
+
+
+def of_probes(loss: Loss) -> dict[str, int]:
+    if loss == "mse":
+        return {"analysis.linear.ridge.VERSION": ridge.VERSION} | SCORES
+    return {f"version of the probe {loss}": version_of(loss)} | SCORES
 
 
 def of_directions(method: Estimator) -> dict[str, int]:
@@ -255,7 +254,7 @@ def of_directions(method: Estimator) -> dict[str, int]:
 
 EVERY_METHOD = (
     *(
-        Versioned(f"probe {loss}", PROBES[loss], partial(probed, loss), FLOAT64, 1e-5, ("probes",))
+        Versioned(f"probe {loss}", of_probes(loss), partial(probed, loss), FLOAT64, 1e-5, ("probes",))
         for loss in LOSSES
     ),
     *(

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from click.testing import CliRunner, Result
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
+from analysis.probes.methods import LOGISTIC
 from jobs.cli.main import undertone
 from jobs.kmeans.options import KmeansOptions
 from jobs.kmeans.running import fit_and_store
@@ -206,14 +208,19 @@ def test_a_control_of_few_groups_is_not_trusted_silently(planted: Store) -> None
 
 @pytest.mark.parametrize(
     ("raised", "anew"),
-    [("linear.ridge", {"mse"}), ("linear.nested_logistic", {"logistic"}), ("probes.scores", LOSSES)],
+    [
+        ("linear.ridge.VERSION", {"mse"}),
+        ("probes.methods.LOGISTIC", {"logistic"}),
+        ("probes.scores.VERSION", LOSSES),
+    ],
 )
 def test_a_raised_version_fits_anew_what_it_is_of_and_nothing_else(
     planted: Store, monkeypatch: pytest.MonkeyPatch, raised: str, anew: set[str]
 ) -> None:
     labels = "SELECT clip_id, style FROM clips WHERE style <> 'ambient'"
     before = fit(planted, labels, loss="mse,logistic", controls=0).table.to_pylist()
-    monkeypatch.setattr(f"analysis.{raised}.VERSION", 2)
+    newer: Any = replace(LOGISTIC, version=2) if raised.endswith("LOGISTIC") else 2
+    monkeypatch.setattr(f"analysis.{raised}", newer)
     found = fit(planted, labels, loss="mse,logistic", controls=0)
     assert found.fitted == 2 * len(anew)
     kept = {row["probe_id"] for row in before} & {row["probe_id"] for row in found.table.to_pylist()}
