@@ -17,8 +17,6 @@ from store.errors import InvalidInput
 
 Place = tuple[Setting, Part]
 
-CHOOSERS = ("clap", "features", "judge", "probe")
-"""The first of these that can hear the concept chooses the setting of each pair."""
 DRONE = 0.6
 """Sounds whose mel spectrograms vary over time less than so much of what those of their random control and of
 their unsteered twins do stand still. Of 24 settings of styles on pocket's card, two had 0.59 and the others
@@ -96,9 +94,18 @@ def damages_of(effects: Iterable[Effect], limits: Limits) -> dict[Place, Damage]
     return {place: _damage(own.get("distance"), own.get("movement"), limits) for place, own in found.items()}
 
 
-def choose(effects: Sequence[Effect], damages: Mapping[Place, Damage], limits: Limits) -> Choice | None:
-    """The setting that the first scorer that can tell chooses, on the selection split; None: nobody can."""
-    for scorer in CHOOSERS:
+def choose(
+    effects: Sequence[Effect], damages: Mapping[Place, Damage], limits: Limits, choosers: Sequence[str]
+) -> Choice | None:
+    """The setting that the first scorer that can tell chooses, on the selection split; None: nobody can.
+
+    Args:
+        effects: of a pair, by every scorer.
+        damages: what its settings cost.
+        limits: what a chosen setting may cost.
+        choosers: scorers that may choose, in the order in which they are asked.
+    """
+    for scorer in choosers:
         transfers = [
             one
             for one in effects

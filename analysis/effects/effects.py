@@ -29,12 +29,14 @@ class PairEffects:
     """None: no scorer could choose."""
 
 
-def effects_of(design: Design, scores: Scores, limits: Limits = DEFAULT_LIMITS) -> PairEffects:
-    """Every metric of every setting of a pair, and which setting is chosen."""
+def effects_of(
+    design: Design, scores: Scores, choosers: Sequence[str], limits: Limits = DEFAULT_LIMITS
+) -> PairEffects:
+    """Every metric of every setting of a pair, and which setting the first of the choosers chooses."""
     metrics = metrics_of(design.pair, scores)
     effects = tuple(one for part in PARTS for metric in metrics for one in _of_metric(metric, design, part))
     damages = damages_of(effects, limits)
-    return PairEffects(effects, damages, choose(effects, damages, limits))
+    return PairEffects(effects, damages, choose(effects, damages, limits, choosers))
 
 
 def pooled_effects(designs: Sequence[Design], scores: Scores) -> list[Effect]:

@@ -108,6 +108,10 @@ class Scores:
         found = {key: one.accuracy for key, one in known.items() if one.accuracy is not None}
         return replace(self, numbers=numbers, accuracies=found)
 
+    def scorers(self) -> set[str]:
+        """Those that have said something."""
+        return {scorer for scorer, *_ in self.numbers}
+
     def of(self, key: ScoreKey, ids: NDArray[Any]) -> Floats:
         """A number of some generations, in the shape of the ids."""
         return self.numbers[key][self._rows(ids)]

@@ -41,4 +41,4 @@ def _score(sounds: SweepSounds) -> Scored:
     return Scored({"clap": told}, version, list(accuracies))
 
 
-SCORER = Scorer(_score)
+SCORER = Scorer(_score, choice_rank=10)

@@ -198,4 +198,4 @@ def _score(sounds: SweepSounds) -> Scored:
     return Scored({NAME: " ".join([f"{said(scoring)}; {read}.", *notes])}, source.version, accuracies)
 
 
-SCORER = Scorer(_score)
+SCORER = Scorer(_score, choice_rank=40)

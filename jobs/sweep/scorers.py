@@ -1,6 +1,6 @@
 """Scorers of sweeps: each scores the generations, stores what it says, and tells how far to believe it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -58,6 +58,8 @@ class Scorer:
     """
 
     score: Callable[[SweepSounds], Scored]
+    choice_rank: int | None = None
+    """As that of a `ScorerFactory`."""
 
 
 @dataclass(slots=True)
@@ -86,13 +88,24 @@ def load_sweep_scorer(name: str) -> Scorer:
     """A scorer by its name: built in, or a plug-in's scorer of sounds; raises as `ExtensionPoint.load`."""
     found = SWEEP_SCORERS.load(name, object)
     if isinstance(found, ScorerFactory):
-        return Scorer(partial(_score_sounds, name))
+        return Scorer(partial(_score_sounds, name), found.choice_rank)
     if not isinstance(found, Scorer):
         raise BrokenPlugin(
             f"The scorer {name!r} is a {type(found).__name__}: neither a "
             "pipelines.scorers.protocol.ScorerFactory nor a jobs.sweep.scorers.Scorer."
         )
     return found
+
+
+def choosing_scorers(scored: Iterable[str]) -> tuple[str, ...]:
+    """Those that may choose settings among scorers that have scored, in the order of their ranks.
+
+    A scorer that was uninstalled since does not choose.
+    """
+    known = set(scored) & set(SWEEP_SCORERS.names())
+    ranks = {name: load_sweep_scorer(name).choice_rank for name in known}
+    ranked = sorted((rank, name) for name, rank in ranks.items() if rank is not None)
+    return tuple(name for _, name in ranked)
 
 
 def score_sweep(sounds: SweepSounds, names: Sequence[str]) -> AllScored:

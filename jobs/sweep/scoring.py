@@ -322,4 +322,4 @@ def _features_of(sounds: SweepSounds) -> Scored:
 
 DESCRIPTOR_SCORER = Scorer(_descriptors)
 SIMILARITY_SCORER = Scorer(_similarity)
-FEATURE_SCORER = Scorer(_features_of)
+FEATURE_SCORER = Scorer(_features_of, choice_rank=20)

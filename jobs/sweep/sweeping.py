@@ -15,7 +15,7 @@ from jobs.sweep.directions import find_directions, fit_missing_directions
 from jobs.sweep.expansion import ExpandedSweep, expand_sweep, only_run
 from jobs.sweep.options import SweepOptions
 from jobs.sweep.running import find_strengths, generate_missing, generating_time
-from jobs.sweep.scorers import AllScored, SweepSounds, score_sweep
+from jobs.sweep.scorers import AllScored, SweepSounds, choosing_scorers, score_sweep
 from jobs.sweep.scores import (
     read_scores,
     write_accuracies,
@@ -85,7 +85,7 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: AllScor
     scores = read_scores(store, list(plan.specs), groups, prompt_sets=sets, versions=scored.versions)
     scores = scores.believed(scored.accuracies)
     write_accuracies(store, plan.expanded, scored.accuracies)
-    written = write_effects(store, plan, scores)
+    written = write_effects(store, plan, scores, choosing_scorers(scores.scorers()))
     summary: dict[str, Any] = {
         "effects": written.count,
         "cross_effects": write_cross_effects(store, plan, scores),

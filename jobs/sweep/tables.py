@@ -141,11 +141,11 @@ class WrittenEffects:
     """A phrase for each reason why limits of damage were not applied."""
 
 
-def write_effects(store: Store, plan: SweepPlan, scores: Scores) -> WrittenEffects:
-    """Compute and write the effects of a sweep."""
+def write_effects(store: Store, plan: SweepPlan, scores: Scores, choosers: Sequence[str]) -> WrittenEffects:
+    """Compute and write the effects of a sweep; the first of the choosers that can tell chooses settings."""
     limits = plan.expanded.configuration.choice
     designs = designs_of(plan.trials)
-    pairs = [effects_of(design, scores, limits) for design in designs]
+    pairs = [effects_of(design, scores, choosers, limits) for design in designs]
     pooled = pooled_effects(designs, scores)
     described = _Described(plan)
     rows = [

@@ -162,4 +162,4 @@ class JudgeScorer:
         return [*found, Scores("tempo", "tempo_bpm", tempos)]
 
 
-SCORER = ScorerFactory(lambda _device: JudgeScorer())
+SCORER = ScorerFactory(lambda _device: JudgeScorer(), choice_rank=30)

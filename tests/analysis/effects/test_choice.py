@@ -75,7 +75,7 @@ def damages(*settings: Effects, limits: Limits | None = None) -> dict[str, Damag
 
 def choice(*settings: Effects, limits: Limits | None = None) -> Choice | None:
     effects, limits = [each for one in settings for each in one], limits or Limits()
-    return choose(effects, damages_of(effects, limits), limits)
+    return choose(effects, damages_of(effects, limits), limits, ("clap", "features"))
 
 
 def chosen(*settings: Effects, limits: Limits | None = None) -> str | None:
@@ -132,6 +132,17 @@ def test_a_scorer_that_hears_nothing_does_not_choose() -> None:
     heard = setting("one", 0.2, scorer="features") + setting("other", 0.6, scorer="features")
     assert choice(deaf, heard) == Choice("features", named("other"))
     assert choice(deaf) is None
+
+
+def test_the_first_of_the_scorers_that_may_choose_does_and_no_other() -> None:
+    effects = [*setting("one", 0.6, scorer="mine"), *setting("other", 0.9, scorer="theirs")]
+    found = {
+        asked: choose(effects, damages_of(effects, Limits()), Limits(), asked)
+        for asked in [("mine", "theirs"), ("theirs", "mine"), ("clap", "mine"), ("clap",)]
+    }
+    assert list(found.values()) == [
+        Choice("mine", named("one")), Choice("theirs", named("other")), Choice("mine", named("one")), None
+    ]  # fmt: skip
 
 
 def test_damage_of_a_setting_stands_beside_its_limit() -> None:

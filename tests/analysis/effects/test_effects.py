@@ -43,7 +43,7 @@ def found(given: Mapping[Setting, Mapping[str, float]], *, random: float = 0.0) 
         ("clap", "style", "jazz", "probability"): values,
         ("clap", "style", "rock", "probability"): 1 - values,
     }
-    return effects_of(design, Scores(places, numbers, {}, None, {}))
+    return effects_of(design, Scores(places, numbers, {}, None, {}), ("clap",))
 
 
 def test_a_setting_is_chosen_on_one_split_and_told_of_by_the_other() -> None:
@@ -82,7 +82,7 @@ def test_a_setting_is_chosen_only_if_it_does_something_and_more_than_random_dire
 
 def test_where_no_scorer_has_said_anything_nothing_is_chosen() -> None:
     design = Design(PAIR, (("a", ""),), (0,), np.array([["choose"]], dtype=object), {})
-    assert effects_of(design, Scores({}, {}, {}, None, {})) == PairEffects((), {}, None)
+    assert effects_of(design, Scores({}, {}, {}, None, {}), ("clap",)) == PairEffects((), {}, None)
 
 
 def one_effect(
@@ -103,7 +103,7 @@ def one_effect(
         key: np.array(list(jazz.values())),
         ("clap", "style", "rock", "probability"): np.ones(len(jazz)),
     }
-    told = effects_of(design, Scores(places, numbers, {}, None, {})).effects
+    told = effects_of(design, Scores(places, numbers, {}, None, {}), ("clap",)).effects
     (one,) = [one for one in told if (one.part, one.metric) == ("all", "target_probability")]
     return one
 

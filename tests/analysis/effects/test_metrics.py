@@ -122,7 +122,7 @@ def test_damage_tells_a_shift_from_chance(scores: Scores) -> None:
 def test_damage_beyond_random_directions_is_the_difference_of_the_two_with_an_interval(
     scores: Scores,
 ) -> None:
-    told = effects_of(design(), scores).effects
+    told = effects_of(design(), scores, ()).effects
     (damage,) = [one for one in told if (one.part, one.metric) == ("all", "kad")]
     over = damage.over["random"]
     assert over.value == pytest.approx(damage.value.value - damage.control("random").value)

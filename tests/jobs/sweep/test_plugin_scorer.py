@@ -38,7 +38,7 @@ class Roughness:
         hiss = np.clip(change / 2, 0, 1)
         return [Scores("label", "probability", np.stack([1 - hiss, hiss], axis=1), ("hum", "hiss"))]
 
-SCORER = ScorerFactory(lambda device: Roughness())
+SCORER = ScorerFactory(lambda device: Roughness(), choice_rank=50)
 '''
 
 
@@ -71,6 +71,7 @@ def test_it_is_measured_on_recordings_and_measures_what_steering_does(
     rows: list[dict[str, Any]] = catalog.rows("FROM effects WHERE metric = 'transfer' AND scorer = 'rough'")
     assert {row["target"] for row in rows} == {"hiss"}
     assert all(row["value"] is not None for row in rows)
+    assert {row["chosen_by"] for row in rows} == {"rough"}
 
 
 def test_a_name_that_nobody_has_is_refused_with_those_there_are(

@@ -2,14 +2,16 @@
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.sweep.options import SweepOptions
-from jobs.sweep.scorers import SweepSounds, load_sweep_scorer
+from jobs.sweep.scorers import SweepSounds, choosing_scorers, load_sweep_scorer
 from jobs.sweep.sweeping import run_sweep
+from pipelines.pocket import judge
 from store.catalog.asking import Catalog
 from store.errors import BrokenPlugin
 from store.extensions import SCORERS, SWEEP_SCORERS
@@ -36,6 +38,7 @@ import numpy as np
 from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
 from jobs.sweep.scorers import Scored, Scorer
 from jobs.sweep.scoring import read_samples
+from pipelines.pocket import judge
 from store.catalog.asking import Catalog
 from store.results.parts import write_results
 
@@ -122,6 +125,19 @@ def test_an_entry_that_is_no_scorer_is_refused(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setitem(built_in, "odd", ("math:pi", "a number"))
     with pytest.raises(BrokenPlugin, match="'odd' is a float: neither"):
         load_sweep_scorer("odd")
+
+
+def test_who_chooses_is_said_where_a_scorer_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that have scored; who is not installed does not choose."""
+    built_in = ("clap", "features", "judge", "probe")
+    assert choosing_scorers([*tuple(SWEEP_SCORERS.built_in)[::-1], "gone"]) == built_in
+    assert choosing_scorers(["probe", "descriptors", "judge"]) == ("judge", "probe")
+    table: Any = SWEEP_SCORERS.built_in
+    for name, rank in {"first": 5, "between": 25, "silent": None}.items():
+        monkeypatch.setattr(judge, name, replace(judge.SCORER, choice_rank=rank), raising=False)
+        monkeypatch.setitem(table, name, (f"{judge.__name__}:{name}", "a scorer"))
+    everyone = choosing_scorers(SWEEP_SCORERS.built_in)
+    assert everyone == ("first", "clap", "features", "between", "judge", "probe")
 
 
 def test_scorers_of_sounds_alone_are_among_those_of_sweeps_and_the_others_are_reserved() -> None:
