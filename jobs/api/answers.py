@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from jobs.api.shown import html_table
-from jobs.terminal.tables import SHOWN_ROWS, shown, to_text, unique_names
+from jobs.terminal.tables import SHOWN_ROWS, Narrow, shown, to_text, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 SHOWN_WIDTH = 120
+PYTHON = Narrow(beyond=".df() holds all", columns="SELECT those you want")
 
 
 class Answer:
@@ -59,7 +60,7 @@ class Answer:
         return self._table.__arrow_c_stream__(requested_schema)
 
     def __repr__(self) -> str:
-        return to_text(self._table, width=SHOWN_WIDTH, beyond=".df() holds all").rstrip("\n")
+        return to_text(self._table, width=SHOWN_WIDTH, narrow=PYTHON).rstrip("\n")
 
     def _repr_html_(self) -> str:
         part = self._table.slice(0, SHOWN_ROWS)

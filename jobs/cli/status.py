@@ -52,7 +52,7 @@ def status(store: str, run: str | None, format_: str) -> int:
 def _print_table(runs: Sequence[dict[str, Any]]) -> None:
     import pyarrow as pa
 
-    from jobs.terminal.tables import write_result
+    from jobs.terminal.tables import ONLY_JSON, Narrow, write_result
 
     rows = [
         {
@@ -66,4 +66,4 @@ def _print_table(runs: Sequence[dict[str, Any]]) -> None:
         }
         for run in runs
     ]
-    write_result(pa.Table.from_pylist(rows), "table")
+    write_result(pa.Table.from_pylist(rows), "table", narrow=Narrow(beyond=ONLY_JSON))

@@ -18,6 +18,22 @@ LISTED = (
     "folds, created_at, model"
 )
 
+KEPT = (
+    "score", "random_score", "layer", "site", "positive", "negative", "vector_id", "method", "within_random",
+    "run_id",
+)  # fmt: skip
+"""Columns of the list by importance, for a narrow terminal."""
+KEPT_OF_OVERLAP = (
+    "norm_left",
+    "mean_cosine",
+    "random_cosine",
+    "layer",
+    "site",
+    "positive",
+    "closest",
+    "method",
+)
+
 where_option = click.option(
     "--where", default="true", show_default=True, metavar="SQL",
     help="Which directions: a condition on the columns of the view vectors.",
@@ -50,13 +66,13 @@ def list_(store: str, where: str, form: Any) -> None:
       undertone vectors list music.store --where "method = 'mse' AND positive = 'jazz' AND NOT within_random"
     """
     from jobs.directions.stored import catalog_with_vectors
-    from jobs.terminal.tables import write_result
+    from jobs.terminal.tables import Narrow, write_result
     from store import open_store
     from store.catalog.query import run_query
 
     catalog = catalog_with_vectors(open_store(store))
     query = f"SELECT {LISTED} FROM typed.vectors WHERE ({where}) ORDER BY score DESC NULLS LAST, vector_id"  # noqa: S608
-    write_result(run_query(catalog, query), form)
+    write_result(run_query(catalog, query), form, narrow=Narrow(KEPT, ids=("vector_id", "run_id")))
 
 
 @vectors.command()
@@ -83,7 +99,7 @@ def superposition(store: str, where: str, form: Any) -> None:
 
     from jobs.directions.overlap import overlap_rows
     from jobs.directions.stored import read_vectors
-    from jobs.terminal.tables import write_result
+    from jobs.terminal.tables import Narrow, write_result
     from store import open_store
 
     rows = overlap_rows(read_vectors(open_store(store), where, newest=True))
@@ -91,7 +107,9 @@ def superposition(store: str, where: str, form: Any) -> None:
         raise InvalidInput(
             f"No direction meets {where!r}; `undertone vectors list {quote(store)}` shows all."
         )
-    write_result(pa.Table.from_pylist(rows), form)
+    write_result(
+        pa.Table.from_pylist(rows), form, narrow=Narrow(KEPT_OF_OVERLAP, ids=("vector_id", "run_id"))
+    )
 
 
 @vectors.command()

@@ -52,10 +52,10 @@ def _print(found: "Sequence[Disagreement]", url: str) -> None:
         return
     import pyarrow as pa
 
-    from jobs.terminal.tables import write_result
+    from jobs.terminal.tables import ONLY_JSON, Narrow, write_result
 
     columns = {"damaged": "key", "what is wrong": "detail", "what cures it": "cure"}
     values = [values_of(entry, url) for entry in damaged]
     rows = [{title: entry[name] for title, name in columns.items()} for entry in values]
-    write_result(pa.Table.from_pylist(rows), "table")
+    write_result(pa.Table.from_pylist(rows), "table", narrow=Narrow(beyond=ONLY_JSON))
     click.echo(f"{len(damaged)} damaged file{'' if len(damaged) == 1 else 's'}.")

@@ -1,4 +1,4 @@
-"""What `undertone directions` prints: the layers where a method tells a concept's classes best."""
+"""Print what `undertone directions` found: the layers where a method tells a concept's classes best."""
 
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -7,6 +7,8 @@ from typing import Any
 from jobs.fitting.printing import Row, number, print_best
 
 PLACE = ("concept", "method", "site", "reduction")
+KEPT = ("mean AUC", "beyond random", "layer", "site", "method", "concept", "d′", "lowest")
+"""Columns that are printed, by importance, for a narrow terminal."""
 
 
 def best_layers(rows: Sequence[Row]) -> list[Row]:
@@ -25,7 +27,7 @@ def best_layers(rows: Sequence[Row]) -> list[Row]:
 
 def print_directions(summary: Mapping[str, Any], format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
-    print_best(summary, format_, shown=_shown, work_line=_work_line(summary))
+    print_best(summary, format_, shown=_shown, keep=KEPT, work_line=_work_line(summary))
 
 
 def _summary(rows: Sequence[Row]) -> Row:
@@ -53,7 +55,7 @@ def _shown(row: Row) -> Row:
         "concept": row["concept"],
         "method": row["method"],
         "site": f"{row['site']}.{row['reduction']}",
-        "best layer": str(row["layer"]),
+        "layer": str(row["layer"]),
         "mean AUC": number(row["score"]),
         "lowest": "–" if row["lowest"] is None else f"{number(row['lowest_score'])} {row['lowest']}",
         "d′": number(row["separability"]),

@@ -1,13 +1,13 @@
-"""Prints results of `kmeans` and `directions`: notes on standard error, then the best of each site."""
+"""Print results of `kmeans` and `directions`: notes on standard error, then the best of each site."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 import pyarrow as pa
 
-from jobs.terminal.tables import to_json, to_text
+from jobs.terminal.tables import ONLY_JSON, Narrow, to_json, to_text
 from jobs.terminal.text import columns, tell
 
 Row = dict[str, Any]
@@ -15,7 +15,12 @@ WIDTH = 140
 
 
 def print_best(
-    summary: Mapping[str, Any], format_: str, *, shown: Callable[[Row], Row], work_line: str
+    summary: Mapping[str, Any],
+    format_: str,
+    *,
+    shown: Callable[[Row], Row],
+    keep: tuple[str, ...],
+    work_line: str,
 ) -> None:
     """Print `summary`, whose "best" rows `shown` puts into words, for eyes or as one JSON object."""
     for note in summary["notes"]:
@@ -23,10 +28,14 @@ def print_best(
     if format_ == "json":
         click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
         return
-    click.echo(
-        to_text(pa.Table.from_pylist([shown(row) for row in summary["best"]]), width=columns(WIDTH)), nl=False
-    )
+    click.echo(best_text([shown(row) for row in summary["best"]], keep, width=columns(WIDTH)), nl=False)
     click.echo(work_line)
+
+
+def best_text(rows: Sequence[Row], keep: tuple[str, ...], *, width: int) -> str:
+    """A table of the best layers within `width` characters, of which the columns to `keep` go last."""
+    narrow = Narrow(keep, beyond=ONLY_JSON, columns="a wider terminal or `undertone sql` shows them")
+    return to_text(pa.Table.from_pylist(list(rows)), width=width, narrow=narrow)
 
 
 def number(value: float | None) -> str:

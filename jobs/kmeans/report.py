@@ -1,4 +1,4 @@
-"""Prints what `undertone kmeans` found: the layer of each site that agrees best with each concept."""
+"""Print what `undertone kmeans` found: the layer of each site that agrees best with each concept."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,6 +9,19 @@ SHOWN = (
     "concept", "classes", "scaling", "k", "site", "reduction", "layer", "ari", "ari_low", "ari_high", "nmi",
     "silhouette", "label_silhouette",
 )  # fmt: skip
+KEPT = (
+    "ARI",
+    "over starts",
+    "silhouette",
+    "layer",
+    "site",
+    "concept",
+    "k",
+    "of the classes",
+    "NMI",
+    "classes",
+)
+"""Columns that are printed, by importance, for a narrow terminal."""
 
 
 def best_layers(rows: Sequence[Row]) -> list[Row]:
@@ -26,7 +39,7 @@ def best_layers(rows: Sequence[Row]) -> list[Row]:
 
 def print_clusterings(summary: Mapping[str, Any], format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
-    print_best(summary, format_, shown=_shown, work_line=_work_line(summary))
+    print_best(summary, format_, shown=_shown, keep=KEPT, work_line=_work_line(summary))
 
 
 def _layers(rows: Sequence[Row]) -> list[Row]:
@@ -55,7 +68,7 @@ def _shown(row: Row) -> Row:
     return {
         "concept": row["concept"],
         "site": f"{row['site']}.{row['reduction']}",
-        "best layer": str(row["layer"]),
+        "layer": str(row["layer"]),
         "classes": row["classes"],
         "k": row["k"],
         "ARI": f"{row['ari']:.3f}",

@@ -1,17 +1,22 @@
-"""Prints what `undertone probe` found: the best layer of each site beside its controls."""
+"""Print what `undertone probe` found: the best layer of each site beside its controls."""
 
 import json
 from typing import Any
 
 import click
-import pyarrow as pa
 
+from jobs.fitting.printing import best_text, number
 from jobs.probe.running import Probed
-from jobs.terminal.tables import to_json, to_text
+from jobs.terminal.tables import to_json
 from jobs.terminal.text import columns, tell
 
 Row = dict[str, Any]
 WIDTH = 140
+KEPT = (
+    "score", "95 %", "shuffled", "verdict", "layer", "site", "concept", "loss", "measure", "baseline",
+    "balanced",
+)  # fmt: skip
+"""Columns by importance, for a narrow terminal."""
 
 
 def print_probed(probed: Probed, format_: str) -> None:
@@ -30,7 +35,7 @@ def print_probed(probed: Probed, format_: str) -> None:
         records = json.loads(to_json(best))
         click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
         return
-    click.echo(to_text(pa.Table.from_pylist([_shown(row) for row in best]), width=columns(WIDTH)), nl=False)
+    click.echo(best_text([_shown(row) for row in best], KEPT, width=columns(WIDTH)), nl=False)
     click.echo(_work_line(probed))
 
 
@@ -60,18 +65,15 @@ def _shown(row: Row) -> Row:
         "concept": row["concept"],
         "loss": row["loss"],
         "site": place,
-        "best layer": str(row["layer"]) if measured and row["layer"] is not None else "",
-        "score": f"{'accuracy' if is_class else 'R²'} {_number(row[name])}",
-        "95 %": f"{_number(row[f'{name}_low'])} to {_number(row[f'{name}_high'])}" if measured else "",
-        "balanced": _number(row["balanced_accuracy"]) if is_class and measured else "",
-        "baseline": _number(row["baseline_accuracy"] if is_class or not measured else 0.0),
-        "shuffled": f"{_number(row['control_accuracy'])} (to {_number(row['control_high'])})",
+        "layer": str(row["layer"]) if measured and row["layer"] is not None else "",
+        "measure": "accuracy" if is_class else "R²",
+        "score": number(row[name]),
+        "95 %": f"{number(row[f'{name}_low'])} to {number(row[f'{name}_high'])}" if measured else "",
+        "balanced": number(row["balanced_accuracy"]) if is_class and measured else "",
+        "baseline": number(row["baseline_accuracy"] if is_class or not measured else 0.0),
+        "shuffled": f"{number(row['control_accuracy'])} (to {number(row['control_high'])})",
         "verdict": row["verdict"],
     }
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
 
 
 def _work_line(probed: Probed) -> str:

@@ -12,7 +12,7 @@ from jobs.sql.line_editing import edited_lines
 from jobs.sql.options import SqlOptions
 from jobs.sql.shell import Shell, print_table
 from jobs.terminal import waiting
-from jobs.terminal.tables import TABLE_FORMATS, TableFormat, write_result
+from jobs.terminal.tables import TABLE_FORMATS, Narrow, TableFormat, write_result
 from jobs.terminal.text import tell
 from jobs.user_files import check_output
 from store.catalog.activation_table import activation_table, parse_activation_table
@@ -43,7 +43,7 @@ def run_sql(options: SqlOptions) -> None:
     elif options.query is not None:
         visible = _visible_tables(opened, options.activations, options.tables)
         found = run_query(catalog, options.query, timeout_seconds=options.timeout, tables=visible)
-        write_result(found, form, output=output)
+        write_result(found, form, output=output, narrow=Narrow(columns="SELECT those you want"))
     elif options.rebuild:
         click.echo(f"Rebuilt {catalog} in {time.monotonic() - started:.1f} s.")
     elif options.form is not None or output is not None:

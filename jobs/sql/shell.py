@@ -7,7 +7,7 @@ from difflib import get_close_matches
 import click
 import pyarrow as pa
 
-from jobs.terminal.tables import write_result
+from jobs.terminal.tables import Narrow, write_result
 from jobs.terminal.text import heading, printable, tell, wrapped
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import Column, View, describe_views, run_query
@@ -134,4 +134,10 @@ class Shell:
         answer = run_query(
             refresh_catalog(self.store), statement, timeout_seconds=self.timeout_seconds, tables=self.tables
         )
-        write_result(answer, "table")
+        write_result(
+            answer,
+            "table",
+            narrow=Narrow(
+                beyond="`undertone sql` with --format csv prints all", columns="SELECT those you want"
+            ),
+        )

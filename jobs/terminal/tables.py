@@ -1,4 +1,4 @@
-"""Prints tables: for people (rich), or as CSV, JSON or Parquet for programs."""
+"""Print tables: for people within the width of their terminal, or as CSV, JSON or Parquet for programs."""
 
 import io
 import json
@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
@@ -40,21 +41,41 @@ SHOWN_LIST_ITEMS = 4
 SHOWN_CHARACTERS = 120
 READABLE = 12
 """Characters that a column may take before others are left out for it; longer cells are wrapped."""
+SHORT_ID = 8
+"""Characters of an id where a table is too wide to show it whole; commands take the beginning of an id."""
 PIPE_WIDTH = 10_000
+ANY_FORMAT = "--format csv or json prints all"
+ONLY_JSON = "--format json prints all"
 
 
-def write_result(table: pa.Table, form: TableFormat, *, output: Path | None = None) -> None:
-    """Writes `table` to `output` or to standard output."""
+@dataclass(frozen=True, slots=True)
+class Narrow:
+    """What a table shows where it is wider than the terminal, and how to see the rest."""
+
+    keep: tuple[str, ...] = ()
+    """Columns by importance, the conclusion and its control first; others follow in the table's order."""
+    ids: tuple[str, ...] = ()
+    """Columns of ids, which are cut to their beginning."""
+    beyond: str = ANY_FORMAT
+    """How to see the rows and columns that are not shown."""
+    columns: str = "a wider terminal shows more"
+    """How to see other columns on this terminal."""
+
+
+def write_result(
+    table: pa.Table, form: TableFormat, *, output: Path | None = None, narrow: Narrow | None = None
+) -> None:
+    """Write `table` to `output` or to standard output."""
     table = table.rename_columns(unique_names(table.column_names))
     if output is not None:
         with output.open("wb") as stream:
-            _write(table, form, stream)
+            _write(table, form, stream, narrow)
         return
     standard = sys.stdout.buffer
     if form == "parquet" and standard.isatty():
         raise click.UsageError("Parquet is not for a terminal; give --output FILE or redirect the output.")
     waiting.end()
-    _write(table, form, standard)
+    _write(table, form, standard, narrow)
     standard.flush()
 
 
@@ -72,9 +93,9 @@ def unique_names(names: Sequence[str]) -> list[str]:
     return result
 
 
-def _write(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
+def _write(table: pa.Table, form: TableFormat, stream: BinaryIO, narrow: Narrow | None) -> None:
     try:
-        _write_as(table, form, stream)
+        _write_as(table, form, stream, narrow)
     except (OverflowError, pa.ArrowNotImplementedError) as error:
         raise InvalidInput(
             f"The result holds a value that cannot be written as {form} ({error}), such as a date before the "
@@ -82,7 +103,7 @@ def _write(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
         ) from error
 
 
-def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
+def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO, narrow: Narrow | None = None) -> None:
     if form == "parquet":
         pq.write_table(table, stream)
     elif form == "json":
@@ -93,7 +114,7 @@ def _write_as(table: pa.Table, form: TableFormat, stream: BinaryIO) -> None:
             text = "\n".join(map(printable, text.split("\n")))
         stream.write(text.encode())
     else:
-        stream.write(to_text(table, width=_terminal_width(stream)).encode())
+        stream.write(to_text(table, width=_terminal_width(stream), narrow=narrow).encode())
 
 
 def to_json(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -120,40 +141,68 @@ def to_csv(table: pa.Table, *, safe: bool = False) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def to_text(
-    table: pa.Table, *, width: int, rows: int = SHOWN_ROWS, beyond: str = "--format csv or json prints all"
-) -> str:
+def to_text(table: pa.Table, *, width: int, rows: int = SHOWN_ROWS, narrow: Narrow | None = None) -> str:
     """A table for eyes within `width` characters: first rows, the columns that fit, how to see the others."""
+    narrow = narrow or Narrow()
     drawing = Table(box=None, header_style="bold", pad_edge=False)
-    first = [[shown(value) for value in column.to_pylist()] for column in table.slice(0, rows).columns]
-    fitting = _fitting(table.column_names, first, width)
-    for field in list(table.schema)[:fitting]:
-        kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    names = table.column_names
+    cells = [[shown(value) for value in column.to_pylist()] for column in table.slice(0, rows).columns]
+    if _needed(names, cells) > width:
+        cells = [_shortened(name, column, narrow) for name, column in zip(names, cells, strict=True)]
+    fitting = _fitting(names, cells, width, narrow.keep)
+    kinds = (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
+    for place in fitting:
+        field = table.schema.field(place)
         right = any(is_kind(field.type) for is_kind in kinds)
         drawing.add_column(Text(printable(field.name)), justify="right" if right else "left", overflow="fold")
-    for row in zip(*first[:fitting], strict=True):
+    for row in zip(*(cells[place] for place in fitting), strict=True):
         drawing.add_row(*map(Text, row))
     console = Console(width=width, file=io.StringIO(), color_system=None, highlight=False)
     with console.capture() as captured:
         console.print(drawing)
     lines = "".join(f"{line.rstrip()}\n" for line in captured.get().splitlines())
-    return lines + _row_note(table.num_rows, rows, beyond) + _column_note(table.column_names[fitting:], width)
+    left_out = [name for place, name in enumerate(names) if place not in fitting]
+    return lines + _row_note(table.num_rows, rows, narrow.beyond) + _column_note(left_out, width, narrow)
 
 
-def _fitting(names: Sequence[str], cells: Sequence[Sequence[str]], width: int) -> int:
-    """How many columns fit beside one another, none narrower than what a reader can take in at a glance."""
-    taken = 0
-    for place, (name, column) in enumerate(zip(names, cells, strict=True)):
-        taken += min(READABLE, max(map(len, (printable(name), *column)))) + 2
-        if taken - 2 > width:
-            return max(1, place)
-    return len(names)
+def _needed(names: Sequence[str], cells: Sequence[Sequence[str]]) -> int:
+    """Characters that a line takes with every cell in one piece."""
+    return (
+        sum(max(map(len, (printable(name), *column))) + 2 for name, column in zip(names, cells, strict=True))
+        - 2
+    )
 
 
-def _column_note(names: Sequence[str], width: int) -> str:
+def _shortened(name: str, column: Sequence[str], narrow: Narrow) -> list[str]:
+    return [cell[:SHORT_ID] for cell in column] if name in narrow.ids else list(column)
+
+
+def _fitting(
+    names: Sequence[str], cells: Sequence[Sequence[str]], width: int, keep: Sequence[str]
+) -> list[int]:
+    """Places of the columns that fit side by side, none narrower than what one takes in at a glance.
+
+    Those to `keep` are given room first, each that fits; of the others, as many as fit in their order.
+    """
+    important = [names.index(name) for name in keep if name in names]
+    others = [place for place in range(len(names)) if place not in important]
+    taken: list[int] = []
+    room = width + 2
+    for place in (*important, *others):
+        needed = min(READABLE, max(map(len, (printable(names[place]), *cells[place])))) + 2
+        if needed <= room or not taken:
+            taken.append(place)
+            room -= needed
+        elif place in others:
+            break
+    return sorted(taken)
+
+
+def _column_note(names: Sequence[str], width: int, narrow: Narrow) -> str:
     if not names:
         return ""
-    note = f"(and {len(names)} more columns: {', '.join(map(printable, names))}; SELECT those you want)"
+    count = "1 more column" if len(names) == 1 else f"{len(names)} more columns"
+    note = f"(and {count}: {', '.join(map(printable, names))}; {narrow.columns}, {narrow.beyond})"
     return "".join(f"{line}\n" for line in textwrap.wrap(note, max(20, width)))
 
 

@@ -1,4 +1,4 @@
-"""Prints rows of a listing: as a table, or as JSON."""
+"""Print rows of a listing: as a table, or as JSON."""
 
 import json
 import time
@@ -20,9 +20,11 @@ def print_rows(rows: Sequence[Row], format_: str, shown: Callable[[Row], Row], *
         return
     import pyarrow as pa
 
-    from jobs.terminal.tables import write_result
+    from jobs.terminal.tables import ONLY_JSON, Narrow, write_result
 
-    write_result(pa.Table.from_pylist([dict(shown(row)) for row in rows]), "table")
+    write_result(
+        pa.Table.from_pylist([dict(shown(row)) for row in rows]), "table", narrow=Narrow(beyond=ONLY_JSON)
+    )
 
 
 def day(at: float) -> str:
