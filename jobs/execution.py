@@ -9,14 +9,20 @@ from jobs.option import Option, check_values
 Engine = Literal["ray", "inline"]
 FitEngine = Literal["auto", "inline", "ray"]
 
-Inline = Annotated[Engine, Option("inline works in this process, without Ray.")]
+Inline = Annotated[Engine, Option("Place of the work: ray, or inline in this process, without Ray.")]
 Address = Annotated[
     str,
-    Option("local starts a private Ray on this machine; auto joins the cluster of this node; or HOST:PORT."),
+    Option(
+        "Address of Ray: local starts a private one on this machine, auto joins the "
+        "cluster of this node, or HOST:PORT."
+    ),
 ]
-Device = Annotated[Literal["auto", "cpu", "cuda"], Option("auto takes a GPU where there is one.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda"], Option("Device to compute on: auto takes a GPU where there is one.")
+]
 Dtype = Annotated[
-    Literal["fp32", "bf16", "fp16"], Option("Of the language model; EnCodec always runs in fp32.")
+    Literal["fp32", "bf16", "fp16"],
+    Option("Number format of the language model; EnCodec always runs in fp32."),
 ]
 Roots = Annotated[
     tuple[str, ...],
@@ -49,7 +55,9 @@ class Execution:
         Option("Processes that hold a model; one per GPU or CPU core by default.", least=1),
     ] = None
     threads: Annotated[int, Option("Torch threads per worker.", least=1)] = 1
-    gpus_per_worker: Annotated[float, Option("A fraction lets workers share a GPU.", least=0)] = 1.0
+    gpus_per_worker: Annotated[
+        float, Option("GPUs that each worker takes on Ray; with a fraction, workers share one.", least=0)
+    ] = 1.0
     roots: Roots = ()
     shared_filesystem: Annotated[bool, Option("The store's folder is the same on every node.")] = False
     metrics_file: Annotated[
@@ -67,7 +75,10 @@ class FitExecution:
 
     engine: Annotated[
         FitEngine,
-        Option("auto works in this process where that takes seconds, and on Ray where it takes longer."),
+        Option(
+            "Place of the work: auto works in this process where that takes seconds, and on "
+            "Ray where it takes longer."
+        ),
     ] = "auto"
     address: Address = "local"
     workers: Annotated[int | None, Option("Tasks at once; as many as CPU cores by default.", least=1)] = None

@@ -50,10 +50,12 @@ def add(as_json: bool, **values: Any) -> None:
     \b
     Examples:
       undertone dataset add music.store songs ~/Music/by-genre
-      undertone dataset add music.store songs songs.csv --clip-seconds 5 --hop-seconds 2.5
+      undertone dataset add music.store songs songs.csv --clip-seconds 5 \\
+        --hop-seconds 2.5
       undertone dataset add music.store songs ~/Music/by-genre --listen
       undertone dataset add music.store fma /data/fma/fma_small
-      undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan --format gtzan
+      undertone dataset add s3://lab/store gtzan s3://lab/audio/gtzan \\
+        --format gtzan
     """
     from jobs.dataset.adding import add_dataset
 
@@ -68,8 +70,8 @@ add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
 @click.argument("name")
 @click.option(
     "--concepts", metavar="A,B,…",
-    help="Any of notes, intervals, scales, chords, chord_progressions, tempos, time_signatures, styles."
-    "  [default: all]",
+    help="Concepts to render, of notes, intervals, scales, chords, chord_progressions, "
+"tempos, time_signatures, styles.  [default: all]",
 )  # fmt: skip
 @options_of(SynthRequest)
 @json_option
@@ -81,7 +83,8 @@ def synth(concepts: str | None, as_json: bool, **values: Any) -> None:
     \b
     Examples:
       undertone dataset synth music.store theory --clips 2000
-      undertone dataset synth music.store tempo --concepts tempos,styles --clips 500 --seed 7
+      undertone dataset synth music.store tempo --concepts tempos,styles \\
+        --clips 500 --seed 7
     """
     from jobs.dataset.rendering import synthesize_dataset
 

@@ -29,10 +29,14 @@ def directions(format_: str, **values: Any) -> None:
 
     \b
     Examples:
-      undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips"
-      undertone directions music.store songs --labels "SELECT clip_id, genre FROM clips" \\
-        --method mse,diffmean,random --pair rock:jazz --sites resid --layers 4-8
-      undertone sql music.store "SELECT layer, positive, method, score FROM vectors WHERE NOT within_random"
+      undertone directions music.store songs \\
+        --labels "SELECT clip_id, genre FROM clips"
+      undertone directions music.store songs \\
+        --labels "SELECT clip_id, genre FROM clips" --method mse,diffmean,random \\
+        --pair rock:jazz --sites resid --layers 4-8
+      undertone sql music.store \\
+        "SELECT layer, positive, method, score FROM vectors \\
+         WHERE NOT within_random"
     """
     from jobs.directions.fitting import fit_and_store
     from jobs.directions.report import print_directions

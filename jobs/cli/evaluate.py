@@ -23,10 +23,14 @@ def evaluate(format_: str, **values: Any) -> int:
 
     \b
     Examples:
-      undertone evaluate music.store --dataset songs --prompts style=rock,jazz,classical,electronic
-      undertone evaluate music.store --generations "SELECT generation_id FROM generations WHERE steered" \\
-        --prompts style=rock,jazz --prompts "instrument=flute:a flute,piano:a piano" --judge
-      undertone evaluate music.store --dataset songs --prompts prompts.toml --clap laion/clap-htsat-unfused
+      undertone evaluate music.store --dataset songs \\
+        --prompts style=rock,jazz,classical,electronic
+      undertone evaluate music.store \\
+        --generations "SELECT generation_id FROM generations WHERE steered" \\
+        --prompts style=rock,jazz \\
+        --prompts "instrument=flute:a flute,piano:a piano" --judge
+      undertone evaluate music.store --dataset songs --prompts prompts.toml \\
+        --clap laion/clap-htsat-unfused
     """
     from jobs.evaluate.running import run_evaluation, scorings
 

@@ -28,11 +28,15 @@ def extract(dry_run: bool, format_: str, **values: Any) -> int:
     \b
     Examples:
       undertone extract music.store songs
-      undertone extract music.store songs --model facebook/musicgen-small --sites resid,attn,mlp --dry-run
-      undertone extract music.store songs --reduce frames --dry-run --price-gpu-hour 2.5 --months 6
-      undertone extract music.store songs --layers 4-8 --reduce mean,segments --segments 10
+      undertone extract music.store songs --model facebook/musicgen-small \\
+        --sites resid,attn,mlp --dry-run
+      undertone extract music.store songs --reduce frames --dry-run \\
+        --price-gpu-hour 2.5 --months 6
+      undertone extract music.store songs --layers 4-8 --reduce mean,segments \\
+        --segments 10
       undertone extract music.store songs --retry-failed
-      undertone extract s3://bucket/music songs --address auto --device cuda --workers 8 --dtype bf16
+      undertone extract s3://bucket/music songs --address auto --device cuda \\
+        --workers 8 --dtype bf16
     """
     prices = Prices(**{field.name: values.pop(field.name) for field in fields(Prices)})
     options = ExtractOptions(**values)

@@ -13,7 +13,7 @@ from jobs.terminal.results import readable_bytes
 @click.argument("store")
 @click.option(
     "--budget", metavar="SIZE",
-    help="What moments and factors may take (10GB, 0); those written longest ago go.  [default: any size]",
+    help="Size that moments and factors may have (10GB, 0); the oldest go.  [default: any size]",
 )  # fmt: skip
 @click.option("--features", is_flag=True, help="Remove features too; `probe` computes them again.")
 @click.option(

@@ -43,12 +43,15 @@ def generate(
     \b
     Examples:
       undertone generate music.store --prompt "slow jazz with piano" -o jazz.wav
-      undertone generate music.store --audio-prompt rock.mp3 --direction 3f2a --alpha 0.5 -o steered.flac
-      undertone generate music.store --prompt rock --direction 3f2a --alpha auto --target-prompt jazz -o a.wav
-      undertone generate music.store --prompt rock --prompt "slow jazz" --seed 0 --seed 1 --direction 3f2a \\
-        --with-twin --with-random -o listen
-      undertone generate music.store --direction 3f2a --direction 9c01 --alpha 0.3 \\
-        --schedule linear-down --schedule linear-up -o from-one-to-the-other.wav
+      undertone generate music.store --audio-prompt rock.mp3 --direction 3f2a \\
+        --alpha 0.5 -o steered.flac
+      undertone generate music.store --prompt rock --direction 3f2a --alpha auto \\
+        --target-prompt jazz -o a.wav
+      undertone generate music.store --prompt rock --prompt "slow jazz" --seed 0 \\
+        --seed 1 --direction 3f2a --with-twin --with-random -o listen
+      undertone generate music.store --direction 3f2a --direction 9c01 \\
+        --alpha 0.3 --schedule linear-down --schedule linear-up \\
+        -o from-one-to-the-other.wav
     """
     from jobs.generate.several import run_wanted
 

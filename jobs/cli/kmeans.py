@@ -24,11 +24,14 @@ def kmeans(format_: str, **values: Any) -> None:
 
     \b
     Examples:
-      undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips"
-      undertone kmeans music.store songs --labels "SELECT clip_id, genre FROM clips" \\
-        --k 2:12 --scaling zscore --sites resid --reduce frames
+      undertone kmeans music.store songs \\
+        --labels "SELECT clip_id, genre FROM clips"
+      undertone kmeans music.store songs \\
+        --labels "SELECT clip_id, genre FROM clips" --k 2:12 --scaling zscore \\
+        --sites resid --reduce frames
       undertone sql music.store \\
-        "SELECT concept, scaling, site, layer, k, ari FROM clusterings WHERE chosen ORDER BY ari DESC"
+        "SELECT concept, scaling, site, layer, k, ari FROM clusterings \\
+         WHERE chosen ORDER BY ari DESC"
     """
     from jobs.kmeans.report import print_clusterings
     from jobs.kmeans.running import fit_and_store

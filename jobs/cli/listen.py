@@ -27,10 +27,15 @@ def listen() -> None:
 )  # fmt: skip
 @click.option(
     "--settings", default=8, show_default=True,
-    help="At most so many settings, evenly spaced from the least transfer to the most.",
+    help="Most settings to compare, evenly spaced from the least transfer to the most.",
 )  # fmt: skip
 @click.option("--cells", default=1, show_default=True, help="Prompts and random states of each setting.")
-@click.option("--seed", default=0, show_default=True, help="Decides which prompts and random states.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed that decides which prompts and random states are heard.",
+)
 @format_option
 def export(store: str, sweep: str, folder: Path, settings: int, cells: int, seed: int, format_: str) -> None:
     """Write a listening test of SWEEP as a page that opens without a network.
@@ -44,7 +49,8 @@ def export(store: str, sweep: str, folder: Path, settings: int, cells: int, seed
     \b
     Examples:
       undertone listen export music.store strength --into listening
-      undertone listen export music.store layer-ablation --into listening --settings 12 --cells 2
+      undertone listen export music.store layer-ablation --into listening \\
+        --settings 12 --cells 2
     """
     from jobs.listen.exporting import export_test
 
@@ -65,7 +71,8 @@ def import_(store: str, paths: tuple[Path, ...], format_: str) -> None:
     \b
     Examples:
       undertone listen import music.store ratings-3f2a9c10-7.json
-      undertone sql music.store "SELECT setting_id, chosen, chance, clap_transfer FROM listening"
+      undertone sql music.store \\
+        "SELECT setting_id, chosen, chance, clap_transfer FROM listening"
     """
     from jobs.listen.importing import import_ratings
 

@@ -90,7 +90,8 @@ class LazyGroup(click.Group):
 )  # fmt: skip
 @click.option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", envvar=logs.VARIABLE,
-    help="Of standard error (before the command's name): json logs an object per line, with run and unit.",
+    help="Format of standard error (before the command's name): json logs an object per "
+"line, with run and unit.",
 )  # fmt: skip
 def undertone(traceback: bool, log_format: str) -> None:
     """An activation store for MusicGen: extract, verify and query what its layers hold.

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, their completion, and names of plug-ins in help."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from click.shell_completion import CompletionItem
 from store.errors import UndertoneError
 from store.extensions import ExtensionPoint
 
+LISTED_WIDTH = 78
+"""Columns of a list in a help text, which is indented by two; nothing wraps it again."""
 Names = Callable[[str], Sequence[str]]
 
 
@@ -104,12 +107,17 @@ class ExtensionNames(ExtensionName):
 def listed(point: ExtensionPoint) -> str:
     r"""The lines of a help text that say what is built in, for a paragraph that begins with \b."""
     width = max(map(len, point.built_in)) + 2
-    return "\n".join(f"  {name:<{width}}{summary}" for name, (_, summary) in point.built_in.items())
+    further = " " * (width + 2)
+    return "\n".join(
+        textwrap.fill(f"  {name:<{width}}{summary}", LISTED_WIDTH, subsequent_indent=further)
+        for name, (_, summary) in point.built_in.items()
+    )
 
 
 format_option = click.option(
     "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
-    help="Of the result on standard output.",
+    help="Format of the result on standard output: text for people, one JSON object for "
+"programs.",
 )  # fmt: skip
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Say what would happen, and change nothing.",

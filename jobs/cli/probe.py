@@ -24,10 +24,13 @@ def probe(format_: str, **values: Any) -> None:
 
     \b
     Examples:
-      undertone probe music.store songs --labels "SELECT clip_id, genre FROM clips"
-      undertone probe music.store songs --labels "SELECT clip_id, genre, tempo_bpm FROM clips" \\
+      undertone probe music.store songs \\
+        --labels "SELECT clip_id, genre FROM clips"
+      undertone probe music.store songs \\
+        --labels "SELECT clip_id, genre, tempo_bpm FROM clips" \\
         --loss mse,logistic --sites resid --layers 4-8
-      undertone probe music.store songs --table mine=moods.csv --labels "SELECT clip_id, mood FROM mine"
+      undertone probe music.store songs --table mine=moods.csv \\
+        --labels "SELECT clip_id, mood FROM mine"
     """
     from jobs.probe.report import print_probed
     from jobs.probe.running import probe_run

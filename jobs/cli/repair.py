@@ -23,7 +23,8 @@ def repair(store: str, run: str | None, format_: str) -> int:
     \b
     Examples:
       undertone repair music.store
-      undertone repair music.store songs-musicgen-small && undertone extract music.store songs
+      undertone repair music.store songs-musicgen-small
+      undertone extract music.store songs
     """
     done = repaired(store, run)
     summary: dict[str, Any] = {

@@ -39,7 +39,8 @@ def report(store: str, output: Path, run: str | None, layer: str | None, figures
     \b
     Examples:
       undertone report music.store -o report.html
-      undertone report music.store -o report.html --run songs-pocket --layer resid:5
+      undertone report music.store -o report.html --run songs-pocket \\
+        --layer resid:5
     """
     from jobs.report.writing import write_report
 

@@ -29,7 +29,8 @@ def similar(form: Any, **values: Any) -> None:
     \b
     Examples:
       undertone similar music.store songs 9c1e0b5d2f7a4e38 --layer 12
-      undertone similar music.store songs 9c1e0b5d2f7a4e38 --layer 12 --array attn.mean --metric euclidean
+      undertone similar music.store songs 9c1e0b5d2f7a4e38 --layer 12 \\
+        --array attn.mean --metric euclidean
       undertone similar music.store songs --layer 12 --indexed
     """
     from jobs.similar.running import find_similar

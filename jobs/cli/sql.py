@@ -34,9 +34,12 @@ def sql(**values: Any) -> None:
     Examples:
       undertone sql music.store
       undertone sql music.store --format table
-      undertone sql music.store "SELECT split, genre, count(*) FROM clips GROUP BY ALL"
+      undertone sql music.store \\
+        "SELECT split, genre, count(*) FROM clips GROUP BY ALL"
       undertone sql music.store --activations songs:resid.mean:12=x \\
-        "SELECT b.clip_id, array_cosine_similarity(a.vector, b.vector) AS similarity \\
-         FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' ORDER BY similarity DESC LIMIT 5"
+        "SELECT b.clip_id, \\
+           array_cosine_similarity(a.vector, b.vector) AS similarity \\
+         FROM x a, x b WHERE a.clip_id = '9c1e0b5d2f7a4e38' \\
+         ORDER BY similarity DESC LIMIT 5"
     """
     run_sql(SqlOptions(**values))

@@ -35,8 +35,11 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
     Examples:
       undertone sweep music.store layer-ablation --dry-run
       undertone sweep music.store layer-ablation --show > mine.toml
-      undertone sweep music.store mine.toml --run songs-pocket --scorers descriptors,features
-      undertone sql music.store "SELECT layer, value, low, random FROM effects WHERE metric = 'transfer'"
+      undertone sweep music.store mine.toml --run songs-pocket \\
+        --scorers descriptors,features
+      undertone sql music.store \\
+        "SELECT layer, value, low, random FROM effects \\
+         WHERE metric = 'transfer'"
     """
     from jobs.sweep.configuration import find_sweep
     from jobs.user_files import read_text

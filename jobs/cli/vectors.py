@@ -36,7 +36,7 @@ KEPT_OF_OVERLAP = (
 
 where_option = click.option(
     "--where", default="true", show_default=True, metavar="SQL",
-    help="Which directions: a condition on the columns of the view vectors.",
+    help="Condition that selects directions, on the columns of the view vectors.",
 )  # fmt: skip
 form_option = click.option(
     "--format", "form", default="table", show_default=True, help="How to print the result.",
@@ -63,7 +63,8 @@ def list_(store: str, where: str, form: Any) -> None:
     \b
     Examples:
       undertone vectors list music.store
-      undertone vectors list music.store --where "method = 'mse' AND positive = 'jazz' AND NOT within_random"
+      undertone vectors list music.store \\
+        --where "method = 'mse' AND positive = 'jazz' AND NOT within_random"
     """
     from jobs.directions.stored import catalog_with_vectors
     from jobs.terminal.tables import Narrow, write_result
@@ -90,10 +91,14 @@ def superposition(store: str, where: str, form: Any) -> None:
 
     \b
     Examples:
-      undertone vectors superposition music.store --where "method = 'diffmean' AND site = 'resid'"
-      undertone vectors superposition music.store --format parquet > overlap.parquet
-      undertone sql music.store --table overlap=overlap.parquet "SELECT positive, norm_left FROM overlap"
-      undertone sql music.store "SELECT layer, method, mean_cosine, baseline_cosine FROM superposition"
+      undertone vectors superposition music.store \\
+        --where "method = 'diffmean' AND site = 'resid'"
+      undertone vectors superposition music.store --format parquet \\
+        > overlap.parquet
+      undertone sql music.store --table overlap=overlap.parquet \\
+        "SELECT positive, norm_left FROM overlap"
+      undertone sql music.store \\
+        "SELECT layer, method, mean_cosine, baseline_cosine FROM superposition"
     """
     import pyarrow as pa
 
@@ -122,7 +127,7 @@ def superposition(store: str, where: str, form: Any) -> None:
     default="safetensors",
     show_default=True,
     type=click.Choice(["safetensors", "npy"]),
-    help="safetensors, or .npy (layers, D) with a JSON beside it.",
+    help="Format of the files: safetensors, or .npy (layers, D) with a JSON beside it.",
 )
 @format_option
 def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -> None:
@@ -132,7 +137,8 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
 
     \b
     Examples:
-      undertone vectors export music.store exported --where "method = 'diffmean' AND site = 'resid'"
+      undertone vectors export music.store exported \\
+        --where "method = 'diffmean' AND site = 'resid'"
       undertone vectors export music.store exported --as npy
     """
     from jobs.directions.exchange import export_vectors
@@ -148,11 +154,21 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--run", shell_complete=complete_runs,
-    help="For a file of another tool: a run of the model that the directions belong to.",
+    help="Run of the model that the directions belong to, for a file of another tool.",
 )  # fmt: skip
-@click.option("--site", default="resid", show_default=True, help="For a file of another tool: their site.")
-@click.option("--concept", default="imported", show_default=True, help="For a file of another tool: a name.")
-@click.option("--positive", help="For a file of another tool: what they point to.")
+@click.option(
+    "--site",
+    default="resid",
+    show_default=True,
+    help="Site that the directions belong to, for a file of another tool.",
+)
+@click.option(
+    "--concept",
+    default="imported",
+    show_default=True,
+    help="Name of the concept, for a file of another tool.",
+)
+@click.option("--positive", help="Class that the directions point to, for a file of another tool.")
 @format_option
 def import_(
     store: str,
@@ -170,8 +186,10 @@ def import_(
 
     \b
     Examples:
-      undertone vectors import music.store exported/genre.jazz.diffmean.resid.mean.4f2a9c.safetensors
-      undertone vectors import music.store happy.safetensors --run songs --concept mood --positive happy
+      undertone vectors import music.store \\
+        exported/genre.jazz.diffmean.resid.mean.4f2a9c.safetensors
+      undertone vectors import music.store happy.safetensors --run songs \\
+        --concept mood --positive happy
     """
     from jobs.directions.exchange import import_vectors
     from store import open_store

@@ -20,12 +20,17 @@ class AddRequest:
     path: str
     format_name: Annotated[
         str,
-        Option("How PATH is laid out; auto looks.", flag="--format", names=DATASETS, others=("auto",)),
+        Option(
+            "Format of the dataset at PATH; auto finds it out.",
+            flag="--format",
+            names=DATASETS,
+            others=("auto",),
+        ),
     ] = "auto"
     clip_seconds: Annotated[float | None, Option("Length of a clip.  [default: 10; 4 for syntheory]")] = None
     """None means the format's usual length."""
     hop_seconds: Annotated[
-        float | None, Option("From one clip's start to the next.  [default: the clip's length]")
+        float | None, Option("Seconds from one clip's start to the next.  [default: the clip's length]")
     ] = None
     """None means clips side by side."""
     threads: Annotated[int, Option("Files read at once.", least=1, most=64)] = 4
@@ -45,12 +50,15 @@ class AddRequest:
     trust_etag: Annotated[
         bool,
         Option(
-            "Of WAV, AIFF and the like in a bucket read header and end alone, and take the bucket's ETag for "
-            "the checksum of the rest."
+            "Read only the header and the end of WAV, AIFF and the like in a bucket, and take "
+            "the bucket's ETag for the checksum of the rest."
         ),
     ] = False
     engine: Annotated[
-        Engine, Option("ray reads files on all nodes; inline in this process, on --threads threads.")
+        Engine,
+        Option(
+            "Place of the work: ray reads files on all nodes; inline in this process, on --threads threads."
+        ),
     ] = "inline"
     address: Address = "local"
     shared_filesystem: Annotated[bool, Option("The folder is the same on every node.")] = False
@@ -74,8 +82,9 @@ class SynthRequest:
     band: Annotated[
         Band,
         Option(
-            "Of styles: any draws drums, bass and chords without regard to the style; with typical ones the "
-            "style can be told by its instruments."
+            "Band of the concept styles: any draws drums, bass and chords without regard to "
+            "the style; typical draws those of the style, which can then be told by its "
+            "instruments."
         ),
     ] = "any"
 

@@ -20,7 +20,7 @@ class DirectionOptions(FitExecution):
     methods: Annotated[
         str,
         Option(
-            "One or several, separated by commas; all means those that are built in. mse:0.1 and "
+            "Methods, separated by commas; all means those that are built in. mse:0.1 and "
             "logistic:0.1 name their penalty, which is chosen on held-out folds otherwise.",
             flag="--method",
             names=DIRECTIONS,
@@ -31,7 +31,7 @@ class DirectionOptions(FitExecution):
     pairs: Annotated[
         tuple[str, ...],
         Option(
-            "From one class to another, instead of every class against the rest; may be repeated.",
+            "Pair of classes to tell apart, instead of every class against the rest; may be repeated.",
             flag="--pair",
             metavar="SOURCE:TARGET",
         ),
@@ -39,4 +39,4 @@ class DirectionOptions(FitExecution):
     sites: Sites = "all"
     layers: Layers = "all"
     folds: Folds = 5
-    seed: Annotated[int, Option("Of the random control directions.")] = 0
+    seed: Annotated[int, Option("Random seed of the control directions.")] = 0

@@ -40,13 +40,13 @@ class EvaluateOptions(Execution):
     ] = ()
     template: Annotated[
         str,
-        Option('What the words of each class are put into; "{}" leaves them as they are.'),
+        Option('Sentence that the words of each class are put into; "{}" leaves them as they are.'),
     ] = TEMPLATE
     clap: Annotated[
         str,
         Option(
-            "pocket, a hub name such as laion/clap-htsat-unfused, a folder of transformers, or a .pt file of "
-            "laion-clap.",
+            "CLAP model to score with: pocket, a hub name such as laion/clap-htsat-unfused, a "
+            "folder of transformers, or a .pt file of laion-clap.",
             metavar="pocket|NAME|PATH",
         ),
     ] = POCKET

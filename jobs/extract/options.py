@@ -17,15 +17,18 @@ class ExtractOptions(Execution):
     model: Annotated[
         str,
         Option(
-            "pocket, a hub name such as facebook/musicgen-small, a checkpoint folder, or a plug-in's name.",
+            "Model to run: pocket, a hub name such as facebook/musicgen-small, a checkpoint "
+            "folder, or a plug-in's name.",
             names=MODELS,
             others=("PATH", "facebook/…"),
             free=True,
         ),
     ] = "pocket"
-    sites: Annotated[str, Option("From embed, resid, attn, xattn, mlp.")] = "resid,attn,mlp"
-    layers: Annotated[str, Option("all, 0,5,11 or 4-7.")] = "all"
-    reduce: Annotated[str, Option("From mean, std, last, segments, frames.")] = "mean"
+    sites: Annotated[str, Option("Sites to store, of embed, resid, attn, xattn, mlp.")] = "resid,attn,mlp"
+    layers: Annotated[str, Option("Layers by number: all, 0,5,11 or 4-7.")] = "all"
+    reduce: Annotated[str, Option("Reductions over time to store, of mean, std, last, segments, frames.")] = (
+        "mean"
+    )
     segments: Annotated[int, Option("Bins over time for --reduce segments.", least=1)] = 10
     text: Annotated[
         str,
@@ -45,7 +48,7 @@ class ExtractOptions(Execution):
     unit_clips: Annotated[int, Option("Clips per unit: what a crash can cost.", least=1)] = 64
     compression: Annotated[
         Literal["none", "zstd"],
-        Option("Of the stored arrays; activations hardly compress, and reading gets slower."),
+        Option("Compression of the stored arrays; activations hardly compress, and reading gets slower."),
     ] = "none"
     retry_failed: Annotated[bool, Option("Try the clips that failed once more.")] = False
     max_failures: Annotated[
@@ -59,7 +62,8 @@ class ExtractOptions(Execution):
     device: Annotated[
         Device,
         Option(
-            "auto takes a GPU where there is one; say cuda for a cluster whose GPU nodes are yet to start."
+            "Device to compute on: auto takes a GPU where there is one; say cuda for a "
+            "cluster whose GPU nodes are yet to start."
         ),
     ] = "auto"
     workers: Annotated[

@@ -43,20 +43,22 @@ class GenerateOptions:
     alphas: Annotated[
         tuple[str, ...],
         Option(
-            "How strongly: once for all directions, or once for each; 0.5 by default, and 1, all of it, for "
-            "an ablation. auto brings the music to the mean of the direction's class, with one direction per "
-            "layer.",
+            "Strength: once for all directions, or once for each; 0.5 by default, and 1, all "
+            "of it, for an ablation. auto brings the music to the mean of the direction's "
+            "class, with one direction per layer.",
             flag="--alpha",
             metavar="X|auto",
         ),
     ] = ()
     target_prompt: Annotated[
-        str | None, Option("Cap --alpha auto by what this text alone would change.", metavar="TEXT")
+        str | None,
+        Option("Text whose own effect on the activations --alpha auto may not exceed.", metavar="TEXT"),
     ] = None
     monitor: Annotated[
         str | None,
         Option(
-            "Ease off while it plays: no edit once the class is as probable as P, weaker by DECAY before.",
+            "Weaken the steering while the music is made: no edit once the class is as "
+            "probable as P, weaker by DECAY before.",
             metavar="P[:DECAY]",
         ),
     ] = None
@@ -65,26 +67,40 @@ class GenerateOptions:
         Option("Where to steer: resid, attn, xattn, mlp or embed; the direction's own by default."),
     ] = None
     layers: Annotated[
-        str | None, Option("4-7 or 3,5: the directions fitted like this one at those layers.")
+        str | None,
+        Option(
+            "Layers to steer, such as 4-7 or 3,5, by the directions that were fitted there like this one."
+        ),
     ] = None
-    kind: Annotated[Kind, Option("h without its part along r, (h + αs·r)/(1 + α), or h + αs·r.")] = (
-        "interpolate"
-    )
+    kind: Annotated[
+        Kind,
+        Option(
+            "Edit of an activation h along a direction r: h without its part along r, (h + "
+            "αs·r)/(1 + α), or h + αs·r."
+        ),
+    ] = "interpolate"
     scaling: Annotated[
         Scaling,
-        Option("s: the length of h, 1, or the length of h, which the result is brought back to."),
+        Option(
+            "Scale s of the edit: the length of h, 1, or the length of h, to which the result "
+            "is brought back."
+        ),
     ] = "norm"
     schedules: Annotated[
         tuple[str, ...],
         Option(
-            "When: linear-up[:SECONDS], linear-down[:SECONDS], exponential[:RATE per frame], window:A-B in "
-            "seconds, every:N frames, bernoulli:P[:SEED]; commas join several. Always by default.",
+            "Strength over time: linear-up[:SECONDS], linear-down[:SECONDS], "
+            "exponential[:RATE per frame], window:A-B in seconds, every:N frames, "
+            "bernoulli:P[:SEED]; commas join several. Always by default.",
             flag="--schedule",
         ),
     ] = ()
     rows: Annotated[
         SteeredRows,
-        Option("Under guidance, steer the pass with conditions alone or the one without them too."),
+        Option(
+            "Passes that are steered under guidance: the one with conditions alone, or the "
+            "one without them too."
+        ),
     ] = "conditional"
     steer_prompt: Annotated[bool, Option("Steer while the audio prompt is read, too.")] = False
     away: Annotated[bool, Option("Allow negative strengths: away from the class.")] = False
@@ -92,14 +108,19 @@ class GenerateOptions:
     model: Annotated[
         str | None, Option("The model of the direction by default, else pocket.", metavar="NAME|PATH")
     ] = None
-    guidance: Annotated[float, Option("Of classifier-free guidance; 1 is none.")] = 3.0
-    temperature: Annotated[float, Option("Of sampling; 0 takes the likeliest token.")] = 1.0
+    guidance: Annotated[float, Option("Scale of classifier-free guidance; 1 is none.")] = 3.0
+    temperature: Annotated[float, Option("Temperature of sampling; 0 takes the likeliest token.")] = 1.0
     top_k: Annotated[int, Option("Sample among so many tokens; 0 among all.")] = 250
-    top_p: Annotated[float, Option("Or among those that are together so probable.")] = 0.0
+    top_p: Annotated[
+        float,
+        Option("Sample among the likeliest tokens that together have this probability, instead of --top-k."),
+    ] = 0.0
     capture: Annotated[
         str | None, Option("Store the generation's own activations as a run.", metavar="SITES")
     ] = None
-    reduce: Annotated[str, Option("Of --capture: mean, std, last, segments, frames.")] = "mean"
+    reduce: Annotated[str, Option("Reductions that --capture stores: mean, std, last, segments, frames.")] = (
+        "mean"
+    )
     device: Device = "auto"
     dtype: Dtype = "fp32"
     threads: Annotated[
@@ -121,7 +142,7 @@ class Several:
     prompts: Annotated[
         tuple[str, ...],
         Option(
-            "What it should sound like; nothing by default. May be given several times.",
+            "Text that says what it should sound like; none by default. Can be given several times.",
             flag="--prompt",
             metavar="TEXT",
         ),
@@ -129,11 +150,13 @@ class Several:
     """None: one sound without a text."""
     seeds: Annotated[
         tuple[int, ...],
-        Option("Random state of the sampling; may be several.  [default: 0]", flag="--seed"),
+        Option("Random state of the sampling. Can be given several times.  [default: 0]", flag="--seed"),
     ] = ()
     """None: 0."""
-    with_twin: Annotated[bool, Option("Beside each steered sound the same without steering.")] = False
-    with_random: Annotated[bool, Option("And the same along random directions of the same places.")] = False
+    with_twin: Annotated[bool, Option("Add to each steered sound the same without steering.")] = False
+    with_random: Annotated[
+        bool, Option("Add the same sounds steered along random directions of the same places.")
+    ] = False
 
     @property
     def every_prompt(self) -> tuple[str, ...]:

@@ -23,16 +23,20 @@ class KmeansOptions(FitExecution):
     k: Annotated[
         str,
         Option(
-            "Clusters: as many as the concept has classes, a number, or the best silhouette of a range.",
+            "Number of clusters: as many as the concept has classes, a number, or the best "
+            "silhouette of a range.",
             metavar="auto|N|LO:HI",
         ),
     ] = "auto"
     scaling: Annotated[
         ScalingKind,
-        Option("Of the activations before: each feature to deviation 1, each row to length 1, or whitened."),
+        Option(
+            "Scaling of the activations before they are clustered: each feature to deviation "
+            "1, each row to length 1, or whitened."
+        ),
     ] = "none"
     starts: Annotated[int, Option("Random starts; all of them are reported.", least=1)] = 10
-    seed: Annotated[int, Option("Of the first start; the others count on.")] = 0
+    seed: Annotated[int, Option("Random seed of the first start; the others count on from it.")] = 0
     batch_size: Annotated[
         int,
         Option(
@@ -46,7 +50,8 @@ class KmeansOptions(FitExecution):
     reduction: Annotated[
         Reduction,
         Option(
-            "What is clustered. Of segments and frames each is a point, and a clip gets its histogram.",
+            "Reduction that is clustered. Every segment or frame is a point of its own, and a "
+            "clip gets the histogram of its points.",
             flag="--reduce",
         ),
     ] = "mean"

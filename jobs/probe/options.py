@@ -22,8 +22,8 @@ class ProbeOptions(FitExecution):
     loss: Annotated[
         str,
         Option(
-            "One or several, separated by commas: mse (ridge), logistic, logistic_ovr (one class against "
-            "the rest) and those of plug-ins, on the same splits.",
+            "Losses, separated by commas: mse (ridge), logistic, logistic_ovr (one class "
+            "against the rest) and those of plug-ins, on the same splits.",
             names=PROBES,
             others=("mse",),
             free=True,
@@ -31,14 +31,17 @@ class ProbeOptions(FitExecution):
     ] = "mse"
     split: Annotated[
         Literal["groups", "official"],
-        Option("groups: cross-validation by group; official: score on the dataset's test rows."),
+        Option(
+            "Split of the clips: groups is cross-validation by group, official scores on the "
+            "dataset's test rows."
+        ),
     ] = "groups"
     folds: Folds = 5
     sites: Sites = "all"
     layers: Layers = "all"
-    reduce: Annotated[
-        str, Option("Which arrays of the run to read, from mean, std, last, segments, frames.")
-    ] = "mean,std,last"
+    reduce: Annotated[str, Option("Reductions of the run to read, of mean, std, last, segments, frames.")] = (
+        "mean,std,last"
+    )
     penalties: Annotated[
         str, Option("Penalties to choose from, like 0.01,1,100; auto is ten from 0.0001 to 100000.")
     ] = "auto"
@@ -58,7 +61,7 @@ class ProbeOptions(FitExecution):
             flag="--keep-factors/--no-keep-factors",
         ),
     ] = False
-    seed: Annotated[int, Option("Of the shuffled labels.")] = 0
+    seed: Annotated[int, Option("Random seed of the shuffled labels.")] = 0
     _: KW_ONLY
     roots: Roots = ()
 

@@ -20,7 +20,9 @@ class SimilarOptions:
         "resid.mean"
     )
     count: Annotated[int, Option("How many clips to show.", least=1)] = 10
-    metric: Annotated[Metric, Option("cosine: 1 − cos; euclidean: length of the difference.")] = "cosine"
+    metric: Annotated[
+        Metric, Option("Distance between vectors: cosine is 1 − cos, euclidean the length of the difference.")
+    ] = "cosine"
     indexed: Annotated[
         bool,
         Option(

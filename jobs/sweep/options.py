@@ -23,7 +23,9 @@ class SweepOptions(Execution):
     model: Annotated[
         str, Option("Folder of the run's model, where that was extracted from a folder.", metavar="PATH")
     ] = ""
-    scorers: Annotated[str, Option(f"all, or from {', '.join(SWEEP_SCORERS.built_in)}.")] = "all"
+    scorers: Annotated[
+        str, Option(f"Scorers of the generations: all, or some of {', '.join(SWEEP_SCORERS.built_in)}.")
+    ] = "all"
     clap: Annotated[
         str, Option("The CLAP that scores, as in `undertone evaluate`.", metavar="pocket|NAME|PATH")
     ] = "pocket"

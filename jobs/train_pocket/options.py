@@ -18,7 +18,7 @@ class TrainOptions:
     folder: Path
     stages: Annotated[
         str | None,
-        Option(f"Only these, with commas between them: {', '.join(STAGES)}.", metavar="NAMES"),
+        Option(f"Stages to run, with commas between them: {', '.join(STAGES)}.", metavar="NAMES"),
     ] = None
     device: Annotated[Literal["cpu", "cuda"], Option("Where to train.")] = "cpu"
     workers: Annotated[
@@ -29,7 +29,7 @@ class TrainOptions:
             most=64,
         ),
     ] = 2
-    seed: Annotated[int, Option("Another seed, another model.")] = 0
+    seed: Annotated[int, Option("Random seed of the training; another one gives another model.")] = 0
     smoke: Annotated[bool, Option("A few steps of everything, to see that it runs.")] = False
 
     def __post_init__(self) -> None:

@@ -138,7 +138,7 @@ def test_a_field_may_explain_a_shared_option_anew_and_keeps_its_place() -> None:
 
     texts = {field.name: option.help for field, _, option in option_fields(Drawing)}
     assert texts["device"] == "Anew."
-    assert texts["engine"] == "inline works in this process, without Ray."
+    assert texts["engine"] == "Place of the work: ray, or inline in this process, without Ray."
     assert list(texts)[:3] == ["paper", "device", "engine"]
     assert Drawing("thick").paper == "thick"
 
