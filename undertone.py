@@ -36,9 +36,11 @@ if TYPE_CHECKING:
     from jobs.api.neighbours import similar
     from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
-    from jobs.api.scoring import Evaluation, Sweep, evaluate, sweep
+    from jobs.api.scoring import Evaluation, Sweep, evaluate, shipped_sweeps, sweep
     from jobs.api.sounds import Sound
-    from jobs.api.stores import Dataset, Store, open_store
+    from jobs.api.stored_datasets import Dataset
+    from jobs.api.stores import Store, open_store
+    from jobs.api.upkeep import DatasetDetails, Removal, Renaming, RunDetails, Status, Tagging
     from jobs.api.whole import demo, train_pocket
     from jobs.progress.reporting import Progress
     from store.errors import (
@@ -118,13 +120,22 @@ _HOMES = {
         "Evaluation",
         "Sweep",
         "evaluate",
+        "shipped_sweeps",
         "sweep",
     ),
     "jobs.api.sounds": ("Sound",),
+    "jobs.api.stored_datasets": ("Dataset",),
     "jobs.api.stores": (
-        "Dataset",
         "Store",
         "open_store",
+    ),
+    "jobs.api.upkeep": (
+        "DatasetDetails",
+        "Removal",
+        "Renaming",
+        "RunDetails",
+        "Status",
+        "Tagging",
     ),
     "jobs.api.whole": (
         "demo",
@@ -154,6 +165,7 @@ __all__ = [
     "CorruptData",
     "Damage",
     "Dataset",
+    "DatasetDetails",
     "Direction",
     "Directions",
     "Evaluation",
@@ -169,13 +181,18 @@ __all__ = [
     "Progress",
     "QueryRefused",
     "Ratings",
+    "Removal",
+    "Renaming",
     "Repair",
     "Report",
     "Run",
+    "RunDetails",
     "Seen",
     "Sound",
+    "Status",
     "Store",
     "Sweep",
+    "Tagging",
     "UndertoneError",
     "UndertoneWarning",
     "Upgrade",
@@ -201,6 +218,7 @@ __all__ = [
     "probe",
     "repair",
     "report",
+    "shipped_sweeps",
     "similar",
     "steer",
     "stored_directions",

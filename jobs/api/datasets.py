@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jobs.api.stores import Dataset, Store, open_store, url_of
+from jobs.api.stored_datasets import Dataset
+from jobs.api.stores import Store, open_store, url_of
 
 if TYPE_CHECKING:
     from jobs.execution import Engine

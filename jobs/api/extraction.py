@@ -124,9 +124,10 @@ def bill(store: Store | str | Path, dataset: str, **given: Unpack[Priced]) -> Bi
     from jobs.extract.bill import describe_extraction
     from jobs.progress.reporters import told
 
+    named: dict[str, Any] = {**given}
     own = {field.name for field in fields(Prices)}
-    prices = Prices(**{name: value for name, value in given.items() if name in own})
-    wanted = {name: value for name, value in given.items() if name not in own}
+    prices = Prices(**{name: value for name, value in named.items() if name in own})
+    wanted = {name: value for name, value in named.items() if name not in own}
     options = options_from(ExtractOptions, wanted, store=url_of(store), dataset=dataset)
     with told(given.get("progress", False)), own_torch_threads():
         found = describe_extraction(options, prices)

@@ -49,7 +49,7 @@ def similar(run: Run, clip: str | ArrayLike, *, layer: int, **given: Unpack[Comp
         InvalidInput: the array has several vectors per clip, or the vector another length.
 
     Examples:
-        >>> clip_id = store.sql("FROM clips ORDER BY uri")["clip_id"][0]
+        >>> clip_id = store.run("songs").clip_ids[0]
         >>> similar(store.run("songs"), clip_id, layer=3, count=2).columns
         ['rank', 'clip_id', 'uri', 'distance']
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.api import upkeep
 from jobs.api.shown import html_lines, lines, listed, ranges
 from jobs.api.values import Tables, arrow_tables
 from store.errors import InvalidInput
@@ -216,6 +217,46 @@ class Run:
     def as_zarr(self) -> Any:
         """The `zarr.Group`, read-only; rows that are not committed are to be left alone."""
         return self._collection.as_zarr()
+
+    def details(self) -> upkeep.RunDetails:
+        """Its state, its arrays, where it was computed, its tags, and results about it.
+
+        Examples:
+            >>> store.run("songs").details().state
+            'complete'
+        """
+        return upkeep.run_details(self._store, self.id)
+
+    def tag(self, tag: str, *, dry_run: bool = False) -> upkeep.Tagging:
+        """Give it a name that every command and `store.run` take; `store.remove_tag` takes it away.
+
+        Args:
+            tag: the name, which is of one run; given again it moves.
+            dry_run: say what would change, and change nothing.
+
+        Raises:
+            InvalidInput: that cannot be a tag.
+
+        Examples:
+            >>> store.run("songs").tag("baseline").changed
+            True
+        """
+        return upkeep.tagged(self._store, tag, self.id, dry_run=dry_run)
+
+    def remove(self, *, dry_run: bool = False) -> upkeep.Removal:
+        """Remove it with its activations and the tags that name it; results about it stay.
+
+        Args:
+            dry_run: say what would go, and change nothing.
+
+        Raises:
+            Conflict: a command is at work on it.
+
+        Examples:
+            >>> store.run("songs").remove(dry_run=True).removed
+            False
+        """
+        return upkeep.removed_run(self._store, self.id, dry_run=dry_run)
 
     def __repr__(self) -> str:
         return lines(f"Run {self.id}", self._shown())

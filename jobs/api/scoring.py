@@ -177,6 +177,19 @@ def sweep(store: Store | str | Path, sweep: str | Path, **given: Unpack[Swept]) 
     )
 
 
+def shipped_sweeps() -> dict[str, str]:
+    """The files of the sweeps that come with the project by name, as text to copy and change.
+
+    Examples:
+        >>> "[[concepts]]" in shipped_sweeps()["first-look"]
+        True
+    """
+    from jobs.sweep import configuration
+    from jobs.user_files import read_text
+
+    return {name: read_text(path) for name, path in configuration.shipped_sweeps().items()}
+
+
 def _run_id(run: Run | str | None) -> str:
     return run.id if isinstance(run, Run) else run or ""
 

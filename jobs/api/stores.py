@@ -1,76 +1,18 @@
 """A store in Python: its datasets and runs by name, and SQL over its catalog."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from jobs.api import upkeep
 from jobs.api.answers import Answer
 from jobs.api.runs import Run
 from jobs.api.shown import MOST_SHOWN, html_lines, lines, listed, ranges
+from jobs.api.stored_datasets import Dataset
 from jobs.api.values import Tables, arrow_tables
 from store import opening
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
 from store.errors import UndertoneError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from store.datasets import Dataset as StoredDataset
-
-
-class Dataset:
-    """A dataset of a store: its clips and their labels."""
-
-    def __init__(self, stored: "StoredDataset", findings: Sequence[str] = ()) -> None:
-        self._stored = stored
-        self.findings = tuple(findings)
-        """What misleads, as it was found when it was added just now: equal files, missing labels …"""
-
-    @property
-    def name(self) -> str:
-        """Its name in the store."""
-        return self._stored.name
-
-    @property
-    def info(self) -> Mapping[str, Any]:
-        """What dataset.json says of it."""
-        return self._stored.info
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Names of the label columns."""
-        return tuple(self.info["labels"])
-
-    @property
-    def clip_seconds(self) -> float:
-        """Length of a clip."""
-        return float(self.info["clip_seconds"])
-
-    def __len__(self) -> int:
-        """How many clips it has."""
-        return int(self.info["counts"]["clips"])
-
-    def table(self) -> "pa.Table":
-        """A row per clip: clip_id, uri, start_seconds, duration_seconds, … and a column per label."""
-        return self._stored.table()
-
-    def failures(self) -> list[str]:
-        """What could not be used, and why."""
-        return [f"{one.item}: {one.message}" for one in self._stored.failures]
-
-    def __repr__(self) -> str:
-        return lines(f"Dataset {self.name}", self._shown())
-
-    def _repr_html_(self) -> str:
-        return html_lines(f"Dataset {self.name}", self._shown())
-
-    def _shown(self) -> dict[str, str]:
-        failed = int(self.info["counts"]["failures"])
-        return {
-            "clips": f"{len(self):,} of {self.clip_seconds:g} s" + (f", {failed} failures" if failed else ""),
-            "labels": listed(self.labels),
-            **{f"finding {place}": text for place, text in enumerate(self.findings, start=1)},
-        }
 
 
 class _ByName(Mapping[str, Any]):
@@ -220,6 +162,98 @@ class Store:
             for column in view.columns
         ]
         return Answer(pa.Table.from_pylist(rows))
+
+    def status(self) -> upkeep.Status:
+        """State of every run, and what is damaged, from documents and records alone; `verify` reads all.
+
+        Examples:
+            >>> store.status().runs["state"]
+            ['complete']
+        """
+        return upkeep.status(self._opened)
+
+    def run_table(self) -> Answer:
+        """A row per run with its state, its tags and when it was begun, those begun last first.
+
+        Examples:
+            >>> store.run_table()["clips"]
+            [16]
+        """
+        return upkeep.run_table(self._opened)
+
+    def dataset_table(self) -> Answer:
+        """A row per dataset: clips, hours, failures, runs that came from it, bytes in the store.
+
+        Examples:
+            >>> store.dataset_table()["runs"]
+            [1]
+        """
+        return upkeep.dataset_table(self._opened)
+
+    def sizes(self) -> Answer:
+        """What takes space: a row per kind of thing, the largest first; the caches beside the store last.
+
+        Returns:
+            Columns what, of, part, files, bytes, and in: "store" or "cache".
+
+        Examples:
+            >>> store.sizes()["what"][0]
+            'activations'
+        """
+        return upkeep.sizes(self._opened)
+
+    def tidy(
+        self,
+        *,
+        budget: int | str | None = None,
+        features: bool = False,
+        older_than_days: float = 7.0,
+        dry_run: bool = False,
+    ) -> Answer:
+        """Remove what killed commands left, heartbeats of the dead, and caches that can be made again.
+
+        May be called while others write: nothing that is young or in use is touched.
+
+        Args:
+            budget: what moments and factors may take, in bytes or as in "10GB"; None for any size.
+            features: remove features too; `probe` computes them again.
+            older_than_days: take files that a killed command left for litter after so many days.
+            dry_run: say what would go, and change nothing.
+
+        Returns:
+            Columns what, files and bytes: a row per kind of thing.
+
+        Raises:
+            InvalidInput: the budget is no size.
+
+        Examples:
+            >>> len(store.tidy(budget="10GB", dry_run=True))
+            0
+        """
+        return upkeep.tidied(
+            self._opened,
+            budget=budget,
+            features=features,
+            older_than_days=older_than_days,
+            dry_run=dry_run,
+        )
+
+    def remove_tag(self, tag: str, *, dry_run: bool = False) -> upkeep.Tagging:
+        """Take a tag away; the run that it names stays.
+
+        Args:
+            tag: which one, see `Run.tag`.
+            dry_run: say what would change, and change nothing.
+
+        Raises:
+            NotFound: there is no such tag.
+
+        Examples:
+            >>> _ = store.run("songs").tag("baseline")
+            >>> store.remove_tag("baseline").run is None
+            True
+        """
+        return upkeep.tagged(self._opened, tag, None, dry_run=dry_run)
 
     def __repr__(self) -> str:
         return lines(f"Store {self.url}", self._shown())

@@ -152,6 +152,7 @@ CALLS: dict[tuple[str, ...], Call] = {
         ut.upgrade(store.url),
         ut.verify(store),
     ),
+    ("shipped_sweeps",): lambda *_: ut.shipped_sweeps(),
     ("similar",): lambda store, *_: ut.similar(store.run("songs"), np.ones(128), layer=3, count=2),
     ("steer", "generate"): _steered,
     ("synthesize_dataset",): lambda store, *_: ut.synthesize_dataset(
