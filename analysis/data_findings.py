@@ -1,4 +1,4 @@
-"""What makes scores of a dataset mislead, as plain sentences: copies, large groups, few or odd labels.
+"""Properties of a dataset that make scores mislead, as sentences: copies, large groups, few or odd labels.
 
 Equal files in different groups would let a probe be tested on what it was trained on, so `united_groups` puts
 their groups together; the sentences say so, and what cannot be mended so.

@@ -1,4 +1,4 @@
-"""What capturing costs: three sites at all layers against the bare pass over the same batch.
+"""Cost of capturing: three sites at all layers against the bare pass over the same batch.
 
     python -m benchmarks.capture [--shape pocket|small] [--clips N] [--frames T] [--repetitions N]
 

@@ -1,4 +1,4 @@
-"""How often the 95 % intervals of held-out scores hold the truth, and how wide they are, beside a bootstrap.
+"""Coverage of the 95 % intervals of held-out scores, and their width, beside a bootstrap.
 
 The truth is the mean, over samples of groups, of what the fitted models score on groups that nobody has seen.
 "hits": clips are right or wrong by a beta-binomial law, and nothing is fitted. "probe", "numbers" and

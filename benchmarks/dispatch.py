@@ -1,4 +1,4 @@
-"""What the driver costs: scaling from one to three workers of fixed cost, and its own work per unit.
+"""Cost of the driver: scaling from one to three workers of fixed cost, and its own work per unit.
 
 python -m benchmarks.dispatch [--repetitions N]
 python -m benchmarks.dispatch --actors 64 --unit-seconds 10 --units 320 [--deaths 0.1]

@@ -1,4 +1,4 @@
-"""What must hold on any device: measured there, on the pocket model, and compared with the CPU in float32."""
+"""Oracles for any device: the pocket model on it, compared with the CPU in float32."""
 
 from collections.abc import Iterator
 

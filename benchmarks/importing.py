@@ -1,4 +1,4 @@
-"""How long `import undertone` takes, over what `import numpy` takes: each in a process of its own.
+"""Time of `import undertone` over that of `import numpy`, each in a process of its own.
 
 python -m benchmarks.importing
 """

@@ -1,4 +1,4 @@
-"""How fast shards are written and layers are read, against one plain file with the same bytes.
+"""Speed of writing shards and of reading layers, against one plain file with the same bytes.
 
     python -m benchmarks.shards [--folder DIR] [--repetitions N] [--workload pooled|frames]
 

@@ -1,4 +1,4 @@
-"""What steering costs per decoder step, and what batches gain over generating one by one.
+"""Cost of steering per decoder step, and the gain of batches over generating one by one.
 
     python -m benchmarks.steering [--shape pocket|small] [--seconds S] [--repetitions N]
 

@@ -1,4 +1,4 @@
-"""How much faster than real time are datasets rendered, files included, on one core?
+"""Speed of rendering datasets, files included, on one core, as a multiple of real time.
 
     python -m benchmarks.synthesis [--clips 400] [--rounds 5]
 

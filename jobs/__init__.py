@@ -1,1 +1,1 @@
-"""Verbs: what a user runs. The only folder that knows Ray and opens stores."""
+"""The commands of Undertone, a folder each: the only package that uses Ray and opens stores."""

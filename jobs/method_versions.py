@@ -1,4 +1,4 @@
-"""What the id of a result says of the methods that computed it: their versions, which are raised by hand."""
+"""Versions of the methods that compute results: part of a result's id, raised by hand when numbers change."""
 
 from typing import Literal
 

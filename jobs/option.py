@@ -1,4 +1,4 @@
-"""Says of a field of an option dataclass what commands call it, explain of it and accept for it.
+"""Annotation of a dataclass field that makes it an option of a command: flag, help text and legal range.
 
     folds: Annotated[int, Option("Parts that are held out in turn.", least=2)] = 5
 

@@ -1,4 +1,4 @@
-"""Reads files that a user writes or names (UTF-8, TOML, JSON), or says what is wrong with one."""
+"""Read files that a user writes or names (UTF-8, TOML, JSON), or say what is wrong with one."""
 
 import json
 import tomllib

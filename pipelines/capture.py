@@ -1,4 +1,4 @@
-"""Records what the decoder's blocks compute, reduced over time while it is on the device.
+"""Record what the decoder's blocks compute, reduced over time while it is on the device.
 
     with capture(model, spec, alignment) as captured:
         model.forward(codes, conditions)

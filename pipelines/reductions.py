@@ -1,4 +1,4 @@
-"""What is kept of one site over time, computed on the device in float32."""
+"""Reductions of a site's activations over time (mean, std, last …), computed on the device in float32."""
 
 from __future__ import annotations
 

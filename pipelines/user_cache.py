@@ -1,4 +1,4 @@
-"""This user's cache of rebuildable files, into which a folder is moved whole or not at all."""
+"""The user's cache of rebuildable files, into which a folder is moved whole or not at all."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What a version of a dataset changes: clips that came, went, or whose recording has another content."""
+"""Changes in a version of a dataset: clips that came, went, or whose recording has another content."""
 
 import pyarrow as pa
 import pyarrow.compute as pc

@@ -1,4 +1,4 @@
-"""Datasets: clips and failures as Parquet and a document, made to exist by one record, in bounded memory.
+"""Datasets in a store: write, read and list them, with their versions; clips and failures are Parquet.
 
 A dataset that grew has versions. Each is whole, with a document, clips, failures and a record of its own, and
 says what it changed.

@@ -1,4 +1,4 @@
-"""Which run a user means: by its id, a tag, `latest`, or the beginning of an id."""
+"""Resolution of the run that a user names: by its id, a tag, `latest`, or the beginning of an id."""
 
 from collections.abc import Sequence
 from functools import partial

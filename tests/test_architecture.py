@@ -3,6 +3,7 @@
 The import directions are contracts in pyproject.toml and checked by `make lint`.
 """
 
+import ast
 import importlib
 import os
 import re
@@ -14,16 +15,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("pipelines", "store", "jobs", "analysis", "undertone_testing")
-
-
-def modules() -> set[str]:
-    """Every module of the packages, as a path relative to the repository."""
-    return {
-        path.relative_to(ROOT).as_posix()
-        for package in PACKAGES
-        for path in (ROOT / package).rglob("*.py")
-        if path.name != "__init__.py"
-    }
 
 
 def tracked_files() -> list[Path]:
@@ -53,9 +44,36 @@ def test_the_command_line_starts_without_the_heavy_libraries() -> None:
     assert heavy.isdisjoint(loaded)
 
 
+def first_lines() -> dict[str, str]:
+    """The first line of the docstring of every module, those of packages included; "" where there is none."""
+    folders = (*PACKAGES, "benchmarks", "docs")
+    paths = [ROOT / "undertone.py", *(path for folder in folders for path in (ROOT / folder).rglob("*.py"))]
+    texts = {path: ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "" for path in paths}
+    return {path.relative_to(ROOT).as_posix(): text.split("\n")[0] for path, text in texts.items()}
+
+
+NO_SUBJECT = re.compile(r"(What|How|Of|For|From|When|Where|Which|If|Only|Also|And|Or)\b")
+THIRD_PERSON = re.compile(
+    r"(Accepts|Adds|Applies|Asks|Brings|Builds|Chooses|Collects|Commits|Compacts|Compares|"
+    r"Computes|Converts|Copies|Creates|Cuts|Decides|Decodes|Delivers|Detects|Encodes|"
+    r"Exports|Fills|Finds|Fits|Gathers|Generates|Gives|Handles|Holds|Imports|Keeps|Lets|"
+    r"Loads|Looks|Makes|Measures|Opens|Parses|Prepares|Prints|Reads|Refuses|Remembers|"
+    r"Removes|Renames|Renders|Resolves|Returns|Samples|Saves|Says|Selects|Sends|Shows|"
+    r"Sorts|Tells|Trains|Turns|Withdraws|Writes)\b"
+)
+"""Verbs that are no nouns as well."""
+
+
 def test_every_module_says_what_it_is_for() -> None:
-    texts = {name: (ROOT / name).read_text(encoding="utf-8") for name in modules()}
-    assert [name for name, text in texts.items() if not text.startswith(('"""', 'r"""'))] == []
+    assert [name for name, line in first_lines().items() if not line] == []
+
+
+def test_the_first_line_of_a_module_is_an_imperative_or_a_noun_phrase() -> None:
+    lines = first_lines()
+    assert len(lines) > 400
+    amiss = {name: line for name, line in lines.items() if NO_SUBJECT.match(line) or THIRD_PERSON.match(line)}
+    assert amiss == {}
+    assert {name: line for name, line in lines.items() if not line.endswith((".", "?", ":"))} == {}
 
 
 def test_nothing_of_this_machine_stands_in_a_tracked_file() -> None:

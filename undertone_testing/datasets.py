@@ -1,4 +1,4 @@
-"""What every dataset format must do, as tests that the author of one subclasses."""
+"""Tests that every dataset format must pass: the author of one subclasses them."""
 
 from collections import Counter
 from pathlib import Path, PurePosixPath

@@ -1,4 +1,4 @@
-"""What every method of fitting directions must do, as tests that the author of one subclasses."""
+"""Tests that every method of fitting directions must pass: the author of one subclasses them."""
 
 import numpy as np
 from numpy.typing import NDArray

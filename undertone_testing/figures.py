@@ -1,4 +1,4 @@
-"""What every figure of a report must be, as tests that the author of one subclasses."""
+"""Tests that every figure of a report must pass: the author of one subclasses them."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What every model must do, as tests that the author of one subclasses."""
+"""Tests that every model must pass: the author of one subclasses them."""
 
 from typing import TYPE_CHECKING
 

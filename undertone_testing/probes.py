@@ -1,4 +1,4 @@
-"""What every probe of classes must do, as tests that the author of one subclasses."""
+"""Tests that every probe of classes must pass: the author of one subclasses them."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""What every scorer must do, of sounds alone or of sweeps, as tests that the author of one subclasses."""
+"""Tests that every scorer must pass, of sounds alone or of sweeps: the author of one subclasses them."""
 
 from typing import Any
 

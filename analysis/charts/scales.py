@@ -1,4 +1,4 @@
-"""From values to pixels: linear scales, and round numbers to put beside them."""
+"""Linear scales from values to pixels, and round numbers to put beside them."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a line chart shows: series with intervals and levels, and the same in words."""
+"""Series of a line chart, with intervals and levels, and the same in words."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""How clusters agree with labels, and how well they are apart: scikit-learn's indices."""
+"""Agreement of clusters with labels, and how well clusters are apart: scikit-learn's indices."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The built-in methods of directions, each fitted without every fold and with all of them."""
+"""The built-in methods of directions (diffmean, mse, logistic, leace …), each fitted fold by fold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

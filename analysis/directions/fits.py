@@ -1,4 +1,4 @@
-"""What a method of directions is given and gives: contrasts of rows, and vectors without and with every fold.
+"""Inputs and results of a method that finds directions, and the record that registers such a method.
 
 N rows in D features, M contrasts of them, F folds; r ≤ D orthonormal axes hold all rows.
 """

@@ -1,4 +1,4 @@
-"""Ways from labelled rows to directions, each for M contrasts at once, in the axes of a row space.
+"""Linear algebra that the methods of directions share: ridge paths, discriminants, LEACE, reading vectors.
 
 Sources: mean difference and mass mean (Marks and Tegmark, arXiv 2310.06824), reading vectors (Zou et al.,
 arXiv 2310.01405), LEACE (Belrose et al., arXiv 2306.03819), ridge probes (arXiv 2506.10225).

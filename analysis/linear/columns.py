@@ -1,4 +1,4 @@
-"""Numbers that are made by blocks of rows and read by columns: in memory, or in a temporary file."""
+"""A large matrix that is written by blocks of rows and read by columns: in memory, or in a temporary file."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Which concepts a split can measure: classes that occur in training and in test rows."""
+"""Concepts that a split can measure: their classes occur in training and in test rows."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""Fits a linear probe to rows and labels, and says whether its held-out score is worth anything."""
+"""Fit a linear probe to rows and labels, and judge whether its held-out score is better than its controls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""MkDocs calls this: it adds the pages that are made from the code and from documents beside it."""
+"""Hook of MkDocs: add the pages that are made from the code and from documents beside it."""
 
 import json
 import re

@@ -1,1 +1,1 @@
-"""What `import undertone` gives: the commands' work as functions of Python values, without a word printed."""
+"""The functions and classes of `import undertone`: the commands' work on Python values, without printing."""

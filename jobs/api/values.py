@@ -1,4 +1,4 @@
-"""Converts values of Python (lists of layers, data frames) to the texts that commands take."""
+"""Convert values of Python (lists of layers, data frames) to the texts that commands take."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Delivers Ctrl-C also where C code calls Python and would drop the exception."""
+"""Deliver Ctrl-C also where C code calls Python and would drop the exception."""
 
 import _thread
 import signal

@@ -1,4 +1,4 @@
-"""`undertone repair`: withdraw what is damaged, so that the commands that made it make it again."""
+"""`undertone repair`: remove damaged parts of a store, so that their commands make them again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Counts what a dataset holds while its recordings pass, and sums it up for printing."""
+"""Count what a dataset holds while its recordings pass, and sum it up for printing."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

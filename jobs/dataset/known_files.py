@@ -1,4 +1,4 @@
-"""Remembers in the store what was measured of a dataset's files, so that a second reading is needless.
+"""Remember in the store what was measured of a dataset's files, so that a second reading is needless.
 
 What is measured is written in parts while an addition is at work: one that was killed goes on where it was.
 """

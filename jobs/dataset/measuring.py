@@ -1,4 +1,4 @@
-"""Decides where files are measured: on threads of this process, or as tasks of Ray on all nodes."""
+"""Decide where files are measured: on threads of this process, or as tasks of Ray on all nodes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Renders a synthetic dataset into a store: audio files and the list of clips."""
+"""Render a synthetic dataset into a store: audio files and the list of clips."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Remembers where a dataset's audio lies on this machine: stores hold no absolute paths."""
+"""Remember where a dataset's audio lies on this machine: stores hold no absolute paths."""
 
 import contextlib
 import fcntl

@@ -1,4 +1,4 @@
-"""Says in words what the demo found, computed from its results, undecided where it is undecided."""
+"""Summarise in words what the demo found, computed from its results; the uncertain is called undecided."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Plans which classes are told apart on which rows, so that contrasts share their computations."""
+"""Plan the contrasts (which classes, on which rows), so that contrasts share their computations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

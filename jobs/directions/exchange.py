@@ -1,4 +1,4 @@
-"""Exports directions to files of other tools, and imports them at the site and layer that the user names."""
+"""Export directions to files of other tools, and import them at the site and layer that the user names."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Fits directions on every layer of a run that a user named, and stores those that are not stored yet."""
+"""Fit directions on every layer of a run that a user named, and store those that are not stored yet."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet

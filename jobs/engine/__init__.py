@@ -1,1 +1,1 @@
-"""How units of work run anywhere: tasks, the driver's state machine, and pools with or without Ray."""
+"""Execution of units of work anywhere: tasks, the driver's state machine, pools with or without Ray."""

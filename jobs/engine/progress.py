@@ -1,4 +1,4 @@
-"""Progress of a job in units: counts what is committed, at which rate, and what takes the time."""
+"""Progress of a job in units: committed units, their rate, and what takes the time."""
 
 import time
 from collections import defaultdict

@@ -1,1 +1,1 @@
-"""The parts of `undertone evaluate`: what is heard, by whom, and the scores that follow."""
+"""The parts of `undertone evaluate`: sounds to score, scorers that score them, and the stored scores."""

@@ -1,4 +1,4 @@
-"""Decides whether an extraction needs the audio, and finds it."""
+"""Decide whether an extraction needs the audio, and find it."""
 
 from jobs.dataset.roots import resolve_root
 from jobs.extract.planning import Extraction

@@ -1,4 +1,4 @@
-"""Compacts commit markers in the background while an extraction goes on."""
+"""Compact commit markers in the background while an extraction goes on."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

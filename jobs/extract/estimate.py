@@ -1,4 +1,4 @@
-"""Measures one batch, and makes of it what a whole extraction takes."""
+"""Measure one batch, and estimate from it what a whole extraction takes."""
 
 import time
 from dataclasses import dataclass

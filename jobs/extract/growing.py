@@ -1,4 +1,4 @@
-"""Plans what later versions of a dataset brought, behind what a run and its codes have already.
+"""Plan what later versions of a dataset brought, behind what a run and its codes have already.
 
 The id of a run depends on the first version of its dataset, so one run serves all versions: its rows stay
 where they are, clips that are new or have another content get rows behind them, and gone ones keep theirs.

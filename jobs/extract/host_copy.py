@@ -1,4 +1,4 @@
-"""Copies results to the host while the device works on the next batch."""
+"""Copy results to the host while the device works on the next batch."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Resolves the options of an extraction against its dataset and its model."""
+"""Resolve the options of an extraction against its dataset and its model."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What processors, a bucket's space and its requests cost: the prices of a bill before the run."""
+"""Prices of processors, of a bucket's space and of its requests, for the bill before a run."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Counts the objects and requests of an extraction by letting the store write it, in memory and in small.
+"""Count the objects and requests of an extraction by writing a small one of the same shape in memory.
 
 No second description of the layout is needed: plan, shards, markers and records come from the code that
 writes them. Only the arrays are shrunk to one number per clip, while they are cut as the whole ones are.

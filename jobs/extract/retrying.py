@@ -1,4 +1,4 @@
-"""Plans failed clips once more, as additional units of a run and of the codes it reads."""
+"""Plan failed clips once more, as additional units of a run and of the codes it reads."""
 
 import numpy as np
 import pyarrow as pa

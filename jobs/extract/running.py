@@ -1,4 +1,4 @@
-"""Runs an extraction from plan to committed run."""
+"""Run an extraction from plan to committed run."""
 
 from collections.abc import Iterator
 from shlex import quote

@@ -1,4 +1,4 @@
-"""Resolves the options of `extract` into the document that defines a run, and into its id."""
+"""Resolve the options of `extract` into the document that defines a run, and into its id."""
 
 import json
 import re

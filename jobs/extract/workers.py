@@ -1,4 +1,4 @@
-"""Starts the workers of an extraction: in this process, or as Ray actors."""
+"""Start the workers of an extraction: in this process, or as Ray actors."""
 
 from contextlib import AbstractContextManager
 from functools import partial

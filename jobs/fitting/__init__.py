@@ -1,1 +1,1 @@
-"""What `probe`, `kmeans` and `directions` share: labels, layers, tasks on one thread, progress."""
+"""Code that `probe`, `kmeans` and `directions` share: labels, layers, tasks on one thread, progress."""

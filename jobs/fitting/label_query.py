@@ -1,4 +1,4 @@
-"""Checks the answer to a label query (one row per clip), and reads its columns as classes or numbers."""
+"""Check the answer to a label query (one row per clip), and read its columns as classes or numbers."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

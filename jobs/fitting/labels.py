@@ -1,4 +1,4 @@
-"""Resolves labels: from a SQL query over the catalog to concepts on the rows of a run."""
+"""Resolve labels, from a SQL query over the catalog to concepts on the rows of a run."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Selects the arrays and layers of a run that a job reads."""
+"""Select the arrays and layers of a run that a job reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Collections shared by all tasks of a process, so that plan and markers are read once, by who needs them.
+"""A cache of opened runs and other collections, so that all tasks of a process read plan and markers once.
 
 A collection is asked for together with its `committed_digest`: one that has grown since is opened anew.
 """

@@ -1,4 +1,4 @@
-"""Stores the activations of generations as a run whose mode is "generate"."""
+"""Store the activations of generations as a run whose mode is "generate"."""
 
 from __future__ import annotations
 

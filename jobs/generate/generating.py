@@ -1,4 +1,4 @@
-"""Runs one `undertone generate`: from options to sound, rows and perhaps a run."""
+"""Run one `undertone generate`: from options to sound, rows and perhaps a run."""
 
 from __future__ import annotations
 

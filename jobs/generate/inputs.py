@@ -1,4 +1,4 @@
-"""Reads the recordings that a generation continues or follows."""
+"""Read the recordings that a generation continues or follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stores generations: audio/<generation_id>.flac, and rows of results/generations."""
+"""Store generations: audio/<generation_id>.flac, and rows of results/generations."""
 
 from __future__ import annotations
 

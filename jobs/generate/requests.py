@@ -1,4 +1,4 @@
-"""Builds requests to the model from a generation's specification and stored directions."""
+"""Build requests to the model from a generation's specification and stored directions."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The parts of `undertone kmeans`: what is clustered, Lloyd's passes near and far, rows that follow."""
+"""The parts of `undertone kmeans`: clusterings to compute, iterations on all workers, and result rows."""

@@ -1,4 +1,4 @@
-"""Plans clusterings: which clips together, how many clusters, and which labels they are compared with."""
+"""Plan clusterings: which clips together, how many clusters, and which labels they are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

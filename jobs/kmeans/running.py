@@ -1,4 +1,4 @@
-"""Clusters every selected layer of a run, and stores what is new, one part per layer."""
+"""Cluster every selected layer of a run, and store what is new, one part per layer."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext

@@ -1,4 +1,4 @@
-"""Measures how people and CLAP agree about the settings of a sweep."""
+"""Measure how people and CLAP agree about the settings of a sweep."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

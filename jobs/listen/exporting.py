@@ -1,4 +1,4 @@
-"""Writes a listening test: a page, its sounds beside it, and the key into the store."""
+"""Write a listening test: a page, its sounds beside it, and the key into the store."""
 
 import base64
 import json

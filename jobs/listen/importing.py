@@ -1,4 +1,4 @@
-"""Imports files of answers into a store, all or none, each once."""
+"""Import files of answers into a store, all or none, each once."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Draws the trials of a listening test: which sounds of a sweep are compared."""
+"""Draw the trials of a listening test: which sounds of a sweep are compared."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Second moments of rows and factors of training sets, kept in the store for later concepts.
+"""A cache in the store of moments and factors of ridge probes, so that later concepts are quick.
 
 They lie under the hash of the rows and folds that they are computed from. An object holds several arrays,
 each as NumPy's .npy, which are read without copying.

@@ -1,4 +1,4 @@
-"""Sorts concepts into those that a split can measure and those that it cannot, with the cure."""
+"""Sort concepts into those that a split can measure and those that it cannot, with the cure."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Runs `undertone probe`: labels, tasks that are not done yet, fits, parts of `probes`."""
+"""Run `undertone probe`: labels, tasks that are not done yet, fits, parts of `probes`."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

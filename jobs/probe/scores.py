@@ -1,4 +1,4 @@
-"""Turns scores of out-of-fold predictions into rows of `probes` and `confusions`."""
+"""Turn scores of out-of-fold predictions into rows of `probes` and `confusions`."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any

@@ -1,1 +1,1 @@
-"""How far long work is: jobs say it in one way, and whoever asked is told: a terminal, a log, a function."""
+"""Progress of long work: jobs report it in one way, and a terminal, a log or a function receives it."""

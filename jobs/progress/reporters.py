@@ -1,4 +1,4 @@
-"""Shows progress: a live line on a terminal, JSON lines elsewhere, the log, or a call of a function."""
+"""Show progress: a live line on a terminal, JSON lines elsewhere, the log, or a call of a function."""
 
 import json
 import logging

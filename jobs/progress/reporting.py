@@ -1,4 +1,4 @@
-"""Sends a job's progress to the reporter of the present context.
+"""Send a job's progress to the reporter of the present context.
 
 A job needs no parameter for it: the command line sets a reporter around every command, Python where it is
 asked to, and in between jobs run in silence.

@@ -1,4 +1,4 @@
-"""Asks the catalog for a report, and keeps each statement to show it under its figure."""
+"""Ask the catalog for a report, and keep each statement to show it under its figure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a figure of a report is made by: a function of the catalog and of what its section is about."""
+"""Interface of a report's figure: a function of the catalog and of the subject of its section."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

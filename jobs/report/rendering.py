@@ -1,4 +1,4 @@
-"""Renders a report as one self-contained HTML file."""
+"""Render a report as one self-contained HTML file."""
 
 import base64
 from functools import cache

@@ -1,4 +1,4 @@
-"""Selects what a report shows: concepts of a run, and the layer at which each is shown in detail."""
+"""Select what a report shows: concepts of a run, and the layer at which each is shown in detail."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

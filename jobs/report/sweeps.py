@@ -1,4 +1,4 @@
-"""Gathers and names the rows of `effects` of one sweep for a report."""
+"""Gather and name the rows of `effects` of one sweep for a report."""
 
 import math
 from collections import Counter

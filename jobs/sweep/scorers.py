@@ -1,4 +1,4 @@
-"""Scorers of sweeps: each scores the generations, stores what it says, and tells how far to believe it."""
+"""Score the generations of a sweep: each scorer, looked up by name, with its accuracy on recordings."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace

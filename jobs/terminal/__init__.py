@@ -1,1 +1,1 @@
-"""What commands show: tables, text that is safe for a terminal, a clock."""
+"""Output of commands: tables, text that is safe for a terminal, a clock."""

@@ -1,4 +1,4 @@
-"""Read everything in a store again, also one that cannot be opened, and say what cures what is damaged."""
+"""The work of `undertone verify`: inspect a store, also one that cannot be opened, and name each cure."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any

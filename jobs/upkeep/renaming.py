@@ -1,4 +1,4 @@
-"""Renames a dataset that no run came from: the same clips under ids that the new name gives them."""
+"""Rename a dataset that no run came from: the same clips under ids that the new name gives them."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Withdraw what is damaged in a store, so that the commands that made it make it again."""
+"""The work of `undertone repair`: withdraw what is damaged, and say which commands make it again."""
 
 from dataclasses import dataclass
 from functools import partial

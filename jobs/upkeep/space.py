@@ -1,4 +1,4 @@
-"""Measures what takes space in a store and in the caches beside it, and what may go."""
+"""Measure what takes space in a store and in the caches beside it, and find what may go."""
 
 import re
 import stat

@@ -1,1 +1,1 @@
-"""What makes passes faster without changing what they compute; UNDERTONE_PLAIN=1 turns all of it off."""
+"""Faster passes that compute the same; UNDERTONE_PLAIN=1 turns all of it off."""

@@ -1,4 +1,4 @@
-"""Faster streaming inference: keeps keys, values and projected text that audiocraft computes at every step.
+"""Faster streaming inference: keep keys, values and projected text that audiocraft computes at every step.
 
 audiocraft joins its cached keys and values to the new ones by copying both, at every step and layer, and
 projects the text for the cross-attention anew each time. Inside `streaming` the attention modules write into

@@ -1,4 +1,4 @@
-"""Decodes recordings to mono clips of an exact length at a model's rate, loudness untouched."""
+"""Decode recordings to mono clips of an exact length at a model's rate, loudness untouched."""
 
 import math
 from collections.abc import Iterator

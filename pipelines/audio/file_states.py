@@ -1,4 +1,4 @@
-"""Tells from size and stamp (time of change, or ETag) whether a file is still the one that was read."""
+"""Tell from size and stamp (time of change, or ETag) whether a file is still the one that was read."""
 
 import threading
 from collections import OrderedDict

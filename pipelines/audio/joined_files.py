@@ -1,4 +1,4 @@
-"""Detects a second sound file behind the first, which its reader would not find.
+"""Detect a second sound file behind the first, which its reader would not find.
 
 MP3 and Ogg files that were joined are read whole, and need no such check.
 """

@@ -1,4 +1,4 @@
-"""Opens audio with FFmpeg: only formats that read their own bytes, and no file beside the one given."""
+"""Open audio with FFmpeg: only formats that read their own bytes, and no file beside the one given."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

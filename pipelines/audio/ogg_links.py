@@ -1,4 +1,4 @@
-"""Reads chained Ogg files (several recordings one after the other) as one recording.
+"""Read chained Ogg files (several recordings one after the other) as one recording.
 
 FFmpeg starts the time stamps anew with every link of such a chain, so each link is opened by itself.
 """

@@ -1,4 +1,4 @@
-"""Decodes compressed audio made of packets (MP3, Ogg, AAC/M4A …) through FFmpeg.
+"""Decode compressed audio made of packets (MP3, Ogg, AAC/M4A …) through FFmpeg.
 
 A packet decodes correctly only after the ones before it, and headers of these formats are often
 wrong, so lengths are measured from the time stamps that FFmpeg derives from the stream itself, and

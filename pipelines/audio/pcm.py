@@ -1,4 +1,4 @@
-"""Decodes sample-addressed audio files (WAV, AIFF, AU, FLAC …) through libsndfile.
+"""Decode sample-addressed audio files (WAV, AIFF, AU, FLAC …) through libsndfile.
 
 Only formats whose every sample has a fixed place are read here, or that are made of blocks of one length.
 libsndfile also opens MP3 and Ogg, but a seek in a variable-bit-rate MP3 or near the end of an Ogg file lands

@@ -1,4 +1,4 @@
-"""Says why a column that looks like numbers became text: which entry decided it, and in which row."""
+"""Say why a column that looks like numbers became text: which entry decided it, and in which row."""
 
 import re
 import unicodedata

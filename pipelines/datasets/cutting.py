@@ -1,4 +1,4 @@
-"""Cuts recordings into clips; every file is read once, for its checksum and its length."""
+"""Cut recordings into clips; every file is read once, for its checksum and its length."""
 
 import math
 from collections import deque

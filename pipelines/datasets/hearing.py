@@ -1,4 +1,4 @@
-"""Decodes the clips of a recording when it is added, to find silent, clipped and damaged ones."""
+"""Decode the clips of a recording when it is added, to find silent, clipped and damaged ones."""
 
 from collections.abc import Iterable
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What a dataset format is: a lister of recordings, with what a user of them must know."""
+"""Interface of a dataset format: a lister of recordings, with what a user of them must know."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Records activations during generation, as `capture` does during a teacher-forced pass.
+"""Record activations during generation, as `capture` does during a teacher-forced pass.
 
 What is kept are the same decoder steps that a teacher-forced pass over the finished codes would have, of the
 rows with conditions, after any edits. Steps that a later window passes again are kept as they were first.

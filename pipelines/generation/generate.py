@@ -1,4 +1,4 @@
-"""Generates audio with MusicGen from a text, the beginning of a recording or nothing, steered or not.
+"""Generate audio with MusicGen from a text, the beginning of a recording or nothing, steered or not.
 
 Generations whose conditions, prompts and lengths agree share a batch. What comes out depends on the request
 alone but for rounding: texts are never padded to a neighbour's length, and noise is drawn per generation.

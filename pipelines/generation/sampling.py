@@ -1,4 +1,4 @@
-"""Samples tokens with noise that belongs to a generation, not to the batch it is made in.
+"""Sample tokens with noise that belongs to a generation, not to the batch it is made in.
 
 A token is where log p + g is largest, g being of a standard Gumbel distribution: that draws from p (Gumbel
 1954), and where two generations share g, as a steered one and its unsteered twin do, they agree about as

@@ -1,4 +1,4 @@
-"""Imports audiocraft without its side effects: warnings, downloads, and the import of laion_clap.
+"""Import audiocraft without its side effects: warnings, downloads, and the import of laion_clap.
 
 It imports laion_clap, which loads three tokenizers and without a network retries for minutes; xformers and
 torchvision warn about compiled parts that MusicGen does not use; and building a melody model downloads the

@@ -1,4 +1,4 @@
-"""Finds weights that are not finite numbers, and refuses to run layers that have them."""
+"""Find weights that are not finite numbers, and refuse to run layers that have them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Reads and checks a checkpoint's configuration before anything is built.
+"""Read and check a checkpoint's configuration before anything is built.
 
 Only the sections that audiocraft's builders read are kept: nothing else of a stranger's text has any effect.
 """

@@ -1,4 +1,4 @@
-"""Checks a checkpoint's tensors against its configuration: sizes, and finite values."""
+"""Check a checkpoint's tensors against its configuration: sizes, and finite values."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

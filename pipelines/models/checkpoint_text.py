@@ -1,4 +1,4 @@
-"""Parses `xp.cfg` of a checkpoint to plain values, without resolving references outside of it.
+"""Parse `xp.cfg` of a checkpoint to plain values, without resolving references outside of it.
 
 A checkpoint may come from a stranger, and its configuration is a small language: `${oc.env:NAME}` reads the
 environment of whoever loads it. Here a reference may only name another key of the same text (`${a.b}`), as

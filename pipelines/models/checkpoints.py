@@ -1,4 +1,4 @@
-"""Finds the files of a MusicGen checkpoint by the name that a user gives.
+"""Find the files of a MusicGen checkpoint by the name that a user gives.
 
 A checkpoint is in audiocraft's own format: `state_dict.bin` and `compression_state_dict.bin`, each a
 dictionary with `best_state` (tensors) and `xp.cfg` (YAML). It lies in a folder or in the Hugging Face cache,

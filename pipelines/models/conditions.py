@@ -1,4 +1,4 @@
-"""Encodes the conditions of a pass: one text per clip or none, and melodies where given.
+"""Encode the conditions of a pass: one text per clip or none, and melodies where given.
 
 Padding is not neutral in MusicGen: cross-attention attends to the zeros that fill up the shorter texts of a
 batch. So a text is encoded by itself, and clips share a pass only where their conditions are equally long: a

@@ -1,4 +1,4 @@
-"""Builds audiocraft's modules from a checkpoint's packages, on the wanted device and in the wanted type.
+"""Build audiocraft's modules from a checkpoint's packages, on the wanted device and in the wanted type.
 
 `audiocraft.models.loaders` does the same, but ties the type to the device (float32 on a CPU, float16
 elsewhere), knows text encoders by published name only, and downloads a stem separator for melody models.

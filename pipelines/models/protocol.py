@@ -1,4 +1,4 @@
-"""What a model is: a named checkpoint that can be found, and what a loaded one does."""
+"""Interface of a model: a named checkpoint that can be found, and the operations of a loaded one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks the files of a T5 text encoder before transformers builds a model from them."""
+"""Check the files of a T5 text encoder before transformers builds a model from them."""
 
 import json
 from collections.abc import Mapping

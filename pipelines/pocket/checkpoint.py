@@ -1,4 +1,4 @@
-"""Writes the pocket model with random weights: once per user, in audiocraft's own checkpoint format."""
+"""Write the pocket model with random weights: once per user, in audiocraft's own checkpoint format."""
 
 from pathlib import Path
 from typing import Any

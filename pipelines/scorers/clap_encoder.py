@@ -1,4 +1,4 @@
-"""What a library that knows CLAP models gives: facts of a model, and embeddings of windows and texts."""
+"""Interface of a library with CLAP models: facts of a model, embeddings of audio windows and of texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

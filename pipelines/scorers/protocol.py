@@ -1,4 +1,4 @@
-"""What a scorer of sounds is: it hears audio alone, and says how likely classes are, or a number."""
+"""Interface of a scorer of sounds: from audio alone to probabilities of classes, or to a number."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Applies all edits of a place, kind and scaling at once, for all rows of a batch.
+"""Apply all edits of a place, kind and scaling at once, for all rows of a batch.
 
 Letters: R edited rows, n edits of a row (the rows with fewer are filled up with strength 0), S decoder steps,
 D model width.

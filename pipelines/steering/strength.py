@@ -1,4 +1,4 @@
-"""Chooses the strength α without a grid (an open question of arXiv:2506.10225).
+"""Choose the strength α without a grid (an open question of arXiv:2506.10225).
 
 Three answers, which can be combined:
 

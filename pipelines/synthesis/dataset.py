@@ -1,4 +1,4 @@
-"""Renders datasets: which clips, their files, their labels.
+"""Render datasets: choose the clips, write their files, list their labels.
 
 A clip is a function of (concept, seed, index) alone. A larger dataset therefore begins with the same files,
 and any part of it can be rendered again to the same bytes.

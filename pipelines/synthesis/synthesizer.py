@@ -1,4 +1,4 @@
-"""From a score to samples, through tinysoundfont.
+"""Synthesis of a score to samples, through tinysoundfont.
 
 TimGM6mb (Tim Brechbill, GNU General Public License 2) is used from the installed package `pretty_midi`,
 which carries it; this project does not ship it. It is also SynTheory's bank.

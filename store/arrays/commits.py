@@ -1,4 +1,4 @@
-"""What the commit markers of a collection say, as columns: one row per unit, no object per clip."""
+"""Contents of the commit markers of a collection as columns: one row per unit, no object per clip."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Checks every field of a document that the store relies on: a store may come from a stranger."""
+"""Check every field of a document that the store relies on: a store may come from a stranger."""
 
 import re
 from collections.abc import Mapping

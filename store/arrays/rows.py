@@ -1,4 +1,4 @@
-"""Finds the row of a collection's arrays that is valid for a clip: its newest committed one."""
+"""Find the row of a collection's arrays that is valid for a clip: its newest committed one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Commits one shard: create it if absent, or compare it with the one that is already there."""
+"""Commit one shard: create it if absent, or compare it with the one that is already there."""
 
 from collections.abc import Callable
 

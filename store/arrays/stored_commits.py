@@ -1,4 +1,4 @@
-"""Reads what is committed of a collection, from markers and manifests, while drivers write and compact."""
+"""Read what is committed of a collection, from markers and manifests, while drivers write and compact."""
 
 import time
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Compares a collection with the checksums in its markers, and withdraws what differs."""
+"""Compare a collection with the checksums in its markers, and withdraw what differs."""
 
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence

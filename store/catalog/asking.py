@@ -1,4 +1,4 @@
-"""Asks the catalog of a store what the code itself needs: values go in as parameters, never as text."""
+"""Ask the catalog of a store what the code itself needs: values go in as parameters, never as text."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Keeps the catalog, a DuckDB cache of everything small in a store, in step with the store.
+"""Keep the catalog, a DuckDB cache of everything small in a store, in step with the store.
 
 The file is disposable: whatever it holds was read from Parquet and JSON. A refresh compares the keys and
 versions of these files with those the catalog was made from, writes a new file beside the old one, with only

@@ -1,4 +1,4 @@
-"""Finds the folder of catalogs in the user's cache; a catalog inside a store is never opened.
+"""Find the folder of catalogs in the user's cache; a catalog inside a store is never opened.
 
 A catalog holds views, and views are code: a found file could read whatever its reader may read.
 """

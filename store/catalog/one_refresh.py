@@ -1,4 +1,4 @@
-"""Lets one process refresh a catalog while others wait for what it makes; copies a file by sharing blocks."""
+"""Refresh a catalog in one process while others wait for it; copy a file by sharing blocks."""
 
 import errno
 import fcntl

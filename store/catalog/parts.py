@@ -1,4 +1,4 @@
-"""Reads the files of a store that the catalog is made of, and turns each into rows.
+"""Read the files of a store that the catalog is made of, and turn each into rows.
 
 A part is one immutable (or versioned) Parquet or JSON file, named by its key. Its rows go to tables of
 `store/catalog/views.sql`; every row remembers its part, so that a part can be taken out again.

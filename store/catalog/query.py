@@ -1,4 +1,4 @@
-"""Runs one SELECT of a user over the catalog, in another process that is stopped when its time is up."""
+"""Run one SELECT of a user over the catalog, in another process that is stopped when its time is up."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""Accepts exactly one statement that only reads, by DuckDB's own syntax tree.
+"""Accept exactly one statement that only reads, by DuckDB's own syntax tree.
 
 The locks of `store.catalog.sandbox` keep SQL from other files and from changing anything, but on DuckDB 1.5.5
 they leave open: COPY may overwrite the catalog file and its write-ahead log (a database's own files are

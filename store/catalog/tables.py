@@ -1,4 +1,4 @@
-"""Fills the tables of a catalog file from parts, and makes the views that people query."""
+"""Fill the tables of a catalog file from parts, and make the views that people query."""
 
 # ruff: noqa: S608 (names are quoted, values are parameters)
 

@@ -1,4 +1,4 @@
-"""Gives the process that answers SQL the vectors that a query comes to need, through memory that both see."""
+"""Give the process that answers SQL the vectors that a query needs, through memory that both see."""
 
 import json
 import mmap

@@ -1,1 +1,1 @@
-"""Where bytes lie: one small protocol over folders and object stores, and objects that prove themselves."""
+"""Storage of bytes: one small protocol over folders and object stores, and objects that prove themselves."""

@@ -1,4 +1,4 @@
-"""An object store that counts what is asked of it, as a bucket that charges for requests would."""
+"""An object store that counts the requests made to it, as a bucket that charges for them would."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

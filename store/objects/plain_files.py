@@ -1,4 +1,4 @@
-"""Refuses symbolic links and special files below a store: a stranger's store must not lead out of itself.
+"""Refuse symbolic links and special files below a store: a stranger's store must not lead out of itself.
 
 A link could make a command read, embed or delete files of whoever opens the store, and a pipe or device in a
 file's place could keep it waiting forever. So below the root only plain folders and plain files count; the

@@ -1,4 +1,4 @@
-"""Resolves a store's URL to its storage, and checks that it can create objects atomically."""
+"""Resolve a store's URL to its storage, and check that it can create objects atomically."""
 
 from pathlib import Path
 from urllib.parse import unquote, urlsplit

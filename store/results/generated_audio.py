@@ -1,4 +1,4 @@
-"""Finds and reads generated sounds: the record of the rows about a sound, or one of its own, names it."""
+"""Find and read generated sounds: the record of the rows about a sound, or one of its own, names it."""
 
 from threading import Lock
 

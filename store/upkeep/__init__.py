@@ -1,1 +1,1 @@
-"""Looks after stores: inspection, repair, removal, upgrade, and what takes space."""
+"""Maintenance of stores: inspection, repair, removal, upgrade, and what takes space."""

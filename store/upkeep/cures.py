@@ -1,4 +1,4 @@
-"""What makes a damaged file whole again, in words: `undertone repair` and the command that made it."""
+"""Cures of damaged files, in words: `undertone repair` and the command that made the file."""
 
 import re
 from shlex import quote

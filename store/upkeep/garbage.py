@@ -1,4 +1,4 @@
-"""Finds and removes litter of killed commands, and caches that can be made again.
+"""Find and remove litter of killed commands, and caches that can be made again.
 
 Nothing is touched that a command may be writing: heartbeats must be stale, files without a record old, and
 each find is looked at once more before it goes. Caches lose their record first: a reader makes them again.

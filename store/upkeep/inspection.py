@@ -1,4 +1,4 @@
-"""Reads a whole store again and lists everything that is not what its records say."""
+"""Comparison of all objects of a store with their records: a list of what is damaged, missing or extra."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

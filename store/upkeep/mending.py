@@ -1,4 +1,4 @@
-"""Withdraws damaged parts of a store, so that the commands that made them make them again.
+"""Removal of damaged objects and of the records that name them; records of intact runs are written anew.
 
 What its own bytes prove is kept: a lost record of a run or a dataset is written anew from its document.
 """

@@ -1,4 +1,4 @@
-"""Removes a run or a dataset: first the records, then what they named, so that nobody reads half of it.
+"""Remove a run or a dataset: first the records, then what they named, so that nobody reads half of it.
 
 Every step may be the last of a process that is killed: what is left then belongs to nothing, and the same
 removal, given the same name, takes the rest away.

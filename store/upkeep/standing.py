@@ -1,4 +1,4 @@
-"""Lists what depends on a run or a dataset: results about it, collections made from it."""
+"""List what depends on a run or a dataset: results about it, collections made from it."""
 
 import io
 import warnings

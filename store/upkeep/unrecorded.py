@@ -1,4 +1,4 @@
-"""Finds datasets, collections and results whose record is lost, from listings alone: no file is read."""
+"""Find datasets, collections and results whose record is lost, from listings alone: no file is read."""
 
 from collections.abc import Callable, Iterable, Mapping
 

@@ -1,4 +1,4 @@
-"""Brings a store of format 1 to format 2: checksums for every chunk, and records for everything there is.
+"""Bring a store of format 1 to format 2: checksums for every chunk, and records for everything there is.
 
 Nothing is believed before the checksum that format 1 kept for it agrees. Each step can be killed and done
 again; the file that tells the format of the store is written last.

@@ -1,4 +1,4 @@
-"""Counts bytes and files of a store by what they are."""
+"""Count bytes and files of a store by what they are."""
 
 import os
 import re

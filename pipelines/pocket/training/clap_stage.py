@@ -1,4 +1,4 @@
-"""Trains pocket-clap: audio and captions that are true of it come together, those that are not part.
+"""Train pocket-clap: audio and captions that are true of it are drawn together, others apart.
 
 Two losses are added. Contrastive: each clip against the captions of its batch and each caption against the
 clips, where everything true counts as positive (UniCL, Yang et al. 2022, arXiv:2204.03610), because short

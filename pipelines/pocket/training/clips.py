@@ -1,4 +1,4 @@
-"""Draws the labels of the pocket model's training clips independently, and holds some values out."""
+"""Draw the labels of the pocket model's training clips independently, and hold some values out."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

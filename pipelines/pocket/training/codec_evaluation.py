@@ -1,4 +1,4 @@
-"""Measures the codec on held-out clips."""
+"""Measure the codec on held-out clips."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Trains the codec's codes: encoder, k-means codebooks, both together; then they are frozen."""
+"""Train the codec's codes: encoder, k-means codebooks, both together; then they are frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Trains the codec's decoder on frozen codes.
+"""Train the codec's decoder on frozen codes.
 
 Multi-scale mel distance as in EnCodec (Défossez et al. 2022, arXiv:2210.13438) and DAC (Kumar et al. 2023,
 arXiv:2306.06546).

@@ -1,4 +1,4 @@
-"""From trained parts to the files of a checkpoint, in audiocraft's own format.
+"""Export of trained parts to the files of a checkpoint, in audiocraft's own format.
 
 Half precision is enough for everything that is only listened to or predicted with; encoder and codebooks stay
 float32, so that the shipped codec gives the very codes that the language model was trained on.

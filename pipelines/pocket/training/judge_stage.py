@@ -1,4 +1,4 @@
-"""Trains the judge, on clips that no other model has heard."""
+"""Train the judge, on clips that no other model has heard."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Trains the language model and its text encoder on the frozen codec's codes."""
+"""Train the language model and its text encoder on the frozen codec's codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Measures pocket-clap and the judge on held-out clips, as rendered and through the codec."""
+"""Measure pocket-clap and the judge on held-out clips, as rendered and through the codec."""
 
 from collections.abc import Mapping
 from typing import Any

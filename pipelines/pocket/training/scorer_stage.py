@@ -1,4 +1,4 @@
-"""Trains pocket-clap and the judge: reconstruct, train, calibrate, export, measure."""
+"""Train pocket-clap and the judge: reconstruct, train, calibrate, export, measure."""
 
 import json
 import math
