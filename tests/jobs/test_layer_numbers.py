@@ -24,7 +24,26 @@ def test_numbers_and_ranges_are_read_in_order_and_each_once(text: str, layers: t
 
 @pytest.mark.parametrize(
     "text",
-    ["7-4", "-1", "4-", "-", "", " ", "1,,2", "1,", "4--7", "1.5", "x", "４", "1_0", "4:7", "all,3", "-4--2"],
+    [
+        "7-4",
+        "7-6",
+        "1,3-2",
+        "-1",
+        "4-",
+        "-",
+        "",
+        " ",
+        "1,,2",
+        "1,",
+        "4--7",
+        "1.5",
+        "x",
+        "４",
+        "1_0",
+        "4:7",
+        "all,3",
+        "-4--2",
+    ],
 )
 def test_what_names_no_layers_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="Layers"):
