@@ -192,7 +192,7 @@ def test_every_option_that_a_message_names_is_one_of_a_command() -> None:
 
 RENAMED = {
     "alphas": "alpha", "format_name": "format", "methods": "method", "prompts": "texts",
-    "reduce": "reductions", "schedules": "schedule", "strengths": "penalties",
+    "reduce": "reductions", "schedules": "schedule",
 }  # fmt: skip
 """Options that Python's arguments call otherwise."""
 

@@ -20,6 +20,7 @@ from jobs.cli.main import undertone
 from jobs.kmeans.options import KmeansOptions
 from jobs.kmeans.running import fit_and_store
 from jobs.probe.options import ProbeOptions
+from jobs.probe.plan import ProbePlan
 from jobs.probe.running import Probed, probe_run
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
@@ -301,3 +302,21 @@ def test_an_illegal_option_is_named_with_the_legal_ones(
 ) -> None:
     with pytest.raises(InvalidInput, match=message):
         fit(planted, **options)
+
+
+def test_ids_of_probes_are_made_of_the_words_that_stores_know(
+    planted: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another word, as that of an option, would fit every stored probe anew."""
+    seen: list[dict[str, Any]] = []
+    made = ProbePlan.specification
+
+    def recorded(plan: ProbePlan, *of: Any) -> dict[str, Any]:
+        seen.append(made(plan, *of))
+        return seen[-1]
+
+    monkeypatch.setattr(ProbePlan, "specification", recorded)
+    fit(planted, penalties="0.1", controls=0)
+    words = "run labels prefix array layer loss cells strengths controls seed committed code"
+    assert {frozenset(one) for one in seen} == {frozenset(words.split())}
+    assert seen[0]["strengths"] == [0.1]

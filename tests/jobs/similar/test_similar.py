@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import undertone as ut
 from jobs.cli.main import undertone
+from jobs.similar.indexes import _specification
 from jobs.similar.options import SimilarOptions
 from jobs.similar.running import find_similar
 from store.errors import InvalidInput, NotFound
@@ -105,3 +106,10 @@ def test_a_layer_is_a_table_of_sql_in_python_too(
         clip=ids[4],
     )
     assert found.rows() == [{"clip_id": ids[4], "first": pytest.approx(values[4, 0])}]
+
+
+def test_ids_of_indexes_are_made_of_the_words_that_stores_know(planted_store: Store) -> None:
+    """Another word, as that of an option, would make every kept index anew."""
+    scan = ut.open_store(planted_store.url).run("toy").vectors("resid.mean", 2)
+    words = "run array layer committed metric cells probes seed version"
+    assert set(_specification(scan, "cosine", 6, 3)) == set(words.split())
