@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -24,6 +23,7 @@ from store.objects.parquet import parquet_batches
 from store.records import Failure
 from store.results.parts import write_results
 from store.results.recordings import RECORDINGS
+from store.results.table import now
 
 PART_FILES = 2048
 PART_SECONDS = 10.0
@@ -96,7 +96,7 @@ class KnownFiles:
                 "clipped": heard.clipped,
                 "undecodable": list(heard.undecodable),
                 "reasons": list(heard.undecodable.values()),
-                "created_at": datetime.now(UTC).replace(tzinfo=None),
+                "created_at": now(),
             }
         )
         if len(self._new) >= PART_FILES or time.monotonic() - self._written >= PART_SECONDS:

@@ -1,7 +1,6 @@
 """Export directions to files of other tools, and import them at the site and layer that the user names."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,6 +15,7 @@ from store.errors import InvalidInput
 from store.opening import Store
 from store.records import SITES
 from store.results.parts import digest_of
+from store.results.table import now
 
 
 def export_vectors(store: Store, folder: Path, where: str, form: FileForm) -> tuple[int, list[Path]]:
@@ -110,5 +110,5 @@ def _row(
         "folds": 0,
         "labels_query": "",
         "labels_hash": "",
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": now(),
     }

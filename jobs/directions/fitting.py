@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -36,6 +35,7 @@ from store.errors import InvalidInput
 from store.extensions import DIRECTIONS
 from store.opening import Store
 from store.results.parts import committed_digest, digest_of
+from store.results.table import now
 
 CHANCE = 0.5
 """ROC-AUC of guessing."""
@@ -284,7 +284,7 @@ def _fitted(
     )
     for layer in in_order(mapped):
         # A sweep takes the oldest random directions as its controls: their age has to follow their seeds.
-        created = {"created_at": datetime.now(UTC).replace(tzinfo=None)}
+        created = {"created_at": now()}
         yield FittedLayer([row | created for row in layer.rows], layer.left_out)
 
 
@@ -366,7 +366,7 @@ def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[An
         "width": as_blocks(rows).width,
         "activation_norm": mean_length(rows),
         "scaling": "norm",
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": now(),
     }
 
 

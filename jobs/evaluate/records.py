@@ -1,7 +1,6 @@
 """Rows of results/embeddings and results/evaluations."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from store.catalog.asking import Catalog
 from store.errors import MissingRows
 from store.opening import Store
 from store.results.schemas import TABLES
+from store.results.table import now
 
 EMBEDDINGS, EVALUATIONS = "embeddings", "evaluations"
 CLAP = "clap"
@@ -62,11 +62,6 @@ def scores(
 def evaluations_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Rows for results/evaluations."""
     return TABLES[EVALUATIONS].of(rows)
-
-
-def now() -> datetime:
-    """UTC without a zone, as tables hold it."""
-    return datetime.now(UTC).replace(tzinfo=None)
 
 
 def scored_items(store: Store, scorer: str, version: str) -> set[tuple[str, str]]:

@@ -9,12 +9,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.evaluate.items import Items
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, item_columns, now, read_embeddings, scores
+from jobs.evaluate.records import EVALUATIONS, evaluations_table, item_columns, read_embeddings, scores
 from jobs.user_files import read_toml
 from pipelines.scorers.clap import TEMPLATE, ClapModel, cosines, zero_shot
 from store.errors import InvalidInput
 from store.opening import Store
 from store.results.parts import digest_of, write_results
+from store.results.table import now
 
 FORM = 'CONCEPT=CLASS,CLASS,…, for example "style=rock,jazz,classical"'
 BRACES = "{}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from hashlib import md5
 from importlib.metadata import version
 from shlex import quote
@@ -22,6 +21,7 @@ from store.objects.ledger import Entry, place
 from store.results.generated_audio import read_sound_file
 from store.results.parts import write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -162,7 +162,7 @@ def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
         "sample_rate": generated.sample_rate,
         "peak": float(np.abs(generated.audio).max(initial=0.0)),
         **generated.provenance,
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": now(),
     }
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from jobs.fitting.layers import LayerArray
 from jobs.kmeans.problems import Problem
 from jobs.method_versions import methods_id
 from store.results.parts import digest_of
+from store.results.table import now
 
 Row = dict[str, Any]
 
@@ -173,5 +173,5 @@ def _shared(work: KmeansWork, layer: LayerArray, problem: Problem) -> Row:
         "batch_size": work.batch_size or None,
         "clips": len(problem.clip_ids),
         "labels_query": work.labels_query,
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": now(),
     }

@@ -14,13 +14,13 @@ import soundfile
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from jobs.evaluate.records import now
 from jobs.generate.records import opened_sound
 from jobs.listen.trials import ListeningTest, Stimulus, Trial, plan_test
 from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.results.parts import write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 
 def export_test(

@@ -7,7 +7,6 @@ from shlex import quote
 from typing import Any
 
 from analysis.rank_agreement import Agreement
-from jobs.evaluate.records import now
 from jobs.listen.agreement import COMPARED, agreements, why_nobody_counts
 from jobs.listen.exporting import FORMAT, LISTENING_SOUNDS, VERSION
 from jobs.user_files import read_json
@@ -16,6 +15,7 @@ from store.errors import Conflict, InvalidInput, NotFound
 from store.opening import Store, open_store
 from store.results.parts import digest_of, read_results, write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 RATINGS = "ratings"
 

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from analysis.concepts import Concept, Loss
 from analysis.probes.scores import class_result, number_result
@@ -13,6 +12,7 @@ from jobs.probe.predictions import Predicted, predict_by_method, predict_by_ridg
 from jobs.probe.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
 from store.opening import open_store
 from store.results.parts import digest_of
+from store.results.table import now
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +106,5 @@ def _common(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> Ro
         "loss": loss,
         "labels_hash": plan.labels_hash(concept.name),
         "split": plan.split,
-        "created_at": datetime.now(UTC).replace(tzinfo=None),
+        "created_at": now(),
     }

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from store.opening import Store
 from store.results.fits import NeighbourCellRow
 from store.results.parts import committed_digest, digest_of, read_results, write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 KIND = "neighbour_cells"
 SEED = 0
@@ -86,7 +86,7 @@ def _recall(scan: LayerScan, made: Cells, nprobe: int) -> float:
 def _rows(
     scan: LayerScan, specification: dict[str, Any], made: Cells, found: float
 ) -> Sequence[NeighbourCellRow]:
-    index_id, now = digest_of(specification), datetime.now(UTC).replace(tzinfo=None)
+    index_id, written = digest_of(specification), now()
     return [
         NeighbourCellRow(
             index_id=index_id,
@@ -99,7 +99,7 @@ def _rows(
             members=members.tolist(),
             probes=specification["probes"],
             recall=found,
-            created_at=now,
+            created_at=written,
         )
         for cell, (centre, members) in enumerate(zip(made.centres, made.members, strict=True))
     ]

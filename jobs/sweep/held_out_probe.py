@@ -18,7 +18,7 @@ from analysis.concepts import Concept
 from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, now, scores
+from jobs.evaluate.records import EVALUATIONS, evaluations_table, scores
 from jobs.evaluate.scoring import score_items
 from jobs.extract.planning import DTYPES
 from jobs.fitting.labels import LabelledRows
@@ -29,6 +29,7 @@ from jobs.sweep.labels import ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds, said
 from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of
+from store.results.table import now
 
 if TYPE_CHECKING:
     from jobs.evaluate.scorers import Rows, RowScorer

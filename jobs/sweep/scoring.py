@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
+from jobs.evaluate.records import EVALUATIONS, evaluations_table
 from jobs.execution import Execution
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.generate.records import made_again, opened_sound
@@ -42,6 +42,7 @@ from store.errors import CorruptData
 from store.opening import Store
 from store.results.parts import committed_digest, digest_of, write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 SIMILARITY_VERSION = f"{VERSION}.1"
 """Since .1 a silent sound is like no other; before, nobody knew."""

@@ -15,7 +15,6 @@ from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import ANYWHERE, Setting
 from analysis.effects.trials import Trial, designs_of
-from jobs.evaluate.records import now
 from jobs.generate.specification import GenerationSpec
 from jobs.sweep.grid import setting_id_of
 from jobs.sweep.trials import SweepPlan
@@ -23,6 +22,7 @@ from store.catalog.asking import Catalog
 from store.opening import Store
 from store.results.parts import digest_of, write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 TRIALS = "sweep_generations"
 

@@ -7,7 +7,6 @@ from typing import Any, cast
 from analysis.effects.settings import NONE, Pair, Role, Setting
 from analysis.effects.trials import Condition, Trial, conditions_of
 from jobs.directions.stored import StoredVector
-from jobs.evaluate.records import now
 from jobs.generate.edits import monitor_of
 from jobs.generate.specification import EditSpec, GenerationSpec
 from jobs.sweep.configuration import source_text, target_text
@@ -21,6 +20,7 @@ from store.errors import InvalidInput, NotFound
 from store.opening import Store
 from store.results.parts import digest_of, write_results
 from store.results.schemas import TABLES
+from store.results.table import now
 
 STRENGTHS = "strengths"
 

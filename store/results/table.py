@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, get_type_hints
 
@@ -65,6 +65,11 @@ class Column(NamedTuple):
 def column(comment: str, *, former: str = "") -> Any:
     """A field of a row: what it holds, and the name of the column in older parts where that was another."""
     return field(default=None, metadata={"comment": comment, "former": former})
+
+
+def now() -> datetime:
+    """The present time as tables hold it: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
 
 
 Row = TypeVar("Row", bound="DataclassInstance")

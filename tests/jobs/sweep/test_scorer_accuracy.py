@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from analysis.effects.scores import ScorerAccuracy, Scores, accuracy_of
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
+from jobs.evaluate.records import EVALUATIONS, evaluations_table
 from jobs.sweep.scores import inaccuracy_notes, stored_accuracies
 from store import open_store
 from store.results.parts import write_results
+from store.results.table import now
 
 LABELS = np.repeat(["drone", "beat"], 40)
 GROUPS = np.arange(80) // 2

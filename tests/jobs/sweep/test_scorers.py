@@ -35,7 +35,8 @@ alphas = [0.5]
 """
 LOUD = '''
 import numpy as np
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, now
+from jobs.evaluate.records import EVALUATIONS, evaluations_table
+from store.results.table import now
 from jobs.sweep.scorers import Scored, Scorer
 from jobs.sweep.scoring import read_samples
 from pipelines.pocket import judge
