@@ -6,15 +6,23 @@ from shlex import quote
 from store.arrays.verification import Disagreement
 
 _RESULT_COMMANDS = {
+    "recordings": "dataset add",
     "probes": "probe",
     "confusions": "probe",
-    "labels": "probe",
+    "labels": "probe (or kmeans, directions)",
     "clusterings": "kmeans",
-    "clustering_labels": "kmeans",
+    "assignments": "kmeans",
     "vectors": "directions",
+    "neighbour_cells": "similar",
     "generations": "sweep (or generate)",
-    "evaluations": "evaluate",
-    "embeddings": "evaluate",
+    "embeddings": "evaluate (or sweep)",
+    "evaluations": "evaluate (or sweep)",
+    "similarities": "sweep",
+    "sweep_generations": "sweep",
+    "strengths": "sweep",
+    "effects": "sweep",
+    "cross_effects": "sweep",
+    "scorer_accuracy": "sweep",
     "listening_sounds": "listen export",
     "ratings": "listen import",
 }
@@ -38,8 +46,8 @@ def cure_of(entry: Disagreement, url: str) -> str:
     if entry.problem == "unreadable":
         return f"mend the disk or its permissions, or delete {entry.key}; then {repair}"
     if match := _RESULT.fullmatch(entry.key):
-        command = _RESULT_COMMANDS.get(match[1], "sweep")
-        return f"{repair}; then the same undertone {command} again"
+        made_by = f"undertone {_RESULT_COMMANDS[match[1]]}" if match[1] in _RESULT_COMMANDS else "command"
+        return f"{repair}; then the same {made_by} again"
     if match := _DATASET.fullmatch(entry.key):
         again = f"undertone dataset add (or synth) {quote(url)} {match[1]} … again"
         return again if entry.problem == "reference" else f"{repair}; then {again}"
