@@ -18,8 +18,8 @@ MAKERS = {
     "similar": "neighbour_cells",
     "generate": "generations",
     "evaluate": "embeddings evaluations",
-    "sweep": "generations embeddings evaluations similarities sweep_generations strengths effects cross_effects "
-    "scorer_accuracy",
+    "sweep": "generations embeddings evaluations similarities sweep_generations strengths effects "
+    "cross_effects scorer_accuracy",
     "listen export": "listening_sounds",
     "listen import": "ratings",
 }
