@@ -29,7 +29,7 @@ FIRST_VERSIONS: dict[Kind, str] = {
 versions. What was stored then was computed by these methods, so it keeps its id and is not computed again."""
 
 
-def methods_id(kind: Kind, **versions: int) -> str:
+def methods_id(kind: Kind, /, **versions: int) -> str:
     """What stands for methods in an id: the same as long as nobody raises a version.
 
     Args:
