@@ -2,15 +2,17 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from analysis.concepts import Concept, Loss
 from analysis.probes.scores import class_result, number_result
 from jobs.fitting.threads import one_thread
 from jobs.probe.plan import ProbePlan, Source
 from jobs.probe.predictions import Predicted, predict_by_method, predict_by_ridge
-from jobs.probe.scores import Row, class_rows, confusion_rows, number_row, unmeasured_row
+from jobs.probe.scores import class_rows, confusion_rows, number_row, unmeasured_row
 from store.opening import open_store
+from store.results.fits import ConfusionRow, ProbeRow
 from store.results.parts import digest_of
 from store.results.table import now
 
@@ -29,8 +31,8 @@ class FittedSource:
 
     source: Source
     loss: Loss
-    probes: tuple[Row, ...]
-    confusions: tuple[Row, ...]
+    probes: tuple[ProbeRow, ...]
+    confusions: tuple[ConfusionRow, ...]
     unconverged: int = 0
     """Fits that stopped before their gradient was small."""
 
@@ -51,7 +53,9 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
         )
     else:
         found = predict_by_method(plan, task.sources, task.loss)
-    gathered: dict[Source, list[tuple[list[Row], list[Row], int]]] = {source: [] for source in task.sources}
+    gathered: dict[Source, list[tuple[list[ProbeRow], list[ConfusionRow], int]]] = {
+        source: [] for source in task.sources
+    }
     for source, predicted, unconverged in found:
         gathered[source].append((*_rows(plan, source, task.loss, predicted), unconverged))
     for source, parts in gathered.items():
@@ -59,52 +63,59 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
     return [_joined(source, task.loss, parts) for source, parts in gathered.items()]
 
 
-def _joined(source: Source, loss: Loss, parts: list[tuple[list[Row], list[Row], int]]) -> FittedSource:
+def _joined(
+    source: Source, loss: Loss, parts: list[tuple[list[ProbeRow], list[ConfusionRow], int]]
+) -> FittedSource:
     probes = tuple(row for rows, _, _ in parts for row in rows)
     confusions = tuple(row for _, rows, _ in parts for row in rows)
     return FittedSource(source, loss, probes, confusions, sum(count for _, _, count in parts))
 
 
-def _rows(plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted) -> tuple[list[Row], list[Row]]:
+def _rows(
+    plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted
+) -> tuple[list[ProbeRow], list[ConfusionRow]]:
     """Rows of `probes` and of `confusions` for one concept."""
     concept, coverage = predicted.concept, predicted.coverage
+    probe_id = _probe_id(plan, source, loss, concept)
+    fit = replace(
+        _fit(plan, source, loss, concept),
+        penalty=None if math.isnan(predicted.penalty) else predicted.penalty,
+        folds=len(coverage.partition.tested),
+        controls=plan.controls,
+    )
     if concept.kind == "class":
         found = class_result(
             concept, coverage.groups, coverage.partition, predicted.labels, predicted.guesses
         )
-        scored = class_rows(concept, found)
-        confusions = list(confusion_rows(concept, found.scores))
-    else:
-        numbers = number_result(coverage.groups, coverage.partition, predicted.labels, predicted.guesses.said)
-        scored = [number_row(concept, numbers)]
-        confusions = []
-    common = _common(plan, source, loss, concept) | {
-        "penalty": None if math.isnan(predicted.penalty) else predicted.penalty,
-        "folds": len(coverage.partition.tested),
-        "controls": plan.controls,
-    }
-    return [common | row for row in scored], [{"probe_id": common["probe_id"]} | row for row in confusions]
+        return class_rows(fit, concept, found), list(confusion_rows(probe_id, concept, found.scores))
+    numbers = number_result(coverage.groups, coverage.partition, predicted.labels, predicted.guesses.said)
+    return [number_row(fit, numbers)], []
 
 
-def _unmeasured(plan: ProbePlan, source: Source, loss: Loss) -> list[Row]:
+def _unmeasured(plan: ProbePlan, source: Source, loss: Loss) -> list[ProbeRow]:
     """Rows of the concepts that the split does not let be measured: they say so, and nothing else."""
     return [
-        _common(plan, source, loss, concept) | unmeasured_row(concept)
+        unmeasured_row(_fit(plan, source, loss, concept), concept)
         for concept in plan.unmeasured
         if loss == "mse" or concept.kind == "class"
     ]
 
 
-def _common(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> Row:
-    return {
-        "probe_id": digest_of(plan.specification(source, loss) | {"concept": concept.name}),
-        "run_id": plan.labels.run_id,
-        "site": source.site,
-        "reduction": source.reduction,
-        "layer": source.layer,
-        "concept": concept.name,
-        "loss": loss,
-        "labels_hash": plan.labels_hash(concept.name),
-        "split": plan.split,
-        "created_at": now(),
-    }
+def _probe_id(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> str:
+    return digest_of(plan.specification(source, loss) | {"concept": concept.name})
+
+
+def _fit(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> ProbeRow:
+    """What all rows of one fit have in common, whatever came of it."""
+    return ProbeRow(
+        probe_id=_probe_id(plan, source, loss, concept),
+        run_id=plan.labels.run_id,
+        site=source.site,
+        reduction=source.reduction,
+        layer=source.layer,
+        concept=concept.name,
+        loss=loss,
+        labels_hash=plan.labels_hash(concept.name),
+        split=plan.split,
+        created_at=datetime.now(UTC).replace(tzinfo=None),
+    )

@@ -23,11 +23,12 @@ from jobs.probe.handcrafted import handcrafted_sources
 from jobs.probe.measurable import measurability_notes, measurable_part
 from jobs.probe.options import ProbeOptions, parse_losses, parse_penalties
 from jobs.probe.plan import Coverage, ProbePlan, Source, coverages
-from jobs.probe.scores import CONFUSIONS, KIND, confusions_table, probes_table
+from jobs.probe.scores import probes_table
 from jobs.progress.reporting import followed
 from store.arrays.collection import Collection, open_collection
 from store.errors import InvalidInput
 from store.opening import Store, open_store
+from store.results.fits import CONFUSIONS, PROBES
 from store.results.parts import committed_digest, read_results, write_results
 
 BATCH_BYTES = 64_000_000
@@ -76,7 +77,7 @@ def probe_run(options: ProbeOptions) -> Probed:
     parts = {
         pair: table
         for pair in wanted
-        if (table := read_results(store, KIND, plan.specification(*pair))) is not None
+        if (table := read_results(store, PROBES.kind, plan.specification(*pair))) is not None
     }
     missing = [pair for pair in wanted if pair not in parts]
     for fitted in _fitted(plan, store, missing, options):
@@ -216,9 +217,9 @@ def _write(plan: ProbePlan, store: Store, fitted: FittedSource) -> pa.Table:
     """Store the probes of one source; confusions first, for the probes say that all is there."""
     specification = plan.specification(fitted.source, fitted.loss)
     if fitted.confusions:
-        write_results(store, CONFUSIONS, specification, confusions_table(fitted.confusions))
+        write_results(store, CONFUSIONS.kind, specification, CONFUSIONS.of(fitted.confusions))
     table = probes_table(fitted.probes)
-    write_results(store, KIND, specification, table)
+    write_results(store, PROBES.kind, specification, table)
     return table
 
 

@@ -17,7 +17,6 @@ import soundfile
 
 from jobs.directions.stored import vectors_table
 from jobs.kmeans.table import clusterings_table
-from jobs.probe.scores import confusions_table, probes_table
 from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
@@ -289,8 +288,8 @@ def _ratings() -> Iterator[dict[str, Any]]:
 def fill(store: Store) -> None:
     """Results of every kind, in the columns that the jobs give them."""
     random = np.random.default_rng(7)
-    write_table(store, "probes", probes_table(_probes(random)))
-    write_table(store, "confusions", confusions_table(_confusions(random)))
+    write_table(store, "probes", TABLES["probes"].of(_probes(random)))
+    write_table(store, "confusions", TABLES["confusions"].of(_confusions(random)))
     write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
     write_table(store, "vectors", vectors_table(list(_vectors(random))))
     write_table(
