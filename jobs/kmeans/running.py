@@ -20,21 +20,15 @@ from jobs.kmeans.passes import cluster_layer_by_blocks
 from jobs.kmeans.problems import kmeans_problems
 from jobs.kmeans.report import best_layers
 from jobs.kmeans.state import drop_state, state_key
-from jobs.kmeans.table import (
-    ASSIGNMENTS,
-    CLUSTERINGS,
-    Stored,
-    assignments_table,
-    clusterings_table,
-    read_clusterings,
-    read_stored,
-)
+from jobs.kmeans.table import Stored, read_clusterings, read_stored
 from jobs.kmeans.work import KmeansWork, LayerResult
 from jobs.progress.reporting import followed
 from store import open_store
 from store.arrays.collection import Collection
 from store.opening import Store
+from store.results.fits import ASSIGNMENTS, CLUSTERINGS, ClusteringRow
 from store.results.parts import committed_digest, write_results
+from store.results.table import Text
 
 MEMORY_BYTES = 256_000_000
 """Of float32 points: a layer with more is read block by block."""
@@ -172,17 +166,20 @@ def _mapping(
 
 def _keep(store: Store, work: KmeansWork, result: LayerResult, stored: Stored) -> int:
     """Store a layer, its clusterings last: they say that it is done. Then its state is no longer needed."""
-    rows = [row for row in result.rows if (row["clustering_id"], row["labels_hash"]) not in stored.inertias]
-    for columns in result.assignments:
-        write_results(
-            store, ASSIGNMENTS, {"clustering": columns["clustering_id"][0]}, assignments_table(columns)
-        )
+    rows = [row for row in result.rows if _identity(row) not in stored.inertias]
+    for table in result.assignments:
+        clustering_id = table["clustering_id"][0].as_py()
+        write_results(store, ASSIGNMENTS.kind, {"clustering": clustering_id}, table)
     if rows:
-        identities = [[row["clustering_id"], row["labels_hash"]] for row in rows]
-        write_results(store, CLUSTERINGS, {"clusterings": identities}, clusterings_table(rows))
+        identities = [list(_identity(row)) for row in rows]
+        write_results(store, CLUSTERINGS.kind, {"clusterings": identities}, CLUSTERINGS.of(rows))
     for problem in work.problems:
         drop_state(store, state_key(work, result.layer, problem))
     return len(rows)
+
+
+def _identity(row: ClusteringRow) -> tuple[Text, Text]:
+    return row.clustering_id, row.labels_hash
 
 
 def _points_per_clip(run: Collection, layer: LayerArray) -> int:

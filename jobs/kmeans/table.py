@@ -4,7 +4,7 @@ Which start is best and which k is chosen is no column: both follow from all tha
 `clusterings` (`store/catalog/clusterings.sql`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +14,6 @@ import pyarrow as pa
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.opening import Store
-from store.results.schemas import TABLES
-
-CLUSTERINGS, ASSIGNMENTS = "clusterings", "assignments"
-
-
-def clusterings_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows for results/clusterings."""
-    return TABLES[CLUSTERINGS].of(rows)
-
-
-def assignments_table(columns: Mapping[str, Any]) -> pa.Table:
-    """Columns for results/assignments."""
-    return TABLES[ASSIGNMENTS].of_columns(columns)
 
 
 @dataclass(frozen=True, slots=True)

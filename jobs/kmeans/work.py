@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.clustering import kmeans, minibatch, scaling
@@ -15,10 +16,9 @@ from analysis.clustering.scores import SilhouetteSample, agreement
 from jobs.fitting.layers import LayerArray
 from jobs.kmeans.problems import Problem
 from jobs.method_versions import methods_id
+from store.results.fits import ASSIGNMENTS, ClusteringRow
 from store.results.parts import digest_of
 from store.results.table import now
-
-Row = dict[str, Any]
 
 
 def _methods(batch_size: int = 0) -> str:
@@ -89,11 +89,11 @@ class Clustering:
 
 @dataclass(frozen=True, slots=True)
 class LayerResult:
-    """Rows for `clusterings`, and columns for `assignments`."""
+    """Rows for `clusterings`, and parts of `assignments`."""
 
     layer: LayerArray
-    rows: list[Row]
-    assignments: list[dict[str, Any]]
+    rows: list[ClusteringRow]
+    assignments: list[pa.Table]
 
 
 def rows_of(
@@ -104,74 +104,64 @@ def rows_of(
     label_silhouettes: Mapping[str, float | None],
     *,
     points: int,
-) -> list[Row]:
+) -> list[ClusteringRow]:
     """A row per k, start and concept, with the indices of agreement."""
-    found: list[Row] = []
+    found: list[ClusteringRow] = []
     for one in clusterings:
         for comparison in problem.compared_at(one.k):
             for place, search in enumerate(one.searches):
                 indices = agreement(comparison.values, one.clusters[place])
-                best = place == one.best
-                found.append(
-                    {
-                        **_shared(work, layer, problem),
-                        "clustering_id": work.clustering_id(layer, problem, one.k, work.seeds[place]),
-                        "concept": comparison.concept,
-                        "classes": comparison.classes,
-                        "labels_hash": comparison.labels_hash,
-                        "k": one.k,
-                        "dimensions": search.centers.shape[1],
-                        "start_seed": work.seeds[place],
-                        "inertia": search.inertia,
-                        "iterations": search.iterations,
-                        "ari": indices.ari,
-                        "nmi": indices.nmi,
-                        "ami": indices.ami,
-                        "homogeneity": indices.homogeneity,
-                        "completeness": indices.completeness,
-                        "silhouette": one.silhouette if best else None,
-                        "label_silhouette": label_silhouettes[comparison.concept],
-                        "points": points,
-                    }
+                row = ClusteringRow(
+                    clustering_id=work.clustering_id(layer, problem, one.k, work.seeds[place]),
+                    run_id=work.run_id,
+                    site=layer.site,
+                    reduction=layer.reduction,
+                    layer=layer.layer,
+                    concept=comparison.concept,
+                    classes=comparison.classes,
+                    k=one.k,
+                    scaling=work.scaling,
+                    batch_size=work.batch_size or None,
+                    dimensions=search.centers.shape[1],
+                    start_seed=work.seeds[place],
+                    inertia=search.inertia,
+                    iterations=search.iterations,
+                    ari=indices.ari,
+                    nmi=indices.nmi,
+                    ami=indices.ami,
+                    homogeneity=indices.homogeneity,
+                    completeness=indices.completeness,
+                    silhouette=one.silhouette if place == one.best else None,
+                    label_silhouette=label_silhouettes[comparison.concept],
+                    points=points,
+                    clips=len(problem.clip_ids),
+                    labels_query=work.labels_query,
+                    labels_hash=comparison.labels_hash,
+                    created_at=datetime.now(UTC).replace(tzinfo=None),
                 )
+                found.append(row)
     return found
 
 
 def assignments_of(
     work: KmeansWork, layer: LayerArray, problem: Problem, clusterings: Sequence[Clustering]
-) -> list[dict[str, Any]]:
-    """Columns of `assignments` for the best start at each k."""
+) -> list[pa.Table]:
+    """Parts of `assignments`: the best start at each k."""
     found = []
     for one in clusterings:
         cluster = one.clusters[one.best]
         counts = one.histogram
-        found.append(
-            {
-                "clustering_id": [work.clustering_id(layer, problem, one.k, work.seeds[one.best])]
-                * len(cluster),
-                "clip_id": list(problem.clip_ids),
-                "cluster": cluster,
-                "share": counts[np.arange(len(cluster)), cluster] / counts.sum(axis=1),
-                "histogram": list(counts),
-            }
-        )
+        columns = {
+            "clustering_id": [work.clustering_id(layer, problem, one.k, work.seeds[one.best])] * len(cluster),
+            "clip_id": list(problem.clip_ids),
+            "cluster": cluster,
+            "share": counts[np.arange(len(cluster)), cluster] / counts.sum(axis=1),
+            "histogram": list(counts),
+        }
+        found.append(ASSIGNMENTS.of_columns(columns))
     return found
 
 
 def label_silhouettes(problem: Problem, sample: SilhouetteSample, clips: Labels) -> dict[str, float | None]:
     """Of the classes themselves; `clips` says which clip each point belongs to, (points,)."""
     return {one.concept: sample.of(one.values[clips]) for one in problem.comparisons}
-
-
-def _shared(work: KmeansWork, layer: LayerArray, problem: Problem) -> Row:
-    return {
-        "run_id": work.run_id,
-        "site": layer.site,
-        "reduction": layer.reduction,
-        "layer": layer.layer,
-        "scaling": work.scaling,
-        "batch_size": work.batch_size or None,
-        "clips": len(problem.clip_ids),
-        "labels_query": work.labels_query,
-        "created_at": now(),
-    }

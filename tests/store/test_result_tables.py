@@ -7,11 +7,10 @@ import duckdb
 import pytest
 
 from docs.generators.store_pages import store_format_page
-from jobs.kmeans.table import assignments_table
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import View, describe_views, run_query
 from store.opening import open_store
-from store.results.fits import LabelRow
+from store.results.fits import ASSIGNMENTS, LabelRow
 from store.results.parts import read_results, write_results
 from store.results.schemas import TABLES, declarations
 from store.results.table import Table
@@ -75,7 +74,7 @@ def test_the_page_of_the_store_format_lists_every_column() -> None:
 
 def test_a_writer_that_lacks_a_column_is_told_at_once() -> None:
     with pytest.raises(KeyError, match="histogram"):
-        assignments_table({"clustering_id": ["a"], "clip_id": ["b"], "cluster": [0], "share": [1.0]})
+        ASSIGNMENTS.of_columns({"clustering_id": ["a"], "clip_id": ["b"], "cluster": [0], "share": [1.0]})
 
 
 def test_a_row_with_a_column_that_the_table_has_not_is_refused_and_not_cut() -> None:

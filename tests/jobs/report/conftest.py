@@ -16,7 +16,6 @@ import pytest
 import soundfile
 
 from jobs.directions.stored import vectors_table
-from jobs.kmeans.table import clusterings_table
 from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
@@ -290,7 +289,7 @@ def fill(store: Store) -> None:
     random = np.random.default_rng(7)
     write_table(store, "probes", TABLES["probes"].of(_probes(random)))
     write_table(store, "confusions", TABLES["confusions"].of(_confusions(random)))
-    write_table(store, "clusterings", clusterings_table(list(_clusterings(random))))
+    write_table(store, "clusterings", TABLES["clusterings"].of(_clusterings(random)))
     write_table(store, "vectors", vectors_table(list(_vectors(random))))
     write_table(
         store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=TABLES["effects"].schema())
