@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from store.arrays.collection import Collection
 from store.errors import InvalidInput
 from store.opening import Store
 from store.records import SITES
+from store.results.fits import VectorRow
 from store.results.parts import digest_of
 from store.results.table import now
 
@@ -59,7 +59,7 @@ def foreign_rows(
     site: str,
     concept: str,
     positive: str,
-) -> list[dict[str, Any]]:
+) -> list[VectorRow]:
     """Rows of `vectors` for directions by layer, brought to length 1; nothing has been measured of them.
 
     Raises:
@@ -75,7 +75,7 @@ def foreign_rows(
 
 def _row(
     run: Collection, layer: int, vector: NDArray[np.float32], *, site: str, concept: str, positive: str
-) -> dict[str, Any]:
+) -> VectorRow:
     model = run.document["model"]
     widths = {spec.shape[-1] for spec in run.arrays.values()}
     if len(vector) not in widths or not 0 <= layer < model.get("layers", layer + 1):
@@ -87,28 +87,27 @@ def _row(
     if norm == 0:
         raise InvalidInput(f"The direction for layer {layer} has length 0.")
     identity = [model["fingerprint"], site, layer, concept, positive, vector.tolist()]
-    return {
-        "vector_id": digest_of(identity),
-        "run_id": run.prefix.removeprefix("runs/"),
-        "model": model["name"],
-        "model_fingerprint": model["fingerprint"],
-        "site": site,
-        "reduction": "mean",
-        "layer": layer,
-        "concept": concept,
-        "positive": positive,
-        "negative": None,
-        "method": "imported",
-        "vector": vector / norm,
-        "width": len(vector),
-        "norm": norm,
-        "scaling": "norm",
-        "clips": 0,
-        "positives": 0,
-        "negatives": 0,
-        "groups": 0,
-        "folds": 0,
-        "labels_query": "",
-        "labels_hash": "",
-        "created_at": now(),
-    }
+    return VectorRow(
+        vector_id=digest_of(identity),
+        run_id=run.prefix.removeprefix("runs/"),
+        model=model["name"],
+        model_fingerprint=model["fingerprint"],
+        site=site,
+        reduction="mean",
+        layer=layer,
+        concept=concept,
+        positive=positive,
+        method="imported",
+        vector=vector / norm,
+        width=len(vector),
+        norm=norm,
+        scaling="norm",
+        clips=0,
+        positives=0,
+        negatives=0,
+        groups=0,
+        folds=0,
+        labels_query="",
+        labels_hash="",
+        created_at=datetime.now(UTC).replace(tzinfo=None),
+    )

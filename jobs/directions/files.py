@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from jobs.directions.stored import SCHEMA, StoredVector, row_of
 from store.errors import InvalidInput, NotFound
-from store.results.schemas import TABLES
+from store.results.fits import VECTORS, VectorRow
 
 FileForm = Literal["safetensors", "npy"]
 FORMAT, VERSION = "undertone vectors", "1"
@@ -90,19 +90,19 @@ def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
-def imported_rows(described: Any, directions: Mapping[int, NDArray[np.float32]]) -> list[dict[str, Any]]:
+def imported_rows(described: Any, directions: Mapping[int, NDArray[np.float32]]) -> list[VectorRow]:
     """Rows of `vectors` from a file that Undertone wrote; raises `InvalidInput` where it was changed."""
     if not isinstance(described, list) or not all(isinstance(known, dict) for known in described):
         raise InvalidInput("The description of the directions is no list of objects: the file was changed.")
     return [_imported_row(known, directions) for known in described]
 
 
-def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.float32]]) -> dict[str, Any]:
+def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.float32]]) -> VectorRow:
     name = f"The description of {known.get('vector_id', 'a direction')}"
     missing = [column for column in REQUIRED if known.get(column) is None and column != "vector"]
     if missing:
         raise InvalidInput(f"{name} lacks {', '.join(missing)}.")
-    named = dict(zip(TABLES["vectors"].present_names(list(known)), known.values(), strict=True))
+    named = dict(zip(VECTORS.present_names(list(known)), known.values(), strict=True))
     row = {column: named.get(column) for column in SCHEMA.names if column != "vector"}
     try:
         row["created_at"] = datetime.fromisoformat(str(known["created_at"])).replace(tzinfo=None)
@@ -116,7 +116,7 @@ def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.
     if abs(float(np.linalg.norm(vector)) - 1) > UNIT_TOLERANCE:
         raise InvalidInput(f"Direction {known['vector_id']} does not have length 1: the file was changed.")
     _check_reader(known, vector)
-    return row | {"vector": vector}
+    return VectorRow(**row, vector=vector)
 
 
 def _check_reader(known: Mapping[str, Any], vector: NDArray[np.float32]) -> None:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -34,6 +35,7 @@ from store.arrays.collection import Collection
 from store.errors import InvalidInput
 from store.extensions import DIRECTIONS
 from store.opening import Store
+from store.results.fits import VectorRow
 from store.results.parts import committed_digest, digest_of
 from store.results.table import now
 
@@ -41,8 +43,6 @@ CHANCE = 0.5
 """ROC-AUC of guessing."""
 OPERATIONS_PER_SECOND = 1e10
 MOST_NAMED = 5
-
-Row = dict[str, Any]
 
 
 def code_of(method: Method, kind: Kind = "directions") -> str:
@@ -109,7 +109,7 @@ class LayerTask:
 class FittedLayer:
     """Rows of `vectors` for one layer, and the names of directions that there are none of."""
 
-    rows: list[Row]
+    rows: list[VectorRow]
     left_out: list[str]
 
 
@@ -284,8 +284,8 @@ def _fitted(
     )
     for layer in in_order(mapped):
         # A sweep takes the oldest random directions as its controls: their age has to follow their seeds.
-        created = {"created_at": now()}
-        yield FittedLayer([row | created for row in layer.rows], layer.left_out)
+        created = datetime.now(UTC).replace(tzinfo=None)
+        yield FittedLayer([replace(row, created_at=created) for row in layer.rows], layer.left_out)
 
 
 def estimated_seconds(work: Work, width: int) -> float:
@@ -308,7 +308,7 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
     """Directions of one layer, every contrast by every method; more rows than memory takes come in blocks."""
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     every = Rows.of_clips(run, task.layer.array, task.layer.layer, work.labels.clip_ids)
-    found: list[Row] = []
+    found: list[VectorRow] = []
     left_out: list[str] = []
     for one in work.sets:
         rows = every.subset(one.rows)
@@ -321,25 +321,26 @@ def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
             moments=_moments(work, task.layer, one, rows),
             seeds=[work.random_seed(task.layer, contrast, task.seed) for contrast in one.contrasts],
         )
-        shared = shared_columns(run.document["model"], task.layer, rows) | {
-            "run_id": work.run_id,
-            "clips": len(one.rows),
-            "groups": len(np.unique(work.labels.group_codes[one.rows])),
-            "folds": work.fold_count,
-            "labels_query": work.labels.query,
-        }
+        shared = replace(
+            row_of_layer(run.document["model"], task.layer, rows),
+            run_id=work.run_id,
+            clips=len(one.rows),
+            groups=len(np.unique(work.labels.group_codes[one.rows])),
+            folds=work.fold_count,
+            labels_query=work.labels.query,
+        )
         for place, (contrast, directions) in enumerate(zip(one.contrasts, fitted, strict=True)):
-            counted = {"positives": int(one.targets[:, place].sum())}
-            counted["negatives"] = len(one.rows) - counted["positives"]
+            positives = int(one.targets[:, place].sum())
+            counted = replace(shared, positives=positives, negatives=len(one.rows) - positives)
             left_out += [
                 f"{task.layer.array} layer {task.layer.layer} {contrast.positive!r} by {method}"
                 for method in task.methods
                 if method not in directions
             ]
-            for method, direction in directions.items():
-                found.append(
-                    shared | counted | _identity(work, task, contrast, method) | measurements(direction)
-                )
+            found += [
+                with_measurements(_identified(counted, work, task, contrast, method), direction)
+                for method, direction in directions.items()
+            ]
     return FittedLayer(found, left_out)
 
 
@@ -355,55 +356,58 @@ def _moments(work: Work, layer: LayerArray, one: ContrastSet, rows: Rows) -> Mom
     return None if kept is None else kept.moments
 
 
-def shared_columns(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any] | RowBlocks) -> Row:
+def row_of_layer(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any] | RowBlocks) -> VectorRow:
     """What all directions of one layer have in common, fitted on these rows (n, D)."""
-    return {
-        "model": model["name"],
-        "model_fingerprint": model["fingerprint"],
-        "site": layer.site,
-        "reduction": layer.reduction,
-        "layer": layer.layer,
-        "width": as_blocks(rows).width,
-        "activation_norm": mean_length(rows),
-        "scaling": "norm",
-        "created_at": now(),
-    }
+    return VectorRow(
+        model=model["name"],
+        model_fingerprint=model["fingerprint"],
+        site=layer.site,
+        reduction=layer.reduction,
+        layer=layer.layer,
+        width=as_blocks(rows).width,
+        activation_norm=mean_length(rows),
+        scaling="norm",
+        created_at=datetime.now(UTC).replace(tzinfo=None),
+    )
 
 
-def _identity(work: Work, task: LayerTask, contrast: Contrast, method: Method) -> Row:
-    return {
-        "vector_id": work.vector_id(task.layer, contrast, method, task.seed),
-        "concept": contrast.concept,
-        "labels_hash": contrast.labels_hash,
-        "positive": contrast.positive,
-        "negative": contrast.negative,
-        "method": method,
-        "random_seed": work.random_seed(task.layer, contrast, task.seed) if method == "random" else None,
-    }
+def _identified(row: VectorRow, work: Work, task: LayerTask, contrast: Contrast, method: Method) -> VectorRow:
+    return replace(
+        row,
+        vector_id=work.vector_id(task.layer, contrast, method, task.seed),
+        concept=contrast.concept,
+        labels_hash=contrast.labels_hash,
+        positive=contrast.positive,
+        negative=contrast.negative,
+        method=method,
+        random_seed=work.random_seed(task.layer, contrast, task.seed) if method == "random" else None,
+    )
 
 
-def measurements(direction: Direction) -> Row:
-    """Columns of a fitted direction: its numbers, and what held-out clips say of it."""
-    columns: Row = {
-        "vector": direction.vector.astype(np.float32),
-        "reader": None if direction.reader is None else direction.reader.astype(np.float32),
-        "reader_offset": direction.reader_offset,
-        "norm": direction.norm,
-        "penalty": direction.penalty,
-        "cosine_to_mean_difference": direction.cosine_to_mean_difference,
-    }
-    if direction.held_out is not None:
-        held_out = direction.held_out
-        columns |= {
-            "mean_positive": held_out.mean_positive,
-            "mean_negative": held_out.mean_negative,
-            "deviation": held_out.deviation,
-            "separability": held_out.separability if np.isfinite(held_out.separability) else None,
-            "score": held_out.score,
-            "score_low": held_out.score_low,
-            "score_high": held_out.score_high,
-            "within_chance": held_out.score_low <= CHANCE,
-            "random_score": direction.random_score,
-            "within_random": held_out.score <= direction.random_score,
-        }
-    return columns
+def with_measurements(row: VectorRow, direction: Direction) -> VectorRow:
+    """The row with a fitted direction: its numbers, and what held-out clips say of it."""
+    fitted = replace(
+        row,
+        vector=direction.vector.astype(np.float32),
+        reader=None if direction.reader is None else direction.reader.astype(np.float32),
+        reader_offset=direction.reader_offset,
+        norm=direction.norm,
+        penalty=direction.penalty,
+        cosine_to_mean_difference=direction.cosine_to_mean_difference,
+    )
+    held_out = direction.held_out
+    if held_out is None:
+        return fitted
+    return replace(
+        fitted,
+        mean_positive=held_out.mean_positive,
+        mean_negative=held_out.mean_negative,
+        deviation=held_out.deviation,
+        separability=held_out.separability if np.isfinite(held_out.separability) else None,
+        score=held_out.score,
+        score_low=held_out.score_low,
+        score_high=held_out.score_high,
+        within_chance=held_out.score_low <= CHANCE,
+        random_score=direction.random_score,
+        within_random=held_out.score <= direction.random_score,
+    )

@@ -15,10 +15,9 @@ from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
+from store.results.fits import VECTORS, VectorRow
 from store.results.parts import write_results
-from store.results.schemas import TABLES
 
-KIND = "vectors"
 SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
 """Directions that agree in these are fits of one direction, on other labels, folds or code.
 
@@ -75,12 +74,7 @@ class StoredVector:
     created_at: datetime
 
 
-SCHEMA = TABLES[KIND].schema()
-
-
-def vectors_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows for results/vectors."""
-    return TABLES[KIND].of(rows)
+SCHEMA = VECTORS.schema()
 
 
 def row_of(vector: StoredVector) -> dict[str, Any]:
@@ -132,11 +126,11 @@ def catalog_with_vectors(store: Store) -> Path:
     return catalog
 
 
-def add_vectors(store: Store, rows: Sequence[Mapping[str, Any]], known: AbstractSet[str]) -> int:
+def add_vectors(store: Store, rows: Sequence[VectorRow], known: AbstractSet[str]) -> int:
     """Store the directions whose ids are not known, as one part; returns how many that are."""
-    new = [row for row in rows if row["vector_id"] not in known]
+    new = [row for row in rows if row.vector_id not in known]
     if new:
-        write_results(store, KIND, {"vectors": [row["vector_id"] for row in new]}, vectors_table(new))
+        write_results(store, VECTORS.kind, {"vectors": [row.vector_id for row in new]}, VECTORS.of(new))
     return len(new)
 
 

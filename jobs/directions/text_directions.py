@@ -5,7 +5,7 @@ Where it steers as well as a direction of labelled audio does, steering may be t
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from shlex import quote
 from typing import Any
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.directions.fitting import Method, fit_directions
 from analysis.splits import group_folds
-from jobs.directions.fitting import code_of, measurements, plugin_of, shared_columns
+from jobs.directions.fitting import code_of, plugin_of, row_of_layer, with_measurements
 from jobs.directions.options import DirectionOptions
 from jobs.directions.stored import add_vectors, stored_ids
 from jobs.fitting.layers import LayerArray, select_layers
@@ -25,6 +25,7 @@ from jobs.progress.reporting import followed
 from store.arrays.collection import Collection
 from store.errors import NotFound
 from store.opening import Store
+from store.results.fits import VectorRow
 from store.results.parts import committed_digest, digest_of
 
 CLASS = "{class}"
@@ -158,7 +159,7 @@ def fit_text_directions(
         add_vectors(store, rows, known)
 
 
-def _rows_of(mapped: Any) -> Iterator[list[dict[str, Any]]]:
+def _rows_of(mapped: Any) -> Iterator[list[VectorRow]]:
     for _, rows in mapped:
         yield rows
 
@@ -186,7 +187,7 @@ def _run_id(run: Collection) -> str:
     return run.prefix.removeprefix("runs/")
 
 
-def _fit_layer(work: _Work, task: _Task) -> list[dict[str, Any]]:
+def _fit_layer(work: _Work, task: _Task) -> list[VectorRow]:
     """Both texts' rows of the same clips; the two of a clip are never on two sides of a split."""
     contrast = work.contrast
     runs = [
@@ -199,21 +200,23 @@ def _fit_layer(work: _Work, task: _Task) -> list[dict[str, Any]]:
     groups = np.tile(contrast.groups, 2)
     folds = group_folds(groups, contrast.folds, among=contrast.all_groups)
     (fitted,) = fit_directions(rows, positive, folds=folds, groups=groups, methods=task.methods, seeds=[0])
-    shared = shared_columns(runs[1].document["model"], task.layer, rows) | {
-        "run_id": work.run_ids[1],
-        "clips": len(rows),
-        "groups": len(np.unique(groups)),
-        "folds": contrast.folds,
-        "labels_query": f"the same clips with the text {work.texts[1]!r} and with {work.texts[0]!r}",
-        "concept": f"text of {contrast.concept}",
-        "labels_hash": work.labels_hash,
-        "positive": contrast.positive,
-        "negative": contrast.negative,
-        "positives": len(contrast.clip_ids),
-        "negatives": len(contrast.clip_ids),
-        "random_seed": None,
-    }
+    shared = replace(
+        row_of_layer(runs[1].document["model"], task.layer, rows),
+        run_id=work.run_ids[1],
+        clips=len(rows),
+        groups=len(np.unique(groups)),
+        folds=contrast.folds,
+        labels_query=f"the same clips with the text {work.texts[1]!r} and with {work.texts[0]!r}",
+        concept=f"text of {contrast.concept}",
+        labels_hash=work.labels_hash,
+        positive=contrast.positive,
+        negative=contrast.negative,
+        positives=len(contrast.clip_ids),
+        negatives=len(contrast.clip_ids),
+    )
     return [
-        shared | {"vector_id": work.vector_id(task.layer, method), "method": method} | measurements(direction)
+        with_measurements(
+            replace(shared, vector_id=work.vector_id(task.layer, method), method=method), direction
+        )
         for method, direction in fitted.items()
     ]

@@ -16,7 +16,7 @@ import torch
 from click.testing import CliRunner, Result
 
 from jobs.cli.main import undertone
-from jobs.directions.stored import StoredVector, row_of, vectors_table
+from jobs.directions.stored import StoredVector, row_of
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.generation.generate import GenerationRequest
 from pipelines.generation.generate import generate as generate_audio
@@ -28,6 +28,7 @@ from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.objects.ledger import withdraw
 from store.opening import Store
+from store.results.fits import VECTORS
 from store.results.parts import write_results
 
 SECONDS = 1.5
@@ -94,7 +95,7 @@ def world(tmp_path: Path, model: Any, load_once: None) -> World:
     for layer, name in ((2, "aaa2"), (3, "bbb3")):
         direction = np.random.default_rng(layer).standard_normal(model.info.width)
         vectors[name] = _stored(model, name, layer, direction / np.linalg.norm(direction))
-    write_results(store, "vectors", {"test": 1}, vectors_table([row_of(v) for v in vectors.values()]))
+    write_results(store, "vectors", {"test": 1}, VECTORS.of([row_of(v) for v in vectors.values()]))
     return World(store, tmp_path, vectors)
 
 
@@ -329,7 +330,7 @@ def test_a_target_prompt_that_changes_nothing_leaves_nothing_of_an_automatic_str
 
 def test_a_direction_without_statistics_has_no_automatic_strength(world: World) -> None:
     bare = replace(world.vectors["aaa2"], vector_id="ccc", mean_positive=None)
-    write_results(world.store, "vectors", {"test": 2}, vectors_table([row_of(bare)]))
+    write_results(world.store, "vectors", {"test": 2}, VECTORS.of([row_of(bare)]))
     refused = world.call("--direction", "ccc", "--alpha", "auto")
     assert "no held-out projections" in str(refused.exception)
 
@@ -384,7 +385,7 @@ def test_an_unknown_ending_is_refused_before_anything_is_computed(world: World) 
 
 def test_a_direction_of_another_model_is_refused_unless_foreign_is_said(world: World) -> None:
     other = replace(world.vectors["aaa2"], vector_id="ddd", model_fingerprint="another")
-    write_results(world.store, "vectors", {"test": 3}, vectors_table([row_of(other)]))
+    write_results(world.store, "vectors", {"test": 3}, VECTORS.of([row_of(other)]))
     assert "found in another model" in str(world.call("--direction", "ddd").exception)
     world.made("--direction", "ddd", "--foreign")
 
@@ -395,7 +396,7 @@ def with_random(world: World, model: Any) -> World:
     direction = np.random.default_rng(9).standard_normal(model.info.width)
     drawn = _stored(model, "rrr2", 2, direction / np.linalg.norm(direction))
     rows = [row_of(replace(drawn, method="random", random_seed=0))]
-    write_results(world.store, "vectors", {"test": "random"}, vectors_table(rows))
+    write_results(world.store, "vectors", {"test": "random"}, VECTORS.of(rows))
     return world
 
 

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
-from jobs.directions.stored import vectors_table
 from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+from store.results.fits import VECTORS
 from store.results.schemas import TABLES
 
 RUN = "3f2a9c10"
@@ -290,7 +290,7 @@ def fill(store: Store) -> None:
     write_table(store, "probes", TABLES["probes"].of(_probes(random)))
     write_table(store, "confusions", TABLES["confusions"].of(_confusions(random)))
     write_table(store, "clusterings", TABLES["clusterings"].of(_clusterings(random)))
-    write_table(store, "vectors", vectors_table(list(_vectors(random))))
+    write_table(store, "vectors", VECTORS.of(list(_vectors(random))))
     write_table(
         store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=TABLES["effects"].schema())
     )

@@ -7,12 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.directions.stored import vectors_table
 from jobs.report.answers import open_answers
 from jobs.report.layer_choice import choice_figure
 from jobs.report.sweeps import Sweep
 from jobs.report.writing import write_report
 from store.opening import Store
+from store.results.fits import VECTORS
 from store.results.parts import write_results
 
 Node = Any
@@ -41,7 +41,7 @@ def vectors() -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def page(unfitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]) -> Node:
     """A report where directions alone were fitted, by more methods than there are colours."""
-    table: pa.Table = vectors_table(list(vectors()))
+    table: pa.Table = VECTORS.of(list(vectors()))
     write_results(unfitted_store, "vectors", {"test": 1}, table)
     write_report(unfitted_store.url, tmp_path / "report.html")
     return parse_page((tmp_path / "report.html").read_text(encoding="utf-8"))
