@@ -109,5 +109,5 @@ def _row(
         folds=0,
         labels_query="",
         labels_hash="",
-        created_at=datetime.now(UTC).replace(tzinfo=None),
+        created_at=now(),
     )

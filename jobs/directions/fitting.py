@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -284,7 +283,7 @@ def _fitted(
     )
     for layer in in_order(mapped):
         # A sweep takes the oldest random directions as its controls: their age has to follow their seeds.
-        created = datetime.now(UTC).replace(tzinfo=None)
+        created = now()
         yield FittedLayer([replace(row, created_at=created) for row in layer.rows], layer.left_out)
 
 
@@ -367,7 +366,7 @@ def row_of_layer(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any]
         width=as_blocks(rows).width,
         activation_norm=mean_length(rows),
         scaling="norm",
-        created_at=datetime.now(UTC).replace(tzinfo=None),
+        created_at=now(),
     )
 
 

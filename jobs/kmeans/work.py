@@ -137,7 +137,7 @@ def rows_of(
                     clips=len(problem.clip_ids),
                     labels_query=work.labels_query,
                     labels_hash=comparison.labels_hash,
-                    created_at=datetime.now(UTC).replace(tzinfo=None),
+                    created_at=now(),
                 )
                 found.append(row)
     return found

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from analysis.concepts import Concept, Loss
 from analysis.probes.scores import class_result, number_result
@@ -117,5 +116,5 @@ def _fit(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> Probe
         loss=loss,
         labels_hash=plan.labels_hash(concept.name),
         split=plan.split,
-        created_at=datetime.now(UTC).replace(tzinfo=None),
+        created_at=now(),
     )
