@@ -8,7 +8,7 @@ Literal is a choice), its default is the option's (none: it must be given; (): i
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, fields
-from math import inf
+from math import inf, isfinite
 from typing import Any, Literal, get_args, get_origin
 
 from store.errors import InvalidInput
@@ -29,6 +29,8 @@ class Option:
     """The smallest number that is legal."""
     most: float | None = None
     """The largest, where there is a smallest."""
+    exclusive: bool = False
+    """The smallest number itself is not legal."""
     names: ExtensionPoint | None = None
     """Where legal names come from: what is built in, and plug-ins."""
     others: tuple[str, ...] = ()
@@ -39,14 +41,18 @@ class Option:
     """What a shell completes it with: "runs" or "datasets"."""
 
     def allows(self, value: Any) -> bool:
-        """Whether a value is in the range, where there is one; NaN is in none."""
+        """Whether a value is in the range, where there is one; NaN and infinity are in none."""
         if self.least is None or value is None:
             return True
+        if not isfinite(value) or (self.exclusive and value == self.least):
+            return False
         return bool(self.least <= value <= (inf if self.most is None else self.most))
 
     @property
     def range_words(self) -> str:
         """The range in words."""
+        if self.exclusive:
+            return f"more than {self.least:g}" + ("" if self.most is None else f", to {self.most:g}")
         return f"{self.least:g} or more" if self.most is None else f"{self.least:g} to {self.most:g}"
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
-from jobs.cli.options import ExtensionName, ExtensionNames, complete_datasets, complete_runs
+from jobs.cli.options import ExtensionName, ExtensionNames, FiniteRange, complete_datasets, complete_runs
 from jobs.option import Option, flag_of, option_fields
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -51,8 +51,8 @@ def _param_type(annotated: Any, option: Option) -> Any:
     if value is Path:
         return click.Path(dir_okay=False, path_type=Path)
     if option.least is not None:
-        numbers: Any = click.IntRange if value is int else click.FloatRange
-        return numbers(option.least, option.most)
+        numbers: Any = click.IntRange if value is int else FiniteRange
+        return numbers(option.least, option.most, min_open=option.exclusive)
     return value if value in (int, float) else str
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import dry_run_option, format_option
+from jobs.cli.options import FiniteRange, dry_run_option, format_option
 from jobs.terminal.results import readable_bytes
 
 
@@ -17,7 +17,7 @@ from jobs.terminal.results import readable_bytes
 )  # fmt: skip
 @click.option("--features", is_flag=True, help="Remove features too; `probe` computes them again.")
 @click.option(
-    "--older-than", default=7.0, show_default=True, metavar="DAYS", type=click.FloatRange(min=0),
+    "--older-than", default=7.0, show_default=True, metavar="DAYS", type=FiniteRange(min=0),
     help="Take files that a killed command left for litter after so many days.",
 )  # fmt: skip
 @dry_run_option

@@ -1,5 +1,6 @@
 """Arguments and options that several commands share, their completion, and names of plug-ins in help."""
 
+import math
 import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -60,6 +61,17 @@ dataset_argument = click.argument("dataset", shell_complete=complete_datasets)
 def optional_run_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """A RUN that may be left out."""
     return click.argument("run", required=False, shell_complete=complete_runs)(command)
+
+
+class FiniteRange(click.FloatRange):
+    """A number in a range; NaN, which compares with nothing, and infinity are in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The number; anything else is told with the range."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not in the range {self._describe_range()}.", param, ctx)
+        return number
 
 
 class ExtensionName(click.ParamType):  # type: ignore[type-arg]  # generic in some versions only

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from jobs.cli.derived import options_of
+from jobs.cli.options import FiniteRange
 from jobs.sql.options import SqlOptions
 from jobs.sql.running import run_sql
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
@@ -16,7 +17,7 @@ from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
 @options_of(SqlOptions)
 @click.option(
     "--timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=DEFAULT_TIMEOUT_SECONDS,
     show_default=True,
     help="Stop the query after so many seconds.",

@@ -41,13 +41,14 @@ def sweep(dry_run: bool, show: bool, format_: str, **values: Any) -> int:
         "SELECT layer, value, low, random FROM effects \\
          WHERE metric = 'transfer'"
     """
-    from jobs.sweep.configuration import find_sweep
+    from jobs.sweep.configuration import find_sweep, read_sweep
     from jobs.user_files import read_text
 
     options = SweepOptions(**values)
     if show:
         click.echo(read_text(find_sweep(options.sweep)), nl=False)
         return 0
+    read_sweep(find_sweep(options.sweep))  # says what is wrong with it before libraries of seconds are loaded
     from jobs.sweep.sweeping import describe_sweep, run_sweep
 
     if dry_run:

@@ -8,6 +8,8 @@ import click
 
 from jobs.cli.options import format_option
 from jobs.terminal.results import print_result
+from jobs.terminal.text import printable, unescaped
+from jobs.terminal.waiting import ERASE_REST
 
 
 @click.command()
@@ -29,7 +31,7 @@ def upgrade(store: str, format_: str) -> int:
     from store.upkeep.upgrading import upgrade as upgrade_store
 
     objects = open_objects(store)
-    done = upgrade_store(objects, is_whole_sound=is_whole_flac, report=_report)
+    done = upgrade_store(objects, is_whole_sound=is_whole_flac, report=report_upgrade)
     summary: dict[str, Any] = {
         "store": objects.url,
         "recorded": len(done.recorded),
@@ -41,9 +43,10 @@ def upgrade(store: str, format_: str) -> int:
     return 1 if done.left_out else 0
 
 
-def _report(what: str, done: int, total: int) -> None:
+def report_upgrade(what: str, done: int, total: int) -> None:
     """One line that is written over on a terminal; elsewhere one for each whole thing."""
     if sys.stderr.isatty():
-        click.echo(f"\r{what}: {done} of {total}\x1b[K", err=True, nl=done == total)
+        line = f"\r{printable(what)}: {done} of {total}{ERASE_REST}"
+        click.echo(line, file=unescaped(sys.stderr), nl=done == total)
     elif done == total:
         click.echo(f"{what}: {done} of {total}", err=True)

@@ -27,10 +27,17 @@ class AddRequest:
             others=("auto",),
         ),
     ] = "auto"
-    clip_seconds: Annotated[float | None, Option("Length of a clip.  [default: 10; 4 for syntheory]")] = None
+    clip_seconds: Annotated[
+        float | None, Option("Length of a clip.  [default: 10; 4 for syntheory]", least=0, exclusive=True)
+    ] = None
     """None means the format's usual length."""
     hop_seconds: Annotated[
-        float | None, Option("Seconds from one clip's start to the next.  [default: the clip's length]")
+        float | None,
+        Option(
+            "Seconds from one clip's start to the next.  [default: the clip's length]",
+            least=0,
+            exclusive=True,
+        ),
     ] = None
     """None means clips side by side."""
     threads: Annotated[int, Option("Files read at once.", least=1, most=64)] = 4
@@ -76,7 +83,7 @@ class SynthRequest:
     concepts: tuple[str, ...] | None = None
     """None means all of them."""
     clips: Annotated[int, Option("How many to render.", least=1)] = 1000
-    clip_seconds: Annotated[float, Option("Length of a clip.")] = 4.0
+    clip_seconds: Annotated[float, Option("Length of a clip.", least=0, exclusive=True)] = 4.0
     seed: Annotated[int, Option("The same seed gives the same audio.")] = 0
     replace: Replace = False
     band: Annotated[

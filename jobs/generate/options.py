@@ -21,9 +21,10 @@ class GenerateOptions:
     audio_prompt: Annotated[
         Path | None, Option("Continue this recording: its timbre and style are the source.")
     ] = None
-    audio_start: Annotated[float, Option("Second at which the audio prompt begins.")] = 0.0
+    audio_start: Annotated[float, Option("Second at which the audio prompt begins.", least=0)] = 0.0
     audio_seconds: Annotated[
-        float | None, Option("Length of the audio prompt; 5 s by default, or what there is.")
+        float | None,
+        Option("Length of the audio prompt; 5 s by default, or what there is.", least=0, exclusive=True),
     ] = None
     melody: Annotated[
         Path | None,
@@ -109,11 +110,17 @@ class GenerateOptions:
         str | None, Option("The model of the direction by default, else pocket.", metavar="NAME|PATH")
     ] = None
     guidance: Annotated[float, Option("Scale of classifier-free guidance; 1 is none.")] = 3.0
-    temperature: Annotated[float, Option("Temperature of sampling; 0 takes the likeliest token.")] = 1.0
-    top_k: Annotated[int, Option("Sample among so many tokens; 0 among all.")] = 250
+    temperature: Annotated[
+        float, Option("Temperature of sampling; 0 takes the likeliest token.", least=0)
+    ] = 1.0
+    top_k: Annotated[int, Option("Sample among so many tokens; 0 among all.", least=0)] = 250
     top_p: Annotated[
         float,
-        Option("Sample among the likeliest tokens that together have this probability, instead of --top-k."),
+        Option(
+            "Sample among the likeliest tokens that together have this probability, instead of --top-k.",
+            least=0,
+            most=1,
+        ),
     ] = 0.0
     capture: Annotated[
         str | None, Option("Store the generation's own activations as a run.", metavar="SITES")

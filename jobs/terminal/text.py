@@ -100,6 +100,13 @@ class EscapingStream:
 
     def __init__(self, below: TextIO) -> None:
         self.below = below
+        self.is_over = False
+        """Whether its command has ended: libraries that write a code when Python ends ask `closed` first."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is expected here."""
+        return self.is_over or self.below.closed
 
     def write(self, text: str) -> int:
         """Write text; returns its length, as streams do."""
@@ -141,11 +148,13 @@ def _escaping_streams() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     for stream in before:
         _make_total(stream)
-    sys.stdout, sys.stderr = (EscapingStream(_below(stream)) for stream in before)
+    streams = sys.stdout, sys.stderr = [EscapingStream(_below(stream)) for stream in before]
     try:
         yield
     finally:
         sys.stdout, sys.stderr = before
+        for stream in streams:
+            stream.is_over = True
 
 
 def _make_total(stream: TextIO) -> None:

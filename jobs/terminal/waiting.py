@@ -11,7 +11,9 @@ import time
 from typing import TextIO
 
 SILENT_SECONDS = 1.0
-_ERASE = "\r\x1b[K"
+ERASE_REST = "\x1b[K"
+"""Clears a terminal's line from the cursor on."""
+_ERASE = f"\r{ERASE_REST}"
 
 
 class Clock:

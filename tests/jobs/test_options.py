@@ -57,6 +57,7 @@ class Painting(Shared):
     signed: Annotated[bool, Option("Sign it.", flag="--signed/--unsigned")] = True
     sketch: Annotated[Path | None, Option("A file to begin with.")] = None
     note: str = "kept from the command line"
+    metres: Annotated[float, Option("How wide.", least=0, exclusive=True)] = 2.0
 
 
 def painted(*arguments: str) -> tuple[Painting | None, str]:
@@ -105,6 +106,9 @@ def test_the_help_tells_names_choices_ranges_and_defaults_in_the_order_of_the_ar
         ([], "Missing option '--title'"),
         (["--title", "Sea", "--brushes", "10"], "10 is not in the range 1<=x<=9"),
         (["--title", "Sea", "--hours", "-1"], "-1.0 is not in the range x>=0"),
+        (["--title", "Sea", "--hours", "nan"], "nan is not in the range x>=0"),
+        (["--title", "Sea", "--metres", "0"], "0.0 is not in the range x>0"),
+        (["--title", "Sea", "--metres", "inf"], "inf is not in the range x>0"),
         (["--title", "Sea", "--colour", "green"], "'green' is not one of 'red', 'blue'"),
     ],
 )
@@ -120,6 +124,8 @@ def test_a_command_line_that_cannot_be_is_wrong_usage(words: Sequence[str], said
         ({"brushes": 10}, "--brushes is 10; it must be 1 to 9."),
         ({"hours": -1.0}, "--hours is -1.0; it must be 0 or more."),
         ({"hours": float("nan")}, "--hours is nan; it must be 0 or more."),
+        ({"metres": 0.0}, "--metres is 0.0; it must be more than 0."),
+        ({"metres": float("inf")}, "--metres is inf; it must be more than 0."),
         ({"colour": "green"}, "--colour 'green' is none of red, blue."),
     ],
 )

@@ -1,13 +1,17 @@
 """Nothing that came with a stranger's data commands the terminal of whoever reads of it."""
 
 import io
+import os
+import pty
 import sys
 import warnings
+from functools import partial
 
 import click
 import pyarrow as pa
 import pytest
 
+from jobs.cli.upgrade import report_upgrade
 from jobs.terminal.tables import to_csv, to_json, to_text
 from jobs.terminal.text import EscapingStream, for_people, heading, printable, wrapped
 from store.errors import CatalogWarning
@@ -65,6 +69,23 @@ def test_lines_of_progress_may_return_to_their_beginning() -> None:
     stream.write("\r50 %")
     stream.write("a\r\nb\rc\n")
     assert below.getvalue() == "\r50 %a\r\nb\\rc\n"
+
+
+def test_what_a_library_writes_when_python_ends_is_not_expected_after_a_command() -> None:
+    streams = []
+    for_people(lambda: streams.extend((sys.stdout, sys.stderr)))()
+    assert [stream.closed for stream in streams] == [True, True]  # what colorama asks before its last code
+    assert not sys.stdout.closed
+
+
+def test_an_upgrade_clears_its_line_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        for_people(partial(report_upgrade, "results\x07", 1, 2))()
+        terminal.flush()
+        assert os.read(ours, 1000) == b"\rresults\\x07: 1 of 2\x1b[K"
+    os.close(ours)
 
 
 def test_a_note_is_one_line_and_told_once(capsys: pytest.CaptureFixture[str]) -> None:

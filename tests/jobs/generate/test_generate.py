@@ -210,7 +210,8 @@ def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
         (["--seconds", "nan"], "--seconds nan is not possible"),
         (["--seconds", "0"], "--seconds 0 is not possible: from above 0 to 3600"),
         (["--seconds", "1e6"], "--seconds 1e+06 is not possible"),
-        (["--temperature", "-1"], "temperature and top_k not negative"),
+        (["--temperature", "-1"], "-1.0 is not in the range x>=0"),
+        (["--top-p", "2"], "2.0 is not in the range 0<=x<=1"),
         (["--alpha", "0.5"], "--alpha has no effect without --direction"),
         (["--audio-start", "2"], "--audio-start has no effect without --audio-prompt"),
         (["--direction", "aaa2", "--target-prompt", "jazz"], "no effect without --alpha auto"),
@@ -226,7 +227,7 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     monkeypatch.setattr("pipelines.models.musicgen.load_musicgen", _must_not_load)
     result = world.call(*arguments)
     assert result.exit_code != 0
-    assert message in str(result.exception)
+    assert message in str(result.exception) + result.output
     assert not (world.folder / "out.flac").exists()
 
 

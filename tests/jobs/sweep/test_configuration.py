@@ -1,5 +1,7 @@
 """A sweep's file is checked whole before anything is done, and the shipped ones are legal."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -137,3 +139,20 @@ def test_a_layer_that_the_run_lacks_is_refused() -> None:
         expand(Grid(layers=((7,),)), [Pair("style", "rock", ("jazz",))], {"resid": [0, 1]})
     with pytest.raises(InvalidInput, match="no means of site 'attn'; it has resid"):
         expand(Grid(sites=("attn",)), [Pair("style", "rock", ("jazz",))], {"resid": [0, 1]})
+
+
+@pytest.mark.parametrize("content", [None, "nope = 3"])
+def test_a_sweep_that_cannot_be_is_refused_before_torch_and_ray_are_loaded(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "mine.toml"
+    if content is not None:
+        path.write_text(content)
+    code = (
+        "import atexit, sys; from jobs.cli.main import main; "
+        "atexit.register(lambda: print({'torch', 'ray'} & {*sys.modules})); main(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, "sweep", str(tmp_path / "s"), str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (1, "set()\n")
+    assert ("There is no file" if content is None else "has no 'nope'") in result.stderr
