@@ -40,16 +40,26 @@ def worker_pool(
         InvalidInput: workers cannot be had as asked for.
     """
     with ExitStack() as stack:
+        stack.enter_context(place_of_workers(options, urls))
         if options.engine == "inline":
             pool: Pool[Work, Found] = InlinePool(factory)
         else:
-            stack.enter_context(ray_session(options.address))
-            refuse_private_folders(options, urls)
-            refuse_missing_gpu(options)
             resources, wanted = worker_resources(options, model)
             pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
+
+
+@contextmanager
+def place_of_workers(options: Execution, urls: Sequence[str]) -> Iterator[None]:
+    """Be where workers can be had as asked for, inside the block; raises `InvalidInput` where they cannot."""
+    if options.engine == "inline":
+        yield
+        return
+    with ray_session(options.address):
+        refuse_private_folders(options, urls)
+        refuse_missing_gpu(options)
+        yield
 
 
 def refuse_private_folders(options: Execution, urls: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from jobs.engine.heartbeat import heartbeat
 from jobs.engine.progress import Tally, counted
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
+from jobs.extract.beginning import able_to_begin
 from jobs.extract.compacting import Compactor
 from jobs.extract.growing import grown, version_field
 from jobs.extract.options import ExtractOptions
@@ -38,7 +39,7 @@ def run_extraction(options: ExtractOptions) -> dict[str, Any]:
         UndertoneError: the job cannot start or cannot go on; what is committed stays committed.
     """
     work = resolve(options)
-    with about_run(work.spec.run_id()):
+    with about_run(work.spec.run_id()), able_to_begin(work):
         return _computed(work)
 
 

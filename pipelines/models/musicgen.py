@@ -100,7 +100,7 @@ def load_musicgen(
     from pipelines.models.conditions import ConditionEncoder
     from pipelines.models.loading import build_codec, build_language_model
 
-    _check_placement(device, dtype)
+    check_placement(device, dtype)
     checkpoint = resolve_checkpoint(name)
     described = describe_checkpoint(checkpoint)
     refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
@@ -207,7 +207,8 @@ class MusicGenModel:
         return hidden
 
 
-def _check_placement(device: str, dtype: str) -> None:
+def check_placement(device: str, dtype: str) -> None:
+    """Raise `InvalidInput` where this machine lacks a device, or no model is loaded in a number format."""
     import torch
 
     if dtype not in DTYPES:

@@ -192,6 +192,45 @@ def test_stored_codes_make_the_audio_needless(store: str, audio: Path, tmp_path:
     assert extract(store, unit_clips=2)["failed"] == 0, "the new place is remembered"
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"roots": ("tones=/nowhere",)},
+        {"roots": ("tunes=/nowhere",)},
+        {"roots": ("tones=/nowhere",), "retry_failed": True},
+        {"roots": ("tones",)},
+        {"model": "no-such-model"},
+        {"model": "/nowhere"},
+        {"layers": "99"},
+        {"sites": "heart"},
+        {"reduce": "most"},
+        {"device": "cuda"},
+        {"dtype": "fp16", "device": "cuda"},
+        {"engine": "ray", "address": "127.0.0.1:9"},
+        {"text": "a {colour} song"},
+    ],
+    ids=str,
+)
+def test_a_refused_extraction_leaves_no_run(
+    store: str, wrong: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UndertoneError):
+        extract(store, **wrong)
+    opened = open_store(store)
+    assert (opened.runs(), opened.all_codes()) == ([], [])
+
+
+def test_a_further_run_without_audio_is_refused_before_it_is_written(
+    store: str, audio: Path, tmp_path: Path
+) -> None:
+    first = extract(store)
+    audio.rename(tmp_path / "moved")
+    with pytest.raises(NotFound, match="add --root tones=PATH"):
+        extract(store, sites="xattn", retry_failed=True)
+    assert open_store(store).runs() == [first["run"]]
+
+
 def test_retry_takes_only_failed_clips_again(make_store: Callable[[str], str], audio: Path) -> None:
     whole, holed = make_store("whole"), make_store("holed")
     extract(whole)
