@@ -43,7 +43,8 @@ ROW_GROUP_CLIPS = 16_384
 FORMAT = 2
 _USERS = ("runs", "codes", "features")
 _VERSION = re.compile(r"datasets/[^/]+/versions/(\d{4,9})/dataset\.json")
-_DECIDE_IDS = ("format", "clip_seconds", "hop_seconds")
+_LENGTHS = ("clip_seconds", "hop_seconds")
+_DECIDE_IDS = ("format", *_LENGTHS)
 """Where one of these differs, the clips are others, and the dataset no later version."""
 _OF_VERSIONS = ("version", "origin", "changes")
 """Fields that only documents of later versions have."""
@@ -129,7 +130,7 @@ def add_dataset(
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
         former = _to_extend(objects, name, whole) if extend and not replace else None
-        if former is None and not _to_write(objects, name, fingerprint, replace=replace):
+        if former is None and not _to_write(objects, name, whole, replace=replace):
             return _said_anew(objects, name, whole)
         _write_clips(spool, types, parquet)
         with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
@@ -252,23 +253,49 @@ def _named_datasets(objects: ObjectStore) -> Iterator[tuple[str, str | None, str
             yield f"{kind}/{folder}", dataset_of(document), fingerprint
 
 
-def _to_write(objects: ObjectStore, name: str, fingerprint: str, *, replace: bool) -> bool:
+def refuse_another_cut(objects: ObjectStore, name: str, info: Mapping[str, Any], *, replace: bool) -> None:
+    """Raise `Conflict` where clips of other lengths have this name; told before any recording is read."""
+    if not is_recorded(objects, dataset_key(name)):
+        return
+    stored = read_dataset(objects, name).info
+    if all(stored.get(field) == info[field] for field in _LENGTHS):
+        return
+    if replace:
+        _refuse_replacing(objects, name)
+        return
+    clip, hop = (stored.get(field) for field in _LENGTHS)
+    raise Conflict(
+        f"Dataset {name!r} already exists with clips of {clip:g} s every {hop:g} s; these would be "
+        f"{info['clip_seconds']:g} s every {info['hop_seconds']:g} s. Say --clip-seconds {clip:g} "
+        f"{'' if hop == clip else f'--hop-seconds {hop:g} '}to add to it, choose another name, or add "
+        "--replace."
+    )
+
+
+def _to_write(objects: ObjectStore, name: str, whole: Mapping[str, Any], *, replace: bool) -> bool:
     """Whether the content must be written; raises `Conflict` where it may not be."""
     if not is_recorded(objects, dataset_key(name)):
-        _refuse_another(objects, name, fingerprint)
+        _refuse_another(objects, name, whole["fingerprint"])
         return True
-    if read_dataset(objects, name).fingerprint == fingerprint:
+    existing = read_dataset(objects, name)
+    if existing.fingerprint == whole["fingerprint"]:
         return False
     if not replace:
+        former, now = existing.info.get("format"), whole.get("format")
+        other = "other content" if former == now else f"content of format {former!r}, and this is {now!r}"
         raise Conflict(
-            f"Dataset {name!r} already exists with other content. Choose another name, or add --replace."
+            f"Dataset {name!r} already exists with {other}. Choose another name, or add --replace."
         )
+    _refuse_replacing(objects, name)
+    forget_dataset(objects, name)
+    return True
+
+
+def _refuse_replacing(objects: ObjectStore, name: str) -> None:
     if users := users_of(objects, name):
         raise Conflict(
             f"Dataset {name!r} cannot be replaced: {', '.join(users)} used it. Choose another name."
         )
-    forget_dataset(objects, name)
-    return True
 
 
 def _refuse_another(objects: ObjectStore, name: str, fingerprint: str) -> None:

@@ -23,6 +23,7 @@ from pipelines.datasets.formats import Source, open_source
 from pipelines.datasets.hearing import Heard
 from store import Dataset, Store, open_store
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name
+from store.datasets import refuse_another_cut
 from store.errors import InvalidInput
 from store.extensions import DATASETS
 from store.records import Clip, Failure, Recording
@@ -59,6 +60,7 @@ class Addition:
     def run(self) -> dict[str, Any]:
         """List, measure, cut and write; returns the summary."""
         name, info = self.request.name, _info(self.source, self.spec)
+        refuse_another_cut(self.store.objects, name, info, replace=self.request.replace)
         with spool() as listed, spool() as measured:
             self._list(listed)
             self._measure(listed, measured)

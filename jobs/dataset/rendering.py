@@ -1,12 +1,13 @@
 """Render a synthetic dataset into a store: audio files and the list of clips."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobs.dataset.census import Census, summary_of
 from jobs.dataset.options import SynthRequest
 from jobs.dataset.progress import RecordingCount, counted
 from jobs.dataset.spooling import spooled
+from jobs.terminal.results import readable
 from pipelines.audio.files import Root
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
 from store import Store, open_store
@@ -38,7 +39,7 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         existing = store.dataset(request.name)
         if existing.info.get("rendering") == info["rendering"]:
             return summary_of(request.name, info, census.of(existing))
-        _refuse_to_overwrite(request, store)
+        _refuse_to_overwrite(request, store, existing.info.get("rendering"), info["rendering"])
     sounds: list[Entry] = []
     rendered = _rendered_clips(request, store, sounds)
     count = RecordingCount(f"synth {request.name}")
@@ -71,17 +72,31 @@ def audio_folder(name: str) -> str:
     return f"datasets/{name}/audio"
 
 
-def _refuse_to_overwrite(request: SynthRequest, store: Store) -> None:
+def _refuse_to_overwrite(
+    request: SynthRequest, store: Store, former: Mapping[str, Any] | None, now: Mapping[str, Any]
+) -> None:
     """Before the first file: other runs may have read the audio that rendering would overwrite."""
     if not request.replace:
         raise Conflict(
-            f"Dataset {request.name!r} already exists with other content. "
+            f"Dataset {request.name!r} already exists {_differing(former, now)}. "
             "Choose another name, or add --replace."
         )
     if users := users_of(store.objects, request.name):
         raise Conflict(
             f"Dataset {request.name!r} cannot be replaced: {', '.join(users)} used it. Choose another name."
         )
+
+
+def _differing(former: Mapping[str, Any] | None, now: Mapping[str, Any]) -> str:
+    """What was said of the rendering that is there, where it is not what is asked for."""
+    if former is None:
+        return "and was not rendered"
+    fields = [field for field in now if former.get(field) != now[field]]
+    told = (
+        f"{field.replace('_', '-')} {readable(former.get(field))}, not {readable(now[field])}"
+        for field in fields
+    )
+    return f"with {'; '.join(told)}"
 
 
 def _rendered_clips(

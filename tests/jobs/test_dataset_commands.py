@@ -321,7 +321,7 @@ def test_rendering_again_is_done_already_and_other_music_does_not_overwrite(
     audio = {path: path.read_bytes() for path in (tmp_path / "s/datasets/theory/audio").rglob("*.flac")}
     times = {path: path.stat().st_mtime_ns for path in audio}
     assert undertone("dataset", "synth", tmp_path / "s", "theory", *options, "--json") == first
-    assert "already exists" in refused(
+    assert "already exists with seed 0, not 1." in refused(
         1, "dataset", "synth", tmp_path / "s", "theory", *options, "--seed", "1"
     )
     assert {path: path.stat().st_mtime_ns for path in audio} == times

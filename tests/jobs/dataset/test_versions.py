@@ -52,9 +52,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def add(tmp_path: Path, music: Path) -> Callable[..., dict[str, Any]]:
     def adding(**options: Any) -> dict[str, Any]:
-        return add_dataset(
-            AddRequest(str(tmp_path / "store"), "songs", str(music), clip_seconds=1.0, **options)
-        )
+        settings = {"clip_seconds": 1.0, **options}
+        return add_dataset(AddRequest(str(tmp_path / "store"), "songs", str(music), **settings))
 
     return adding
 
@@ -131,8 +130,20 @@ def test_other_music_under_the_same_name_is_refused(tmp_path: Path, add: Add) ->
     write_tone(tmp_path / "other/a.wav", 0.3)
     with pytest.raises(Conflict, match="none of its clips is among"):
         add_dataset(AddRequest(str(tmp_path / "store"), "songs", str(tmp_path / "other"), clip_seconds=1.0))
-    with pytest.raises(Conflict, match="already exists"):
+
+
+def test_clips_of_another_length_are_refused_before_a_file_is_read(
+    music: Path, tmp_path: Path, add: Add, read: list[str]
+) -> None:
+    add()
+    read.clear()
+    write_tone(music / "rock/new.wav", 0.3)
+    with pytest.raises(Conflict, match=r"clips of 1 s every 1 s; these would be 1 s every 0\.5 s"):
         add(hop_seconds=0.5)
+    with pytest.raises(Conflict, match=r"would be 5 s every 5 s\. Say --clip-seconds 1 to add"):
+        add(clip_seconds=5.0)
+    assert not read
+    assert add(clip_seconds=2.0, replace=True)["version"] == 1, "nothing used it"
 
 
 KILLED = """
