@@ -36,7 +36,7 @@ class StreamReporter:
         if self._stream is None:
             tell(f"{kind}: {text}")
         else:
-            self._stream.write(f"{kind}: {text}\n")
+            self._stream.write(f"{kind}: {printable(text)}\n")
 
 
 class PythonReporter:

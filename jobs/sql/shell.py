@@ -128,7 +128,7 @@ class Shell:
         self._complain(f"there is no table {name}; {also}")
 
     def _complain(self, message: str) -> None:
-        tell(f"Error: {printable(message)}")
+        tell(f"Error: {message}")
 
     def _ask(self, statement: str) -> None:
         answer = run_query(

@@ -55,8 +55,8 @@ def columns(most: int) -> int:
 
 
 def tell(text: str) -> None:
-    """Print a note or a warning, which is no result, on standard error."""
-    click.echo(wrapped(text, stream=sys.stderr), err=True)
+    """Print an error, a note or a warning, which is one line and no result, on standard error."""
+    click.echo(wrapped(printable(text), stream=sys.stderr), err=True)
 
 
 def wrapped(text: str, *, indent: int = 0, stream: TextIO | None = None) -> str:

@@ -8,8 +8,8 @@ from pipelines.audio.files import Root, open_root
 from pipelines.datasets import fma
 from pipelines.datasets.protocol import Format
 from pipelines.datasets.remarks import Say, in_silence
-from pipelines.datasets.tables import is_table_name
-from store.errors import refuse_password
+from pipelines.datasets.tables import ENDINGS, is_table_name
+from store.errors import InvalidInput, refuse_password
 from store.extensions import DATASETS
 from store.records import Failure, Recording
 
@@ -69,6 +69,11 @@ def _locate(path: str) -> tuple[Root, str]:
         for above, member in _parents_of_audio(parent, name):
             if fma.has_table(open_root(above + grant)):
                 return open_root(above + grant), member
+    if "://" not in absolute and Path(absolute).is_file():
+        raise InvalidInput(
+            f"{absolute} is a file, and no table: give a folder of audio, or a table, whose name ends in "
+            f"{', '.join(ENDINGS)}."
+        )
     return open_root(absolute + grant), ""
 
 

@@ -356,12 +356,17 @@ def _fsync_folders(folders: Sequence[Path]) -> None:
             os.close(descriptor)
 
 
+_ELSEWHERE = "Choose another place."
+
+
 @contextmanager
 def _reported(action: str, path: Path | str) -> Iterator[None]:
     """Turn the operating system's errors into ours, with the path and what the user can do."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:
+        if action == "write":
+            raise StorageError(f"Cannot write {path}: no folder can be made there. {_ELSEWHERE}") from error
         raise NotFound(f"There is no {path}.") from error
     except OSError as error:
         if isinstance(error, (CorruptData, StorageError, UnsupportedStore)):
@@ -370,8 +375,10 @@ def _reported(action: str, path: Path | str) -> Iterator[None]:
             errno.ENOSPC: "The disk is full: free some space and run the same command again.",
             errno.EDQUOT: "The disk quota is used up: free some space and run the same command again.",
             errno.EFBIG: "The file size limit (ulimit -f) is too low: raise it and run again.",
-            errno.EACCES: "Check the permissions of the folder.",
-            errno.EROFS: "The file system is read-only.",
+            errno.EACCES: "Check the permissions of the folder, or choose another place.",
+            errno.EPERM: _ELSEWHERE,
+            errno.EEXIST: f"A link that leads nowhere is in the way. {_ELSEWHERE}",
+            errno.EROFS: f"The file system is read-only. {_ELSEWHERE}",
         }.get(error.errno or 0, "Check the disk and run the same command again.")
         kind = Unreadable if action == "read" else StorageError
         raise kind(f"Cannot {action} {path}: {error.strerror or error}. {cure}") from error

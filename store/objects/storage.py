@@ -1,10 +1,11 @@
 """Resolve a store's URL to its storage, and check that it can create objects atomically."""
 
+import stat
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
-from store.errors import InvalidInput, UnsupportedStore, refuse_password
+from store.errors import InvalidInput, NotFound, UnsupportedStore, refuse_password
 from store.objects.protocol import ObjectStore
 
 REMOTE_SCHEMES = ("s3", "gs", "az", "memory")
@@ -18,13 +19,26 @@ def open_objects(url: str | Path) -> ObjectStore:
     if scheme in ("", "file"):
         from store.objects.local import LocalObjects
 
-        return LocalObjects(Path(unquote(urlsplit(text).path) if scheme else text))
+        folder = Path(unquote(urlsplit(text).path) if scheme else text)
+        _refuse_file(folder)
+        return LocalObjects(folder)
     if scheme not in REMOTE_SCHEMES:
         legal = ", ".join(f"{name}://" for name in REMOTE_SCHEMES)
         raise InvalidInput(f"{text!r} is not a place for a store: give a folder, file://, {legal}.")
     from store.objects.remote import RemoteObjects
 
     return RemoteObjects(text)
+
+
+def _refuse_file(folder: Path) -> None:
+    for place in (folder, *folder.parents):
+        try:
+            mode = place.stat().st_mode
+        except OSError:  # nothing is there, or it may not be read, which whoever opens it says
+            continue
+        if not stat.S_ISDIR(mode):
+            raise NotFound(f"{place} is a file, and a store is a folder: check the path.")
+        return
 
 
 def probe_create(objects: ObjectStore) -> None:

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 
 from jobs.cli.upgrade import report_upgrade
+from jobs.progress.reporters import StreamReporter
 from jobs.terminal.tables import to_csv, to_json, to_text
-from jobs.terminal.text import EscapingStream, for_people, heading, printable, wrapped
+from jobs.terminal.text import EscapingStream, for_people, heading, printable, tell, wrapped
 from store.errors import CatalogWarning
 
 EVIL = "\x1b]0;PWNED\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\r\x00\x7f"
@@ -61,6 +62,12 @@ def test_whatever_a_command_prints_is_shown(capsys: pytest.CaptureFixture[str]) 
     assert (told.out + told.err).count(r"\x1b]0;PWNED\x07") == 7
     assert r"Note: \x1b]0" in told.err
     assert (sys.stdout, sys.stderr) == before
+
+
+def test_an_error_or_a_note_is_one_line_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("Error: there is no class rock\nroll.")
+    StreamReporter(sys.stderr).note("Note", "of rock\nroll")
+    assert capsys.readouterr().err == "Error: there is no class rock\\nroll.\nNote: of rock\\nroll\n"
 
 
 def test_lines_of_progress_may_return_to_their_beginning() -> None:

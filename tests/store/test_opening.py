@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from store.errors import CorruptData, InvalidInput, NotFound
+from store.errors import CorruptData, InvalidInput, NotFound, StorageError
 from store.objects.sealed import sealed_json
 from store.opening import open_store
 
@@ -85,3 +85,18 @@ def test_a_store_in_the_working_directory_has_an_absolute_url(
 
     assert store.url == str(tmp_path / "here")
     assert store.datasets() == []
+
+
+@pytest.mark.parametrize("place", ["notes.txt", "notes.txt/below/s"])
+@pytest.mark.parametrize("create", [False, True])
+def test_a_file_where_a_store_should_be_is_said_to_be_one(tmp_path: Path, place: str, create: bool) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(NotFound, match=r"notes\.txt is a file, and a store is a folder"):
+        open_store(tmp_path / place, create=create)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_where_no_store_can_be_made_another_place_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "s").symlink_to(tmp_path / "an unmounted disk/s")  # no folder can be made, whoever asks
+    with pytest.raises(StorageError, match=r"Cannot write .*Choose another place"):
+        open_store(tmp_path / "s", create=True)

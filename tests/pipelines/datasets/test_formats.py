@@ -44,3 +44,11 @@ def test_a_path_where_nothing_is_says_so(tmp_path: Path) -> None:
         open_source(tmp_path / "nothing")
     with pytest.raises(NotFound, match=r"songs\.csv"):
         list(open_source(tmp_path / "songs.csv").list_recordings())
+
+
+def test_a_file_that_is_no_table_is_told_what_tables_are_called(tmp_path: Path) -> None:
+    (tmp_path / "songs.txt").write_text("path\nx.wav\n")
+    with pytest.raises(
+        InvalidInput, match=r"songs\.txt is a file, and no table.* ends in \.csv, .*\.parquet"
+    ):
+        open_source(tmp_path / "songs.txt")
