@@ -266,7 +266,7 @@ class Run:
 
     def _shown(self) -> dict[str, str]:
         states = self._collection.counts()
-        failed, planned = states["failed"], self._collection.plan().clips
+        failed, planned = states["failed"], len(self._collection.plan().clip_ids.unique())
         said = f"{states.total():,} of {planned:,}" + (f", {failed} failed" if failed else "")
         random = self.document.get("model", {}).get("random_weights")
         return {

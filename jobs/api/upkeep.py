@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from store.opening import Store
 
 _RUNS = {
-    "run": "string", "state": "string", "clips": "int64", "planned": "int64", "failed": "int64",
-    "bytes": "int64", "model": "string", "random_weights": "bool", "sites": "strings", "layers": "int64",
-    "reductions": "strings",
+    "run": "string", "state": "string", "clips": "int64", "planned": "int64", "gone": "int64",
+    "failed": "int64", "bytes": "int64", "model": "string", "random_weights": "bool", "sites": "strings",
+    "layers": "int64", "reductions": "strings",
 }  # fmt: skip
 _TAGGED = {**_RUNS, "tags": "strings", "begun": "time"}
 _DATASETS = {

@@ -48,13 +48,13 @@ def show(store: str, run: str, format_: str) -> None:
     Examples:
       undertone run show music.store latest
     """
-    from jobs.upkeep.printing import day
+    from jobs.upkeep.printing import day, for_people
     from jobs.upkeep.runs import shown_run
     from store import open_store
 
     values = shown_run(open_store(store), run)
     if format_ == "text":
-        values = values | {"begun": day(values["begun"])}
+        values = for_people(values) | {"begun": day(values["begun"])}
     print_result(values, format_)
 
 

@@ -28,11 +28,13 @@ def status(store: str, run: str | None, format_: str) -> int:
       undertone status music.store
       undertone status music.store songs-musicgen-small --format json
     """
+    from jobs.upkeep.printing import for_people
     from store import open_store
 
     opened = open_store(store)
     if run is not None:
-        print_result(detail(opened.run(run)), format_)
+        values = detail(opened.run(run))
+        print_result(values if format_ == "json" else for_people(values), format_)
         return 0
     runs, notes, is_damaged = overviews(opened)
     if format_ == "json":
@@ -58,7 +60,7 @@ def _print_table(runs: Sequence[dict[str, Any]]) -> None:
         {
             "run": run["run"],
             "state": run["state"],
-            "clips": f"{run['clips']:,} of {run['planned']:,}",
+            "clips": f"{run['clips']:,} of {run['planned']:,}" + _gone(run["gone"]),
             "failed": run["failed"],
             "size": readable_bytes(run["bytes"]),
             "model": run["model"] + (" (random weights)" if run["random_weights"] else ""),
@@ -67,3 +69,7 @@ def _print_table(runs: Sequence[dict[str, Any]]) -> None:
         for run in runs
     ]
     write_result(pa.Table.from_pylist(rows), "table", narrow=Narrow(beyond=ONLY_JSON))
+
+
+def _gone(clips: int) -> str:
+    return f" ({clips:,} no longer in the dataset)" if clips else ""

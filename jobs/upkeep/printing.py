@@ -30,3 +30,8 @@ def print_rows(rows: Sequence[Row], format_: str, shown: Callable[[Row], Row], *
 def day(at: float) -> str:
     """A time of this machine's clock, to the minute; "?" where nobody knows it."""
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(at)) if at else "?"
+
+
+def for_people(run: Mapping[str, Any]) -> dict[str, Any]:
+    """Format the details of a run whose numbers do not say what they count."""
+    return {**run, "layers": f"{run['layers']} layer{'' if run['layers'] == 1 else 's'}"}

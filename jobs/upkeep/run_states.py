@@ -6,6 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from store.arrays.collection import Collection
     from store.arrays.verification import Disagreement
     from store.opening import Store
@@ -75,12 +77,13 @@ def overview(run: "Collection") -> dict[str, Any]:
     """One run in a line, as JSON values."""
     document = run.document
     states = run.counts()
-    planned = int(document["clips"])
+    planned = run.plan().clip_ids.unique()
     return {
         "run": run.prefix.rsplit("/", 1)[-1],
         "state": _state(run),
         "clips": sum(states.values()),
-        "planned": planned,
+        "planned": len(planned),
+        "gone": _gone(run, planned),
         "failed": states["failed"],
         "bytes": run.commits().nbytes,
         "model": document["model"]["name"],
@@ -89,6 +92,23 @@ def overview(run: "Collection") -> dict[str, Any]:
         "layers": len(document["capture"]["layers"]),
         "reductions": list(document["capture"]["reductions"]),
     }
+
+
+def _gone(run: "Collection", planned: "pa.Array") -> int:
+    """How many clips of a run the newest version of its dataset no longer has."""
+    import pyarrow.compute as pc
+
+    from store.datasets import dataset_of, read_dataset, versions_of
+    from store.errors import CorruptData, NotFound
+
+    name = dataset_of(run.document)
+    if name is None or len(versions_of(run.objects, name)) == 1:
+        return 0
+    try:
+        kept = pc.is_in(planned, read_dataset(run.objects, name).table()["clip_id"])
+    except (CorruptData, NotFound):  # is told of the dataset; the run is whole
+        return 0
+    return len(planned) - int(pc.sum(kept).as_py() or 0)
 
 
 def detail(run: "Collection") -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from click.testing import CliRunner
 
+from jobs.cli.main import undertone
 from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
 from jobs.extract import growing
@@ -67,9 +69,11 @@ def test_only_what_is_new_is_computed_and_old_rows_stay(
     gone = run.read_clips("resid.mean", [ids["low/01.wav"]])
     grow(store, audio)
     decoded.clear()
+    assert "11 of 11 (1 no longer in the dataset)" in _printed("status", store)
 
     second = extract(store)
     assert (second["run"], second["complete"]) == (first["run"], True)
+    assert "12 of 12 (1 no longer in the dataset)" in _printed("status", store), "each clip counts once"
     assert sorted(decoded) == ["high/new.wav", "low/00.wav"]
     run = open_store(store).run(second["run"])
     np.testing.assert_array_equal(run.read_clips("resid.mean", kept), before)
@@ -84,6 +88,10 @@ def test_only_what_is_new_is_computed_and_old_rows_stay(
     assert inspect(open_store(store).objects) == []
     answer = Catalog.of(open_store(store)).ask("SELECT clips, committed, complete FROM runs").to_pylist()
     assert answer == [{"clips": 12, "committed": 12, "complete": True}]
+
+
+def _printed(*command: str) -> str:
+    return CliRunner(env={"COLUMNS": "200"}).invoke(undertone, command).output
 
 
 def _rows(run: Collection) -> tuple[list[str], list[int]]:

@@ -61,8 +61,9 @@ def test_status_lists_a_run_with_its_size_and_says_that_its_weights_are_random(
 def test_status_of_one_run_tells_units_arrays_and_time(extracted: str, undertone: Run) -> None:
     code, output, _ = undertone("status", extracted, "tones-pocket")
     assert code == 0
-    for part in ("3 of 3", "attn.mean", "forward"):
+    for part in ("3 of 3", "attn.mean", "forward", " 8 layers\n"):
         assert part in output
+    assert " 8 layers\n" in undertone("run", "show", extracted, "latest")[1]
 
 
 def test_status_of_a_run_that_lacks_a_unit_is_partial(extracted: str, undertone: Run) -> None:
