@@ -90,6 +90,8 @@ class RunDetails:
     """"complete", "running" or "partial"."""
     clips: int
     planned: int
+    gone: int
+    """How many of them the newest version of the dataset no longer has."""
     failed: int
     bytes: int
     model: str
