@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 from store.extensions import PROBES
 
 Kind = Literal["class", "number"]
@@ -98,8 +98,9 @@ def rare_classes_note(name: str, rare: dict[str, int], *, rows: str) -> str:
     """A sentence about classes that were left out; `rows` says what they have too few of ("clips")."""
     shown = ", ".join(f"{label} ({count})" for label, count in list(rare.items())[:MOST_NAMED])
     more = f" and {len(rare) - MOST_NAMED} more" if len(rare) > MOST_NAMED else ""
+    count, are = counted(len(rare), "class has", "classes have"), "is" if len(rare) == 1 else "are"
     return (
-        f"{name}: {len(rare)} classes have {rows} of fewer than {MIN_GROUPS} groups and are left out: "
+        f"{name}: {count} {rows} of fewer than {MIN_GROUPS} groups and {are} left out: "
         f"{shown}{more} ({rows})."
     )
 
@@ -107,12 +108,14 @@ def rare_classes_note(name: str, rare: dict[str, int], *, rows: str) -> str:
 def require_contrast(concept: Concept, *, rows: str, cure: str) -> None:
     """Raise `InvalidInput` where nothing is to be told apart: fewer than two classes or numbers."""
     if concept.kind == "class":
-        count, what = len(concept.classes), f"classes with {rows} of {MIN_GROUPS} or more groups"
+        count = len(concept.classes)
+        what = f"{counted(count, 'class', 'classes')} with {rows} of {MIN_GROUPS} or more groups"
     else:
-        count, what = len(np.unique(concept.values[concept.labelled])), "different numbers"
+        count = len(np.unique(concept.values[concept.labelled]))
+        what = counted(count, "number", "different numbers")
     if count < 2:
         raise InvalidInput(
-            f"Label {concept.name!r} has {count} {what}, and at least 2 are needed to tell them apart. {cure}"
+            f"Label {concept.name!r} has {what}, and at least 2 are needed to tell them apart. {cure}"
         )
 
 

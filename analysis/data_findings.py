@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from store.errors import counted
 from store.records import Label
 
 LARGE_SHARE = 1 / 3
@@ -220,15 +221,15 @@ def _contradictions(
         if differing and not _is_name(values):
             one, other = _two_that_differ(differing[0], column)
             said.append(
-                f"Equal {noun} differ in {column!r} ({len(differing):,} times): {one.name!r} is "
+                f"Equal {noun} differ in {column!r} ({counted(len(differing), 'time')}): {one.name!r} is "
                 f"{one.labels.get(column)!r}, {other.name!r} is {other.labels.get(column)!r}."
             )
     crossing = [group for group in repeated if len({item.split for item in group}) > 1]
     if crossing:
         splits = " and ".join(sorted({repr(item.split) if item.split else "none" for item in crossing[0]}))
         said.append(
-            f"Equal {noun} are in different splits ({len(crossing):,} times), as {_named(crossing[0])} in "
-            f"{splits}: a score on the official split knows them already."
+            f"Equal {noun} are in different splits ({counted(len(crossing), 'time')}), as "
+            f"{_named(crossing[0])} in {splits}: a score on the official split knows them already."
         )
     return said
 

@@ -30,6 +30,11 @@ _HEADER = re.compile(
 )
 
 
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things: "1 layer", "2 layers", "1 class", "1,000 classes"."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
 def redacted(text: str) -> str:
     """A text whose URLs have scheme, host and path alone: names, passwords and tokens in them are left out.
 

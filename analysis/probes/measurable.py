@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from analysis.concepts import Concept
 from analysis.linear.held_out import scored_rows
 from analysis.splits import Partition
+from store.errors import counted
 
 
 def is_measurable(concept: Concept, partition: Partition) -> bool:
@@ -38,8 +39,9 @@ def _unmeasurable_note(concept: Concept, partition: Partition) -> str:
         return f"{start} its {count} held-out clips have {numbers} different numbers."
     scored = scored_rows(concept.values, partition, classes=True)
     classes = len(np.unique(concept.values[scored]))
+    of_classes = counted(classes, "class", "classes")
     return (
-        f"{start} of {count} held-out clips {scored.sum()} (of {classes} classes) have their class in the "
+        f"{start} of {count} held-out clips {scored.sum()} (of {of_classes}) have their class in the "
         "other parts too, and another class to tell it from."
     )
 

@@ -11,7 +11,7 @@ from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
 from jobs.api.values import names_text
 from jobs.directions.options import DirectionOptions
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
     from analysis.concepts import Concept
@@ -208,7 +208,7 @@ class Directions(Sequence[Direction]):
     def __repr__(self) -> str:
         first = [f"  {one!r}" for one in self._found[:MOST_NAMED]]
         more = [f"  … {len(self) - MOST_NAMED} more"] if len(self) > MOST_NAMED else []
-        return "\n".join([f"{len(self)} directions", *first, *more])
+        return "\n".join([counted(len(self), "direction"), *first, *more])
 
     def _only(self, key: tuple[str | int, ...]) -> Direction:
         found = self.like(*key)

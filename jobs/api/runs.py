@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jobs.api import upkeep
 from jobs.api.shown import html_lines, lines, listed, ranges
 from jobs.api.values import Tables, arrow_tables
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 
 if TYPE_CHECKING:
     import xarray
@@ -44,10 +44,10 @@ class LabelledTable:
         return iter((self.X, self.y, self.groups))
 
     def __repr__(self) -> str:
-        kinds = f"{len(np.unique(self.y))} classes" if self.y.dtype.kind == "U" else "numbers"
+        kinds = counted(len(np.unique(self.y)), "class", "classes") if self.y.dtype.kind == "U" else "numbers"
         return (
             f"LabelledTable(X {self.X.shape}, y {self.label!r} of {kinds}, "
-            f"{len(np.unique(self.groups))} groups, {len(self.notes)} notes)"
+            f"{counted(len(np.unique(self.groups)), 'group')}, {counted(len(self.notes), 'note')})"
         )
 
 

@@ -11,6 +11,7 @@ from jobs.cli.options import format_option, optional_run_argument
 from jobs.terminal.results import print_result, readable_bytes
 from jobs.terminal.text import tell
 from jobs.upkeep.run_states import detail, overviews
+from store.errors import counted
 
 
 @click.command()
@@ -64,7 +65,7 @@ def _print_table(runs: Sequence[dict[str, Any]]) -> None:
             "failed": run["failed"],
             "size": readable_bytes(run["bytes"]),
             "model": run["model"] + (" (random weights)" if run["random_weights"] else ""),
-            "sites": f"{', '.join(run['sites'])} × {run['layers']} layers",
+            "sites": f"{', '.join(run['sites'])} × {counted(run['layers'], 'layer')}",
         }
         for run in runs
     ]

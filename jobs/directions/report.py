@@ -5,6 +5,7 @@ from statistics import fmean
 from typing import Any
 
 from jobs.fitting.printing import Row, number, print_best
+from store.errors import counted
 
 PLACE = ("concept", "method", "site", "reduction")
 KEPT = ("mean AUC", "beyond random", "layer", "site", "method", "concept", "d′", "lowest")
@@ -65,7 +66,7 @@ def _shown(row: Row) -> Row:
 
 def _work_line(summary: Mapping[str, Any]) -> str:
     if not summary["fitted"]:
-        return f"Nothing to fit: all {summary['known']:,} directions were stored already (view vectors)."
-    already = f", {summary['known']:,} were stored already" if summary["known"] else ""
-    fitted = f"{summary['fitted']:,} directions of {summary['layers']:,} layers"
-    return f"{fitted}{already}; the view vectors shows them all."
+        return f"Nothing to fit: {counted(summary['known'], 'direction')} stored already (view vectors)."
+    already = f", {summary['known']:,} stored already" if summary["known"] else ""
+    fitted = f"{counted(summary['fitted'], 'direction')} of {counted(summary['layers'], 'layer')}"
+    return f"{fitted}{already}; see the view vectors."

@@ -8,7 +8,7 @@ import click
 import pyarrow as pa
 
 from jobs.terminal.tables import ONLY_JSON, Narrow, to_json, to_text
-from jobs.terminal.text import columns, tell
+from jobs.terminal.text import columns, tell, wrapped
 
 Row = dict[str, Any]
 WIDTH = 140
@@ -29,7 +29,7 @@ def print_best(
         click.echo(json.dumps({**summary, "best": json.loads(to_json(summary["best"]))}))
         return
     click.echo(best_text([shown(row) for row in summary["best"]], keep, width=columns(WIDTH)), nl=False)
-    click.echo(work_line)
+    click.echo(wrapped(work_line))
 
 
 def best_text(rows: Sequence[Row], keep: tuple[str, ...], *, width: int) -> str:

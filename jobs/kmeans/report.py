@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jobs.fitting.printing import Row, number, print_best
+from store.errors import counted
 
 SHOWN = (
     "concept", "classes", "scaling", "k", "site", "reduction", "layer", "ari", "ari_low", "ari_high", "nmi",
@@ -81,7 +82,9 @@ def _shown(row: Row) -> Row:
 
 def _work_line(summary: Mapping[str, Any]) -> str:
     if not summary["fitted"]:
-        return f"Nothing new: all {summary['known']:,} clusterings were stored already (view clusterings)."
-    already = f", {summary['known']:,} were stored already" if summary["known"] else ""
-    layers = f"of {summary['layers']:,} layers, {summary['starts']:,} starts each"
-    return f"{summary['fitted']:,} clusterings {layers}{already}; the views clusterings and layers show all."
+        return f"Nothing new: {counted(summary['known'], 'clustering')} stored already (view clusterings)."
+    already = f", {summary['known']:,} stored already" if summary["known"] else ""
+    layers = f"of {counted(summary['layers'], 'layer')}, {counted(summary['starts'], 'start')} each"
+    return (
+        f"{counted(summary['fitted'], 'clustering')} {layers}{already}; see the views clusterings and layers."
+    )

@@ -8,7 +8,8 @@ import click
 from jobs.fitting.printing import best_text, number
 from jobs.probe.running import Probed
 from jobs.terminal.tables import to_json
-from jobs.terminal.text import columns, tell
+from jobs.terminal.text import columns, tell, wrapped
+from store.errors import counted
 
 Row = dict[str, Any]
 WIDTH = 140
@@ -36,7 +37,7 @@ def print_probed(probed: Probed, format_: str) -> None:
         click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
         return
     click.echo(best_text([_shown(row) for row in best], KEPT, width=columns(WIDTH)), nl=False)
-    click.echo(_work_line(probed))
+    click.echo(wrapped(_work_line(probed)))
 
 
 def best_layers(rows: list[Row]) -> list[Row]:
@@ -78,6 +79,6 @@ def _shown(row: Row) -> Row:
 
 def _work_line(probed: Probed) -> str:
     if not probed.fitted:
-        return f"Nothing to fit: all {probed.known} layers and losses were stored already (view probes)."
-    already = f", {probed.known} were stored already" if probed.known else ""
-    return f"Fitted {probed.fitted} layers and losses{already}; the views probes and layers show them all."
+        return f"Nothing to fit: {counted(probed.known, 'probe')} stored already (view probes)."
+    already = f", {probed.known:,} stored already" if probed.known else ""
+    return f"Fitted {counted(probed.fitted, 'probe')}{already}; see the views probes and layers."

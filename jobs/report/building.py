@@ -14,7 +14,7 @@ from jobs.report.sweeps import Sweep, question_of, sweeps_of, warnings_of
 from jobs.terminal.results import readable_bytes
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import notes_of
-from store.errors import CorruptData, NotFound
+from store.errors import CorruptData, NotFound, counted
 from store.opening import Store
 
 RUN = """\
@@ -104,10 +104,9 @@ def build_page(
     answers, drawn = open_answers(store), named_figures(figures)
     runs = _runs_with_results(answers, store, run)
     rows = [run_row(answers, run_id) for run_id in runs]
-    counted = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
     return Page(
         title=f"What the layers hold: {name or store.url}",
-        subtitle=f"{counted}; every table is the answer to the SQL below it.",
+        subtitle=f"{counted(len(runs), 'run')}; every table is the answer to the SQL below it.",
         facts=[(row["run_id"], run_facts(row)) for row in rows],
         sections=[
             section

@@ -24,7 +24,7 @@ from rich.text import Text
 
 from jobs.terminal import waiting
 from jobs.terminal.text import printable
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 
 TableFormat = Literal["table", "csv", "csv-safe", "json", "parquet"]
 TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
@@ -201,7 +201,7 @@ def _fitting(
 def _column_note(names: Sequence[str], width: int, narrow: Narrow) -> str:
     if not names:
         return ""
-    count = "1 more column" if len(names) == 1 else f"{len(names)} more columns"
+    count = counted(len(names), "more column")
     note = f"(and {count}: {', '.join(map(printable, names))}; {narrow.columns}, {narrow.beyond})"
     return "".join(f"{line}\n" for line in textwrap.wrap(note, max(20, width)))
 

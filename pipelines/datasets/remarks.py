@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 
+from store.errors import counted
+
 Say = Callable[[str], None]
 """Takes a sentence for the summary."""
 _SHOWN = 8
@@ -25,4 +27,5 @@ def passed_over(endings: Mapping[str, int]) -> str:
     rest = len(ordered) - _SHOWN
     more = f" and {rest} more endings" if rest > 0 else ""
     total = sum(endings.values())
-    return f"{total:,} files passed over, as their names do not say audio: {shown}{more}."
+    names = "its name does" if total == 1 else "their names do"
+    return f"{counted(total, 'file')} passed over, as {names} not say audio: {shown}{more}."

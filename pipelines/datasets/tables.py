@@ -28,7 +28,7 @@ from pipelines.datasets.column_types import (
     value_of,
 )
 from pipelines.datasets.remarks import Say, in_silence
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 from store.records import Label
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def refuse_length(record: list[str], header: list[str], line: int, uri: str) -> 
     """Raise `InvalidInput` where a record has not as many fields as the header."""
     if len(record) != len(header):
         raise InvalidInput(
-            f"Line {line} of {uri!r} has {len(record)} fields, its header has {len(header)}: "
+            f"Line {line} of {uri!r} has {counted(len(record), 'field')}, its header has {len(header)}: "
             "was the file cut off, or does a text hold an unquoted delimiter?"
         )
 

@@ -45,8 +45,8 @@ def test_equal_files_over_groups_and_labels_are_named() -> None:
     items = [*spread(8), Item("copy.wav", 3, "other", "train", {"style": "jazz"})]
     said = said_of(items)
     assert "2 files are equal to others, as '3.wav', 'copy.wav'. 2 groups share such files" in said
-    assert "Equal files differ in 'style' (1 times): '3.wav' is 'rock', 'copy.wav' is 'jazz'." in said
-    assert "Equal files are in different splits (1 times)" in said
+    assert "Equal files differ in 'style' (1 time): '3.wav' is 'rock', 'copy.wav' is 'jazz'." in said
+    assert "Equal files are in different splits (1 time)" in said
 
 
 def test_equal_files_of_one_group_and_label_need_no_new_group() -> None:

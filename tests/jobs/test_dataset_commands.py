@@ -223,7 +223,7 @@ def test_copies_share_a_group_and_all_that_misleads_is_said(
     (songs / "cover.jpg").write_bytes(b"x")
     summary = undertone("dataset", "add", tmp_path / "s", "songs", songs, "--clip-seconds", "1", "--json")
     said = "\n".join(summary["findings"])
-    assert "1 files passed over, as their names do not say audio: 1 .jpg." in said
+    assert "1 file passed over, as its name does not say audio: 1 .jpg." in said
     assert "5 files are equal to others, as 'jazz/a (copy).wav', 'jazz/a.wav', 'rock/wrong label.wav'" in said
     assert "5 groups share such files" in said
     assert "Equal files differ in 'label' (2 times)" in said

@@ -126,7 +126,7 @@ def test_a_probe_shows_its_score_beside_what_it_has_to_beat() -> None:
         ({"X": np.full((80, 2), np.nan)}, "NaN or infinite numbers in 80 of 80 rows"),
         ({"y": STYLES[:-1]}, "X has 80 rows and y 79"),
         ({"groups": ARTISTS[:-1]}, "X has 80 rows and groups 79"),
-        ({"y": np.full(80, "jazz")}, "has 1 classes .* at least 2"),
+        ({"y": np.full(80, "jazz")}, "has 1 class with .* at least 2"),
         ({"loss": "hinge"}, "no loss 'hinge'"),
         ({"y": np.arange(80.0), "loss": "logistic"}, 'say kind="class"'),
         ({"folds": 1}, "1 folds hold nothing out"),

@@ -99,9 +99,9 @@ def test_the_command_says_which_layers_are_best_and_what_was_stored_already(plan
         assert line[:2] == ["style", row["method"]]
         assert line[3:7] == numbers
         assert line[-3:] == [str(row["beyond"]), "of", "3"]
-    assert "18 directions of 3 layers; the view vectors" in first.stdout
+    assert "18 directions of 3 layers; see the view vectors" in first.stdout
     again = CliRunner().invoke(undertone, arguments)
-    assert "Nothing to fit: all 18 directions were stored already" in again.stdout
+    assert "Nothing to fit: 18 directions stored already" in again.stdout
     more = CliRunner().invoke(undertone, [*arguments, "--method", "diffmean,pca", "--format", "json"])
     summary = json.loads(more.stdout)
     assert (summary["fitted"], summary["known"]) == (9, 9)

@@ -104,7 +104,7 @@ def test_a_concept_most_of_whose_clips_no_probe_can_name_is_not_measurable(plant
     cases = " ".join(f"WHEN group_id IN ({listed(names)}) THEN '{kind}'" for kind, names in places.items())
     found = fit(planted, f"SELECT clip_id, CASE {cases} END AS kind FROM clips")
     assert {row["verdict"] for row in of_concept(found, "kind")} == {"not measurable"}
-    assert any("held-out clips 6 (of 1 classes) have their class" in note for note in found.notes)
+    assert any("held-out clips 6 (of 1 class) have their class" in note for note in found.notes)
 
 
 def test_numbers_that_do_not_vary_where_they_are_tested_get_no_verdict(planted: Store) -> None:

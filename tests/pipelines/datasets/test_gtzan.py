@@ -110,7 +110,7 @@ def test_what_is_left_out_is_said(published: Path) -> None:
     remarks: list[str] = []
     list(open_source(published).list_recordings(remarks.append))
     (passed_over, left_out) = remarks
-    assert passed_over == "1 files passed over, as their names do not say audio: 1 .mf."
+    assert passed_over == "1 file passed over, as its name does not say audio: 1 .mf."
     assert "1 audio files are left out" in left_out
     assert "my own recording.wav" in left_out
 

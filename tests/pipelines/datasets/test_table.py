@@ -182,7 +182,7 @@ def test_a_file_named_twice_counts_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("t.csv", b"path,genre\na.wav\n", "Line 2 of 't.csv' has 1 fields"),
+        ("t.csv", b"path,genre\na.wav\n", "Line 2 of 't.csv' has 1 field,"),
         ("t.csv", b"path,path\na.wav,b.wav\n", "names a column twice"),
         ("t.csv", b"path,genre\na.wav,\xff\xfe\n", "cannot be read as .csv"),
         ("t.csv", b'path,genre\na.wav,"jazz\n', "cannot be read as CSV"),

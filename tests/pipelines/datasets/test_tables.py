@@ -153,7 +153,7 @@ def test_bytes_are_no_labels_and_are_named(tmp_path: Path) -> None:
         ("t.csv", b"", "no first line"),
         ("t.csv", b"a,b,a\n1,2,3\n", "names a column twice: a"),
         ("t.csv", b"a, a\n1,2\n", "names a column twice: a"),
-        ("t.csv", b"a,b\n1,2\n3\n", "Line 3 of 't.csv' has 1 fields"),
+        ("t.csv", b"a,b\n1,2\n3\n", "Line 3 of 't.csv' has 1 field,"),
         ("t.csv", b'a,b\n1,"2\n', "Line 2 of 't.csv' cannot be read as CSV"),
         ("t.csv", "a,b\n1,ä\n".encode("utf-16"), "not UTF-8"),
         ("t.csv", "a,b\n1,ä\n".encode("latin-1"), "not UTF-8"),
