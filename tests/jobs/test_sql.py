@@ -247,7 +247,8 @@ def test_a_full_disk_while_the_catalog_is_written_is_told_and_leaves_no_litter(
     assert shown.stderr.count(b"\n") == 1, shown.stderr.decode()
     assert f"Cannot write the catalog in {tmp_path}".encode() in shown.stderr
     assert b"XDG_CACHE_HOME" in shown.stderr
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in left if path.suffix != ".lock" or path.stat().st_size] == []
 
 
 def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from jobs.generate.specification import EditSpec
 from pipelines.steering.edits import MANNER, Kind, Monitor
 from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput
+from store.results.fits import VectorRow
 
 UNIT = np.array([0.6, 0.8, 0.0], np.float32)
 READER = np.array([1.0, 0.5, 7.0], np.float32)
@@ -56,10 +57,10 @@ def test_a_file_keeps_the_eraser_and_one_that_was_changed_is_refused(
     directions, described = read_file(write_series(tmp_path, [leace], form))
     assert described is not None
     (row,) = imported_rows(described, directions)
-    assert np.asarray(row.pop("reader"), np.float32).tolist() == READER.tolist()
-    expected = row_of(leace)
-    assert row.pop("vector").tolist() == UNIT.tolist()
-    assert row == {name: value for name, value in expected.items() if name not in ("vector", "reader")}
+    expected = VectorRow(**row_of(leace))
+    assert np.asarray(row.reader, np.float32).tolist() == READER.tolist()
+    assert np.asarray(row.vector).tolist() == UNIT.tolist()
+    assert replace(row, vector=expected.vector, reader=expected.reader) == expected
     for wrong in ([1.0, 0.5], [2.0, 1.0, 7.0], [float("nan"), 0.5, 7.0]):
         with pytest.raises(InvalidInput, match="The reader of direction abc does not fit it"):
             imported_rows([described[0] | {"reader": wrong}], directions)
