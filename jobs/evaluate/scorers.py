@@ -13,13 +13,13 @@ from jobs.evaluate.records import (
     EVALUATIONS,
     embeddings_table,
     evaluations_table,
-    now,
     scores,
 )
 from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
 from store.errors import BrokenPlugin
 from store.extensions import SCORERS
 from store.results.parts import digest_of
+from store.results.table import now
 
 Rows = Sequence[Mapping[str, Any]]
 

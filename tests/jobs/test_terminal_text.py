@@ -6,6 +6,7 @@ import pty
 import sys
 import warnings
 from functools import partial
+from typing import Any
 
 import click
 import pyarrow as pa
@@ -79,7 +80,7 @@ def test_lines_of_progress_may_return_to_their_beginning() -> None:
 
 
 def test_what_a_library_writes_when_python_ends_is_not_expected_after_a_command() -> None:
-    streams = []
+    streams: list[Any] = []
     for_people(lambda: streams.extend((sys.stdout, sys.stderr)))()
     assert [stream.closed for stream in streams] == [True, True]  # what colorama asks before its last code
     assert not sys.stdout.closed
