@@ -1,9 +1,7 @@
 """Views that come with results: described once they are there, and explained while they are not."""
 
-import ast
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -17,11 +15,8 @@ from store.catalog.query import describe_views, run_query
 from store.errors import QueryRefused
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
+from store.results.schemas import TABLES
 from store.results.views import RESULT_VIEWS
-
-JOBS = Path(__file__).parents[2] / "jobs"
-NAMES = {"KIND", "CONFUSIONS", "CLUSTERINGS", "ASSIGNMENTS", "EMBEDDINGS", "EVALUATIONS", "SIMILARITIES"}
-"""Constants that name the kinds of results that jobs write; labels are named where they are written."""
 
 
 @pytest.fixture(name="empty")
@@ -29,25 +24,12 @@ def empty_store(tmp_path: Path) -> Store:
     return open_store(tmp_path / "empty.store", create=True)
 
 
-def kinds_that_jobs_write() -> set[str]:
-    return {"labels"} | {kind for path in JOBS.rglob("*.py") for kind in _kinds_in(path)}
-
-
-def _kinds_in(path: Path) -> Iterator[str]:
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign):
-            names = [one.id for one in ast.walk(node.targets[0]) if isinstance(one, ast.Name)]
-            texts = [one.value for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
-            found = {str(text) for name, text in zip(names, texts, strict=False) if name in NAMES}
-            yield from (text for text in found if text.isidentifier())
-
-
 def views(store: Store) -> dict[str, str]:
     return {view.name: view.comment for view in describe_views(refresh_catalog(store))}
 
 
 def test_every_kind_of_result_is_described_in_its_own_words(empty: Store) -> None:
-    kinds = kinds_that_jobs_write()
+    kinds = set(TABLES)
     assert {"probes", "vectors", "assignments", "generations", "evaluations", "embeddings"} <= kinds
     for kind in kinds:
         buffer = io.BytesIO()

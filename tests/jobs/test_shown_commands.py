@@ -12,7 +12,7 @@ from store.opening import open_store
 
 ROOT = Path(__file__).parents[2]
 SHOWN = re.compile(r"(?:undertone|\{program\})[a-z -]*\{(?P<first>[^}]*)\}")
-UNQUOTED = {"command", "version('undertone')", "_MAKERS[kind]", "made"}
+UNQUOTED = {"command", "version('undertone')", "_MAKERS[kind]", "_RESULT_COMMANDS[match[1]]", "made"}
 """Names of the program's own."""
 
 
