@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -74,7 +75,10 @@ def slurm(tmp_path: Path) -> Iterator[dict[str, str]]:
         lines = text.splitlines()[1:]
         indent = len(lines[0]) - len(lines[0].lstrip())
         body = "\n".join(line[indent:] for line in lines)
-        (programs / name).write_text(f"#!{sys.executable}\n{body}\n")
+        source = programs / f"pretended_{name}.py"
+        source.write_text(body)
+        interpreter = quote(sys.executable)  # whose path may have a space, which a first line cannot hold
+        (programs / name).write_text(f'#!/bin/sh\nexec {interpreter} {quote(str(source))} "$@"\n')
         (programs / name).chmod(0o755)
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "SLURM_"))}
     venv = str(Path(sys.executable).parent)
