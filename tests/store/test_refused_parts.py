@@ -108,7 +108,7 @@ def test_a_folder_that_cannot_be_listed_is_no_empty_one(
     listed = os.scandir
 
     def dying(path: Any) -> Any:
-        if str(path).endswith("runs/world/commits"):
+        if str(path).endswith("/runs/world/commits") and "records" not in Path(path).parts:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
         return listed(path)
 
