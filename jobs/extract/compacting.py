@@ -7,12 +7,12 @@ from types import TracebackType
 from typing import Self
 
 from store.arrays.collection import Collection, open_collection
-from store.arrays.manifests import GROUP_UNITS
+from store.arrays.manifests import STEP_UNITS
 from store.errors import UndertoneError
 
 
 class Compactor:
-    """Makes manifests each time a group of units more is committed; the end of the job does the rest."""
+    """Makes larger manifests each time that some units more are committed; the end of the job does the rest."""
 
     def __init__(self, *collections: Collection) -> None:
         self._places = [(collection.objects, collection.prefix) for collection in collections]
@@ -32,7 +32,7 @@ class Compactor:
     def count(self) -> None:
         """One unit more is committed."""
         self._committed += 1
-        if self._committed >= GROUP_UNITS and (self._work is None or self._work.done()):
+        if self._committed >= STEP_UNITS and (self._work is None or self._work.done()):
             self._committed = 0
             self._work = self._thread.submit(self._compact)
 

@@ -240,9 +240,9 @@ class Collection:
         return [read_record(self.objects, name).payload for name in names]
 
     def compact(self, *, whole: bool = False) -> int:
-        """Let manifests stand for the markers of groups of units that are committed, for drivers.
+        """Let manifests stand for markers, for drivers; of less than some dozen they are not worth it.
 
-        With `whole` also for those of the last group, which is not full yet. Returns how many are new.
+        With `whole` also of fewer, at the end. Returns how many are new.
         """
         with self._state:
             self._commits, self._own, self._index = self._stored.read(self._read_marker), {}, None

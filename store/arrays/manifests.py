@@ -8,6 +8,7 @@ manifest of the group. So a reader that lists markers first and records then see
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import pyarrow as pa
 
@@ -15,7 +16,7 @@ from store.arrays.commits import SCHEMA, Commits
 from store.arrays.layout import marker_key
 from store.arrays.markers import encode_marker
 from store.arrays.plan import Plan
-from store.errors import CorruptData
+from store.errors import CorruptData, NotFound
 from store.objects.ledger import (
     Entry,
     Record,
@@ -31,6 +32,8 @@ from store.objects.protocol import Buffer, ObjectStore
 
 KIND = "commits"
 GROUP_UNITS = 1024
+STEP_UNITS = 64
+"""So many units more at the head of a group, and it gets a larger manifest: about as many markers stand alone."""
 MOST_LOOSE = 16
 """So many markers of one group may stand alone once everything is committed."""
 _KEY = re.compile(r".+/commits/(\d+)-(\d+)\.parquet")
@@ -113,7 +116,9 @@ def is_manifest(data: Buffer) -> bool:
 def compact(
     objects: ObjectStore, prefix: str, plan: Plan, commits: Commits, present: Iterable[str], *, whole: bool
 ) -> int:
-    """Write manifests of groups that are committed, then delete what they cover; returns how many are new.
+    """Write manifests of what is committed at the head of groups, then delete what they cover.
+
+    Returns how many are new: of groups that are full now, and of those that grew by `STEP_UNITS`.
 
     Args:
         objects: the store.
@@ -121,17 +126,18 @@ def compact(
         plan: its units.
         commits: what their markers say, compared with the plan.
         present: keys of the markers and manifests that were listed.
-        whole: whether groups that are not full are meant too, where many markers of theirs stand alone.
+        whole: whether all is committed: then few markers of the last group may stand alone.
     """
     before, written = standing(objects, prefix), 0
     for group in range(-(-len(plan) // GROUP_UNITS)):
         unit_ids = plan.unit_ids[group * GROUP_UNITS : (group + 1) * GROUP_UNITS]
         covered = before.by_group.get(group)
-        loose = len(unit_ids) - (covered.units if covered else 0)
-        is_due = loose > 0 if len(unit_ids) == GROUP_UNITS else whole and loose > MOST_LOOSE
-        if is_due and all(unit_id in commits for unit_id in unit_ids):
+        head = list(takewhile(commits.__contains__, unit_ids))
+        loose = len(head) - (covered.units if covered else 0)
+        is_full = len(head) == GROUP_UNITS
+        if loose >= (1 if is_full else MOST_LOOSE + 1 if whole else STEP_UNITS):
             _raise_format(objects)
-            _write(objects, manifest_key(prefix, group, len(unit_ids)), commits, unit_ids)
+            _write(objects, manifest_key(prefix, group, len(head)), commits, head)
             written += 1
     _delete_covered(objects, standing(objects, prefix), present)
     return written
@@ -166,6 +172,37 @@ def _delete_covered(objects: ObjectStore, stands: Standing, present: Iterable[st
     smaller = [key for key in covered if manifest_of(key)]
     objects.delete_all([record_key(key) for key in smaller])
     objects.delete_all(covered)
+
+
+def covered_keys(objects: ObjectStore, prefix: str) -> list[str]:
+    """Keys of markers and smaller manifests in the place of which a manifest stands that can be read."""
+    versions = dict(objects.versions(f"{prefix}/commits"))
+    stands = standing(objects, prefix)
+    kept = {manifest.key for manifest in stands.by_group.values()}
+    covered = [key for key in versions if key not in kept and stands.covers(key)]
+    groups = {_group_of(key) for key in covered}
+    whole = {group for group in groups if _can_be_read(objects, stands.by_group[group].key)}
+    return [key for key in covered if _group_of(key) in whole]
+
+
+def remove_covered(objects: ObjectStore, prefix: str) -> int:
+    """Delete them, as the driver that was killed would have; returns how many there were."""
+    keys = covered_keys(objects, prefix)
+    _delete_covered(objects, standing(objects, prefix), keys)
+    return len(keys)
+
+
+def _group_of(key: str) -> int:
+    manifest = manifest_of(key)
+    return manifest.group if manifest else unit_number(key) // GROUP_UNITS
+
+
+def _can_be_read(objects: ObjectStore, key: str) -> bool:
+    try:
+        read_manifest(objects, key)
+    except (NotFound, CorruptData):  # then the markers are the only ones that say it
+        return False
+    return True
 
 
 def expand(

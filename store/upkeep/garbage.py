@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from store.arrays.layout import document_key
+from store.arrays.manifests import covered_keys, remove_covered
 from store.datasets import dataset_key
 from store.errors import Conflict
 from store.heartbeats import heartbeat_ages, refuse_if_at_work
@@ -30,6 +31,7 @@ DAY_SECONDS = 86_400.0
 HALF_WRITTEN = "half-written files"
 HEARTBEAT = "heartbeats of the dead"
 LEFTOVER = "left by killed commands"
+COVERED = "markers that a manifest took the place of"
 UNNAMED_SOUND = "sounds no result is about"
 UNNAMED_CACHE = "caches without a record"
 STATE = "k-means that nobody went on with"
@@ -65,7 +67,7 @@ def find_garbage(objects: ObjectStore, wanted: Wanted) -> list[Garbage]:
     """Everything that may go now."""
     limit = time.time() - wanted.older_than_days * DAY_SECONDS
     found = [*_half_written(objects), *_dead_heartbeats(objects), *_leftovers(objects, limit)]
-    found += _unnamed(objects, limit)
+    found += [*_unnamed(objects, limit), *_covered(objects)]
     if wanted.budget_bytes is not None:
         found += _over_budget(objects, wanted.budget_bytes)
     if wanted.features:
@@ -86,6 +88,8 @@ def _collect_one(objects: ObjectStore, garbage: Garbage) -> bool:
         return _rest(objects, garbage.key)
     if garbage.kind in (LEFTOVER, FEATURES):
         return _remove_folder(objects, garbage)
+    if garbage.kind == COVERED:
+        return _remove_covered(objects, garbage)
     if garbage.kind in (UNNAMED_SOUND, UNNAMED_CACHE) and is_recorded(objects, garbage.key):
         return False
     objects.delete(record_key(garbage.key))
@@ -113,6 +117,14 @@ def _remove_folder(objects: ObjectStore, garbage: Garbage) -> bool:
         return False
     take_away(objects, garbage.key)
     return True
+
+
+def _remove_covered(objects: ObjectStore, garbage: Garbage) -> bool:
+    try:
+        refuse_if_at_work(objects, garbage.key)
+    except Conflict:
+        return False
+    return remove_covered(objects, garbage.key) > 0
 
 
 def _half_written(objects: ObjectStore) -> list[Garbage]:
@@ -144,6 +156,18 @@ def _belongs_to_something(objects: ObjectStore, prefix: str) -> bool:
     kind, _, name = prefix.partition("/")
     key = dataset_key(name) if kind == "datasets" else document_key(prefix)
     return objects.exists(key) or is_recorded(objects, key)
+
+
+def _covered(objects: ObjectStore) -> Iterator[Garbage]:
+    """What a driver would have deleted that was killed as it compacted; one at work does so itself."""
+    for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
+        try:
+            refuse_if_at_work(objects, prefix)
+        except Conflict:
+            continue
+        if keys := covered_keys(objects, prefix):
+            sizes = dict(objects.list(f"{prefix}/commits"))
+            yield Garbage(COVERED, prefix, len(keys), sum(sizes.get(key, 0) for key in keys))
 
 
 def _unnamed(objects: ObjectStore, limit: float) -> Iterator[Garbage]:

@@ -10,7 +10,7 @@ import pytest
 
 from store.arrays.collection import Collection, create_collection, open_collection
 from store.arrays.layout import marker_key
-from store.arrays.manifests import manifest_key
+from store.arrays.manifests import covered_keys, manifest_key
 from store.arrays.markers import encode_marker
 from store.arrays.verification import repair, verify
 from store.catalog.catalog import refresh_catalog
@@ -23,7 +23,7 @@ from store.objects.protocol import ObjectStore
 from store.opening import Store, open_store
 from store.records import ArraySpec, ClipStatus, Failure, PlannedClip
 from store.results.parts import committed_digest
-from store.upkeep.garbage import Wanted, collect, find_garbage
+from store.upkeep.garbage import COVERED, Wanted, collect, find_garbage
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend
 
@@ -36,7 +36,8 @@ CLIPS = [PlannedClip(f"clip{number:03d}", "a.wav", float(number), 1.0) for numbe
 
 @pytest.fixture(autouse=True)
 def small_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three groups: two of three units, and one that is not full."""
+    """Three groups: two of three units, and one that is not full; what is killed here is no machine."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
     monkeypatch.setattr("store.arrays.manifests.GROUP_UNITS", GROUP)
     monkeypatch.setattr("store.arrays.manifests.MOST_LOOSE", 0)
 
@@ -211,6 +212,51 @@ def test_a_larger_manifest_takes_the_place_of_a_smaller_one_at_any_step(store: S
         assert markers_in(objects)[-1] == "000002-0002.parquet"
         assert not is_recorded(objects, manifest_key(PREFIX, 2, 1))
         assert damage(inspect(objects)) == []
+
+
+def test_a_manifest_grows_with_the_head_of_its_group_and_killed_at_any_step_is_seen_by_nobody(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("store.arrays.manifests.GROUP_UNITS", 6)
+    monkeypatch.setattr("store.arrays.manifests.STEP_UNITS", 2)
+    collection = made(store.objects)
+    for number in (0, 1, 3, 4):
+        write(collection, number)
+    assert collection.compact() == 1
+    assert markers_in(store.objects) == ["000000-0002.parquet", "unit-000003.json", "unit-000004.json"]
+    assert collection.compact() == 0, "unit 2 is a gap"
+    write(collection, 2)
+    before = seen(store.objects)
+
+    def compacted(objects: Any) -> None:
+        open_collection(objects, PREFIX).compact()
+
+    for objects in killed_at_every_step(store, compacted):
+        assert seen(objects) == before
+        compacted(objects)
+        assert seen(objects) == before
+        assert markers_in(objects) == ["000000-0005.parquet"]
+        assert not is_recorded(objects, manifest_key(PREFIX, 0, 2))
+        assert damage(inspect(objects)) == []
+
+
+def test_gc_deletes_what_a_killed_compaction_left_unless_its_manifest_is_damaged(store: Store) -> None:
+    written(store.objects)
+    before, swept = seen(store.objects), 0
+    for objects in killed_at_every_step(store, completed):
+        found = [garbage for garbage in find_garbage(objects, Wanted()) if garbage.kind == COVERED]
+        swept += len(collect(objects, found))
+        assert seen(objects) == before
+        assert covered_keys(objects, PREFIX) == []
+    assert swept > 3
+
+    objects = store.objects
+    data = objects.get(marker_key(PREFIX, "unit-000001"))
+    completed(objects)
+    objects.put(marker_key(PREFIX, "unit-000001"), data)
+    assert covered_keys(objects, PREFIX) == [marker_key(PREFIX, "unit-000001")]
+    objects.put(manifest_key(PREFIX, 0, 3), b"damaged")
+    assert find_garbage(objects, Wanted()) == [], "the marker is all that is left of what the manifest said"
 
 
 class Meddled:
