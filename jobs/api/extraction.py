@@ -27,7 +27,7 @@ class Extraction(Work, total=False):
     text: str
     dtype: Dtype
     batch_clips: int
-    unit_clips: int
+    unit_clips: int | None
     compression: Literal["none", "zstd"]
     retry_failed: bool
     max_failures: int | None

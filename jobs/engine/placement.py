@@ -14,8 +14,11 @@ from store.records import ModelInfo
 
 BYTES_PER_PARAMETER = 6
 """float32 weights, and half as much again for activations while they are loaded."""
-WORKER_BYTES = 1_000_000_000
-"""Interpreter, torch and the units in flight."""
+WORKER_BYTES = 800_000_000
+"""Interpreter and torch."""
+UNITS_IN_FLIGHT = 2
+UNIT_BYTES = 100_000_000
+"""What a unit takes where nobody says it: the sounds of a batch, for example."""
 
 
 @contextmanager
@@ -26,6 +29,7 @@ def worker_pool(
     units: int,
     urls: Sequence[str],
     model: ModelInfo | None = None,
+    unit_bytes: int = UNIT_BYTES,
 ) -> Iterator[Pool[Work, Found]]:
     """Workers for the block; none is left after it, also on Ctrl-C.
 
@@ -35,6 +39,7 @@ def worker_pool(
         units: there is no use for more workers than these.
         urls: of the folders and buckets that every worker must reach.
         model: what each of them loads, where that decides how many fit into memory.
+        unit_bytes: what each of them holds of a unit, likewise.
 
     Raises:
         InvalidInput: workers cannot be had as asked for.
@@ -44,7 +49,7 @@ def worker_pool(
         if options.engine == "inline":
             pool: Pool[Work, Found] = InlinePool(factory)
         else:
-            resources, wanted = worker_resources(options, model)
+            resources, wanted = worker_resources(options, model, unit_bytes)
             pool = RayPool(factory, resources=resources, wanted=wanted, units=units)
         stack.callback(pool.close)
         yield pool
@@ -73,7 +78,7 @@ def refuse_private_folders(options: Execution, urls: Sequence[str]) -> None:
 
 
 def worker_resources(
-    options: Execution, model: ModelInfo | None = None
+    options: Execution, model: ModelInfo | None = None, unit_bytes: int = UNIT_BYTES
 ) -> tuple[Resources, Callable[[], int]]:
     """Resources of one worker, and a function that says how many workers the machines hold now.
 
@@ -87,7 +92,7 @@ def worker_resources(
     )
     if options.workers:
         return resources, lambda: options.workers or 1
-    most = models_in_memory(model) if model and options.address == "local" and not gpus else None
+    most = models_in_memory(model, unit_bytes) if model and options.address == "local" and not gpus else None
 
     def wanted() -> int:
         fit = actors_that_fit(cpus=resources.cpus, gpus=resources.gpus)
@@ -109,7 +114,7 @@ def refuse_missing_gpu(options: Execution) -> None:
         )
 
 
-def local_workers(options: Execution, model: ModelInfo) -> int:
+def local_workers(options: Execution, model: ModelInfo, unit_bytes: int = UNIT_BYTES) -> int:
     """Workers that a job on this machine alone would get."""
     import torch
 
@@ -119,15 +124,15 @@ def local_workers(options: Execution, model: ModelInfo) -> int:
         return options.workers
     if options.device != "cpu" and torch.cuda.is_available():
         return max(1, int(torch.cuda.device_count() / options.gpus_per_worker))
-    return max(1, min((os.cpu_count() or 1) // options.threads, models_in_memory(model)))
+    return max(1, min((os.cpu_count() or 1) // options.threads, models_in_memory(model, unit_bytes)))
 
 
-def models_in_memory(model: ModelInfo) -> int:
-    """How many copies of a model fit into the memory that is free, at least one."""
+def models_in_memory(model: ModelInfo, unit_bytes: int) -> int:
+    """How many workers with a copy of a model fit into the memory that is free, at least one."""
     import psutil
 
     parameters = 16 * model.width**2 * model.layers
-    each = parameters * BYTES_PER_PARAMETER + WORKER_BYTES
+    each = parameters * BYTES_PER_PARAMETER + WORKER_BYTES + UNITS_IN_FLIGHT * unit_bytes
     return max(1, int(psutil.virtual_memory().available // each))
 
 

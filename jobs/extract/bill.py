@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from jobs.engine.placement import local_workers
+from jobs.extract.cutting import unit_bytes
 from jobs.extract.estimate import Pace, measure_pace
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
@@ -58,10 +59,10 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
     footprint = rehearse(spec, work.clips, note_attempts=work.options.engine == "inline")
     units = -(-clips // spec.unit_clips)
     arrays = {array.name: stored([array], spec.unit_clips, clips)[1] for array in spec.arrays()}
-    codes = stored([spec.codes_array()], spec.unit_clips, clips)[1]
+    codes = stored([spec.codes_array()], spec.codes_unit_clips, clips)[1]
     total = sum(arrays.values()) + codes + round(footprint.small_bytes)
     worker_seconds = clips * (pace.encode + pace.forward)
-    workers = min(local_workers(work.options, spec.model), units)
+    workers = min(local_workers(work.options, spec.model, unit_bytes(spec)), units)
     seconds = worker_seconds / workers
     cores = 1 if pace.device == "cuda" else spec.threads
     requests = _requests(footprint, seconds)
@@ -73,6 +74,7 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
         "model": spec.model.name + (" (random weights)" if spec.model.random_weights else ""),
         "clips": clips,
         "units": units,
+        "unit_clips": spec.unit_clips,
         "array_bytes": arrays,
         "codes_bytes": codes,
         "total_bytes": total,
@@ -145,7 +147,8 @@ def in_words(values: Mapping[str, Any]) -> dict[str, str]:
     arrays = {**values["array_bytes"], "codes": values["codes_bytes"]}
     spent, months = values["dollars"], values["months"]
     hours = next(name for name in ("gpu_hours", "cpu_hours") if name in values)
-    time = f"{values['clips']:,} clips in {values['units']:,} units, {clock(values['estimated_seconds'])}"
+    units = f"{values['units']:,} units of {values['unit_clips']}"
+    time = f"{values['clips']:,} clips in {units}, {clock(values['estimated_seconds'])}"
     return {
         "run": values["run"],
         "model": values["model"],

@@ -12,7 +12,7 @@ from store.errors import UndertoneError
 
 
 class Compactor:
-    """Makes larger manifests each time that some units more are committed; the end of the job does the rest."""
+    """Makes larger manifests each time that some units more are committed; the job's end does the rest."""
 
     def __init__(self, *collections: Collection) -> None:
         self._places = [(collection.objects, collection.prefix) for collection in collections]

@@ -45,7 +45,14 @@ class ExtractOptions(Execution):
             least=1,
         ),
     ] = 16
-    unit_clips: Annotated[int, Option("Clips per unit: what a crash can cost.", least=1)] = 64
+    unit_clips: Annotated[
+        int | None,
+        Option(
+            "Clips per unit: what a crash can cost. Part of a run's identity; by default as an existing run "
+            "has it, else 64 to 1024, by number and bytes of the clips.",
+            least=1,
+        ),
+    ] = None
     compression: Annotated[
         Literal["none", "zstd"],
         Option("Compression of the stored arrays; activations hardly compress, and reading gets slower."),

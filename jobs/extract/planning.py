@@ -6,6 +6,7 @@ from shlex import quote
 
 import pyarrow as pa
 
+from jobs.extract.cutting import cut
 from jobs.extract.options import ExtractOptions
 from jobs.extract.spec import ExtractionSpec
 from jobs.extract.texts import planned_clips
@@ -15,6 +16,7 @@ from pipelines.audio.resampling import resampler
 from pipelines.capture import CaptureSpec
 from pipelines.models.musicgen import alignment_for, check_weights, describe_model
 from store import Dataset, Store, open_store
+from store.arrays.collection import UNIT_CLIPS
 from store.errors import InvalidInput
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
@@ -68,7 +70,8 @@ def resolve(options: ExtractOptions) -> Extraction:
         text=options.text,
         batch_clips=options.batch_clips,
         threads=options.threads,
-        unit_clips=options.unit_clips,
+        unit_clips=options.unit_clips or UNIT_CLIPS,
+        codes_unit_clips=options.unit_clips or UNIT_CLIPS,
         compression=options.compression,
         resampler=resampler(),
     )
@@ -78,4 +81,6 @@ def resolve(options: ExtractOptions) -> Extraction:
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
             f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
+    if options.unit_clips is None:
+        spec = cut(spec, store.objects, len(clips))
     return Extraction(options, store, dataset, spec, clips)

@@ -18,7 +18,8 @@ from jobs.extract.code_source import CodeSource
 from jobs.extract.spec import ExtractionSpec
 from jobs.extract.texts import without_text
 from jobs.extract.units import ExtractionUnit, ExtractionUnits
-from store.arrays.collection import Collection
+from store.arrays import manifests
+from store.arrays.collection import Collection, open_collection
 from store.arrays.layout import array_layout
 from store.arrays.shards import shard_bytes
 from store.objects.counting import KEYS_PER_LISTING, CountedObjects
@@ -26,8 +27,10 @@ from store.objects.storage import open_objects
 from store.opening import Store
 from store.records import ArraySpec
 
-REHEARSED_UNITS = 32
-"""Longer plans are rehearsed with so many whole units and twice as many: the rest grows in step."""
+_COLLECTIONS = 2
+"""A run and its codes."""
+FEW_STEPS = 2
+"""A plan is rehearsed whole where markers are compacted no more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class Footprint:
 
     shards: float
     markers: float
+    """And the manifests that took the place of most of them, with their records."""
     documents: float
     """Plan, records and descriptions."""
     small_bytes: float
@@ -57,9 +61,15 @@ class Footprint:
             {kind: further(count, shorter.requests[kind]) for kind, count in self.requests.items()},
         )
 
+    def with_manifests(self, count: int) -> "Footprint":
+        """With so many more, each with a record. Of the units that were rehearsed one stands for all."""
+        return replace(self, markers=self.markers + 2 * count)
+
 
 def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = False) -> Footprint:
     """Count what the whole extraction of these clips will write and ask.
+
+    A long plan is rehearsed with few units and with those of one more manifest: the rest grows in step.
 
     Args:
         spec: of the extraction.
@@ -67,16 +77,15 @@ def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = Fal
         note_attempts: whether units that are begun are written down, as the inline engine does.
     """
     write = partial(_written, spec, note_attempts=note_attempts)
-    size = spec.unit_clips
+    size, step = spec.unit_clips, manifests.STEP_UNITS
     whole, rest = divmod(len(clips), size)
-    if whole <= 2 * REHEARSED_UNITS:
+    least = step + whole % step
+    if whole <= FEW_STEPS * step:
         return write(clips)
     tail = clips[len(clips) - rest :] if rest else clips[:0]
-    short, long = (
-        write(pa.concat_tables([clips[: units * size], tail]))
-        for units in (REHEARSED_UNITS, 2 * REHEARSED_UNITS)
-    )
-    return long.extrapolated(short, (whole - 2 * REHEARSED_UNITS) / REHEARSED_UNITS)
+    short, long = (write(pa.concat_tables([clips[: units * size], tail])) for units in (least, least + step))
+    told = long.extrapolated(short, (whole - least) / step - 1)
+    return told.with_manifests(_COLLECTIONS * ((whole - 1) // manifests.GROUP_UNITS))
 
 
 def stored(arrays: Sequence[ArraySpec], unit_clips: int, clips: int) -> tuple[int, int]:
@@ -94,7 +103,7 @@ def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> F
         document=spec.codes_document(),
         arrays=[_in_small(spec.codes_array())],
         clips=without_text(clips),
-        unit_clips=spec.unit_clips,
+        unit_clips=spec.codes_unit_clips,
     )
     run = store.create_run(
         spec.run_id(),
@@ -105,11 +114,15 @@ def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> F
     )
     units = ExtractionUnits(run.missing(), codes)
     worker = _Worker(spec, store)
-    for unit in units:
+    compacted = [open_collection(objects, collection.prefix) for collection in (run, codes)]
+    for number, unit in enumerate(units, start=1):
         if not run.is_committed_by_now(unit.unit_id):
             worker.compute(unit, note_attempts=note_attempts)
-    for collection in (run, codes):  # counted before they are compacted: objects grow in step with units
-        collection.note_complete(compact=False)
+        if number % manifests.STEP_UNITS == 0:  # as `jobs.extract.compacting` does
+            for collection in compacted:
+                collection.compact()
+    for collection in (run, codes):
+        collection.note_complete()
     return _footprint(objects)
 
 

@@ -78,7 +78,7 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
         document={**spec.codes_document(), **version},
         arrays=[spec.codes_array()],
         clips=clips,
-        unit_clips=spec.unit_clips,
+        unit_clips=spec.codes_unit_clips,
     )
     run = grown(store.objects, f"runs/{spec.run_id()}", work.dataset, work.clips) or store.create_run(
         spec.run_id(),

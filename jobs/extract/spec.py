@@ -26,6 +26,8 @@ class ExtractionSpec:
     batch_clips: int
     threads: int
     unit_clips: int
+    codes_unit_clips: int
+    """Of the codes that are read, where they were stored before for units of another size."""
     compression: Literal["none", "zstd"]
     resampler: str
     """As `pipelines.audio.resampling` names it: tokens of the finer codebooks depend on it."""
@@ -59,11 +61,15 @@ class ExtractionSpec:
     def run_id(self) -> str:
         """Readable prefix and a hash over the whole document."""
         digest = _digest({**self.document(), "unit_clips": self.unit_clips})
-        return f"{self.dataset}-{slug(self.model.name)}-{digest}"
+        return f"{self.run_prefix()}{digest}"
+
+    def run_prefix(self) -> str:
+        """How the ids of all runs of this dataset and model begin."""
+        return f"{self.dataset}-{slug(self.model.name)}-"
 
     def codes_key(self) -> str:
         """Codes depend on clips, resampler and codec alone: runs of other models and sites share them."""
-        digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.unit_clips, self.resampler])
+        digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.codes_unit_clips, self.resampler])
         return f"{self.dataset}-{digest}-{self.model.codec_fingerprint[:10]}"
 
     def codes_document(self) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from functools import partial
 
 from jobs.engine.placement import worker_pool as pool_of
 from jobs.engine.tasks import Pool
+from jobs.extract.cutting import unit_bytes
 from jobs.extract.planning import Extraction
 from jobs.extract.units import ExtractionUnit
 from jobs.extract.worker import ExtractionPlan, ExtractionWorker
@@ -17,7 +18,9 @@ def worker_pool(
     """Workers for the block, which read the audio below a root; none is left after it."""
     factory = partial(ExtractionWorker, _worker_plan(work, root))
     urls = [work.store.url, *([root.url] if root else [])]
-    return pool_of(work.options, factory, units=units, urls=urls, model=work.spec.model)
+    return pool_of(
+        work.options, factory, units=units, urls=urls, model=work.spec.model, unit_bytes=unit_bytes(work.spec)
+    )
 
 
 def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:

@@ -250,16 +250,14 @@ class Collection:
         self.index()  # compares what the markers say with the plan
         return compact(self.objects, self.prefix, plan, commits, self._stored.present, whole=whole)
 
-    def note_complete(self, *, compact: bool = True) -> None:
+    def note_complete(self) -> None:
         """Where no unit is missing, write a record that names every marker: from then on none may vanish.
 
-        Where there are many they are first compacted into manifests, which it names in their place; if
-        `compact` says so.
+        Where there are many they are first compacted into manifests, which it names in their place.
         """
         self.refresh()
         if self.is_complete():
-            if compact:
-                self.compact(whole=True)
+            self.compact(whole=True)
             note_completion(self.objects, self.prefix, self.plan().unit_ids)
 
     def begin(self, unit: Unit, *, provenance: Mapping[str, Any]) -> PendingUnit:

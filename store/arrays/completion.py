@@ -32,6 +32,11 @@ def completion_name(prefix: str, units: int) -> str:
     return f"{prefix}/complete/{units:06d}"
 
 
+def is_completed(objects: ObjectStore, prefix: str) -> bool:
+    """Whether a record says that everything was committed that was planned then."""
+    return bool(recorded_names(objects, f"{prefix}/{KIND}"))
+
+
 def note_completion(objects: ObjectStore, prefix: str, unit_ids: Sequence[str]) -> None:
     """Name every manifest and marker of a complete collection, unless that is done."""
     name = completion_name(prefix, len(unit_ids))

@@ -33,7 +33,7 @@ from store.objects.protocol import Buffer, ObjectStore
 KIND = "commits"
 GROUP_UNITS = 1024
 STEP_UNITS = 64
-"""So many units more at the head of a group, and it gets a larger manifest: about as many markers stand alone."""
+"""So many units more at the head of a group give it a larger manifest; about as many markers stand alone."""
 MOST_LOOSE = 16
 """So many markers of one group may stand alone once everything is committed."""
 _KEY = re.compile(r".+/commits/(\d+)-(\d+)\.parquet")

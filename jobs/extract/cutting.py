@@ -1,0 +1,83 @@
+"""Choose how many clips a unit has: as an existing run has it, else by number and bytes of the clips."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from jobs.extract.spec import ExtractionSpec
+from store.arrays.collection import open_collection
+from store.arrays.completion import is_completed
+from store.errors import CorruptData, NotFound
+from store.objects.protocol import ObjectStore
+from store.records import ArraySpec
+from store.run_names import collection_names, run_ids
+
+STEP_CLIPS, MOST_CLIPS = 64, 1024
+UNIT_BYTES = 512_000_000
+"""What all arrays of a unit may take, unless it has the least number of clips: a worker holds two units."""
+LEAST_UNITS = 24
+"""A dataset is cut into so many, if it can be: for all workers to have work, and a crash to cost little."""
+
+
+def cut(spec: ExtractionSpec, objects: ObjectStore, clips: int) -> ExtractionSpec:
+    """The same with a size of its units, and of those of the codes it reads.
+
+    A run that differs in nothing else keeps its size, however many clips its dataset has by now. Codes of
+    all clips that are stored are read as they are cut, since to encode them again costs more.
+    """
+    sizes = dict(_stored_codes(spec, objects))
+    if existing := _existing(spec, objects, set(sizes.values())):
+        return existing
+    wanted = unit_clips_for(spec.arrays(), clips)
+    whole = [size for key, size in sizes.items() if is_completed(objects, f"codes/{key}")]
+    codes = wanted if wanted in sizes.values() or not whole else max(whole)
+    return replace(spec, unit_clips=wanted, codes_unit_clips=codes)
+
+
+def unit_clips_for(arrays: list[ArraySpec], clips: int) -> int:
+    """A multiple of 64 up to 1,024: as large as few objects want it, within memory and number of units."""
+    fit = UNIT_BYTES // sum(_clip_bytes(array) for array in arrays)
+    size = min(fit, clips // LEAST_UNITS, MOST_CLIPS)
+    return max(STEP_CLIPS, size - size % STEP_CLIPS)
+
+
+def unit_bytes(spec: ExtractionSpec) -> int:
+    """What the arrays of one unit take; of frames and segments what is held of them, one shard."""
+    from store.arrays.layout import array_layout
+    from store.arrays.shards import shard_bytes
+
+    return sum(shard_bytes(array_layout(array, spec.unit_clips)) for array in spec.arrays())
+
+
+def _existing(spec: ExtractionSpec, objects: ObjectStore, codes_sizes: set[int]) -> ExtractionSpec | None:
+    """The specification of the largest units of which there is a run already."""
+    found = []
+    for name in run_ids(objects):
+        if not name.startswith(spec.run_prefix()):
+            continue
+        try:
+            size = open_collection(objects, f"runs/{name}").unit_clips
+        except (CorruptData, NotFound):  # opening it says so, if it is the one
+            continue
+        for codes_size in codes_sizes | {size}:
+            same = replace(spec, unit_clips=size, codes_unit_clips=codes_size)
+            found += [same] if same.run_id() == name else []
+    return max(found, key=lambda one: one.unit_clips, default=None)
+
+
+def _stored_codes(spec: ExtractionSpec, objects: ObjectStore) -> Iterator[tuple[str, int]]:
+    """Key and unit size of the codes that the same clips and codec have already."""
+    for key in collection_names(objects, "codes"):
+        if key.startswith(f"{spec.dataset}-"):
+            try:
+                size = open_collection(objects, f"codes/{key}").unit_clips
+            except (CorruptData, NotFound):  # likewise
+                continue
+            if replace(spec, codes_unit_clips=size).codes_key() == key:
+                yield key, size
+
+
+def _clip_bytes(array: ArraySpec) -> int:
+    return math.prod(array.shape) * np.dtype(array.dtype).itemsize

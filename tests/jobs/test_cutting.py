@@ -1,0 +1,65 @@
+"""The size of units: what is chosen where nobody says it, and what keeps it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.extract import cutting
+from jobs.extract.cutting import UNIT_BYTES, unit_clips_for
+from jobs.extract.options import ExtractOptions
+from jobs.extract.planning import resolve
+from jobs.extract.running import run_extraction
+from store.opening import open_store
+from store.records import ArraySpec
+
+
+def arrays(values_per_clip: int) -> list[ArraySpec]:
+    return [ArraySpec("resid.mean", ("layer", "feature"), (1, values_per_clip), "float32")]
+
+
+@pytest.mark.parametrize(
+    ("clips", "clip_bytes", "size"),
+    [
+        (1, 4, 64),
+        (3_000, 4, 64),
+        (3_072, 4, 128),
+        (10_000, 4, 384),
+        (1_000_000, 4, 1024),
+        (1_000_000, 9 * 48 * 2048 * 4, 128),
+        (1_000_000, 48 * 500 * 2048 * 4, 64),
+    ],
+)
+def test_units_grow_with_the_dataset_as_far_as_they_fit_into_memory(
+    clips: int, clip_bytes: int, size: int
+) -> None:
+    assert unit_clips_for(arrays(clip_bytes // 4), clips) == size
+    assert size == 64 or size * clip_bytes <= UNIT_BYTES
+    assert size == 64 or clips // size >= 24, "there is work for two dozen workers"
+
+
+def options(store: str, **more: Any) -> ExtractOptions:
+    return ExtractOptions(
+        store, "tones", **{"model": "pocket-random", "engine": "inline", "batch_clips": 2, **more}
+    )
+
+
+def test_a_run_keeps_the_size_of_its_units_and_others_read_its_codes_as_they_are_cut(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cutting, "STEP_CLIPS", 3)
+    first = run_extraction(options(store, unit_clips=4, sites="resid"))["run"]
+    assert resolve(options(store, sites="resid")).spec.run_id() == first
+
+    (codes,) = open_store(store).all_codes()
+    other = resolve(options(store, sites="mlp")).spec
+    assert (other.unit_clips, other.codes_key()) == (3, codes), "nothing is encoded again"
+
+
+def test_codes_that_are_not_all_there_are_not_waited_for(store: str) -> None:
+    run_extraction(options(store, unit_clips=4))
+    (key,) = open_store(store).all_codes()
+    for record in Path(store, "records/codes", key, "complete").iterdir():
+        record.unlink()
+    spec = resolve(options(store, sites="mlp")).spec
+    assert (spec.unit_clips, spec.codes_unit_clips) == (64, 64)
