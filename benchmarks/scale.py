@@ -25,10 +25,12 @@ import numpy as np
 
 from jobs.engine.stages import StageClock
 from jobs.extract.code_source import CodeSource
+from jobs.extract.cutting import unit_clips_for
 from jobs.extract.texts import planned_clips, without_text
 from jobs.extract.units import ExtractionUnits
 from jobs.upkeep.run_states import overviews
 from store.arrays.collection import Collection, open_collection
+from store.arrays.manifests import STEP_UNITS
 from store.arrays.reader import CheckedChunks
 from store.objects.counting import CountedObjects
 from store.opening import Store, open_store
@@ -55,7 +57,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--clips", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--unit-clips", type=int, default=64)
+    parser.add_argument("--unit-clips", type=int, help="as extract chooses by default")
     parser.add_argument("--reads", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--measure", nargs=2, metavar=("NAME", "STORE"), help=argparse.SUPPRESS)
@@ -67,11 +69,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         for clips in options.clips:
             url = f"{folder}/{clips}.store"
-            build(url, clips, options.unit_clips)
+            build(url, clips, options.unit_clips or unit_clips_for(ARRAYS, clips))
             for name in MEASURES:
                 told(clips, name, url)
         if options.reads:
-            wide(f"{folder}/wide.store", options.unit_clips)
+            wide(f"{folder}/wide.store", options.unit_clips or unit_clips_for(ARRAYS, WIDE_CLIPS))
             told(WIDE_CLIPS, "reads", f"{folder}/wide.store")
 
 
@@ -102,7 +104,7 @@ def build(url: str, clips: int, unit_clips: int) -> None:
         for number, unit in enumerate(collection.missing()):
             if collection is codes or unit.first_row + unit_clips < clips:
                 _write(collection, unit, specs)
-            if number % 1024 == 1023:
+            if number % STEP_UNITS == STEP_UNITS - 1:
                 collection.compact()
     codes.note_complete()
     files = sum(len(names) for _, _, names in os.walk(url))
