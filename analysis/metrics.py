@@ -1,5 +1,6 @@
 """Scores of predictions: of classes, per class, and of numbers."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,17 +44,24 @@ class ClassScores:
         return float(known.mean()) if len(known) else float("nan")
 
 
-def class_scores(codes: NDArray[np.integer[Any]], scores: Floats) -> ClassScores:
-    """Score predictions (N, C), the largest of which names the class, against codes (N,)."""
-    classes = scores.shape[1]
-    confusion = confusion_counts(codes, scores.argmax(axis=1), classes)
+def class_scores(
+    codes: NDArray[np.integer[Any]],
+    said: NDArray[np.integer[Any]],
+    scores_of: Callable[[int], Floats],
+    classes: int,
+) -> ClassScores:
+    """Score the classes that were named (N,) against codes (N,).
+
+    `scores_of` gives what every row got for one class, (N,): of many rows and classes one is held at a time.
+    """
+    confusion = confusion_counts(codes, said, classes)
     true, named, right = confusion.sum(axis=1), confusion.sum(axis=0), np.diagonal(confusion)
     total = confusion.sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         recall = np.where(true > 0, right / true, np.nan)
         f1 = np.where(true > 0, 2 * right / (true + named), np.nan)
         specificity = np.where(total > true, 1 - (named - right) / (total - true), np.nan)
-    auc = np.array([roc_auc(codes == place, scores[:, place]) for place in range(classes)])
+    auc = np.array([roc_auc(codes == place, scores_of(place)) for place in range(classes)])
     return ClassScores(confusion, recall, f1, auc, specificity)
 
 

@@ -42,33 +42,33 @@ class ProbeConformance:
     def test_shapes_are_those_of_layers_labellings_rows_and_classes(self) -> None:
         rows, codes = self.rows()
         found = self.predicted(np.stack([rows, rows[:, ::-1]]), np.stack([codes, codes[::-1]]))
-        assert found.probabilities.shape == (2, 2, ROWS, CLASSES)
-        assert np.isfinite(found.probabilities).all(), "A row that was held out has no score."
+        assert [one.scores.shape for one in found.guesses] == [(ROWS, CLASSES)] * 2
+        assert [one.said.shape for one in found.guesses] == [(2, ROWS)] * 2
+        assert all(np.isfinite(one.scores).all() for one in found.guesses), "A held-out row has no score."
 
     def test_classes_that_lie_apart_are_told_apart(self) -> None:
         rows, codes = self.rows()
-        said = self.predicted(rows[np.newaxis], codes[np.newaxis]).probabilities[0, 0].argmax(axis=1)
+        said = self.predicted(rows[np.newaxis], codes[np.newaxis]).guesses[0].said[0]
         assert (said == codes).mean() > 0.9, f"{(said == codes).mean():.2f} of rows are right"
 
     def test_the_same_rows_give_the_same_scores(self) -> None:
         rows, codes = self.rows(1.0)
-        first = self.predicted(rows[np.newaxis], codes[np.newaxis]).probabilities
-        np.testing.assert_array_equal(
-            self.predicted(rows[np.newaxis], codes[np.newaxis]).probabilities, first
-        )
+        first = self.predicted(rows[np.newaxis], codes[np.newaxis]).guesses[0].scores
+        again = self.predicted(rows[np.newaxis], codes[np.newaxis]).guesses[0].scores
+        np.testing.assert_array_equal(again, first)
 
     def test_no_row_has_a_say_in_its_own_score(self) -> None:
         rows, codes = self.rows(1.0)
         held_out = np.arange(ROWS) % FOLDS == 0
         turned = np.where(held_out, (codes + 1) % CLASSES, codes)
-        before = self.predicted(rows[np.newaxis], codes[np.newaxis]).probabilities[0, 0, held_out]
-        after = self.predicted(rows[np.newaxis], turned[np.newaxis]).probabilities[0, 0, held_out]
+        before = self.predicted(rows[np.newaxis], codes[np.newaxis]).guesses[0].scores[held_out]
+        after = self.predicted(rows[np.newaxis], turned[np.newaxis]).guesses[0].scores[held_out]
         np.testing.assert_allclose(after, before, atol=1e-6, err_msg="scores depend on held-out labels")
 
     def test_rows_that_are_not_tested_or_have_no_label_have_no_score(self) -> None:
         rows, codes = self.rows()
         codes = np.where(np.arange(ROWS) < 6, -1, codes)
-        found = self.predicted(rows[np.newaxis], codes[np.newaxis], tested=(0,)).probabilities[0, 0]
+        found = self.predicted(rows[np.newaxis], codes[np.newaxis], tested=(0,)).guesses[0].scores
         scored = (np.arange(ROWS) % FOLDS == 0) & (codes >= 0)
         assert np.isfinite(found[scored]).all()
         assert np.isnan(found[~scored]).all()
@@ -76,7 +76,7 @@ class ProbeConformance:
     def test_a_class_that_no_training_row_has_stops_nothing(self) -> None:
         rows, codes = self.rows()
         rare = np.where(np.arange(ROWS) % FOLDS == 0, codes, codes % 2)
-        found = self.predicted(rows[np.newaxis], rare[np.newaxis], tested=(0,)).probabilities[0, 0]
+        found = self.predicted(rows[np.newaxis], rare[np.newaxis], tested=(0,)).guesses[0].scores
         assert np.isfinite(found[np.arange(ROWS) % FOLDS == 0]).all()
 
     def test_its_score_stands_beside_its_control(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.linear.guesses import Guesses
 from analysis.linear.logistic import (
     TOLERANCE,
     Batch,
@@ -31,8 +32,8 @@ BATCH_NUMBERS = 4_000_000
 class NestedLogistic:
     """Out-of-fold probabilities of several labellings of the same rows, on every layer."""
 
-    probabilities: Floats
-    """(L, Q, N, C); NaN for rows that are not tested or have no label."""
+    guesses: tuple[Guesses, ...]
+    """Of each layer; NaN for rows that are not tested or have no label."""
     penalties: Floats
     """Penalty that was chosen, (L, Q, tested)."""
     unconverged: int
@@ -117,7 +118,7 @@ def nested_logistic(
     chosen = np.full((len(features), len(codes), partition.count), ordered[0])
     if len(ordered) > 1:
         chosen = _choose(work, ordered)
-    found = np.full((len(features), *codes.shape, classes), np.nan)
+    found = tuple(Guesses.empty(*codes.shape, classes) for _ in features)
     unconverged = 0
     finals = [_Task(q, (cell,)) for q in range(len(codes)) for cell in partition.tested]
     for tasks in _batches(work, finals):
@@ -130,7 +131,8 @@ def nested_logistic(
                 scored = (partition.cells[rows] == task.left_out[0]) & (codes[task.labelling, rows] >= 0)
                 if scored.any():
                     said = _as_probabilities(work, each[:, place][:, :, scored])
-                    found[:, task.labelling, rows.start + np.flatnonzero(scored)] = said
+                    for guesses, own in zip(found, said, strict=True):
+                        guesses.put_some(task.labelling, rows, scored, own)
     return NestedLogistic(found, chosen[:, :, list(partition.tested)], unconverged)
 
 

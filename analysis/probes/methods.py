@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.linear.guesses import Guesses
 from analysis.linear.moments import Floats
 from analysis.linear.nested_logistic import NestedLogistic, nested_logistic
 from analysis.linear.row_blocks import RowBlocks
@@ -73,17 +74,19 @@ def on_rows(function: RowProbe) -> ProbeMethod:
         partition: Partition,
         penalties: Sequence[float],  # noqa: ARG001 (its name is the protocol's)
     ) -> NestedLogistic:
-        whole = [np.asarray(rows.whole(), np.float64) for rows in features]
-        found = np.full((len(features), *codes.shape, classes), np.nan)
+        whole = [rows.whole() for rows in features]
+        found = tuple(Guesses.empty(*codes.shape, classes) for _ in features)
+        every = slice(0, codes.shape[1])
         for labelling, own in enumerate(codes):
             for cell in partition.tested:
                 held_out = (partition.cells == cell) & (own >= 0)
                 learned = (partition.cells != cell) & (own >= 0)
                 if held_out.any() and len(np.unique(own[learned])) > 1:
                     for layer, rows in enumerate(whole):
-                        said = np.asarray(function(rows[learned], own[learned], classes, rows[held_out]))
+                        one, other = (rows[chosen].astype(np.float64) for chosen in (learned, held_out))
+                        said = np.asarray(function(one, own[learned], classes, other))
                         _check(said, (int(held_out.sum()), classes))
-                        found[layer, labelling, held_out] = said
+                        found[layer].put_some(labelling, every, held_out, said)
         chosen = np.full((len(features), len(codes), len(partition.tested)), np.nan)  # no penalty to choose
         return NestedLogistic(found, chosen, 0)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from analysis.linear.guesses import Guesses
 from analysis.linear.moments import BlockSum, Floats, Moments, moments_of
 from analysis.linear.penalties import NestedRidge, nested_ridge
 from analysis.linear.ridge import (
@@ -20,36 +19,6 @@ from analysis.linear.ridge import (
 from analysis.linear.row_blocks import RowBlocks
 from analysis.probes.targets import Targets
 from analysis.splits import Partition
-
-
-@dataclass(frozen=True, slots=True)
-class Guesses:
-    """What probes of one concept said of rows that they were not fitted on."""
-
-    scores: Floats
-    """By the probe of true labels, (n, C), C = 1 for numbers; NaN where a row is not tested."""
-    said: NDArray[Any]
-    """By the probes of true labels and of every control, (1 + controls, n): a class, or a number."""
-
-    @classmethod
-    def of(cls, predictions: Floats) -> Self:
-        """From all that was predicted, (1 + controls, n, C)."""
-        labellings, rows, width = predictions.shape
-        found = cls.empty(labellings, rows, width)
-        found.put(slice(None), predictions)
-        return found
-
-    @classmethod
-    def empty(cls, labellings: int, rows: int, width: int) -> Self:
-        """To be put, block by block."""
-        said = np.zeros((labellings, rows), np.float64 if width == 1 else np.int16)
-        return cls(np.full((rows, width), np.nan), said)
-
-    def put(self, rows: slice, predictions: Floats) -> None:
-        """What was predicted of some rows, (1 + controls, n, C)."""
-        self.scores[rows] = predictions[0]
-        single = predictions.shape[2] == 1
-        self.said[:, rows] = predictions[..., 0] if single else predictions.argmax(axis=2)
 
 
 @dataclass(frozen=True, slots=True)

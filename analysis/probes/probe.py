@@ -19,6 +19,7 @@ from analysis.concepts import (
     texts_of,
     without_rare_classes,
 )
+from analysis.linear.guesses import Guesses
 from analysis.linear.penalties import PENALTIES
 from analysis.linear.ridge import DualRidge, RidgeProblem
 from analysis.linear.row_blocks import HeldRows, solves_by_rows
@@ -26,7 +27,6 @@ from analysis.probes.controls import FEW_GROUPS
 from analysis.probes.measurable import coverage_notes, is_measurable
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
-    Guesses,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
@@ -261,14 +261,14 @@ def _by_method(
             [HeldRows(given.rows)], codes, len(given.concept.classes), given.partition, penalties
         )
     penalty = float(np.median(fitted.penalties[0, 0]))
-    return _OutOfFold(codes, Guesses.of(fitted.probabilities[0]), penalty, fitted.unconverged)
+    return _OutOfFold(codes, fitted.guesses[0], penalty, fitted.unconverged)
 
 
 def _of_classes(given: _Labelled, found: _OutOfFold, count: int, notes: list[str]) -> Probe:
     concept = given.concept
     result = class_result(concept, given.groups, given.partition, found.labels, found.guesses)
     named = np.full(count, None, dtype=object)
-    known = ~np.isnan(found.guesses.scores).any(axis=1)
+    known = ~np.isnan(found.guesses.scores_of(0))
     best = found.guesses.said[0][known]
     named[given.places[known]] = np.array(concept.classes, dtype=object)[best]
     classes = tuple(
@@ -281,7 +281,7 @@ def _of_classes(given: _Labelled, found: _OutOfFold, count: int, notes: list[str
 def _of_numbers(given: _Labelled, found: _OutOfFold, count: int, notes: list[str]) -> Probe:
     result = number_result(given.groups, given.partition, found.labels, found.guesses.said)
     predicted = np.full(count, np.nan)
-    predicted[given.places] = found.guesses.scores[:, 0]
+    predicted[given.places] = found.guesses.scores_of(0)
     return _result("R²", given, found.penalty, result, (), predicted, np.zeros((0, 0), np.int64), notes)
 
 

@@ -17,10 +17,10 @@ from analysis.group_intervals import (
     share_belief_of_totals,
     training_factor,
 )
+from analysis.linear.guesses import Guesses
 from analysis.linear.held_out import scored_rows
 from analysis.linear.moments import Floats
 from analysis.metrics import ClassScores, class_scores, r2_of_sums, r2_statistics, root_mean_squared_error
-from analysis.probes.out_of_fold import Guesses
 from analysis.splits import Partition
 
 VERSION = 1
@@ -126,7 +126,9 @@ def class_result(
         for own, said, factor in zip(codes, guesses.said, [training, *[1.0] * len(codes)], strict=False)
     ]
     kept = scored_rows(codes[0], partition, classes=True)
-    scores = class_scores(codes[0][kept], guesses.scores[kept])
+    scores = class_scores(
+        codes[0][kept], guesses.said[0][kept], lambda place: guesses.scores_of(place)[kept], classes
+    )
     low, high = interval_of([found[0].belief])
     controls = _controls([one for one in found[1:] if one.rows])
     shares = np.bincount(codes[0][kept], minlength=classes) / kept.sum()

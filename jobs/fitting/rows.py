@@ -1,4 +1,7 @@
-"""Rows of one matrix of a collection: held where they are few, else read in blocks by every pass."""
+"""Rows of one matrix of a collection: held where they are few, else read in blocks by every pass.
+
+From a bucket a row comes once, whatever the number of passes (`spool`).
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linear.row_blocks import block_places
+from jobs.fitting.spool import Read, layer_reader
 from store.arrays.collection import Collection
 
 MEMORY_BYTES = 400_000_000
@@ -17,23 +21,20 @@ class Rows:
     """Rows (n, D) of one layer of an array, or of an array without layers, by their numbers."""
 
     def __init__(
-        self,
-        collection: Collection,
-        array: str,
-        layer: int | None,
-        numbers: NDArray[np.int64],
-        held: NDArray[Any] | None = None,
+        self, read: Read, numbers: NDArray[np.int64], width: int, held: NDArray[Any] | None = None
     ) -> None:
-        self._collection, self._array, self._layer = collection, array, layer
-        self._numbers, self._held = numbers, held
-        self.width = int(collection.arrays[array].shape[-1])
+        """`read` gives rows by their numbers; `held` are all of them where somebody has them."""
+        self._read, self._numbers, self._held = read, numbers, held
+        self.width = width
 
     @classmethod
     def of_clips(
         cls, collection: Collection, array: str, layer: int | None, clip_ids: Sequence[str]
     ) -> "Rows":
         """In the order of their clips, which are looked up once."""
-        return cls(collection, array, layer, collection.index().select(clip_ids)[0])
+        numbers, _ = collection.index().select(clip_ids)
+        width = int(collection.arrays[array].shape[-1])
+        return cls(layer_reader(collection, array, layer), numbers, width)
 
     def __len__(self) -> int:
         return len(self._numbers)
@@ -59,9 +60,4 @@ class Rows:
         if len(places) == len(self):
             return self
         held = self.whole()[places] if self.fits else None
-        return Rows(self._collection, self._array, self._layer, self._numbers[places], held)
-
-    def _read(self, numbers: NDArray[np.int64]) -> NDArray[Any]:
-        if self._layer is None:
-            return self._collection.read_rows(self._array, numbers)
-        return self._collection.read_layer_rows(self._array, self._layer, numbers)
+        return Rows(self._read, self._numbers[places], self.width, held)

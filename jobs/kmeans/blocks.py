@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from analysis.clustering.scaling import Scaling
 from analysis.clustering.scores import majority
 from jobs.fitting.layers import LayerArray
 from jobs.fitting.opened import opened_run
+from jobs.fitting.spool import Read, layer_reader
 from jobs.kmeans.layer import clip_histogram
 
 BLOCK_BYTES = 32_000_000
@@ -51,9 +53,20 @@ class Source:
 
     def points(self, block: Block) -> NDArray[Any]:
         """(clips × points, D), as stored."""
-        run = opened_run(self.store_url, self.run_id, self.committed)
-        activations = run.read_layer_rows(self.layer.array, self.layer.layer, block.rows)
+        activations = _reader(self)(block.rows)
         return activations.reshape(-1, activations.shape[-1])
+
+
+@lru_cache(maxsize=1)
+def _reader(source: Source) -> Read:
+    """Kept between blocks and passes: one layer is clustered at a time, and from a bucket it comes once."""
+    run = opened_run(source.store_url, source.run_id, source.committed)
+    return layer_reader(run, source.layer.array, source.layer.layer)
+
+
+def forget_points() -> None:
+    """Let go of what this process keeps of a layer between passes."""
+    _reader.cache_clear()
 
 
 @dataclass(frozen=True, slots=True)

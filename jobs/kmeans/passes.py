@@ -27,6 +27,7 @@ from jobs.kmeans.blocks import (
     cut_blocks,
     drawn_points,
     farthest_of_block,
+    forget_points,
     pass_over,
     scaled_points,
 )
@@ -52,7 +53,7 @@ Mapped = Callable[[Callable[["Block"], Result], Sequence["Block"]], Iterator[tup
 def cluster_layer_by_blocks(
     work: KmeansWork, layer: LayerArray, *, mapped: Mapped[Any], points_per_clip: int, width: int
 ) -> LayerResult:
-    """As `cluster_layer`, reading the layer once per iteration; `mapped` runs a function over blocks."""
+    """As `cluster_layer`, passing over the layer once per iteration; `mapped` runs a function over blocks."""
     source = Source(work.store_url, work.run_id, work.origin["committed"], layer)
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     result = LayerResult(layer, [], [])
@@ -76,6 +77,7 @@ def cluster_layer_by_blocks(
         result.rows.extend(rows_of(work, layer, problem, clusterings, of_labels, points=points))
         if work.assignments or points_per_clip > 1:
             result.assignments.extend(assignments_of(work, layer, problem, clusterings))
+    forget_points()
     return result
 
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.concepts import Concept, Loss
+from analysis.linear.guesses import Guesses
 from analysis.linear.ridge import DualRidge, Factors, RidgeProblem
 from analysis.linear.row_blocks import HeldRows, RowBlocks, solves_by_rows
 from analysis.probes.methods import ProbeMethod
 from analysis.probes.out_of_fold import (
-    Guesses,
     moments_by_cell,
     problem_of_moments,
     ridge_predictions,
@@ -141,7 +141,5 @@ def predict_by_method(
                 fitted = method.predict(rows, codes, len(concept.classes), coverage.partition, plan.penalties)
             for place, source in enumerate(sources):
                 penalty = float(np.median(fitted.penalties[place, 0]))
-                predicted = Predicted(
-                    concept, coverage, codes, Guesses.of(fitted.probabilities[place]), penalty
-                )
+                predicted = Predicted(concept, coverage, codes, fitted.guesses[place], penalty)
                 yield source, predicted, fitted.unconverged

@@ -130,7 +130,7 @@ def test_nested_probes_are_those_of_loops_over_scikit_learn(classes: int, one_vs
         held_out = partition.cells == outer
         whole = [reference(FEATURES[0], labels, ~held_out, best)[0] for labels in labellings]
         expected = np.stack([found[:, 1] for found in whole], axis=1) if one_vs_rest else whole[0]
-        np.testing.assert_allclose(nested.probabilities[0, 0, held_out], expected[held_out], atol=1e-4)
+        np.testing.assert_allclose(nested.guesses[0].scores[held_out], expected[held_out], atol=1e-4)
 
 
 def test_rows_without_a_label_neither_train_nor_count() -> None:
@@ -140,5 +140,6 @@ def test_rows_without_a_label_neither_train_nor_count() -> None:
     whole = nested_logistic(FEATURES, codes[np.newaxis], 3, partition, (1.0,))
     part = Partition(partition.cells[known], 3, partition.tested)
     alone = nested_logistic(FEATURES[:, known], codes[known][np.newaxis], 3, part, (1.0,))
-    assert np.isnan(whole.probabilities[:, :, ~known]).all()
-    np.testing.assert_allclose(whole.probabilities[:, :, known], alone.probabilities, atol=1e-5)
+    for one, other in zip(whole.guesses, alone.guesses, strict=True):
+        assert np.isnan(one.scores[~known]).all()
+        np.testing.assert_allclose(one.scores[known], other.scores, atol=1e-5)

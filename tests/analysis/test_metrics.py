@@ -1,9 +1,11 @@
 """Scores against scikit-learn."""
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn import metrics as reference
 
 from analysis.metrics import (
+    ClassScores,
     class_scores,
     r2_of_sums,
     r2_statistics,
@@ -16,8 +18,12 @@ CODES = RANDOM.integers(0, 4, 300)
 SCORES = np.round(RANDOM.normal(size=(300, 4)) + np.eye(4)[CODES], 1)  # rounded, so that there are ties
 
 
+def scores_of(codes: NDArray[np.int64], scores: NDArray[np.float64]) -> ClassScores:
+    return class_scores(codes, scores.argmax(axis=1), lambda place: scores[:, place], scores.shape[1])
+
+
 def test_class_scores_are_those_of_scikit_learn() -> None:
-    found, named = class_scores(CODES, SCORES), SCORES.argmax(axis=1)
+    found, named = scores_of(CODES, SCORES), SCORES.argmax(axis=1)
     assert found.accuracy == reference.accuracy_score(CODES, named)
     assert np.isclose(found.balanced_accuracy, reference.balanced_accuracy_score(CODES, named))
     assert np.isclose(found.macro_f1, reference.f1_score(CODES, named, average="macro"))
@@ -30,7 +36,7 @@ def test_class_scores_are_those_of_scikit_learn() -> None:
 
 def test_a_class_without_rows_has_no_scores_and_does_not_lower_the_means() -> None:
     known = CODES != 3
-    found = class_scores(CODES[known], SCORES[known])
+    found = scores_of(CODES[known], SCORES[known])
     named = SCORES[known].argmax(axis=1)
     assert np.isnan([found.recall[3], found.f1[3], found.roc_auc[3]]).all()
     recalls = reference.recall_score(CODES[known], named, labels=[0, 1, 2], average="macro")

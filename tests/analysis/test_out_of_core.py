@@ -95,7 +95,8 @@ def test_logistic_probes_do_not_depend_on_the_size_of_blocks(one_vs_rest: bool) 
     row_blocks.BLOCK_ROWS = COUNT
     known = nested_logistic([HeldRows(ROWS)], codes, 3, partition, (0.1, 1.0), one_vs_rest=one_vs_rest)
     np.testing.assert_array_equal(found.penalties, known.penalties)
-    np.testing.assert_allclose(found.probabilities, known.probabilities, atol=1e-10)
+    np.testing.assert_allclose(found.guesses[0].scores, known.guesses[0].scores, atol=1e-10)
+    np.testing.assert_array_equal(found.guesses[0].said, known.guesses[0].said)
 
 
 def peak(fit: Callable[[], object]) -> int:
@@ -141,6 +142,26 @@ def test_the_memory_of_ridge_probes_does_not_grow_with_rows(monkeypatch: pytest.
 
     fit(600)  # what is imported on the way counts for neither
     assert peak(lambda: fit(4 * 2048)) <= 1.2 * peak(lambda: fit(2048))
+
+
+def test_the_memory_of_logistic_probes_does_not_grow_with_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for what each labelling says of a row: a class in two bytes."""
+    classes, labellings = 12, 4
+    monkeypatch.setattr(row_blocks, "BLOCK_ROWS", 256)
+    monkeypatch.setattr(row_blocks, "HELD_BYTES", 0)
+    monkeypatch.setattr(columns, "HELD_BYTES", 0)
+
+    def fit(count: int) -> None:
+        places = np.arange(count)
+        codes = np.stack([(places + q) % classes for q in range(labellings)]).astype(np.int16)
+        partition = Partition((places % 2).astype(np.int8), 2, (0, 1))
+        found = nested_logistic([DrawnRows(count, 64)], codes, classes, partition, (100.0,))
+        assert found.guesses[0].said.shape == (labellings, count)
+
+    fit(256)  # what is imported on the way counts for neither
+    grown, few = peak(lambda: fit(4 * 512)), peak(lambda: fit(512))
+    of_all_scores = 3 * 512 * classes * labellings * 8
+    assert grown - few < of_all_scores / 2
 
 
 def test_guesses_by_blocks_are_those_of_all_rows_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

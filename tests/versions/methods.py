@@ -122,7 +122,7 @@ def predicted(loss: Loss, rows: Floats) -> Floats:
     if loss != "mse":
         method = PROBES.load(loss, ProbeMethod)
         fitted = method.predict([HeldRows(rows)], CODES[np.newaxis], len(CLASSES), PARTITION, PENALTIES)
-        return fitted.probabilities[0, 0, EVERY]
+        return fitted.guesses[0].scores[EVERY]
     targets, held = ridge_targets([concept()], GROUPS, controls=0, seed=0), HeldRows(rows)
     if len(rows) <= rows.shape[1]:
         problem: Any = DualRidge(rows, targets.columns(), FOLDS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.concepts import Concept
-from analysis.probes.out_of_fold import Guesses
+from analysis.linear.guesses import Guesses
 from analysis.probes.scores import ClassResult, class_result, number_result
 from analysis.splits import fold_partition
 from jobs.probe.scores import class_rows, number_row, probes_table
