@@ -63,7 +63,7 @@ lock: setup  ## Resolve requirements/lock.txt anew (ARGS=--upgrade for newer ver
 
 clean:  ## Remove caches, demo/ and site/
 	rm -rf demo site .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
-	find pipelines store jobs analysis undertone_testing tests benchmarks requirements docs -name __pycache__ -type d -prune -exec rm -rf {} +
+	find pipelines store jobs analysis training undertone_testing tests benchmarks requirements docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean  ## Remove .venv too
 	rm -rf .venv

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
     from jobs.api.clusterings import kmeans
     from jobs.api.datasets import add_dataset, synthesize_dataset
+    from jobs.api.demonstration import demo
     from jobs.api.directions import Direction, Directions, directions, stored_directions, superposition
     from jobs.api.exchange import (
         ListeningTest,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from jobs.api.stored_datasets import Dataset
     from jobs.api.stores import Store, open_store
     from jobs.api.upkeep import DatasetDetails, Removal, Renaming, RunDetails, Status, Tagging
-    from jobs.api.whole import demo, train_pocket
     from jobs.progress.reporting import Progress
     from store.errors import (
         Conflict,
@@ -137,10 +137,7 @@ _HOMES = {
         "Status",
         "Tagging",
     ),
-    "jobs.api.whole": (
-        "demo",
-        "train_pocket",
-    ),
+    "jobs.api.demonstration": ("demo",),
     "jobs.progress.reporting": ("Progress",),
     "store.errors": (
         "Conflict",
@@ -226,7 +223,6 @@ __all__ = [
     "superposition",
     "sweep",
     "synthesize_dataset",
-    "train_pocket",
     "upgrade",
     "verify",
 ]

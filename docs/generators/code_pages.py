@@ -48,21 +48,21 @@ the first lines of the modules themselves.
 
 
 def modules_page() -> str:
-    """All folders of the four packages with a table of their modules."""
+    """All folders of the packages with a table of their modules."""
     return "\n".join([HEAD, *(section for package in PACKAGES for section in _sections(ROOT / package))])
 
 
 def _sections(folder: Path) -> Iterator[str]:
     modules = sorted(path for path in folder.glob("*.py") if path.name != "__init__.py")
     name = folder.relative_to(ROOT).as_posix()
-    if not modules:
-        return
-    yield f"{'##' if name in PACKAGES else '###'} {name}/\n"
-    if about := first_line(folder / "__init__.py"):
+    about = first_line(folder / "__init__.py")
+    if modules or about:
+        yield f"{'##' if name in PACKAGES else '###'} {name}/\n"
+    if about:
         yield escaped(about) + ".\n"
-    yield table(
-        ("module", "what it is for"), ((code(path.name), escaped(first_line(path))) for path in modules)
-    )
+    if modules:
+        rows = ((code(path.name), escaped(first_line(path))) for path in modules)
+        yield table(("module", "what it is for"), rows)
     for inner in sorted(path for path in folder.iterdir() if path.is_dir()):
         yield from _sections(inner)
 

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("jobs", "pipelines", "store", "analysis")
+PACKAGES = ("jobs", "pipelines", "store", "analysis", "training")
 
 
 def module_paths() -> list[Path]:

@@ -36,7 +36,6 @@ COMMANDS = {
     "du": ("jobs.cli.du", "Show what takes space in a store."),
     "gc": ("jobs.cli.gc", "Remove litter, and caches that can be made again."),
     "sql": ("jobs.cli.sql", "Query the store's catalog with SQL."),
-    "train-pocket": ("jobs.cli.train_pocket", "Train the models that ship with the project again."),
 }
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -105,13 +104,18 @@ def undertone(traceback: bool, log_format: str) -> None:
     """
 
 
-@for_people
-def main(arguments: Sequence[str] | None = None) -> Any:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
     if logs.is_wanted():
         logs.begin_json()
+    run(undertone, "undertone", arguments)
+
+
+@for_people
+def run(command: click.Command, program: str, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command by its own options; every error of it is a sentence and a status."""
     try:
-        result = undertone.main(args=arguments, prog_name="undertone", standalone_mode=False)
+        result = command.main(args=arguments, prog_name=program, standalone_mode=False)
     except click.exceptions.Exit as exit_request:
         sys.exit(exit_request.exit_code)
     except click.ClickException as error:

@@ -20,7 +20,7 @@ from store.errors import UndertoneError
 from store.results import schemas
 from store.results.views import RESULT_VIEWS
 
-PACKAGES = ("pipelines", "store", "jobs", "analysis")
+PACKAGES = ("pipelines", "store", "jobs", "analysis", "training")
 FIRST_LINE = re.compile(r'r?"""([^"\n]*\w[^\n]*?)(?:"""|\n)')
 
 

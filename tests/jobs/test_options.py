@@ -26,7 +26,6 @@ from jobs.kmeans.options import KmeansOptions
 from jobs.option import Option, check_values, option_fields
 from jobs.probe.options import ProbeOptions
 from jobs.sweep.options import SweepOptions
-from jobs.train_pocket.options import TrainOptions
 from store.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -217,7 +216,6 @@ RENAMED = {
         (Several, ut.generate_page),
         (SweepOptions, ut.sweep),
         (SynthRequest, ut.synthesize_dataset),
-        (TrainOptions, ut.train_pocket),
     ],
 )
 def test_python_has_an_argument_for_every_option(options: type[Any], function: Any) -> None:

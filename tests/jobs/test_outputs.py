@@ -24,7 +24,6 @@ WRITING = {
     "vectors export": ["vectors", "export", "STORE", "INTO"],
     "listen export": ["listen", "export", "STORE", "sweep", "--into", "INTO"],
     "demo": ["demo", "INTO"],
-    "train-pocket": ["train-pocket", "INTO"],
 }
 
 

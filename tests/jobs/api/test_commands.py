@@ -39,7 +39,6 @@ HOMES = {
     "status": "Store.status",
     "sweep": "sweep",
     "sweep --show": "shipped_sweeps",
-    "train-pocket": "train_pocket",
     "upgrade": "upgrade",
     "vectors export": "export_directions",
     "vectors import": "import_directions",

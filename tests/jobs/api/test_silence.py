@@ -119,13 +119,10 @@ def _page(store: ut.Store, *_: Any) -> Path:
 
 
 def _in_a_store(store: ut.Store, *_: Any) -> ut.Store:
-    """Whole journeys write a folder of their own, never into a store."""
+    """The demo writes a folder of its own, never into a store."""
     inside = Path(store.url) / "inside"
-    for begin in (ut.demo, ut.train_pocket):
-        with pytest.raises(ut.InvalidInput, match="lies in the store"):
-            begin(inside)
-    with pytest.raises(ut.InvalidInput, match="no stage 'corpse'"):
-        ut.train_pocket(inside.parent.parent / "training", stages=["corpse"])
+    with pytest.raises(ut.InvalidInput, match="lies in the store"):
+        ut.demo(inside)
     return store
 
 
@@ -133,7 +130,7 @@ CALLS: dict[tuple[str, ...], Call] = {
     ("add_dataset",): lambda store, genres, _: ut.add_dataset(store, "again", genres, clip_seconds=1.0),
     ("bill",): lambda store, *_: ut.bill(store, "songs", model="pocket-random", sites="resid", months=1),
     ("capture", "forward"): _seen,
-    ("demo", "train_pocket"): _in_a_store,
+    ("demo",): _in_a_store,
     ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
     ("evaluate",): _evaluated,
     ("export_directions", "import_directions", "stored_directions", "superposition"): _exchanged,

@@ -18,10 +18,10 @@ from pipelines.generation.generate import GenerationRequest, generate
 from pipelines.generation.sampling import Sampling
 from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket.judge import Judge, load_judge
-from pipelines.pocket.training.clips import draw_clip, render_clip, specimen
 from pipelines.steering.edits import Edit, Steering
 from pipelines.synthesis.instruments import LEADS
 from pipelines.synthesis.songs import STYLES
+from training.pocket.clips import draw_clip, render_clip, specimen
 
 CLIPS = 160
 LAYERS, ALPHA = (5, 6, 7), 0.15

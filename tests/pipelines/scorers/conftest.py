@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pocket.training.labelled_clips import LabelledClips, labelled_clips
+from training.pocket.labelled_clips import LabelledClips, labelled_clips
 
 FRESH_SEED = 8_800_001
 

@@ -7,8 +7,8 @@ import pytest
 import soxr
 
 from pipelines.pocket.judge import WEIGHTS, Judge, load_judge
-from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips
 from store.errors import InvalidInput, ModelError
+from training.pocket.labelled_clips import CLASSES, LabelledClips
 
 RATE = 16_000
 

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import pytest
 
-from pipelines.pocket.training.labelled_clips import CLASSES, LabelledClips
 from pipelines.scorers.clap import POCKET_FOLDER, TEMPLATE, ClapModel, load_clap, zero_shot
 from pipelines.scorers.clap_transformers import quiet_transformers
+from training.pocket.labelled_clips import CLASSES, LabelledClips
 
 
 @pytest.fixture(scope="module")

@@ -1,1 +1,0 @@
-"""Training of the models that ship: progress and curves."""

@@ -1,0 +1,1 @@
+"""Trainings of the models that ship: run from a checkout, and no part of the wheel."""
