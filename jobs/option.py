@@ -23,6 +23,8 @@ class Option:
     """Explains it to a user: the text behind it in `--help`."""
     flag: str = ""
     """What it is called, where that is not the name of the field; "--on/--off" where both can be said."""
+    short: str = ""
+    """The same in one letter, such as -o."""
     metavar: str | None = None
     """Stands for the value in the help text."""
     least: float | None = None
@@ -37,6 +39,12 @@ class Option:
     """Words that are legal beside these names."""
     free: bool = False
     """The text may say more than a name, and whoever reads it checks it."""
+    plugins: bool = False
+    """Of these names only those of plug-ins need to be said."""
+    path: Literal["file", "folder", "any"] = "file"
+    """What a path leads to."""
+    needed: bool = False
+    """The command asks for it, though Python may leave it out."""
     complete: str = ""
     """What a shell completes it with: "runs" or "datasets"."""
 

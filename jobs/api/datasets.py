@@ -127,7 +127,7 @@ def synthesize_dataset(
     request = SynthRequest(
         store=url_of(store),
         name=name,
-        concepts=None if concepts is None else tuple(concepts),
+        concepts=None if concepts is None else ",".join(concepts),
         clips=clips,
         clip_seconds=clip_seconds,
         seed=seed,

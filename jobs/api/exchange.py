@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jobs.api.runs import Run
-from jobs.api.stores import Store, open_store, url_of
+from jobs.api.stores import Store, url_of
 
 if TYPE_CHECKING:
-    from jobs.directions.files import FileForm
+    from jobs.directions.options import FileForm
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +51,9 @@ def export_directions(
         QueryRefused: the condition is wrong.
     """
     from jobs.directions.exchange import export_vectors
+    from jobs.directions.options import ExportOptions
 
-    return tuple(export_vectors(_opened(store).opened, Path(folder).expanduser(), where, form)[1])
+    return tuple(export_vectors(ExportOptions(url_of(store), Path(folder).expanduser(), where, form))[1])
 
 
 def import_directions(
@@ -83,12 +84,11 @@ def import_directions(
         NotFound: there is no such file.
     """
     from jobs.directions.exchange import import_vectors
+    from jobs.directions.options import ImportOptions
 
     name = run.id if isinstance(run, Run) else run
     path = Path(file).expanduser()
-    return import_vectors(
-        _opened(store).opened, path, run=name, site=site, concept=concept, positive=positive
-    )[1]
+    return import_vectors(ImportOptions(url_of(store), path, name, site, concept, positive))[1]
 
 
 def export_listening_test(
@@ -115,9 +115,10 @@ def export_listening_test(
         NotFound: there is no such sweep, or a sound of it is gone.
     """
     from jobs.listen.exporting import export_test
+    from jobs.listen.options import ListenOptions
 
     path = Path(folder).expanduser()
-    summary = export_test(url_of(store), sweep, path, settings=settings, cells=cells, seed=seed)
+    summary = export_test(ListenOptions(url_of(store), sweep, path, settings, cells, seed))
     return ListeningTest(Path(summary["page"]), summary["settings"], summary["trials"])
 
 
@@ -138,7 +139,3 @@ def import_ratings(store: Store | str | Path, files: Sequence[str | Path]) -> Ra
     summary = imported(url_of(store), [Path(file).expanduser() for file in files])
     rest = {name: value for name, value in summary.items() if name not in ("files", "new")}
     return Ratings(summary["files"], summary["new"], rest)
-
-
-def _opened(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else open_store(store)

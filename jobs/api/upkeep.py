@@ -182,15 +182,11 @@ def tidied(
     store: "Store", *, budget: int | str | None, features: bool, older_than_days: float, dry_run: bool
 ) -> Answer:
     """A row per kind of thing that went, or would go."""
-    from jobs.upkeep.space import parse_size, tidy
-    from store.errors import InvalidInput
-    from store.upkeep.garbage import Wanted
+    from jobs.upkeep.options import TidyOptions
+    from jobs.upkeep.space import tidy
 
-    nbytes = parse_size(budget) if isinstance(budget, str) else budget
-    for name, value in (("budget", nbytes), ("older_than_days", older_than_days)):
-        if value is not None and not value >= 0:
-            raise InvalidInput(f"{name}={value!r}: give a number from 0 on.")
-    return _answer(tidy(store, Wanted(older_than_days, nbytes, features), dry_run=dry_run), _GARBAGE)
+    options = TidyOptions(None if budget is None else str(budget), features, older_than_days)
+    return _answer(tidy(store, options.wanted, dry_run=dry_run), _GARBAGE)
 
 
 def run_details(store: "Store", run_id: str) -> RunDetails:

@@ -15,7 +15,6 @@ from jobs.cli.options import complete_datasets, dry_run_option, format_option, l
 from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.dataset.printing import print_added
 from jobs.terminal.results import print_result, readable_bytes
-from store.errors import InvalidInput
 from store.extensions import DATASETS
 
 dataset_name = click.argument("name", shell_complete=complete_datasets)
@@ -68,14 +67,9 @@ add.help = cleandoc(add.help or "").replace("  {formats}", listed(DATASETS))
 @dataset.command()
 @click.argument("store")
 @click.argument("name")
-@click.option(
-    "--concepts", metavar="A,B,…",
-    help="Concepts to render, of notes, intervals, scales, chords, chord_progressions, "
-"tempos, time_signatures, styles.  [default: all]",
-)  # fmt: skip
 @options_of(SynthRequest)
 @json_option
-def synth(concepts: str | None, as_json: bool, **values: Any) -> None:
+def synth(as_json: bool, **values: Any) -> None:
     """Render labelled music into STORE as dataset NAME.
 
     The audio files are kept in the store, in datasets/NAME/audio.
@@ -88,8 +82,7 @@ def synth(concepts: str | None, as_json: bool, **values: Any) -> None:
     """
     from jobs.dataset.rendering import synthesize_dataset
 
-    chosen = _names(concepts) if concepts is not None else None
-    print_added(synthesize_dataset(SynthRequest(concepts=chosen, **values)), as_json=as_json)
+    print_added(synthesize_dataset(SynthRequest(**values)), as_json=as_json)
 
 
 @dataset.command("list")
@@ -184,10 +177,3 @@ def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
         "runs": row["runs"],
         "size": readable_bytes(row["bytes"]),
     }
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(filter(None, map(str.strip, text.split(","))))
-    if not names:
-        raise InvalidInput("--concepts names none; leave it out for all of them.")
-    return names

@@ -8,7 +8,14 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
-from jobs.cli.options import ExtensionName, ExtensionNames, FiniteRange, complete_datasets, complete_runs
+from jobs.cli.options import (
+    ExtensionName,
+    ExtensionNames,
+    FiniteRange,
+    PluginName,
+    complete_datasets,
+    complete_runs,
+)
 from jobs.option import Option, flag_of, option_fields
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -29,7 +36,7 @@ def options_of(kind: type[Any]) -> Callable[[Command], Command]:
 def _click_option(field: Field[Any], annotated: Any, option: Option) -> Callable[[Command], Command]:
     default, flag = field.default, flag_of(field, option)
     attributes: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "multiple": default == ()}
-    if default is MISSING:
+    if default is MISSING or option.needed:
         attributes["required"] = True
     elif default is not None and default != ():
         attributes["default"] = default
@@ -38,18 +45,21 @@ def _click_option(field: Field[Any], annotated: Any, option: Option) -> Callable
         attributes["is_flag"] = True
     else:
         attributes["type"] = _param_type(annotated, option)
-    return click.option(flag, field.name, shell_complete=COMPLETIONS[option.complete], **attributes)
+    flags = [one for one in (option.short, flag) if one]
+    return click.option(*flags, field.name, shell_complete=COMPLETIONS[option.complete], **attributes)
 
 
 def _param_type(annotated: Any, option: Option) -> Any:
     """What click reads a value with; text where the type of the field says nothing else."""
     if option.names is not None:
-        return (ExtensionNames if option.free else ExtensionName)(option.names, *option.others)
+        names = ExtensionNames if option.free else PluginName if option.plugins else ExtensionName
+        return names(option.names, *option.others)
     value = _one_of(annotated)
     if get_origin(value) is Literal:
         return click.Choice(get_args(value))
     if value is Path:
-        return click.Path(dir_okay=False, path_type=Path)
+        allowed = {"file": {"dir_okay": False}, "folder": {"file_okay": False}, "any": {}}[option.path]
+        return click.Path(path_type=Path, **allowed)
     if option.least is not None:
         numbers: Any = click.IntRange if value is int else FiniteRange
         return numbers(option.least, option.most, min_open=option.exclusive)

@@ -5,26 +5,18 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import FiniteRange, dry_run_option, format_option
+from jobs.cli.derived import options_of
+from jobs.cli.options import dry_run_option, format_option
 from jobs.terminal.results import readable_bytes
+from jobs.upkeep.options import TidyOptions
 
 
 @click.command()
 @click.argument("store")
-@click.option(
-    "--budget", metavar="SIZE",
-    help="Size that moments and factors may have (10GB, 0); the oldest go.  [default: any size]",
-)  # fmt: skip
-@click.option("--features", is_flag=True, help="Remove features too; `probe` computes them again.")
-@click.option(
-    "--older-than", default=7.0, show_default=True, metavar="DAYS", type=FiniteRange(min=0),
-    help="Take files that a killed command left for litter after so many days.",
-)  # fmt: skip
+@options_of(TidyOptions)
 @dry_run_option
 @format_option
-def gc(
-    store: str, budget: str | None, features: bool, older_than: float, dry_run: bool, format_: str
-) -> None:
+def gc(store: str, dry_run: bool, format_: str, **values: Any) -> None:
     """Remove from STORE what killed commands left, heartbeats of the dead, and caches that can be made again.
 
     May run while other commands write: nothing that is young or in use is touched. What a record names is
@@ -37,12 +29,10 @@ def gc(
       undertone gc music.store --budget 0 --features
     """
     from jobs.upkeep.printing import print_rows
-    from jobs.upkeep.space import parse_size, tidy
+    from jobs.upkeep.space import tidy
     from store import open_store
-    from store.upkeep.garbage import Wanted
 
-    wanted = Wanted(older_than, None if budget is None else parse_size(budget), features)
-    rows = tidy(open_store(store), wanted, dry_run=dry_run)
+    rows = tidy(open_store(store), TidyOptions(**values).wanted, dry_run=dry_run)
     print_rows(rows, format_, _shown, none="There is nothing to remove.")
     if format_ == "text" and rows:
         total = readable_bytes(sum(row["bytes"] for row in rows))

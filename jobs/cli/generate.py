@@ -1,6 +1,5 @@
 """`undertone generate`: make music from a text, a recording's beginning or nothing, steered or not."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,14 +14,6 @@ from jobs.terminal.results import print_result
 @click.argument("store")
 @options_of(Several)
 @options_of(GenerateOptions)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The FLAC or WAV file to write; of several sounds the folder, which gets a page to listen to. The "
-    "store keeps a copy.",
-)
 @format_option
 def generate(
     format_: str,

@@ -5,10 +5,13 @@ undertone listen import STORE FILE…
 """
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from jobs.cli.derived import options_of
 from jobs.cli.options import format_option
+from jobs.listen.options import ListenOptions
 from jobs.terminal.results import print_result
 from jobs.user_files import check_outside_stores
 
@@ -21,23 +24,9 @@ def listen() -> None:
 @listen.command()
 @click.argument("store")
 @click.argument("sweep")
-@click.option(
-    "--into", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
-    help="The folder to write: new, or empty.",
-)  # fmt: skip
-@click.option(
-    "--settings", default=8, show_default=True,
-    help="Most settings to compare, evenly spaced from the least transfer to the most.",
-)  # fmt: skip
-@click.option("--cells", default=1, show_default=True, help="Prompts and random states of each setting.")
-@click.option(
-    "--seed",
-    default=0,
-    show_default=True,
-    help="Random seed that decides which prompts and random states are heard.",
-)
+@options_of(ListenOptions)
 @format_option
-def export(store: str, sweep: str, folder: Path, settings: int, cells: int, seed: int, format_: str) -> None:
+def export(format_: str, **values: Any) -> None:
     """Write a listening test of SWEEP as a page that opens without a network.
 
     Each setting is heard twice. A rating after MUSHRA (ITU-R BS.1534): how like the unsteered sound are the
@@ -54,8 +43,9 @@ def export(store: str, sweep: str, folder: Path, settings: int, cells: int, seed
     """
     from jobs.listen.exporting import export_test
 
-    check_outside_stores(folder)
-    print_result(export_test(store, sweep, folder, settings=settings, cells=cells, seed=seed), format_)
+    options = ListenOptions(**values)
+    check_outside_stores(options.folder)
+    print_result(export_test(options), format_)
 
 
 @listen.command("import")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from jobs.terminal.table_formats import TABLE_FORMATS
 from store.errors import UndertoneError
 from store.extensions import ExtensionPoint
 
@@ -130,6 +131,10 @@ format_option = click.option(
     "--format", "format_", default="text", show_default=True, type=click.Choice(["text", "json"]),
     help="Format of the result on standard output: text for people, one JSON object for "
 "programs.",
+)  # fmt: skip
+form_option = click.option(
+    "--format", "form", default="table", show_default=True, help="How to print the result.",
+    type=click.Choice(TABLE_FORMATS),
 )  # fmt: skip
 dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Say what would happen, and change nothing.",

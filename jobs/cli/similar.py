@@ -5,9 +5,8 @@ from typing import Any
 import click
 
 from jobs.cli.derived import options_of
-from jobs.cli.options import run_argument
+from jobs.cli.options import form_option, run_argument
 from jobs.similar.options import SimilarOptions
-from jobs.terminal.tables import TABLE_FORMATS
 
 
 @click.command()
@@ -15,10 +14,7 @@ from jobs.terminal.tables import TABLE_FORMATS
 @run_argument
 @click.argument("clip", required=False)
 @options_of(SimilarOptions)
-@click.option(
-    "--format", "form", default="table", show_default=True, help="How to print the result.",
-    type=click.Choice(TABLE_FORMATS),
-)  # fmt: skip
+@form_option
 def similar(form: Any, **values: Any) -> None:
     """Find the clips of RUN whose activations are nearest to those of CLIP; without CLIP, make an index.
 

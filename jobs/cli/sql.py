@@ -5,23 +5,14 @@ from typing import Any
 import click
 
 from jobs.cli.derived import options_of
-from jobs.cli.options import FiniteRange
 from jobs.sql.options import SqlOptions
 from jobs.sql.running import run_sql
-from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
 
 
 @click.command()
 @click.argument("store")
 @click.argument("query", required=False)
 @options_of(SqlOptions)
-@click.option(
-    "--timeout",
-    type=FiniteRange(min=0, min_open=True),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    show_default=True,
-    help="Stop the query after so many seconds.",
-)
 def sql(**values: Any) -> None:
     """Run one SELECT over the catalog of STORE; without QUERY, open a shell on a terminal.
 

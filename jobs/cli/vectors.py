@@ -6,9 +6,10 @@ from typing import Any
 
 import click
 
-from jobs.cli.options import complete_runs, format_option
+from jobs.cli.derived import options_of
+from jobs.cli.options import form_option, format_option
+from jobs.directions.options import ExportOptions, ImportOptions, SelectOptions
 from jobs.terminal.results import print_result
-from jobs.terminal.tables import TABLE_FORMATS
 from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 
@@ -34,15 +35,6 @@ KEPT_OF_OVERLAP = (
     "method",
 )
 
-where_option = click.option(
-    "--where", default="true", show_default=True, metavar="SQL",
-    help="Condition that selects directions, on the columns of the view vectors.",
-)  # fmt: skip
-form_option = click.option(
-    "--format", "form", default="table", show_default=True, help="How to print the result.",
-    type=click.Choice(TABLE_FORMATS),
-)  # fmt: skip
-
 
 @click.group()
 def vectors() -> None:
@@ -51,7 +43,7 @@ def vectors() -> None:
 
 @vectors.command("list")
 @click.argument("store")
-@where_option
+@options_of(SelectOptions)
 @form_option
 def list_(store: str, where: str, form: Any) -> None:
     """List the directions of STORE, the best first.
@@ -78,7 +70,7 @@ def list_(store: str, where: str, form: Any) -> None:
 
 @vectors.command()
 @click.argument("store")
-@where_option
+@options_of(SelectOptions)
 @form_option
 def superposition(store: str, where: str, form: Any) -> None:
     """Report how the directions of each place and method share its dimensions.
@@ -120,17 +112,9 @@ def superposition(store: str, where: str, form: Any) -> None:
 @vectors.command()
 @click.argument("store")
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@where_option
-@click.option(
-    "--as",
-    "file_form",
-    default="safetensors",
-    show_default=True,
-    type=click.Choice(["safetensors", "npy"]),
-    help="Format of the files: safetensors, or .npy (layers, D) with a JSON beside it.",
-)
+@options_of(ExportOptions)
 @format_option
-def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -> None:
+def export(format_: str, **values: Any) -> None:
     """Write directions of STORE into FOLDER: a file per concept, class, method and site, with all its layers.
 
     In safetensors they are named direction.<layer>, as repeng and steering-vectors users expect.
@@ -142,43 +126,19 @@ def export(store: str, folder: Path, where: str, file_form: Any, format_: str) -
       undertone vectors export music.store exported --as npy
     """
     from jobs.directions.exchange import export_vectors
-    from store import open_store
 
-    check_outside_stores(folder)
-    count, files = export_vectors(open_store(store), folder, where, file_form)
+    options = ExportOptions(**values)
+    check_outside_stores(options.folder)
+    count, files = export_vectors(options)
     print_result({"directions": count, "files": [file.name for file in files]}, format_)
 
 
 @vectors.command("import")
 @click.argument("store")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-@click.option(
-    "--run", shell_complete=complete_runs,
-    help="Run of the model that the directions belong to, for a file of another tool.",
-)  # fmt: skip
-@click.option(
-    "--site",
-    default="resid",
-    show_default=True,
-    help="Site that the directions belong to, for a file of another tool.",
-)
-@click.option(
-    "--concept",
-    default="imported",
-    show_default=True,
-    help="Name of the concept, for a file of another tool.",
-)
-@click.option("--positive", help="Class that the directions point to, for a file of another tool.")
+@options_of(ImportOptions)
 @format_option
-def import_(
-    store: str,
-    file: Path,
-    run: str | None,
-    site: str,
-    concept: str,
-    positive: str | None,
-    format_: str,
-) -> None:
+def import_(format_: str, **values: Any) -> None:
     """Add directions from FILE (.safetensors, or .npy with or without its JSON) to STORE.
 
     What Undertone exported comes back as it was. Other files do not say where they belong, so --run (for the
@@ -192,9 +152,6 @@ def import_(
         --concept mood --positive happy
     """
     from jobs.directions.exchange import import_vectors
-    from store import open_store
 
-    count, added = import_vectors(
-        open_store(store), file, run=run, site=site, concept=concept, positive=positive
-    )
+    count, added = import_vectors(ImportOptions(**values))
     print_result({"directions": count, "added": added}, format_)

@@ -6,6 +6,7 @@ from typing import Annotated
 from jobs.execution import Address, Engine
 from jobs.option import Option, check_values
 from pipelines.synthesis.songs import Band
+from store.errors import InvalidInput
 from store.extensions import DATASETS
 
 Replace = Annotated[bool, Option("Replace a dataset of this name that no run uses.")]
@@ -80,8 +81,14 @@ class SynthRequest:
 
     store: str
     name: str
-    concepts: tuple[str, ...] | None = None
-    """None means all of them."""
+    concepts: Annotated[
+        str | None,
+        Option(
+            "Concepts to render, of notes, intervals, scales, chords, chord_progressions, "
+            "tempos, time_signatures, styles.  [default: all]",
+            metavar="A,B,…",
+        ),
+    ] = None
     clips: Annotated[int, Option("How many to render.", least=1)] = 1000
     clip_seconds: Annotated[float, Option("Length of a clip.", least=0, exclusive=True)] = 4.0
     seed: Annotated[int, Option("The same seed gives the same audio.")] = 0
@@ -97,3 +104,12 @@ class SynthRequest:
 
     def __post_init__(self) -> None:
         check_values(self)
+        if self.concepts is not None and not self.chosen_concepts:
+            raise InvalidInput("--concepts names none; leave it out for all of them.")
+
+    @property
+    def chosen_concepts(self) -> tuple[str, ...] | None:
+        """The names that were asked for; None for all."""
+        if self.concepts is None:
+            return None
+        return tuple(filter(None, map(str.strip, self.concepts.split(","))))

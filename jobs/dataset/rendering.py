@@ -58,7 +58,7 @@ def _info(request: SynthRequest) -> dict[str, Any]:
         "root": {"kind": "store", "path": audio_folder(request.name)},
         "notes": NOTES,
         "rendering": {
-            "concepts": list(request.concepts or CONCEPTS),
+            "concepts": list(request.chosen_concepts or CONCEPTS),
             "clips": request.clips,
             "seed": request.seed,
             "clip_seconds": request.clip_seconds,
@@ -116,7 +116,7 @@ def _rendered_clips(
         keep,
         clips=request.clips,
         seed=request.seed,
-        concepts=request.concepts or tuple(CONCEPTS),
+        concepts=request.chosen_concepts or tuple(CONCEPTS),
         clip_seconds=request.clip_seconds,
         band=request.band,
     )

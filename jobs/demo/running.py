@@ -12,6 +12,7 @@ from jobs.demo.steps import Show, Stage
 from jobs.execution import Engine, FitEngine
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
+from jobs.report.options import ReportOptions
 from jobs.report.writing import write_report
 from jobs.terminal.results import print_result
 from jobs.user_files import check_outside_stores
@@ -182,7 +183,7 @@ def run_demo(options: DemoOptions, stage: Stage) -> str:
 def draw_report(options: DemoOptions, stage: Stage) -> None:
     """Write the report of the demo's store, as its last step."""
     with stage.next("Draw it all"):
-        write_report(str(options.store), options.report)
+        write_report(ReportOptions(str(options.store), options.report))
 
 
 def _verify(store: Path) -> None:

@@ -11,17 +11,17 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from tokenize import TokenError
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from jobs.directions.options import FileForm
 from jobs.directions.stored import SCHEMA, StoredVector, row_of
 from store.errors import InvalidInput, NotFound
 from store.results.fits import VECTORS, VectorRow
 
-FileForm = Literal["safetensors", "npy"]
 FORMAT, VERSION = "undertone vectors", "1"
 UNIT_TOLERANCE = 1e-3
 MOST_BYTES = 60

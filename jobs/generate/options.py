@@ -14,8 +14,17 @@ class GenerateOptions:
     """The options of `undertone generate` that decide one sound."""
 
     store: str
-    output: Path | None = None
-    """None: it is kept in the store alone."""
+    output: Annotated[
+        Path | None,
+        Option(
+            "The FLAC or WAV file to write; of several sounds the folder, which gets a page to listen to. "
+            "The store keeps a copy.",
+            short="-o",
+            path="any",
+            needed=True,
+        ),
+    ] = None
+    """None, in Python: it is kept in the store alone."""
     prompt: str = ""
     seed: int = 0
     audio_prompt: Annotated[

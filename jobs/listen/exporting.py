@@ -15,6 +15,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from jobs.generate.records import opened_sound
+from jobs.listen.options import ListenOptions
 from jobs.listen.trials import ListeningTest, Stimulus, Trial, plan_test
 from store.errors import InvalidInput
 from store.opening import Store, open_store
@@ -23,19 +24,18 @@ from store.results.schemas import TABLES
 from store.results.table import now
 
 
-def export_test(
-    store: str, sweep: str, folder: Path, *, settings: int, cells: int, seed: int
-) -> dict[str, Any]:
+def export_test(options: ListenOptions) -> dict[str, Any]:
     """Write the page of a test into a folder that is new or empty; returns a summary.
 
     Raises:
         InvalidInput: something is in the folder already.
         NotFound: no such sweep, or a sound of it is gone.
     """
+    folder = options.folder
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty; name a new folder, so that no old sound stays in a test.")
-    opened = open_store(store)
-    test = plan_test(opened, sweep, settings=settings, cells=cells, seed=seed)
+    opened = open_store(options.store)
+    test = plan_test(opened, options.sweep, settings=options.settings, cells=options.cells, seed=options.seed)
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
     for trial in test.trials:
         write_sounds(opened, trial, folder / SOUNDS)

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jobs.report.options import ReportOptions
 from jobs.user_files import check_output
 from store.errors import InvalidInput, redacted
 
@@ -14,35 +15,22 @@ if TYPE_CHECKING:
 ENDINGS = (".html", ".htm")
 
 
-def write_report(
-    store: str,
-    output: Path,
-    *,
-    run: str | None = None,
-    layer: str | None = None,
-    figures: Sequence[str] = (),
-) -> None:
-    """Write the report of a store to a file.
-
-    Args:
-        store: folder or URL of the store.
-        output: where to write; its folder must exist.
-        run: the only run to report.
-        layer: SITE:LAYER to look at closely.
-        figures: of plug-ins, by name.
+def write_report(options: ReportOptions) -> None:
+    """Write the report of a store to a file, whose folder must exist.
 
     Raises:
         NotFound: nothing is there to report; the message names the command to run next. Or there is no
             folder to write into.
-        InvalidInput: `layer` is not of the form SITE:LAYER, or `output` is of another kind than HTML.
+        InvalidInput: the layer is not of the form SITE:LAYER, or the file is of another kind than HTML.
     """
     from jobs.report.subjects import parse_place
     from store.opening import open_store
 
-    check_report_name(output)
-    place = parse_place(layer) if layer else None
-    _, page = rendered_report(open_store(store), store, run=run, place=place, figures=figures)
-    output.write_text(page, encoding="utf-8")
+    check_report_name(options.output)
+    place = parse_place(options.layer) if options.layer else None
+    opened = open_store(options.store)
+    _, page = rendered_report(opened, options.store, run=options.run, place=place, figures=options.figures)
+    options.output.write_text(page, encoding="utf-8")
 
 
 def rendered_report(

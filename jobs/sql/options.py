@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Annotated
 
 from jobs.fitting.user_tables import GivenTables
-from jobs.option import Option
-from jobs.terminal.tables import TableFormat
+from jobs.option import Option, check_values
+from jobs.terminal.table_formats import TableFormat
 from store.catalog.activation_table import FORM
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
 
@@ -35,8 +35,9 @@ class SqlOptions:
         GivenTables,
         Option("Show your CSV, Parquet or JSON file as table NAME.", flag="--table", metavar="NAME=PATH"),
     ] = ()
-    timeout: float = DEFAULT_TIMEOUT_SECONDS
-    """Seconds, above 0."""
+    timeout: Annotated[float, Option("Stop the query after so many seconds.", least=0, exclusive=True)] = (
+        DEFAULT_TIMEOUT_SECONDS
+    )
     rebuild: Annotated[bool, Option("Make the catalog anew from the store's files first.")] = False
     show_catalog: Annotated[
         bool,
@@ -45,3 +46,6 @@ class SqlOptions:
             flag="--catalog",
         ),
     ] = False
+
+    def __post_init__(self) -> None:
+        check_values(self)

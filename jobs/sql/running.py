@@ -12,7 +12,8 @@ from jobs.sql.line_editing import edited_lines
 from jobs.sql.options import SqlOptions
 from jobs.sql.shell import Shell, print_table
 from jobs.terminal import waiting
-from jobs.terminal.tables import TABLE_FORMATS, Narrow, TableFormat, write_result
+from jobs.terminal.table_formats import TABLE_FORMATS, TableFormat
+from jobs.terminal.tables import Narrow, write_result
 from jobs.terminal.text import tell
 from jobs.user_files import check_output
 from store.catalog.activation_table import activation_table, parse_activation_table

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 import click
@@ -23,12 +23,10 @@ from rich.table import Table
 from rich.text import Text
 
 from jobs.terminal import waiting
+from jobs.terminal.table_formats import TableFormat
 from jobs.terminal.text import printable
 from store.errors import InvalidInput, counted
 
-TableFormat = Literal["table", "csv", "csv-safe", "json", "parquet"]
-TABLE_FORMATS: tuple[TableFormat, ...] = get_args(TableFormat)
-"""How a table is written: for eyes, or for programs; csv-safe holds nothing that a spreadsheet would run."""
 FORMULA_BEGINNINGS = tuple("=+-@\t\r\n＝＋－＠")
 """What makes a spreadsheet take text for a formula (OWASP: CSV injection)."""
 _SPECIAL = re.compile(r'[",\r\n]|^\s|\s$')

@@ -17,15 +17,18 @@ from jobs.cli.derived import options_of
 from jobs.cli.main import LazyGroup, undertone
 from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.demo.options import DemoOptions
-from jobs.directions.options import DirectionOptions
+from jobs.directions.options import DirectionOptions, ExportOptions, ImportOptions, SelectOptions
 from jobs.evaluate.options import EvaluateOptions
 from jobs.execution import Device, Execution, FitExecution
 from jobs.extract.options import ExtractOptions
 from jobs.generate.options import GenerateOptions, Several
 from jobs.kmeans.options import KmeansOptions
+from jobs.listen.options import ListenOptions
 from jobs.option import Option, check_values, option_fields
 from jobs.probe.options import ProbeOptions
+from jobs.report.options import ReportOptions
 from jobs.sweep.options import SweepOptions
+from jobs.upkeep.options import TidyOptions
 from store.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -196,32 +199,63 @@ def test_every_option_that_a_message_names_is_one_of_a_command() -> None:
 
 
 RENAMED = {
+    "layer": "place",
     "alphas": "alpha", "format_name": "format", "methods": "method", "prompts": "texts",
     "reduce": "reductions", "schedules": "schedule",
 }  # fmt: skip
 """Options that Python's arguments call otherwise."""
 
 
-@pytest.mark.parametrize(
-    ("options", "function"),
-    [
-        (AddRequest, ut.add_dataset),
-        (DemoOptions, ut.demo),
-        (DirectionOptions, ut.directions),
-        (EvaluateOptions, ut.evaluate),
-        (ExtractOptions, ut.extract),
-        (GenerateOptions, ut.generate_into),
-        (KmeansOptions, ut.kmeans),
-        (ProbeOptions, ut.probe),
-        (Several, ut.generate_page),
-        (SweepOptions, ut.sweep),
-        (SynthRequest, ut.synthesize_dataset),
-    ],
-)
+ALSO_IN_PYTHON: list[tuple[type[Any], Any]] = [
+    (AddRequest, ut.add_dataset),
+    (DemoOptions, ut.demo),
+    (DirectionOptions, ut.directions),
+    (EvaluateOptions, ut.evaluate),
+    (ExportOptions, ut.export_directions),
+    (ExtractOptions, ut.extract),
+    (GenerateOptions, ut.generate_into),
+    (GenerateOptions, ut.generate_page),
+    (ImportOptions, ut.import_directions),
+    (KmeansOptions, ut.kmeans),
+    (ListenOptions, ut.export_listening_test),
+    (ProbeOptions, ut.probe),
+    (ReportOptions, ut.report),
+    (SelectOptions, ut.stored_directions),
+    (SelectOptions, ut.superposition),
+    (Several, ut.generate_page),
+    (SweepOptions, ut.sweep),
+    (SynthRequest, ut.synthesize_dataset),
+    (TidyOptions, ut.Store.tidy),
+]
+
+
+@pytest.mark.parametrize(("options", "function"), ALSO_IN_PYTHON)
 def test_python_has_an_argument_for_every_option(options: type[Any], function: Any) -> None:
     known = inspect.signature(function).parameters.keys()
-    wanted = {field.name for field, _, _ in option_fields(options)}
+    wanted = {field.name for field, _, option in option_fields(options) if not option.short}
     assert {name for name in wanted if name not in known and RENAMED.get(name) not in known} == set()
+
+
+@pytest.mark.parametrize(("options", "function"), ALSO_IN_PYTHON)
+def test_python_presets_what_the_command_presets(options: type[Any], function: Any) -> None:
+    presets = {field.name: field.default for field, _, _ in option_fields(options)}
+    said = {name: one.default for name, one in inspect.signature(function).parameters.items()}
+    named_otherwise = {"dtype", "engine"}  # Python works in its own process unless it is told otherwise
+    both = (presets.keys() & said.keys()) - named_otherwise
+    alike = [name for name in both if type(said[name]) is type(presets[name])]
+    assert {name: said[name] for name in alike} == {name: presets[name] for name in alike}
+
+
+def test_an_option_with_a_value_comes_from_a_dataclass() -> None:
+    """Only flags by which a command does something else are spelled beside the command."""
+    shared = {"options.py", "derived.py", "main.py"}
+    loose = []
+    for path in sorted((ROOT / "jobs/cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "click.option":
+                flag = any(word.arg == "is_flag" for word in node.keywords)
+                loose += [] if flag or path.name in shared else [f"{path.name}:{node.lineno}"]
+    assert loose == []
 
 
 def test_a_command_is_at_most_sixty_lines() -> None:

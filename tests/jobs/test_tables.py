@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.terminal.tables import TableFormat, _write_as, to_csv, to_json, to_text, unique_names, write_result
+from jobs.terminal.table_formats import TableFormat
+from jobs.terminal.tables import _write_as, to_csv, to_json, to_text, unique_names, write_result
 from store.errors import InvalidInput
 
 TABLE = pa.table(

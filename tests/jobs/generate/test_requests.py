@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.directions.files import FileForm, imported_rows, read_file, write_series
+from jobs.directions.files import imported_rows, read_file, write_series
+from jobs.directions.options import FileForm
 from jobs.directions.stored import StoredVector, row_of
 from jobs.generate.requests import edit_of
 from jobs.generate.specification import EditSpec

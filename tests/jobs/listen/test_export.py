@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from jobs.cli.main import undertone
 from jobs.listen.exporting import export_test
+from jobs.listen.options import ListenOptions
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import InvalidInput, NotFound
@@ -118,7 +119,7 @@ def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
     add_members("first ", audio_prompt="a.wav")
     add_members("second ", audio_prompt="b.wav")
     add_members("other ", plan_id="of other numbers")
-    export_test(sweep_store.url, "strength", tmp_path / "all", settings=1, cells=9, seed=0)
+    export_test(ListenOptions(sweep_store.url, "strength", tmp_path / "all", settings=1, cells=9, seed=0))
     rows = run_query(refresh_catalog(sweep_store), "FROM listening_sounds").to_pylist()
     recordings = {"first": "a.wav", "second": "b.wav"}
     trials = {row["trial_id"]: (row["kind"], row["audio_prompt"]) for row in rows}
@@ -133,7 +134,7 @@ def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
 def test_fewer_settings_are_spread_from_the_least_transfer_to_the_most(
     sweep_store: Store, tmp_path: Path
 ) -> None:
-    export_test(sweep_store.url, "5eed", tmp_path / "few", settings=3, cells=2, seed=0)
+    export_test(ListenOptions(sweep_store.url, "5eed", tmp_path / "few", settings=3, cells=2, seed=0))
     sql = "SELECT setting_id, count(DISTINCT trial_id) AS n FROM listening_sounds GROUP BY ALL ORDER BY ALL"
     rows = run_query(refresh_catalog(sweep_store), sql).to_pylist()
     assert [row["setting_id"] for row in rows] == ["setting0.1", "setting0.3", "setting0.8"]
@@ -144,7 +145,9 @@ def test_the_same_arguments_give_the_same_test_and_another_seed_another(
     sweep_store: Store, tmp_path: Path
 ) -> None:
     first, again, other = (
-        export_test(sweep_store.url, "strength", tmp_path / name, settings=6, cells=1, seed=seed)
+        export_test(
+            ListenOptions(sweep_store.url, "strength", tmp_path / name, settings=6, cells=1, seed=seed)
+        )
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
     assert first["test"] == again["test"] != other["test"]
@@ -156,7 +159,9 @@ def test_a_folder_with_something_in_it_is_refused(sweep_store: Store, tmp_path: 
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "old.wav").touch()
     with pytest.raises(InvalidInput, match="full is not empty"):
-        export_test(sweep_store.url, "strength", tmp_path / "full", settings=1, cells=1, seed=0)
+        export_test(
+            ListenOptions(sweep_store.url, "strength", tmp_path / "full", settings=1, cells=1, seed=0)
+        )
 
 
 def test_an_unknown_sweep_is_refused_with_the_choices(sweep_store: Store, tmp_path: Path) -> None:

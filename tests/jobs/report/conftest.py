@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import soundfile
 
+from jobs.report.options import ReportOptions
 from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
@@ -396,7 +397,7 @@ def parse_page() -> Callable[[str], Node]:
 def report_file(fitted_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The report of the fitted store."""
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(fitted_store.url, path)
+    write_report(ReportOptions(fitted_store.url, path))
     return path
 
 

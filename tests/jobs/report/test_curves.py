@@ -9,6 +9,7 @@ import pytest
 
 from jobs.report.answers import open_answers
 from jobs.report.layer_choice import choice_figure
+from jobs.report.options import ReportOptions
 from jobs.report.sweeps import Sweep
 from jobs.report.writing import write_report
 from store.opening import Store
@@ -43,7 +44,7 @@ def page(unfitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node
     """A report where directions alone were fitted, by more methods than there are colours."""
     table: pa.Table = VECTORS.of(list(vectors()))
     write_results(unfitted_store, "vectors", {"test": 1}, table)
-    write_report(unfitted_store.url, tmp_path / "report.html")
+    write_report(ReportOptions(unfitted_store.url, tmp_path / "report.html"))
     return parse_page((tmp_path / "report.html").read_text(encoding="utf-8"))
 
 

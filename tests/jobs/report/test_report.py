@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from jobs.cli.main import undertone
 from jobs.report.building import build_page
+from jobs.report.options import ReportOptions
 from jobs.report.rendering import render
 from jobs.report.writing import write_report
 from store.catalog.catalog import refresh_catalog
@@ -391,7 +392,7 @@ def test_a_store_without_results_says_what_to_run_next(unfitted_store: Store, tm
     with pytest.raises(
         NotFound, match=r"Nothing was fitted .* undertone probe .*music\.store 3f2a9c10 --labels"
     ):
-        write_report(unfitted_store.url, path)
+        write_report(ReportOptions(unfitted_store.url, path))
     assert not path.exists()
 
 
@@ -400,12 +401,12 @@ def test_a_store_without_runs_says_so(tmp_path: Path) -> None:
 
     open_store(tmp_path / "empty.store", create=True)
     with pytest.raises(NotFound, match=r"no run to report yet.*undertone extract"):
-        write_report(str(tmp_path / "empty.store"), tmp_path / "report.html")
+        write_report(ReportOptions(str(tmp_path / "empty.store"), tmp_path / "report.html"))
 
 
 def test_an_unknown_run_is_refused_with_the_choices(fitted_store: Store, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="3f2a9c10"):
-        write_report(fitted_store.url, tmp_path / "report.html", run="nonsense")
+        write_report(ReportOptions(fitted_store.url, tmp_path / "report.html", run="nonsense"))
 
 
 def best_and(store: Store, site: str, layer: int) -> list[dict[str, Any]]:
@@ -444,9 +445,9 @@ def test_a_layer_can_be_chosen(
 
 def test_a_layer_that_is_not_there_is_refused_with_the_choices(fitted_store: Store, tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"resid:31 .* resid \(layers 0–7\)"):
-        write_report(fitted_store.url, tmp_path / "report.html", layer="resid:31")
+        write_report(ReportOptions(fitted_store.url, tmp_path / "report.html", layer="resid:31"))
     with pytest.raises(InvalidInput, match="SITE:LAYER, for example resid:5"):
-        write_report(fitted_store.url, tmp_path / "report.html", layer="31")
+        write_report(ReportOptions(fitted_store.url, tmp_path / "report.html", layer="31"))
 
 
 def test_what_the_store_lacks_stands_at_the_head_of_the_page(

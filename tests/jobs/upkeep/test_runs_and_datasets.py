@@ -165,7 +165,7 @@ def test_a_rename_takes_the_audio_in_the_store_along_and_no_name_of_another(
 ) -> None:
     store = str(tmp_path / "rendered.store")
     for name, seed in (("sogns", 1), ("others", 2)):
-        synthesize_dataset(SynthRequest(store, name, ("notes",), clips=2, clip_seconds=0.5, seed=seed))
+        synthesize_dataset(SynthRequest(store, name, "notes", clips=2, clip_seconds=0.5, seed=seed))
     assert "choose another name" in refused("dataset", "rename", store, "sogns", "others")
     undertone("dataset", "rename", store, "sogns", "songs")
     opened = open_store(store)
