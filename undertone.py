@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     )
     from jobs.api.extraction import Bill, bill, extract
     from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
-    from jobs.api.models import forward, generate, load_model
+    from jobs.api.models import Converted, convert, forward, generate, load_model
     from jobs.api.neighbours import similar
     from jobs.api.probes import probe
     from jobs.api.runs import LabelledTable, Run
@@ -106,6 +106,8 @@ _HOMES = {
         "stored_sound",
     ),
     "jobs.api.models": (
+        "Converted",
+        "convert",
         "forward",
         "generate",
         "load_model",
@@ -159,6 +161,7 @@ __all__ = [
     "ClassScore",
     "Clusters",
     "Conflict",
+    "Converted",
     "CorruptData",
     "Damage",
     "Dataset",
@@ -197,6 +200,7 @@ __all__ = [
     "add_dataset",
     "bill",
     "capture",
+    "convert",
     "demo",
     "directions",
     "evaluate",

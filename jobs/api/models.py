@@ -1,6 +1,7 @@
 """Python's `load_model`, `forward` and `generate`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
@@ -83,6 +84,41 @@ def forward(model: "MusicGenModel", audio: Audio, *, text: str = "") -> NDArray[
     model.forward(codes, conditions)
     found: NDArray[np.int16] = codes[0].cpu().numpy()
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A checkpoint that was written in the other format."""
+
+    folder: Path
+    was: str
+    """"audiocraft", "transformers" or "dora"."""
+    format: str
+    """"audiocraft" or "transformers"."""
+    tensors: int
+    nbytes: int
+
+
+def convert(source: str | Path, target: str | Path, *, codec: str | None = None) -> Converted:
+    """Write a MusicGen in the other checkpoint format: audiocraft's, or that of transformers.
+
+    No value of any tensor changes, and back again it is the same model.
+
+    Args:
+        source: a folder in either format, a `checkpoint.th` that Dora wrote, or a model's name.
+        target: a folder that is not there yet; it gets its name when it is whole.
+        codec: of a `checkpoint.th`: its compression_state_dict.bin, its own checkpoint.th, or a published
+            one's name.
+
+    Raises:
+        InvalidInput: the target is there already, or lies in a store.
+        ModelError: the source is missing or damaged, or the other format has no such model.
+        NotFound: there is no model of that name.
+    """
+    from jobs.conversion import converted
+
+    done = converted(str(source), Path(target).expanduser(), codec=codec)
+    return Converted(done.folder, done.source_format, done.format, done.tensors, done.nbytes)
 
 
 @overload

@@ -36,6 +36,7 @@ COMMANDS = {
     "du": ("jobs.cli.du", "Show what takes space in a store."),
     "gc": ("jobs.cli.gc", "Remove litter, and caches that can be made again."),
     "sql": ("jobs.cli.sql", "Query the store's catalog with SQL."),
+    "convert": ("jobs.cli.convert", "Write a model in the other checkpoint format."),
 }
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130

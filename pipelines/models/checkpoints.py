@@ -85,8 +85,8 @@ RAW_FILE = "checkpoint.th"
 """What Dora writes while it trains."""
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
 EXPORT = (
-    f"audiocraft.utils.export: export_lm(checkpoint.th, '{LANGUAGE_MODEL_FILE}') for the language model and "
-    f"export_encodec(checkpoint.th, '{CODEC_FILE}') for its codec"
+    f"undertone convert {RAW_FILE} FOLDER, or audiocraft.utils.export: export_lm ({LANGUAGE_MODEL_FILE}) for "
+    f"the language model, export_encodec ({CODEC_FILE}) for its codec"
 )
 
 
@@ -226,10 +226,8 @@ def _missing(path: Path) -> str:
     lacks = f"{folder} holds no {path.name}. audiocraft's checkpoints consist of {' and '.join(FILES)}"
     if any((folder / name).exists() for name in TRANSFORMERS_FILES):
         return (
-            f"{lacks}; this folder is in the format of transformers, which is not read. The published models "
-            f"have both: name one of them ({', '.join(HUB_NAMES)}). A model that you trained must be written "
-            "from audiocraft (audiocraft.utils.export), or its tensors renamed as transformers' "
-            "convert_musicgen_transformers.py does it, the other way round."
+            f"{lacks}; this folder is in the format of transformers. Convert it: "
+            f"undertone convert {folder} {folder.name}-audiocraft"
         )
     return f"{lacks}. Export them with {EXPORT}."
 

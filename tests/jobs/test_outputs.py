@@ -24,6 +24,7 @@ WRITING = {
     "vectors export": ["vectors", "export", "STORE", "INTO"],
     "listen export": ["listen", "export", "STORE", "sweep", "--into", "INTO"],
     "demo": ["demo", "INTO"],
+    "convert": ["convert", "pocket", "INTO"],
 }
 
 

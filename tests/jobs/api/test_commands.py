@@ -9,6 +9,7 @@ import undertone as ut
 from jobs.cli.main import undertone
 
 HOMES = {
+    "convert": "convert",
     "dataset add": "add_dataset",
     "dataset list": "Store.dataset_table",
     "dataset remove": "Dataset.remove",

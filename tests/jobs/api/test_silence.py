@@ -118,6 +118,15 @@ def _page(store: ut.Store, *_: Any) -> Path:
     return page
 
 
+def _refused(store: ut.Store, *_: Any) -> Path:
+    """The built-in model's codec is of a kind that transformers does not have; nothing is left behind."""
+    target = Path(store.url).parent / "other"
+    with pytest.raises(ut.ModelError, match="stays in audiocraft's format"):
+        ut.convert("pocket-random", target)
+    assert not list(target.parent.glob("*other*"))
+    return target
+
+
 def _in_a_store(store: ut.Store, *_: Any) -> ut.Store:
     """The demo writes a folder of its own, never into a store."""
     inside = Path(store.url) / "inside"
@@ -131,6 +140,7 @@ CALLS: dict[tuple[str, ...], Call] = {
     ("bill",): lambda store, *_: ut.bill(store, "songs", model="pocket-random", sites="resid", months=1),
     ("capture", "forward"): _seen,
     ("demo",): _in_a_store,
+    ("convert",): _refused,
     ("directions",): lambda *_: ut.directions(X, Y, groups=np.arange(40) % 10),
     ("evaluate",): _evaluated,
     ("export_directions", "import_directions", "stored_directions", "superposition"): _exchanged,

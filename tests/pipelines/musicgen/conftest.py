@@ -22,7 +22,7 @@ from pipelines.models.audiocraft_import import (
 )
 from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from pipelines.pocket import random_pocket_folder
-from pipelines.pocket.configuration import TEXT_WIDTH, language_model_configuration
+from pipelines.pocket.configuration import TEXT_WIDTH, codec_configuration, language_model_configuration
 
 Codes = NDArray[np.int16]
 WriteCheckpoint = Callable[..., Path]
@@ -173,6 +173,61 @@ def write_melody_checkpoint(write_checkpoint: WriteCheckpoint) -> WriteCheckpoin
         configuration["transformer_lm"]["cross_attention"] = False
 
     return lambda folder: write_checkpoint(folder, change)
+
+
+@pytest.fixture(scope="session")
+def write_convertible(
+    write_checkpoint: WriteCheckpoint, write_melody_checkpoint: WriteCheckpoint
+) -> WriteCheckpoint:
+    """A checkpoint that transformers has a counterpart of: "text", "melody" or "stereo"."""
+
+    def write(folder: Path, kind: str = "text") -> Path:
+        if kind == "melody":
+            write_melody_checkpoint(folder)
+        elif kind == "stereo":
+            write_checkpoint(folder, _stereo)
+        else:
+            write_checkpoint(folder)
+        _write_codec(folder / "compression_state_dict.bin")
+        return folder
+
+    return write
+
+
+def _stereo(configuration: dict[str, Any]) -> None:
+    configuration["interleave_stereo_codebooks"] = {"use": True, "per_timestep": False}
+    configuration["channels"] = 2
+    configuration["transformer_lm"]["n_q"] = 8
+    configuration["codebooks_pattern"]["delay"]["delays"] = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+def _write_codec(path: Path) -> None:
+    """An EnCodec like the published ones (ELU, LSTM, weight norm), 32 frames of 16 kHz a second."""
+    from audiocraft.models.builders import get_compression_model
+
+    configuration = codec_configuration()
+    both = {"activation": "ELU", "activation_params": {"alpha": 1.0}}
+    configuration["seanet"].update(
+        both, dimension=16, n_filters=4, norm="weight_norm", pad_mode="reflect", lstm=2
+    )
+    configuration["seanet"]["decoder"] = {
+        "trim_right_ratio": 1.0, "final_activation": None, "final_activation_params": None,
+    }  # fmt: skip
+    with quiet_construction(), torch.inference_mode():
+        torch.manual_seed(1)
+        built = OmegaConf.create(configuration)
+        codec = get_compression_model(OmegaConf.merge(built, {"device": "cpu"})).eval()
+        latents = codec.encoder(torch.randn(1, 1, 500 * 256))[0].T  # so that frames differ in their codes
+        for layer in codec.quantizer.vq.layers:
+            layer._codebook.embed.copy_(latents)
+            latents = 0.3 * (latents - latents.mean(0))[torch.randperm(256)]
+    package = {
+        "best_state": codec.state_dict(),
+        "xp.cfg": OmegaConf.to_yaml(OmegaConf.create(configuration)),
+        "version": "1.3.0",
+        "exported": True,
+    }
+    torch.save(package, path)
 
 
 def build(configuration: dict[str, Any], text_encoder: Path) -> Any:

@@ -396,7 +396,7 @@ def test_a_folder_in_the_format_of_transformers_names_a_way(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text("{}")
     message = refusal(tmp_path)
     assert "format of transformers" in message
-    assert "facebook/musicgen-small" in message
+    assert "undertone convert" in message
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,45 @@
+"""`undertone convert`: a checkpoint in audiocraft's format becomes one of transformers, or the other way."""
+
+from pathlib import Path
+
+import click
+
+from jobs.cli.options import format_option
+from jobs.conversion import converted
+from jobs.terminal.results import print_result
+
+
+@click.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--codec", metavar="FILE|NAME",
+    help="Codec of a checkpoint.th: its compression_state_dict.bin, its checkpoint.th, or a published one's "
+"name.",
+)  # fmt: skip
+@format_option
+def convert(source: str, target: Path, codec: str | None, format_: str) -> None:
+    """Write the MusicGen of SOURCE into the new folder TARGET, in the other checkpoint format.
+
+    A folder in audiocraft's format becomes one of transformers, and the other way; a checkpoint.th that
+    Dora wrote while audiocraft trained becomes one in audiocraft's format. No value of any tensor changes,
+    and back again it is the same model. TARGET gets its name when it is whole.
+
+    \b
+    Examples:
+      undertone convert ./tuned ./tuned-transformers
+      undertone convert ./from-the-hub ./in-audiocrafts-format
+      undertone convert xps/1a2b3c4d/checkpoint.th ./tuned \\
+        --codec facebook/encodec_32khz
+    """
+    done = converted(source, target.expanduser(), codec=codec)
+    print_result(
+        {
+            "folder": str(done.folder),
+            "from": done.source_format,
+            "format": done.format,
+            "tensors": done.tensors,
+            "bytes": done.nbytes,
+        },
+        format_,
+    )

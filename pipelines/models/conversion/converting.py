@@ -1,0 +1,313 @@
+"""Convert a checkpoint from audiocraft's format to that of transformers or back, tensor by tensor.
+
+Everything is written into a folder beside the target, which gets its name when it is whole. Tensors keep
+their values and their number formats.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pipelines.models.checkpoint_configuration import read_configuration, require_conditioners
+from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
+from pipelines.models.checkpoints import (
+    CODEC_FILE,
+    LANGUAGE_MODEL_FILE,
+    RAW_FILE,
+    Checkpoint,
+    hub_folder,
+    part_folder,
+    read_package,
+)
+from pipelines.models.conversion.audiocraft_view import (
+    EXTRA_TENSORS,
+    RECORD,
+    audiocraft_view,
+    text_encoder_fingerprint,
+)
+from pipelines.models.conversion.names import (
+    AUDIO_ENCODER,
+    CHROMA_WINDOW,
+    TEXT_ENCODER,
+    WEIGHT_NORM,
+    Place,
+    codec_name_of_transformers,
+    decoder_places,
+)
+from pipelines.models.conversion.packages import export, write_package
+from pipelines.models.conversion.safetensors_shards import (
+    LARGEST_SHARD,
+    PlannedTensor,
+    write_safetensors,
+    write_shards,
+)
+from pipelines.models.conversion.to_audiocraft import codec_sections
+from pipelines.models.conversion.to_transformers import (
+    Conditioners,
+    codec_configuration,
+    conditioners,
+    feature_configuration,
+    generation_configuration,
+    transformers_configuration,
+)
+from pipelines.models.conversion.transformers_files import (
+    CONFIG,
+    FEATURES,
+    GENERATION,
+    is_transformers_folder,
+    read_json,
+    read_tensors,
+)
+from pipelines.models.loading import PUBLISHED_CODEC_FILES, text_encoder_folder
+from pipelines.models.text_encoder_files import WEIGHTS as TEXT_WEIGHTS
+from pipelines.models.text_encoder_files import text_encoder_width
+from pipelines.models.transformers_modules import TIED, expected_shapes
+from store.errors import InvalidInput, ModelError
+
+AUDIOCRAFT, TRANSFORMERS = "audiocraft", "transformers"
+TOKENIZER_FILES = ("*.model", "tokenizer*", "special_tokens_map*")
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What a conversion wrote."""
+
+    folder: Path
+    source_format: str
+    """"audiocraft", "transformers" or "dora"."""
+    format: str
+    tensors: int
+    nbytes: int
+
+
+def convert(
+    source: Path, target: Path, *, codec: str | None = None, largest_shard: int = LARGEST_SHARD
+) -> Converted:
+    """Write a checkpoint in the other format.
+
+    Args:
+        source: A folder in either format, a `checkpoint.th` of Dora, or a folder that holds one.
+        target: A folder that is not there yet.
+        codec: For a `checkpoint.th` of a language model: the codec it was trained with, a file
+            (`compression_state_dict.bin` or a `checkpoint.th`) or the name of a published one. By default
+            what its configuration names.
+        largest_shard: Bytes of a safetensors file.
+
+    Raises:
+        InvalidInput: The target is there already, or a codec is given where the source has one.
+        ModelError: The source is missing, damaged, or has no counterpart in the other format.
+    """
+    if target.exists():
+        raise InvalidInput(f"{target} is there already. Choose another folder, or delete it first.")
+    raw = source if source.is_file() else source / RAW_FILE
+    is_raw = raw.is_file() and not (source / LANGUAGE_MODEL_FILE).exists()
+    if codec is not None and not is_raw:
+        raise InvalidInput(f"{source} holds its codec: leave out --codec, which is for a {RAW_FILE}.")
+    with _made_whole(target) as folder:
+        if is_raw:
+            tensors, kind, result = export(raw, folder, codec), "dora", AUDIOCRAFT
+        elif is_transformers_folder(source) and not (source / LANGUAGE_MODEL_FILE).exists():
+            tensors, kind, result = _to_audiocraft(source, folder), TRANSFORMERS, AUDIOCRAFT
+        else:
+            tensors, kind, result = _to_transformers(source, folder, largest_shard), AUDIOCRAFT, TRANSFORMERS
+    nbytes = sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    return Converted(target, kind, result, tensors, nbytes)
+
+
+@contextmanager
+def _made_whole(target: Path) -> Iterator[Path]:
+    """A new folder that is called `target` once the block has ended well, and is gone after an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.with_name(f".{target.name}.part")
+    shutil.rmtree(folder, ignore_errors=True)  # of a conversion that was killed
+    folder.mkdir()
+    try:
+        yield folder
+        folder.rename(target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
+    package, codec_package = read_package(source / LANGUAGE_MODEL_FILE), read_package(source / CODEC_FILE)
+    where = str(source / LANGUAGE_MODEL_FILE)
+    if "pretrained" in package:
+        raise ModelError(f"{where} names a published codec; a language model belongs there (export_lm).")
+    configuration = read_configuration(package["xp.cfg"], LANGUAGE_MODEL, where)
+    require_conditioners(configuration, where)
+    named = conditioners(configuration, where)
+    codec, codec_tensors = _codec_of(codec_package, str(source / CODEC_FILE))
+    text_name = str(configuration["conditioners"][named.text]["t5"]["name"])
+    text_folder = text_encoder_folder(Checkpoint(source.name, source), text_name)
+    text_encoder_width(text_folder)
+    text = _text_encoder_tensors(text_folder)
+    config = transformers_configuration(configuration, codec, read_json(text_folder / CONFIG), where)
+    state = package["best_state"]
+    places = _places(configuration, named)
+    _refuse_other_names(state, places, where)
+    planned = [*_split(state, places, where), *codec_tensors, *_planned(text, TEXT_ENCODER)]
+    shapes = {tensor.name: tensor.shape for tensor in planned if tensor.name not in TIED}
+    _check_shapes(config, shapes, where)
+    write_shards(folder, planned, largest=largest_shard)
+    extra = {name: state[name] for name in state if CHROMA_WINDOW.fullmatch(name)}
+    if extra:
+        write_safetensors(folder / EXTRA_TENSORS, _planned(extra))
+    frames = codec["sampling_rate"] / prod(codec["upsampling_ratios"])
+    _write_json(folder / CONFIG, config)
+    _write_json(folder / GENERATION, generation_configuration(configuration, frames))
+    _write_json(folder / FEATURES, feature_configuration(configuration, codec))
+    _write_json(folder / RECORD, _record(package, codec_package, codec, text))
+    _copy(text_folder, folder, TOKENIZER_FILES)
+    return len(planned) + len(extra)
+
+
+def _record(
+    package: Mapping[str, Any],
+    codec_package: Mapping[str, Any],
+    codec: Mapping[str, Any],
+    text: Mapping[str, torch.Tensor],
+) -> dict[str, Any]:
+    """What `audiocraft.json` keeps: all that transformers has no place for."""
+    if "pretrained" in codec_package:
+        held = {"xp.cfg": json.dumps(codec_sections({"audio_encoder": codec}, CODEC_FILE)), "exported": True}
+    else:
+        held = _scalars(codec_package)
+    return {LANGUAGE_MODEL: _scalars(package), CODEC: held, "text_encoder": text_encoder_fingerprint(text)}
+
+
+def _scalars(package: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in package.items() if isinstance(value, str | bool | int | float)}
+
+
+def _codec_of(package: Mapping[str, Any], where: str) -> tuple[dict[str, Any], list[PlannedTensor]]:
+    """The section `audio_encoder` and the tensors of a codec; one that is only named is fetched."""
+    if "pretrained" in package:
+        published = hub_folder(str(package["pretrained"]), PUBLISHED_CODEC_FILES)
+        config = read_json(published / CONFIG)
+        config = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype")}
+        return config, _planned(read_tensors(published), AUDIO_ENCODER)
+    configuration = read_configuration(package["xp.cfg"], CODEC, where)
+    state = package["best_state"]
+    names = {codec_name_of_transformers(name): name for name in state}
+    planned = [_planned_one(theirs, state[ours]) for theirs, ours in names.items()]
+    return codec_configuration(configuration, where), planned
+
+
+def _text_encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
+    """A T5's encoder: published ones hold their decoder, too."""
+    found = read_tensors(folder)
+    wanted = [name for name in found if not name.startswith(("decoder.", "lm_head."))]
+    return {name: found[name] for name in wanted}
+
+
+def _places(configuration: Mapping[str, Any], named: Conditioners) -> list[Place]:
+    transformer = configuration["transformer_lm"]
+    return list(
+        decoder_places(
+            layers=transformer["num_layers"],
+            codebooks=transformer["n_q"],
+            cross_attention=named.melody is None,
+            text=named.text,
+            melody=named.melody,
+        )
+    )
+
+
+def _refuse_other_names(state: Mapping[str, torch.Tensor], places: list[Place], where: str) -> None:
+    expected = {place.audiocraft for place in places}
+    missing = sorted(expected - set(state))
+    unknown = sorted(name for name in set(state) - expected if not CHROMA_WINDOW.fullmatch(name))
+    if missing or unknown:
+        what = f"lacks {', '.join(missing[:NAMED])}" if missing else f"holds {', '.join(unknown[:NAMED])}"
+        raise ModelError(
+            f"{where} {what}, unlike the MusicGen that its xp.cfg describes, so it has no counterpart in "
+            "transformers."
+        )
+
+
+def _split(state: Mapping[str, torch.Tensor], places: list[Place], where: str) -> Iterator[PlannedTensor]:
+    for place in places:
+        tensor = state[place.audiocraft]
+        count = len(place.transformers)
+        if tensor.ndim < 1 or len(tensor) % count:
+            raise ModelError(f"{where}: {place.audiocraft} has the shape {tuple(tensor.shape)}.")
+        for name, part in zip(place.transformers, tensor.chunk(count), strict=True):
+            yield _planned_one(name, part)
+
+
+def _planned(tensors: Mapping[str, torch.Tensor], prefix: str = "") -> list[PlannedTensor]:
+    return [_planned_one(prefix + name, tensors[name]) for name in tensors]
+
+
+def _planned_one(name: str, tensor: torch.Tensor) -> PlannedTensor:
+    """Mapped from its file until it is written."""
+    return PlannedTensor(name, tensor.dtype, tuple(tensor.shape), lambda: tensor)
+
+
+def _check_shapes(config: Mapping[str, Any], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raise ModelError unless transformers builds a model with just these tensors."""
+    expected = expected_shapes(config)
+    wrong = [name for name, shape in found.items() if name in expected and expected[name] != shape]
+    missing = sorted(set(expected) - set(found))
+    unknown = sorted(set(found) - set(expected))
+    if wrong or missing or unknown:
+        named = [
+            *(f"{name} is {found[name]}, not {expected[name]}" for name in wrong),
+            *(f"{name} is missing" for name in missing),
+            *(f"{name} has no place" for name in unknown),
+        ]
+        raise ModelError(
+            f"{where}: its tensors do not fit its configuration, in the names of transformers: "
+            f"{'; '.join(named[:NAMED])}."
+        )
+
+
+def _to_audiocraft(source: Path, folder: Path) -> int:
+    view = audiocraft_view(source)
+    tensors = read_tensors(source)
+    shapes = {modern_name(name): tuple(tensors[name].shape) for name in tensors}
+    _check_shapes(
+        view.config, {name: shape for name, shape in shapes.items() if name not in TIED}, str(source)
+    )
+    write_package(folder / LANGUAGE_MODEL_FILE, view.package)
+    write_package(folder / CODEC_FILE, view.codec_package)
+    written = len(view.package["best_state"]) + len(view.codec_package["best_state"])
+    if not view.text_encoder_name.startswith("./"):
+        return written
+    text_folder = part_folder(folder, view.text_encoder_name, str(source))
+    text_folder.mkdir(parents=True)
+    write_safetensors(text_folder / TEXT_WEIGHTS, _planned(view.text_encoder))
+    _write_json(text_folder / CONFIG, view.text_config)
+    _copy(source, text_folder, TOKENIZER_FILES)
+    return written + len(view.text_encoder)
+
+
+def modern_name(name: str) -> str:
+    """The name that the present transformers has for a tensor of an older one's files."""
+    for old, new in WEIGHT_NORM.items():
+        if name.endswith(f".{old}"):
+            return name.removesuffix(old) + new
+    return name
+
+
+def _copy(source: Path, folder: Path, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        for file in source.glob(pattern):
+            shutil.copyfile(file, folder / file.name)
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        json.dump(values, file, indent=2, sort_keys=True)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
