@@ -1,4 +1,4 @@
-"""`undertone convert`: a checkpoint in audiocraft's format becomes one of transformers, or the other way."""
+"""`undertone convert`: write a checkpoint of audiocraft's format in that of transformers, or the other way."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a `config.json` of transformers says, in the words of audiocraft's `xp.cfg`.
+"""Say what a `config.json` of transformers says in the words of audiocraft's `xp.cfg`.
 
 Only the keys named here are read. Options of audiocraft that transformers has no word for have the values of
 the published models: a model's fingerprint covers them.

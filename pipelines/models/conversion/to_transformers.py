@@ -1,4 +1,4 @@
-"""What audiocraft's `xp.cfg` says, as the `config.json` of transformers and the files beside it.
+"""Say what audiocraft's `xp.cfg` says as the `config.json` of transformers and the files beside it.
 
 transformers has one MusicGen, and audiocraft has many options: what would be another model there is refused.
 """
