@@ -1,4 +1,4 @@
-"""`undertone convert`: write a checkpoint of audiocraft's format in that of transformers, or the other way."""
+"""`undertone convert`: write a checkpoint in the other of the two formats, audiocraft's and that of transformers."""
 
 from pathlib import Path
 
