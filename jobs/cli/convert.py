@@ -1,4 +1,4 @@
-"""`undertone convert`: write a checkpoint in the other of the two formats, audiocraft's and that of transformers."""
+"""`undertone convert`: write a checkpoint in the other format, audiocraft's or that of transformers."""
 
 from pathlib import Path
 
