@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from analysis.directions.fitting import Direction as FittedDirection
     from jobs.api.answers import Answer
     from jobs.api.stores import Store
-    from jobs.directions.stored import StoredVector
     from pipelines.steering.edits import Edit, Kind, Scaling
     from store.records import Site
+    from store.results.fits import VectorRow
 
 Pairs = Sequence[tuple[str, str]]
 """(from class, to class), …"""
@@ -349,7 +349,7 @@ def superposition(store: "Store", where: str = "true", **parameters: Any) -> "An
     return answer_of(rows)
 
 
-def _of_stored(one: "StoredVector") -> Direction:
+def _of_stored(one: "VectorRow") -> Direction:
     measured = one.score is not None and one.score_low is not None and one.score_high is not None
     return Direction(
         vector=one.vector,

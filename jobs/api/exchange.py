@@ -97,7 +97,7 @@ def export_listening_test(
     folder: str | Path,
     *,
     settings: int = 8,
-    cells: int = 1,
+    conditions: int = 1,
     seed: int = 0,
 ) -> ListeningTest:
     """Write a listening test of a sweep as a page that opens without a network.
@@ -107,7 +107,7 @@ def export_listening_test(
         sweep: name of the sweep.
         folder: the folder to write: new, or empty.
         settings: at most so many settings, evenly spaced from the least transfer to the most.
-        cells: prompts and random states of each setting.
+        conditions: prompts and random states of each setting.
         seed: decides which prompts and random states.
 
     Raises:
@@ -118,7 +118,7 @@ def export_listening_test(
     from jobs.listen.options import ListenOptions
 
     path = Path(folder).expanduser()
-    summary = export_test(ListenOptions(url_of(store), sweep, path, settings, cells, seed))
+    summary = export_test(ListenOptions(url_of(store), sweep, path, settings, conditions, seed))
     return ListeningTest(Path(summary["page"]), summary["settings"], summary["trials"])
 
 

@@ -39,7 +39,7 @@ def export(format_: str, **values: Any) -> None:
     Examples:
       undertone listen export music.store strength --into listening
       undertone listen export music.store layer-ablation --into listening \\
-        --settings 12 --cells 2
+        --settings 12 --conditions 2
     """
     from jobs.listen.exporting import export_test
 

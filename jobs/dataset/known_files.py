@@ -22,7 +22,7 @@ from store.objects.ledger import read_committed, recorded_names
 from store.objects.parquet import parquet_batches
 from store.records import Failure
 from store.results.parts import write_results
-from store.results.recordings import RECORDINGS
+from store.results.recordings import RECORDINGS, RecordingRow
 from store.results.table import now
 
 PART_FILES = 2048
@@ -42,7 +42,7 @@ class KnownFiles:
     def __init__(self, store: Store, spec: ClipSpec, index: sqlite3.Connection) -> None:
         self._store, self._spec, self._index = store, spec, index
         self._lock = threading.Lock()
-        self._new: list[dict[str, Any]] = []
+        self._new: list[RecordingRow] = []
         self._written = time.monotonic()
         index.execute(_TABLE)
 
@@ -80,24 +80,24 @@ class KnownFiles:
             return
         info, heard = measured.info, measured.heard
         self._new.append(
-            {
-                "dataset": self._spec.dataset,
-                "uri": measured.uri,
-                "bytes": measured.state.nbytes,
-                "stamp": measured.state.stamp,
-                "cut": cut_of(self._spec),
-                "content": measured.content or None,
-                "sample_rate": info.sample_rate if info else None,
-                "samples": info.samples if info else None,
-                "channels": info.channels if info else None,
-                "peak": info.peak if info else None,
-                "message": measured.failure.message if measured.failure else None,
-                "silent": heard.silent,
-                "clipped": heard.clipped,
-                "undecodable": list(heard.undecodable),
-                "reasons": list(heard.undecodable.values()),
-                "created_at": now(),
-            }
+            RecordingRow(
+                dataset=self._spec.dataset,
+                uri=measured.uri,
+                bytes_=measured.state.nbytes,
+                stamp=measured.state.stamp,
+                cut=cut_of(self._spec),
+                content=measured.content or None,
+                sample_rate=info.sample_rate if info else None,
+                samples=info.samples if info else None,
+                channels=info.channels if info else None,
+                peak=info.peak if info else None,
+                message=measured.failure.message if measured.failure else None,
+                silent=heard.silent,
+                clipped=heard.clipped,
+                undecodable=list(heard.undecodable),
+                reasons=list(heard.undecodable.values()),
+                created_at=now(),
+            )
         )
         if len(self._new) >= PART_FILES or time.monotonic() - self._written >= PART_SECONDS:
             self.write()
@@ -105,7 +105,7 @@ class KnownFiles:
     def write(self) -> None:
         """Write what was measured since the last part."""
         if self._new:
-            files = [[row["uri"], row["stamp"], row["content"], str(row["created_at"])] for row in self._new]
+            files = [[row.uri, row.stamp, row.content, str(row.created_at)] for row in self._new]
             specification = {"dataset": self._spec.dataset, "cut": cut_of(self._spec), "files": files}
             write_results(self._store, RECORDINGS.kind, specification, RECORDINGS.of(self._new))
         self._new, self._written = [], time.monotonic()

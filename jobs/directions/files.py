@@ -7,7 +7,7 @@ A file holds a series: directions that differ in their layer only. In safetensor
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from pathlib import Path
 from tokenize import TokenError
@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.directions.options import FileForm
-from jobs.directions.stored import SCHEMA, StoredVector, row_of
+from jobs.directions.stored import SCHEMA
 from store.errors import InvalidInput, NotFound
 from store.results.fits import VECTORS, VectorRow
 
@@ -26,7 +26,7 @@ FORMAT, VERSION = "undertone vectors", "1"
 UNIT_TOLERANCE = 1e-3
 MOST_BYTES = 60
 """Of a part of a file's name: file systems take 255 bytes for all of it."""
-REQUIRED = tuple(field.name for field in fields(StoredVector) if type(None) not in get_args(field.type))
+REQUIRED = tuple(field.name for field in fields(VectorRow) if type(None) not in get_args(field.type))
 """Columns that are never NULL."""
 _UNREADABLE = (
     *(ValueError, LookupError, TypeError, ArithmeticError, OSError, EOFError),
@@ -36,9 +36,9 @@ _UNREADABLE = (
 _SERIES = ("run_id", "site", "reduction", "concept", "positive", "negative", "method", "labels_hash", "folds")
 
 
-def series_of(vectors: Sequence[StoredVector]) -> list[list[StoredVector]]:
+def series_of(vectors: Sequence[VectorRow]) -> list[list[VectorRow]]:
     """Directions that differ in their layer only, in order of layers; a layer comes once in a series."""
-    found: dict[tuple[Any, ...], list[StoredVector]] = {}
+    found: dict[tuple[Any, ...], list[VectorRow]] = {}
     for vector in sorted(vectors, key=lambda one: (one.layer, one.created_at)):
         key: tuple[Any, ...] = tuple(getattr(vector, name) for name in _SERIES)
         place = 0
@@ -48,7 +48,7 @@ def series_of(vectors: Sequence[StoredVector]) -> list[list[StoredVector]]:
     return list(found.values())
 
 
-def write_series(folder: Path, series: Sequence[StoredVector], form: FileForm) -> Path:
+def write_series(folder: Path, series: Sequence[VectorRow], form: FileForm) -> Path:
     """Write one file into a folder, named by what it holds; returns its path."""
     path = folder / f"{_file_name(series[0])}.{form}"
     directions = np.stack([vector.vector for vector in series]).astype(np.float32)
@@ -188,15 +188,15 @@ def _layer_in(name: str) -> int:
     return int(numbers[-1])
 
 
-def _described(vector: StoredVector) -> dict[str, Any]:
+def _described(vector: VectorRow) -> dict[str, Any]:
     """A row as JSON values, without the numbers of the direction."""
-    row = {name: value for name, value in row_of(vector).items() if name != "vector"}
+    row = {name: value for name, value in asdict(vector).items() if name != "vector"}
     if vector.reader is not None:
         row["reader"] = vector.reader.tolist()
     return row | {"created_at": vector.created_at.isoformat()}
 
 
-def _file_name(vector: StoredVector) -> str:
+def _file_name(vector: VectorRow) -> str:
     """What a series is about, cut to what every file system takes; the id keeps names apart."""
     contrast = vector.positive if vector.negative is None else f"{vector.negative}-to-{vector.positive}"
     parts = (vector.concept, contrast, vector.method, vector.site, vector.reduction, vector.vector_id[:6])

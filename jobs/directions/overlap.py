@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from analysis.directions.superposition import Superposition, superposition
-from jobs.directions.stored import StoredVector
+from store.results.fits import VectorRow
 
 MIRRORED = -0.99999
 """Cosine of the directions of the two classes of one concept: the same direction, turned round."""
 
 
-def overlap_rows(vectors: Sequence[StoredVector]) -> list[dict[str, Any]]:
+def overlap_rows(vectors: Sequence[VectorRow]) -> list[dict[str, Any]]:
     """A row per direction; of the two of a concept with two classes only the first is counted."""
     rows: list[dict[str, Any]] = []
     for _, same in groupby(sorted(vectors, key=_place), key=_place):
@@ -27,7 +27,7 @@ def overlap_rows(vectors: Sequence[StoredVector]) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(vector: StoredVector) -> tuple[str, str, str, int, str, bool]:
+def _place(vector: VectorRow) -> tuple[str, str, str, int, str, bool]:
     return (
         vector.run_id,
         vector.site,
@@ -38,8 +38,8 @@ def _place(vector: StoredVector) -> tuple[str, str, str, int, str, bool]:
     )
 
 
-def _without_mirrored(vectors: Sequence[StoredVector]) -> list[StoredVector]:
-    kept: list[StoredVector] = []
+def _without_mirrored(vectors: Sequence[VectorRow]) -> list[VectorRow]:
+    kept: list[VectorRow] = []
     for vector in vectors:
         mirrored = any(
             one.concept == vector.concept and float(one.vector @ vector.vector) < MIRRORED for one in kept
@@ -49,7 +49,7 @@ def _without_mirrored(vectors: Sequence[StoredVector]) -> list[StoredVector]:
     return kept
 
 
-def _row(vectors: Sequence[StoredVector], place: int, report: Superposition) -> dict[str, Any]:
+def _row(vectors: Sequence[VectorRow], place: int, report: Superposition) -> dict[str, Any]:
     vector = vectors[place]
     cosines = np.abs(report.gram[place])
     cosines[place] = -1.0
@@ -79,6 +79,6 @@ def _row(vectors: Sequence[StoredVector], place: int, report: Superposition) -> 
     }
 
 
-def _named(vector: StoredVector) -> str:
+def _named(vector: VectorRow) -> str:
     against = "" if vector.negative is None else f" − {vector.negative}"
     return f"{vector.concept} {vector.positive}{against}"

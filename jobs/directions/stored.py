@@ -1,9 +1,7 @@
-"""The table `vectors`: its columns, and reading directions back as NumPy arrays."""
+"""Write directions to the table `vectors`, and read them back as NumPy arrays."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields
-from datetime import datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -24,62 +22,7 @@ SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
 The newest counts, as in `store/catalog/superposition.sql`."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVector:
-    """One row of `vectors`: a direction that knows where it belongs and what is known of it."""
-
-    vector_id: str
-    run_id: str
-    """Run it was fitted on; "" for one that was imported without."""
-    model: str
-    model_fingerprint: str
-    site: str
-    reduction: str
-    layer: int
-    concept: str
-    positive: str
-    """Class that projects higher."""
-    negative: str | None
-    """Class it is told from; None for all others."""
-    method: str
-    vector: np.ndarray
-    """(D,) float32, length 1."""
-    reader: np.ndarray | None
-    """Of leace, (D,) float32: what `--kind ablate` reads; None for all others."""
-    reader_offset: float | None
-    width: int
-    norm: float
-    penalty: float | None
-    mean_positive: float | None
-    mean_negative: float | None
-    deviation: float | None
-    separability: float | None
-    cosine_to_mean_difference: float | None
-    score: float | None
-    score_low: float | None
-    score_high: float | None
-    within_chance: bool | None
-    random_score: float | None
-    within_random: bool | None
-    activation_norm: float | None
-    scaling: str
-    clips: int
-    positives: int
-    negatives: int
-    groups: int
-    folds: int
-    labels_query: str
-    labels_hash: str
-    random_seed: int | None
-    created_at: datetime
-
-
 SCHEMA = VECTORS.schema()
-
-
-def row_of(vector: StoredVector) -> dict[str, Any]:
-    """A vector as a row."""
-    return {field.name: getattr(vector, field.name) for field in fields(vector)}
 
 
 def read_vectors(
@@ -89,7 +32,7 @@ def read_vectors(
     tables: Mapping[str, pa.Table] | None = None,
     parameters: Mapping[str, Any] | None = None,
     newest: bool = False,
-) -> list[StoredVector]:
+) -> list[VectorRow]:
     """The directions that a condition in SQL picks, in order of place, concept and method.
 
     Args:
@@ -151,7 +94,7 @@ def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
     return rows
 
 
-def vectors_of(store: Store, ids: AbstractSet[str]) -> list[StoredVector]:
+def vectors_of(store: Store, ids: AbstractSet[str]) -> list[VectorRow]:
     """Directions by their ids; those that do not exist are left out."""
     chosen = pa.table({"vector_id": pa.array(sorted(ids), pa.string())})
     return read_vectors(store, "vector_id IN (SELECT vector_id FROM chosen)", tables={"chosen": chosen})
@@ -161,7 +104,7 @@ def _ids(catalog: Path) -> set[str]:
     return set(run_query(catalog, "SELECT vector_id FROM typed.vectors")["vector_id"].to_pylist())
 
 
-def find_vector(store: Store, vector_id: str) -> StoredVector:
+def find_vector(store: Store, vector_id: str) -> VectorRow:
     """One direction by its id or the beginning of it.
 
     Raises:
@@ -179,8 +122,8 @@ def find_vector(store: Store, vector_id: str) -> StoredVector:
     return found[0]
 
 
-def _stored(row: Mapping[str, Any]) -> StoredVector:
+def _stored(row: Mapping[str, Any]) -> VectorRow:
     values = {name: row[name] for name in SCHEMA.names} | {"vector": np.asarray(row["vector"], np.float32)}
     if values["reader"] is not None:
         values["reader"] = np.asarray(values["reader"], np.float32)
-    return StoredVector(**values)
+    return VectorRow(**values)

@@ -1,27 +1,20 @@
 """Scorers as workers hold them: from audio to rows of embeddings or of evaluations."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from dataclasses import replace
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from jobs.evaluate.records import (
-    CLAP,
-    EMBEDDINGS,
-    EVALUATIONS,
-    embeddings_table,
-    evaluations_table,
-    scores,
-)
+from jobs.evaluate.items import Items
+from jobs.evaluate.records import CLAP, embedding_rows, score_rows
 from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
 from store.errors import BrokenPlugin
 from store.extensions import SCORERS
 from store.results.parts import digest_of
+from store.results.sounds import EMBEDDINGS, EVALUATIONS, EmbeddingRow, EvaluationRow
 from store.results.table import now
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 class RowScorer(Protocol):
@@ -33,8 +26,8 @@ class RowScorer(Protocol):
     """Stands for all that decides its scores."""
     sample_rate: int
 
-    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
-        """From audio (B, samples) at the scorer's rate to rows; `items` as `item_columns` gives them."""
+    def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
+        """From the audio (B, samples) of B items, at the scorer's rate, to rows."""
 
 
 class RowScorerSource(Protocol):
@@ -47,7 +40,7 @@ class RowScorerSource(Protocol):
 class ClapEmbedder:
     """Embeds audio; texts are compared with the embeddings later, without the audio."""
 
-    kind = EMBEDDINGS
+    kind = EMBEDDINGS.kind
 
     def __init__(self, name: str, *, device: str) -> None:
         from pipelines.scorers.clap import load_clap
@@ -56,16 +49,17 @@ class ClapEmbedder:
         self.version = self._clap.info.fingerprint
         self.sample_rate = self._clap.info.sample_rate
 
-    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
+    def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
         info = self._clap.info
         embeddings = self._clap.embed_audio(audio)
-        return embeddings_table(items, embeddings, clap=info.name, fingerprint=info.fingerprint)
+        common = EmbeddingRow(clap=info.name, clap_fingerprint=info.fingerprint, created_at=now())
+        return EMBEDDINGS.of(embedding_rows(items, embeddings, common))
 
 
 class SoundRows:
     """Asks a scorer of sounds alone; the version in its rows holds that of the plug-in that it comes from."""
 
-    kind = EVALUATIONS
+    kind = EVALUATIONS.kind
 
     def __init__(self, name: str, *, device: str) -> None:
         self._name = name
@@ -73,34 +67,32 @@ class SoundRows:
         self.version = scorer_version(name, self._scorer)
         self.sample_rate = self._scorer.sample_rate
 
-    def rows_of(self, items: Rows, audio: NDArray[np.float32]) -> pa.Table:
-        common = {
-            "scorer": self._name,
-            "scorer_name": self._scorer.name,
-            "scorer_version": self.version,
-            **SCORERS.recorded(self._name),
-            "created_at": now(),
-        }
-        rows: list[dict[str, Any]] = []
+    def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
+        common = EvaluationRow(
+            scorer=self._name,
+            scorer_name=self._scorer.name,
+            scorer_version=self.version,
+            plugin=SCORERS.recorded(self._name).get("plugin"),
+            created_at=now(),
+        )
+        rows: list[EvaluationRow] = []
         with SCORERS.called(self._name):
             given = list(self._scorer.score(audio))
-        for said in given:
-            if len(said.values) != len(items):
+        for scores in given:
+            if len(scores.values) != len(items.members):
                 raise BrokenPlugin(
-                    f"The scorer {self._name!r} said {len(said.values)} values of {said.concept!r} for "
-                    f"{len(items)} sounds."
+                    f"The scorer {self._name!r} gave {len(scores.values)} values of {scores.concept!r} for "
+                    f"{len(items.members)} sounds."
                 )
-            rows += _rows_of(said, items, common)
-        return evaluations_table(rows)
+            own = replace(common, concept=scores.concept, measure=scores.measure)
+            rows += score_rows(items, *_by_class(scores), own)
+        return EVALUATIONS.of(rows)
 
 
-def _rows_of(said: Scores, items: Rows, common: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    own = {**common, "concept": said.concept, "measure": said.measure}
-    if said.classes:
-        yield from scores(items, said.values.astype(np.float64), dict.fromkeys(said.classes), **own)
-        return
-    for item, value in zip(items, said.values, strict=True):
-        yield {**item, **own, "value": float(value)}
+def _by_class(scores: Scores) -> tuple[NDArray[np.float64], dict[str, str | None] | dict[None, None]]:
+    """Values (B, C) and their classes; a number is the value of no class."""
+    values = scores.values.astype(np.float64)
+    return (values, dict.fromkeys(scores.classes)) if scores.classes else (values[:, None], {None: None})
 
 
 def scorer_version(name: str, scorer: SoundScorer) -> str:

@@ -19,7 +19,7 @@ from jobs.engine.progress import Tally, counted
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Batch, Stopped, Task, batches
 from jobs.evaluate.items import WHOLE, Item, Items
-from jobs.evaluate.records import item_columns, scored_items
+from jobs.evaluate.records import scored_items
 from jobs.evaluate.scorers import RowScorerSource, load_row_scorer
 from jobs.execution import Execution, resolved_device
 from pipelines.acceleration.freed_memory import keep_freed_memory
@@ -171,10 +171,10 @@ class ScoringWorker:
         for batch in by_length.values():
             if self._stopping.is_set():
                 raise Stopped("the job was stopped")
-            columns = [item_columns(item, self._plan.dataset) for item, _ in batch]
+            scored = Items(self._plan.dataset, tuple(item for item, _ in batch))
             audio = np.stack([samples for _, samples in batch])
             with clock.stage("forward"):
-                tables.append(self._on_compute_thread(partial(self._scorer.rows_of, columns, audio)))
+                tables.append(self._on_compute_thread(partial(self._scorer.rows_of, scored, audio)))
         return tables, failures
 
     def _decode(self, item: Item) -> Samples | Failure:

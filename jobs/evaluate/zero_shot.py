@@ -1,20 +1,20 @@
 """Zero-shot scores: for each class of a concept the words that are compared with stored audio embeddings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.evaluate.items import Items
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, item_columns, read_embeddings, scores
+from jobs.evaluate.records import CLAP, read_embeddings, score_rows
 from jobs.user_files import read_toml
 from pipelines.scorers.clap import TEMPLATE, ClapModel, cosines, zero_shot
 from store.errors import InvalidInput
 from store.opening import Store
 from store.results.parts import digest_of, write_results
+from store.results.sounds import EVALUATIONS, EvaluationRow
 from store.results.table import now
 
 FORM = 'CONCEPT=CLASS,CLASS,…, for example "style=rock,jazz,classical"'
@@ -136,13 +136,15 @@ def _score(
         "cosine": cosines(embeddings, texts),
     }
     specification = {
-        "scorer": "clap",
+        "scorer": CLAP,
         "version": clap.info.fingerprint,
         "concept": prompts.concept,
         "texts": dict(prompts.texts),
         "items": sorted((item.item_id, item.sha256) for item in items.members),
     }
-    write_results(store, EVALUATIONS, specification, _score_rows(items, prompts, measures, clap))
+    write_results(
+        store, EVALUATIONS.kind, specification, EVALUATIONS.of(_rows(items, prompts, measures, clap))
+    )
     return PromptScores(prompts, tuple(items.ids), measures["probability"], _alike(prompts, texts))
 
 
@@ -152,22 +154,19 @@ def _alike(prompts: PromptSet, texts: NDArray[np.float32]) -> tuple[str, ...]:
     return tuple(name for name, same in zip(prompts.texts, others.max(axis=1) > ALIKE, strict=True) if same)
 
 
-def _score_rows(
+def _rows(
     items: Items, prompts: PromptSet, measures: dict[str, NDArray[np.float64]], clap: ClapModel
-) -> pa.Table:
-    columns = [item_columns(item, items.dataset) for item in items.members]
-    common = {
-        "scorer": "clap",
-        "scorer_name": clap.info.name,
-        "scorer_version": clap.info.fingerprint,
-        "concept": prompts.concept,
-        "prompt_set": prompts.digest,
-        "created_at": now(),
-    }
-    return evaluations_table(
-        [
-            row
-            for measure, values in measures.items()
-            for row in scores(columns, values, prompts.texts, measure=measure, **common)
-        ]
+) -> list[EvaluationRow]:
+    common = EvaluationRow(
+        scorer=CLAP,
+        scorer_name=clap.info.name,
+        scorer_version=clap.info.fingerprint,
+        concept=prompts.concept,
+        prompt_set=prompts.digest,
+        created_at=now(),
     )
+    return [
+        row
+        for measure, values in measures.items()
+        for row in score_rows(items, values, prompts.texts, replace(common, measure=measure))
+    ]

@@ -17,13 +17,13 @@ from store.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobs.directions.stored import StoredVector
     from jobs.generate.options import GenerateOptions
     from jobs.generate.specification import GenerationSpec
     from pipelines.generation.generate import GeneratedAudio
     from pipelines.models.musicgen import MusicGenModel
     from pipelines.steering.schedules import Schedule
     from store.opening import Store
+    from store.results.fits import VectorRow
 
 AUTO = "auto"
 LAYERS_WITHOUT_END = 10_000
@@ -36,7 +36,7 @@ class ChosenEdits:
     """Edits and the directions they name."""
 
     edits: tuple[EditSpec, ...]
-    vectors: dict[str, StoredVector]
+    vectors: dict[str, VectorRow]
     automatic: frozenset[int]
     """Places in `edits` whose strength is to be found."""
 
@@ -53,7 +53,7 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
     written = options.schedules or ("constant",)
     schedules = _one_each([parse_schedule(text) for text in written], count, "--schedule")
     edits: list[EditSpec] = []
-    vectors: dict[str, StoredVector] = {}
+    vectors: dict[str, VectorRow] = {}
     automatic: set[int] = set()
     for name, alpha, schedule in zip(options.directions, alphas, schedules, strict=True):
         for vector, layer in _placed(store, find_vector(store, name), options):
@@ -77,7 +77,7 @@ def _check_automatic(edits: Sequence[EditSpec]) -> None:
 
 
 def _edit(
-    vector: StoredVector, layer: int, alpha: str, schedule: Schedule, options: GenerateOptions
+    vector: VectorRow, layer: int, alpha: str, schedule: Schedule, options: GenerateOptions
 ) -> EditSpec:
     manner = manner_from(
         options,
@@ -90,7 +90,7 @@ def _edit(
     return EditSpec(**manner, vector_id=vector.vector_id, alpha=strength)
 
 
-def _placed(store: Store, vector: StoredVector, options: GenerateOptions) -> list[tuple[StoredVector, int]]:
+def _placed(store: Store, vector: VectorRow, options: GenerateOptions) -> list[tuple[VectorRow, int]]:
     """A direction and its like at the layers that were asked for; with --foreign itself at all of them."""
     if options.layers is None and options.site in (None, vector.site):
         return [(vector, vector.layer)]
@@ -108,13 +108,13 @@ def _placed(store: Store, vector: StoredVector, options: GenerateOptions) -> lis
     return [(like[layer], layer) for layer in layers]
 
 
-def _layers(vector: StoredVector, text: str | None) -> tuple[int, ...]:
+def _layers(vector: VectorRow, text: str | None) -> tuple[int, ...]:
     if text == "all":
         raise InvalidInput("Layers 'all' are not known before the model is loaded; write 0-23, or 4,5,6.")
     return (vector.layer,) if text is None else parse_layers(text, LAYERS_WITHOUT_END)
 
 
-def _alike(store: Store, vector: StoredVector, site: str) -> list[StoredVector]:
+def _alike(store: Store, vector: VectorRow, site: str) -> list[VectorRow]:
     """Directions of the same fit at other layers, or at another site: newest last."""
     same = {
         "run_id": vector.run_id,
@@ -158,7 +158,7 @@ def _strength(text: str, options: GenerateOptions) -> float:
     return strength
 
 
-def monitor_of(text: str, vector: StoredVector) -> Monitor:
+def monitor_of(text: str, vector: VectorRow) -> Monitor:
     """A self-monitor "P" or "P:DECAY" that watches a direction.
 
     Raises:
@@ -169,7 +169,7 @@ def monitor_of(text: str, vector: StoredVector) -> Monitor:
     return Monitor(positive, negative, deviation, threshold, decay)
 
 
-def statistics(vector: StoredVector) -> tuple[float, float, float]:
+def statistics(vector: VectorRow) -> tuple[float, float, float]:
     """Mean projections of both classes and their deviation.
 
     Raises:

@@ -20,7 +20,7 @@ from store.errors import CorruptData
 from store.objects.ledger import Entry, place
 from store.results.generated_audio import read_sound_file
 from store.results.parts import write_results
-from store.results.schemas import TABLES
+from store.results.sounds import GENERATIONS, GenerationRow
 from store.results.table import now
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
     from pipelines.generation.generate import GeneratedAudio
     from store.opening import Store
 
-KIND = "generations"
+KIND = GENERATIONS.kind
 _FLAC_MD5 = slice(26, 42)
-
-SCHEMA = TABLES[KIND].schema()
 
 
 def audio_key(generation_id: str) -> str:
@@ -144,26 +142,36 @@ def part_specification(generation_ids: Iterable[str]) -> dict[str, Any]:
 
 def generations_table(generations: Sequence[tuple[GenerationSpec, GeneratedAudio]]) -> pa.Table:
     """Rows for results/generations."""
-    return TABLES[KIND].of(row_of(spec, generated) for spec, generated in generations)
+    return GENERATIONS.of(row_of(spec, generated) for spec, generated in generations)
 
 
-def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> dict[str, Any]:
+def row_of(spec: GenerationSpec, generated: GeneratedAudio) -> GenerationRow:
     """One row of results/generations."""
     prompt = spec.audio_prompt
-    return {
-        **{name: getattr(spec, name) for name in SCHEMA.names if name in spec.__slots__},
-        "generation_id": spec.generation_id,
-        "twin_id": spec.twin().generation_id if spec.edits else None,
-        "prompt_seconds": prompt.seconds if prompt else None,
-        "prompt_clip_id": prompt.clip_id if prompt else None,
+    return GenerationRow(
+        generation_id=spec.generation_id,
+        twin_id=spec.twin().generation_id if spec.edits else None,
+        model=spec.model,
+        model_fingerprint=spec.model_fingerprint,
+        text=spec.text,
+        seconds=spec.seconds,
+        random_state=spec.random_state,
+        guidance=spec.guidance,
+        temperature=spec.temperature,
+        top_k=spec.top_k,
+        top_p=spec.top_p,
+        prompt_seconds=prompt.seconds if prompt else None,
+        prompt_clip_id=prompt.clip_id if prompt else None,
+        steered=any(edit.alpha or edit.kind == "ablate" for edit in spec.edits),
         **_steering_columns(spec),
-        "specification": json.dumps(spec.document()),
-        "audio": audio_key(spec.generation_id),
-        "sample_rate": generated.sample_rate,
-        "peak": float(np.abs(generated.audio).max(initial=0.0)),
-        **generated.provenance,
-        "created_at": now(),
-    }
+        specification=json.dumps(spec.document()),
+        audio=audio_key(spec.generation_id),
+        sample_rate=generated.sample_rate,
+        peak=float(np.abs(generated.audio).max(initial=0.0)),
+        device=generated.provenance["device"],
+        torch=generated.provenance["torch"],
+        created_at=now(),
+    )
 
 
 def stored_generations(store: Store) -> set[str]:
@@ -175,15 +183,17 @@ def stored_generations(store: Store) -> set[str]:
 
 
 def _steering_columns(spec: GenerationSpec) -> dict[str, Any]:
+    """What edits say; nothing where there are none."""
     edits = spec.edits
     if not edits:
-        return {"steered": False, "rows": None, "steer_prompt": None}
+        return {}
     return {
-        "steered": any(edit.alpha or edit.kind == "ablate" for edit in edits),
+        "rows": spec.rows,
+        "steer_prompt": spec.steer_prompt,
         "layers": [edit.layer for edit in edits],
         "vector_ids": [edit.vector_id for edit in edits],
         "alphas": [edit.alpha * edit.weight for edit in edits],
-        **{name: _joined(edits, name) for name in MANNER if name in SCHEMA.names},
+        **{name: _joined(edits, name) for name in MANNER if name in GENERATIONS.columns},
     }
 
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from jobs.directions.stored import StoredVector
     from jobs.generate.specification import GenerationSpec
     from store.records import Site
+    from store.results.fits import VectorRow
 
 
 def request_of(
     spec: GenerationSpec,
-    vectors: Mapping[str, StoredVector],
+    vectors: Mapping[str, VectorRow],
     *,
     prompt_codes: np.ndarray[Any, Any] | None = None,
     melody: np.ndarray[Any, Any] | None = None,
@@ -49,13 +49,13 @@ def request_of(
     )
 
 
-def steering_of(spec: GenerationSpec, vectors: Mapping[str, StoredVector]) -> Steering:
+def steering_of(spec: GenerationSpec, vectors: Mapping[str, VectorRow]) -> Steering:
     """The edits of a specification, with the vectors they name."""
     edits = tuple(edit_of(edit, vectors[edit.vector_id]) for edit in spec.edits)
     return Steering(edits, rows=spec.rows, steer_prompt=spec.steer_prompt)
 
 
-def edit_of(spec: EditSpec, vector: StoredVector) -> Edit:
+def edit_of(spec: EditSpec, vector: VectorRow) -> Edit:
     """One edit; its direction's origin goes along, and is compared with where it is applied."""
     erases = spec.kind == "ablate" and vector.method == "leace"
     if erases and vector.reader is None:

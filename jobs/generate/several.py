@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from jobs.directions.stored import StoredVector
     from jobs.generate.edits import ChosenEdits
     from jobs.generate.options import GenerateOptions, Several
     from jobs.report.page import Sound
     from pipelines.models.musicgen import MusicGenModel
     from store.opening import Store
+    from store.results.fits import VectorRow
 
     Load = Callable[[GenerateOptions, str], MusicGenModel]
 
@@ -132,7 +132,7 @@ def _random(store: Store, options: GenerateOptions, chosen: ChosenEdits) -> Gene
     )  # fmt: skip
 
 
-def _random_like(store: Store, vector: StoredVector) -> StoredVector:
+def _random_like(store: Store, vector: VectorRow) -> VectorRow:
     """A random direction of the run, site and layer of a fitted one; raises `NotFound`."""
     where = (
         f"method = 'random' AND run_id = '{vector.run_id}' AND site = '{vector.site}' "

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ from jobs.listen.trials import ListeningTest, Stimulus, Trial, plan_test
 from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.results.parts import write_results
-from store.results.schemas import TABLES
+from store.results.sounds import LISTENING_SOUNDS, ListeningSoundRow
 from store.results.table import now
 
 
@@ -35,7 +36,7 @@ def export_test(options: ListenOptions) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty; name a new folder, so that no old sound stays in a test.")
     opened = open_store(options.store)
-    test = plan_test(opened, options.sweep, settings=options.settings, cells=options.cells, seed=options.seed)
+    test = plan_test(opened, options.sweep, settings=options.settings, conditions=options.conditions, seed=options.seed)
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
     for trial in test.trials:
         write_sounds(opened, trial, folder / SOUNDS)
@@ -44,33 +45,32 @@ def export_test(options: ListenOptions) -> dict[str, Any]:
     return {
         "test": test.test_id,
         "sweep": test.sweep,
-        "settings": len({trial.place["setting_id"] for trial in test.trials}),
+        "settings": len({trial.place.setting_id for trial in test.trials}),
         "trials": len(test.trials),
         "sounds": len(list((folder / SOUNDS).iterdir())),
         "page": str(folder / "index.html"),
     }
 
 
-LISTENING_SOUNDS = "listening_sounds"
-
-
 def write_key(store: Store, test: ListeningTest) -> str:
     """Keep the key; returns the name of the part."""
-    rows = [row | {"created_at": now()} for row in _key_rows(test)]
-    return write_results(store, LISTENING_SOUNDS, {"test": test.test_id}, TABLES[LISTENING_SOUNDS].of(rows))
+    table = LISTENING_SOUNDS.of(_key_rows(test))
+    return write_results(store, LISTENING_SOUNDS.kind, {"test": test.test_id}, table)
 
 
-def _key_rows(test: ListeningTest) -> Iterator[dict[str, Any]]:
+def _key_rows(test: ListeningTest) -> Iterator[ListeningSoundRow]:
     for trial in test.trials:
         for stimulus in trial.stimuli:
-            yield trial.place | {
-                "test_id": test.test_id,
-                "trial_id": trial.trial_id,
-                "kind": trial.kind,
-                "sound_id": stimulus.sound_id,
-                "role": stimulus.role,
-                "generation_id": stimulus.generation_id,
-            }
+            yield replace(
+                trial.place,
+                test_id=test.test_id,
+                trial_id=trial.trial_id,
+                kind=trial.kind,
+                sound_id=stimulus.sound_id,
+                role=stimulus.role,
+                generation_id=stimulus.generation_id,
+                created_at=now(),
+            )
 
 
 PACKAGE = "jobs.listen"
@@ -108,7 +108,7 @@ def _described_trial(trial: Trial) -> dict[str, Any]:
     return {
         "trial": trial.trial_id,
         "kind": trial.kind,
-        "target": trial.place["target"].replace("+", " and ") if trial.kind == "choice" else None,
+        "target": (trial.place.target or "").replace("+", " and ") if trial.kind == "choice" else None,
         "reference": trial.reference.sound_id if trial.reference else None,
         "sounds": [one.sound_id for one in trial.stimuli],
     }

@@ -1,29 +1,27 @@
 """Import files of answers into a store, all or none, each once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
+import pyarrow as pa
+
 from analysis.rank_agreement import Agreement
 from jobs.listen.agreement import COMPARED, agreements, why_nobody_counts
-from jobs.listen.exporting import FORMAT, LISTENING_SOUNDS, VERSION
+from jobs.listen.exporting import FORMAT, VERSION
 from jobs.user_files import read_json
 from store.catalog.asking import Catalog
 from store.errors import Conflict, InvalidInput, NotFound
 from store.opening import Store, open_store
 from store.results.parts import digest_of, read_results, write_results
-from store.results.schemas import TABLES
+from store.results.sounds import LISTENING_SOUNDS, RATINGS, ListeningSoundRow, RatingRow
 from store.results.table import now
 
-RATINGS = "ratings"
-
-Row = dict[str, Any]
-TestKey = Mapping[str, Sequence[Row]]
-"""Rows of `listening_sounds` by test_id."""
-
-RATINGS_SCHEMA = TABLES[RATINGS].schema()
+TestKey = Mapping[str, Sequence[ListeningSoundRow]]
+"""What the sounds of each test are, by test_id."""
 
 
 def read_answers(path: Path) -> dict[str, Any]:
@@ -40,7 +38,7 @@ def read_answers(path: Path) -> dict[str, Any]:
     return document
 
 
-def rating_rows(path: Path, document: Mapping[str, Any], key: TestKey) -> list[Row]:
+def rating_rows(path: Path, document: Mapping[str, Any], key: TestKey) -> list[RatingRow]:
     """The answers of one listener as rows.
 
     Args:
@@ -61,18 +59,19 @@ def rating_rows(path: Path, document: Mapping[str, Any], key: TestKey) -> list[R
         raise InvalidInput(
             f"{path} has seed {seed!r} and listener {listener!r}: a whole number and a text are due."
         )
-    shared = {
-        "seed": seed,
-        "listener": listener or f"seed {seed}",
-        "answered_at": _time(path, document.get("finished")),
-    }
-    trials: dict[str, list[Row]] = {}
-    for row in key[test_id]:
-        trials.setdefault(row["trial_id"], []).append(row)
-    return [row | shared for row in _all_rows(path, document.get("answers"), trials)]
+    finished = _time(path, document.get("finished"))
+    trials: dict[str, list[ListeningSoundRow]] = {}
+    for sound in key[test_id]:
+        trials.setdefault(str(sound.trial_id), []).append(sound)
+    return [
+        replace(row, seed=seed, listener=listener or f"seed {seed}", answered_at=finished)
+        for row in _all_rows(path, document.get("answers"), trials)
+    ]
 
 
-def _all_rows(path: Path, answers: Any, trials: Mapping[str, Sequence[Row]]) -> Iterator[Row]:
+def _all_rows(
+    path: Path, answers: Any, trials: Mapping[str, Sequence[ListeningSoundRow]]
+) -> Iterator[RatingRow]:
     if not isinstance(answers, list) or not all(isinstance(answer, dict) for answer in answers):
         raise InvalidInput(f"{path} has no list of answers.")
     named = [answer.get("trial") for answer in answers]
@@ -86,15 +85,21 @@ def _all_rows(path: Path, answers: Any, trials: Mapping[str, Sequence[Row]]) -> 
         yield from _trial_rows(f"{path}, trial {answer['trial']}", answer, trials[answer["trial"]])
 
 
-def _trial_rows(where: str, answer: Mapping[str, Any], sounds: Sequence[Row]) -> Iterator[Row]:
-    names = {row["sound_id"] for row in sounds}
+def _trial_rows(
+    where: str, answer: Mapping[str, Any], sounds: Sequence[ListeningSoundRow]
+) -> Iterator[RatingRow]:
+    names = {str(sound.sound_id) for sound in sounds}
     shown = answer.get("shown")
     if not isinstance(shown, list) or sorted(map(str, shown)) != sorted(names):
         raise InvalidInput(f"{where}: the sounds shown are not those of the trial.")
-    values = _scores(where, answer, names) if sounds[0]["kind"] == "rating" else _choice(where, answer, names)
-    for row in sounds:
-        place = {"shown": shown.index(row["sound_id"]), "alternatives": len(sounds)}
-        yield row | place | {"value": values[row["sound_id"]]}
+    values = _scores(where, answer, names) if sounds[0].kind == "rating" else _choice(where, answer, names)
+    for sound in sounds:
+        yield RatingRow(
+            **asdict(sound),
+            value=values[str(sound.sound_id)],
+            alternatives=len(sounds),
+            shown=shown.index(sound.sound_id),
+        )
 
 
 def _scores(where: str, answer: Mapping[str, Any], names: set[str]) -> dict[str, float]:
@@ -145,21 +150,22 @@ def import_ratings(store: str, paths: Sequence[Path]) -> dict[str, Any]:
     checked = [(path, document, rating_rows(path, document, key)) for path, document in read]
     new = [one for one in checked if _is_new(opened, *one)]
     for _, document, rows in new:
-        stamped = [row | {"created_at": now()} for row in rows]
-        write_results(opened, RATINGS, _specification(document), TABLES[RATINGS].of(stamped))
+        stamped = RATINGS.of(replace(row, created_at=now()) for row in rows)
+        write_results(opened, RATINGS.kind, _specification(document), stamped)
     return {"files": len(read), "new": len(new), **_summary(opened)}
 
 
-def _key(store: Store) -> dict[str, list[Row]]:
+def _key(store: Store) -> dict[str, list[ListeningSoundRow]]:
     catalog = Catalog.of(store)
-    if not catalog.has(LISTENING_SOUNDS):
+    if not catalog.has(LISTENING_SOUNDS.kind):
         raise NotFound(
             f"{store.url} has no listening test. Make one with: "
             f"undertone listen export {quote(store.url)} SWEEP --into DIR"
         )
-    key: dict[str, list[Row]] = {}
-    for row in catalog.rows(f"SELECT * EXCLUDE (created_at) FROM {LISTENING_SOUNDS} ORDER BY ALL"):  # noqa: S608
-        key.setdefault(row["test_id"], []).append(row)
+    columns = ", ".join(name for name in LISTENING_SOUNDS.columns if name != "created_at")
+    key: dict[str, list[ListeningSoundRow]] = {}
+    for row in catalog.rows(f"SELECT {columns} FROM listening_sounds ORDER BY ALL"):  # noqa: S608 (our own words)
+        key.setdefault(row["test_id"], []).append(ListeningSoundRow(**row))
     return key
 
 
@@ -168,20 +174,21 @@ def _specification(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in IDENTITY}
 
 
-def _is_new(store: Store, path: Path, document: Mapping[str, Any], rows: Sequence[Row]) -> bool:
-    known = read_results(store, RATINGS, _specification(document))
+def _is_new(store: Store, path: Path, document: Mapping[str, Any], rows: Sequence[RatingRow]) -> bool:
+    known = read_results(store, RATINGS.kind, _specification(document))
     if known is None:
         return True
-    if _judgements(known.to_pylist()) != _judgements(rows):
+    if _judgements(known) != _judgements(RATINGS.of(rows)):
         raise Conflict(
-            f"{path}: listener {rows[0]['listener']!r} with seed {document['seed']} has given other answers "
+            f"{path}: listener {rows[0].listener!r} with seed {document['seed']} has given other answers "
             f"to test {document['test']} before. If it is somebody else, change the name in the file."
         )
     return False
 
 
-def _judgements(rows: Sequence[Row]) -> str:
-    return digest_of(sorted([row["trial_id"], row["sound_id"], row["value"]] for row in rows))
+def _judgements(ratings: pa.Table) -> str:
+    columns = ratings.select(["trial_id", "sound_id", "value"])
+    return digest_of(sorted(list(row.values()) for row in columns.to_pylist()))
 
 
 def _summary(store: Store) -> dict[str, Any]:

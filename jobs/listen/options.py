@@ -18,7 +18,7 @@ class ListenOptions:
         int,
         Option("Most settings to compare, evenly spaced from the least transfer to the most.", least=1),
     ] = 8
-    cells: Annotated[int, Option("Prompts and random states of each setting.", least=1)] = 1
+    conditions: Annotated[int, Option("Prompts and random states of each setting.", least=1)] = 1
     seed: Annotated[
         int, Option("Random seed that decides which prompts and random states are heard.", least=0)
     ] = 0

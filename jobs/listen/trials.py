@@ -9,11 +9,12 @@ from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
 from store.results.parts import digest_of
+from store.results.sounds import ListeningSoundRow
 
 Kind = Literal["rating", "choice"]
 Role = Literal["reference", "anchor", "unsteered", "steered", "random"]
 ID_DIGITS = 12
-CELL = ("template", "audio_prompt", "random_state")
+COMMON = ("template", "audio_prompt", "random_state")
 """What sounds have in common that may be compared: their prompt and their sampling noise."""
 
 SWEEPS = """\
@@ -34,7 +35,7 @@ FROM sweep_generations g LEFT JOIN (
 WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND setting_id IS NOT NULL
     AND g.part = 'report'
 GROUP BY ALL ORDER BY transfer NULLS FIRST, setting_id"""
-CELLS = """\
+SOUNDS = """\
 SELECT DISTINCT sweep, sweep_id, setting_id, concept, source, target, template, audio_prompt, random_state,
        role, generation_id, unsteered_id
 FROM sweep_generations g
@@ -60,8 +61,8 @@ class Trial:
 
     trial_id: str
     kind: Kind
-    place: dict[str, Any]
-    """Columns that tell where in the sweep it belongs."""
+    place: ListeningSoundRow
+    """Tells where in the sweep it belongs, and nothing of its sounds."""
     stimuli: tuple[Stimulus, ...]
     reference: Stimulus | None
     """Of a rating: the sound that is named as what the others are compared with."""
@@ -76,7 +77,7 @@ class ListeningTest:
     trials: tuple[Trial, ...]
 
 
-def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int) -> ListeningTest:
+def plan_test(store: Store, sweep: str, *, settings: int, conditions: int, seed: int) -> ListeningTest:
     """Choose settings evenly spaced by their transfer, and of each some prompts and random states.
 
     Only the half that settings were not chosen on is heard. The same arguments give the same test.
@@ -85,7 +86,7 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
         store: where the sweep was run.
         sweep: its name (its newest run counts), or the beginning of its sweep_id.
         settings: at most so many.
-        cells: prompts and random states of each setting.
+        conditions: prompts and random states of each setting.
         seed: decides which.
 
     Raises:
@@ -96,15 +97,15 @@ def plan_test(store: Store, sweep: str, *, settings: int, cells: int, seed: int)
     place = {"sweep": run["sweep_id"], "plan": run["plan_id"]}
     found = catalog.ask(SETTINGS, **place)["setting_id"].to_pylist()
     chosen = _evenly(found, settings)
-    rows = catalog.rows(CELLS, **place)
-    picked = [cell for setting in chosen for cell in _cells(rows, setting, cells, seed)]
+    rows = catalog.rows(SOUNDS, **place)
+    picked = [one for setting in chosen for one in _conditions(rows, setting, conditions, seed)]
     if not picked:
         raise NotFound(
             f"The sweep {sweep!r} has no sounds on the half of its prompts that settings are reported on; "
             "give it more than one text, and run it again."
         )
-    test_id = digest_of([seed, [[row["generation_id"] for row in cell] for cell in picked]])
-    trials = [trial for cell in picked for trial in _trials(test_id, cell)]
+    test_id = digest_of([seed, [[row["generation_id"] for row in one] for one in picked]])
+    trials = [trial for one in picked for trial in _trials(test_id, one)]
     return ListeningTest(test_id, run["sweep"], tuple(sorted(trials, key=lambda trial: trial.trial_id)))
 
 
@@ -133,24 +134,24 @@ def _evenly(ordered: Sequence[str], count: int) -> list[str]:
     return [ordered[round(step * place)] for place in range(count)]
 
 
-def _cells(
+def _conditions(
     rows: Sequence[dict[str, Any]], setting_id: str, count: int, seed: int
 ) -> Iterator[list[dict[str, Any]]]:
-    """The steered row of a cell, and its random control if there is one."""
+    """The steered sound of each condition, and its random control if there is one."""
     found: dict[str, list[dict[str, Any]]] = {}
     for row in rows:
         if row["setting_id"] == setting_id:
-            cell = digest_of([seed, setting_id, *(row[column] for column in CELL)])
-            found.setdefault(cell, []).append(row)
-    whole = [sorted(found[cell], key=lambda row: row["role"] != "steered") for cell in sorted(found)]
-    yield from [cell for cell in whole if cell[0]["role"] == "steered"][:count]
+            condition = digest_of([seed, setting_id, *(row[column] for column in COMMON)])
+            found.setdefault(condition, []).append(row)
+    whole = [sorted(found[one], key=lambda row: row["role"] != "steered") for one in sorted(found)]
+    yield from [one for one in whole if one[0]["role"] == "steered"][:count]
 
 
-def _trials(test_id: str, cell: Sequence[dict[str, Any]]) -> Iterator[Trial]:
-    columns = ("sweep", "sweep_id", "setting_id", "concept", "source", "target", *CELL)
-    place = {column: cell[0][column] for column in columns}
-    twin = cell[0]["unsteered_id"]
-    changed: list[tuple[Role, str]] = [(row["role"], row["generation_id"]) for row in cell]
+def _trials(test_id: str, condition: Sequence[dict[str, Any]]) -> Iterator[Trial]:
+    columns = ("sweep", "sweep_id", "setting_id", "concept", "source", "target", *COMMON)
+    place = ListeningSoundRow(**{column: condition[0][column] for column in columns})
+    twin = condition[0]["unsteered_id"]
+    changed: list[tuple[Role, str]] = [(row["role"], row["generation_id"]) for row in condition]
     compared: dict[Kind, list[tuple[Role, str]]] = {
         "rating": [("reference", twin), ("anchor", twin), *changed],
         "choice": [("unsteered", twin), *changed],

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from analysis.effects.settings import Pair, Role, Setting
 from jobs.directions.fitting import fit_and_store
 from jobs.directions.options import DirectionOptions
-from jobs.directions.stored import StoredVector, read_vectors, stored_ids
+from jobs.directions.stored import read_vectors, stored_ids
 from jobs.directions.text_directions import (
     TextContrast,
     TextRuns,
@@ -19,6 +19,7 @@ from jobs.sweep.expansion import REDUCTION, ExpandedSweep
 from store.catalog.asking import Catalog
 from store.errors import NotFound
 from store.opening import Store
+from store.results.fits import VectorRow
 
 RANDOM = "random"
 
@@ -30,13 +31,13 @@ Key = tuple[str, str, str, str, str, int]
 class SweepDirections:
     """Directions by what settings say of them."""
 
-    fitted: Mapping[Key, StoredVector]
-    random: Mapping[Key, Sequence[StoredVector]]
+    fitted: Mapping[Key, VectorRow]
+    random: Mapping[Key, Sequence[VectorRow]]
     """In the order in which they were drawn."""
-    text: Mapping[Key, StoredVector] = field(default_factory=dict)
+    text: Mapping[Key, VectorRow] = field(default_factory=dict)
     """Of the text alone, where a sweep has that control."""
 
-    def steered(self, setting: Setting, target: str, layer: int) -> StoredVector:
+    def steered(self, setting: Setting, target: str, layer: int) -> VectorRow:
         """The direction of a setting at one of its layers; raises `NotFound`."""
         key = _key(setting.pair, target, setting.method, setting.site, layer)
         if key not in self.fitted:
@@ -46,14 +47,14 @@ class SweepDirections:
             )
         return self.fitted[key]
 
-    def control(self, setting: Setting, target: str, layer: int, number: int) -> StoredVector:
+    def control(self, setting: Setting, target: str, layer: int, number: int) -> VectorRow:
         """A random direction of the same place, another one for each number."""
         drawn = self.random.get(_key(setting.pair, target, RANDOM, setting.site, layer), ())
         if number >= len(drawn):
             raise NotFound(f"There is no random direction {number} at {setting.site} of layer {layer}.")
         return drawn[number]
 
-    def text_alone(self, setting: Setting, target: str, layer: int) -> StoredVector:
+    def text_alone(self, setting: Setting, target: str, layer: int) -> VectorRow:
         """The direction between two texts on the same clips, at the place of a setting; raises `NotFound`."""
         key = _key(setting.pair, target, setting.method, setting.site, layer)
         if key not in self.text:
@@ -63,7 +64,7 @@ class SweepDirections:
             )
         return self.text[key]
 
-    def of(self, role: Role, setting: Setting, target: str, layer: int, number: int) -> StoredVector:
+    def of(self, role: Role, setting: Setting, target: str, layer: int, number: int) -> VectorRow:
         """The direction of a trial by its role; random ones have numbers. Raises `NotFound`."""
         if role == "random":
             return self.control(setting, target, layer, number)
@@ -71,7 +72,7 @@ class SweepDirections:
             return self.text_alone(setting, target, layer)
         return self.steered(setting, target, layer)
 
-    def vectors(self) -> dict[str, StoredVector]:
+    def vectors(self) -> dict[str, VectorRow]:
         """All of them by id."""
         every = [*self.fitted.values(), *self.text.values()]
         every += [one for drawn in self.random.values() for one in drawn]
@@ -117,8 +118,8 @@ def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
     found = [
         vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_hash
     ]
-    fitted: dict[Key, StoredVector] = {}
-    random: dict[Key, dict[int, StoredVector]] = {}
+    fitted: dict[Key, VectorRow] = {}
+    random: dict[Key, dict[int, VectorRow]] = {}
     for vector in sorted(found, key=lambda vector: (vector.created_at, vector.vector_id)):
         assert vector.negative is not None
         pair = Pair(vector.concept, vector.negative, (vector.positive,))
@@ -131,7 +132,7 @@ def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
     return SweepDirections(fitted, drawn, _find_text_directions(store, expanded))
 
 
-def _find_text_directions(store: Store, expanded: ExpandedSweep) -> dict[Key, StoredVector]:
+def _find_text_directions(store: Store, expanded: ExpandedSweep) -> dict[Key, VectorRow]:
     """Directions of the text alone, where the sweep has that control and they are stored."""
     keys: dict[str, Key] = {}
     for runs, contrast, options in _text_contrasts(store, expanded, FitExecution()):

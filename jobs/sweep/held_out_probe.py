@@ -6,7 +6,7 @@ without text and without any edit, as recordings are when they are extracted.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,8 @@ from analysis.concepts import Concept
 from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
-from jobs.evaluate.records import EVALUATIONS, evaluations_table, scores
+from jobs.evaluate.items import Items
+from jobs.evaluate.records import score_rows
 from jobs.evaluate.scoring import score_items
 from jobs.extract.planning import DTYPES
 from jobs.fitting.labels import LabelledRows
@@ -29,10 +30,11 @@ from jobs.sweep.labels import ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds, said
 from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of
+from store.results.sounds import EVALUATIONS, EvaluationRow
 from store.results.table import now
 
 if TYPE_CHECKING:
-    from jobs.evaluate.scorers import Rows, RowScorer
+    from jobs.evaluate.scorers import RowScorer
 
 NAME = "probe"
 FOLDS = 5
@@ -73,7 +75,7 @@ class ProbeSource:
 class ProbeScorer:
     """Passes sound through the model and asks each probe at its layer."""
 
-    kind = EVALUATIONS
+    kind = EVALUATIONS.kind
 
     def __init__(self, source: ProbeSource, *, device: str) -> None:
         from pipelines.models.musicgen import load_musicgen
@@ -83,20 +85,21 @@ class ProbeScorer:
         self.version = source.version
         self.sample_rate = self._model.info.sample_rate
 
-    def rows_of(self, items: "Rows", audio: NDArray[np.float32]) -> pa.Table:
+    def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
         activations = self._activations(audio)
-        common = {
-            "scorer": NAME,
-            "scorer_name": f"logistic on {self._source.array}",
-            "scorer_version": self.version,
-            "created_at": now(),
-        }
-        rows: list[dict[str, Any]] = []
+        common = EvaluationRow(
+            scorer=NAME,
+            scorer_name=f"logistic on {self._source.array}",
+            scorer_version=self.version,
+            measure="probability",
+            created_at=now(),
+        )
+        rows: list[EvaluationRow] = []
         for probe in self._source.probes:
             values = np.asarray(probe.classifier.probabilities(activations[probe.layer]), np.float64)
             classes = dict.fromkeys(probe.classifier.classes)
-            rows += scores(items, values, classes, concept=probe.concept, measure="probability", **common)
-        return evaluations_table(rows)
+            rows += score_rows(items, values, classes, replace(common, concept=probe.concept))
+        return EVALUATIONS.of(rows)
 
     def _activations(self, audio: NDArray[np.float32]) -> dict[int, NDArray[np.float64]]:
         """By layer, (B, D)."""

@@ -8,14 +8,13 @@ import pyarrow as pa
 
 from analysis.effects.audio_distances import ReferenceSet, reference_set
 from analysis.effects.scores import Floats, ScoreKey, ScorerAccuracy, Scores, accuracy_of
-from jobs.evaluate.records import EMBEDDINGS, EVALUATIONS
 from jobs.sweep.expansion import ExpandedSweep
 from jobs.sweep.labels import ConceptLabels
 from jobs.sweep.tables import write_newest
 from store.catalog.asking import Catalog
 from store.opening import Store
+from store.results.sweeps import SCORER_ACCURACY, ScorerAccuracyRow
 
-SIMILARITIES = "similarities"
 TIMEOUT_SECONDS = 600.0
 
 
@@ -57,12 +56,12 @@ def _numbers(
     prompt_sets: Mapping[str, str],
     versions: Mapping[str, str],
 ) -> tuple[dict[ScoreKey, Floats], dict[str, str]]:
-    if not Catalog.of(store).has(EVALUATIONS):
+    if not Catalog.of(store).has("evaluations"):
         return {}, {}
     named = " ".join(f"WHEN '{scorer}' THEN '{version}'" for scorer, version in versions.items())
     counted = f"scorer_version = CASE scorer {named} ELSE scorer_version END" if named else "true"
     query = f"""
-        WITH scored AS (FROM {EVALUATIONS} JOIN wanted USING (item_id) WHERE {counted}),
+        WITH scored AS (FROM evaluations JOIN wanted USING (item_id) WHERE {counted}),
         latest AS (
             SELECT scorer, concept, arg_max(scorer_version, created_at) AS scorer_version,
                 arg_max(scorer_name, created_at) AS scorer_name
@@ -91,12 +90,12 @@ def _numbers(
 
 
 def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[str, float]]:
-    if not Catalog.of(store).has(SIMILARITIES):
+    if not Catalog.of(store).has("similarities"):
         return {}
-    query = f"""
+    query = """
         SELECT item_id, reference_id, measure, arg_max(value, created_at) AS value
-        FROM {SIMILARITIES} JOIN wanted USING (item_id) WHERE value IS NOT NULL GROUP BY ALL
-    """  # noqa: S608 (our own words)
+        FROM similarities JOIN wanted USING (item_id) WHERE value IS NOT NULL GROUP BY ALL
+    """
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in _ask(store, query, wanted).to_pylist():
         found.setdefault((row["item_id"], row["reference_id"]), {})[row["measure"]] = row["value"]
@@ -109,7 +108,7 @@ def _references(
     """Of each concept those clips that the CLAP of this fingerprint has heard."""
     query = f"""
         SELECT item_id, arg_max(embedding, created_at) AS embedding
-        FROM {EMBEDDINGS} JOIN wanted USING (item_id)
+        FROM embeddings JOIN wanted USING (item_id)
         WHERE clap_fingerprint = '{clap}' GROUP BY item_id ORDER BY item_id
     """  # noqa: S608 (our own words)
     found = {}
@@ -125,11 +124,11 @@ def _embeddings(
     store: Store, wanted: pa.Table, places: Mapping[str, int], version: str | None
 ) -> tuple[str | None, Floats | None]:
     """Fingerprint of the CLAP that is named, else of the one that heard last, and what it heard."""
-    if not Catalog.of(store).has(EMBEDDINGS):
+    if not Catalog.of(store).has("embeddings"):
         return None, None
     counted = "true" if version is None else f"clap_fingerprint = '{version}'"
     query = f"""
-        WITH embedded AS (FROM {EMBEDDINGS} JOIN wanted USING (item_id) WHERE {counted})
+        WITH embedded AS (FROM embeddings JOIN wanted USING (item_id) WHERE {counted})
         SELECT item_id, arg_max(embedding, created_at) AS embedding, any_value(clap_fingerprint) AS clap
         FROM embedded
         WHERE clap_fingerprint = (SELECT arg_max(clap_fingerprint, created_at) FROM embedded) GROUP BY item_id
@@ -145,9 +144,6 @@ def _embeddings(
 
 def _ask(store: Store, query: str, wanted: pa.Table) -> pa.Table:
     return Catalog.of(store).ask(query, tables={"wanted": wanted}, timeout_seconds=TIMEOUT_SECONDS)
-
-
-ACCURACIES = "scorer_accuracy"
 
 
 def stored_accuracies(
@@ -203,15 +199,15 @@ def _verdicts(
 ) -> dict[str, str]:
     """The class that is most probable to a scorer, by clip; of equal ones always the same."""
     catalog = Catalog.of(store)
-    if not catalog.has(EVALUATIONS):
+    if not catalog.has("evaluations"):
         return {}
-    query = f"""
+    query = """
         SELECT item_id, arg_max(class, (value, class)) AS class
-        FROM {EVALUATIONS} e JOIN wanted w USING (item_id, concept)
+        FROM evaluations e JOIN wanted w USING (item_id, concept)
         WHERE scorer = $scorer AND scorer_version = $version AND measure = 'probability'
             AND prompt_set IS NOT DISTINCT FROM $texts
         GROUP BY item_id
-    """  # noqa: S608 (our own words)
+    """
     items = list(clips)
     wanted = pa.table({"item_id": items, "concept": [concept] * len(items)})
     rows = catalog.rows(query, tables={"wanted": wanted}, scorer=scorer, version=version, texts=prompt_set)
@@ -220,13 +216,17 @@ def _verdicts(
 
 def write_accuracies(store: Store, expanded: ExpandedSweep, found: Sequence[ScorerAccuracy]) -> None:
     """Write what every scorer of a sweep can hear."""
-    common = {
-        "sweep": expanded.configuration.name,
-        "sweep_id": expanded.sweep_id,
-        "run_id": expanded.run_id,
-    }
-    rows = [common | asdict(one) | {"unknown": list(one.unknown), "hears": one.hears} for one in found]
-    write_newest(store, ACCURACIES, expanded.sweep_id, rows)
+    rows = [
+        ScorerAccuracyRow(
+            sweep=expanded.configuration.name,
+            sweep_id=expanded.sweep_id,
+            run_id=expanded.run_id,
+            hears=one.hears,
+            **asdict(one),
+        )
+        for one in found
+    ]
+    write_newest(store, SCORER_ACCURACY, expanded.sweep_id, rows)
 
 
 def inaccuracy_notes(found: Sequence[ScorerAccuracy]) -> list[str]:

@@ -2,18 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from analysis.effects.scores import accuracy_of
 from analysis.probes.feature_classifier import FeatureClassifier, fit_feature_classifier
 from analysis.splits import group_folds
-from jobs.evaluate.records import EVALUATIONS, evaluations_table
 from jobs.execution import Execution
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.generate.records import made_again, opened_sound
@@ -22,7 +20,6 @@ from jobs.probe.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.sweep.labels import ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds
-from jobs.sweep.scores import SIMILARITIES
 from pipelines.audio.resampling import resample
 from pipelines.scorers.descriptors import (
     DESCRIPTORS,
@@ -41,8 +38,8 @@ from store.catalog.asking import Catalog
 from store.errors import CorruptData
 from store.opening import Store
 from store.results.parts import committed_digest, digest_of, write_results
-from store.results.schemas import TABLES
-from store.results.table import now
+from store.results.sounds import EVALUATIONS, SIMILARITIES, EvaluationRow, SimilarityRow
+from store.results.table import Table, now
 
 SIMILARITY_VERSION = f"{VERSION}.1"
 """Since .1 a silent sound is like no other; before, nobody knew."""
@@ -53,8 +50,7 @@ SECONDS_PER_SOUND = 0.3
 """Rough: what a descriptor step takes for a few seconds of sound."""
 FOLDS = 5
 
-Row = dict[str, Any]
-Table = Callable[[Sequence[Row]], pa.Table]
+Row = TypeVar("Row", EvaluationRow, SimilarityRow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ def describe_generations(store: Store, generation_ids: Sequence[str], options: E
     """Physical descriptors of generations; returns how many were described now."""
     missing = _unscored(store, generation_ids, scorer="descriptors", version=str(VERSION))
     function = partial(_described, store.url)
-    return _map(store, EVALUATIONS, function, missing, evaluations_table, options, title="descriptors")
+    return _map(store, EVALUATIONS, function, missing, options, title="descriptors")
 
 
 def classify_generations(
@@ -105,15 +101,7 @@ def classify_generations(
     for classifier in classifiers:
         missing = _unscored(store, generation_ids, scorer="features", version=classifier.version)
         function = partial(_classified, store.url, classifier)
-        _map(
-            store,
-            EVALUATIONS,
-            function,
-            missing,
-            evaluations_table,
-            options,
-            title=f"features {classifier.concept}",
-        )
+        _map(store, EVALUATIONS, function, missing, options, title=f"features {classifier.concept}")
     return classifiers, list(dict.fromkeys(notes))
 
 
@@ -126,38 +114,29 @@ def compare_generations(store: Store, pairs: Iterable[tuple[str, str]], options:
         options: where to work.
     """
     catalog = Catalog.of(store)
-    query = f"SELECT item_id, reference_id FROM {SIMILARITIES} WHERE version = $version"  # noqa: S608
-    rows = catalog.rows(query, version=SIMILARITY_VERSION) if catalog.has(SIMILARITIES) else []
+    query = "SELECT item_id, reference_id FROM similarities WHERE version = $version"
+    rows = catalog.rows(query, version=SIMILARITY_VERSION) if catalog.has(SIMILARITIES.kind) else []
     known = {(row["item_id"], row["reference_id"]) for row in rows}
     missing = sorted(
         {pair for pair in pairs if pair[0] != pair[1]} - known, key=lambda pair: (pair[1], pair[0])
     )
     function = partial(_compared, store.url)
-    return _map(store, SIMILARITIES, function, missing, similarities_table, options, title="similarities")
-
-
-def similarities_table(rows: Sequence[Row]) -> pa.Table:
-    """Rows for results/similarities."""
-    return TABLES[SIMILARITIES].of(rows)
+    return _map(store, SIMILARITIES, function, missing, options, title="similarities")
 
 
 def _unscored(store: Store, generation_ids: Sequence[str], *, scorer: str, version: str) -> list[str]:
     catalog = Catalog.of(store)
-    query = (
-        f"SELECT DISTINCT item_id FROM {EVALUATIONS} "  # noqa: S608 (our own words)
-        "WHERE scorer = $scorer AND scorer_version = $version"
-    )
-    rows = catalog.rows(query, scorer=scorer, version=version) if catalog.has(EVALUATIONS) else []
+    query = "SELECT DISTINCT item_id FROM evaluations WHERE scorer = $scorer AND scorer_version = $version"
+    rows = catalog.rows(query, scorer=scorer, version=version) if catalog.has(EVALUATIONS.kind) else []
     known = {row["item_id"] for row in rows}
     return [one for one in dict.fromkeys(generation_ids) if one not in known]
 
 
 def _map(
     store: Store,
-    kind: str,
+    table: Table[Row],
     function: Callable[[Sequence[Any]], list[Row]],
     items: Sequence[Any],
-    table: Table,
     options: Execution,
     *,
     title: str,
@@ -171,45 +150,70 @@ def _map(
         function, tasks, engine=engine, address=options.address, workers=options.workers, store=store
     )
     for place, rows in followed(mapped, total=len(tasks), title=title, unit="parts"):
-        content = [{name: row[name] for name in row if name != "created_at"} for row in rows]
-        write_results(store, kind, {"rows": digest_of([list(map(str, tasks[place])), content])}, table(rows))
+        content = [asdict(replace(row, created_at=None)) for row in rows]
+        specification = {"rows": digest_of([list(map(str, tasks[place])), content])}
+        write_results(store, table.kind, specification, table.of(rows))
     return len(items)
 
 
-def _described(store_url: str, generation_ids: Sequence[str]) -> list[Row]:
+def _described(store_url: str, generation_ids: Sequence[str]) -> list[EvaluationRow]:
     store = open_store(store_url)
+    common = _evaluation("descriptors", "librosa", str(VERSION))
     rows = []
     for one in generation_ids:
         found = describe_sound(*read_samples(store, one))
-        rows += [_row(one, "descriptors", "librosa", str(VERSION), name, found[name]) for name in DESCRIPTORS]
+        rows += [
+            replace(common, item_id=one, measure=name, value=_number(found[name])) for name in DESCRIPTORS
+        ]
     return rows
 
 
-def _classified(store_url: str, one: ConceptClassifier, generation_ids: Sequence[str]) -> list[Row]:
+def _classified(store_url: str, one: ConceptClassifier, generation_ids: Sequence[str]) -> list[EvaluationRow]:
     store = open_store(store_url)
     features = np.stack([_features(store, each) for each in generation_ids])
-    rows = []
-    for item, probabilities in zip(generation_ids, one.classifier.probabilities(features), strict=True):
-        for name, value in zip(one.classifier.classes, probabilities, strict=True):
-            row = _row(item, "features", "logistic on mel, mfcc, chroma", one.version, "probability", value)
-            rows.append(row | {"concept": one.concept, "class": name})
-    return rows
+    common = replace(
+        _evaluation("features", "logistic on mel, mfcc, chroma", one.version),
+        concept=one.concept,
+        measure="probability",
+    )
+    return [
+        replace(common, item_id=item, class_=name, value=_number(value))
+        for item, probabilities in zip(generation_ids, one.classifier.probabilities(features), strict=True)
+        for name, value in zip(one.classifier.classes, probabilities, strict=True)
+    ]
 
 
-def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[Row]:
+def _evaluation(scorer: str, name: str, version: str) -> EvaluationRow:
+    """What all scores of generations by one scorer have in common."""
+    return EvaluationRow(
+        item_kind="generation",
+        scorer=scorer,
+        scorer_name=name,
+        scorer_version=version,
+        created_at=now(),
+    )
+
+
+def _compared(store_url: str, pairs: Sequence[tuple[str, str]]) -> list[SimilarityRow]:
     store = open_store(store_url)
 
     @lru_cache(maxsize=4)
-    def heard(generation_id: str) -> tuple[Contour, bool]:
+    def contour_of(generation_id: str) -> tuple[Contour, bool]:
         samples = read_sound(store, generation_id, sample_rate=DESCRIPTOR_RATE)
         return contour(samples), bool(np.abs(samples).max(initial=0.0) < SILENCE)
 
-    rows = []
-    for item, reference in pairs:
-        common: Row = {"item_id": item, "reference_id": reference, "version": SIMILARITY_VERSION}
-        for measure, value in _similarities(heard(item), heard(reference)).items():
-            rows.append(common | {"created_at": now(), "measure": measure, "value": _number(value)})
-    return rows
+    return [
+        SimilarityRow(
+            item_id=item,
+            reference_id=reference,
+            measure=measure,
+            value=_number(value),
+            version=SIMILARITY_VERSION,
+            created_at=now(),
+        )
+        for item, reference in pairs
+        for measure, value in _similarities(contour_of(item), contour_of(reference)).items()
+    ]
 
 
 def _similarities(one: tuple[Contour, bool], other: tuple[Contour, bool]) -> dict[str, float]:
@@ -222,19 +226,6 @@ def _features(store: Store, generation_id: str) -> np.ndarray[Any, Any]:
     """All kinds beside each other, (F,)."""
     samples = read_sound(store, generation_id, sample_rate=FEATURE_RATE)
     return np.concatenate([compute_features(samples, kind) for kind in FEATURE_KINDS])
-
-
-def _row(item: str, scorer: str, name: str, version: str, measure: str, value: float) -> Row:
-    return {
-        "item_id": item,
-        "item_kind": "generation",
-        "scorer": scorer,
-        "scorer_name": name,
-        "scorer_version": version,
-        "measure": measure,
-        "value": _number(value),
-        "created_at": now(),
-    }
 
 
 def _number(value: float) -> float | None:

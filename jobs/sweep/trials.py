@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import cast
 
 from analysis.effects.settings import NONE, Pair, Role, Setting
 from analysis.effects.trials import Condition, Trial, conditions_of
-from jobs.directions.stored import StoredVector
 from jobs.generate.edits import monitor_of
 from jobs.generate.specification import EditSpec, GenerationSpec
 from jobs.sweep.configuration import source_text, target_text
@@ -18,11 +17,10 @@ from pipelines.steering.schedules import parse_schedule
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
+from store.results.fits import VectorRow
 from store.results.parts import digest_of, write_results
-from store.results.schemas import TABLES
+from store.results.sweeps import STRENGTHS, StrengthRow
 from store.results.table import now
-
-STRENGTHS = "strengths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +51,30 @@ class FoundStrengths:
 def read_strengths(store: Store) -> dict[str, tuple[float, ...]]:
     """Stored strengths by strength_id."""
     catalog = Catalog.of(store)
-    if not catalog.has(STRENGTHS):
+    if not catalog.has(STRENGTHS.kind):
         return {}
-    query = f"SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM {STRENGTHS} GROUP BY ALL"  # noqa: S608
+    query = "SELECT strength_id, arg_min(alphas, created_at) AS alphas FROM strengths GROUP BY ALL"
     return {row["strength_id"]: tuple(row["alphas"]) for row in catalog.rows(query)}
 
 
 def write_strengths(store: Store, found: Sequence[tuple[WantedStrengths, FoundStrengths]]) -> str:
     """Write the strengths of some generations as one part; returns its name."""
     ids = sorted(wanted.strength_id for wanted, _ in found)
-    table = TABLES[STRENGTHS].of(_strengths_row(*each) for each in found)
-    return write_results(store, STRENGTHS, {"kind": STRENGTHS, "strengths": ids}, table)
+    table = STRENGTHS.of(_strength_row(*each) for each in found)
+    return write_results(store, STRENGTHS.kind, {"kind": STRENGTHS.kind, "strengths": ids}, table)
 
 
-def _strengths_row(wanted: WantedStrengths, found: FoundStrengths) -> dict[str, Any]:
-    return {
-        "strength_id": wanted.strength_id,
-        "unsteered_id": wanted.unsteered.generation_id,
-        "vector_ids": [edit.vector_id for edit in wanted.edits],
-        "layers": [edit.layer for edit in wanted.edits],
-        "alphas": list(found.alphas),
-        "cap_text": wanted.cap_text,
-        "cap": found.cap,
-        "created_at": now(),
-    }
+def _strength_row(wanted: WantedStrengths, found: FoundStrengths) -> StrengthRow:
+    return StrengthRow(
+        strength_id=wanted.strength_id,
+        unsteered_id=wanted.unsteered.generation_id,
+        vector_ids=[edit.vector_id for edit in wanted.edits],
+        layers=[edit.layer for edit in wanted.edits],
+        alphas=found.alphas,
+        cap_text=wanted.cap_text,
+        cap=found.cap,
+        created_at=now(),
+    )
 
 
 UNKNOWN = 1.0
@@ -113,7 +111,7 @@ class _Given:
 
     def vector(
         self, condition: Condition, role: Role, setting: Setting, target: str, layer: int
-    ) -> StoredVector | None:
+    ) -> VectorRow | None:
         """The direction of an edit; None where a draft lacks it."""
         try:
             return self.directions.of(role, setting, target, layer, condition.control)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from jobs.directions.stored import StoredVector
 from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Batch, Item, Stopped, Task
 from jobs.execution import resolved_device
@@ -24,6 +23,7 @@ from jobs.generate.specification import AudioPrompt, GenerationSpec
 from jobs.sweep.trials import FoundStrengths, WantedStrengths, write_strengths
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from store.records import Receipt
+from store.results.fits import VectorRow
 
 if TYPE_CHECKING:
     from pipelines.generation.generate import GeneratedAudio
@@ -35,7 +35,7 @@ class GenerationPlan:
 
     store_url: str
     model: str
-    vectors: Mapping[str, StoredVector]
+    vectors: Mapping[str, VectorRow]
     """By vector_id, every direction that the tasks name."""
     sounds: Mapping[AudioPrompt, NDArray[np.float32]]
     """Samples (samples,) of their audio prompts, at the model's rate."""

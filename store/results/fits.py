@@ -1,6 +1,10 @@
 """Columns of what is fitted to activations: labels, probes, clusterings and directions."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
 
 from store.results.table import Count, Counts, Flag, Number, Table, Text, Time, Vector, column
 
@@ -156,24 +160,22 @@ ASSIGNMENTS = Table("assignments", AssignmentRow, read_by_views=True)
 class VectorRow:
     """A direction: a unit vector, and what held-out clips say of it."""
 
-    vector_id: Text = column("id of the direction; its beginning is enough where a command asks for one")
-    run_id: Text = column("run whose activations it was fitted on")
-    model: Text = column("name of the model")
-    model_fingerprint: Text = column(
-        "hash of the model's weights: a direction means nothing in another model"
-    )
-    site: Text = column("where in a block it belongs: embed, resid, attn, xattn or mlp")
-    reduction: Text = column("what was kept over time of the rows it was fitted on")
-    layer: Count = column("number of the layer it belongs to")
-    concept: Text = column("label column; text of it: between two texts on the same clips")
-    positive: Text = column("class towards which it points")
+    vector_id: str = column("id of the direction; its beginning is enough where a command asks for one")
+    run_id: str = column("run whose activations it was fitted on")
+    model: str = column("name of the model")
+    model_fingerprint: str = column("hash of the model's weights: a direction means nothing in another model")
+    site: str = column("where in a block it belongs: embed, resid, attn, xattn or mlp")
+    reduction: str = column("what was kept over time of the rows it was fitted on")
+    layer: int = column("number of the layer it belongs to")
+    concept: str = column("label column; text of it: between two texts on the same clips")
+    positive: str = column("class towards which it points")
     negative: Text = column("class from which it points; NULL: all other classes")
-    method: Text = column("mse, logistic, diffmean, mass_mean, pca, leace (is diffmean), random or imported")
-    vector: Vector = column("the direction, of length 1; list_cosine_similarity compares two")
+    method: str = column("mse, logistic, diffmean, mass_mean, pca, leace (is diffmean), random or imported")
+    vector: NDArray[np.float32] = column("the direction, of length 1; list_cosine_similarity compares two")
     reader: Vector = column("of leace: ablation is x - vector * (reader · x - reader_offset)")
     reader_offset: Number = column("of leace: what the reader reads of the mean of the rows")
-    width: Count = column("its number of entries, the width of the model")
-    norm: Number = column("length before it was normalised; of diffmean: distance between the class means")
+    width: int = column("its number of entries, the width of the model")
+    norm: float = column("length before it was normalised; of diffmean: distance between the class means")
     penalty: Number = column(
         "penalty over the mean variance per axis: the strongest that does as well as any", former="strength"
     )
@@ -193,16 +195,16 @@ class VectorRow:
     )
     within_random: Flag = column("true when score does not exceed random_score: any direction does as well")
     activation_norm: Number = column("mean length of the rows it was fitted on")
-    scaling: Text = column("how α should scale it: norm = by the length of the activation it is added to")
-    clips: Count = column("rows it was fitted on")
-    positives: Count = column("how many of them are positive")
-    negatives: Count = column("how many of them are negative")
-    groups: Count = column("groups they belong to")
-    folds: Count = column("folds of the held-out measurements")
-    labels_query: Text = column("query that gave the labels")
-    labels_hash: Text = column("hash of the concept's labels as they were resolved")
+    scaling: str = column("how α should scale it: norm = by the length of the activation it is added to")
+    clips: int = column("rows it was fitted on")
+    positives: int = column("how many of them are positive")
+    negatives: int = column("how many of them are negative")
+    groups: int = column("groups they belong to")
+    folds: int = column("folds of the held-out measurements")
+    labels_query: str = column("query that gave the labels")
+    labels_hash: str = column("hash of the concept's labels as they were resolved")
     random_seed: Count = column("of a random direction, else NULL")
-    created_at: Time = column("when it was fitted (UTC)")
+    created_at: datetime = column("when it was fitted (UTC)")
 
 
 VECTORS = Table("vectors", VectorRow, read_by_views=True)

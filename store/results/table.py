@@ -63,7 +63,10 @@ class Column(NamedTuple):
 
 
 def column(comment: str, *, former: str = "") -> Any:
-    """A field of a row: what it holds, and the name of the column in older parts where that was another."""
+    """A field of a row: what it holds, and the name of the column in older parts where that was another.
+
+    It may be left out, and is NULL then; no stored row lacks a column whose type is without None.
+    """
     return field(default=None, metadata={"comment": comment, "former": former})
 
 
@@ -97,16 +100,9 @@ class Table(Generic[Row]):
             for name, one in self.columns.items()
         )
 
-    def of(self, rows: Iterable[Row | Mapping[str, Any]]) -> pa.Table:
-        """Rows as a part of this table; columns that a mapping lacks are NULL.
-
-        Raises:
-            KeyError: a row has a column that the table has not, which would be lost.
-        """
-        given = [row if isinstance(row, Mapping) else self._values(row) for row in rows]
-        if unknown := sorted({name for row in given for name in row} - self.columns.keys()):
-            raise KeyError(f"The table {self.kind} has no column {', '.join(unknown)}.")
-        return pa.Table.from_pylist(given, schema=self.schema())
+    def of(self, rows: Iterable[Row]) -> pa.Table:
+        """Rows as a part of this table."""
+        return pa.Table.from_pylist([self._values(row) for row in rows], schema=self.schema())
 
     def of_columns(self, columns: Mapping[str, Any]) -> pa.Table:
         """Whole columns, Arrow's or sequences, as a part of this table.
@@ -144,7 +140,7 @@ def _columns(row: type[Any]) -> Mapping[str, Column]:
     kinds = get_type_hints(row)
     return {
         one.name.removesuffix("_"): Column(
-            kinds[one.name], one.metadata["comment"], one.metadata["former"], one.name
+            kinds[one.name] | None, one.metadata["comment"], one.metadata["former"], one.name
         )
         for one in fields(row)
     }

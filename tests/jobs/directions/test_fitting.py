@@ -12,7 +12,7 @@ from analysis.splits import group_folds
 from jobs.cli.main import undertone
 from jobs.directions.fitting import fit_and_store
 from jobs.directions.options import DirectionOptions
-from jobs.directions.stored import StoredVector, find_vector, read_vectors
+from jobs.directions.stored import find_vector, read_vectors
 from jobs.fitting.labels import resolve_labels
 from jobs.fitting.mapping import map_tasks
 from store.catalog.catalog import refresh_catalog
@@ -21,6 +21,7 @@ from store.errors import InvalidInput, NotFound
 from store.objects.ledger import recorded_names, withdraw
 from store.opening import Store
 from store.records import ClipStatus
+from store.results.fits import VectorRow
 
 STYLE = "SELECT clip_id, style FROM clips"
 
@@ -30,7 +31,7 @@ def fit(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
     return fit_and_store(DirectionOptions(store.url, "toy", labels, **given))
 
 
-def only(store: Store, where: str) -> StoredVector:
+def only(store: Store, where: str) -> VectorRow:
     (found,) = read_vectors(store, where)
     return found
 
@@ -236,7 +237,7 @@ def test_random_directions_are_as_old_as_their_seeds_say_whichever_was_done_firs
     assert [vector.random_seed for vector in found] == one_by_one
 
 
-def fitted_alone(store: Store, options: DirectionOptions, positive: str) -> list[StoredVector]:
+def fitted_alone(store: Store, options: DirectionOptions, positive: str) -> list[VectorRow]:
     before = {vector.vector_id for vector in read_vectors(store)} if options.seed else set()
     fit_and_store(options)
     return [one for one in read_vectors(store, f"positive = '{positive}'") if one.vector_id not in before]

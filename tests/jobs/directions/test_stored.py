@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from jobs.cli.main import undertone
 from jobs.directions.fitting import fit_and_store
 from jobs.directions.options import DirectionOptions
-from jobs.directions.stored import SCHEMA, read_vectors, row_of
+from jobs.directions.stored import SCHEMA, read_vectors
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import InvalidInput
@@ -60,7 +61,7 @@ def test_what_was_exported_comes_back_as_it_was(fitted_store: Store, tmp_path: P
     for file in [*files, files[0]]:
         run("import", other.url, file)
     for one, two in zip(before, read_vectors(other), strict=True):
-        mine, theirs = row_of(one), row_of(two)
+        mine, theirs = asdict(one), asdict(two)
         np.testing.assert_array_equal(mine.pop("vector"), theirs.pop("vector"))
         assert mine == theirs
 

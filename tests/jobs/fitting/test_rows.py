@@ -9,13 +9,14 @@ import pytest
 from analysis.linear import columns, row_blocks
 from jobs.directions.fitting import fit_and_store
 from jobs.directions.options import DirectionOptions
-from jobs.directions.stored import StoredVector, read_vectors
+from jobs.directions.stored import read_vectors
 from jobs.fitting import rows as reading
 from jobs.fitting.rows import Rows
 from jobs.probe.options import ProbeOptions
 from jobs.probe.running import probe_run
 from store.objects.ledger import withdraw
 from store.opening import Store
+from store.results.fits import VectorRow
 
 STYLE = "SELECT clip_id, style FROM clips"
 SAME = 1e-10
@@ -48,7 +49,7 @@ def apply(patched: pytest.MonkeyPatch) -> None:
 def test_directions_of_a_layer_in_blocks_are_those_in_memory(
     planted_store: Store, no_memory: pytest.MonkeyPatch
 ) -> None:
-    def fitted() -> dict[tuple[str, str], StoredVector]:
+    def fitted() -> dict[tuple[str, str], VectorRow]:
         options = DirectionOptions(planted_store.url, "toy", STYLE, sites="attn", layers="2", engine="inline")
         fit_and_store(options)
         return {(one.method, one.positive): one for one in read_vectors(planted_store)}

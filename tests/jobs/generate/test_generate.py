@@ -16,7 +16,6 @@ import torch
 from click.testing import CliRunner, Result
 
 from jobs.cli.main import undertone
-from jobs.directions.stored import StoredVector, row_of
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.generation.generate import GenerationRequest
 from pipelines.generation.generate import generate as generate_audio
@@ -28,7 +27,7 @@ from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.objects.ledger import withdraw
 from store.opening import Store
-from store.results.fits import VECTORS
+from store.results.fits import VECTORS, VectorRow
 from store.results.parts import write_results
 
 SECONDS = 1.5
@@ -60,7 +59,7 @@ class World:
 
     store: Store
     folder: Path
-    vectors: dict[str, StoredVector]
+    vectors: dict[str, VectorRow]
 
     def call(self, *arguments: str, output: str = "out.flac") -> Result:
         fixed = [
@@ -95,13 +94,12 @@ def world(tmp_path: Path, model: Any, load_once: None) -> World:
     for layer, name in ((2, "aaa2"), (3, "bbb3")):
         direction = np.random.default_rng(layer).standard_normal(model.info.width)
         vectors[name] = _stored(model, name, layer, direction / np.linalg.norm(direction))
-    write_results(store, "vectors", {"test": 1}, VECTORS.of([row_of(v) for v in vectors.values()]))
+    write_results(store, "vectors", {"test": 1}, VECTORS.of(vectors.values()))
     return World(store, tmp_path, vectors)
 
 
-def _stored(model: Any, name: str, layer: int, vector: np.ndarray) -> StoredVector:
-    empty: dict[str, Any] = dict.fromkeys(StoredVector.__slots__)
-    known = {
+def _stored(model: Any, name: str, layer: int, vector: np.ndarray) -> VectorRow:
+    known: dict[str, Any] = {
         "vector_id": name, "run_id": "r", "model": "pocket-random", "site": "resid", "reduction": "mean",
         "model_fingerprint": model.info.fingerprint, "layer": layer, "concept": "style", "positive": "jazz",
         "negative": "rock", "method": "diffmean", "vector": vector.astype(np.float32), "width": len(vector),
@@ -109,7 +107,7 @@ def _stored(model: Any, name: str, layer: int, vector: np.ndarray) -> StoredVect
         "clips": 9, "positives": 5, "negatives": 4, "groups": 9, "folds": 5, "labels_query": "SELECT 1",
         "labels_hash": "l", "created_at": datetime(2026, 1, 1),  # noqa: DTZ001
     }  # fmt: skip
-    return StoredVector(**empty | known)
+    return VectorRow(**known)
 
 
 def test_the_file_is_the_models_own_sound_with_its_provenance_in_the_tags(world: World, model: Any) -> None:
@@ -331,7 +329,7 @@ def test_a_target_prompt_that_changes_nothing_leaves_nothing_of_an_automatic_str
 
 def test_a_direction_without_statistics_has_no_automatic_strength(world: World) -> None:
     bare = replace(world.vectors["aaa2"], vector_id="ccc", mean_positive=None)
-    write_results(world.store, "vectors", {"test": 2}, VECTORS.of([row_of(bare)]))
+    write_results(world.store, "vectors", {"test": 2}, VECTORS.of([bare]))
     refused = world.call("--direction", "ccc", "--alpha", "auto")
     assert "no held-out projections" in str(refused.exception)
 
@@ -386,7 +384,7 @@ def test_an_unknown_ending_is_refused_before_anything_is_computed(world: World) 
 
 def test_a_direction_of_another_model_is_refused_unless_foreign_is_said(world: World) -> None:
     other = replace(world.vectors["aaa2"], vector_id="ddd", model_fingerprint="another")
-    write_results(world.store, "vectors", {"test": 3}, VECTORS.of([row_of(other)]))
+    write_results(world.store, "vectors", {"test": 3}, VECTORS.of([other]))
     assert "found in another model" in str(world.call("--direction", "ddd").exception)
     world.made("--direction", "ddd", "--foreign")
 
@@ -396,7 +394,7 @@ def with_random(world: World, model: Any) -> World:
     """The world with a random direction at the place of the first."""
     direction = np.random.default_rng(9).standard_normal(model.info.width)
     drawn = _stored(model, "rrr2", 2, direction / np.linalg.norm(direction))
-    rows = [row_of(replace(drawn, method="random", random_seed=0))]
+    rows = [replace(drawn, method="random", random_seed=0)]
     write_results(world.store, "vectors", {"test": "random"}, VECTORS.of(rows))
     return world
 

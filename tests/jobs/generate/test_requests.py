@@ -10,7 +10,6 @@ import pytest
 
 from jobs.directions.files import imported_rows, read_file, write_series
 from jobs.directions.options import FileForm
-from jobs.directions.stored import StoredVector, row_of
 from jobs.generate.requests import edit_of
 from jobs.generate.specification import EditSpec
 from pipelines.steering.edits import MANNER, Kind, Monitor
@@ -23,7 +22,7 @@ READER = np.array([1.0, 0.5, 7.0], np.float32)
 
 
 @pytest.fixture
-def leace() -> StoredVector:
+def leace() -> VectorRow:
     known: dict[str, Any] = {
         "vector_id": "abc", "run_id": "r", "model": "m", "model_fingerprint": "f", "site": "resid",
         "reduction": "mean", "layer": 3, "concept": "style", "positive": "jazz", "method": "leace",
@@ -31,13 +30,12 @@ def leace() -> StoredVector:
         "clips": 9, "positives": 5, "negatives": 4, "groups": 9, "folds": 5, "labels_query": "SELECT 1",
         "labels_hash": "l", "created_at": datetime(2026, 1, 1),  # noqa: DTZ001
     }  # fmt: skip
-    unknown: dict[str, Any] = dict.fromkeys(StoredVector.__slots__)
-    return StoredVector(**{**unknown, **known})
+    return VectorRow(**known)
 
 
 @pytest.mark.parametrize(("kind", "oblique"), [("ablate", True), ("add", False), ("interpolate", False)])
 def test_a_leace_direction_is_erased_by_what_it_reads_and_added_like_any_other(
-    leace: StoredVector, kind: Kind, oblique: bool
+    leace: VectorRow, kind: Kind, oblique: bool
 ) -> None:
     edit = edit_of(EditSpec("resid", 3, "abc", 0.5, kind=kind), leace)
     assert edit.oblique == oblique
@@ -45,7 +43,7 @@ def test_a_leace_direction_is_erased_by_what_it_reads_and_added_like_any_other(
     assert not edit_of(EditSpec("resid", 3, "abc", 0.5, kind=kind), replace(leace, method="diffmean")).oblique
 
 
-def test_a_leace_direction_without_its_eraser_is_fitted_again(leace: StoredVector) -> None:
+def test_a_leace_direction_without_its_eraser_is_fitted_again(leace: VectorRow) -> None:
     with pytest.raises(InvalidInput, match="fit it again"):
         edit_of(EditSpec("resid", 3, "abc", 1.0, kind="ablate"), replace(leace, reader=None))
     edit_of(EditSpec("resid", 3, "abc", 0.5), replace(leace, reader=None))
@@ -53,12 +51,12 @@ def test_a_leace_direction_without_its_eraser_is_fitted_again(leace: StoredVecto
 
 @pytest.mark.parametrize("form", ["safetensors", "npy"])
 def test_a_file_keeps_the_eraser_and_one_that_was_changed_is_refused(
-    leace: StoredVector, tmp_path: Path, form: FileForm
+    leace: VectorRow, tmp_path: Path, form: FileForm
 ) -> None:
     directions, described = read_file(write_series(tmp_path, [leace], form))
     assert described is not None
     (row,) = imported_rows(described, directions)
-    expected = VectorRow(**row_of(leace))
+    expected = leace
     assert np.asarray(row.reader, np.float32).tolist() == READER.tolist()
     assert np.asarray(row.vector).tolist() == UNIT.tolist()
     assert replace(row, vector=expected.vector, reader=expected.reader) == expected
@@ -67,7 +65,7 @@ def test_a_file_keeps_the_eraser_and_one_that_was_changed_is_refused(
             imported_rows([described[0] | {"reader": wrong}], directions)
 
 
-def test_an_edit_takes_over_all_that_its_specification_says(leace: StoredVector) -> None:
+def test_an_edit_takes_over_all_that_its_specification_says(leace: VectorRow) -> None:
     manner: dict[str, Any] = {
         "site": "attn",
         "layer": 2,

@@ -88,7 +88,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
         commit(store.objects, f"audio/{made}.flac", _sound(number), kind="sound", sound=never)
     shutil.copytree(folder / "plain", folder / "music.store")
     url = str(folder / "music.store")
-    export_test(ListenOptions(url, "strength", folder / "listening", settings=6, cells=1, seed=0))
+    export_test(ListenOptions(url, "strength", folder / "listening", settings=6, conditions=1, seed=0))
     return folder
 
 

@@ -107,9 +107,9 @@ def test_only_the_reporting_half_is_heard_and_each_setting_twice(key: Rows) -> N
 
 def test_the_sounds_of_a_trial_share_their_prompt_and_noise(sweep_store: Store, key: Rows) -> None:
     sql = "SELECT DISTINCT generation_id, template, random_state FROM sweep_generations"
-    cells = {row["generation_id"]: row for row in run_query(refresh_catalog(sweep_store), sql).to_pylist()}
+    conditions = {row["generation_id"]: row for row in run_query(refresh_catalog(sweep_store), sql).to_pylist()}
     for row in key:
-        made = cells[row["generation_id"]]
+        made = conditions[row["generation_id"]]
         assert (made["template"], made["random_state"]) == (row["template"], row["random_state"])
 
 
@@ -119,7 +119,7 @@ def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
     add_members("first ", audio_prompt="a.wav")
     add_members("second ", audio_prompt="b.wav")
     add_members("other ", plan_id="of other numbers")
-    export_test(ListenOptions(sweep_store.url, "strength", tmp_path / "all", settings=1, cells=9, seed=0))
+    export_test(ListenOptions(sweep_store.url, "strength", tmp_path / "all", settings=1, conditions=9, seed=0))
     rows = run_query(refresh_catalog(sweep_store), "FROM listening_sounds").to_pylist()
     recordings = {"first": "a.wav", "second": "b.wav"}
     trials = {row["trial_id"]: (row["kind"], row["audio_prompt"]) for row in rows}
@@ -134,11 +134,11 @@ def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
 def test_fewer_settings_are_spread_from_the_least_transfer_to_the_most(
     sweep_store: Store, tmp_path: Path
 ) -> None:
-    export_test(ListenOptions(sweep_store.url, "5eed", tmp_path / "few", settings=3, cells=2, seed=0))
+    export_test(ListenOptions(sweep_store.url, "5eed", tmp_path / "few", settings=3, conditions=2, seed=0))
     sql = "SELECT setting_id, count(DISTINCT trial_id) AS n FROM listening_sounds GROUP BY ALL ORDER BY ALL"
     rows = run_query(refresh_catalog(sweep_store), sql).to_pylist()
     assert [row["setting_id"] for row in rows] == ["setting0.1", "setting0.3", "setting0.8"]
-    assert {row["n"] for row in rows} == {4}, "two cells, each rated and chosen from"
+    assert {row["n"] for row in rows} == {4}, "two conditions, each rated and chosen from"
 
 
 def test_the_same_arguments_give_the_same_test_and_another_seed_another(
@@ -146,7 +146,7 @@ def test_the_same_arguments_give_the_same_test_and_another_seed_another(
 ) -> None:
     first, again, other = (
         export_test(
-            ListenOptions(sweep_store.url, "strength", tmp_path / name, settings=6, cells=1, seed=seed)
+            ListenOptions(sweep_store.url, "strength", tmp_path / name, settings=6, conditions=1, seed=seed)
         )
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     )
@@ -160,7 +160,7 @@ def test_a_folder_with_something_in_it_is_refused(sweep_store: Store, tmp_path: 
     (tmp_path / "full" / "old.wav").touch()
     with pytest.raises(InvalidInput, match="full is not empty"):
         export_test(
-            ListenOptions(sweep_store.url, "strength", tmp_path / "full", settings=1, cells=1, seed=0)
+            ListenOptions(sweep_store.url, "strength", tmp_path / "full", settings=1, conditions=1, seed=0)
         )
 
 

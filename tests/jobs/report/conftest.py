@@ -1,7 +1,7 @@
 """A store with a run of 8 layers and results of every kind, drawn so that there is something to see."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
@@ -20,7 +20,6 @@ from jobs.report.writing import write_report
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
-from store.results.fits import VECTORS
 from store.results.schemas import TABLES
 
 RUN = "3f2a9c10"
@@ -39,10 +38,10 @@ MONITORED = "constant monitor:0.9"
 FITTED = datetime(2026, 11, 22, 12, tzinfo=UTC).replace(tzinfo=None)
 
 
-def write_table(store: Store, kind: str, table: pa.Table) -> None:
+def write_table(store: Store, kind: str, rows: Iterable[dict[str, Any]]) -> None:
     """A part of results as a job would write it."""
     buffer = io.BytesIO()
-    pq.write_table(table, buffer)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=TABLES[kind].schema()), buffer)
     commit(store.objects, f"results/{kind}/part.parquet", buffer.getvalue(), kind="results", sound=never)
 
 
@@ -288,17 +287,13 @@ def _ratings() -> Iterator[dict[str, Any]]:
 def fill(store: Store) -> None:
     """Results of every kind, in the columns that the jobs give them."""
     random = np.random.default_rng(7)
-    write_table(store, "probes", TABLES["probes"].of(_probes(random)))
-    write_table(store, "confusions", TABLES["confusions"].of(_confusions(random)))
-    write_table(store, "clusterings", TABLES["clusterings"].of(_clusterings(random)))
-    write_table(store, "vectors", VECTORS.of(list(_vectors(random))))
-    write_table(
-        store, "effects", pa.Table.from_pylist(list(_effects(random)), schema=TABLES["effects"].schema())
-    )
-    crossed = pa.Table.from_pylist(list(_cross_effects()), schema=TABLES["cross_effects"].schema())
-    write_table(store, "cross_effects", crossed)
-    judged = pa.Table.from_pylist(list(_ratings()), schema=TABLES["ratings"].schema())
-    write_table(store, "ratings", judged)
+    write_table(store, "probes", _probes(random))
+    write_table(store, "confusions", _confusions(random))
+    write_table(store, "clusterings", _clusterings(random))
+    write_table(store, "vectors", _vectors(random))
+    write_table(store, "effects", _effects(random))
+    write_table(store, "cross_effects", _cross_effects())
+    write_table(store, "ratings", _ratings())
     heard: dict[str, Any] = {
         "sweep": "strength",
         "sweep_id": "5eed",
@@ -307,13 +302,8 @@ def fill(store: Store) -> None:
         "concept": "style",
     }
     heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "hears": False}
-    told = TABLES["scorer_accuracy"].of([heard | {"unknown": [], "created_at": FITTED}])
-    write_table(store, "scorer_accuracy", told)
-    write_table(
-        store,
-        "sweep_generations",
-        pa.Table.from_pylist(list(_sounds(store)), schema=TABLES["sweep_generations"].schema()),
-    )
+    write_table(store, "scorer_accuracy", [heard | {"unknown": [], "created_at": FITTED}])
+    write_table(store, "sweep_generations", _sounds(store))
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def vectors() -> Iterator[dict[str, Any]]:
 @pytest.fixture
 def page(unfitted_store: Store, tmp_path: Path, parse_page: Callable[[str], Node]) -> Node:
     """A report where directions alone were fitted, by more methods than there are colours."""
-    table: pa.Table = VECTORS.of(list(vectors()))
+    table: pa.Table = pa.Table.from_pylist(list(vectors()), schema=VECTORS.schema())
     write_results(unfitted_store, "vectors", {"test": 1}, table)
     write_report(ReportOptions(unfitted_store.url, tmp_path / "report.html"))
     return parse_page((tmp_path / "report.html").read_text(encoding="utf-8"))

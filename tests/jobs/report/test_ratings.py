@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pyarrow as pa
+
 from jobs.report.answers import open_answers
 from jobs.report.ratings import ratings_figure
 from jobs.report.sweeps import Sweep
@@ -19,7 +21,9 @@ def test_a_test_in_which_all_missed_the_reference_shows_who_and_why(tmp_path: Pa
         "test_id": "7e57", "sweep": "strength", "sweep_id": "5eed", "trial_id": "one", "kind": "rating",
         "role": "reference", "value": 40.0, "created_at": NOW,
     }  # fmt: skip
-    table = TABLES["ratings"].of([rated | {"listener": name} for name in ("Ada", "Bo")])
+    table = pa.Table.from_pylist(
+        [rated | {"listener": name} for name in ("Ada", "Bo")], schema=TABLES["ratings"].schema()
+    )
     write_results(store, "ratings", {}, table)
     answers = open_answers(store)
     figure = ratings_figure(answers, Sweep("strength", "5eed", "clap"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -35,7 +36,7 @@ def store(tmp_path: Path) -> Store:
     """A sweep that was run, its file changed, and run again: the newer continues a recording."""
     made = open_store(tmp_path / "music.store", create=True)
     counted = [CHOSEN | {"sweep_id": one, "created_at": at} for one, at in (("old", OLD), ("new", NEW))]
-    write_results(made, "effects", {}, TABLES["effects"].of(counted))
+    write_results(made, "effects", {}, pa.Table.from_pylist(counted, schema=TABLES["effects"].schema()))
     steered = {"role": "steered", "setting_id": "one", "site": "resid", "layers": [3], "alpha": 0.0722754}
     roles = [
         PLANNED | {"generation_id": "a", "role": "unsteered"},
@@ -45,7 +46,7 @@ def store(tmp_path: Path) -> Store:
         made,
         "sweep_generations",
         {},
-        TABLES["sweep_generations"].of(roles),
+        pa.Table.from_pylist(roles, schema=TABLES["sweep_generations"].schema()),
     )
     sound = io.BytesIO()
     soundfile.write(sound, np.zeros(800), 16_000, format="FLAC")
@@ -76,7 +77,9 @@ def test_where_nothing_is_chosen_the_setting_that_moves_most_is_heard_and_marked
     later = NEW + timedelta(days=1)
     unchosen = CHOSEN | {"sweep_id": "new", "chosen": False, "part": "choose", "created_at": later}
     rows = [unchosen | {"setting_id": name, "value": value} for name, value in (("two", -0.2), ("one", -0.1))]
-    write_results(store, "effects", {"later": 1}, TABLES["effects"].of(rows))
+    write_results(
+        store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=TABLES["effects"].schema())
+    )
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
     figure = listening_figure(answers, sweep)
@@ -92,7 +95,9 @@ def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -
         CHOSEN
         | {"sweep_id": "new", "chosen": None, "chosen_by": None, "metric": "change", "created_at": later}
     ]
-    write_results(store, "effects", {"later": 1}, TABLES["effects"].of(rows))
+    write_results(
+        store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=TABLES["effects"].schema())
+    )
     answers = open_answers(store)
     (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
     figure = listening_figure(answers, sweep)

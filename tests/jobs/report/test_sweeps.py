@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from jobs.report.answers import Answers, open_answers
@@ -27,7 +28,7 @@ def answers_of(folder: Path, *rows: dict[str, Any]) -> Answers:
         store,
         "effects",
         {},
-        TABLES["effects"].of([ROW | row for row in rows]),
+        pa.Table.from_pylist([ROW | row for row in rows], schema=TABLES["effects"].schema()),
     )
     return open_answers(store)
 

@@ -5,16 +5,19 @@ from typing import Any
 
 from analysis.effects.choice import Choice, Damage, Limits
 from analysis.effects.effects import PairEffects
-from jobs.sweep.tables import _judged_columns
+from jobs.sweep.tables import _with_choice
+from store.results.sweeps import EffectRow
 
 LIMITS = Limits()
+COLUMNS = ("damage", "damage_limit", "without_limit", "drone", "chosen", "chosen_by")
 MEASURED, UNMEASURED = Damage(3.5, 7.0, drone=True), Damage(None, None, None, was_heard=True)
 
 
 def columns(damage: Damage, choice: Choice | None) -> dict[str, object]:
     effect: Any = SimpleNamespace(setting="this", part="report")
     damages: Any = {("this", "report"): damage, ("other", "report"): Damage(1.0, 2.0, drone=False)}
-    return dict(_judged_columns(effect, PairEffects((), damages, choice), LIMITS))
+    found = _with_choice(EffectRow(), effect, PairEffects((), damages, choice), LIMITS)
+    return {name: getattr(found, name) for name in COLUMNS}
 
 
 def test_distance_limit_and_drone_are_those_of_the_setting_and_part() -> None:

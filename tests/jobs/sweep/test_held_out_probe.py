@@ -9,6 +9,7 @@ import soundfile
 
 from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
+from jobs.evaluate.items import Item, Items
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
 from jobs.sweep.held_out_probe import ProbeSource, fit_held_out_probes
@@ -114,14 +115,14 @@ def test_it_recognises_sounds_that_nobody_has_stored(store: str) -> None:
     assert source is not None
     (probe,) = source.probes
     assert probe.classifier.accuracy > 0.7
-    listener = source(device="cpu")
+    scorer = source(device="cpu")
     names = [(label, index) for label in LABELS for index in range(100, 110)]
-    items = [{"item_id": f"{label} {index}", "item_kind": "generation"} for label, index in names]
+    items = Items(None, tuple(Item(f"{label} {index}", "generation", "", "") for label, index in names))
     audio = np.stack([sound(*name) for name in names]).astype(np.float32)
-    rows = listener.rows_of(items, audio).to_pylist()
+    rows = scorer.rows_of(items, audio).to_pylist()
     hum = {row["item_id"]: row["value"] for row in rows if row["class"] == "hum"}
-    heard = {label: np.mean([hum[f"{label} {index}"] for index in range(100, 110)]) for label in LABELS}
-    assert heard["hum"] - heard["hiss"] > 0.3
+    means = {label: np.mean([hum[f"{label} {index}"] for index in range(100, 110)]) for label in LABELS}
+    assert means["hum"] - means["hiss"] > 0.3
 
 
 def test_a_sweep_stores_what_it_hears_beside_the_other_scorers(store: str, tmp_path: Path) -> None:

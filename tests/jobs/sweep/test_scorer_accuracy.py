@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.effects.scores import ScorerAccuracy, Scores, accuracy_of
-from jobs.evaluate.records import EVALUATIONS, evaluations_table
 from jobs.sweep.scores import inaccuracy_notes, stored_accuracies
 from store import open_store
 from store.results.parts import write_results
+from store.results.sounds import EVALUATIONS, EvaluationRow
 from store.results.table import now
 
 LABELS = np.repeat(["drone", "beat"], 40)
@@ -79,15 +79,14 @@ def test_a_scorer_to_which_all_classes_are_alike_always_says_the_same(tmp_path: 
     store = open_store(str(tmp_path / "music.store"), create=True)
     clips = {f"clip-{number}": (f"group-{number}", ("drone", "beat")[number % 2]) for number in range(40)}
     rows = [
-        {
-            "item_id": clip, "item_kind": "clip", "scorer": "clap", "scorer_name": "small",
-            "scorer_version": "v", "concept": "mood", "class": name, "measure": "probability", "value": 0.5,
-            "created_at": now(),
-        }
+        EvaluationRow(
+            item_id=clip, item_kind="clip", scorer="clap", scorer_name="small", scorer_version="v",
+            concept="mood", class_=name, measure="probability", value=0.5, created_at=now(),
+        )
         for clip in clips
         for name in ("drone", "beat")
     ]  # fmt: skip
-    write_results(store, EVALUATIONS, {}, evaluations_table(rows))
+    write_results(store, EVALUATIONS.kind, {}, EVALUATIONS.of(rows))
     labels: Any = {"mood": SimpleNamespace(reference=clips)}
     (found,) = stored_accuracies(store, labels, "clap", "v")
     assert (found.clips, found.accuracy, found.hears) == (40, 0.5, False)

@@ -35,7 +35,7 @@ alphas = [0.5]
 """
 LOUD = '''
 import numpy as np
-from jobs.evaluate.records import EVALUATIONS, evaluations_table
+from store.results.sounds import EVALUATIONS, EvaluationRow
 from store.results.table import now
 from jobs.sweep.scorers import Scored, Scorer
 from jobs.sweep.scoring import read_samples
@@ -46,13 +46,14 @@ from store.results.parts import write_results
 def score(sounds):
     """The root mean square of every generation that has none yet."""
     catalog = Catalog.of(sounds.store)
-    known = catalog.has(EVALUATIONS) and catalog.rows("SELECT item_id FROM evaluations WHERE scorer = 'loud'")
+    query = "SELECT item_id FROM evaluations WHERE scorer = 'loud'"
+    known = catalog.has("evaluations") and catalog.rows(query)
     missing = sorted(set(sounds.made) - {row["item_id"] for row in known or ()})
-    common = {"item_kind": "generation", "scorer": "loud", "scorer_version": "1", "created_at": now()}
     levels = {one: np.square(read_samples(sounds.store, one)[0]).mean() ** 0.5 for one in missing}
-    rows = [{**common, "item_id": one, "measure": "rms", "value": level} for one, level in levels.items()]
+    common = {"item_kind": "generation", "scorer": "loud", "scorer_version": "1", "measure": "rms"}
+    rows = [EvaluationRow(item_id=one, value=levels[one], created_at=now(), **common) for one in levels]
     if rows:
-        write_results(sounds.store, EVALUATIONS, {"loud": missing}, evaluations_table(rows))
+        write_results(sounds.store, "evaluations", {"loud": missing}, EVALUATIONS.of(rows))
     return Scored({"loud": len(missing)}, "1")
 
 SCORER = Scorer(score)

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.evaluate.records import EVALUATIONS, evaluations_table
 from jobs.evaluate.zero_shot import PromptSet
 from jobs.sweep.scores import read_scores
 from store import open_store
 from store.opening import Store
 from store.results.parts import write_results
+from store.results.sounds import EVALUATIONS, EvaluationRow
 
 TWO = PromptSet("style", {"rock": "rock music", "jazz": "jazz music"})
 THREE = PromptSet("style", {**TWO.texts, "folk": "folk music"})
@@ -22,13 +22,12 @@ def store(tmp_path: Path) -> Store:
 
 
 def write(store: Store, prompts: PromptSet, value: float, *, hour: int, version: str = "v1") -> None:
-    row = {
-        "item_id": "sound", "item_kind": "generation", "scorer": "clap", "scorer_name": "small",
-        "scorer_version": version, "concept": "style", "class": "rock", "text": "rock music",
-        "prompt_set": prompts.digest, "measure": "probability", "value": value,
-        "created_at": datetime(2026, 1, 1, hour, tzinfo=UTC),
-    }  # fmt: skip
-    write_results(store, EVALUATIONS, {"row": [value, hour]}, evaluations_table([row]))
+    row = EvaluationRow(
+        item_id="sound", item_kind="generation", scorer="clap", scorer_name="small", scorer_version=version,
+        concept="style", class_="rock", text="rock music", prompt_set=prompts.digest, measure="probability",
+        value=value, created_at=datetime(2026, 1, 1, hour, tzinfo=UTC),
+    )  # fmt: skip
+    write_results(store, EVALUATIONS.kind, {"row": [value, hour]}, EVALUATIONS.of([row]))
 
 
 def test_a_probability_among_other_classes_does_not_count_though_it_is_newer(store: Store) -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from analysis.effects.metrics import METRICS
-from jobs.evaluate.records import EVALUATION_SCHEMA
 from pipelines.scorers.descriptors import DESCRIPTORS
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import describe_views
 from store.opening import open_store
+from store.results.sounds import EVALUATIONS
 
 
 @pytest.fixture(scope="module")
@@ -24,9 +24,7 @@ def test_every_metric_is_defined(comments: dict[str, str]) -> None:
 
 
 def test_every_measure_of_an_evaluation_and_who_takes_it_is_told() -> None:
-    measure, scorer = (
-        EVALUATION_SCHEMA.field(name).metadata[b"comment"].decode() for name in ("measure", "scorer")
-    )
+    measure, scorer = (EVALUATIONS.columns[name].comment for name in ("measure", "scorer"))
     assert [name for name in ("probability", "cosine", *DESCRIPTORS) if f"{name}: " not in measure] == []
     assert [
         name for name in ("clap", "judge", "features", "probe", "descriptors") if name not in scorer
