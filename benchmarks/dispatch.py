@@ -22,9 +22,10 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.measure import interleaved, median_interval, ratio_line
 from jobs.engine.dispatch import Committed, Dispatcher
-from jobs.engine.progress import Tally, at_work_on, counted
+from jobs.engine.progress import at_work_on, counted
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import ray_session
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Task
 from store.records import PlannedClip, Receipt, Unit
 

@@ -1,4 +1,4 @@
-"""Choose the setting of a pair: the largest transfer that a scorer hears, within a limit of damage.
+"""Choose the setting of a pair: the largest transfer that a scorer measures, within a limit of damage.
 
 Transfer alone is bought by damage: a strong edit makes a drone that a scorer takes for the target. So a
 setting may be chosen where its sounds are not much farther from recordings than those of random directions of
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 
 from analysis.effects.records import Effect
 from analysis.effects.settings import Setting
-from analysis.effects.trials import Part
+from analysis.effects.trials import SplitOrAll
 from store.errors import InvalidInput
 
-Place = tuple[Setting, Part]
+Place = tuple[Setting, SplitOrAll]
 
 DRONE = 0.6
 """Sounds whose mel spectrograms vary over time less than so much of what those of their random control and of
 their unsteered twins do stand still. Of 24 settings of styles on pocket's card, two had 0.59 and the others
 0.76 or more; random directions had 0.73 of their twins' variation at the least."""
-UNHEARD = "no CLAP has heard its sounds and recordings of its concept"
-TOO_FEW = "too few of its sounds, or of its controls', were heard for a distance to recordings"
+UNEMBEDDED = "no CLAP has embedded its sounds and recordings of its concept"
+TOO_FEW = "too few of its sounds, or of its controls', have embeddings for a distance to recordings"
 UNDESCRIBED = "nobody has described its sounds, so it may be a drone"
 NEAR = 1.0
 """Kernel distance to recordings that chance alone gives to some tens of sounds: a limit is not below it."""
@@ -48,15 +48,15 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """What a setting does to its sounds in one part of the conditions."""
+    """What a setting does to its sounds in one split of the conditions."""
 
     distance: float | None
-    """To recordings; None where no CLAP has heard both."""
+    """To recordings; None where no CLAP has embedded both."""
     limit: float | None
     drone: bool | None
     """None where nobody has described the sounds."""
-    was_heard: bool = False
-    """Whether a CLAP has heard sounds and recordings, be they enough for a distance or not."""
+    was_embedded: bool = False
+    """Whether a CLAP has embedded sounds and recordings, be they enough for a distance or not."""
 
     def allowed(self, limits: Limits) -> bool:
         """Whether the setting may be chosen; what nobody has measured hinders nothing, see `unlimited`."""
@@ -67,7 +67,7 @@ class Damage:
         """Why a limit could not be applied to the setting; None where all were."""
         reasons = []
         if limits.damage_limit and self.limit is None:
-            reasons.append(TOO_FEW if self.was_heard else UNHEARD)
+            reasons.append(TOO_FEW if self.was_embedded else UNEMBEDDED)
         if not limits.drones and self.drone is None:
             reasons.append(UNDESCRIBED)
         return "; ".join(reasons) or None
@@ -83,10 +83,10 @@ class Choice:
 
 
 def damages_of(effects: Iterable[Effect], limits: Limits) -> dict[Place, Damage]:
-    """What every setting costs in every part, as far as it was measured."""
+    """What every setting costs in every split, as far as it was measured."""
     found: dict[Place, dict[str, Effect]] = {}
     for effect in effects:
-        own = found.setdefault((effect.setting, effect.part), {})
+        own = found.setdefault((effect.setting, effect.split), {})
         if effect.metric == "kad_clips":
             own["distance"] = effect
         elif effect.metric == "level" and effect.measured_class == "mel_variation_db":
@@ -109,18 +109,18 @@ def choose(
         transfers = [
             one
             for one in effects
-            if (one.part, one.scorer, one.metric) == ("choose", scorer, "transfer")
+            if (one.split, one.scorer, one.metric) == ("selection", scorer, "transfer")
             and math.isfinite(one.value.value)
         ]
         if transfers:
-            able = [one for one in transfers if damages[one.setting, "choose"].allowed(limits)]
+            able = [one for one in transfers if damages[one.setting, "selection"].allowed(limits)]
             return Choice(scorer, _best(able))
     return None
 
 
 def limit_notes(damages: Mapping[Place, Damage], limits: Limits) -> list[str]:
     """A phrase for each reason why limits were not applied where settings are chosen."""
-    choosing = [damage.unlimited(limits) for (_, part), damage in damages.items() if part == "choose"]
+    choosing = [damage.unlimited(limits) for (_, split), damage in damages.items() if split == "selection"]
     reasons = Counter(reason for reason in choosing if reason)
     return [f"not applied to {count} of {len(choosing)} settings: {why}" for why, count in reasons.items()]
 

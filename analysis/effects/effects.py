@@ -11,7 +11,7 @@ from analysis.effects.pooled import PooledDamage, pooled_damage
 from analysis.effects.records import Effect
 from analysis.effects.scores import Scores
 from analysis.effects.settings import Role
-from analysis.effects.trials import PARTS, Design, Ids, Part
+from analysis.effects.trials import SPLITS, Design, Ids, SplitOrAll
 
 OF_CLASSES = frozenset(METRICS) - {"similarity", "fad", "kad", "kad_clips", "level"}
 """Metrics that are what a scorer says of classes, or of physical descriptors."""
@@ -34,7 +34,9 @@ def effects_of(
 ) -> PairEffects:
     """Every metric of every setting of a pair, and which setting the first of the choosers chooses."""
     metrics = metrics_of(design.pair, scores)
-    effects = tuple(one for part in PARTS for metric in metrics for one in _of_metric(metric, design, part))
+    effects = tuple(
+        one for split in SPLITS for metric in metrics for one in _of_metric(metric, design, split)
+    )
     damages = damages_of(effects, limits)
     return PairEffects(effects, damages, choose(effects, damages, limits, choosers))
 
@@ -55,18 +57,18 @@ def interval_notes(effects: Sequence[Effect]) -> list[str]:
     ]
 
 
-def _of_metric(metric: Metric, design: Design, part: Part) -> Iterator[Effect]:
-    """A metric of every setting over a part of the conditions."""
-    twins = design.of("unsteered", None, part)
+def _of_metric(metric: Metric, design: Design, split: SplitOrAll) -> Iterator[Effect]:
+    """A metric of every setting over a split of the conditions."""
+    twins = design.of("unsteered", None, split)
     if twins is None:
         return
-    named = design.witnesses(part)
-    asked = design.of("prompt", None, part)
+    named = design.witnesses(split)
+    asked = design.of("prompt", None, split)
     prompt = UNKNOWN if asked is None else metric.estimate(asked, twins, witnesses=named)
     for setting in design.settings:
-        steered = design.of("steered", setting, part)
+        steered = design.of("steered", setting, split)
         assert steered is not None
-        found = {role: design.of(role, setting, part) for role in CONTROLS}
+        found = {role: design.of(role, setting, split) for role in CONTROLS}
         controls = {role: ids for role, ids in found.items() if ids is not None}
         # All over the same conditions: those where the sound, its controls and its twin are all measured.
         known = metric.known(steered, twins) & metric.known(twins, twins)
@@ -75,7 +77,7 @@ def _of_metric(metric: Metric, design: Design, part: Part) -> Iterator[Effect]:
         prompts, states = witnesses(known, named)
         yield Effect(
             setting=setting,
-            part=part,
+            split=split,
             scorer=metric.scorer,
             metric=metric.name,
             value=metric.estimate(steered, twins, known, named),
@@ -105,7 +107,7 @@ def _over(
 def _pooled(damage: PooledDamage) -> Effect:
     return Effect(
         setting=damage.setting,
-        part="all",
+        split="all",
         scorer="clap",
         metric="fad",
         value=damage.steered,

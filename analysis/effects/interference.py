@@ -4,7 +4,7 @@ X_ij = ∂ score_j / ∂ α_i, the slope of the change of score j against the st
 moved by half the sum of |slope| over its classes, and the index is how much the others are moved, over how
 much the steered ones are: 0 where directions leave each other alone.
 
-A sum of sizes is never 0: noise has a size, too. So signs are taken from one half of the sounds and slopes
+A sum of sizes is never 0: noise has a size, too. So signs are taken from one split of the sounds and slopes
 from the other: what is noise has the wrong sign as often as the right one, and adds nothing on average.
 """
 
@@ -39,22 +39,22 @@ class Moved:
 
     steered: str
     by_concept: Mapping[str, Contributions]
-    """Of the cells (P, S) of that pair."""
+    """Of the conditions (P, S) of that pair."""
     units: Sequence[str]
     """Of its prompts, (P,)."""
 
     def others(self, concepts: Sequence[str]) -> Floats:
         """How much all but the steered one of these are moved, (P, S)."""
-        found = [self.by_concept[one].cells for one in concepts if one != self.steered]
+        found = [self.by_concept[one].values for one in concepts if one != self.steered]
         return np.asarray(np.sum(found, axis=0))
 
     def own(self) -> Floats:
         """How much the steered one is moved, (P, S)."""
-        return self.by_concept[self.steered].cells
+        return self.by_concept[self.steered].values
 
 
 def dose_slopes(alphas: Floats, changes: Floats) -> Contributions:
-    """Slope of changes against strength in every cell, through the origin: without steering nothing changes.
+    """Slope of changes against strength in every condition, through the origin: no steering, no change.
 
     Args:
         alphas: (A,).
@@ -67,18 +67,18 @@ def dose_slopes(alphas: Floats, changes: Floats) -> Contributions:
 
 
 def moved_by(slopes: Sequence[Contributions], choosing: Mask) -> Contributions:
-    """Half the sum of |slope| over the classes of a concept: signs from some cells, slopes from the others.
+    """Half the sum of |slope| over the classes of a concept: signs from some conditions, sizes from others.
 
     Args:
-        slopes: of each class, in cells (P, S).
-        choosing: the cells that signs are taken from, (P, S); the others are NaN where a class is unknown.
+        slopes: of each class, in conditions (P, S).
+        choosing: the conditions that signs are taken from, (P, S); others are NaN where a class is unknown.
     """
-    cells = np.stack([one.cells for one in slopes])
-    known = np.isfinite(cells).all(axis=0)
+    values = np.stack([one.values for one in slopes])
+    known = np.isfinite(values).all(axis=0)
     if not (known & choosing).any():
         return Contributions(np.full(choosing.shape, np.nan))
-    signs = np.sign(cells[:, known & choosing].mean(axis=1))
-    return Contributions(np.where(known & ~choosing, np.einsum("c,cps->ps", signs, cells) / 2, np.nan))
+    signs = np.sign(values[:, known & choosing].mean(axis=1))
+    return Contributions(np.where(known & ~choosing, np.einsum("c,cps->ps", signs, values) / 2, np.nan))
 
 
 def interference_index(
@@ -99,14 +99,14 @@ def interference_index(
     others = [share * one.others(concepts) for one, share in zip(moved, shares, strict=True) if share]
     own = [share * one.own() for one, share in zip(steered or moved, shares, strict=True) if share]
     units = [one.units for one in moved if one.steered in concepts]
-    if not others or any(np.isnan(cells).all() for cells in (*others, *own)):
+    if not others or any(np.isnan(values).all() for values in (*others, *own)):
         return UNKNOWN
-    top, bottom = (float(sum(np.nanmean(cells) for cells in side)) for side in (others, own))
+    top, bottom = (float(sum(np.nanmean(values) for values in side)) for side in (others, own))
     if bottom <= 0:
         return UNKNOWN
     index = top / bottom
     errors = [(one - index * two) / bottom for one, two in zip(others, own, strict=True)]
-    spreads = [crossed_spread(cells, units=each) for cells, each in zip(errors, units, strict=True)]
+    spreads = [crossed_spread(values, units=each) for values, each in zip(errors, units, strict=True)]
     return interval_of(index, spreads)
 
 
@@ -152,10 +152,10 @@ class Family:
         return one.method, one.site, one.layers, one.kind, one.scaling, one.course, self.alphas
 
     def moved(self, scorer: str, role: Role) -> Moved:
-        """How much every concept is moved, as a scorer hears it."""
+        """How much every concept is moved, as a scorer measures it."""
         slopes = self.slopes if role == "steered" else self.random
         concepts = sorted({key[1] for key in slopes if key[0] == scorer})
-        choosing = self.design.splits == "choose"
+        choosing = self.design.splits == "selection"
         by_concept = {
             concept: moved_by(
                 [found for key, found in slopes.items() if key[:2] == (scorer, concept)], choosing
@@ -255,5 +255,5 @@ def _cross_effect(
         concept,
         name,
         UNKNOWN if control is None else crossed_interval(control, units=named),
-        why_no_interval(*witnesses(~np.isnan(slopes.cells), named)),
+        why_no_interval(*witnesses(~np.isnan(slopes.values), named)),
     )

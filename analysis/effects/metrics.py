@@ -138,14 +138,14 @@ def metrics_of(pair: Pair, scores: Scores) -> list[Metric]:
 
 
 def _of_embeddings(pair: Pair, scores: Scores) -> list[Metric]:
-    heard = partial(_heard, scores)
+    embedded = partial(_both_embedded, scores)
     found = [
         _mean_metric("clap", "similarity", partial(_embedded_cosine, scores), DIFFERENCE),
-        Metric("clap", "kad", heard, partial(_kernel_distance, scores), ANY_NUMBER),
+        Metric("clap", "kad", embedded, partial(_kernel_distance, scores), ANY_NUMBER),
     ]
     if pair.concept in scores.references:
         distance = partial(_distance_to_clips, scores, scores.references[pair.concept])
-        found.append(Metric("clap", "kad_clips", heard, distance, ANY_NUMBER))
+        found.append(Metric("clap", "kad_clips", embedded, distance, ANY_NUMBER))
     return found
 
 
@@ -252,7 +252,7 @@ def _embedded_cosine(scores: Scores, ids: Ids, twins: Ids) -> Floats:
     return np.asarray(products.sum(axis=-1))[np.newaxis]
 
 
-def _heard(scores: Scores, ids: Ids, twins: Ids) -> Mask:
+def _both_embedded(scores: Scores, ids: Ids, twins: Ids) -> Mask:
     both = _embedded(scores, ids) + _embedded(scores, twins)
     return np.asarray(np.isfinite(both).all(axis=-1))
 
@@ -271,7 +271,7 @@ def _distance_to_clips(
 
 def _placed(found: Floats | None, known: Mask, reference: Floats | None = None) -> Contributions:
     """Contributions of the known conditions (n,) in their places."""
-    cells = np.full(known.shape, np.nan)
+    values = np.full(known.shape, np.nan)
     if found is not None:
-        cells[known] = found
-    return Contributions(cells, reference)
+        values[known] = found
+    return Contributions(values, reference)

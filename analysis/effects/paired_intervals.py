@@ -1,12 +1,12 @@
-"""Intervals of steering effects: over prompts and random states, twins and controls cell by cell.
+"""Intervals of steering effects: over prompts and random states, twins and controls condition by condition.
 
 A sweep crosses P prompts with S random states, and a steered generation shares its prompt and its noise
 with its twin and its controls. Generations of one prompt are no independent witnesses, and neither are
-those of one random state: both are random effects of a two-way layout. The variance of a mean over cells is
+those of one random state: both are random effects of a two-way layout. The variance of a mean over them is
 estimated from their mean squares, its degrees of freedom after Satterthwaite (1946, "An approximate
 distribution of estimates of variance components"), and Student's t gives the interval. With two or four
 prompts a percentile bootstrap covers the truth in 70 to 86 of 100 sweeps; this interval in 90 or more (a
-test simulates it). That is for effects that are about normal: where nearly all cells are at a bound and a
+test simulates it). That is for effects that are about normal: where nearly all of them are at a bound and a
 rare prompt is far from it, two or four prompts may not show it, and the interval covers the truth in 86.
 One prompt says nothing of others, and neither does one random state: then there is no interval, and
 `why_no_interval` says so in words.
@@ -52,18 +52,18 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contributions:
-    """What each cell adds to a number. Their mean is the number; cells that were left out are NaN."""
+    """What each condition adds to a number. Their mean is the number; those that were left out are NaN."""
 
-    cells: Floats
+    values: Floats
     """(P, S)"""
     reference: Floats | None = None
-    """What the groups of a set that cells are compared with add to the number's error, (G,), of mean 0."""
+    """What the groups of a set of references add to the number's error, (G,), of mean 0."""
 
     def __sub__(self, other: "Contributions") -> "Contributions":
-        """Of the difference of two numbers, over the cells that both have."""
+        """Of the difference of two numbers, over the conditions that both have."""
         if self.reference is None or other.reference is None:
-            return Contributions(self.cells - other.cells)
-        return Contributions(self.cells - other.cells, self.reference - other.reference)
+            return Contributions(self.values - other.values)
+        return Contributions(self.values - other.values, self.reference - other.reference)
 
 
 def crossed_interval(
@@ -71,33 +71,33 @@ def crossed_interval(
 ) -> Estimate:
     """A number with its interval over prompts and random states.
 
-    There is none where all known cells are of one prompt, or of one random state: see `why_no_interval`.
+    There is none where all known conditions are of one prompt, or of one random state: see `why_no_interval`.
 
     Args:
-        contributions: of cells (P, S).
+        contributions: of conditions (P, S).
         units: of each prompt, the unit that is drawn, (P,): prompts of one unit are no independent witnesses.
             By default each is its own.
         bounds: of what the number can be; an interval says no more.
     """
-    cells = contributions.cells
-    known = ~np.isnan(cells)
+    values = contributions.values
+    known = ~np.isnan(values)
     if not known.any():
         return UNKNOWN
-    spreads = [crossed_spread(cells, units=units)]
+    spreads = [crossed_spread(values, units=units)]
     if contributions.reference is not None:
         spreads.append(group_spread(contributions.reference))
-    return interval_of(float(cells[known].mean()), spreads, bounds)
+    return interval_of(float(values[known].mean()), spreads, bounds)
 
 
 def linearised(statistics: Floats, score: Score, known: Mask) -> Contributions:
-    """Contributions to a score of means over the known cells: the score, to first order around the means.
+    """Contributions to a score of means over known conditions: the score, to first order around the means.
 
     The derivative is a complex step (Squire & Trapp 1998), exact but for rounding.
 
     Args:
-        statistics: m numbers per cell, (m, P, S).
+        statistics: m numbers per condition, (m, P, S).
         score: of their means.
-        known: which cells count, (P, S).
+        known: which conditions count, (P, S).
     """
     if not known.any():
         return Contributions(np.full(known.shape, np.nan))
@@ -110,13 +110,13 @@ def linearised(statistics: Floats, score: Score, known: Mask) -> Contributions:
     return Contributions(np.where(known, value + changes, np.nan))
 
 
-def crossed_spread(cells: Floats, *, units: Sequence[str] | None = None) -> Spread | None:
-    """Variance of the mean of known cells (P, S), random over units and states; None where either is one.
+def crossed_spread(values: Floats, *, units: Sequence[str] | None = None) -> Spread | None:
+    """Variance of the mean of conditions (P, S), random over units and states; None where either is one.
 
     The interaction is in the mean squares of both sides, and counts once. By chance it may come out larger
     than a side: the variance is never less than that of one side alone, nor do degrees come from it.
     """
-    sums, counts = _sums(cells, units)
+    sums, counts = _sums(values, units)
     if min(counts.shape) == 1:
         return None
     sides = [_side(sums, axis) / counts.sum() ** 2 for axis in (0, 1)]
@@ -147,7 +147,7 @@ def interval_of(
 
 
 def witnesses(known: Mask, units: Sequence[str] | None = None) -> tuple[int, int]:
-    """How many units and how many random states known cells (P, S) are of."""
+    """How many units and how many random states known conditions (P, S) are of."""
     names = np.arange(len(known)) if units is None else np.asarray(units)
     return len(set(names[known.any(axis=1)].tolist())), int(known.any(axis=0).sum())
 
@@ -163,11 +163,11 @@ def why_no_interval(prompts: int, states: int) -> str | None:
     return "one prompt" if prompts == 1 else "one random state"
 
 
-def _sums(cells: Floats, units: Sequence[str] | None) -> tuple[Floats, Floats]:
+def _sums(values: Floats, units: Sequence[str] | None) -> tuple[Floats, Floats]:
     """Sums of deviations from the mean, and counts, by unit and state, (U, S); empty sides are gone."""
-    known = ~np.isnan(cells)
-    deviations = np.where(known, cells - cells[known].mean(), 0.0)
-    _, places = np.unique(np.arange(len(cells)) if units is None else np.asarray(units), return_inverse=True)
+    known = ~np.isnan(values)
+    deviations = np.where(known, values - values[known].mean(), 0.0)
+    _, places = np.unique(np.arange(len(values)) if units is None else np.asarray(units), return_inverse=True)
     belongs = np.eye(places.max() + 1)[:, places]
     sums, counts = belongs @ deviations, belongs @ known
     kept = np.ix_(counts.any(axis=1), counts.any(axis=0))

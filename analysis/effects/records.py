@@ -1,11 +1,11 @@
-"""Effect: one metric of one setting over a part of its conditions, beside the same of its controls."""
+"""Effect: one metric of one setting over a split of its conditions, beside the same of its controls."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from analysis.effects.paired_intervals import UNKNOWN, Estimate, why_no_interval
 from analysis.effects.settings import Role, Setting
-from analysis.effects.trials import Part
+from analysis.effects.trials import SplitOrAll
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Effect:
 
     setting: Setting
     """Its pair is `ANYWHERE` where pairs are pooled."""
-    part: Part
+    split: SplitOrAll
     scorer: str
     metric: str
     value: Estimate
@@ -24,7 +24,7 @@ class Effect:
     conditions: int
     """Measured, as are their twins and random controls."""
     missing: int | None
-    """Those of the part that are not; None where that is not counted."""
+    """Those of the split that are not; None where that is not counted."""
     prompts: int
     """Independent ones among them."""
     random_states: int

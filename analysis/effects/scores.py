@@ -33,13 +33,13 @@ class ScorerAccuracy:
     unknown: tuple[str, ...] = ()
 
     @property
-    def hears(self) -> bool | None:
+    def above_chance(self) -> bool | None:
         """Whether it does better than saying always the same; None where nobody knows."""
         return None if self.low is None or self.chance is None else self.low > self.chance
 
-    def deaf_to(self, name: str) -> bool:
+    def unsure_of(self, name: str) -> bool:
         """Whether what it says of a class means nothing."""
-        return self.hears is False or name in self.unknown
+        return self.above_chance is False or name in self.unknown
 
 
 def accuracy_of(
@@ -90,20 +90,21 @@ class Scores:
     versions: Mapping[str, str]
     """By scorer, which one: name and version."""
     references: Mapping[str, ReferenceSet] = field(default_factory=dict)
-    """By concept, recordings that generations are compared with, as the same CLAP hears them."""
+    """By concept, recordings that generations are compared with, as the same CLAP embeds them."""
     accuracies: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """By scorer and concept, on labelled recordings."""
 
     def believed(self, accuracies: Sequence[ScorerAccuracy]) -> "Scores":
-        """Without what scorers say of classes that they cannot hear: unknown, which is not "no change"."""
+        """Without scores of classes that a scorer cannot tell apart: unknown, which is not "no change"."""
         known = {(one.scorer, one.concept): one for one in accuracies}
 
-        def deaf(key: ScoreKey) -> bool:
+        def unsure(key: ScoreKey) -> bool:
             one = known.get(key[:2])
-            return one is not None and one.deaf_to(key[2])
+            return one is not None and one.unsure_of(key[2])
 
         numbers = {
-            key: np.full(len(column), np.nan) if deaf(key) else column for key, column in self.numbers.items()
+            key: np.full(len(column), np.nan) if unsure(key) else column
+            for key, column in self.numbers.items()
         }
         found = {key: one.accuracy for key, one in known.items() if one.accuracy is not None}
         return replace(self, numbers=numbers, accuracies=found)

@@ -12,10 +12,10 @@ from analysis.effects.settings import Pair, Role, Setting
 
 Ids = NDArray[Any]
 """generation_id of each condition, (P, S)."""
-Split = Literal["choose", "report"]
+Split = Literal["selection", "evaluation"]
 """The selection and the evaluation split, by the names that they have in tables."""
-Part = Literal["all", "choose", "report"]
-PARTS: tuple[Part, ...] = ("all", "choose", "report")
+SplitOrAll = Literal["all", "selection", "evaluation"]
+SPLITS: tuple[SplitOrAll, ...] = ("all", "selection", "evaluation")
 RANDOM_DIRECTIONS = 16
 """Each condition has one of its own, while these suffice: they differ much in how far they move a sound."""
 
@@ -65,7 +65,7 @@ def conditions_of(
     placed = sorted((ordered.index(one), prompt) for one, prompt in zip(witnesses, prompts, strict=True))
     for row, (place, (template, audio)) in enumerate(placed):
         for number, state in enumerate(random_states):
-            split: Split = "choose" if (number if alone else place) % 2 == 0 else "report"
+            split: Split = "selection" if (number if alone else place) % 2 == 0 else "evaluation"
             control = (row * len(random_states) + number) % RANDOM_DIRECTIONS
             yield Condition(pair, template, audio, state, control, split)
 
@@ -96,19 +96,19 @@ class Design:
         """Settings of the pair."""
         return [setting for role, setting in self.ids if role == "steered" and setting is not None]
 
-    def of(self, role: Role, setting: Setting | None, part: Part) -> Ids | None:
-        """Ids of a part of the conditions, (P', S'); None where there is no such control, or no condition."""
+    def of(self, role: Role, setting: Setting | None, split: SplitOrAll) -> Ids | None:
+        """Ids of a split of the conditions, (P', S'); None where there is no such control or condition."""
         shared = role in ("prompt", "unsteered")
         found = self.ids.get((role, None if shared else setting))
-        if found is None or part == "all":
+        if found is None or split == "all":
             return found
-        kept = self.splits == part
+        kept = self.splits == split
         rows, columns = kept.any(axis=1), kept.any(axis=0)
         return found[np.ix_(rows, columns)] if kept.any() else None
 
-    def witnesses(self, part: Part) -> list[str]:
-        """Of each prompt of a part, which independent one it is, (P',)."""
-        kept = (self.splits == part).any(axis=1) | (part == "all")
+    def witnesses(self, split: SplitOrAll) -> list[str]:
+        """Of each prompt of a split, which independent one it is, (P',)."""
+        kept = (self.splits == split).any(axis=1) | (split == "all")
         return [one for one, keep in zip(witnesses_of(self.prompts), kept, strict=True) if keep]
 
 

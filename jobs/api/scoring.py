@@ -26,7 +26,7 @@ class Evaluation:
     items: int
     """How many were to be scored."""
     failed: int
-    """How many could not be heard."""
+    """How many could not be scored."""
     scorers: tuple[str, ...]
     """Which ones, each with the fingerprint of its weights."""
     mean_probability: Mapping[str, Mapping[str, float]]

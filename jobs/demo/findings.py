@@ -17,9 +17,9 @@ ORDER BY concept, layer"""
 TRANSFERS = """\
 SELECT t.*, e.over_random_low
 FROM transfers t LEFT JOIN effects e
-    ON e.sweep_id = t.sweep_id AND e.setting_id = t.setting_id AND e.part = t.part AND e.scorer = t.scorer
+    ON e.sweep_id = t.sweep_id AND e.setting_id = t.setting_id AND e.split = t.split AND e.scorer = t.scorer
     AND e.metric = 'transfer'
-WHERE t.run_id = $run AND t.part = 'report' AND t.chosen AND t.transfer IS NOT NULL
+WHERE t.run_id = $run AND t.split = 'evaluation' AND t.chosen AND t.transfer IS NOT NULL
 ORDER BY t.source, t.target, t.scorer != t.chosen_by, t.scorer"""
 
 UNCHOSEN = """\

@@ -52,7 +52,7 @@ SELECT source || ' → ' || target AS pair, alpha, scorer,
        round(kad_clips_random, 1) AS kad_random,
        round(variation, 1) AS variation, drone
 FROM transfers
-WHERE part = 'report' AND chosen
+WHERE split = 'evaluation' AND chosen
 ORDER BY pair, scorer"""
 
 

@@ -103,7 +103,7 @@ def _imported_row(known: Mapping[str, Any], directions: Mapping[int, NDArray[np.
     if missing:
         raise InvalidInput(f"{name} lacks {', '.join(missing)}.")
     named = dict(zip(VECTORS.present_names(list(known)), known.values(), strict=True))
-    row = {column: named.get(column) for column in SCHEMA.names if column != "vector"}
+    row: dict[str, Any] = {column: named.get(column) for column in SCHEMA.names if column != "vector"}
     try:
         row["created_at"] = datetime.fromisoformat(str(known["created_at"])).replace(tzinfo=None)
     except ValueError as error:

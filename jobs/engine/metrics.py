@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Done, Failed
 from jobs.progress.reporting import note
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from prometheus_client.core import Metric
-
-    from jobs.engine.progress import Tally
 
 EVERY_SECONDS = 5.0
 """Between two readings of a job; Prometheus asks every 15 seconds or so."""
@@ -30,10 +29,10 @@ class Series:
     name: str
     kind: Literal["counter", "gauge"]
     help: str
-    read: Callable[["Tally"], float | Mapping[str, float]]
+    read: Callable[[Tally], float | Mapping[str, float]]
     """The value, or one for every stage."""
 
-    def values(self, tally: "Tally") -> Iterator[tuple[Labels, float]]:
+    def values(self, tally: Tally) -> Iterator[tuple[Labels, float]]:
         """Values with the labels that tell them apart."""
         found = self.read(tally)
         if isinstance(found, Mapping):
@@ -65,14 +64,14 @@ SERIES = (
 class Sink(Protocol):
     """Takes the readings of a job."""
 
-    def take(self, tally: "Tally", labels: Labels) -> None:
+    def take(self, tally: Tally, labels: Labels) -> None:
         """Publish what a tally says now."""
 
 
 class Metrics:
     """Publishes a tally now and then; what cannot be published stops no job."""
 
-    def __init__(self, tally: "Tally", labels: Labels, sinks: Sequence[Sink]) -> None:
+    def __init__(self, tally: Tally, labels: Labels, sinks: Sequence[Sink]) -> None:
         self._tally, self._labels, self._sinks = tally, labels, sinks
         self._taken = -float("inf")
 
@@ -85,7 +84,7 @@ class Metrics:
 
 
 @contextmanager
-def publishing(tally: "Tally", *, title: str, file: Path | None) -> Iterator[Metrics]:
+def publishing(tally: Tally, *, title: str, file: Path | None) -> Iterator[Metrics]:
     """Publish a job's metrics at the beginning, on every update that is due, and however it ends.
 
     Raises:
@@ -113,7 +112,7 @@ class _TextFile:
                 "such as /var/lib/node_exporter/textfile/undertone.prom."
             )
 
-    def take(self, tally: "Tally", labels: Labels) -> None:
+    def take(self, tally: Tally, labels: Labels) -> None:
         from prometheus_client import CollectorRegistry, write_to_textfile
 
         registry = CollectorRegistry(auto_describe=False)
@@ -131,7 +130,7 @@ class _TextFile:
 class _Readings:
     """The readings of a tally as prometheus_client collects them."""
 
-    def __init__(self, tally: "Tally", labels: Labels) -> None:
+    def __init__(self, tally: Tally, labels: Labels) -> None:
         self._tally, self._labels = tally, labels
 
     def collect(self) -> "Iterator[Metric]":
@@ -161,7 +160,7 @@ class _RaySink:
         }
         self._before: defaultdict[tuple[str, str], float] = defaultdict(float)
 
-    def take(self, tally: "Tally", labels: Labels) -> None:
+    def take(self, tally: Tally, labels: Labels) -> None:
         for series in SERIES:
             for own, value in series.values(tally):
                 tags = {**labels, "stage": own.get("stage", "")}

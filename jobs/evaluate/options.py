@@ -53,14 +53,14 @@ class EvaluateOptions(Execution):
     judge: Annotated[
         bool,
         Option(
-            "Also store what the built-in judge hears in rendered music: style, instrument, drums, mode, "
+            "Also store the scores of the built-in judge of rendered music: style, instrument, drums, mode, "
             "tempo.",
         ),
     ] = False
     scorers: Annotated[
         tuple[str, ...],
         Option(
-            "Also store what this scorer says of each sound: judge is the same as --judge; others are "
+            "Also store the scores of this scorer for each sound: judge is the same as --judge; others are "
             "plug-ins. Can be given several times.",
             flag="--scorer",
             names=SCORERS,

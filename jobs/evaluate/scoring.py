@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from jobs.dataset.roots import resolve_root, root_in_store
 from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Outcome
 from jobs.engine.placement import worker_pool
-from jobs.engine.progress import Tally, counted
+from jobs.engine.progress import counted
 from jobs.engine.stages import StageClock
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Batch, Stopped, Task, batches
 from jobs.evaluate.items import WHOLE, Item, Items
 from jobs.evaluate.records import scored_items
@@ -197,7 +198,7 @@ class ScoringWorker:
 
         items = table.select(["item_id", "sha256"]).to_pylist()
         unique = sorted({(item["item_id"], item["sha256"] or "") for item in items})
-        specification = {"listener": self._plan.scorer.partition(":")[0], "version": self._scorer.version}
+        specification = {"scorer": self._plan.scorer.partition(":")[0], "version": self._scorer.version}
         write_results(self._store, self._scorer.kind, {**specification, "items": unique}, table)
         return int(table.nbytes)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jobs.engine.dispatch import GivenUp
-from jobs.engine.progress import Tally
+from jobs.engine.tally import Tally
 from jobs.extract.planning import Extraction
 from jobs.extract.texts import template_fields
 from jobs.extract.units import ExtractionUnit

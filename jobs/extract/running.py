@@ -7,7 +7,8 @@ from typing import Any
 from jobs.dataset.roots import resolve_root
 from jobs.engine.dispatch import Committed, Dispatcher, GivenUp, Outcome
 from jobs.engine.heartbeat import heartbeat
-from jobs.engine.progress import Tally, counted
+from jobs.engine.progress import counted
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Pool
 from jobs.extract.audio import find_audio
 from jobs.extract.beginning import able_to_begin

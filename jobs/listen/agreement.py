@@ -30,7 +30,8 @@ ORDER BY ALL"""
 
 SCORED = """\
 SELECT setting_id, metric, value FROM effects
-WHERE sweep_id = '{sweep_id}' AND scorer = 'clap' AND part = 'all' AND metric IN ('transfer', 'similarity')"""
+WHERE sweep_id = '{sweep_id}' AND scorer = 'clap' AND split = 'all'
+    AND metric IN ('transfer', 'similarity')"""
 
 
 def agreements(ask: Ask, sweep_id: str) -> dict[str, Agreement]:

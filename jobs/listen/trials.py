@@ -30,16 +30,16 @@ GROUP BY sweep_id, sweep ORDER BY planned DESC, sweep_id"""
 SETTINGS = """\
 SELECT setting_id, max(e.value) AS transfer
 FROM sweep_generations g LEFT JOIN (
-    FROM effects WHERE metric = 'transfer' AND part = 'all' AND scorer = chosen_by
+    FROM effects WHERE metric = 'transfer' AND split = 'all' AND scorer = chosen_by
 ) e USING (sweep_id, setting_id)
 WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND setting_id IS NOT NULL
-    AND g.part = 'report'
+    AND g.split = 'evaluation'
 GROUP BY ALL ORDER BY transfer NULLS FIRST, setting_id"""
 SOUNDS = """\
 SELECT DISTINCT sweep, sweep_id, setting_id, concept, source, target, template, audio_prompt, random_state,
        role, generation_id, unsteered_id
 FROM sweep_generations g
-WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND part = 'report'
+WHERE sweep_id = $sweep AND g.plan_id IS NOT DISTINCT FROM $plan AND split = 'evaluation'
     AND role IN ('steered', 'random')
 ORDER BY ALL"""
 
@@ -80,7 +80,7 @@ class ListeningTest:
 def plan_test(store: Store, sweep: str, *, settings: int, conditions: int, seed: int) -> ListeningTest:
     """Choose settings evenly spaced by their transfer, and of each some prompts and random states.
 
-    Only the half that settings were not chosen on is heard. The same arguments give the same test.
+    Only conditions of the evaluation split are compared. The same arguments give the same test.
 
     Args:
         store: where the sweep was run.
@@ -101,7 +101,7 @@ def plan_test(store: Store, sweep: str, *, settings: int, conditions: int, seed:
     picked = [one for setting in chosen for one in _conditions(rows, setting, conditions, seed)]
     if not picked:
         raise NotFound(
-            f"The sweep {sweep!r} has no sounds on the half of its prompts that settings are reported on; "
+            f"The sweep {sweep!r} has no sounds on the evaluation split of its prompts; "
             "give it more than one text, and run it again."
         )
     test_id = digest_of([seed, [[row["generation_id"] for row in one] for one in picked]])

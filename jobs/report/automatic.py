@@ -17,7 +17,7 @@ STRENGTHS = """\
 WITH transfers AS (
     SELECT * REPLACE (split_part(schedule, ' monitor:', 1) AS schedule),
            nullif(split_part(schedule, ' monitor:', 2), '') AS monitor
-    FROM effects {where} AND metric = 'transfer' AND part = 'report' AND setting_id IS NOT NULL
+    FROM effects {where} AND metric = 'transfer' AND split = 'evaluation' AND setting_id IS NOT NULL
 ),
 found AS (
     FROM transfers QUALIFY bool_or(alpha IS NULL OR monitor IS NOT NULL) OVER (
@@ -26,7 +26,7 @@ found AS (
 ),
 kept AS (
     SELECT sweep_id, setting_id, value AS similarity
-    FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'report'
+    FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND split = 'evaluation'
 )
 SELECT source, target, site, layers, method, kind, scaling, schedule,
        coalesce(alpha::VARCHAR, 'auto') AS alpha, mean_alpha, monitor, value AS transfer, low, high, random,

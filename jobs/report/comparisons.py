@@ -10,7 +10,7 @@ from jobs.report.sweeps import Sweep, by_pair, number, over_what
 
 BEST = """\
 WITH chosen AS (
-    FROM effects {where} AND metric = 'transfer' AND part = 'choose'
+    FROM effects {where} AND metric = 'transfer' AND split = 'selection'
     QUALIFY 1 = row_number() OVER (
         PARTITION BY source, target, method, site ORDER BY value DESC NULLS LAST, setting_id
     )
@@ -18,7 +18,7 @@ WITH chosen AS (
 SELECT r.source, r.target, r.method, r.site, r.layers, r.alpha, r.kind, r.scaling, r.schedule,
        r.value AS transfer, r.low, r.high, r.random, r.random_low, r.random_high, r.prompt,
        r.prompts, r.random_states, r.missing, r.cosine_to_mean_difference, r.separability
-FROM (FROM effects {where} AND metric = 'transfer' AND part = 'report') r
+FROM (FROM effects {where} AND metric = 'transfer' AND split = 'evaluation') r
 SEMI JOIN chosen USING (setting_id)
 ORDER BY ALL"""
 

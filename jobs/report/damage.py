@@ -17,7 +17,7 @@ SELECT source, target, site, layers, alpha, kind, scaling, schedule, transfer, l
        1000 * flatness AS flatness_1000, 1000 * flatness_random AS flatness_1000_random,
        1000 * flatness_prompt AS flatness_1000_prompt, 1000 * flatness_unsteered AS flatness_1000_unsteered,
        drone, chosen
-FROM transfers {where} AND part = 'report'
+FROM transfers {where} AND split = 'evaluation'
 QUALIFY 1 = row_number() OVER (
     PARTITION BY source, target ORDER BY chosen DESC NULLS LAST, transfer DESC NULLS LAST, setting_id
 )

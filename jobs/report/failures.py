@@ -9,7 +9,7 @@ from jobs.report.protocol import SweepFigure
 from jobs.report.sweeps import Sweep, word_for
 
 DEFINITIONS = {
-    "not heard": "the scorer cannot hear this concept: nothing is known",
+    "not scored": "the scorer cannot tell classes of this concept apart: nothing is known",
     "no change": "no class rises more than with random directions",
     "drone": "the sounds stand still: their spectrum varies far less than that of their controls",
     "distortion": "more damage (KAD, clipping, silence, repetition or spectral flatness) than the prompt "

@@ -33,7 +33,7 @@ BESIDE = """\
 WITH steered AS (
     SELECT run_id, concept, site, layer, method, alpha, kind, scaling, schedule,
            avg(value) AS transfer, avg(random) AS random
-    FROM effects {where} AND metric = 'transfer' AND part = 'all' AND layer IS NOT NULL
+    FROM effects {where} AND metric = 'transfer' AND split = 'all' AND layer IS NOT NULL
     GROUP BY ALL
 ),
 strongest AS (

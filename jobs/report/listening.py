@@ -23,7 +23,7 @@ MOST_PAIRS = 8
 HEARD = """\
 WITH settings AS (
     SELECT plan_id, source, target, setting_id, bool_or(chosen) AS chosen,
-           max(value) FILTER (metric = 'transfer' AND part = 'choose' AND scorer = '{scorer}') AS transfer
+           max(value) FILTER (metric = 'transfer' AND split = 'selection' AND scorer = '{scorer}') AS transfer
     FROM effects WHERE sweep_id = '{sweep_id}' AND setting_id IS NOT NULL
         AND coalesce(chosen_by, '{scorer}') = '{scorer}'
     GROUP BY ALL
@@ -39,7 +39,7 @@ SELECT coalesce(c.chosen, false) AS chosen, c.setting_id,
 FROM sweep_generations g JOIN picked c
     ON c.plan_id IS NOT DISTINCT FROM g.plan_id AND c.source = g.source AND c.target = g.target
     AND (g.setting_id = c.setting_id OR g.setting_id IS NULL)
-WHERE g.sweep_id = '{sweep_id}' AND g.part = 'report'
+WHERE g.sweep_id = '{sweep_id}' AND g.split = 'evaluation'
 QUALIFY 1 = dense_rank() OVER (
     PARTITION BY g.source, g.target ORDER BY g.template, g.audio_prompt, g.random_state
 )

@@ -34,13 +34,13 @@ SELECT source, target, site, layers, method, alpha, value AS transfer, low, high
        random, random_low, random_high, "text", text_low, text_high, prompt, over_random, over_random_low,
        over_random_high, over_text, over_text_low, over_text_high, damage, damage_limit, drone,
        scorer_accuracy, prompts, random_states, missing
-FROM effects {where} AND metric = 'transfer' AND part = 'report' AND chosen
+FROM effects {where} AND metric = 'transfer' AND split = 'evaluation' AND chosen
 ORDER BY ALL"""
 
 OVER_LAYERS = """\
 SELECT source, target, site, method, kind, scaling, schedule, alpha, layer, value AS transfer, low, high,
        random, random_low, random_high, prompt, prompts, random_states
-FROM effects {where} AND metric = 'transfer' AND part = 'all' AND layer IS NOT NULL
+FROM effects {where} AND metric = 'transfer' AND split = 'all' AND layer IS NOT NULL
 ORDER BY ALL"""
 
 TRADES = """\
@@ -48,20 +48,20 @@ SELECT t.source, t.target, t.site, t.layers, t.method, t.kind, t.scaling, t.sche
        s.value AS similarity, s.low AS similarity_low, s.high AS similarity_high,
        t.value AS transfer, t.low AS transfer_low, t.high AS transfer_high,
        s.random AS random_similarity, t.random AS random_transfer, t.prompts, t.random_states
-FROM (FROM effects {where} AND metric = 'transfer' AND part = 'all') t
-JOIN (FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND part = 'all') s
+FROM (FROM effects {where} AND metric = 'transfer' AND split = 'all') t
+JOIN (FROM effects WHERE metric = 'similarity' AND scorer = 'clap' AND split = 'all') s
     USING (sweep_id, setting_id)
 ORDER BY ALL"""
 
 
 def chosen_figure(answers: Answers, sweep: Sweep) -> Figure | None:
-    """Transfer of each pair's chosen setting, on the half of the prompts that it was not chosen on."""
+    """Transfer of each pair's chosen setting, on the evaluation split of the prompts."""
     sql = CHOSEN.format(where=sweep.where())
     answer = answers.ask(sql)
     if not answer.num_rows:
         return None
     name = anchor(sweep.sweep_id, "chosen")
-    title = f"Transfer of the chosen settings, as {sweep.scorer} hears it"
+    title = f"Transfer of the chosen settings, as {sweep.scorer} measures it"
     columns = ("transfer", "low", "high", "random_low", "random_high", "baseline", "prompt", "random")
     rows = [
         DotRow(pair_of(row), *(number(row.get(column)) for column in columns)) for row in answer.to_pylist()

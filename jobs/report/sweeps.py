@@ -28,12 +28,12 @@ SELECT source, target, count(DISTINCT setting_id) AS settings FROM effects {wher
 GROUP BY ALL HAVING NOT bool_or(chosen) ORDER BY ALL"""
 
 UNLIMITED = """\
-WITH settings AS (SELECT DISTINCT setting_id, without_limit FROM effects {where} AND part = 'choose')
+WITH settings AS (SELECT DISTINCT setting_id, without_limit FROM effects {where} AND split = 'selection')
 SELECT without_limit, count(*) AS settings, (SELECT count(*) FROM settings) AS of_all
 FROM settings WHERE without_limit IS NOT NULL GROUP BY ALL ORDER BY ALL"""
 
 DEAF = """\
-FROM scorer_accuracy {where} AND (hears = false OR len(unknown) > 0) ORDER BY scorer, concept"""
+FROM scorer_accuracy {where} AND (above_chance = false OR len(unknown) > 0) ORDER BY scorer, concept"""
 
 MEASURED = """\
 SELECT count(*) AS transfers FROM effects {where} AND metric = 'transfer' AND setting_id IS NOT NULL"""
@@ -108,7 +108,7 @@ def _unlimited(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
 
 
 def _deaf(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
-    """What scorers of this sweep cannot hear."""
+    """What scorers of this sweep cannot tell apart."""
     if "scorer_accuracy" not in answers.views:
         return ()
     rows = answers.rows(DEAF.format(where=where(sweep_id=sweep.sweep_id)))
@@ -121,15 +121,18 @@ def _deafness(row: Row) -> str:
         words = ", ".join(row["unknown"])
         return f"{row['scorer']} does not know the words of {words} ({row['concept']}). {left_out}"
     return (
-        f"{row['scorer']} cannot hear {row['concept']}: it names the class of {row['accuracy']:.2f} of "
-        f"{row['clips']} labelled clips ({row['low']:.2f} to {row['high']:.2f}; always the same: "
-        f"{row['chance']:.2f}). {left_out}"
+        f"{row['scorer']} cannot tell classes of {row['concept']} apart: it names the class of "
+        f"{row['accuracy']:.2f} of {row['clips']} labelled clips ({row['low']:.2f} to "
+        f"{row['high']:.2f}; always the same: {row['chance']:.2f}). {left_out}"
     )
 
 
 def _why_nobody(transfers: int) -> str:
     if transfers:
-        return "the choosing half of its prompts and random states has no scores of anyone who can hear it."
+        return (
+            "the selection split of its prompts and random states has no scores of anyone who can tell its "
+            "classes apart."
+        )
     return (
         "nothing that tells classes has scored this sweep. Run it again with a scorer that does: "
         "undertone sweep --scorers clap, features, judge or probe."

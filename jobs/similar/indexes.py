@@ -54,7 +54,9 @@ def kept_index(store: Store, scan: LayerScan, metric: Metric, *, cells: int | No
     with stepped("index", unit="clips") as advance:
         made = make_cells(scan.read, len(scan), metric, cells=wanted, seed=SEED, advance=advance)
     found = _recall(scan, made, nprobe)
-    write_results(store, KIND, specification, TABLES[KIND].of(_rows(scan, specification, made, found)))
+    write_results(
+        store, KIND, specification, TABLES[KIND].of(_rows(scan, specification, made, found, nprobe))
+    )
     return KeptIndex(made, found, made_now=True)
 
 
@@ -84,7 +86,7 @@ def _recall(scan: LayerScan, made: Cells, nprobe: int) -> float:
 
 
 def _rows(
-    scan: LayerScan, specification: dict[str, Any], made: Cells, found: float
+    scan: LayerScan, specification: dict[str, Any], made: Cells, found: float, nprobe: int
 ) -> Sequence[NeighbourCellRow]:
     index_id, written = digest_of(specification), now()
     return [
@@ -97,7 +99,7 @@ def _rows(
             cell=cell,
             centre=centre,
             members=members.tolist(),
-            probes=specification["probes"],
+            nprobe=nprobe,
             recall=found,
             created_at=written,
         )

@@ -8,7 +8,8 @@ from typing import Any
 
 from jobs.engine.dispatch import Dispatcher, GivenUp
 from jobs.engine.placement import local_workers, worker_pool
-from jobs.engine.progress import Tally, counted
+from jobs.engine.progress import counted
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Batch, batches
 from jobs.execution import resolved_device
 from jobs.extract.planning import DTYPES

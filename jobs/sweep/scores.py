@@ -105,7 +105,7 @@ def _similarities(store: Store, wanted: pa.Table) -> dict[tuple[str, str], dict[
 def _references(
     store: Store, references: Mapping[str, Mapping[str, str]], clap: str
 ) -> dict[str, ReferenceSet]:
-    """Of each concept those clips that the CLAP of this fingerprint has heard."""
+    """Of each concept those clips that the CLAP of this fingerprint has embedded."""
     query = f"""
         SELECT item_id, arg_max(embedding, created_at) AS embedding
         FROM embeddings JOIN wanted USING (item_id)
@@ -123,7 +123,7 @@ def _references(
 def _embeddings(
     store: Store, wanted: pa.Table, places: Mapping[str, int], version: str | None
 ) -> tuple[str | None, Floats | None]:
-    """Fingerprint of the CLAP that is named, else of the one that heard last, and what it heard."""
+    """Fingerprint of the CLAP that is named, else of the one that embedded last, and its embeddings."""
     if not Catalog.of(store).has("embeddings"):
         return None, None
     counted = "true" if version is None else f"clap_fingerprint = '{version}'"
@@ -215,13 +215,13 @@ def _verdicts(
 
 
 def write_accuracies(store: Store, expanded: ExpandedSweep, found: Sequence[ScorerAccuracy]) -> None:
-    """Write what every scorer of a sweep can hear."""
+    """Write how often every scorer of a sweep names the class of labelled clips."""
     rows = [
         ScorerAccuracyRow(
             sweep=expanded.configuration.name,
             sweep_id=expanded.sweep_id,
             run_id=expanded.run_id,
-            hears=one.hears,
+            above_chance=one.above_chance,
             **asdict(one),
         )
         for one in found
@@ -230,7 +230,7 @@ def write_accuracies(store: Store, expanded: ExpandedSweep, found: Sequence[Scor
 
 
 def inaccuracy_notes(found: Sequence[ScorerAccuracy]) -> list[str]:
-    """A sentence for each concept that a scorer cannot hear."""
+    """A sentence for each concept whose classes a scorer cannot tell apart."""
     notes = []
     for one in found:
         if one.unknown:
@@ -238,10 +238,11 @@ def inaccuracy_notes(found: Sequence[ScorerAccuracy]) -> list[str]:
                 f"{one.scorer} cannot tell apart {', '.join(one.unknown)} of {one.concept}: it does not know "
                 "their words. What it says of them is left out (NULL)."
             )
-        if one.hears is False and one.accuracy is not None:
+        if one.above_chance is False and one.accuracy is not None:
             notes.append(
-                f"{one.scorer} cannot hear {one.concept}: it names the class of {one.accuracy:.2f} of "
-                f"{one.clips} labelled clips ({one.low:.2f} to {one.high:.2f}), and always the same class "
-                f"would be right for {one.chance:.2f}. What it says of {one.concept} is left out (NULL)."
+                f"{one.scorer} cannot tell classes of {one.concept} apart: it names the class of "
+                f"{one.accuracy:.2f} of {one.clips} labelled clips ({one.low:.2f} to {one.high:.2f}), and "
+                f"always the same class would be right for {one.chance:.2f}. What it says of {one.concept} "
+                "is left out (NULL)."
             )
     return notes

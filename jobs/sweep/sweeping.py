@@ -96,7 +96,7 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: AllScor
         summary["damage_limit"] = ". ".join(written.limit_notes)
     if missing := len(plan.specs) - len(made):
         summary["effects_without"] = (
-            f"the cells of {missing} generations that could not be made: each effect says how many cells it "
+            f"the conditions of {missing} generations that could not be made: each effect says how many it "
             "lacks (missing). The same command tries them again."
         )
     return summary

@@ -68,7 +68,7 @@ def _trial_row(
         generation_id=trial.generation_id,
         unsteered_id=unsteered_id,
         role=trial.role,
-        part=condition.split,
+        split=condition.split,
         concept=condition.pair.concept,
         source=condition.pair.source,
         target=condition.pair.target,
@@ -171,14 +171,14 @@ def effect_row(of_setting: EffectRow, effect: Effect, scores: Scores) -> EffectR
         controls |= interval_columns(f"over_{role}", one)
     return replace(
         of_setting,
-        part=effect.part,
+        split=effect.split,
         scorer=effect.scorer,
         scorer_version=scores.versions.get(effect.scorer),
         scorer_accuracy=scores.accuracies.get((effect.scorer, concept)) if of_classes else None,
         metric=effect.metric,
         measured_concept=effect.measured_concept,
         measured_class=effect.measured_class,
-        cells=effect.conditions,
+        conditions=effect.conditions,
         missing=effect.missing,
         prompts=effect.prompts,
         random_states=effect.random_states,
@@ -203,7 +203,7 @@ def number(value: float) -> float | None:
 
 def _with_choice(row: EffectRow, effect: Effect, pair: PairEffects, limits: Limits) -> EffectRow:
     """The row with what its setting costs, and whether it is chosen."""
-    damage, choice = pair.damages[effect.setting, effect.part], pair.choice
+    damage, choice = pair.damages[effect.setting, effect.split], pair.choice
     return replace(
         row,
         damage=damage.distance,

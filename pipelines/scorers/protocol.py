@@ -64,8 +64,8 @@ class ScorerFactory:
     """Given a device, "cpu" or "cuda"."""
     choice_rank: int | None = None
     """Whether it may choose the settings of a sweep, and when it is asked: the scorer with the lowest rank
-    that can hear a concept chooses. None: never. Those that are built in have 10 (clap), 20 (features), 30
-    (judge) and 40 (probe)."""
+    that can tell classes of its concept apart chooses. None: never. Those that are built in have 10 (clap),
+    20 (features), 30 (judge) and 40 (probe)."""
 
 
 def load_scorer(name: str, *, device: str = "cpu") -> SoundScorer:

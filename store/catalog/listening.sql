@@ -17,7 +17,7 @@ COMMENT ON COLUMN listeners.kept IS 'whether it is at most 15 % (ITU-R BS.1534-3
 
 CREATE OR REPLACE VIEW listening AS
 WITH kept AS (SELECT r.* FROM typed.ratings r JOIN listeners l USING (test_id, listener) WHERE l.kept),
-heard AS (
+judged AS (
     SELECT
         test_id, sweep, sweep_id, setting_id, concept, source, target, count(DISTINCT listener) AS listeners,
         avg(value) FILTER (kind = 'choice' AND role = 'steered') AS chosen,
@@ -33,9 +33,9 @@ clap AS (
     SELECT
         sweep_id, setting_id, max(value) FILTER (metric = 'transfer') AS clap_transfer,
         max(value) FILTER (metric = 'similarity') AS clap_similarity
-    FROM effects WHERE scorer = 'clap' AND part = 'all' GROUP BY ALL
+    FROM effects WHERE scorer = 'clap' AND split = 'all' GROUP BY ALL
 )
-FROM heard LEFT JOIN clap USING (sweep_id, setting_id);
+FROM judged LEFT JOIN clap USING (sweep_id, setting_id);
 
 COMMENT ON VIEW listening IS 'what people heard: a row per listening test and setting, beside what CLAP says of it';
 COMMENT ON COLUMN listening.test_id IS 'the listening test';

@@ -4,7 +4,7 @@
 -- meet are a difference at about 99.4 %, which makes up for some eight classes (Bonferroni).
 
 CREATE OR REPLACE VIEW signatures AS
-WITH measured AS (FROM effects WHERE part = 'all' AND setting_id IS NOT NULL),
+WITH measured AS (FROM effects WHERE split = 'all' AND setting_id IS NOT NULL),
 settings AS (
     SELECT
         sweep, sweep_id, run_id, setting_id, concept, source, target, method, site, layers, alpha, kind, scaling,
@@ -42,7 +42,7 @@ SELECT
     sweep, sweep_id, run_id, setting_id, concept, source, target, method, site, layers, alpha, kind, scaling,
     schedule, "rows", scorer, chosen, transfer, transfer_low, transfer_high,
     CASE WHEN transfer_low IS NOT NULL OR transfer IS NULL THEN list_filter([
-        CASE WHEN transfer IS NULL THEN 'not heard' END,
+        CASE WHEN transfer IS NULL THEN 'not scored' END,
         CASE WHEN NOT rises AND rival IS NULL THEN 'no change' END,
         CASE WHEN drone THEN 'drone' END,
         CASE WHEN damaged IS NOT NULL THEN 'distortion' END,
@@ -78,7 +78,7 @@ COMMENT ON COLUMN signatures.transfer IS 'rise of P(target) over the unsteered t
 COMMENT ON COLUMN signatures.transfer_low IS 'lower end of its interval';
 COMMENT ON COLUMN signatures.transfer_high IS 'upper end';
 COMMENT ON COLUMN signatures.signatures IS
-    'not heard: the scorer cannot hear this concept, see scorer_accuracy; '
+    'not scored: the scorer cannot tell classes of this concept apart, see scorer_accuracy; '
     'drone: the sounds stand still (effects.drone); no change: no class rises more than with random directions; distortion: more damage (kad, clipping, silence, '
     'repetition, spectral flatness) than the prompt-only edit does; wrong concept: another class rises more than '
     'the target, their intervals apart; source lost: less like the twin than the prompt-only edit, by every measure of similarity. '

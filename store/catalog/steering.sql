@@ -1,25 +1,25 @@
 -- What sweeps found. typed.effects is all rows that any sweep wrote; of each sweep the last command's count, which
--- writes them again where others were written since (jobs/sweep/table.py).
+-- writes them again where others were written since (jobs/sweep/tables.py).
 
 CREATE OR REPLACE VIEW effects AS
 FROM typed.effects QUALIFY created_at = max(created_at) OVER (PARTITION BY sweep_id);
 
 COMMENT ON VIEW effects IS
-    'what steering does: a row per sweep, setting, part, scorer and metric, beside its controls';
+    'what steering does: a row per sweep, setting, split, scorer and metric, beside its controls';
 
 -- Does a number of a layer tell how well it steers? Over the layers of each pair of classes: Spearman's rank
 -- correlation of the number with the transfer. All pairs of a concept see the same numbers, so that a concept is one
 -- witness however many pairs it has: correlation and regret are means of the concepts' means, and
 -- their intervals are Student's, over concepts. Layers beside each other are alike, so that shuffling the layers of one
 -- concept would not tell chance; below five concepts nothing is decided. What choosing by the number costs (regret) is
--- out of sample: the best layer is that of the choosing half, and what both layers reach is told by the reporting half.
+-- out of sample: the best layer is that of the selection split, and what both layers reach is told by the evaluation split.
 
 CREATE OR REPLACE VIEW layer_choice AS
 WITH steered AS (
     SELECT
         sweep, sweep_id, run_id, site, method, alpha, kind, scaling, schedule, "rows", scorer, concept, source,
-        target, layer, separability AS direction_separability, max(value) FILTER (part = 'all') AS transfer,
-        max(value) FILTER (part = 'choose') AS chosen_by, max(value) FILTER (part = 'report') AS reported
+        target, layer, separability AS direction_separability, max(value) FILTER (split = 'all') AS transfer,
+        max(value) FILTER (split = 'selection') AS chosen_by, max(value) FILTER (split = 'evaluation') AS reported
     FROM effects WHERE metric = 'transfer' AND layer IS NOT NULL AND value IS NOT NULL
     GROUP BY ALL HAVING transfer IS NOT NULL
 ),
@@ -117,10 +117,10 @@ COMMENT ON COLUMN layer_choice.pairs IS 'pairs of classes';
 COMMENT ON COLUMN layer_choice.correlation IS
     'rank correlation over layers of the number and the transfer: mean of concepts, each the mean of its pairs';
 COMMENT ON COLUMN layer_choice.agreement IS
-    'share of pairs whose best layer on the choosing half is the one that the number names; mean of concepts';
+    'share of pairs whose best layer on the selection split is the one that the number names; mean of concepts';
 COMMENT ON COLUMN layer_choice.regret IS
-    'transfer lost on the reporting half by steering at the layer that the number names and not at that which was best '
-    'on the choosing half; mean of concepts; below 0 the number chose better';
+    'transfer lost on the evaluation split by steering at the layer that the number names and not at that which was best '
+    'on the selection split; mean of concepts; below 0 the number chose better';
 COMMENT ON COLUMN layer_choice.low IS
     'lower end of the 95 % interval of correlation over concepts; NULL for fewer than 5';
 COMMENT ON COLUMN layer_choice.high IS 'upper end of that interval';

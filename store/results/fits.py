@@ -222,7 +222,7 @@ class NeighbourCellRow:
     cell: Count = column("number of the cell, from 0")
     centre: Vector = column("its centre; of cosine between vectors of length 1")
     members: Counts = column("numbers of its clips, in the order of those of the run that did not fail")
-    probes: Count = column("cells that a question looks into, which the recall is of")
+    nprobe: Count = column("cells that a question searches, which the recall is of", former="probes")
     recall: Number = column("share of the ten nearest clips that are found, over 100 clips of the layer")
     created_at: Time = column("when it was made (UTC)")
 

@@ -49,7 +49,7 @@ GENERATIONS = Table("generations", GenerationRow)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingRow:
-    """What CLAP hears in a clip or generation."""
+    """The embedding of a clip or generation by CLAP."""
 
     item_id: Text = column("clip_id or generation_id")
     item_kind: Text = column("clip or generation")
@@ -57,7 +57,7 @@ class EmbeddingRow:
     sha256: Text = column("checksum of the recording's file; NULL for generations, whose id says as much")
     clap: Text = column("name of the CLAP")
     clap_fingerprint: Text = column("hash of its weights, vocabulary, spectrogram settings and resampler")
-    embedding: Vector = column("what it hears: a vector of length one")
+    embedding: Vector = column("what CLAP makes of the sound: a vector of length one")
     created_at: Time = column("when it was computed (UTC)")
 
 
@@ -78,7 +78,7 @@ class EvaluationRow:
     scorer_name: Text = column("name of the model that scored")
     scorer_version: Text = column("hash of its weights and settings")
     plugin: Text = column("distribution and version of the plug-in that scored; NULL: built in")
-    concept: Text = column("what was asked: the name of a set of prompts, or of what the judge hears")
+    concept: Text = column("what was asked: the name of a set of prompts, or of what the judge scores")
     class_: Text = column("the class that the value is for; NULL for numbers such as a tempo")
     text: Text = column("the very text that was compared with the audio; NULL for the judge")
     prompt_set: Text = column(

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from store.results.table import Count, Counts, Flag, Number, Numbers, Table, Text, Texts, Time, column
 
+SPLITS_BEFORE = {"choose": "selection", "report": "evaluation"}
+"""What older parts call the splits of a sweep's conditions."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SweepGenerationRow:
@@ -17,7 +20,9 @@ class SweepGenerationRow:
     generation_id: Text = column("the generation; its sound is audio/<generation_id>.flac")
     unsteered_id: Text = column("generation of the same prompt and random state, unsteered")
     role: Text = column("steered; random, text, prompt (controls); unsteered")
-    part: Text = column("half it belongs to: choose or report")
+    split: Text = column(
+        "selection (settings are chosen on it) or evaluation", former="part", former_values=SPLITS_BEFORE
+    )
     concept: Text = column("label column that is steered")
     source: Text = column("class of the prompt")
     target: Text = column("class that it is steered to; several joined by +")
@@ -68,8 +73,10 @@ class EffectRow:
     run_id: Text = column("run whose directions steer")
     model: Text = column("name of the model")
     setting_id: Text = column("hash of the setting, the same in all sweeps; NULL: pooled over pairs")
-    part: Text = column(
-        "cells: all, choose (the half that settings are chosen on) or report (the other half)"
+    split: Text = column(
+        "over which prompts and random states: selection (settings are chosen on it), evaluation, or all",
+        former="part",
+        former_values=SPLITS_BEFORE,
     )
     concept: Text = column("label column that is steered")
     source: Text = column("class of the prompt")
@@ -108,8 +115,11 @@ class EffectRow:
     )
     measured_concept: Text = column("of metric change: the concept that is measured")
     measured_class: Text = column("of metric change: the class, or the descriptor, that is measured")
-    cells: Count = column("steered generations that count: measured, as are their twins and random controls")
-    missing: Count = column("those of the part that do not")
+    conditions: Count = column(
+        "pairs of prompt and random state that count: measured, as are their twins and random controls",
+        former="cells",
+    )
+    missing: Count = column("those of the split that do not")
     prompts: Count = column(
         "independent prompts among them: recordings where several are continued, else texts"
     )
@@ -132,21 +142,21 @@ class EffectRow:
     prompt_low: Number = column("lower end of its interval")
     prompt_high: Number = column("upper end")
     unsteered: Number = column("control: the unsteered twins")
-    over_random: Number = column("value minus random, cell by cell")
+    over_random: Number = column("value minus random, condition by condition")
     over_random_low: Number = column("lower end of its interval: above 0, steering did more than chance")
     over_random_high: Number = column("upper end")
-    over_text: Number = column("value minus text, cell by cell")
+    over_text: Number = column("value minus text, condition by condition")
     over_text_low: Number = column("lower end of its interval: above 0, the audio's direction did more")
     over_text_high: Number = column("upper end")
     drone: Flag = column("whether its sounds stand still: mel_variation_db far below controls; NULL: unknown")
-    damage: Number = column("kad_clips of its setting in this part")
+    damage: Number = column("kad_clips of its setting in this split")
     damage_limit: Number = column("the largest damage that may be chosen; NULL: none, see without_limit")
     without_limit: Text = column("why a limit of damage is not applied to its setting here; NULL: all are")
     scorer_accuracy: Number = column(
         "share of labelled clips whose class the scorer names; see scorer_accuracy"
     )
     chosen: Flag = column(
-        "its pair's largest transfer on the choosing half, above 0 and random, damage allowed"
+        "its pair's largest transfer on the selection split, above 0 and random, damage allowed"
     )
     chosen_by: Text = column("scorer of that transfer")
     created_at: Time = column("when it was computed (UTC)")
@@ -201,7 +211,7 @@ class ScorerAccuracyRow:
 
     sweep: Text = column("name of the sweep")
     sweep_id: Text = column("hash of its file and run")
-    run_id: Text = column("run whose labelled clips were heard")
+    run_id: Text = column("run whose labelled clips were scored")
     scorer: Text = column("clap, judge, features or probe")
     scorer_version: Text = column("hash of its weights and settings")
     concept: Text = column("label column")
@@ -213,7 +223,9 @@ class ScorerAccuracyRow:
     high: Number = column("upper end")
     chance: Number = column("share of the most frequent class: what saying always the same is worth")
     unknown: Texts = column("classes that it cannot tell apart, as it does not know their words")
-    hears: Flag = column("whether its interval lies above chance; NULL: nobody could ask it")
+    above_chance: Flag = column(
+        "whether its interval lies above chance; NULL: nobody could ask it", former="hears"
+    )
     created_at: Time = column("when it was computed (UTC)")
 
 

@@ -60,14 +60,18 @@ class Column(NamedTuple):
     """The name that it has in older parts; "": it never had another."""
     field: str
     """Of the dataclass."""
+    former_values: Mapping[str, str]
+    """What values are called in older parts → what they are called now."""
 
 
-def column(comment: str, *, former: str = "") -> Any:
-    """A field of a row: what it holds, and the name of the column in older parts where that was another.
+def column(comment: str, *, former: str = "", former_values: Mapping[str, str] | None = None) -> Any:
+    """A field of a row: what it holds, and what it and its values are called in older parts.
 
     It may be left out, and is NULL then; no stored row lacks a column whose type is without None.
     """
-    return field(default=None, metadata={"comment": comment, "former": former})
+    return field(
+        default=None, metadata={"comment": comment, "former": former, "former_values": former_values or {}}
+    )
 
 
 def now() -> datetime:
@@ -122,8 +126,15 @@ class Table(Generic[Row]):
         return {name: getattr(row, one.field) for name, one in self.columns.items()}
 
     def with_present_names(self, part: pa.Table) -> pa.Table:
-        """A stored part with the names that columns have now; older parts may have others."""
-        return part.rename_columns(self.present_names(part.column_names))
+        """A stored part with the names that columns and values have now; older parts may have others."""
+        part = part.rename_columns(self.present_names(part.column_names))
+        for place, name in enumerate(part.column_names):
+            former = self.columns[name].former_values if name in self.columns else {}
+            if former:
+                values = [former.get(value, value) for value in part[name].to_pylist()]
+                field = part.schema.field(place)
+                part = part.set_column(place, field, pa.array(values, field.type))
+        return part
 
     def present_names(self, names: Sequence[str]) -> list[str]:
         """The names that columns have now; one that has both keeps them."""
@@ -139,8 +150,6 @@ class Table(Generic[Row]):
 def _columns(row: type[Any]) -> Mapping[str, Column]:
     kinds = get_type_hints(row)
     return {
-        one.name.removesuffix("_"): Column(
-            kinds[one.name] | None, one.metadata["comment"], one.metadata["former"], one.name
-        )
+        one.name.removesuffix("_"): Column(kinds[one.name] | None, field=one.name, **one.metadata)
         for one in fields(row)
     }

@@ -40,7 +40,7 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         f"undertone directions STORE RUN {_LABELS}",
     ),
     "neighbour_cells": ResultView(
-        "indexes of layers: the cells that `undertone similar --indexed` looks into",
+        "indexes of layers: the cells that `undertone similar --indexed` searches",
         "undertone similar STORE RUN --layer N --indexed",
     ),
     "generations": ResultView(
@@ -49,7 +49,7 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         newest_of=("generation_id",),
     ),
     "sweep_generations": ResultView(
-        "where each generation stands in a sweep: its setting, prompt and part in the comparison", _SWEEP
+        "where each generation stands in a sweep: its setting, prompt and split", _SWEEP
     ),
     "strengths": ResultView("automatic strengths of sweeps: a row per unsteered sound and edit", _SWEEP),
     "cross_effects": ResultView(
@@ -58,7 +58,7 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         newest_of=("sweep_id",),
     ),
     "scorer_accuracy": ResultView(
-        "what each scorer of a sweep can hear: how often it names the class of labelled clips",
+        "how often each scorer of a sweep names the class of labelled clips",
         _SWEEP,
         newest_of=("sweep_id",),
     ),
@@ -68,7 +68,7 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         newest_of=("item_id", "reference_id", "measure", "version"),
     ),
     "embeddings": ResultView(
-        "what CLAP hears: a unit vector per clip or generation",
+        "CLAP embeddings: a unit vector per clip or generation",
         _EVALUATE,
         newest_of=(*_ITEM, "clap_fingerprint"),
     ),

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from jobs.engine.dispatch import Dispatcher, Outcome
-from jobs.engine.progress import Tally, counted
+from jobs.engine.progress import counted
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit, ray_session
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Task
 from jobs.progress.logs import about_run
 from store import open_store

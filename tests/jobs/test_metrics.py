@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from jobs.engine import metrics
 from jobs.engine.dispatch import Committed, GivenUp, Idle, Lost, Outcome, Retried
 from jobs.engine.metrics import publishing
-from jobs.engine.progress import Tally, counted
+from jobs.engine.progress import counted
+from jobs.engine.tally import Tally
 from jobs.engine.tasks import Batch, Problem
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction

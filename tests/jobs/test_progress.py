@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from jobs.engine.progress import Tally, at_work_on, describe
+from jobs.engine.progress import at_work_on, describe
+from jobs.engine.tally import Tally
 from jobs.progress.reporters import StreamReporter, told
 from jobs.progress.reporting import Progress, clock, followed, note, reporting_to
 from store.errors import UndertoneWarning

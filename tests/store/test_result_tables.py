@@ -1,9 +1,11 @@
 """Tables of results are declared once: what writers, the catalog and the documentation make of it agrees."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pytest
 
 from docs.generators.store_pages import store_format_page
@@ -13,7 +15,8 @@ from store.opening import open_store
 from store.results.fits import ASSIGNMENTS, ConfusionRow, LabelRow
 from store.results.parts import read_results, write_results
 from store.results.schemas import TABLES, declarations
-from store.results.table import Table
+from store.results.sweeps import EFFECTS, EffectRow
+from store.results.table import Table, now
 from store.results.views import RESULT_VIEWS
 
 every_table = pytest.mark.parametrize("table", TABLES.values(), ids=list(TABLES))
@@ -111,3 +114,20 @@ def test_a_part_in_which_the_penalty_is_called_strength_is_read_as_one_of_today(
     read = read_results(store, kind, {"older": 1})
     assert read is not None
     assert read.column_names == today.column_names
+
+
+def test_splits_of_a_sweep_that_an_older_part_calls_otherwise_are_read_as_those_of_today(
+    tmp_path: Path,
+) -> None:
+    store = open_store(tmp_path / "music.store", create=True)
+    of_both = EffectRow(sweep_id="s", conditions=3, created_at=now())
+    today = EFFECTS.of(replace(of_both, split=name) for name in ("selection", "all"))
+    names = {"split": "part", "conditions": "cells"}
+    older = today.rename_columns([names.get(name, name) for name in today.column_names])
+    older = older.set_column(older.column_names.index("part"), "part", pa.array(["choose", "all"]))
+    write_results(store, "effects", {}, older)
+    found = run_query(refresh_catalog(store), "SELECT split, conditions FROM effects ORDER BY 1").to_pylist()
+    assert found == [{"split": "all", "conditions": 3}, {"split": "selection", "conditions": 3}]
+    read = read_results(store, "effects", {})
+    assert read is not None
+    assert read["split"].to_pylist() == ["selection", "all"]

@@ -16,8 +16,8 @@ from store.objects.ledger import commit, never, withdraw
 from store.opening import Store, open_store
 
 EFFECT = {
-    "sweep": "strength", "sweep_id": "s", "run_id": "r", "setting_id": "x", "part": "all", "concept": "style",
-    "source": "rock", "target": "jazz", "alpha": 0.5, "scorer": "clap",
+    "sweep": "strength", "sweep_id": "s", "run_id": "r", "setting_id": "x", "split": "all",
+    "concept": "style", "source": "rock", "target": "jazz", "alpha": 0.5, "scorer": "clap",
     "created_at": datetime(2026, 11, 1, tzinfo=UTC).replace(tzinfo=None),
 }  # fmt: skip
 Named = Callable[..., list[str]]
@@ -80,7 +80,7 @@ def row(tmp_path: Path) -> Callable[..., dict[str, Any]]:
         ([RISES, damage("clipping", 0.2, prompt_high=None)], ["distortion"]),
         ([RISES, damage("tempo_bpm", 9.0)], []),
         ([RISES, UNLIKE], ["source lost"]),
-        ([{"metric": "transfer", "value": None}], ["not heard"]),  # which is not "no change"
+        ([{"metric": "transfer", "value": None}], ["not scored"]),  # which is not "no change"
         ([{**RISES, "drone": True}], ["drone"]),
         ([RISES, UNLIKE, {**LIKE, "scorer": "chroma"}], []),
         ([RISES, UNLIKE, {**UNLIKE, "scorer": "chroma"}], ["source lost"]),

@@ -19,7 +19,7 @@ from store.opening import Store, open_store
 
 OLD, NEW = (datetime(2026, 11, day, tzinfo=UTC).replace(tzinfo=None) for day in (1, 2))
 EFFECT = {
-    "sweep": "ablation", "sweep_id": "s", "run_id": "r", "part": "all", "concept": "style", "source": "rock",
+    "sweep": "ablation", "sweep_id": "s", "run_id": "r", "split": "all", "concept": "style", "source": "rock",
     "target": "jazz", "method": "diffmean", "site": "resid", "alpha": 0.5, "kind": "interpolate",
     "scaling": "norm", "schedule": "constant", "rows": "conditional", "scorer": "clap", "metric": "transfer",
     "created_at": OLD,
@@ -56,7 +56,7 @@ def sweep_of(
     accuracies: Sequence[float],
     transfers: Transfers | Mapping[str, Transfers],
     store: Store,
-    part: str = "all",
+    split: str = "all",
 ) -> None:
     """Transfers of one concept or several, and probe accuracies of the layers, the same for all."""
     first = next(iter(transfers.values()))
@@ -67,7 +67,7 @@ def sweep_of(
         for i, value in enumerate(accuracies)
     ]
     effects = [
-        {**EFFECT, "concept": concept, "target": target, "layer": layer, "value": value, "part": part}
+        {**EFFECT, "concept": concept, "target": target, "layer": layer, "value": value, "split": split}
         for concept, own in of_concepts.items()
         for target, values in own.items()
         for layer, value in enumerate(values)
@@ -104,8 +104,8 @@ def test_what_choosing_by_the_number_costs_is_told_by_the_half_that_chose_nothin
     accuracies = [0.5, 0.9, 0.7]
     halves = {
         "all": {"jazz": [0.2, 0.4, 0.2], "pop": [0.3, 0.1, 0.6]},
-        "choose": {"jazz": [0.1, 0.5, 0.2], "pop": [0.3, 0.1, 0.6]},
-        "report": {"jazz": [0.9, 0.3, 0.2], "pop": [0.3, 0.2, 0.1]},
+        "selection": {"jazz": [0.1, 0.5, 0.2], "pop": [0.3, 0.1, 0.6]},
+        "evaluation": {"jazz": [0.9, 0.3, 0.2], "pop": [0.3, 0.2, 0.1]},
     }
     for part, transfers in halves.items():
         sweep_of(accuracies, transfers, store, part)
@@ -165,7 +165,11 @@ def test_the_regret_has_students_interval_over_the_concepts_that_have_one(store:
     random = np.random.default_rng(count)
     accuracies, names = [0.5, 0.9, 0.7], [f"concept{i}" for i in range(count)]
     whole, chosen, reported = random.uniform(0.0, 0.4, (3, count, 2, 3))
-    parts = {"all": whole, "choose": chosen, "report": reported[:-1]}  # the last has no prompts to report
+    parts = {
+        "all": whole,
+        "selection": chosen,
+        "evaluation": reported[:-1],
+    }  # the last has no prompts to report
     for part, values in parts.items():
         of_concepts = {
             name: dict(zip(("jazz", "pop"), own.tolist(), strict=True))
@@ -187,7 +191,7 @@ def test_the_regret_has_students_interval_over_the_concepts_that_have_one(store:
 def test_layers_steered_together_and_other_parts_say_nothing_of_a_layer(store: Store) -> None:
     sweep_of([0.5, 0.6, 0.7], {"jazz": [0.1, 0.2, 0.3]}, store)
     write(store, "effects", [{**EFFECT, "layer": None, "value": 0.9}])
-    write(store, "effects", [{**EFFECT, "layer": 0, "value": 0.9, "part": "choose"}])
+    write(store, "effects", [{**EFFECT, "layer": 0, "value": 0.9, "split": "selection"}])
     (row,) = ask(store, "FROM layer_choice WHERE predictor = 'probe_score'")
     assert row["correlation"] == pytest.approx(1.0)
 

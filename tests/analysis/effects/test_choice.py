@@ -7,7 +7,7 @@ from analysis.effects.choice import (
     DRONE,
     TOO_FEW,
     UNDESCRIBED,
-    UNHEARD,
+    UNEMBEDDED,
     Choice,
     Damage,
     Limits,
@@ -39,7 +39,7 @@ def effect(
     measured: str | None = None,
 ) -> Effect:
     return Effect(
-        named(name), "choose", scorer, metric, estimate(value), unsteered, 4, 0, 2, 2,
+        named(name), "selection", scorer, metric, estimate(value), unsteered, 4, 0, 2, 2,
         measured_class=measured, controls={"random": estimate(random)},
     )  # fmt: skip
 
@@ -107,19 +107,19 @@ def test_what_nobody_has_measured_hinders_nothing() -> None:
 
 
 def test_where_a_limit_was_not_applied_it_is_said_for_each_reason() -> None:
-    unheard = setting("a", 0.5, distance=None), setting("b", 0.5, distance=None)
+    unembedded = setting("a", 0.5, distance=None), setting("b", 0.5, distance=None)
     few, rest = setting("c", 0.5, distance=np.nan), setting("e", 0.5, variation=None)
-    effects = [one for each in (*unheard, few, setting("d", 0.5), rest) for one in each]
+    effects = [one for each in (*unembedded, few, setting("d", 0.5), rest) for one in each]
     limits = Limits()
     found = damages_of(effects, limits)
     assert {one.method: damage.unlimited(limits) for (one, _), damage in found.items()} == {
-        **dict.fromkeys("ab", UNHEARD),
+        **dict.fromkeys("ab", UNEMBEDDED),
         "c": TOO_FEW,
         "d": None,
         "e": UNDESCRIBED,
     }
     assert limit_notes(found, limits) == [
-        f"not applied to 2 of 5 settings: {UNHEARD}",
+        f"not applied to 2 of 5 settings: {UNEMBEDDED}",
         f"not applied to 1 of 5 settings: {TOO_FEW}",
         f"not applied to 1 of 5 settings: {UNDESCRIBED}",
     ]

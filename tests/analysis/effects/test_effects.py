@@ -18,14 +18,14 @@ LUCKY, STEADY = (
     for method in ("diffmean", "mse")
 )
 PROMPTS, STATES = 4, 3
-TRANSFERS = {LUCKY: {"choose": 0.5, "report": 0.0}, STEADY: {"choose": 0.3, "report": 0.4}}
+TRANSFERS = {LUCKY: {"selection": 0.5, "evaluation": 0.0}, STEADY: {"selection": 0.3, "evaluation": 0.4}}
 """By setting and split."""
 
 
 def found(given: Mapping[Setting, Mapping[str, float]], *, random: float = 0.0) -> PairEffects:
     """Effects of settings with these transfers; random directions all have another."""
-    splits = np.full((PROMPTS, STATES), "choose", dtype=object)
-    splits[1::2] = "report"
+    splits = np.full((PROMPTS, STATES), "selection", dtype=object)
+    splits[1::2] = "evaluation"
     names = np.array([[f"{p}-{s}" for s in range(STATES)] for p in range(PROMPTS)], dtype=object)
     ids: dict[tuple[Role, Setting | None], Any] = {("unsteered", None): "u" + names}
     for setting in given:
@@ -48,17 +48,17 @@ def found(given: Mapping[Setting, Mapping[str, float]], *, random: float = 0.0) 
 
 def test_a_setting_is_chosen_on_one_split_and_told_of_by_the_other() -> None:
     told = found(TRANSFERS)
-    transfers = {(one.part, one.setting): one for one in told.effects if one.metric == "transfer"}
+    transfers = {(one.split, one.setting): one for one in told.effects if one.metric == "transfer"}
     assert told.choice is not None
     assert (told.choice.setting, told.choice.scorer) == (LUCKY, "clap")
     for setting, expected in TRANSFERS.items():
-        assert {part: transfers[part, setting].value.value for part in ("choose", "report")} == pytest.approx(
-            expected
-        )
+        assert {
+            part: transfers[part, setting].value.value for part in ("selection", "evaluation")
+        } == pytest.approx(expected)
         together = transfers["all", setting]
         assert together.value.value == pytest.approx(np.mean(list(expected.values())))
     assert transfers["all", STEADY].value.value > transfers["all", LUCKY].value.value
-    assert (transfers["report", STEADY].conditions, transfers["report", STEADY].prompts) == (6, 2)
+    assert (transfers["evaluation", STEADY].conditions, transfers["evaluation", STEADY].prompts) == (6, 2)
 
 
 @pytest.mark.parametrize(
@@ -74,14 +74,14 @@ def test_a_setting_is_chosen_on_one_split_and_told_of_by_the_other() -> None:
 def test_a_setting_is_chosen_only_if_it_does_something_and_more_than_random_directions(
     lucky: float, steady: float, random: float, chosen: Setting | None
 ) -> None:
-    given = {LUCKY: {"choose": lucky, "report": 0.6}, STEADY: {"choose": steady, "report": 0.7}}
+    given = {LUCKY: {"selection": lucky, "evaluation": 0.6}, STEADY: {"selection": steady, "evaluation": 0.7}}
     choice = found(given, random=random).choice
     assert choice is not None
     assert (choice.setting, choice.scorer) == (chosen, "clap")
 
 
 def test_where_no_scorer_has_said_anything_nothing_is_chosen() -> None:
-    design = Design(PAIR, (("a", ""),), (0,), np.array([["choose"]], dtype=object), {})
+    design = Design(PAIR, (("a", ""),), (0,), np.array([["selection"]], dtype=object), {})
     assert effects_of(design, Scores({}, {}, {}, None, {}), ("clap",)) == PairEffects((), {}, None)
 
 
@@ -93,7 +93,7 @@ def one_effect(
     """P(target) of one setting: 0.1 of twins and random sounds, 0.6 of steered ones but those named."""
     names = np.array([[f"{p}-{s}" for s in range(2)] for p in range(len(prompts))], dtype=object)
     ids = {("unsteered", None): "u" + names, ("steered", LUCKY): "s" + names, ("random", LUCKY): "r" + names}
-    design = Design(PAIR, prompts, (0, 1), np.full(names.shape, "choose", dtype=object), ids)  # type: ignore[arg-type]
+    design = Design(PAIR, prompts, (0, 1), np.full(names.shape, "selection", dtype=object), ids)  # type: ignore[arg-type]
     jazz: dict[str, float] = {
         one: 0.6 if one[0] == "s" else 0.1 for block in ids.values() for one in block.ravel()
     } | absent
@@ -104,7 +104,7 @@ def one_effect(
         ("clap", "style", "rock", "probability"): np.ones(len(jazz)),
     }
     told = effects_of(design, Scores(places, numbers, {}, None, {}), ("clap",)).effects
-    (one,) = [one for one in told if (one.part, one.metric) == ("all", "target_probability")]
+    (one,) = [one for one in told if (one.split, one.metric) == ("all", "target_probability")]
     return one
 
 

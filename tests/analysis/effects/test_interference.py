@@ -35,10 +35,10 @@ CONCEPT = {"jazz": "style", "rock": "style", "minor": "mode", "major": "mode"}
 def planted() -> tuple[list[Design], Scores]:
     designs, numbers = [], {name: {} for name in CONCEPT}  # type: ignore[var-annotated]
     for pair in PAIRS:
-        cells = np.array(
+        values = np.array(
             [[f"{pair.concept}-{p}-{s}" for s in range(STATES)] for p in range(PROMPTS)], dtype=object
         )
-        ids: dict[Any, Any] = {("unsteered", None): cells}
+        ids: dict[Any, Any] = {("unsteered", None): values}
         for alpha in ALPHAS:
             setting = Setting(
                 pair,
@@ -53,20 +53,20 @@ def planted() -> tuple[list[Design], Scores]:
                 "conditional",
             )
             for role in ("steered", "random"):
-                ids[role, setting] = cells + f"-{role}-{alpha}"
+                ids[role, setting] = values + f"-{role}-{alpha}"
                 for name, slope in SLOPES[pair.concept, role].items():
                     numbers[name] |= dict.fromkeys(ids[role, setting].ravel(), 0.3 + alpha * slope)
         for name in CONCEPT:
-            numbers[name] |= dict.fromkeys(cells.ravel(), 0.3)
-        splits = np.full((PROMPTS, STATES), "choose", dtype=object)
-        splits[1::2] = "report"
+            numbers[name] |= dict.fromkeys(values.ravel(), 0.3)
+        splits = np.full((PROMPTS, STATES), "selection", dtype=object)
+        splits[1::2] = "evaluation"
         designs.append(Design(pair, tuple((text, "") for text in "abcd"), tuple(range(STATES)), splits, ids))
     places = {name: place for place, name in enumerate(numbers["jazz"])}
-    values = {
+    scored = {
         ("clap", CONCEPT[name], name, "probability"): np.array([found[one] for one in places])
         for name, found in numbers.items()
     }
-    return designs, Scores(places, values, {}, None, {})
+    return designs, Scores(places, scored, {}, None, {})
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_the_index_of_random_directions_is_what_they_move_of_the_others_over_wha
 
 
 def test_signs_come_from_the_selection_split_and_sizes_from_the_other(families: list[Family]) -> None:
-    cells = families[0].moved("clap", "steered").by_concept["style"].cells
-    selected = families[0].design.splits == "choose"
-    assert np.isnan(cells[selected]).all()
-    assert cells[~selected] == pytest.approx(0.8)
+    values = families[0].moved("clap", "steered").by_concept["style"].values
+    selected = families[0].design.splits == "selection"
+    assert np.isnan(values[selected]).all()
+    assert values[~selected] == pytest.approx(0.8)

@@ -11,20 +11,20 @@ from analysis.effects.paired_intervals import Contributions, crossed_interval
 
 def test_a_linear_dose_response_has_its_slope() -> None:
     alphas = np.array([0.25, 0.5, 1.0])
-    cells = np.array([[0.2, 0.4], [0.6, 0.8]])
-    estimate = crossed_interval(dose_slopes(alphas, alphas[:, None, None] * cells))
+    values = np.array([[0.2, 0.4], [0.6, 0.8]])
+    estimate = crossed_interval(dose_slopes(alphas, alphas[:, None, None] * values))
     assert estimate.value == pytest.approx(0.5)
     assert estimate.low < 0.5 < estimate.high
-    assert dose_slopes(alphas, alphas[:, None, None] * cells).cells == pytest.approx(cells)
+    assert dose_slopes(alphas, alphas[:, None, None] * values).values == pytest.approx(values)
 
 
 def test_the_slope_is_least_squares_through_the_origin() -> None:
     alphas = np.array([0.5, 1.0, 2.0])
     changes = np.array([0.3, 0.2, 0.9])
     expected, *_ = np.linalg.lstsq(alphas[:, None], changes, rcond=None)
-    found = dose_slopes(alphas, changes[:, None, None]).cells
+    found = dose_slopes(alphas, changes[:, None, None]).values
     assert found == pytest.approx(expected[0])
-    assert np.isnan(dose_slopes(np.zeros(3), changes[:, None, None]).cells).all()
+    assert np.isnan(dose_slopes(np.zeros(3), changes[:, None, None]).values).all()
 
 
 CONCEPTS = ("mode", "style")
@@ -33,7 +33,7 @@ CHOOSING = np.repeat([[True], [False]], PROMPTS // 2, axis=0) & np.ones((1, STAT
 
 
 def moved(steered: str, slopes: dict[str, Sequence[float]], noise: float, seed: int) -> Moved:
-    """A pair that is steered: slopes of the classes of each concept, in cells that differ by noise."""
+    """A pair that is steered: slopes of the classes of each concept, in conditions that differ by noise."""
     random = np.random.default_rng(seed)
     by_concept = {
         concept: moved_by(
@@ -85,4 +85,4 @@ def test_there_is_no_index_where_nothing_is_moved_or_a_half_is_missing() -> None
     assert np.isnan(interference_index(still, CONCEPTS).value)
     slopes = [Contributions(np.ones((PROMPTS, STATES)))]
     for half in (np.zeros_like(CHOOSING), np.ones_like(CHOOSING)):
-        assert np.isnan(moved_by(slopes, half).cells).all()
+        assert np.isnan(moved_by(slopes, half).values).all()

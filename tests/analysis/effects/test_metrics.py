@@ -31,8 +31,8 @@ def design(pair: Pair = PAIR) -> Design:
         (role, setting if role in ("steered", "random") else None): ids_of(role, pair.target)
         for role in ROLES
     }
-    splits = np.full((PROMPTS, STATES), "choose", dtype=object)
-    splits[::2] = "report"
+    splits = np.full((PROMPTS, STATES), "selection", dtype=object)
+    splits[::2] = "evaluation"
     return Design(pair, tuple((text, "") for text in "abcd"), tuple(range(STATES)), splits, ids)
 
 
@@ -123,7 +123,7 @@ def test_damage_beyond_random_directions_is_the_difference_of_the_two_with_an_in
     scores: Scores,
 ) -> None:
     told = effects_of(design(), scores, ()).effects
-    (damage,) = [one for one in told if (one.part, one.metric) == ("all", "kad")]
+    (damage,) = [one for one in told if (one.split, one.metric) == ("all", "kad")]
     over = damage.over["random"]
     assert over.value == pytest.approx(damage.value.value - damage.control("random").value)
     assert 0 < over.low < over.value < over.high
@@ -131,7 +131,7 @@ def test_damage_beyond_random_directions_is_the_difference_of_the_two_with_an_in
 
 
 def test_splits_share_no_trial_and_miss_none() -> None:
-    splits = [design().of("steered", SETTING, part) for part in ("choose", "report")]
+    splits = [design().of("steered", SETTING, part) for part in ("selection", "evaluation")]
     cells = [set(split.ravel()) for split in splits if split is not None]
     assert cells[0] & cells[1] == set()
     assert cells[0] | cells[1] == set(ids_of("steered", "jazz").ravel())

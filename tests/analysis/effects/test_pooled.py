@@ -33,7 +33,7 @@ def design(pair: Pair) -> Design:
         ("steered", setting): ids_of(f"steered-{pair.target}"),
         ("random", setting): ids_of(f"random-{pair.target}"),
     }
-    splits = np.full((PROMPTS, STATES), "choose", dtype=object)
+    splits = np.full((PROMPTS, STATES), "selection", dtype=object)
     return Design(pair, tuple((text, "") for text in "abc"), tuple(range(STATES)), splits, ids)  # type: ignore[arg-type]
 
 

@@ -41,14 +41,14 @@ def _effects() -> Iterator[dict[str, Any]]:
     for alpha in ALPHAS:
         for metric, value in (("transfer", alpha / 2), ("similarity", 1 - alpha)):
             yield SWEEP | PAIR | _setting(alpha) | {
-                "part": "all", "scorer": "clap", "chosen_by": "clap", "metric": metric, "value": value,
+                "split": "all", "scorer": "clap", "chosen_by": "clap", "metric": metric, "value": value,
             }  # fmt: skip
 
 
 def _members() -> Iterator[dict[str, Any]]:
-    for text, part in product(TEXTS, ("choose", "report")):
-        state = {"choose": 0, "report": 1}[part]
-        cell = SWEEP | PAIR | {"template": text, "random_state": state, "part": part}
+    for text, split in product(TEXTS, ("selection", "evaluation")):
+        state = {"selection": 0, "evaluation": 1}[split]
+        cell = SWEEP | PAIR | {"template": text, "random_state": state, "split": split}
         twin = f"unsteered{TEXTS.index(text)}{state}"
         yield cell | {"role": "unsteered", "generation_id": twin, "unsteered_id": twin}
         for alpha, role in product(ALPHAS, ("steered", "random")):

@@ -194,7 +194,7 @@ def _effects(random: np.random.Generator) -> Iterator[dict[str, Any]]:
         chosen = (layer, alpha, method, schedule) == (5, 0.8, "diffmean", "constant")
         shared = _setting(target, layer, alpha, method, schedule) | {
             "chosen": chosen, "chosen_by": "clap", "drone": (target, alpha) == ("disco", 0.8),
-            "part": part, "prompt": 0.45, "random_states": 4,
+            "split": part, "prompt": 0.45, "random_states": 4,
             "prompts": 4 if part == "all" else 2,
         }  # fmt: skip
         strong, weak = (target, alpha) == ("disco", 0.8), (target, alpha) == ("metal", 0.1)
@@ -261,7 +261,7 @@ def _sounds(store: Store) -> Iterator[dict[str, Any]]:
         setting = _setting(target, 5, 0.8) if role in ("steered", "random") else {}
         plain = dict.fromkeys(("setting_id", "method", "site", "layers", "alpha"))
         yield {**_setting(target, 5, 0.8), **plain, **setting, **cell} | {
-            "generation_id": generation, "role": role, "part": "report", "template": "{class} music",
+            "generation_id": generation, "role": role, "split": "evaluation", "template": "{class} music",
             "text": "folk music", "random_state": 0,
         }  # fmt: skip
         stream = io.BytesIO()
@@ -301,7 +301,7 @@ def fill(store: Store) -> None:
         "scorer": "features",
         "concept": "style",
     }
-    heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "hears": False}
+    heard |= {"clips": 60, "accuracy": 0.3, "low": 0.2, "high": 0.4, "chance": 0.33, "above_chance": False}
     write_table(store, "scorer_accuracy", [heard | {"unknown": [], "created_at": FITTED}])
     write_table(store, "sweep_generations", _sounds(store))
 

@@ -123,7 +123,7 @@ def test_a_sweep_is_drawn_by_layer_with_its_random_control(fitted_store: Store, 
     sql = (
         "SELECT layer, value FROM effects WHERE target = 'metal' AND alpha = 0.8 AND metric = 'transfer' "
         "AND method = 'diffmean' AND schedule = 'constant' "
-        "AND part = 'all' ORDER BY layer"
+        "AND split = 'all' ORDER BY layer"
     )
     rows = run_query(refresh_catalog(fitted_store), sql).to_pylist()
     drawing = list(figure.all("svg"))[1]
@@ -151,7 +151,7 @@ def test_the_area_below_the_front_stands_beside_that_of_random_directions(
 ) -> None:
     (figure,) = [one for one in figures(report_page) if one.attributes["id"] == f"{SWEEP}-trade-off"]
     titles = [title.text for title in figure.all("h5")]
-    sql = "SELECT metric, max(random) AS most FROM effects WHERE target = '{}' AND part = 'all' GROUP BY ALL"
+    sql = "SELECT metric, max(random) AS most FROM effects WHERE target = '{}' AND split = 'all' GROUP BY ALL"
     for title, target in zip(titles, ("disco", "metal"), strict=True):
         found = re.fullmatch(rf"folk → {target} · area (0\.\d+) \(random directions (0\.\d+)\)", title)
         assert found, title
@@ -199,7 +199,8 @@ def test_damage_stands_beside_the_transfer_of_each_pair(report_page: Node) -> No
 def test_a_scorer_that_cannot_hear_a_concept_is_said_to_be_deaf(report_page: Node) -> None:
     warnings = [one.words() for one in report_page.all("p", class_="warning")]
     assert any(
-        "features cannot hear style: it names the class of 0.30 of 60 labelled clips" in words
+        "features cannot tell classes of style apart: it names the class of 0.30 of 60 labelled clips"
+        in words
         for words in warnings
     )
 
@@ -312,13 +313,13 @@ def test_losses_are_compared_where_they_were_chosen_on_the_other_half(
     assert heading.text == "Losses compared, each at its best setting"
     assert [title.text for title in figure.all("h5")] == ["folk → disco", "folk → metal"]
     choosing = (
-        "SELECT setting_id FROM effects WHERE part = 'choose' AND metric = 'transfer' AND target = 'metal' "
-        "AND method = 'diffmean' ORDER BY value DESC LIMIT 1"
+        "SELECT setting_id FROM effects WHERE split = 'selection' AND metric = 'transfer' "
+        "AND target = 'metal' AND method = 'diffmean' ORDER BY value DESC LIMIT 1"
     )
     catalog = refresh_catalog(fitted_store)
     (best,) = run_query(catalog, choosing).to_pylist()
     reported = (
-        f"SELECT value FROM effects WHERE setting_id = '{best['setting_id']}' AND part = 'report' "
+        f"SELECT value FROM effects WHERE setting_id = '{best['setting_id']}' AND split = 'evaluation' "
         "AND metric = 'transfer'"
     )
     (row,) = run_query(catalog, reported).to_pylist()

@@ -21,11 +21,11 @@ from store.results.schemas import TABLES
 OLD, NEW = (datetime(2026, 11, day, 9, 30, tzinfo=UTC).replace(tzinfo=None) for day in (21, 22))
 CHOSEN: dict[str, Any] = {
     "sweep": "strength", "run_id": "songs", "plan_id": "p", "setting_id": "one", "concept": "style",
-    "source": "rock", "target": "jazz", "part": "report", "metric": "transfer", "scorer": "clap",
+    "source": "rock", "target": "jazz", "split": "evaluation", "metric": "transfer", "scorer": "clap",
     "chosen": True, "chosen_by": "clap",
 }  # fmt: skip
 PLANNED: dict[str, Any] = {
-    "sweep": "strength", "sweep_id": "new", "run_id": "songs", "plan_id": "p", "part": "report",
+    "sweep": "strength", "sweep_id": "new", "run_id": "songs", "plan_id": "p", "split": "evaluation",
     "source": "rock", "target": "jazz", "template": "{class}", "text": "rock", "random_state": 0,
     "audio_prompt": "drums/loop.wav", "audio_seconds": 2.5, "question": "Does it swing?", "created_at": NEW,
 }  # fmt: skip
@@ -75,7 +75,7 @@ def test_the_question_is_that_of_the_file(answers: Answers) -> None:
 
 def test_where_nothing_is_chosen_the_setting_that_moves_most_is_heard_and_marked(store: Store) -> None:
     later = NEW + timedelta(days=1)
-    unchosen = CHOSEN | {"sweep_id": "new", "chosen": False, "part": "choose", "created_at": later}
+    unchosen = CHOSEN | {"sweep_id": "new", "chosen": False, "split": "selection", "created_at": later}
     rows = [unchosen | {"setting_id": name, "value": value} for name, value in (("two", -0.2), ("one", -0.1))]
     write_results(
         store, "effects", {"later": 1}, pa.Table.from_pylist(rows, schema=TABLES["effects"].schema())

@@ -16,7 +16,7 @@ from store.results.schemas import TABLES
 NOW = datetime(2026, 11, 22, tzinfo=UTC).replace(tzinfo=None)
 ROW: dict[str, Any] = {
     "sweep": "strength", "sweep_id": "5eed", "run_id": "songs", "concept": "style", "source": "rock",
-    "target": "jazz", "setting_id": "one", "part": "choose", "metric": "transfer", "scorer": "clap",
+    "target": "jazz", "setting_id": "one", "split": "selection", "metric": "transfer", "scorer": "clap",
     "value": 0.2, "created_at": NOW, "chosen": True, "chosen_by": "clap",
 }  # fmt: skip
 NOBODY: dict[str, Any] = {"chosen": None, "chosen_by": None}
@@ -43,14 +43,14 @@ def answers_of(folder: Path, *rows: dict[str, Any]) -> Answers:
             "rock → folk: no setting is chosen. Of 2 none moves towards the target",
         ),
         ([NOBODY | {"metric": "change", "scorer": "descriptors"}], "", "nothing that tells classes"),
-        ([NOBODY | {"value": None}], "", "the choosing half of its prompts and random states has no scores"),
+        ([NOBODY | {"value": None}], "", "the selection split of its prompts and random states has no"),
         ([NOBODY | {"target": "folk"}, {}], "clap", ""),
         (
             [{"without_limit": "unheard"}, {"setting_id": "two", "chosen": False}],
             "clap",
             "Damage limit not applied to 1 of 2 settings: unheard.",
         ),
-        ([{"without_limit": "unheard", "part": "report"}], "clap", ""),
+        ([{"without_limit": "unheard", "split": "evaluation"}], "clap", ""),
     ],
 )  # fmt: skip
 def test_why_nothing_is_chosen_is_said(

@@ -10,12 +10,12 @@ from store.results.sweeps import EffectRow
 
 LIMITS = Limits()
 COLUMNS = ("damage", "damage_limit", "without_limit", "drone", "chosen", "chosen_by")
-MEASURED, UNMEASURED = Damage(3.5, 7.0, drone=True), Damage(None, None, None, was_heard=True)
+MEASURED, UNMEASURED = Damage(3.5, 7.0, drone=True), Damage(None, None, None, was_embedded=True)
 
 
 def columns(damage: Damage, choice: Choice | None) -> dict[str, object]:
-    effect: Any = SimpleNamespace(setting="this", part="report")
-    damages: Any = {("this", "report"): damage, ("other", "report"): Damage(1.0, 2.0, drone=False)}
+    effect: Any = SimpleNamespace(setting="this", split="evaluation")
+    damages: Any = {("this", "evaluation"): damage, ("other", "evaluation"): Damage(1.0, 2.0, drone=False)}
     found = _with_choice(EffectRow(), effect, PairEffects((), damages, choice), LIMITS)
     return {name: getattr(found, name) for name in COLUMNS}
 

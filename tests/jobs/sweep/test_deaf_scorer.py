@@ -49,7 +49,7 @@ def test_what_clap_has_no_words_for_is_unknown_and_features_choose(swept: tuple[
 
     (clap, features) = ask("FROM scorer_accuracy WHERE concept = 'label' ORDER BY scorer")
     assert sorted(clap["unknown"]) == ["hiss", "hum"]
-    assert (features["scorer"], features["hears"]) == ("features", True)
+    assert (features["scorer"], features["above_chance"]) == ("features", True)
     assert features["low"] < features["accuracy"]
     told = ask(
         "SELECT DISTINCT scorer, value IS NULL AS unknown FROM effects WHERE metric = 'transfer' ORDER BY 1"
@@ -59,5 +59,5 @@ def test_what_clap_has_no_words_for_is_unknown_and_features_choose(swept: tuple[
         {"chosen_by": "features"}
     ]
     assert ask("SELECT DISTINCT signatures FROM signatures WHERE scorer = 'clap'") == [
-        {"signatures": ["not heard"]}
+        {"signatures": ["not scored"]}
     ]

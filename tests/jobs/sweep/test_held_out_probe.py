@@ -141,7 +141,7 @@ def test_a_sweep_stores_what_it_hears_beside_the_other_scorers(store: str, tmp_p
     catalog = refresh_catalog(open_store(store))
     vectors = run_query(catalog, "SELECT max(clips) AS clips FROM vectors")["clips"][0].as_py()
     assert 10 < vectors < 2 * RECORDINGS - 10
-    query = "SELECT scorer, metric, value, low, high FROM effects WHERE part = 'all'"
+    query = "SELECT scorer, metric, value, low, high FROM effects WHERE split = 'all'"
     found = {(row["scorer"], row["metric"]): row for row in run_query(catalog, query).to_pylist()}
     assert {"transfer", "retention", "fusion"} <= {name for scorer, name in found if scorer == "probe"}
     clips = found["clap", "kad_clips"]

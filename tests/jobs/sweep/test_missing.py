@@ -55,13 +55,14 @@ def test_effects_are_of_what_could_be_made_and_say_what_is_missing(
     assert (summary["complete"], summary["failed"]) == (False, 2)
     assert summary["damage_limit"].startswith("not applied to 1 of 1 settings: no CLAP has heard")
     assert "2 generations that could not be made" in summary["effects_without"]
-    query = "SELECT DISTINCT cells, missing FROM effects WHERE part = 'all' AND measured_class = 'onset_rate'"
-    assert ask(store, query) == [{"cells": 3, "missing": 1}]
+    of_onsets = "split = 'all' AND measured_class = 'onset_rate'"
+    query = f"SELECT DISTINCT conditions, missing FROM effects WHERE {of_onsets}"
+    assert ask(store, query) == [{"conditions": 3, "missing": 1}]
 
     monkeypatch.undo()
     healed = sweep()
     assert (healed["complete"], healed["generated"], "effects_without" in healed) == (True, 2, False)
-    assert ask(store, query) == [{"cells": 4, "missing": 0}]
+    assert ask(store, query) == [{"conditions": 4, "missing": 0}]
 
 
 def ask(store: str, query: str) -> list[dict[str, Any]]:

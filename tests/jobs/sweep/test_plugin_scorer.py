@@ -66,8 +66,10 @@ def test_it_is_measured_on_recordings_and_measures_what_steering_does(
     path.write_text(SWEEP)
     run_sweep(options(store, path, sounds))
     catalog = Catalog.of(open_store(store))
-    (said,) = catalog.rows("SELECT scorer, accuracy, hears FROM scorer_accuracy WHERE concept = 'label'")
-    assert said == {"scorer": "rough", "accuracy": 1.0, "hears": True}
+    (said,) = catalog.rows(
+        "SELECT scorer, accuracy, above_chance FROM scorer_accuracy WHERE concept = 'label'"
+    )
+    assert said == {"scorer": "rough", "accuracy": 1.0, "above_chance": True}
     rows: list[dict[str, Any]] = catalog.rows("FROM effects WHERE metric = 'transfer' AND scorer = 'rough'")
     assert {row["target"] for row in rows} == {"hiss"}
     assert all(row["value"] is not None for row in rows)

@@ -20,9 +20,9 @@ GROUPS = np.arange(80) // 2
 
 def test_a_scorer_that_always_says_the_same_hears_nothing() -> None:
     found = accuracy_of("clap", "v", "mood", LABELS == "beat", labels=LABELS, groups=GROUPS)
-    assert (found.accuracy, found.chance, found.hears) == (0.5, 0.5, False)
+    assert (found.accuracy, found.chance, found.above_chance) == (0.5, 0.5, False)
     (note,) = inaccuracy_notes([found])
-    assert "clap cannot hear mood" in note
+    assert "clap cannot tell classes of mood apart" in note
     assert "0.50 of 80 labelled clips" in note
 
 
@@ -32,27 +32,27 @@ def test_a_scorer_that_is_mostly_right_hears() -> None:
     assert found.accuracy == 0.9
     assert found.low is not None
     assert 0.5 < found.low < 0.9
-    assert found.hears is True
+    assert found.above_chance is True
     assert inaccuracy_notes([found]) == []
 
 
-@pytest.mark.parametrize(("low", "hears"), [(0.45, False), (0.5, False), (0.55, True)])
-def test_a_scorer_hears_where_its_whole_interval_lies_above_chance(low: float, *, hears: bool) -> None:
+@pytest.mark.parametrize(("low", "above_chance"), [(0.45, False), (0.5, False), (0.55, True)])
+def test_a_scorer_hears_where_its_whole_interval_lies_above_chance(low: float, *, above_chance: bool) -> None:
     found = ScorerAccuracy("clap", "v", "mood", accuracy=0.6, low=low, high=0.75, chance=0.5)
-    assert found.hears is hears
-    assert found.deaf_to("beat") is not hears
+    assert found.above_chance is above_chance
+    assert found.unsure_of("beat") is not above_chance
 
 
 def test_an_unbalanced_set_is_compared_with_its_largest_class() -> None:
     labels = np.array(["drone"] * 72 + ["beat"] * 8)
     found = accuracy_of("clap", "v", "mood", labels == "drone", labels=labels, groups=np.arange(80))
-    assert (found.accuracy, found.hears) == (0.9, False)
+    assert (found.accuracy, found.above_chance) == (0.9, False)
 
 
 def test_what_nobody_could_ask_is_neither_deaf_nor_hearing() -> None:
     found = accuracy_of("clap", "v", "mood", np.zeros(0, bool), labels=[], groups=[])
-    assert (found.accuracy, found.hears) == (None, None)
-    assert not found.deaf_to("beat")
+    assert (found.accuracy, found.above_chance) == (None, None)
+    assert not found.unsure_of("beat")
 
 
 @pytest.mark.parametrize(
@@ -89,4 +89,4 @@ def test_a_scorer_to_which_all_classes_are_alike_always_says_the_same(tmp_path: 
     write_results(store, EVALUATIONS.kind, {}, EVALUATIONS.of(rows))
     labels: Any = {"mood": SimpleNamespace(reference=clips)}
     (found,) = stored_accuracies(store, labels, "clap", "v")
-    assert (found.clips, found.accuracy, found.hears) == (40, 0.5, False)
+    assert (found.clips, found.accuracy, found.above_chance) == (40, 0.5, False)

@@ -102,7 +102,7 @@ def _check_effects(store: str) -> None:
     """
     (effect,) = ask(
         store,
-        "FROM effects WHERE measured_class = 'onset_rate' AND alpha = 1.0 AND part = 'all' "
+        "FROM effects WHERE measured_class = 'onset_rate' AND alpha = 1.0 AND split = 'all' "
         "AND sweep_id = (SELECT arg_max(sweep_id, created_at) FROM effects)",
     )
     for role, column in (("steered", "value"), ("random", "random")):
@@ -110,11 +110,11 @@ def _check_effects(store: str) -> None:
         assert effect[column] == pytest.approx(expected["change"])
     assert effect["unsteered"] == 0.0
     assert effect["over_random"] == pytest.approx(effect["value"] - effect["random"])
-    halves = ask(store, "SELECT DISTINCT part, cells + missing AS cells FROM effects ORDER BY ALL")
+    halves = ask(store, "SELECT DISTINCT split, conditions + missing AS conditions FROM effects ORDER BY ALL")
     assert halves == [
-        {"part": "all", "cells": 4},
-        {"part": "choose", "cells": 2},
-        {"part": "report", "cells": 2},
+        {"split": "all", "conditions": 4},
+        {"split": "selection", "conditions": 2},
+        {"split": "evaluation", "conditions": 2},
     ]
 
 

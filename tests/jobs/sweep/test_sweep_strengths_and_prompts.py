@@ -174,8 +174,8 @@ def test_recordings_are_continued_and_only_what_follows_them_is_scored(
     assert read_sound(opened, alone, sample_rate=16_000).shape == (8000,)
     (item,) = generations_with(opened, [alone]).members
     assert (item.start_seconds, item.duration_seconds) == (0.25, 0.5)
-    halves = ask(store, "SELECT part, count(DISTINCT audio_prompt) AS n FROM sweep_generations GROUP BY ALL")
-    assert sorted((row["part"], row["n"]) for row in halves) == [("choose", 1), ("report", 1)]
+    halves = ask(store, "SELECT split, count(DISTINCT audio_prompt) AS n FROM sweep_generations GROUP BY ALL")
+    assert sorted((row["split"], row["n"]) for row in halves) == [("evaluation", 1), ("selection", 1)]
 
 
 def test_what_cannot_be_automatic_or_continued_is_refused(run: Callable[..., dict[str, Any]]) -> None:

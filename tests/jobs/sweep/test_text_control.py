@@ -92,7 +92,7 @@ def test_its_directions_know_nothing_but_the_text_and_stand_beside_every_effect(
     assert text["vector_ids"] == [stored["vector_id"]] != steered["vector_ids"]
 
     (effect,) = run_query(
-        catalog, "FROM effects WHERE measured_class = 'onset_rate' AND metric = 'change' AND part = 'all'"
+        catalog, "FROM effects WHERE measured_class = 'onset_rate' AND metric = 'change' AND split = 'all'"
     ).to_pylist()
     assert effect["text"] is not None
     assert effect["over_text"] == pytest.approx(effect["value"] - effect["text"])

@@ -128,12 +128,13 @@ def test_every_text_follows_every_recording_of_the_source_and_recordings_alterna
     }  # fmt: skip
     assert {spec.seconds for spec in plan.specs.values()} == {6.0}
     splits = {
-        split: {one.prompt for one in conditions if one.split == split} for split in ("choose", "report")
+        split: {one.prompt for one in conditions if one.split == split}
+        for split in ("selection", "evaluation")
     }
     recordings = {split: {audio for _, audio in prompts} for split, prompts in splits.items()}
     assert sorted(map(len, recordings.values())) == [1, 1]
-    assert not recordings["choose"] & recordings["report"], "a recording would be its own witness"
-    assert {text for text, _ in splits["choose"]} == {text for text, _ in splits["report"]}
+    assert not recordings["selection"] & recordings["evaluation"], "a recording would be its own witness"
+    assert {text for text, _ in splits["selection"]} == {text for text, _ in splits["evaluation"]}
     asked = {plan.specs[one.generation_id].text for one in plan.trials if one.role == "prompt"}
     assert asked == {"jazz music", "slow jazz"}
     assert all(spec.audio_prompt is not None for spec in plan.specs.values())
@@ -191,18 +192,21 @@ def test_texts_alternate_where_all_continue_one_recording_and_states_where_there
     audio = {"rock": ["a.wav"], "jazz": ["never"]}
     trials = planned(concept={"texts": ["", "slow {class}"], "audio": audio}).trials
     splits = {trial.condition.template: trial.condition.split for trial in trials}
-    assert sorted(splits.values()) == ["choose", "report"]
+    assert sorted(splits.values()) == ["evaluation", "selection"]
     assert all(trial.condition.split == splits[trial.condition.template] for trial in trials)
     trials = planned(concept={"texts": [""], "audio": audio}).trials
-    assert {one.condition.random_state: one.condition.split for one in trials} == {0: "choose", 1: "report"}
+    assert {one.condition.random_state: one.condition.split for one in trials} == {
+        0: "selection",
+        1: "evaluation",
+    }
 
 
 def test_splits_do_not_follow_the_order_of_words() -> None:
     texts = [f"{tempo} {{class}}" for tempo in "abcdefgh"]
     trials = planned(concept={"texts": texts}, alphas=[0.5]).trials
     splits = {trial.condition.template: trial.condition.split for trial in trials}
-    assert list(splits.values()).count("choose") == 4
-    alternating = {text: ("choose", "report")[place % 2] for place, text in enumerate(sorted(texts))}
+    assert list(splits.values()).count("selection") == 4
+    alternating = {text: ("selection", "evaluation")[place % 2] for place, text in enumerate(sorted(texts))}
     assert {text: splits[text] for text in texts} != alternating
     shuffled = planned(concept={"texts": texts[::-1]}, alphas=[0.5]).trials
     assert {trial.condition.template: trial.condition.split for trial in shuffled} == splits
