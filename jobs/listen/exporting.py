@@ -36,7 +36,9 @@ def export_test(options: ListenOptions) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()):
         raise InvalidInput(f"{folder} is not empty; name a new folder, so that no old sound stays in a test.")
     opened = open_store(options.store)
-    test = plan_test(opened, options.sweep, settings=options.settings, conditions=options.conditions, seed=options.seed)
+    test = plan_test(
+        opened, options.sweep, settings=options.settings, conditions=options.conditions, seed=options.seed
+    )
     (folder / SOUNDS).mkdir(parents=True, exist_ok=True)
     for trial in test.trials:
         write_sounds(opened, trial, folder / SOUNDS)

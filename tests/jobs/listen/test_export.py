@@ -107,7 +107,9 @@ def test_only_the_reporting_half_is_heard_and_each_setting_twice(key: Rows) -> N
 
 def test_the_sounds_of_a_trial_share_their_prompt_and_noise(sweep_store: Store, key: Rows) -> None:
     sql = "SELECT DISTINCT generation_id, template, random_state FROM sweep_generations"
-    conditions = {row["generation_id"]: row for row in run_query(refresh_catalog(sweep_store), sql).to_pylist()}
+    conditions = {
+        row["generation_id"]: row for row in run_query(refresh_catalog(sweep_store), sql).to_pylist()
+    }
     for row in key:
         made = conditions[row["generation_id"]]
         assert (made["template"], made["random_state"]) == (row["template"], row["random_state"])
@@ -119,7 +121,9 @@ def test_sounds_of_other_recordings_and_other_plans_are_never_compared(
     add_members("first ", audio_prompt="a.wav")
     add_members("second ", audio_prompt="b.wav")
     add_members("other ", plan_id="of other numbers")
-    export_test(ListenOptions(sweep_store.url, "strength", tmp_path / "all", settings=1, conditions=9, seed=0))
+    export_test(
+        ListenOptions(sweep_store.url, "strength", tmp_path / "all", settings=1, conditions=9, seed=0)
+    )
     rows = run_query(refresh_catalog(sweep_store), "FROM listening_sounds").to_pylist()
     recordings = {"first": "a.wav", "second": "b.wav"}
     trials = {row["trial_id"]: (row["kind"], row["audio_prompt"]) for row in rows}
