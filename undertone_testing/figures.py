@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.report.answers import open_answers
 from jobs.report.building import build_page
@@ -55,7 +55,7 @@ def write_example_store(folder: Path) -> Store:
     options = DirectionOptions(
         store.url, RUN, "SELECT clip_id, style FROM clips", methods="diffmean,random", engine="inline"
     )
-    fit_and_store(options)
+    run_directions(options)
     return store
 
 

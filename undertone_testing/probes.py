@@ -7,7 +7,7 @@ from analysis.linear.nested_logistic import NestedLogistic
 from analysis.linear.penalties import PENALTIES
 from analysis.linear.row_blocks import HeldRows
 from analysis.probes.methods import ProbeMethod
-from analysis.probes.probe import probe
+from analysis.probes.probe import probe_arrays
 from analysis.splits import Partition
 from store.extensions import PROBES
 
@@ -82,7 +82,7 @@ class ProbeConformance:
     def test_its_score_stands_beside_its_control(self) -> None:
         rows, codes = self.rows()
         names = np.array(["jazz", "pop", "rock"])[codes]
-        found = probe(rows, names, groups=np.arange(ROWS), loss=self.name, controls=2)
+        found = probe_arrays(rows, names, groups=np.arange(ROWS), loss=self.name, controls=2)
         assert found.score > 0.9
         assert found.control is not None
         assert found.control.score < 0.7, "Labels without meaning are read, too."

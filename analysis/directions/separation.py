@@ -13,6 +13,7 @@ from analysis.linear.contrast_moments import Masks
 from analysis.linear.moments import Floats
 from analysis.linear.row_blocks import block_places
 from analysis.linear.row_space import RowSpace
+from analysis.metrics import roc_auc
 
 VERSION = 1
 """Of what is measured of every direction on held-out rows: raise it with its numbers."""
@@ -50,7 +51,7 @@ def separation(
         return None
     deviation = math.sqrt((high.var() * len(high) + low.var() * len(low)) / len(projections))
     difference = float(high.mean() - low.mean())
-    score = roc_auc(projections, positive)
+    score = roc_auc(positive, projections)
     score_low, score_high = auc_interval(score, *_worth(score, projections, positive, groups, training))
     separability = difference / deviation if deviation > 0 else math.copysign(math.inf, difference)
     return Separation(
@@ -93,15 +94,6 @@ def _won(projections: Floats, positive: Masks) -> Floats:
         below = (ranks[side] - rankdata(projections[side])) / (total - side.sum())
         won[side] = below if side is positive else 1 - below
     return won
-
-
-def roc_auc(scores: Floats, positive: Masks) -> float:
-    """Area under the ROC curve by ranks; ties count half."""
-    from scipy.stats import rankdata
-
-    positives = int(positive.sum())
-    ranks = rankdata(scores)[positive].sum()
-    return float((ranks - positives * (positives + 1) / 2) / (positives * (len(scores) - positives)))
 
 
 def auc_interval(score: float, positives: float, negatives: float) -> tuple[float, float]:

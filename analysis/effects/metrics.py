@@ -1,6 +1,6 @@
 """Metrics of steering, each a function of generations and their unsteered twins."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -67,25 +67,22 @@ COSINES: Bounds = (-2.0, 2.0)
 """What a difference of two cosines can be."""
 AT_LEAST_0: Bounds = (0.0, np.inf)
 
-METRICS: Mapping[str, str] = {
-    "target_probability": "mean P(target)",
-    "source_probability": "mean P(source)",
-    "transfer": "P(target) minus that of the unsteered twin (our definition)",
-    "retention": "mean P(source) over that of the unsteered twins (our definition)",
-    "fusion": "harmonic mean of the shares of two classes, 0.5 where both are equal (our definition)",
-    "balance": "(p1 + p2)(1 - |p1 - p2|) of two classes (our definition)",
-    "alignment": "cosine of sound and target text minus that of the twin",
-    "change": "P(measured_class), or a physical descriptor, minus that of the twin",
-    "level": "mean of a physical descriptor that damage changes: does the sound still move?",
-    "similarity": "to the unsteered twin: 1 is all kept",
-    "fad": (
-        "damage pooled over pairs: Frechet distance of CLAP embeddings; unsteered is its floor by chance, "
-        "and intervals keep its upward bias"
-    ),
-    "kad": "damage: unbiased MMD x 100 of CLAP embeddings against the unsteered twins; around 0 is none",
-    "kad_clips": "the same against recordings of the concept; unsteered is what the model does anyway",
-}
-"""Name → what it is."""
+METRICS = (
+    "target_probability",
+    "source_probability",
+    "transfer",
+    "retention",
+    "fusion",
+    "balance",
+    "alignment",
+    "change",
+    "level",
+    "similarity",
+    "fad",
+    "kad",
+    "kad_clips",
+)
+"""What each is stands in the comment of the column `metric` of the view `effects`."""
 
 
 @dataclass(frozen=True, slots=True)

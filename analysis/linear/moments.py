@@ -116,7 +116,7 @@ class BlockSum:
             self._next += 1
 
 
-def spread_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
+def training_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
     """Mean and scale of the rows of some cells; with `standardise` off every scale is 1.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.linear.moments import Floats, Moments, scales, scatter_of, spread_of
+from analysis.linear.moments import Floats, Moments, scales, scatter_of, training_of
 from analysis.linear.tridiagonal import Tridiagonal, tridiagonalise
 
 Factors = MutableMapping[tuple[int, ...], Tridiagonal]
@@ -162,7 +162,7 @@ class PrimalRidge:
 
     def train(self, cells: Sequence[int]) -> System:
         chosen = list(cells)
-        training = spread_of(self._moments, chosen, standardise=self._standardise)
+        training = training_of(self._moments, chosen, standardise=self._standardise)
         inverse = 1 / training.scale
         mean_target = self._targets.sums[chosen].sum(axis=0) / training.rows
         cross = self._targets.cross[chosen].sum(axis=0)

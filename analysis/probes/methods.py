@@ -75,7 +75,7 @@ def on_rows(function: RowProbe) -> ProbeMethod:
         penalties: Sequence[float],  # noqa: ARG001 (its name is the protocol's)
     ) -> NestedLogistic:
         whole = [rows.whole() for rows in features]
-        found = tuple(Guesses.empty(*codes.shape, classes) for _ in features)
+        found = tuple(Guesses.empty(len(codes), codes.shape[1], classes) for _ in features)
         every = slice(0, codes.shape[1])
         for labelling, own in enumerate(codes):
             for cell in partition.tested:

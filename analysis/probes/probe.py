@@ -132,7 +132,7 @@ class _OutOfFold:
     unconverged: int = 0
 
 
-def probe(
+def probe_arrays(
     X: ArrayLike,
     y: ArrayLike,
     *,

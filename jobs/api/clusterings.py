@@ -76,12 +76,12 @@ def kmeans(
         return clusters(source, k, y=y, **of_arrays(given))
     if given["labels"] is None:
         raise InvalidInput('k-means of a run needs a query: labels="SELECT clip_id, genre FROM clips".')
-    from jobs.kmeans.running import fit_run
+    from jobs.kmeans.running import run_kmeans
     from jobs.progress.reporters import told
 
     options = options_from(KmeansOptions, given, store=source.store_url, run=source.id, k=_k_text(k))
     with told(given.get("progress", False)):
-        found = fit_run(options)
+        found = run_kmeans(options)
     said = found.summary
     notes: Sequence[str] = said["notes"]
     return Findings(

@@ -288,14 +288,14 @@ def directions(
             'Directions of a run need a query: labels="SELECT clip_id, genre FROM clips". Of arrays give '
             "X and y."
         )
-    from jobs.directions.fitting import fit_run
+    from jobs.directions.fitting import run_directions
     from jobs.directions.stored import vectors_of
     from jobs.progress.reporters import told
 
     own = {"pairs": ("pairs", _pair_texts)}
     options = options_from(DirectionOptions, given, own, store=source.store_url, run=source.id)
     with told(given.get("progress", False)):
-        fitted = fit_run(options)
+        fitted = run_directions(options)
     found = vectors_of(source.store, fitted.ids) if fitted.ids else []
     return Directions([_of_stored(one) for one in found], fitted.summary["notes"])
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal, Required, Unpack, overload
 from numpy.typing import ArrayLike
 
 from analysis.concepts import Kind, Loss
-from analysis.probes import probe as probes
-from analysis.probes.probe import Probe
+from analysis.probes.probe import Probe, probe_arrays
 from jobs.api.answers import Findings, answer_of
 from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
@@ -114,7 +113,7 @@ def probe(
         return _of_run(source, given)
     if y is None:
         raise InvalidInput("A probe of arrays needs labels: probe(X, y, groups=…).")
-    return probes.probe(source, y, groups=groups, kind=kind, splits=splits, **of_arrays(given))
+    return probe_arrays(source, y, groups=groups, kind=kind, splits=splits, **of_arrays(given))
 
 
 def _of_run(run: Run, given: Mapping[str, Any]) -> Findings:

@@ -38,10 +38,10 @@ def directions(format_: str, **values: Any) -> None:
         "SELECT layer, positive, method, score FROM vectors \\
          WHERE NOT within_random"
     """
-    from jobs.directions.fitting import fit_and_store
+    from jobs.directions.fitting import run_directions
     from jobs.directions.report import print_directions
 
-    print_directions(fit_and_store(DirectionOptions(**values)), format_)
+    print_directions(run_directions(DirectionOptions(**values)).summary, format_)
 
 
 directions.help = cleandoc(directions.help or "").replace("  {methods}", listed(DIRECTIONS))

@@ -34,6 +34,6 @@ def kmeans(format_: str, **values: Any) -> None:
          WHERE chosen ORDER BY ari DESC"
     """
     from jobs.kmeans.report import print_clusterings
-    from jobs.kmeans.running import fit_and_store
+    from jobs.kmeans.running import run_kmeans
 
-    print_clusterings(fit_and_store(KmeansOptions(**values)), format_)
+    print_clusterings(run_kmeans(KmeansOptions(**values)).summary, format_)

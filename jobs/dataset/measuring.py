@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobs.dataset.options import AddRequest
-from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.engine.ray_session import ray_session, refuse_private_folders
 from pipelines.audio.file_states import FileState
 from pipelines.audio.files import Root
 from pipelines.datasets.cutting import ClipSpec, Measure, Measured, measure
-from store.errors import InvalidInput
 
 _TASKS_PER_CPU = 2
 """Files wait for the network more than for a processor."""
@@ -23,7 +22,9 @@ def measuring(request: AddRequest, root: Root) -> Iterator[tuple[Measure, int]]:
     with ray_session(request.address):
         import ray
 
-        _refuse_private_folder(request, root)
+        if not request.shared_filesystem:
+            cure = "say --shared-filesystem if every node sees the folder, or leave out --engine ray"
+            refuse_private_folders([root.url], cure=cure)
         cpus = int(ray.cluster_resources().get("CPU", 1))
         task = ray.remote(num_cpus=1 / _TASKS_PER_CPU, max_retries=3)(measure)
 
@@ -32,12 +33,3 @@ def measuring(request: AddRequest, root: Root) -> Iterator[tuple[Measure, int]]:
             return found
 
         yield on_a_node, max(request.threads, _TASKS_PER_CPU * cpus)
-
-
-def _refuse_private_folder(request: AddRequest, root: Root) -> None:
-    if root.is_local and not request.shared_filesystem and len(node_hosts()) > 1:
-        raise InvalidInput(
-            f"{root.url!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
-            "Name a bucket (s3://…), say --shared-filesystem if every node sees the folder, or leave out "
-            "--engine ray."
-        )

@@ -46,24 +46,24 @@ def cluster(store: str, run: str, engine: FitEngine, show: Show) -> None:
     """k-means of every layer, against the styles and the instruments."""
     from jobs.kmeans.options import KmeansOptions
     from jobs.kmeans.report import print_clusterings
-    from jobs.kmeans.running import fit_and_store
+    from jobs.kmeans.running import run_kmeans
 
     show(lambda: _say("kmeans", store, run, STYLES))
     options = KmeansOptions(store, run, STYLES, starts=KMEANS_STARTS, engine=engine)
-    found = fit_and_store(options)
+    found = run_kmeans(options).summary
     show(lambda: print_clusterings(found, "text"))
 
 
 def find_directions(store: str, run: str, engine: FitEngine, show: Show) -> None:
     """Directions of the styles, with random ones to compare them with."""
-    from jobs.directions.fitting import fit_and_store
+    from jobs.directions.fitting import run_directions
     from jobs.directions.options import DirectionOptions
     from jobs.directions.report import print_directions
 
     show(lambda: _say("directions", store, run, STYLES))
     methods = "diffmean,mse,random"
     options = DirectionOptions(store, run, STYLES, methods=methods, sites="resid", engine=engine)
-    found = fit_and_store(options)
+    found = run_directions(options).summary
     show(lambda: print_directions(found, "text"))
 
 

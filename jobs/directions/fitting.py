@@ -27,7 +27,7 @@ from jobs.fitting.rows import MEMORY_BYTES, Rows
 from jobs.fitting.user_tables import read_user_tables
 from jobs.method_versions import Kind, methods_id
 from jobs.probe.kept import key_of_moments, read_moments
-from jobs.probe.plan import Source, digest_of_cells
+from jobs.probe.plan import Features, digest_of_cells
 from jobs.progress.reporting import followed
 from store import open_store
 from store.arrays.collection import Collection
@@ -121,14 +121,7 @@ class Fitted:
     summary: dict[str, Any]
 
 
-def fit_and_store(
-    options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
-) -> dict[str, Any]:
-    """What `fit_run` does, as a summary for printing."""
-    return fit_run(options, seeds=seeds, labels=labels).summary
-
-
-def fit_run(
+def run_directions(
     options: DirectionOptions, *, seeds: Sequence[int] = (), labels: LabelledRows | None = None
 ) -> Fitted:
     """Fit what is not stored yet and store it, a part per layer.
@@ -349,7 +342,7 @@ def _moments(work: Work, layer: LayerArray, one: ContrastSet, rows: Rows) -> Mom
         return None
     partition = Partition(work.folds[one.rows], work.fold_count, tuple(range(work.fold_count)))
     cells = digest_of_cells((work.labels.clip_ids[row] for row in one.rows), partition)
-    source = Source(f"runs/{work.run_id}", layer.array, layer.layer)
+    source = Features(f"runs/{work.run_id}", layer.array, layer.layer)
     key = key_of_moments(source, work.origin["committed"], cells)
     kept = read_moments(open_store(work.store_url).objects, key)
     return None if kept is None else kept.moments

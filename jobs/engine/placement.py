@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 
 from jobs.engine.inline_pool import InlinePool
 from jobs.engine.ray_pool import RayPool, Resources
-from jobs.engine.ray_session import actors_that_fit, node_hosts, ray_session
+from jobs.engine.ray_session import actors_that_fit, ray_session, refuse_private_folders
 from jobs.engine.tasks import Found, Pool, Work, WorkerFactory
 from jobs.execution import Execution
 from store.errors import InvalidInput
@@ -62,19 +62,10 @@ def place_of_workers(options: Execution, urls: Sequence[str]) -> Iterator[None]:
         yield
         return
     with ray_session(options.address):
-        refuse_private_folders(options, urls)
+        if not options.shared_filesystem:
+            refuse_private_folders(urls, cure="say --shared-filesystem if every node sees the same folder")
         refuse_missing_gpu(options)
         yield
-
-
-def refuse_private_folders(options: Execution, urls: Sequence[str]) -> None:
-    """Workers on other nodes must reach the store and the audio; raises `InvalidInput`."""
-    local = [url for url in urls if "://" not in url or url.startswith("file://")]
-    if local and not options.shared_filesystem and len(node_hosts()) > 1:
-        raise InvalidInput(
-            f"{local[0]!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
-            "Use an object store (s3://…), or say --shared-filesystem if every node sees the same folder."
-        )
 
 
 def worker_resources(

@@ -7,7 +7,7 @@ import socket
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -142,3 +142,22 @@ def actors_that_fit(*, cpus: float, gpus: float) -> int:
             fits = [int(have.get(name, 0.0) / need) for name, need in (("CPU", cpus), ("GPU", gpus)) if need]
             total += min(fits, default=0)
     return total
+
+
+def refuse_private_folders(urls: Sequence[str], *, cure: str) -> None:
+    """Refuse folders of this machine where workers run on other nodes, too.
+
+    Args:
+        urls: of what every worker must reach.
+        cure: what to do, beside using an object store.
+
+    Raises:
+        InvalidInput: one of them is such a folder.
+    """
+    local = [url for url in urls if "://" not in url or url.startswith("file://")]
+    nodes = len(node_hosts()) if local else 1
+    if nodes > 1:
+        raise InvalidInput(
+            f"{local[0]!r} is a folder of this machine, but the Ray cluster has {nodes} nodes. Use an object "
+            f"store (s3://…), or {cure}."
+        )

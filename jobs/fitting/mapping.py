@@ -6,10 +6,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
-from jobs.engine.ray_session import node_hosts, ray_session
+from jobs.engine.ray_session import ray_session, refuse_private_folders
 from jobs.execution import FitEngine
 from jobs.fitting.threads import one_thread
-from store.errors import InvalidInput, JobFailed
+from store.errors import JobFailed
 from store.opening import Store
 
 Task = TypeVar("Task")
@@ -59,7 +59,7 @@ def map_tasks(
         return
     with ray_session(address, cpus=workers if address == "local" else None):
         if store is not None:
-            _refuse_private_folder(store)
+            refuse_private_folders([store.url], cure="leave out --address")
         yield from _mapped_on_ray(function, tasks, workers)
 
 
@@ -146,11 +146,3 @@ def _result(reference: Any) -> Any:
         raise JobFailed(
             f"A task lost its worker {TRIES} times, for example by lack of memory: {error}"
         ) from error
-
-
-def _refuse_private_folder(store: Store) -> None:
-    if store.objects.is_local and len(node_hosts()) > 1:
-        raise InvalidInput(
-            f"{store.url!r} is a folder of this machine, but the Ray cluster has {len(node_hosts())} nodes. "
-            "Use an object store (s3://…), or --address local."
-        )

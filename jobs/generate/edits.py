@@ -12,6 +12,7 @@ from jobs.places import parse_layers
 from pipelines.steering.edits import Monitor, check_automatic, check_strength, manner_from, parse_monitor
 from pipelines.steering.schedules import parse_schedule
 from pipelines.steering.strength import Target, Twin, distortion_matched_cap, in_distribution
+from store.catalog.quoting import sql_value
 from store.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -125,16 +126,10 @@ def _alike(store: Store, vector: VectorRow, site: str) -> list[VectorRow]:
         "labels_hash": vector.labels_hash,
         "site": site,
     }
-    conditions = [f"{name} = {_quoted(value)}" for name, value in same.items()]
-    conditions.append(f"negative IS NOT DISTINCT FROM {_quoted(vector.negative)}")
-    conditions.append(
-        f"random_seed IS NOT DISTINCT FROM {vector.random_seed if vector.random_seed is not None else 'NULL'}"
-    )
+    conditions = [f"{name} = {sql_value(value)}" for name, value in same.items()]
+    conditions.append(f"negative IS NOT DISTINCT FROM {sql_value(vector.negative)}")
+    conditions.append(f"random_seed IS NOT DISTINCT FROM {sql_value(vector.random_seed)}")
     return read_vectors(store, " AND ".join(conditions))
-
-
-def _quoted(value: str | None) -> str:
-    return "NULL" if value is None else "'" + value.replace("'", "''") + "'"
 
 
 def _one_each(given: Sequence[Given], count: int, option: str) -> list[Given]:

@@ -42,7 +42,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LayerPoints:
     """Where the points of a layer are."""
 
     store_url: str
@@ -58,7 +58,7 @@ class Source:
 
 
 @lru_cache(maxsize=1)
-def _reader(source: Source) -> Read:
+def _reader(source: LayerPoints) -> Read:
     """Kept between blocks and passes: one layer is clustered at a time, and from a bucket it comes once."""
     run = opened_run(source.store_url, source.run_id, source.committed)
     return layer_reader(run, source.layer.array, source.layer.layer)
@@ -112,7 +112,9 @@ def cut_blocks(rows: NDArray[np.int64], points_per_clip: int, width: int) -> lis
     return [Block(number, first, rows[first : first + count]) for number, first in enumerate(starts)]
 
 
-def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], measure: bool, block: Block) -> Pass:
+def pass_over(
+    source: LayerPoints, scaling: Scaling, centers: Sequence[Rows], measure: bool, block: Block
+) -> Pass:
     """Sums for every start and, where nobody knows it yet, what the inertia needs of the points."""
     points = scaling(source.points(block))
     measured = None
@@ -122,13 +124,13 @@ def pass_over(source: Source, scaling: Scaling, centers: Sequence[Rows], measure
     return Pass(block_sums(points, centers), measured)
 
 
-def scaled_points(source: Source, scaling: Scaling, block: Block) -> Rows:
+def scaled_points(source: LayerPoints, scaling: Scaling, block: Block) -> Rows:
     """All points of a block, from which mini-batches are drawn."""
     return scaling(source.points(block))
 
 
 def farthest_of_block(
-    source: Source, scaling: Scaling, centers: Rows, count: int, block: Block
+    source: LayerPoints, scaling: Scaling, centers: Rows, count: int, block: Block
 ) -> tuple[NDArray[np.float64], Rows, Labels]:
     """The points that are farthest from their centre: squared distances, points, centres."""
     points = scaling(source.points(block))
@@ -137,7 +139,7 @@ def farthest_of_block(
 
 
 def drawn_points(
-    source: Source, share: float, points_per_clip: int, block: Block
+    source: LayerPoints, share: float, points_per_clip: int, block: Block
 ) -> tuple[NDArray[Any], Labels]:
     """A share of the points, drawn evenly, and the clip of each as its place in the problem."""
     points = source.points(block)
@@ -147,7 +149,7 @@ def drawn_points(
 
 
 def clip_clusters(
-    source: Source,
+    source: LayerPoints,
     scaling: Scaling,
     centers: Sequence[Rows],
     best: int,

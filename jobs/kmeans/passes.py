@@ -22,7 +22,7 @@ from jobs.fitting.mapping import in_order
 from jobs.fitting.opened import opened_run
 from jobs.kmeans.blocks import (
     Block,
-    Source,
+    LayerPoints,
     clip_clusters,
     cut_blocks,
     drawn_points,
@@ -54,7 +54,7 @@ def cluster_layer_by_blocks(
     work: KmeansWork, layer: LayerArray, *, mapped: Mapped[Any], points_per_clip: int, width: int
 ) -> LayerResult:
     """As `cluster_layer`, passing over the layer once per iteration; `mapped` runs a function over blocks."""
-    source = Source(work.store_url, work.run_id, work.origin["committed"], layer)
+    source = LayerPoints(work.store_url, work.run_id, work.origin["committed"], layer)
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     result = LayerResult(layer, [], [])
     for problem in work.problems:
@@ -83,7 +83,7 @@ def cluster_layer_by_blocks(
 
 def _searched(
     work: KmeansWork,
-    source: Source,
+    source: LayerPoints,
     scaling: Scaling,
     problem: Problem,
     blocks: Sequence[Block],
@@ -116,7 +116,7 @@ def _searched(
 
 def _first_searches(
     work: KmeansWork,
-    source: Source,
+    source: LayerPoints,
     scaling: Scaling,
     blocks: Sequence[Block],
     starts: Sequence[Rows],
@@ -134,7 +134,12 @@ def _first_searches(
 
 
 def _farthest(
-    source: Source, scaling: Scaling, centers: Rows, count: int, blocks: Sequence[Block], mapped: Mapped[Any]
+    source: LayerPoints,
+    scaling: Scaling,
+    centers: Rows,
+    count: int,
+    blocks: Sequence[Block],
+    mapped: Mapped[Any],
 ) -> tuple[Rows, Labels]:
     found = list(in_order(mapped(partial(farthest_of_block, source, scaling, centers, count), blocks)))
     distances = np.concatenate([distances for distances, _, _ in found])
@@ -145,7 +150,7 @@ def _farthest(
 
 
 def _sample(
-    source: Source, blocks: Sequence[Block], points: int, points_per_clip: int, mapped: Mapped[Any]
+    source: LayerPoints, blocks: Sequence[Block], points: int, points_per_clip: int, mapped: Mapped[Any]
 ) -> tuple[NDArray[Any], Labels]:
     """Points drawn evenly, all where there are few, and the clip of each."""
     share = min(1.0, SAMPLE_ROWS / points)
@@ -154,7 +159,7 @@ def _sample(
 
 
 def _clip_clusters(
-    source: Source,
+    source: LayerPoints,
     scaling: Scaling,
     searches: Sequence[Search],
     best: Search,

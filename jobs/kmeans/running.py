@@ -49,12 +49,7 @@ class Clustered:
     summary: dict[str, Any]
 
 
-def fit_and_store(options: KmeansOptions) -> dict[str, Any]:
-    """What `fit_run` does, as a summary for printing."""
-    return fit_run(options).summary
-
-
-def fit_run(options: KmeansOptions) -> Clustered:
+def run_kmeans(options: KmeansOptions) -> Clustered:
     """Cluster what is not stored yet and store it.
 
     Raises:

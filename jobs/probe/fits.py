@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from analysis.concepts import Concept, Loss
 from analysis.probes.scores import class_result, number_result
 from jobs.fitting.threads import one_thread
-from jobs.probe.plan import ProbePlan, Source
+from jobs.probe.plan import Features, ProbePlan
 from jobs.probe.predictions import Predicted, predict_by_method, predict_by_ridge
 from jobs.probe.scores import class_rows, confusion_rows, number_row, unmeasured_row
 from store.opening import open_store
@@ -20,7 +20,7 @@ from store.results.table import now
 class ProbeTask:
     """Sources of one array, to be probed with one loss."""
 
-    sources: tuple[Source, ...]
+    sources: tuple[Features, ...]
     loss: Loss
 
 
@@ -28,7 +28,7 @@ class ProbeTask:
 class FittedSource:
     """The probes of one source."""
 
-    source: Source
+    source: Features
     loss: Loss
     probes: tuple[ProbeRow, ...]
     confusions: tuple[ConfusionRow, ...]
@@ -45,14 +45,14 @@ def fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
 def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
     store = open_store(plan.store_url)
     if task.loss == "mse":
-        found: Iterable[tuple[Source, Predicted, int]] = (
+        found: Iterable[tuple[Features, Predicted, int]] = (
             (source, predicted, 0)
             for source in task.sources
             for predicted in predict_by_ridge(plan, store, source)
         )
     else:
         found = predict_by_method(plan, task.sources, task.loss)
-    gathered: dict[Source, list[tuple[list[ProbeRow], list[ConfusionRow], int]]] = {
+    gathered: dict[Features, list[tuple[list[ProbeRow], list[ConfusionRow], int]]] = {
         source: [] for source in task.sources
     }
     for source, predicted, unconverged in found:
@@ -63,7 +63,7 @@ def _fit_task(plan: ProbePlan, task: ProbeTask) -> list[FittedSource]:
 
 
 def _joined(
-    source: Source, loss: Loss, parts: list[tuple[list[ProbeRow], list[ConfusionRow], int]]
+    source: Features, loss: Loss, parts: list[tuple[list[ProbeRow], list[ConfusionRow], int]]
 ) -> FittedSource:
     probes = tuple(row for rows, _, _ in parts for row in rows)
     confusions = tuple(row for _, rows, _ in parts for row in rows)
@@ -71,7 +71,7 @@ def _joined(
 
 
 def _rows(
-    plan: ProbePlan, source: Source, loss: Loss, predicted: Predicted
+    plan: ProbePlan, source: Features, loss: Loss, predicted: Predicted
 ) -> tuple[list[ProbeRow], list[ConfusionRow]]:
     """Rows of `probes` and of `confusions` for one concept."""
     concept, coverage = predicted.concept, predicted.coverage
@@ -91,7 +91,7 @@ def _rows(
     return [number_row(fit, numbers)], []
 
 
-def _unmeasured(plan: ProbePlan, source: Source, loss: Loss) -> list[ProbeRow]:
+def _unmeasured(plan: ProbePlan, source: Features, loss: Loss) -> list[ProbeRow]:
     """Rows of the concepts that the split does not let be measured: they say so, and nothing else."""
     return [
         unmeasured_row(_fit(plan, source, loss, concept), concept)
@@ -100,11 +100,11 @@ def _unmeasured(plan: ProbePlan, source: Source, loss: Loss) -> list[ProbeRow]:
     ]
 
 
-def _probe_id(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> str:
+def _probe_id(plan: ProbePlan, source: Features, loss: Loss, concept: Concept) -> str:
     return digest_of(plan.specification(source, loss) | {"concept": concept.name})
 
 
-def _fit(plan: ProbePlan, source: Source, loss: Loss, concept: Concept) -> ProbeRow:
+def _fit(plan: ProbePlan, source: Features, loss: Loss, concept: Concept) -> ProbeRow:
     """What all rows of one fit have in common, whatever came of it."""
     return ProbeRow(
         probe_id=_probe_id(plan, source, loss, concept),

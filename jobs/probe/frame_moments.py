@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from analysis.linear.moments import BlockSum, Floats, Moments, added, moments_of
 from jobs.fitting.threads import one_thread
 from jobs.probe.kept import KeptMoments, keep_moments, moments_key
-from jobs.probe.plan import Coverage, ProbePlan, Source
+from jobs.probe.plan import Coverage, Features, ProbePlan
 from store.arrays.collection import Collection
 from store.objects.ledger import is_recorded
 from store.opening import Store
@@ -25,7 +25,7 @@ READ_BYTES = 64_000_000
 class BlockTask:
     """One block of the clips of a coverage, on one layer."""
 
-    source: Source
+    source: Features
     coverage: int
     """Place in the plan."""
     number: int
@@ -40,7 +40,7 @@ class BlockMoments:
     """Mean row of each clip, relative to the shift, (clips, D)."""
 
 
-def block_tasks(plan: ProbePlan, store: Store, sources: Sequence[Source]) -> list[BlockTask]:
+def block_tasks(plan: ProbePlan, store: Store, sources: Sequence[Features]) -> list[BlockTask]:
     """What is to be computed before sources over time can be probed: blocks of moments that are not kept."""
     return [
         BlockTask(source, place, number)
@@ -79,8 +79,8 @@ class MomentsKeeper:
 
     def __init__(self, plan: ProbePlan, store: Store) -> None:
         self._plan, self._store = plan, store
-        self._sums: dict[tuple[Source, int], BlockSum] = {}
-        self._means: dict[tuple[Source, int], dict[int, NDArray[np.float32]]] = {}
+        self._sums: dict[tuple[Features, int], BlockSum] = {}
+        self._means: dict[tuple[Features, int], dict[int, NDArray[np.float32]]] = {}
 
     def take(self, task: BlockTask, block: BlockMoments) -> None:
         """Add one block."""
@@ -93,7 +93,7 @@ class MomentsKeeper:
             self._keep(task.source, coverage, self._sums.pop(place), self._means.pop(place))
 
     def _keep(
-        self, source: Source, coverage: Coverage, total: BlockSum, means: dict[int, NDArray[np.float32]]
+        self, source: Features, coverage: Coverage, total: BlockSum, means: dict[int, NDArray[np.float32]]
     ) -> None:
         assert total.total is not None
         times = round(total.total.counts.sum() / len(coverage.clip_ids))
@@ -109,7 +109,7 @@ def _bounds(coverage: Coverage) -> list[int]:
     return [clips * number // blocks for number in range(blocks + 1)]
 
 
-def _reads(collection: Collection, source: Source, first: int, last: int) -> Iterator[slice]:
+def _reads(collection: Collection, source: Features, first: int, last: int) -> Iterator[slice]:
     """Clips that are read at once."""
     clip_bytes = math.prod(collection.arrays[source.array].shape[1:]) * 8
     step = max(1, READ_BYTES // clip_bytes)
@@ -117,14 +117,14 @@ def _reads(collection: Collection, source: Source, first: int, last: int) -> Ite
         yield slice(start, min(start + step, last))
 
 
-def _shift(collection: Collection, source: Source, coverage: Coverage) -> Floats:
+def _shift(collection: Collection, source: Features, coverage: Coverage) -> Floats:
     """Provisional mean: that of the first clip of every block's worth, the same for all workers."""
     chosen = [coverage.clip_ids[place] for place in _bounds(coverage)[:-1]]
     values = _values(collection, source, chosen)
     return np.asarray(values.mean(axis=(0, 1), dtype=np.float64))
 
 
-def _values(collection: Collection, source: Source, clip_ids: Sequence[str]) -> NDArray[np.floating]:
+def _values(collection: Collection, source: Features, clip_ids: Sequence[str]) -> NDArray[np.floating]:
     assert source.layer is not None
     values, _ = collection.read_layer(source.array, source.layer, list(clip_ids))
     return values

@@ -20,7 +20,7 @@ from jobs.extract.growing import planned_version
 from jobs.extract.texts import without_text
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.mapping import MOST_INLINE, available_cpus
-from jobs.probe.plan import Source
+from jobs.probe.plan import Features
 from jobs.progress.reporting import followed
 from pipelines.audio.files import Root
 from pipelines.audio.recordings import Recordings
@@ -56,7 +56,7 @@ class FeaturePlan:
 
 def handcrafted_sources(
     store: Store, run: Collection, labels: LabelledRows, roots: Sequence[str]
-) -> tuple[list[Source], list[str]]:
+) -> tuple[list[Features], list[str]]:
     """Features of the run's dataset, computed if need be; notes say why they are left out."""
     if "dataset" not in run.document:  # a run that something else than `extract` made
         return [], ["the run names no dataset, so there are no statistics of its audio."]
@@ -72,7 +72,7 @@ def handcrafted_sources(
     lacking = _lacking(store, prefix, labels)
     if lacking:
         notes.append(f"{KINDS} statistics are left out: {lacking} labelled clips have none.")
-    found = [Source(prefix, kind) for kind in FEATURE_KINDS] if lacking == 0 else []
+    found = [Features(prefix, kind) for kind in FEATURE_KINDS] if lacking == 0 else []
     return found, notes
 
 

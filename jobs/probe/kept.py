@@ -18,7 +18,7 @@ from analysis.linear.moments import Moments
 from analysis.linear.ridge import Factors
 from analysis.linear.tridiagonal import Tridiagonal
 from jobs.method_versions import methods_id
-from jobs.probe.plan import Coverage, ProbePlan, Source, cells_digest
+from jobs.probe.plan import Coverage, Features, ProbePlan, cells_digest
 from store.errors import CorruptData, NotFound
 from store.objects.ledger import commit, never, view_committed, withdraw
 from store.objects.protocol import ObjectStore
@@ -38,12 +38,12 @@ class KeptMoments:
     """Mean row of each clip relative to the shift, (n, D); None where rows are clips already."""
 
 
-def moments_key(plan: ProbePlan, coverage: Coverage, source: Source) -> str:
+def moments_key(plan: ProbePlan, coverage: Coverage, source: Features) -> str:
     """Key of the kept moments: labels do not count, only which rows there are and how they are cut."""
     return key_of_moments(source, plan.committed[source.prefix], cells_digest(coverage))
 
 
-def key_of_moments(source: Source, committed: str, cells: str) -> str:
+def key_of_moments(source: Features, committed: str, cells: str) -> str:
     """The same, from what stands for committed rows, and for the clips and how they are cut into cells."""
     rows = {
         "prefix": source.prefix,

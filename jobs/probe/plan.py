@@ -37,7 +37,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class Features:
     """One matrix of rows: a layer of an array of a run, or handcrafted features."""
 
     prefix: str
@@ -91,7 +91,7 @@ class ProbePlan:
         whole = next(one for one in self.labels.concepts if one.name == concept)
         return self.labels.hash_of(whole)
 
-    def specification(self, source: Source, loss: Loss) -> dict[str, Any]:
+    def specification(self, source: Features, loss: Loss) -> dict[str, Any]:
         """All that decides the probes of one source and loss."""
         return {
             "run": self.labels.run_id,

@@ -29,7 +29,7 @@ from jobs.probe.kept import (
     read_factors,
     read_moments,
 )
-from jobs.probe.plan import Coverage, ProbePlan, Source
+from jobs.probe.plan import Coverage, Features, ProbePlan
 from store.errors import NotFound
 from store.extensions import PROBES
 from store.opening import Store
@@ -48,7 +48,7 @@ class Predicted:
     """The median of what was chosen for the true labels."""
 
 
-def predict_by_ridge(plan: ProbePlan, store: Store, source: Source) -> Iterator[Predicted]:
+def predict_by_ridge(plan: ProbePlan, store: Store, source: Features) -> Iterator[Predicted]:
     """Fit every concept on a source, and predict what was held out."""
     every = None
     if not source.over_time:
@@ -78,7 +78,7 @@ def _targets(coverage: Coverage, controls: int, seed: int) -> Targets:
 def _problem(
     plan: ProbePlan,
     store: Store,
-    source: Source,
+    source: Features,
     coverage: Coverage,
     targets: Targets,
     every: Rows | None,
@@ -106,7 +106,7 @@ def _problem(
     return rows, problem
 
 
-def _moments(plan: ProbePlan, store: Store, source: Source, coverage: Coverage, rows: Rows) -> KeptMoments:
+def _moments(plan: ProbePlan, store: Store, source: Features, coverage: Coverage, rows: Rows) -> KeptMoments:
     """Kept moments, or new ones, which are kept."""
     key = moments_key(plan, coverage, source)
     kept = read_moments(store.objects, key)
@@ -116,7 +116,7 @@ def _moments(plan: ProbePlan, store: Store, source: Source, coverage: Coverage, 
     return kept
 
 
-def _moments_over_time(plan: ProbePlan, store: Store, source: Source, coverage: Coverage) -> KeptMoments:
+def _moments_over_time(plan: ProbePlan, store: Store, source: Features, coverage: Coverage) -> KeptMoments:
     key = moments_key(plan, coverage, source)
     kept = read_moments(store.objects, key)
     if kept is None:
@@ -125,8 +125,8 @@ def _moments_over_time(plan: ProbePlan, store: Store, source: Source, coverage: 
 
 
 def predict_by_method(
-    plan: ProbePlan, sources: Sequence[Source], loss: Loss
-) -> Iterator[tuple[Source, Predicted, int]]:
+    plan: ProbePlan, sources: Sequence[Features], loss: Loss
+) -> Iterator[tuple[Features, Predicted, int]]:
     """Fit every concept with classes on all sources; yields how many fits did not converge, too."""
     method = PROBES.load(loss, ProbeMethod)
     collection = plan.collection(sources[0].prefix)

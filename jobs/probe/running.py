@@ -22,7 +22,7 @@ from jobs.probe.frame_moments import MOST_BLOCKS, BlockTask, MomentsKeeper, bloc
 from jobs.probe.handcrafted import handcrafted_sources
 from jobs.probe.measurable import measurability_notes, measurable_part
 from jobs.probe.options import ProbeOptions, parse_losses, parse_penalties
-from jobs.probe.plan import Coverage, ProbePlan, Source, coverages
+from jobs.probe.plan import Coverage, Features, ProbePlan, coverages
 from jobs.probe.scores import probes_table
 from jobs.progress.reporting import followed
 from store.arrays.collection import Collection, open_collection
@@ -96,15 +96,15 @@ def probe_run(options: ProbeOptions) -> Probed:
     return Probed(plan, table, len(missing), len(wanted) - len(missing), notes)
 
 
-def _sources(run: Collection, options: ProbeOptions) -> list[Source]:
+def _sources(run: Collection, options: ProbeOptions) -> list[Features]:
     reductions = parse_reductions(options.reduce)
     found = select_layers(run, sites=options.sites, layers=options.layers, reductions=reductions)
-    return [Source(run.prefix, layer.array, layer.layer) for layer in found]
+    return [Features(run.prefix, layer.array, layer.layer) for layer in found]
 
 
 def _plan(
     store: Store,
-    sources: Sequence[Source],
+    sources: Sequence[Features],
     labels: LabelledRows,
     found: Sequence[Coverage],
     options: ProbeOptions,
@@ -145,12 +145,12 @@ def _control_notes(plan: ProbePlan) -> list[str]:
     return notes
 
 
-def _possible(source: Source, loss: Loss, labels: LabelledRows) -> bool:
+def _possible(source: Features, loss: Loss, labels: LabelledRows) -> bool:
     """Logistic losses want classes, and rows that are clips."""
     return loss == "mse" or (not source.over_time and any(c.kind == "class" for c in labels.concepts))
 
 
-def _impossible_notes(sources: Sequence[Source], losses: Sequence[Loss], labels: LabelledRows) -> list[str]:
+def _impossible_notes(sources: Sequence[Features], losses: Sequence[Loss], labels: LabelledRows) -> list[str]:
     numbers = [concept.name for concept in labels.concepts if concept.kind == "number"]
     if set(losses) == {"mse"}:
         return []
@@ -163,7 +163,7 @@ def _impossible_notes(sources: Sequence[Source], losses: Sequence[Loss], labels:
 
 
 def _fitted(
-    plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]], options: ProbeOptions
+    plan: ProbePlan, store: Store, missing: Sequence[tuple[Features, Loss]], options: ProbeOptions
 ) -> Iterator[FittedSource]:
     tasks = list(_tasks(plan, store, missing))
     over_time = [source for source, _ in missing if source.over_time]
@@ -187,7 +187,7 @@ def _fitted(
         yield from group
 
 
-def _task_bytes(plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]]) -> int:
+def _task_bytes(plan: ProbePlan, store: Store, missing: Sequence[tuple[Features, Loss]]) -> int:
     """About what one task takes: its rows up to what is held of them, and moments of each cell."""
     widths = [
         open_collection(store.objects, prefix).arrays[array].shape[-1]
@@ -198,9 +198,9 @@ def _task_bytes(plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, L
     return min(4 * len(plan.labels.clip_ids) * width, MEMORY_BYTES) + 8 * width**2 * (3 * cells + 3)
 
 
-def _tasks(plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]]) -> Iterator[ProbeTask]:
+def _tasks(plan: ProbePlan, store: Store, missing: Sequence[tuple[Features, Loss]]) -> Iterator[ProbeTask]:
     """A task per source; where layers are small, logistic losses take several at once."""
-    batches: dict[tuple[str, str, Loss], list[Source]] = {}
+    batches: dict[tuple[str, str, Loss], list[Features]] = {}
     for source, loss in missing:
         if loss == "mse":
             yield ProbeTask((source,), loss)
@@ -224,7 +224,7 @@ def _write(plan: ProbePlan, store: Store, fitted: FittedSource) -> pa.Table:
 
 
 def _estimated_seconds(
-    plan: ProbePlan, store: Store, missing: Sequence[tuple[Source, Loss]], blocks: Sequence[BlockTask]
+    plan: ProbePlan, store: Store, missing: Sequence[tuple[Features, Loss]], blocks: Sequence[BlockTask]
 ) -> float:
     """Rough time of everything on one thread."""
     widths: Mapping[tuple[str, str], int] = {

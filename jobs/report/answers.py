@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import describe_views, run_query
+from store.catalog.quoting import sql_value
 from store.opening import Store
 from store.records import SITES
 
@@ -63,12 +64,7 @@ def open_answers(store: Store) -> Answers:
 
 def where(**columns: str | int) -> str:
     """Conditions that all hold."""
-    return "WHERE " + " AND ".join(f"{name} = {literal(value)}" for name, value in columns.items())
-
-
-def literal(value: str | int) -> str:
-    """A value as SQL."""
-    return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else str(value)
+    return "WHERE " + " AND ".join(f"{name} = {sql_value(value)}" for name, value in columns.items())
 
 
 def by_array(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:

@@ -87,8 +87,8 @@ def choice_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "Spearman’s rank correlation, over the layers, of each number with the transfer; mean over concepts, "
         "with a 95 % interval over concepts where there are five: the pairs of a concept share its numbers. "
         "Undecided: the interval covers 0, or there is none. Regret (in the table, with an interval of the "
-        "same kind): transfer lost, on the reporting half of the prompts, by steering at the layer that the "
-        f"number names and not at the best of the choosing half.{_left_out(len(ways))}",
+        "same kind): transfer lost, on the evaluation split of the prompts, by steering at the layer that "
+        f"the number names and not at the best of the selection split.{_left_out(len(ways))}",
         tuple(_choice_panel(name, way, rows) for way, rows in list(ways.items())[:MOST_PANELS]),
         data_table(answer),
         sql,

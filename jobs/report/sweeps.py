@@ -92,7 +92,7 @@ def warnings_of(answers: Answers, sweep: Sweep) -> tuple[str, ...]:
         return (*_deaf(answers, sweep), f"No setting is chosen: {_why_nobody(found['transfers'])}")
     unchosen = tuple(
         f"{pair_of(row)}: no setting is chosen. Of {row['settings']} none moves towards the target on the "
-        "choosing half, farther than random directions do there, within the limits of damage."
+        "selection split, farther than random directions do there, within the limits of damage."
         for row in answers.rows(UNCHOSEN.format(where=sweep.where()))
     )
     return (*_deaf(answers, sweep), *unchosen, *_unlimited(answers, sweep))

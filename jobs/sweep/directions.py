@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.effects.settings import Pair, Role, Setting
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.directions.stored import read_vectors, stored_ids
 from jobs.directions.text_directions import (
@@ -96,9 +96,9 @@ def fit_missing_directions(
     for concept, settings in _by_concept(expanded).items():
         options = _fit_options(store, expanded, concept, settings, where)
         labels = expanded.labels[concept].direction_rows
-        fit_and_store(options, labels=labels)
+        run_directions(options, labels=labels)
         if count := randoms[concept]:
-            fit_and_store(replace(options, methods=RANDOM), seeds=range(count), labels=labels)
+            run_directions(replace(options, methods=RANDOM), seeds=range(count), labels=labels)
     for runs, contrast, options in _text_contrasts(store, expanded, where):
         fit_text_directions(store, runs, contrast, options)
 

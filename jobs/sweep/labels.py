@@ -8,6 +8,7 @@ from analysis.concepts import Concept
 from jobs.fitting.labels import LabelledRows, resolve_labels
 from jobs.sweep.configuration import SweepConfiguration
 from store.arrays.collection import Collection
+from store.catalog.quoting import sql_name, sql_value
 from store.errors import InvalidInput
 from store.opening import Store
 
@@ -85,8 +86,11 @@ def half_of(labels: str) -> str:
 
 
 def _label_query(concept: str, dataset: str) -> str:
-    column, name = concept.replace('"', '""'), dataset.replace("'", "''")
-    return f'SELECT clip_id, "{column}" FROM clips WHERE dataset = \'{name}\' AND "{column}" IS NOT NULL'  # noqa: S608 (quoted)
+    column = sql_name(concept)
+    return (
+        f"SELECT clip_id, {column} FROM clips "  # noqa: S608 (quoted)
+        f"WHERE dataset = {sql_value(dataset)} AND {column} IS NOT NULL"
+    )
 
 
 def _concept(rows: LabelledRows, name: str) -> Concept:

@@ -1,6 +1,5 @@
 """Physical descriptors of a sound, by librosa: numbers that no probe, direction or CLAP has a say in."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,22 +15,22 @@ HOP_SAMPLES = 512
 VERSION = 3
 """Changes with the definition of a descriptor."""
 
-DESCRIPTORS: Mapping[str, str] = {
-    "tempo_bpm": "most likely tempo of its onsets, beats per minute",
-    "spectral_centroid_hz": "centre of its power spectrum, averaged over time: how bright it is",
-    "onset_rate": "onsets per second",
-    "percussive_ratio": "share of its energy that is percussive (median filtering, Fitzgerald 2010)",
-    "pitch_class": "pitch class of its key, 0 = C … 11 = B, by key profiles (Krumhansl & Kessler 1982)",
-    "majorness": "correlation with the best major key profile minus that with the best minor one",
-    "loudness_db": "root mean square, dB of full scale",
-    "spectral_flatness": "geometric over arithmetic mean of the power spectrum: 0 tone, 1 noise",
-    "clipping": "share of samples at full scale",
-    "silence": "share of frames below -60 dB of full scale",
-    "spectral_flux_db": "mean rise of its mel spectrogram from frame to frame, dB: how much sets in",
-    "mel_variation_db": "deviation over time of its mel spectrogram, dB, the mean over bands: 0 is a drone",
-    "repetition": "largest autocorrelation of its mel spectrogram: 1 is a loop, or a standstill",
-}
-"""Name → what it is."""
+DESCRIPTORS = (
+    "tempo_bpm",
+    "spectral_centroid_hz",
+    "onset_rate",
+    "percussive_ratio",
+    "pitch_class",
+    "majorness",
+    "loudness_db",
+    "spectral_flatness",
+    "clipping",
+    "silence",
+    "spectral_flux_db",
+    "mel_variation_db",
+    "repetition",
+)
+"""What each is stands in the comment of the column `measure` of the view `evaluations`."""
 
 FULL_SCALE = 0.999
 SILENT_DB = -60.0

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import duckdb
 
+from store.catalog.quoting import sql_value
+
 CATALOG = "catalog"
 """Name under which the file is attached."""
 
@@ -26,11 +28,11 @@ def locked_connection(catalog: Path, memory_bytes: int) -> duckdb.DuckDBPyConnec
     """
     connection = duckdb.connect(config=CONFIGURATION | {"memory_limit": f"{memory_bytes}B"})
     try:
-        path = str(catalog).replace("'", "''")
-        connection.execute(f"SET allowed_paths = ['{path}', '{path}.wal']")
+        path, log = sql_value(str(catalog)), sql_value(f"{catalog}.wal")
+        connection.execute(f"SET allowed_paths = [{path}, {log}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
-        connection.execute(f"ATTACH '{path}' AS {CATALOG} (READ_ONLY)")
+        connection.execute(f"ATTACH {path} AS {CATALOG} (READ_ONLY)")
         connection.execute(f"USE {CATALOG}")
     except BaseException:
         connection.close()

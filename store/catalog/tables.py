@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from store.catalog.damage import UNRECORDED
 from store.catalog.parts import PART, RESULTS, DamagedPart, read_parts
+from store.catalog.quoting import sql_name, sql_value
 from store.catalog.sandbox import CONFIGURATION
 from store.dataset_columns import without_rounding
 from store.objects.protocol import ObjectStore
@@ -87,7 +88,7 @@ def _flexible_table(key: str) -> str | None:
     if key.endswith(CLIPS):
         return "parts.clips"
     folder, _, rest = key.partition("/")
-    return f"{RESULTS}.{_quoted(rest.split('/')[0])}" if folder == RESULTS else None
+    return f"{RESULTS}.{sql_name(rest.split('/')[0])}" if folder == RESULTS else None
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
@@ -97,7 +98,7 @@ def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
     connection.register("gone", pa.table({"key": keys}))
     tables = "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal"
     for schema, table in connection.execute(tables).fetchall():
-        target = f"{_quoted(schema)}.{_quoted(table)}"
+        target = f"{sql_name(schema)}.{sql_name(table)}"
         connection.execute(f"DELETE FROM {target} WHERE {PART} IN (SELECT key FROM gone)")
     connection.unregister("gone")
 
@@ -124,7 +125,7 @@ def _damage(connection: duckdb.DuckDBPyConnection, key: str, part: DamagedPart) 
         schema, _, name = feed.partition(".")
         if schema == RESULTS:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {RESULTS}.{_quoted(name)} ({PART} VARCHAR)")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {RESULTS}.{sql_name(name)} ({PART} VARCHAR)")
     row = {PART: key, "message": part.message, "feeds": list(part.feeds)}
     return {"damaged": pa.Table.from_pylist([row])}
 
@@ -136,7 +137,7 @@ def _append(connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[p
     kind = name.removeprefix(f"{RESULTS}/")
     if kind != name:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
-        _unite(connection, f"{RESULTS}.{_quoted(kind)}", incoming)
+        _unite(connection, f"{RESULTS}.{sql_name(kind)}", incoming)
     elif name == "clips":
         _unite(connection, "parts.clips", incoming)
     else:
@@ -181,7 +182,7 @@ def _what_views_depend_on(connection: duckdb.DuckDBPyConnection) -> tuple[list[t
 def _make_views(connection: duckdb.DuckDBPyConnection) -> None:
     """All anew: a view remembers the columns that its tables had."""
     for (name,) in connection.execute(_VIEW_NAMES).fetchall():
-        connection.execute(f"DROP VIEW {_quoted(name)}")
+        connection.execute(f"DROP VIEW {sql_name(name)}")
     _make_typed_views(connection)
     for views in VIEWS_SQL:
         connection.execute(views.read_text(encoding="utf-8"))
@@ -198,14 +199,14 @@ def _make_typed_views(connection: duckdb.DuckDBPyConnection) -> None:
     """
     casts: dict[str, list[str]] = {}
     for kind, column, type_ in connection.execute(query, [PART]).fetchall():
-        name = _quoted(column)
+        name = sql_name(column)
         casts.setdefault(kind, []).append(f"TRY_CAST({name} AS {type_}) AS {name}")
     tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
     present = {kind for (kind,) in connection.execute(tables, [RESULTS]).fetchall()}
     for kind, columns in casts.items():
-        results = f" UNION ALL BY NAME FROM {RESULTS}.{_quoted(kind)}" if kind in present else ""
-        rows = f"SELECT {', '.join(columns)} FROM (FROM declared.{_quoted(kind)}{results})"
-        connection.execute(f"CREATE OR REPLACE VIEW typed.{_quoted(kind)} AS {rows}")
+        results = f" UNION ALL BY NAME FROM {RESULTS}.{sql_name(kind)}" if kind in present else ""
+        rows = f"SELECT {', '.join(columns)} FROM (FROM declared.{sql_name(kind)}{results})"
+        connection.execute(f"CREATE OR REPLACE VIEW typed.{sql_name(kind)} AS {rows}")
 
 
 def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -215,9 +216,9 @@ def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     views: dict[str, str] = {}
     for (kind,) in connection.execute(tables).fetchall():
         view = f"{RESULTS}_{kind}" if kind.lower() in taken else kind
-        rows = f"SELECT {_columns_of_result(connection, kind)} FROM {RESULTS}.{_quoted(kind)}"
-        connection.execute(f"CREATE VIEW {_quoted(view)} AS {rows} {_only_newest(connection, view, kind)}")
-        connection.execute(f"COMMENT ON VIEW {_quoted(view)} IS {_literal(result_comment(view, kind))}")
+        rows = f"SELECT {_columns_of_result(connection, kind)} FROM {RESULTS}.{sql_name(kind)}"
+        connection.execute(f"CREATE VIEW {sql_name(view)} AS {rows} {_only_newest(connection, view, kind)}")
+        connection.execute(f"COMMENT ON VIEW {sql_name(view)} IS {sql_value(result_comment(view, kind))}")
         views[f"{RESULTS}/{kind}"] = view
     return views
 
@@ -233,7 +234,7 @@ def _only_newest(connection: duckdb.DuckDBPyConnection, view: str, kind: str) ->
     """What keeps, of rows that stand for the same, those of the newest part; nothing where all rows count."""
     query = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
     present = {column for (column,) in connection.execute(query, [RESULTS, kind]).fetchall()}
-    key = [_quoted(column) for column in newest_of(view) if column in present]
+    key = [sql_name(column) for column in newest_of(view) if column in present]
     if not key or "created_at" not in present:
         return ""
     return f"QUALIFY 1 = rank() OVER (PARTITION BY {', '.join(key)} ORDER BY created_at DESC, {PART})"
@@ -251,8 +252,8 @@ def _comment_columns(connection: duckdb.DuckDBPyConnection, views: Mapping[str, 
         view = views.get(table, table)
         if (view, column) not in names:  # a part without rows made no table
             continue
-        target = f"{_quoted(view)}.{_quoted(names[view, column])}"
-        connection.execute(f"COMMENT ON COLUMN {target} IS {_literal(comment)}")
+        target = f"{sql_name(view)}.{sql_name(names[view, column])}"
+        connection.execute(f"COMMENT ON COLUMN {target} IS {sql_value(comment)}")
 
 
 def _comment_declared_columns(connection: duckdb.DuckDBPyConnection) -> None:
@@ -264,12 +265,6 @@ def _comment_declared_columns(connection: duckdb.DuckDBPyConnection) -> None:
     for view, column in connection.execute(query).fetchall():
         if view in TABLES and column in TABLES[view].columns:
             comment = TABLES[view].columns[column].comment
-            connection.execute(f"COMMENT ON COLUMN {_quoted(view)}.{_quoted(column)} IS {_literal(comment)}")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+            connection.execute(
+                f"COMMENT ON COLUMN {sql_name(view)}.{sql_name(column)} IS {sql_value(comment)}"
+            )

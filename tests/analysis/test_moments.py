@@ -7,7 +7,7 @@ import weakref
 import numpy as np
 import pytest
 
-from analysis.linear.moments import BlockSum, Moments, added, moments_of, scatter_of, spread_of
+from analysis.linear.moments import BlockSum, Moments, added, moments_of, scatter_of, training_of
 from store.errors import InvalidInput
 
 WIDTH = 6
@@ -29,7 +29,7 @@ def _equal(one: Moments, other: Moments) -> bool:
 
 def test_training_moments_are_those_of_the_rows() -> None:
     moments = moments_of(ROWS, CELLS, 3, SHIFT)
-    training = spread_of(moments, [0, 2])
+    training = training_of(moments, [0, 2])
     scatter = scatter_of(moments, [0, 2], training)
     rows = ROWS[CELLS != 1].astype(np.float64)
     assert training.rows == len(rows)
@@ -79,7 +79,7 @@ def test_a_channel_far_from_zero_keeps_its_digits() -> None:
     far = ROWS + np.float32(1e5)
     shift = far[:10].mean(axis=0, dtype=np.float64)
     moments = moments_of(far, CELLS, 3, shift)
-    scatter = scatter_of(moments, [0, 1, 2], spread_of(moments, [0, 1, 2]))
+    scatter = scatter_of(moments, [0, 1, 2], training_of(moments, [0, 1, 2]))
     np.testing.assert_allclose(
         scatter, len(far) * np.cov(far.astype(np.float64).T, bias=True), rtol=1e-9, atol=1e-8
     )
@@ -88,7 +88,7 @@ def test_a_channel_far_from_zero_keeps_its_digits() -> None:
 def test_a_constant_feature_has_no_weight_rather_than_an_infinite_one() -> None:
     rows = ROWS.copy()
     rows[:, 2] = 0.1
-    training = spread_of(moments_of(rows, CELLS, 3, rows[:10].mean(axis=0, dtype=np.float64)), [0, 1, 2])
+    training = training_of(moments_of(rows, CELLS, 3, rows[:10].mean(axis=0, dtype=np.float64)), [0, 1, 2])
     assert np.isinf(training.scale[2])
     assert np.isfinite(np.delete(training.scale, 2)).all()
 

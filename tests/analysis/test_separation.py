@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from analysis.directions.separation import auc_interval, roc_auc, separation
+from analysis.directions.separation import auc_interval, separation
+from analysis.metrics import roc_auc
 
 
 def test_the_auc_is_scikit_learn_s_ties_included() -> None:
     random = np.random.default_rng(0)
     scores = random.integers(0, 6, 300).astype(np.float64)
     positive = random.random(300) < 0.3
-    assert roc_auc(scores, positive) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+    assert roc_auc(positive, scores) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
 
 
 @pytest.mark.parametrize(("shift", "positives", "negatives"), [(0.0, 30, 30), (1.0, 20, 60), (2.5, 12, 40)])
@@ -24,7 +25,7 @@ def test_the_interval_covers_the_true_auc_as_often_as_it_says(
     positive = np.arange(positives + negatives) < positives
     for _ in range(400):
         scores = random.standard_normal(len(positive)) + shift * positive
-        low, high = auc_interval(roc_auc(scores, positive), positives, negatives)
+        low, high = auc_interval(roc_auc(positive, scores), positives, negatives)
         covered += low <= truth <= high
     assert covered / 400 >= 0.92
 

@@ -200,7 +200,7 @@ def test_a_folder_of_this_machine_is_refused_on_several_nodes(
     cluster: Any, store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The three nodes of this cluster share an address; three machines would not.
-    monkeypatch.setattr("jobs.engine.placement.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
+    monkeypatch.setattr("jobs.engine.ray_session.node_hosts", lambda: {"10.0.0.1", "10.0.0.2"})
     options = ExtractOptions(store, "tones", address="auto", model="pocket-random")
     with pytest.raises(InvalidInput, match="--shared-filesystem"):
         run_extraction(options)

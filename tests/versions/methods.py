@@ -24,7 +24,7 @@ from analysis.probes import scores as probe_scores
 from analysis.probes.feature_classifier import fit_feature_classifier
 from analysis.probes.methods import ProbeMethod, version_of
 from analysis.probes.out_of_fold import moments_by_cell, problem_of_moments, ridge_predictions
-from analysis.probes.probe import probe
+from analysis.probes.probe import probe_arrays
 from analysis.probes.targets import ridge_targets
 from analysis.splits import Partition
 from jobs.method_versions import Kind
@@ -102,7 +102,7 @@ def probed(loss: Loss, nudge: float) -> dict[str, Any]:
     labels = np.array(CLASSES)[CODES]
     for way, width in {"moments": 5, "rows": 70}.items():
         rows = rows_of(width, nudge)
-        one = probe(rows, labels, groups=GROUPS, loss=loss, penalties=PENALTIES, controls=3)
+        one = probe_arrays(rows, labels, groups=GROUPS, loss=loss, penalties=PENALTIES, controls=3)
         assert one.control is not None
         found[way] = [one.score, *one.interval, one.baseline, one.penalty, *asdict(one.control).values()]
         found[f"{way} classes"] = [[each.score, *each.interval, each.roc_auc] for each in one.classes]
@@ -111,7 +111,7 @@ def probed(loss: Loss, nudge: float) -> dict[str, Any]:
         found[f"{way} predictions"] = predicted(loss, rows)
         if loss == "mse":
             numbers = rows[:, 0] + rows[:, 2] ** 2
-            number = probe(rows, numbers, groups=GROUPS, penalties=PENALTIES, controls=0)
+            number = probe_arrays(rows, numbers, groups=GROUPS, penalties=PENALTIES, controls=0)
             found[f"{way} numbers"] = [number.score, *number.interval, number.penalty]
             found[f"{way} predicted numbers"] = number.predictions[EVERY]
     return found

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from analysis.splits import group_folds
 from jobs.cli.main import undertone
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.directions.stored import find_vector, read_vectors
 from jobs.fitting.labels import resolve_labels
@@ -28,7 +28,7 @@ STYLE = "SELECT clip_id, style FROM clips"
 
 def fit(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"engine": "inline"} | options
-    return fit_and_store(DirectionOptions(store.url, "toy", labels, **given))
+    return run_directions(DirectionOptions(store.url, "toy", labels, **given)).summary
 
 
 def only(store: Store, where: str) -> VectorRow:
@@ -208,7 +208,7 @@ def test_a_place_where_the_classes_are_the_same_is_said_and_left_out(planted_sto
         pending.commit([ClipStatus(clip.clip_id, "ok") for clip in clips], {})
     copy.note_complete()
     options = DirectionOptions(planted_store.url, "copy", STYLE, engine="inline", folds=3)
-    summary = fit_and_store(options)
+    summary = run_directions(options).summary
     stored = read_vectors(planted_store, "run_id = 'copy'")
     assert {one.layer for one in stored} == {0}
     assert summary["directions"] == summary["fitted"] == len(stored) == 3 * 7
@@ -232,14 +232,14 @@ def test_random_directions_are_as_old_as_their_seeds_say_whichever_was_done_firs
     ]
     withdraw_all(planted_store)
     monkeypatch.setattr("jobs.directions.fitting.map_tasks", backwards)
-    fit_and_store(options, seeds=range(6))
+    run_directions(options, seeds=range(6))
     found = sorted(read_vectors(planted_store, "positive = 'jazz'"), key=lambda vector: vector.created_at)
     assert [vector.random_seed for vector in found] == one_by_one
 
 
 def fitted_alone(store: Store, options: DirectionOptions, positive: str) -> list[VectorRow]:
     before = {vector.vector_id for vector in read_vectors(store)} if options.seed else set()
-    fit_and_store(options)
+    run_directions(options)
     return [one for one in read_vectors(store, f"positive = '{positive}'") if one.vector_id not in before]
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from safetensors.numpy import load_file, save_file
 
 from jobs.cli.main import undertone
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.directions.stored import SCHEMA, read_vectors
 from store.catalog.catalog import refresh_catalog
@@ -36,7 +36,7 @@ def fitted_original(planted_original: Path, tmp_path_factory: pytest.TempPathFac
     """What `fitted_store` is a copy of; nothing may be written to it."""
     folder = Path(shutil.copytree(planted_original, tmp_path_factory.mktemp("fitted") / "fitted.store"))
     labels = "SELECT clip_id, style, mood FROM clips"
-    fit_and_store(
+    run_directions(
         DirectionOptions(
             str(folder), "toy", labels, methods="diffmean,random", sites="resid", engine="inline"
         )
@@ -150,7 +150,7 @@ def test_long_names_of_classes_make_files_that_can_be_written_and_read(
 ) -> None:
     long = "é" * 300
     labels = f"SELECT clip_id, CASE WHEN style = 'jazz' THEN '{long}' ELSE 'other' END AS style FROM clips"
-    fit_and_store(
+    run_directions(
         DirectionOptions(planted_store.url, "toy", labels, methods="diffmean", layers="0", engine="inline")
     )
     run("export", planted_store.url, tmp_path / "out", "--as", form)
@@ -239,7 +239,7 @@ def test_refits_are_one_direction_in_the_overlap_and_told_apart_in_the_list(plan
     half = "SELECT clip_id, style FROM clips WHERE clip_id < 'clip0060'"
     common = {"methods": "diffmean", "sites": "resid", "layers": "2", "engine": "inline"}
     for labels, folds in (("SELECT clip_id, style FROM clips", 5), (half, 5), (half, 4)):
-        fit_and_store(DirectionOptions(planted_store.url, "toy", labels, folds=folds, **common))  # type: ignore[arg-type]
+        run_directions(DirectionOptions(planted_store.url, "toy", labels, folds=folds, **common))  # type: ignore[arg-type]
     listed = json.loads(run("list", planted_store.url, "--format", "json").output)
     assert len({(row["clips"], row["folds"], row["created_at"]) for row in listed}) == 3
     assert {row["run_id"] for row in listed} == {"toy"}
@@ -283,7 +283,7 @@ def test_pairs_and_classes_against_the_rest_are_not_counted_together(fitted_stor
     where = "layer = 2 AND method = 'diffmean'"
     query = f"SELECT pairs, directions FROM superposition WHERE {where} ORDER BY pairs"
     alone = run_query(refresh_catalog(fitted_store), query).to_pylist()
-    fit_and_store(options)
+    run_directions(options)
     both = run_query(refresh_catalog(fitted_store), query).to_pylist()
     assert both == [*alone, {"pairs": True, "directions": 2}]
     listed = json.loads(run("superposition", fitted_store.url, "--where", where, "--format", "json").output)

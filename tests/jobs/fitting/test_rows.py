@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.linear import columns, row_blocks
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.directions.stored import read_vectors
 from jobs.fitting import rows as reading
@@ -51,7 +51,7 @@ def test_directions_of_a_layer_in_blocks_are_those_in_memory(
 ) -> None:
     def fitted() -> dict[tuple[str, str], VectorRow]:
         options = DirectionOptions(planted_store.url, "toy", STYLE, sites="attn", layers="2", engine="inline")
-        fit_and_store(options)
+        run_directions(options)
         return {(one.method, one.positive): one for one in read_vectors(planted_store)}
 
     known = fitted()
@@ -72,7 +72,7 @@ def test_directions_take_the_moments_that_probes_have_kept(
     options = DirectionOptions(
         planted_store.url, "toy", STYLE, methods="mse,pca", sites="attn", layers="2", engine="inline"
     )
-    fit_and_store(options)
+    run_directions(options)
     known = {(one.method, one.positive): one for one in read_vectors(planted_store)}
     forget(planted_store, "results/vectors")
     probe = ProbeOptions(
@@ -84,7 +84,7 @@ def test_directions_take_the_moments_that_probes_have_kept(
         raise AssertionError("moments are there already")
 
     monkeypatch.setattr("analysis.linear.contrast_moments.moments_of", refused)
-    fit_and_store(options)
+    run_directions(options)
     for one in read_vectors(planted_store):
         np.testing.assert_allclose(one.vector, known[one.method, one.positive].vector, atol=1e-6)
         assert one.score == pytest.approx(known[one.method, one.positive].score, abs=SAME)

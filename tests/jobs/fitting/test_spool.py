@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis.linear import row_blocks
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.fitting import rows as reading
 from jobs.fitting import spool
@@ -81,8 +81,8 @@ def test_every_fit_fetches_a_row_of_a_bucket_once(planted_store: Store, fetched:
     probe_run(ProbeOptions(url, "toy", STYLE, reduce="mean", **least, **where))
     assert set(fetched.values()) == {1}
     fetched.clear()
-    fit_and_store(DirectionOptions(url, "toy", STYLE, methods="logistic:1,pca", **where))
+    run_directions(DirectionOptions(url, "toy", STYLE, methods="logistic:1,pca", **where))
     assert set(fetched.values()) == {1}
     fetched.clear()
-    clustering.fit_and_store(KmeansOptions(url, "toy", STYLE, k="2", starts=1, workers=1, **where))
+    clustering.run_kmeans(KmeansOptions(url, "toy", STYLE, k="2", starts=1, workers=1, **where))
     assert set(fetched.values()) == {1}

@@ -6,7 +6,7 @@ import pytest
 from analysis.clustering.kmeans import TOLERANCE
 from analysis.clustering.scaling import fit_scaling
 from jobs.fitting.layers import LayerArray
-from jobs.kmeans.blocks import Block, Source, pass_over
+from jobs.kmeans.blocks import Block, LayerPoints, pass_over
 from store.opening import Store
 from store.results.parts import committed_digest
 
@@ -16,7 +16,7 @@ def test_the_tolerance_is_of_the_variance_also_where_few_rows_gave_the_scaling(p
     run = planted_store.run("toy")
     rows, clip_ids = run.read_layer("resid.mean", 2)
     numbers, _ = run.index().select(clip_ids)
-    source = Source(planted_store.url, "toy", committed_digest(run), LayerArray("resid.mean", 2))
+    source = LayerPoints(planted_store.url, "toy", committed_digest(run), LayerArray("resid.mean", 2))
     scaling = fit_scaling("none", rows[:2])
     blocks = [Block(place, first, numbers[first : first + 40]) for place, first in enumerate((0, 40, 80))]
     first, second, third = (

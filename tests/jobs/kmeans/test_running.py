@@ -15,9 +15,9 @@ from analysis.clustering.scaling import Scaling
 from jobs.cli.main import undertone
 from jobs.fitting.mapping import map_tasks
 from jobs.kmeans import passes
-from jobs.kmeans.blocks import Block, Source, pass_over
+from jobs.kmeans.blocks import Block, LayerPoints, pass_over
 from jobs.kmeans.options import KmeansOptions
-from jobs.kmeans.running import fit_and_store
+from jobs.kmeans.running import run_kmeans
 from jobs.kmeans.state import save_state
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
@@ -30,7 +30,7 @@ STYLE = "SELECT clip_id, style FROM clips"
 
 def cluster(store: Store, labels: str = STYLE, **options: Any) -> dict[str, Any]:
     given: dict[str, Any] = {"engine": "inline", "starts": 3} | options
-    return fit_and_store(KmeansOptions(store.url, "toy", labels, **given))
+    return run_kmeans(KmeansOptions(store.url, "toy", labels, **given)).summary
 
 
 def rows_of(store: Store, query: str) -> list[dict[str, Any]]:
@@ -249,7 +249,7 @@ def test_the_spread_of_all_points_is_measured_in_the_first_pass_alone(
 ) -> None:
     measured: list[bool] = []
 
-    def noted(source: Source, scaling: Scaling, centers: Any, measure: bool, block: Block) -> Any:
+    def noted(source: LayerPoints, scaling: Scaling, centers: Any, measure: bool, block: Block) -> Any:
         measured.append(measure)
         return pass_over(source, scaling, centers, measure, block)
 

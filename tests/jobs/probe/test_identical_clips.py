@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jobs.kmeans.options import KmeansOptions
-from jobs.kmeans.running import fit_and_store
+from jobs.kmeans.running import run_kmeans
 from jobs.probe.options import ProbeOptions
 from jobs.probe.running import probe_run
 from store.opening import Store, open_store
@@ -42,5 +42,6 @@ def test_a_probe_of_equal_rows_is_no_better_than_guessing(same: Store, loss: str
 
 def test_equal_rows_are_clustered_without_a_crash(same: Store) -> None:
     labels = "SELECT clip_id, style FROM clips"
-    (row,) = fit_and_store(KmeansOptions(same.url, "same", labels, engine="inline", starts=2))["best"]
+    found = run_kmeans(KmeansOptions(same.url, "same", labels, engine="inline", starts=2))
+    (row,) = found.summary["best"]
     assert row["ari"] == pytest.approx(0)

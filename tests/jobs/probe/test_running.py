@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from analysis.probes.methods import LOGISTIC
 from jobs.cli.main import undertone
 from jobs.kmeans.options import KmeansOptions
-from jobs.kmeans.running import fit_and_store
+from jobs.kmeans.running import run_kmeans
 from jobs.probe.options import ProbeOptions
 from jobs.probe.plan import ProbePlan
 from jobs.probe.running import Probed, probe_run
@@ -112,7 +112,7 @@ def test_the_same_command_again_fits_nothing_and_says_so(planted: Store) -> None
 def test_probes_and_clusterings_of_the_same_labels_meet_in_one_row_per_layer(planted: Store) -> None:
     """The queries differ, and so do the other concepts that they name."""
     fit(planted, "SELECT clip_id, style, vocals, tempo FROM clips")
-    fit_and_store(KmeansOptions(planted.url, "songs", "SELECT clip_id, style FROM clips", engine="inline"))
+    run_kmeans(KmeansOptions(planted.url, "songs", "SELECT clip_id, style FROM clips", engine="inline"))
     rows = ask(planted, "FROM layers WHERE concept = 'style' ORDER BY layer")
     assert [row["layer"] for row in rows] == [0, 1]
     assert all(row["score"] is not None and row["ari"] is not None for row in rows)

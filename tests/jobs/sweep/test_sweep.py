@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from jobs.cli.sweep import sweep
-from jobs.directions.fitting import fit_and_store
+from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.sweep.options import SweepOptions
 from jobs.sweep.sweeping import run_sweep
@@ -182,7 +182,7 @@ def test_a_direction_that_was_fitted_by_hand_steers_whatever_words_asked_for_its
     store = make_store("by hand")
     (run_id,) = open_store(store).runs()
     words = "SELECT clip_id, label FROM clips ORDER BY label"
-    fit_and_store(DirectionOptions(store, run_id, words, pairs=("hum:hiss",), methods="diffmean,random"))
+    run_directions(DirectionOptions(store, run_id, words, pairs=("hum:hiss",), methods="diffmean,random"))
     (by_hand,) = ask(
         store, "SELECT vector_id FROM vectors WHERE method = 'diffmean' AND layer = 1 AND positive = 'hiss'"
     )
