@@ -21,7 +21,8 @@ from benchmarks.measure import seconds_of
 from benchmarks.random_models import LARGE, MEDIUM, SMALL, TINY, Shape, random_codes, random_model
 from jobs.extract.host_copy import start_copy
 from pipelines.capture import CaptureSpec, forward_activations
-from pipelines.models.musicgen import DTYPES, MusicGenModel
+from pipelines.models.musicgen import MusicGenModel
+from pipelines.models.named import DTYPES
 from store.records import Reduction, Site
 
 SHAPES = {shape.name: shape for shape in (SMALL, MEDIUM, LARGE)}

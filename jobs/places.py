@@ -5,18 +5,25 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from store.errors import InvalidInput
-from store.records import REDUCTIONS, SITES, Reduction, Site
+from store.records import REDUCTIONS, SITES, Reduction, Site, check_site, sites_in_order
 
 _Name = TypeVar("_Name", bound=str)
 
 
-def parse_sites(text: str) -> tuple[Site, ...]:
-    """The sites that a text names, "all" or each once, in the order of a block.
+def parse_sites(text: str, known: Sequence[Site] = SITES) -> tuple[Site, ...]:
+    """The sites that a text names, each once and in order; "all" means the known ones.
+
+    Whether a model or a run has them is another question: `ModelInfo.site` says what there is.
 
     Raises:
-        InvalidInput: it names something else, or nothing.
+        InvalidInput: it names nothing, or what can be no site.
     """
-    return _parsed(text, SITES, "site")
+    if text.strip() == "all":
+        return tuple(known)
+    names = {check_site(name.strip()) for name in text.split(",") if name.strip()}
+    if not names:
+        raise InvalidInput(f"Nothing is no site; choose from {', '.join(known)}.")
+    return (*(site for site in known if site in names), *sites_in_order(names.difference(known)))
 
 
 def parse_reductions(text: str) -> tuple[Reduction, ...]:

@@ -1,4 +1,4 @@
-"""Record what the decoder's blocks compute, reduced over time while it is on the device.
+"""Record what a model computes at its points, reduced over time while it is on the device.
 
     with capture(model, spec, alignment) as captured:
         model.forward(codes, conditions)
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.models.delay import planned_alignment
 from pipelines.reductions import reduce_rows, segment_bounds
 from store.errors import InvalidInput
-from store.records import REDUCTIONS, SITES, ArraySpec
+from store.records import REDUCTIONS, ArraySpec, check_site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -25,12 +25,8 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.models.delay import Alignment
-    from pipelines.models.musicgen import MusicGenModel
-    from store.records import ModelInfo, Reduction, Site
-
-TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}
-"""The modules of a block whose outputs are added to the residual stream, just as they are added: audiocraft
-passes each projection through one of these, the identity in every published model."""
+    from pipelines.models.protocol import LoadedModel, Pass
+    from store.records import ModelInfo, Reduction, Site, SiteInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +35,28 @@ class CaptureSpec:
 
     sites: tuple[Site, ...]
     layers: tuple[int, ...]
-    """Numbers 0 … L−1; the site "embed", the input of block 0, has that one layer whatever stands here."""
+    """Numbers 0 … L−1; a site that has one layer, as "embed" has, gives it whatever stands here."""
     reductions: tuple[Reduction, ...] = ("mean",)
     segments: int = 8
     """Bins of the reduction "segments"."""
 
     def __post_init__(self) -> None:
-        _check_names("site", self.sites, SITES)
+        for site in self.sites:
+            check_site(site)
+        _check_names("site", self.sites, self.sites)
         _check_names("reduction", self.reductions, REDUCTIONS)
         if not self.layers or len(set(self.layers)) != len(self.layers):
             raise InvalidInput(f"Layers must be distinct and at least one, not {list(self.layers)}.")
         if self.segments < 1:
             raise InvalidInput(f"{self.segments} segments: at least one is needed.")
 
-    def layers_of(self, site: Site) -> tuple[int, ...]:
+    def layers_of(self, site: SiteInfo) -> tuple[int, ...]:
         """The layer numbers of a site's arrays."""
-        return (0,) if site == "embed" else self.layers
+        return (0,) if site.layers == 1 else self.layers
 
-    def last_block(self) -> int:
+    def last_block(self, info: ModelInfo) -> int:
         """The last block that a pass has to compute."""
-        return max(layer for site in self.sites for layer in self.layers_of(site))
+        return max(layer for site in self.sites for layer in self.layers_of(info.site(site)))
 
 
 def array_specs(info: ModelInfo, spec: CaptureSpec, frames: int) -> list[ArraySpec]:
@@ -81,37 +79,40 @@ def check_capture(info: ModelInfo, spec: CaptureSpec) -> None:
     outside = [layer for layer in spec.layers if not 0 <= layer < info.layers]
     if outside:
         raise InvalidInput(f"Layer {outside[0]} is not in {info.name!r} (layers 0–{info.layers - 1}).")
-    if "xattn" in spec.sites and not info.cross_attention:
-        raise InvalidInput(
-            f"{info.name!r} has no cross-attention: its conditions stand before the audio. "
-            f"Leave out the site 'xattn'."
-        )
+    for site in map(info.site, spec.sites):
+        lacking = [layer for layer in spec.layers_of(site) if layer >= site.layers]
+        if lacking:
+            raise InvalidInput(
+                f"Layer {lacking[0]} of {info.name!r} has no site {site.name!r} (layers 0–{site.layers - 1})."
+            )
 
 
 @contextmanager
-def capture(
-    model: MusicGenModel, spec: CaptureSpec, alignment: Alignment | None = None
-) -> Iterator[Captured]:
+def capture(model: LoadedModel, spec: CaptureSpec, alignment: Alignment | None = None) -> Iterator[Captured]:
     """Record the passes made inside the block; a later pass overwrites an earlier one.
 
     Args:
         model: Its modules carry hooks inside the block, and only there.
         spec: What to record.
         alignment: Of the clips that pass: which decoder steps are kept. By default that of each pass, which
-            has to be a whole one over codes, as `MusicGenModel.forward` makes it.
+            has to be a whole one over a clip, as `LoadedModel.forward` makes it.
 
     Raises:
         InvalidInput: The model has no such layer or site.
     """
     check_capture(model.info, spec)
-    captured = Captured(spec, alignment)
+    captured = Captured(model.info, spec, alignment)
     handles: list[Any] = []
+
+    def begin(seen: Pass) -> None:
+        captured.alignment = model.alignment(seen.steps - 1)  # the start step holds no frame
+
     try:
         if alignment is None:
-            handles.append(_hook_alignment(model, captured))
+            handles.append(model.on_pass(begin))
         for site in spec.sites:
-            for position, layer in enumerate(spec.layers_of(site)):
-                handles.append(_hook(model.blocks[layer], site, captured.recorder(site, position)))
+            for position, layer in enumerate(captured.layers_of(site)):
+                handles.append(model.point(site, layer).hook(captured.recorder(site, position)))
         yield captured
     finally:
         for handle in handles:
@@ -121,12 +122,18 @@ def capture(
 class Captured:
     """The reduced activations of the latest pass."""
 
-    def __init__(self, spec: CaptureSpec, alignment: Alignment | None) -> None:
-        self._spec = spec
+    def __init__(self, info: ModelInfo, spec: CaptureSpec, alignment: Alignment | None) -> None:
+        self._info, self._spec = info, spec
+        self.leaves_when_whole = False
+        """Whether a pass is left, by an exception, as soon as everything wanted of it is recorded."""
         self.alignment = alignment
         """Of the latest pass; None before the first."""
         self._arrays: dict[str, torch.Tensor] = {}
-        self._missing = {(site, layer) for site in spec.sites for layer in range(len(spec.layers_of(site)))}
+        self._missing = {(site, place) for site in spec.sites for place in range(len(self.layers_of(site)))}
+
+    def layers_of(self, site: Site) -> tuple[int, ...]:
+        """The layer numbers of a site's arrays."""
+        return self._spec.layers_of(self._info.site(site))
 
     def recorder(self, site: Site, position: int) -> Callable[[torch.Tensor], None]:
         """A function that reduces an output (B, P + S, D) into the arrays of `site` at a layer's position."""
@@ -140,6 +147,8 @@ class Captured:
                 reduced = reduce_rows(rows, reduction, segments=self._spec.segments)
                 self._array(site, reduction, reduced)[:, position].copy_(reduced)
             self._missing.discard((site, position))
+            if self.leaves_when_whole and not self._missing:
+                raise _Done
 
         return record
 
@@ -163,14 +172,14 @@ class Captured:
         import torch
 
         name = f"{site}.{reduction}"
-        shape = (len(reduced), len(self._spec.layers_of(site)), *reduced.shape[1:])
+        shape = (len(reduced), len(self.layers_of(site)), *reduced.shape[1:])
         if name not in self._arrays or self._arrays[name].shape != shape:
             self._arrays[name] = torch.empty(shape, dtype=torch.float32, device=reduced.device)
         return self._arrays[name]
 
 
 def forward_activations(
-    model: MusicGenModel,
+    model: LoadedModel,
     codes: np.ndarray[Any, Any] | torch.Tensor,
     spec: CaptureSpec,
     texts: Sequence[str] | None = None,
@@ -184,7 +193,7 @@ def forward_activations(
         texts: One text condition per clip; None or empty texts mean no condition.
 
     Returns:
-        As `Captured.arrays`. Blocks above the last one wanted are not computed, nor the decoder's heads.
+        As `Captured.arrays`. What comes after the last point wanted is not computed.
 
     Raises:
         InvalidInput: Codes, texts and specification do not fit the model or each other.
@@ -196,45 +205,16 @@ def forward_activations(
     groups = model.conditions.groups(texts or [""] * len(batch))
     parts = []
     for members, conditions in groups:
-        with capture(model, spec, alignment) as captured, _leaving_after(model.blocks[spec.last_block()]):
-            model.forward(batch if len(groups) == 1 else batch[members], conditions)
+        with capture(model, spec, alignment) as captured:
+            captured.leaves_when_whole = True
+            with suppress(_Done):
+                model.forward(batch if len(groups) == 1 else batch[members], conditions)
         parts.append((members, captured.arrays()))
     return parts[0][1] if len(parts) == 1 else _reassembled(parts, len(batch))
 
 
 class _Done(Exception):
     """Everything wanted is recorded."""
-
-
-@contextmanager
-def _leaving_after(block: Any) -> Iterator[None]:
-    """Leave the block's `with` as soon as `block` has run; the hooks attached before have seen it."""
-
-    def leave(*_: object) -> None:
-        raise _Done
-
-    handle = block.register_forward_hook(leave)
-    try:
-        with suppress(_Done):
-            yield
-    finally:
-        handle.remove()
-
-
-def _hook_alignment(model: MusicGenModel, captured: Captured) -> Any:
-    """Every pass begins with the fuser, whose input has a row for each decoder step."""
-
-    def see(_: Any, inputs: Any) -> None:
-        captured.alignment = model.alignment(inputs[0].shape[1] - 1)  # the start step holds no frame
-
-    return model.language_model.fuser.register_forward_pre_hook(see)
-
-
-def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any:
-    if site == "embed":
-        return block.register_forward_pre_hook(lambda _, inputs: record(inputs[0]))
-    module = block if site == "resid" else getattr(block, TERMS[site])
-    return module.register_forward_hook(lambda _, __, output: record(output))
 
 
 def _reassembled(
@@ -247,7 +227,7 @@ def _reassembled(
     return whole
 
 
-def _codes_on_device(model: MusicGenModel, codes: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
+def _codes_on_device(model: LoadedModel, codes: np.ndarray[Any, Any] | torch.Tensor) -> torch.Tensor:
     import torch
 
     given = torch.as_tensor(codes)
@@ -270,7 +250,8 @@ def _codes_on_device(model: MusicGenModel, codes: np.ndarray[Any, Any] | torch.T
 
 
 def _array_spec(info: ModelInfo, spec: CaptureSpec, site: Site, reduction: Reduction, rows: int) -> ArraySpec:
-    layers = spec.layers_of(site)
+    described = info.site(site)
+    layers = spec.layers_of(described)
     axes: dict[str, int] = {"layer": len(layers)}
     attributes: dict[str, Any] = {
         "site": site,
@@ -284,7 +265,9 @@ def _array_spec(info: ModelInfo, spec: CaptureSpec, site: Site, reduction: Reduc
     if reduction == "frames":
         axes["time"] = rows
         attributes["first_row_step"] = planned_alignment(info.delays, rows + max(info.delays)).first_step
-    axes["feature"] = info.width
+    axes["feature"] = described.width
+    if described.heads > 1:
+        attributes["heads"] = described.heads
     return ArraySpec(
         name=f"{site}.{reduction}",
         dimensions=tuple(axes),

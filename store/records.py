@@ -3,21 +3,47 @@
 `pipelines` and `analysis` may import this module and `store.errors`, no other part of `store`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Generic, Literal, TypeVar
 
-from store.errors import redacted
+from store.errors import InvalidInput, redacted
 
 Found = TypeVar("Found")
 Label = str | int | float | bool | None
 ClipState = Literal["ok", "silent", "failed"]
-Site = Literal["embed", "resid", "attn", "xattn", "mlp"]
+Site = str
+"""A kind of place in a model, by the name that the model gives it; its layers are numbered from 0."""
 Reduction = Literal["mean", "std", "last", "segments", "frames"]
 
-SITES: tuple[Site, ...] = ("embed", "resid", "attn", "xattn", "mlp")
+Ability = Literal["encode", "generate", "steer"]
+
+SITES: tuple[Site, ...] = ("embed", "resid", "attn", "head", "xattn", "mlp")
+"""Sites of a transformer's decoder, in the order in which they are shown; a model may report others."""
 REDUCTIONS: tuple[Reduction, ...] = ("mean", "std", "last", "segments", "frames")
+_SITE_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+
+def check_site(name: str) -> str:
+    """The name of a site, once it can be one; which sites there are, a model or a run says.
+
+    Raises:
+        InvalidInput: it has other characters than names of arrays, options and columns may have.
+    """
+    if _SITE_NAME.fullmatch(name):
+        return name
+    raise InvalidInput(
+        f"{name[:60]!r} is no name of a site. It has small letters, digits and _, and begins with a letter, "
+        f"such as {', '.join(SITES)}."
+    )
+
+
+def sites_in_order(names: Iterable[str]) -> tuple[Site, ...]:
+    """The same sites, each once: those of a decoder in the order of `SITES`, then others by name."""
+    given = set(names)
+    return (*(site for site in SITES if site in given), *sorted(given.difference(SITES)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +175,53 @@ class Receipt(Generic[Found]):
 
 
 @dataclass(frozen=True, slots=True)
+class SiteInfo:
+    """A site as a model reports it."""
+
+    name: Site
+    layers: int
+    """Their number; a site with one layer has just layer 0, whatever layers others have."""
+    width: int
+    """Features of an activation."""
+    heads: int = 1
+    """Parts of equal width that an activation consists of, one per attention head, one after another."""
+
+    def __post_init__(self) -> None:
+        check_site(self.name)
+
+    @property
+    def head_width(self) -> int:
+        """Features of one head."""
+        return self.width // self.heads
+
+
+def decoder_sites(
+    *, layers: int, width: int, heads: int = 0, cross_attention: bool = True
+) -> tuple[SiteInfo, ...]:
+    """Sites of a transformer's decoder.
+
+    Args:
+        layers: Number of its blocks.
+        width: Of its residual stream.
+        heads: Of its self-attention; 0 where their outputs cannot be read.
+        cross_attention: Whether it attends to its conditions.
+    """
+    there = {
+        "embed": SiteInfo("embed", 1, width),
+        "head": SiteInfo("head", layers, width, heads) if heads else None,
+        "xattn": SiteInfo("xattn", layers, width) if cross_attention else None,
+    }
+    found = (there.get(site, SiteInfo(site, layers, width)) for site in SITES)
+    return tuple(site for site in found if site is not None)
+
+
+_FOLLOWS_FROM_THE_WEIGHTS = ("sites", "abilities", "takes_text", "licence")
+"""What a run's document leaves out: its fingerprint and its arrays say it, and ids are made of the rest."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """What is known of a MusicGen without loading its weights onto a device."""
+    """What a model says of itself, known without loading its weights onto a device."""
 
     name: str
     fingerprint: str
@@ -171,3 +242,50 @@ class ModelInfo:
     """False for melody models: their conditions stand before the audio, so there is no site "xattn"."""
     text_encoder: str = ""
     """Name of the T5, with the commit it was taken from where it came from a hub."""
+    sites: tuple[SiteInfo, ...] = ()
+    """Where its activations can be read; by default those of a decoder whose heads are not known."""
+    abilities: tuple[Ability, ...] = ("encode", "generate", "steer")
+    """What it can do beside running over a clip and being read; "encode" means that it has codes."""
+    takes_text: bool = True
+    """Whether a text conditions it; `melody` says the same of melodies."""
+    licence: str = ""
+    """Of its weights, as its source says it: "CC-BY-NC-4.0"; empty where nobody said it."""
+
+    def __post_init__(self) -> None:
+        if not self.sites:
+            sites = decoder_sites(layers=self.layers, width=self.width, cross_attention=self.cross_attention)
+            object.__setattr__(self, "sites", sites)
+
+    @property
+    def site_names(self) -> tuple[Site, ...]:
+        """Names of its sites, in its own order."""
+        return tuple(site.name for site in self.sites)
+
+    def site(self, name: Site) -> SiteInfo:
+        """One of its sites.
+
+        Raises:
+            InvalidInput: it has none of that name.
+        """
+        found = next((site for site in self.sites if site.name == name), None)
+        if found is None:
+            raise InvalidInput(
+                f"{self.name!r} has no site {name!r}; it has {', '.join(self.site_names)}."
+                + (" Its conditions stand before the audio." if name == "xattn" else "")
+            )
+        return found
+
+    def require(self, ability: Ability) -> None:
+        """Raise `InvalidInput` where the model cannot do something."""
+        if ability not in self.abilities:
+            can = [_IN_WORDS[one] for one in self.abilities]
+            raise InvalidInput(
+                f"{self.name!r} cannot {ability}: it {' and '.join([*can, 'can be extracted and probed'])}."
+            )
+
+    def document(self) -> dict[str, Any]:
+        """What the document of a run says of it, as JSON values."""
+        return {name: value for name, value in asdict(self).items() if name not in _FOLLOWS_FROM_THE_WEIGHTS}
+
+
+_IN_WORDS: Mapping[Ability, str] = {"encode": "encodes", "generate": "generates", "steer": "can be steered"}

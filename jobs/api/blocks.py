@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from jobs.api.directions import Direction
 from jobs.api.values import Layers, Names, one_each
 from store.errors import InvalidInput
-from store.records import REDUCTIONS, SITES
+from store.records import REDUCTIONS
 
 if TYPE_CHECKING:
     from pipelines.capture import Captured, CaptureSpec
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from pipelines.steering.edits import Edit, Kind, Scaling, SteeredRows, Steering
-    from store.records import Reduction, Site
+    from store.records import Reduction
 
 Steerable = Direction | Sequence[Direction]
 
@@ -27,7 +27,7 @@ Steerable = Direction | Sequence[Direction]
 class Seen:
     """What a `capture` block has seen: the activations of its latest pass, or of its latest generation."""
 
-    def __init__(self, model: "MusicGenModel", spec: "CaptureSpec") -> None:
+    def __init__(self, model: "LoadedModel", spec: "CaptureSpec") -> None:
         self._model, self._spec = model, spec
         self._captured: Captured | None = None
         self._kept: dict[str, NDArray[np.float32]] | None = None
@@ -72,7 +72,7 @@ class Seen:
         Raises:
             InvalidInput: it is not captured, or nothing has passed yet.
         """
-        layers = self._spec.layers_of(cast("Site", name.split(".", maxsplit=1)[0]))
+        layers = self._spec.layers_of(self._model.info.site(name.split(".", maxsplit=1)[0]))
         if layer not in layers:
             raise InvalidInput(f"Layer {layer} is not captured; captured are {list(layers)}.")
         return self[name][:, layers.index(layer)]
@@ -107,7 +107,7 @@ class Seen:
 class Block:
     """What blocks around a model ask for, and the hooks that make it true of its passes."""
 
-    model: "MusicGenModel"
+    model: "LoadedModel"
     seen: Seen | None = None
     steering: "Steering | None" = None
     hooks: ExitStack = field(default_factory=ExitStack)
@@ -134,13 +134,13 @@ class Block:
 _BLOCKS: ContextVar[tuple[Block, ...]] = ContextVar("blocks", default=())
 
 
-def block_of(model: "MusicGenModel") -> Block | None:
+def block_of(model: "LoadedModel") -> Block | None:
     """What blocks around a model ask for; None outside of any."""
     return next((one for one in _BLOCKS.get() if one.model is model), None)
 
 
 @contextmanager
-def _inside(model: "MusicGenModel", **asked: Any) -> Iterator[None]:
+def _inside(model: "LoadedModel", **asked: Any) -> Iterator[None]:
     """A block around a model; a second one joins the first, and neither may be asked for twice."""
     outer = block_of(model)
     before = {} if outer is None else {"seen": outer.seen, "steering": outer.steering}
@@ -165,7 +165,7 @@ def _inside(model: "MusicGenModel", **asked: Any) -> Iterator[None]:
 
 @contextmanager
 def capture(
-    model: "MusicGenModel",
+    model: "LoadedModel",
     *,
     sites: Names = "resid",
     layers: Layers = None,
@@ -176,7 +176,8 @@ def capture(
 
     Args:
         model: a loaded model; it carries hooks inside the block, and only there.
-        sites: from "embed", "resid", "attn", "xattn", "mlp"; None for all that the model has.
+        sites: some of `model.info.site_names`, of a MusicGen "embed", "resid", "attn", "head" (what its heads
+            give, side by side), "xattn", "mlp"; None for all.
         layers: numbers of layers, such as range(4, 8); None for all.
         reductions: what is kept over time, from "mean", "std", "last", "segments", "frames".
         segments: bins of the reduction "segments".
@@ -193,7 +194,7 @@ def capture(
     from pipelines.capture import CaptureSpec, check_capture
 
     spec = CaptureSpec(
-        cast("tuple[Site, ...]", _sites(model, sites)),
+        _names(sites, model.info.site_names),
         _layers(model, layers),
         cast("tuple[Reduction, ...]", _names(reductions, REDUCTIONS)),
         segments,
@@ -206,7 +207,7 @@ def capture(
 
 @contextmanager
 def steer(
-    model: "MusicGenModel",
+    model: "LoadedModel",
     directions: Steerable,
     *,
     alpha: float | Sequence[float] = 0.5,
@@ -258,19 +259,13 @@ def steer(
         yield
 
 
-def _sites(model: "MusicGenModel", sites: Names) -> tuple[str, ...]:
-    if sites is None:
-        return tuple(site for site in SITES if site != "xattn" or model.info.cross_attention)
-    return _names(sites, SITES)
-
-
 def _names(names: Names, known: Sequence[str]) -> tuple[str, ...]:
     if names is None:
         return tuple(known)
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def _layers(model: "MusicGenModel", layers: Layers) -> tuple[int, ...]:
+def _layers(model: "LoadedModel", layers: Layers) -> tuple[int, ...]:
     if layers is None:
         return tuple(range(model.info.layers))
     return (layers,) if isinstance(layers, int) else tuple(int(one) for one in layers)

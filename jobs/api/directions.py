@@ -77,7 +77,7 @@ class Direction:
         """The same direction, said to belong to a place: needed for those of arrays before they steer.
 
         Args:
-            site: "embed", "resid", "attn", "xattn" or "mlp".
+            site: "embed", "resid", "attn", "head", "xattn" or "mlp".
             layer: the model's number of the layer, from 0.
         """
         return replace(self, site=site, layer=layer)

@@ -18,7 +18,9 @@ class Extraction(Work, total=False):
     """What decides a run beside its dataset."""
 
     model: Annotated[str | Path, '"pocket", a hub name such as "facebook/musicgen-small", or a folder.']
-    sites: Annotated[Names, 'from "embed", "resid", "attn", "xattn", "mlp"; None for all.']
+    sites: Annotated[
+        Names, 'of the model, such as "embed", "resid", "attn", "head", "xattn", "mlp"; None for all.'
+    ]
     layers: Annotated[Layers, "numbers of layers, such as range(4, 8); None for all."]
     reductions: Annotated[
         Names, 'what is kept over time, from "mean", "std", "last", "segments", "frames"; None for all.'

@@ -18,14 +18,14 @@ from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
 
 SAMPLING = ("guidance", "temperature", "top_k", "top_p")
 Audio = Sound | str | Path | NDArray[Any]
 """A sound, a file, or samples (samples,) at the rate of the model."""
 
 
-def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = "float32") -> "MusicGenModel":
+def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = "float32") -> "LoadedModel":
     """Load a MusicGen.
 
     Args:
@@ -43,12 +43,12 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
         >>> load_model("pocket-random", device="cpu")
         MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
     """
-    from pipelines.models.musicgen import load_musicgen
+    from pipelines.models.named import load_named_model
 
-    return load_musicgen(name, device=resolved_device(device), dtype=dtype)
+    return load_named_model(name, device=resolved_device(device), dtype=dtype)
 
 
-def forward(model: "MusicGenModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
+def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
     """Let a model hear a recording: encode it, and run the decoder over it (teacher-forced).
 
     What it computes is kept by the `capture` block around it, after the edits of a `steer` block.
@@ -123,7 +123,7 @@ def convert(source: str | Path, target: str | Path, *, codec: str | None = None)
 
 @overload
 def generate(
-    model: "MusicGenModel",
+    model: "LoadedModel",
     text: str = "",
     *,
     seed: int = 0,
@@ -135,7 +135,7 @@ def generate(
 
 @overload
 def generate(
-    model: "MusicGenModel",
+    model: "LoadedModel",
     text: list[str] | tuple[str, ...],
     *,
     seed: int | Sequence[int] = 0,
@@ -147,7 +147,7 @@ def generate(
 
 @documented(Sampled, GenerateOptions)
 def generate(
-    model: "MusicGenModel",
+    model: "LoadedModel",
     text: str | list[str] | tuple[str, ...] = "",
     *,
     seed: int | Sequence[int] = 0,

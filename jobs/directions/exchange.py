@@ -13,7 +13,7 @@ from jobs.directions.stored import add_vectors, read_vectors, stored_ids
 from store.arrays.collection import Collection
 from store.errors import InvalidInput
 from store.opening import open_store
-from store.records import SITES
+from store.records import check_site
 from store.results.fits import VectorRow
 from store.results.parts import digest_of
 from store.results.table import now
@@ -69,8 +69,7 @@ def foreign_rows(
     Raises:
         InvalidInput: a direction does not fit the model of the run.
     """
-    if site not in SITES:
-        raise InvalidInput(f"There is no site {site!r}; sites are {', '.join(SITES)}.")
+    check_site(site)
     return [
         _row(run, layer, vector, site=site, concept=concept, positive=positive)
         for layer, vector in directions.items()

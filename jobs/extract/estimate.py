@@ -25,17 +25,17 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
     import torch
 
     from pipelines.capture import forward_activations
-    from pipelines.models.musicgen import load_musicgen
+    from pipelines.models.named import load_named_model
 
     device = resolved_device(options.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        model = load_musicgen(
+        model = load_named_model(
             options.model,
             device=device,
             dtype=spec.dtype,
-            last_block=spec.capture.last_block(),
+            last_block=spec.capture.last_block(spec.model),
         )
         samples = round(spec.clip_seconds * spec.model.sample_rate)
         audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1

@@ -24,7 +24,9 @@ class ExtractOptions(Execution):
             free=True,
         ),
     ] = "pocket"
-    sites: Annotated[str, Option("Sites to store, of embed, resid, attn, xattn, mlp.")] = "resid,attn,mlp"
+    sites: Annotated[
+        str, Option("Sites to store, of embed, resid, attn, head, xattn, mlp; all: those that the model has.")
+    ] = "resid,attn,mlp"
     layers: Annotated[str, Option("Layers by number: all, 0,5,11 or 4-7.")] = "all"
     reduce: Annotated[str, Option("Reductions over time to store, of mean, std, last, segments, frames.")] = (
         "mean"

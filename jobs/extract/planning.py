@@ -14,7 +14,8 @@ from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
 from pipelines.audio.resampling import resampler
 from pipelines.capture import CaptureSpec
-from pipelines.models.musicgen import alignment_for, check_weights, describe_model
+from pipelines.models.musicgen import alignment_for
+from pipelines.models.named import check_weights, describe_model
 from store import Dataset, Store, open_store
 from store.arrays.collection import UNIT_CLIPS
 from store.errors import InvalidInput
@@ -53,12 +54,12 @@ def resolve(options: ExtractOptions) -> Extraction:
             f"{info.max_seconds:g} s. Add the dataset again with a shorter --clip-seconds."
         )
     capture = CaptureSpec(
-        sites=parse_sites(options.sites),
+        sites=parse_sites(options.sites, info.site_names),
         layers=parse_layers(options.layers, info.layers),
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
-    check_weights(options.model, last_block=capture.last_block())
+    check_weights(options.model, last_block=capture.last_block(info))
     spec = ExtractionSpec(
         dataset=dataset.name,
         dataset_fingerprint=dataset.origin,

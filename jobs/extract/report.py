@@ -10,7 +10,7 @@ from jobs.extract.planning import Extraction
 from jobs.extract.texts import template_fields
 from jobs.extract.units import ExtractionUnit
 from jobs.progress.reporting import note
-from pipelines.models.musicgen import check_weights
+from pipelines.models.named import check_weights
 from store.arrays.collection import Collection
 
 
@@ -19,7 +19,7 @@ def announce(work: Extraction) -> None:
     spec = work.spec
     if spec.model.random_weights:
         note(f"{spec.model.name} has random weights; its activations mean nothing.")
-    for said in check_weights(work.options.model, last_block=spec.capture.last_block()):
+    for said in check_weights(work.options.model, last_block=spec.capture.last_block(spec.model)):
         note(said, kind="Warning")
     leaks = template_fields(spec.text)
     if leaks:

@@ -40,7 +40,7 @@ class ExtractionSpec:
             "code_layout": "delayed",
             "dataset": {"name": self.dataset, "fingerprint": self.dataset_fingerprint},
             "clip_seconds": self.clip_seconds,
-            "model": asdict(self.model),
+            "model": self.model.document(),
             "capture": self._capture_document(),
             "alignment": self.alignment.to_json(),
             "dtype": self.dtype,

@@ -63,7 +63,7 @@ class ExtractionWorker:
         import torch
 
         from pipelines.audio.clips import is_silent
-        from pipelines.models.musicgen import load_musicgen
+        from pipelines.models.named import describe_model, load_named_model
         from store import open_store
 
         keep_freed_memory()
@@ -73,11 +73,11 @@ class ExtractionWorker:
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
         self._model = self._on_compute_thread(
             partial(
-                load_musicgen,
+                load_named_model,
                 plan.model,
                 device=device,
                 dtype=plan.dtype,
-                last_block=plan.capture.last_block(),
+                last_block=plan.capture.last_block(describe_model(plan.model)),
             )
         )
         store = open_store(plan.store_url)

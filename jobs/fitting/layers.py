@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from jobs.places import first_missing, parse_layer_ranges, parse_sites
 from store.arrays.collection import Collection
 from store.errors import NotFound
-from store.records import REDUCTIONS, SITES
+from store.records import REDUCTIONS, sites_in_order
 
 POOLED = ("mean", "std", "last")
 
@@ -46,13 +46,13 @@ def select_layers(
         reductions: which arrays count.
 
     Raises:
-        InvalidInput: a site or layer cannot be read, or the run has no such array.
+        InvalidInput: a site or layer cannot be read.
         NotFound: the run lacks a named site or layer.
     """
     wanted_sites = None if sites == "all" else parse_sites(sites)
     ranges = parse_layer_ranges(layers)
     found: list[LayerArray] = []
-    for site in SITES:
+    for site in sites_in_order(name.split(".")[0] for name in run.arrays):
         for name in (f"{site}.{reduction}" for reduction in REDUCTIONS if reduction in reductions):
             if name in run.arrays and (wanted_sites is None or site in wanted_sites):
                 found += [LayerArray(name, layer) for layer in run.layers(name)]

@@ -14,6 +14,8 @@ Tables = Annotated[
         metavar="NAME=PATH",
     ),
 ]
-Sites = Annotated[str, Option("Sites of the run to read: all, or some of embed, resid, attn, xattn, mlp.")]
+Sites = Annotated[
+    str, Option("Sites of the run to read: all, or some such as embed, resid, attn, head, xattn, mlp.")
+]
 Layers = Annotated[str, Option("Layers by number: all, 0,5,11 or 4-7.")]
 Folds = Annotated[int, Option("Parts that are held out in turn, cut by group.", least=2)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from jobs.generate.specification import GenerationSpec
     from pipelines.capture import CaptureSpec
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from store.opening import Store
 
 DATASET = "generations"
@@ -27,7 +27,7 @@ DATASET = "generations"
 
 def write_captured(
     store: Store,
-    model: MusicGenModel,
+    model: LoadedModel,
     capture: CaptureSpec,
     generations: Sequence[tuple[GenerationSpec, GeneratedAudio]],
 ) -> str:
@@ -59,7 +59,7 @@ def write_captured(
 
 
 def _document(
-    model: MusicGenModel,
+    model: LoadedModel,
     capture: CaptureSpec,
     generations: Sequence[tuple[GenerationSpec, GeneratedAudio]],
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def _document(
         "code_layout": "delayed",
         "dataset": {"name": DATASET, "fingerprint": digest_of([one.generation_id for one, _ in generations])},
         "clip_seconds": spec.seconds,
-        "model": asdict(model.info),
+        "model": model.info.document(),
         "capture": {name: value for name, value in asdict(capture).items() if name != "segments"}
         | ({"segments": capture.segments} if "segments" in capture.reductions else {}),
         "alignment": model.alignment(generated.codes.shape[-1]).to_json(),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jobs.generate.options import GenerateOptions
     from jobs.generate.specification import GenerationSpec
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from pipelines.steering.schedules import Schedule
     from store.opening import Store
     from store.results.fits import VectorRow
@@ -188,7 +188,7 @@ class AutomaticStrengths:
 
 
 def find_strengths(
-    model: MusicGenModel,
+    model: LoadedModel,
     spec: GenerationSpec,
     chosen: ChosenEdits,
     unsteered: GeneratedAudio,

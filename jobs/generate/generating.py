@@ -25,7 +25,7 @@ from jobs.progress.reporting import stepped
 from jobs.user_files import check_output
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.generation.sampling import Sampling
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from store import open_store
 from store.errors import InvalidInput
 from store.results.generated_audio import has_sound
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
 
     from jobs.generate.options import GenerateOptions
     from pipelines.generation.generate import GeneratedAudio
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from store.opening import Store
     from store.records import ModelInfo
 
-    Load = Callable[[GenerateOptions, str], MusicGenModel]
+    Load = Callable[[GenerateOptions, str], LoadedModel]
     from pathlib import Path
 
     from jobs.generate.options import GenerateOptions
@@ -124,17 +124,17 @@ def model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     return options.model or (names.pop() if names else "pocket")
 
 
-def load_model(options: GenerateOptions, name: str) -> MusicGenModel:
+def load_model(options: GenerateOptions, name: str) -> LoadedModel:
     """The model of a name on the device and with the numbers that options say."""
     import torch
 
-    from pipelines.models.musicgen import load_musicgen
+    from pipelines.models.named import load_named_model
 
     torch.set_num_threads(options.threads)
-    return load_musicgen(name, device=resolved_device(options.device), dtype=DTYPES[options.dtype])
+    return load_named_model(name, device=resolved_device(options.device), dtype=DTYPES[options.dtype])
 
 
-def _encoded(model: MusicGenModel, sounds: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
+def _encoded(model: LoadedModel, sounds: dict[str, np.ndarray[Any, Any]]) -> dict[str, Any]:
     """What a request needs of the sounds: the codes of its audio prompt, and its melody as it is."""
     from pipelines.generation.generate import encode_prompt
 
@@ -183,13 +183,15 @@ def _capture_spec(options: GenerateOptions, info: ModelInfo) -> CaptureSpec | No
     if options.capture is None:
         return None
     layers = tuple(range(info.layers))
-    spec = CaptureSpec(parse_sites(options.capture), layers, parse_reductions(options.reduce))
+    spec = CaptureSpec(
+        parse_sites(options.capture, info.site_names), layers, parse_reductions(options.reduce)
+    )
     check_capture(info, spec)
     return spec
 
 
 def _generate(
-    model: MusicGenModel,
+    model: LoadedModel,
     spec: GenerationSpec,
     chosen: ChosenEdits,
     codes: dict[str, Any],

@@ -74,7 +74,7 @@ class GenerateOptions:
     ] = None
     site: Annotated[
         str | None,
-        Option("Where to steer: resid, attn, xattn, mlp or embed; the direction's own by default."),
+        Option("Where to steer: resid, attn, head, xattn, mlp or embed; the direction's own by default."),
     ] = None
     layers: Annotated[
         str | None,

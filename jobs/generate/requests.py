@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from jobs.generate.specification import EditSpec
 from pipelines.generation.generate import GenerationRequest
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from jobs.generate.specification import GenerationSpec
-    from store.records import Site
     from store.results.fits import VectorRow
 
 
@@ -67,7 +66,7 @@ def edit_of(spec: EditSpec, vector: VectorRow) -> Edit:
         **manner_from(spec),
         vector=vector.vector,
         alpha=spec.alpha,
-        origin=Origin(vector.model_fingerprint, cast("Site", vector.site), vector.layer),
+        origin=Origin(vector.model_fingerprint, vector.site, vector.layer),
         reader=vector.reader if erases else None,
         reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,
     )

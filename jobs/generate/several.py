@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from jobs.generate.edits import ChosenEdits
     from jobs.generate.options import GenerateOptions, Several
     from jobs.report.page import Sound
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from store.opening import Store
     from store.results.fits import VectorRow
 
-    Load = Callable[[GenerateOptions, str], MusicGenModel]
+    Load = Callable[[GenerateOptions, str], LoadedModel]
 
 PAGE = "index.html"
 STEERED, PLAIN, TWIN, RANDOM = "steered", "not steered", "twin", "random direction"
@@ -154,9 +154,9 @@ def _as_strong(options: GenerateOptions, steered: dict[str, Any]) -> GenerateOpt
 
 def _once() -> Load:
     """A loader that keeps the model between generations."""
-    kept: dict[str, MusicGenModel] = {}
+    kept: dict[str, LoadedModel] = {}
 
-    def load(options: GenerateOptions, name: str) -> MusicGenModel:
+    def load(options: GenerateOptions, name: str) -> LoadedModel:
         if name not in kept:
             kept[name] = load_model(options, name)
         return kept[name]

@@ -16,7 +16,7 @@ from jobs.sweep.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweep.grid import expand, read_pairs
 from jobs.sweep.labels import ConceptLabels, resolve_concepts
 from pipelines.audio.recordings import Recordings
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from store.arrays.collection import Collection
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
@@ -111,7 +111,7 @@ class ExpandedSweep:
     model: Mapping[str, Any]
     """As the run's document describes it."""
     model_name: str
-    """As `load_musicgen` takes it."""
+    """As `load_named_model` takes it."""
     labels: Mapping[str, ConceptLabels]
     """By concept, of those steered and those only measured."""
     settings: tuple[Setting, ...]

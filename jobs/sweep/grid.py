@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from analysis.directions.fitting import split_method
 from analysis.effects.settings import AUTO, NONE, Pair, Setting, Strength
@@ -18,7 +18,7 @@ from pipelines.steering.edits import (
 )
 from pipelines.steering.schedules import parse_schedule
 from store.errors import InvalidInput
-from store.records import SITES, Site
+from store.records import check_site
 from store.results.parts import digest_of
 
 MOST_SETTINGS = 1_000_000
@@ -26,7 +26,7 @@ LONGEST_WORD = 200
 
 _LEGAL: Mapping[str, tuple[str, ...]] = {
     "methods": (),
-    "sites": SITES,
+    "sites": (),
     "alphas": (),
     "kinds": KINDS,
     "scalings": SCALINGS,
@@ -44,7 +44,7 @@ class Grid:
     methods: tuple[str, ...] = ("diffmean",)
     """As in `undertone directions`: "mse" chooses its penalty on held-out folds, "mse:0.1" names it."""
     sites: tuple[str, ...] = ("resid",)
-    """Where in a block the directions lie and are applied: embed, resid, attn, xattn or mlp."""
+    """Where in a block the directions lie and are applied: embed, resid, attn, head, xattn or mlp."""
     layers: tuple[tuple[int, ...], ...] = ()
     """Each entry is steered by itself, a list of several layers at all of them. None: every layer."""
     alphas: tuple[Strength, ...] = (0.5,)
@@ -73,6 +73,8 @@ class Grid:
         refuse_more_than(MOST_SETTINGS, self.combinations, "settings")
         for name, legal in _LEGAL.items():
             _check_list(name, getattr(self, name), legal)
+        for site in self.sites:
+            check_site(site)
         self._check_strengths()
         refuse_twice("[grid] layers", self.layers)
         for layers in self.layers:
@@ -149,7 +151,7 @@ def expand(grid: Grid, pairs: Sequence[Pair], layers_of_site: Mapping[str, Seque
         Setting(
             pair,
             method,
-            cast("Site", site),
+            site,
             layers,
             alpha,
             kind,

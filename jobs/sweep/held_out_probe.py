@@ -78,10 +78,10 @@ class ProbeScorer:
     kind = EVALUATIONS.kind
 
     def __init__(self, source: ProbeSource, *, device: str) -> None:
-        from pipelines.models.musicgen import load_musicgen
+        from pipelines.models.named import load_named_model
 
         self._source = source
-        self._model = load_musicgen(source.model, device=device, dtype=source.dtype)
+        self._model = load_named_model(source.model, device=device, dtype=source.dtype)
         self.version = source.version
         self.sample_rate = self._model.info.sample_rate
 
@@ -131,7 +131,7 @@ def fit_held_out_probes(
         run: whose activations are read.
         array: which of them, "resid.mean".
         labels: of each concept.
-        model: as `load_musicgen` takes it.
+        model: as `load_named_model` takes it.
         dtype: of the language model.
 
     Returns:

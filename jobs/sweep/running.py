@@ -20,7 +20,7 @@ from jobs.sweep.expansion import ExpandedSweep
 from jobs.sweep.options import SweepOptions
 from jobs.sweep.trials import SweepPlan, WantedStrengths, read_strengths, wanted_strengths
 from jobs.sweep.worker import GenerationPlan, GenerationWorker, StrengthWorker
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from store.errors import JobFailed
 from store.opening import Store
 from store.results.parts import has_results
@@ -143,7 +143,7 @@ def generating_time(
     """Workers, and seconds that generating will take; fitting directions and scoring are not among them."""
     if not missing:
         return {"workers": 0, "generating_seconds": 0.0}
-    from pipelines.models.musicgen import describe_model
+    from pipelines.models.named import describe_model
 
     info = describe_model(plan.expanded.model_name)
     each = _seconds_per_second(plan.expanded.model_name, missing, options)
@@ -165,12 +165,14 @@ def _seconds_per_second(model_name: str, missing: Sequence[GenerationSpec], opti
 
     from jobs.generate.requests import request_of
     from pipelines.generation.generate import generate
-    from pipelines.models.musicgen import load_musicgen
+    from pipelines.models.named import load_named_model
 
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        model = load_musicgen(model_name, device=resolved_device(options.device), dtype=DTYPES[options.dtype])
+        model = load_named_model(
+            model_name, device=resolved_device(options.device), dtype=DTYPES[options.dtype]
+        )
         specs = [
             replace(spec.twin(), seconds=MEASURED_SECONDS, text="", audio_prompt=None)
             for spec in missing[: options.batch]

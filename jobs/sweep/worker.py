@@ -58,14 +58,14 @@ class _ModelWorker:
     def load(self) -> None:
         import torch
 
-        from pipelines.models.musicgen import load_musicgen
+        from pipelines.models.named import load_named_model
         from store import open_store
 
         keep_freed_memory()
         plan = self._plan
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
         loading = self._compute.submit(
-            load_musicgen, plan.model, device=resolved_device(plan.device), dtype=plan.dtype
+            load_named_model, plan.model, device=resolved_device(plan.device), dtype=plan.dtype
         )
         self._model = loading.result()
         self._store = open_store(plan.store_url)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pipelines.capture import TERMS, check_capture
+from pipelines.capture import check_capture
 from pipelines.reductions import reduce_rows
 from store.errors import InvalidInput
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pipelines.capture import CaptureSpec
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from pipelines.steering.steer import SteeringState
     from store.records import Site
 
 
 @contextmanager
 def record_generation(
-    model: MusicGenModel, spec: CaptureSpec, state: SteeringState, *, clips: int, frames: int
+    model: LoadedModel, spec: CaptureSpec, state: SteeringState, *, clips: int, frames: int
 ) -> Iterator[RecordedGeneration]:
     """Record one batch of generations.
 
@@ -54,8 +54,8 @@ def record_generation(
     try:
         for site in spec.sites:
             handles.extend(
-                _hook(model.blocks[layer], site, recorded.recorder(site, layer))
-                for layer in spec.layers_of(site)
+                model.point(site, layer).hook(recorded.recorder(site, layer))
+                for layer in recorded.layers_of(site)
             )
         yield recorded
     finally:
@@ -67,19 +67,24 @@ class RecordedGeneration:
     """Activations of a batch, filled step by step."""
 
     def __init__(
-        self, model: MusicGenModel, spec: CaptureSpec, state: SteeringState, *, clips: int, frames: int
+        self, model: LoadedModel, spec: CaptureSpec, state: SteeringState, *, clips: int, frames: int
     ) -> None:
-        self._spec = spec
+        self._info, self._spec = model.info, spec
         self._state = state
         self._alignment = model.alignment(frames)
-        self._shape = (clips, self._alignment.steps, model.info.width)
+        self._clips = clips
         self._device = model.device
         self._whole: dict[tuple[Site, int], torch.Tensor] = {}
 
+    def layers_of(self, site: Site) -> tuple[int, ...]:
+        """The layer numbers of a site's arrays."""
+        return self._spec.layers_of(self._info.site(site))
+
     def recorder(self, site: Site, layer: int) -> Callable[[torch.Tensor], None]:
         """A function that keeps what is new of an output (rows, P + steps, D)."""
-        clips, steps, _ = self._shape
-        whole = self._whole[site, layer] = torch.empty(self._shape, device=self._device)
+        clips, steps = self._clips, self._alignment.steps
+        shape = (clips, steps, self._info.site(site).width)
+        whole = self._whole[site, layer] = torch.empty(shape, device=self._device)
         done = 0
 
         def record(output: torch.Tensor) -> None:
@@ -98,15 +103,8 @@ class RecordedGeneration:
         kept = slice(first, first + self._alignment.rows)
         arrays: dict[str, NDArray[np.float32]] = {}
         for site in self._spec.sites:
-            layers = [self._whole[site, layer][clip : clip + 1, kept] for layer in self._spec.layers_of(site)]
+            layers = [self._whole[site, layer][clip : clip + 1, kept] for layer in self.layers_of(site)]
             for reduction in self._spec.reductions:
                 reduced = [reduce_rows(rows, reduction, segments=self._spec.segments)[0] for rows in layers]
                 arrays[f"{site}.{reduction}"] = torch.stack(reduced).float().cpu().numpy()
         return arrays
-
-
-def _hook(block: Any, site: Site, record: Callable[[torch.Tensor], None]) -> Any:
-    if site == "embed":
-        return block.register_forward_pre_hook(lambda _, inputs: record(inputs[0]))
-    module = block if site == "resid" else getattr(block, TERMS[site])
-    return module.register_forward_hook(lambda _, __, output: record(output))

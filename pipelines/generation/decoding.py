@@ -7,27 +7,24 @@ if it were a prompt, like in audiocraft.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from pipelines.acceleration.streaming import streaming
 from pipelines.generation.sampling import choose_tokens
-from pipelines.models.conditions import TEXT, Conditions
 from store.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from pipelines.generation.sampling import GumbelNoise, Sampling
-    from pipelines.models.conditions import Conditions
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import Conditions, GeneratingModel, LoadedModel
     from store.records import ModelInfo
 
 
-def guided(model: MusicGenModel, conditions: Sequence[Conditions]) -> Conditions:
+def guided(model: LoadedModel, conditions: Sequence[Conditions]) -> Conditions:
     """Stack conditions of single clips, and below them what stands for no condition at the same lengths."""
-    unconditional = [_without(model, one) for one in conditions]
+    unconditional = [model.conditions.dropped(one) for one in conditions]
     return stacked([*conditions, *unconditional])
 
 
@@ -42,21 +39,6 @@ def stacked(parts: Sequence[Conditions]) -> Conditions:
 def condition_lengths(conditions: Conditions) -> tuple[int, ...]:
     """Steps of each condition: clips can share a pass where these are equal."""
     return tuple(embedding.shape[1] for embedding, _ in conditions.values())
-
-
-def prepended_steps(language_model: Any, conditions: Conditions) -> int:
-    """P: how many steps of the conditions stand before the audio."""
-    names = language_model.fuser.fuse2cond.get("prepend", ())
-    return sum(conditions[name][0].shape[1] for name in names if name in conditions)
-
-
-def _without(model: MusicGenModel, conditions: Conditions) -> Conditions:
-    """What audiocraft makes of dropped conditions: zeros for a text, a silent melody; their lengths stay."""
-    nothing = model.conditions.encode("")
-    return {
-        name: (torch.zeros_like(embedding), torch.zeros_like(mask)) if name == TEXT else nothing[name]
-        for name, (embedding, mask) in conditions.items()
-    }
 
 
 STRIDE = 0.6
@@ -98,7 +80,7 @@ def count_steps(info: ModelInfo, frames: int, prompt: int) -> int:
 
 
 def fill_window(
-    model: MusicGenModel,
+    model: GeneratingModel,
     codes: torch.Tensor,
     window: Window,
     conditions: Conditions,
@@ -120,15 +102,15 @@ def fill_window(
     Raises:
         ModelError: The model gives logits that are no numbers.
     """
-    language_model, delays = model.language_model, model.info.delays
+    delays = model.info.delays
     part = codes[..., window.start : window.end]
     known, frames = window.known - window.start, part.shape[-1]
-    sequence = _delayed(part, delays, language_model.special_token_id)
+    sequence = _delayed(part, delays, model.special_token)
     steps, before = sequence.shape[-1], 0
     finite = torch.ones((), dtype=torch.bool, device=codes.device)
-    with streaming(language_model, steps=steps + prepended_steps(language_model, conditions)):
+    with model.streaming(steps=steps, conditions=conditions):
         for step in range(known + 1 + min(delays), steps):
-            logits = _next_logits(language_model, sequence[..., before:step], conditions, sampling.guidance)
+            logits = _next_logits(model, sequence[..., before:step], conditions, sampling.guidance)
             finite &= logits.isfinite().all()
             drawn = None if sampling.greedy else noise.at(window.start + step)
             tokens = choose_tokens(logits, sampling, drawn)
@@ -147,17 +129,10 @@ def fill_window(
 
 
 def _next_logits(
-    language_model: Any, sequence: torch.Tensor, conditions: Conditions, guidance: float
+    model: GeneratingModel, tokens: torch.Tensor, conditions: Conditions, guidance: float
 ) -> torch.Tensor:
-    """Logits (B, K, V) of the step after `sequence` (B, K, steps), which continues what was passed before."""
-    embedded = sum(table(sequence[:, k]) for k, table in enumerate(language_model.emb))
-    if guidance != 1:
-        embedded = torch.cat([embedded, embedded])
-    inputs, cross = language_model.fuser(embedded, conditions)
-    hidden = language_model.transformer(inputs, cross_attention_src=cross)[:, -1]
-    if language_model.out_norm:
-        hidden = language_model.out_norm(hidden)
-    logits = torch.stack([head(hidden) for head in language_model.linears], dim=1)
+    """Logits (B, K, V) of the step after `tokens` (B, K, steps), which continue what was passed before."""
+    logits = model.next_logits(tokens, conditions, copies=1 if guidance == 1 else 2)
     if guidance == 1:
         return logits
     conditional, unconditional = logits.chunk(2)

@@ -32,14 +32,14 @@ from pipelines.generation.decoding import (
     windows_of,
 )
 from pipelines.generation.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling
+from pipelines.models.protocol import generating
 from pipelines.steering.edits import Steering
 from pipelines.steering.steer import SteeringState, steer
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from pipelines.capture import CaptureSpec
-    from pipelines.models.conditions import Conditions
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import Conditions, GeneratingModel, LoadedModel
     from store.records import ModelInfo
 
 FEWEST_ROWS = 4
@@ -90,7 +90,7 @@ class GeneratedAudio:
 
 
 def generate(
-    model: MusicGenModel,
+    model: LoadedModel,
     requests: Sequence[GenerationRequest],
     *,
     batch_size: int = BATCH_SIZE,
@@ -109,6 +109,7 @@ def generate(
     Raises:
         InvalidInput: A request does not fit the model.
     """
+    maker = generating(model)
     for request in requests:
         check_request(model, request)
     batches = list(_batches(model, requests, batch_size))
@@ -116,31 +117,31 @@ def generate(
     results: dict[int, GeneratedAudio] = {}
     for members in batches:
         chosen = [requests[member] for member in members]
-        results |= zip(members, _generate_batch(model, chosen, capture, counter), strict=True)
+        results |= zip(members, _generate_batch(maker, chosen, capture, counter), strict=True)
     return [results[place] for place in range(len(requests))]
 
 
-def encode_prompt(model: MusicGenModel, samples: NDArray[np.float32]) -> NDArray[np.int16]:
+def encode_prompt(model: LoadedModel, samples: NDArray[np.float32]) -> NDArray[np.int16]:
     """Codec tokens (K, T₀) of a recording's beginning, mono samples (samples,) at the model's rate."""
     codes = model.encode(torch.tensor(samples, dtype=torch.float32)[None, None])
     result: NDArray[np.int16] = codes[0].cpu().numpy()
     return result
 
 
-def decode(model: MusicGenModel, codes: NDArray[np.integer]) -> NDArray[np.float32]:
+def decode(model: LoadedModel, codes: NDArray[np.integer]) -> NDArray[np.float32]:
     """Audio (samples,) of codec tokens (K, T): one clip at a time, so that neighbours round nothing."""
-    with torch.inference_mode():
-        tokens = torch.from_numpy(codes.astype(np.int64))[None].to(model.device)
-        audio: NDArray[np.float32] = model.codec.decode(tokens, None)[0, 0].float().cpu().numpy()
+    audio: NDArray[np.float32] = (
+        generating(model).decode(torch.from_numpy(codes.astype(np.int64))[None])[0, 0].cpu().numpy()
+    )
     return audio
 
 
-def frames_of_request(model: MusicGenModel, request: GenerationRequest) -> int:
+def frames_of_request(model: LoadedModel, request: GenerationRequest) -> int:
     """T: codec frames of the result."""
     return round(request.seconds * model.info.frame_rate)
 
 
-def check_request(model: MusicGenModel, request: GenerationRequest) -> None:
+def check_request(model: LoadedModel, request: GenerationRequest) -> None:
     """Raise InvalidInput where the model cannot do what a request asks for."""
     info, frames = model.info, frames_of_request(model, request)
     room = min(frames, window_frames(info))
@@ -166,7 +167,7 @@ def check_request(model: MusicGenModel, request: GenerationRequest) -> None:
         )
 
 
-def _steps(model: MusicGenModel, request: GenerationRequest) -> int:
+def _steps(model: LoadedModel, request: GenerationRequest) -> int:
     return count_steps(model.info, frames_of_request(model, request), request.prompt_frames)
 
 
@@ -183,7 +184,7 @@ class _Counter:
 
 
 def _batches(
-    model: MusicGenModel, requests: Sequence[GenerationRequest], batch_size: int
+    model: LoadedModel, requests: Sequence[GenerationRequest], batch_size: int
 ) -> Iterator[list[int]]:
     """Places of requests that can share a batch, the steered ones side by side."""
     alike: dict[Any, list[int]] = {}
@@ -198,7 +199,7 @@ def _batches(
 
 
 def _generate_batch(
-    model: MusicGenModel,
+    model: GeneratingModel,
     requests: Sequence[GenerationRequest],
     capture: CaptureSpec | None,
     counter: _Counter,
@@ -232,12 +233,12 @@ def _generate_batch(
         )
 
 
-def _device_name(model: MusicGenModel) -> str:
+def _device_name(model: LoadedModel) -> str:
     return torch.cuda.get_device_name() if model.device.type == "cuda" else "cpu"
 
 
 def _recording(
-    model: MusicGenModel, spec: CaptureSpec | None, state: SteeringState, *, clips: int, frames: int
+    model: LoadedModel, spec: CaptureSpec | None, state: SteeringState, *, clips: int, frames: int
 ) -> AbstractContextManager[RecordedGeneration | None]:
     if spec is None:
         return nullcontext()
@@ -252,7 +253,7 @@ def _padded(requests: Sequence[GenerationRequest]) -> list[GenerationRequest]:
 
 
 def _codes(
-    model: MusicGenModel,
+    model: GeneratingModel,
     requests: Sequence[GenerationRequest],
     frames: int,
     steering: SteeringState,
@@ -278,7 +279,7 @@ def _codes(
 
 
 def _conditions(
-    model: MusicGenModel, requests: Sequence[GenerationRequest], window: Window, frames: int
+    model: LoadedModel, requests: Sequence[GenerationRequest], window: Window, frames: int
 ) -> Conditions:
     """Of all rows of a batch; a melody moves with the window, and begins again at its end."""
     single = []

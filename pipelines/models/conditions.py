@@ -11,7 +11,7 @@ with. Out of a melody drums and bass are taken first, by the separator that the 
 
 import random
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any
@@ -21,10 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.models.audiocraft_import import load_stem_separator
+from pipelines.models.protocol import Conditions
 from store.errors import ModelError
-
-Conditions = Mapping[str, tuple[torch.Tensor, torch.Tensor]]
-"""By conditioner: embedding (B, steps, D) and mask (B, steps)."""
 
 TEXT = "description"
 """The conditioner of every MusicGen that takes free text; other text conditions stay empty."""
@@ -80,6 +78,14 @@ class ConditionEncoder:
             (members, _stack([encoded[texts[member]] for member in members]))
             for members in positions.values()
         ]
+
+    def dropped(self, conditions: Conditions) -> Conditions:
+        """What audiocraft makes of dropped conditions: zeros for a text, a silent melody, as long."""
+        nothing = self.encode("")
+        return {
+            name: (torch.zeros_like(embedding), torch.zeros_like(mask)) if name == TEXT else nothing[name]
+            for name, (embedding, mask) in conditions.items()
+        }
 
     def _compute(self, text: str) -> Conditions:
         from audiocraft.modules.conditioners import ConditioningAttributes

@@ -15,6 +15,7 @@ from pipelines.models.checkpoint_tensors import (
 )
 from pipelines.models.checkpoints import (
     CODEC_FILE,
+    HUB_NAMES,
     LANGUAGE_MODEL_FILE,
     Checkpoint,
     configuration_of,
@@ -31,10 +32,12 @@ from pipelines.models.loading import (
 )
 from pipelines.models.text_encoder_files import text_encoder_state, text_encoder_width
 from store.errors import ModelError
-from store.records import ModelInfo
+from store.records import ModelInfo, decoder_sites
 
 CODEC_SECTIONS = ("compression_model", "encodec", "seanet", "rvq")
 LONGEST_DELAY = 1000
+PUBLISHED_LICENCE = "CC-BY-NC-4.0"
+"""Of the weights that Meta published, as their model cards say."""
 KNOWN_CONDITIONERS = {"t5", "lut", "chroma_stem"}
 LANGUAGE_MODEL_SECTIONS = ("lm_model", "transformer_lm", "codebooks_pattern", "conditioners", "fuser")
 
@@ -93,6 +96,13 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
         delays=_delays(checkpoint.name, _plain(configuration)),
         cross_attention=bool(configuration.fuser.cross),
         text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
+        sites=decoder_sites(
+            layers=transformer.num_layers,
+            width=transformer.dim,
+            heads=_readable_heads(transformer),
+            cross_attention=bool(configuration.fuser.cross),
+        ),
+        licence=PUBLISHED_LICENCE if checkpoint.name in HUB_NAMES else "",
     )
     if codec.codebooks < info.codebooks or codec.codebook_size != info.codebook_size:
         raise ModelError(
@@ -139,6 +149,12 @@ def _refuse_other_architectures(name: str, configuration: Any) -> None:
 
 def _has_chroma(configuration: Any) -> bool:
     return any(settings.model == "chroma_stem" for settings in conditioner_settings(configuration))
+
+
+def _readable_heads(transformer: Any) -> int:
+    """Heads of the self-attention; 0 where torch's own module computes it, which hides their outputs."""
+    is_audiocrafts_own = transformer.get("custom", False) or transformer.get("memory_efficient", False)
+    return int(transformer.num_heads) if is_audiocrafts_own else 0
 
 
 def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:

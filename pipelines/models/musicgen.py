@@ -1,4 +1,4 @@
-"""MusicGen behind one adapter: describe it, load it, encode audio, run the decoder.
+"""audiocraft's MusicGen as a model: load it, encode audio, run the decoder, generate.
 
 The decoder runs the way audiocraft generates: in lower precision the blocks' matrices are bf16 or fp16 under
 autocast, while the residual stream, the norms and the conditions stay float32.
@@ -7,52 +7,30 @@ autocast, while the residual stream, the norms and the conditions stay float32.
 from __future__ import annotations
 
 import math
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pipelines.acceleration.streaming import streamed_steps, streaming
 from pipelines.models.delay import Alignment, align, interleave, planned_alignment
 from pipelines.models.facts import describe_checkpoint
+from pipelines.models.protocol import Pass, Point
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     import torch
 
-    from pipelines.models.conditions import ConditionEncoder, Conditions
-    from store.records import ModelInfo
+    from pipelines.models.conditions import ConditionEncoder
+    from pipelines.models.protocol import Conditions, GeneratingModel, Hook
+    from store.records import ModelInfo, Site
 
-DTYPES = ("float32", "bfloat16", "float16")
+TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}
+"""The modules of a block whose outputs are added to the residual stream, just as they are added: audiocraft
+passes each projection through one of these, the identity in every published model."""
 ENCODER_SAMPLES = {"cpu": 2**17, "cuda": 2**25}
 """Audio samples per pass of the codec: larger batches leave a CPU's caches and take three times as long."""
-
-
-def describe_model(name: str) -> ModelInfo:
-    """What a model is, from its checkpoint's files alone: no module is built, audiocraft is not imported.
-
-    Args:
-        name: As for `load_musicgen`.
-
-    Raises:
-        ModelError: The checkpoint is missing, damaged or unsupported.
-        NotFound: There is no model of that name.
-    """
-    from pipelines.models.checkpoints import resolve_checkpoint
-
-    return describe_checkpoint(resolve_checkpoint(name)).info
-
-
-def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
-    """Notes on a model's weights; raises ModelError where passes up to that block would meet NaN or infinity.
-
-    Args:
-        name: As for `load_musicgen`.
-        last_block: The last decoder block that is computed, None where sound is generated.
-    """
-    from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
-    from pipelines.models.checkpoints import resolve_checkpoint
-
-    described = describe_checkpoint(resolve_checkpoint(name))
-    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
-    return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
 
 
 def frames_of(info: ModelInfo, clip_seconds: float) -> int:
@@ -73,6 +51,16 @@ def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
             f"trained for. Cut shorter clips (dataset add --clip-seconds)."
         )
     return planned_alignment(info.delays, frames_of(info, clip_seconds))
+
+
+def check_layer(info: ModelInfo, site: Site, layer: int) -> None:
+    """Raise InvalidInput where a model has no such site, or no such layer of it."""
+    count = info.site(site).layers
+    if not 0 <= layer < count:
+        raise InvalidInput(
+            f"{info.name!r} has no site {site!r} at layer {layer} (layers 0–{count - 1}"
+            f"{'; it is the input of layer 0' if site == 'embed' else ''})."
+        )
 
 
 def load_musicgen(
@@ -99,6 +87,7 @@ def load_musicgen(
     from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.conditions import ConditionEncoder
     from pipelines.models.loading import build_codec, build_language_model
+    from pipelines.models.named import check_placement
 
     check_placement(device, dtype)
     checkpoint = resolve_checkpoint(name)
@@ -116,6 +105,12 @@ def load_musicgen(
         device=torch.device(device),
         dtype=getattr(torch, dtype),
     )
+
+
+if TYPE_CHECKING:
+
+    def _fulfils(model: MusicGenModel) -> GeneratingModel:
+        return model
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -142,6 +137,39 @@ class MusicGenModel:
     def blocks(self) -> Any:
         """The decoder's blocks, 0 … L−1."""
         return self.language_model.transformer.layers
+
+    @property
+    def special_token(self) -> int:
+        """Stands where a delayed codebook holds no token yet."""
+        return int(self.language_model.special_token_id)
+
+    def point(self, site: Site, layer: int) -> Point:
+        """Where the activations of a site and layer pass.
+
+        Raises:
+            InvalidInput: The model has no such site or layer.
+        """
+        check_layer(self.info, site, layer)
+        block = self.blocks[layer]
+        if site == "embed":
+            return Point(block, "input")
+        if site == "head":
+            return Point(block.self_attn.out_proj, "input")
+        return Point(block if site == "resid" else getattr(block, TERMS[site]))
+
+    def on_pass(self, see: Callable[[Pass], None]) -> Hook:
+        """Call `see` as each pass begins; every one does so with the fuser, ours and audiocraft's own."""
+        all_prepended = 0
+
+        def begin(_: Any, inputs: Any, outputs: Any) -> None:
+            nonlocal all_prepended
+            steps, streamed = inputs[0].shape[1], streamed_steps(self.language_model)
+            if streamed == 0:
+                all_prepended = outputs[0].shape[1] - steps
+            prepended = all_prepended if streamed == 0 else 0
+            see(Pass(steps, prepended, max(0, streamed - all_prepended)))
+
+        return self.language_model.fuser.register_forward_hook(begin)
 
     def frames(self, clip_seconds: float) -> int:
         """T: codec frames of a clip of that length."""
@@ -206,18 +234,32 @@ class MusicGenModel:
             hidden: torch.Tensor = model.transformer(inputs, cross_attention_src=cross)
         return hidden
 
+    @contextmanager
+    def streaming(self, *, steps: int, conditions: Conditions) -> Iterator[None]:
+        """Within the block, calls of `next_logits` continue one another, `steps` of them at most."""
+        names = self.language_model.fuser.fuse2cond.get("prepend", ())
+        prepended = sum(conditions[name][0].shape[1] for name in names if name in conditions)
+        with streaming(self.language_model, steps=steps + prepended):
+            yield
 
-def check_placement(device: str, dtype: str) -> None:
-    """Raise `InvalidInput` where this machine lacks a device, or no model is loaded in a number format."""
-    import torch
+    def next_logits(self, tokens: torch.Tensor, conditions: Conditions, *, copies: int) -> torch.Tensor:
+        """Logits (copies · B, K, V) of the step after delayed tokens (B, K, steps)."""
+        import torch
 
-    if dtype not in DTYPES:
-        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
-    if device not in ENCODER_SAMPLES:
-        raise InvalidInput(
-            f"Device {device!r} is not supported. Choose cpu or cuda (CUDA_VISIBLE_DEVICES picks one)."
-        )
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput(
-            "This build of torch sees no CUDA device. Use device cpu, or install the GPU build."
-        )
+        model = self.language_model
+        embedded = sum(table(tokens[:, k]) for k, table in enumerate(model.emb))
+        if copies > 1:
+            embedded = torch.cat([embedded] * copies)
+        inputs, cross = model.fuser(embedded, conditions)
+        hidden = model.transformer(inputs, cross_attention_src=cross)[:, -1]
+        if model.out_norm:
+            hidden = model.out_norm(hidden)
+        return torch.stack([head(hidden) for head in model.linears], dim=1)
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Float audio (B, channels, samples) of tokens (B, K, T)."""
+        import torch
+
+        with torch.inference_mode():
+            audio: torch.Tensor = self.codec.decode(codes.long().to(self.device), None)
+        return audio.float()

@@ -1,50 +1,150 @@
-"""Interface of a model: a named checkpoint that can be found, and the operations of a loaded one."""
+"""What a model is here: points that can be read and edited, and what can be done with it.
+
+A back-end gives objects that fulfil `LoadedModel`, and `GeneratingModel` where they generate. Letters: B
+clips, K codebooks, T codec frames, S decoder steps, P conditions that stand before them, D features, layers
+0 … L−1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
-    from pipelines.models.conditions import Conditions
     from pipelines.models.delay import Alignment
-    from store.records import ModelInfo
+    from store.records import ModelInfo, Site
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
     """A model by name: what an entry point of undertone.models names.
 
-    Its checkpoint is in audiocraft's format (`state_dict.bin`, `compression_state_dict.bin`), which is the
-    one back-end there is. Stores know a model by the fingerprint of its weights, so that changed ones never
-    pass for the old.
+    Its checkpoint is in audiocraft's format (`state_dict.bin`, `compression_state_dict.bin`). Stores know a
+    model by the fingerprint of its weights, so that changed ones never pass for the old.
     """
 
     folder: Callable[[], Path]
     """Where the checkpoint lies; it may be made or fetched at the first call."""
 
 
+Conditions = Mapping[str, "tuple[torch.Tensor, torch.Tensor]"]
+"""By conditioner: embedding (B, steps, D) and mask (B, steps)."""
+
+Hook = Any
+"""What undoes a registration: torch's handle, with `remove()`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a site's activations of one layer, (rows, P + steps, D), pass through a model."""
+
+    module: torch.nn.Module
+    side: Literal["input", "output"] = "output"
+    element: int | None = None
+    """Which of several; None for the first input, or an output that is the tensor itself."""
+
+    def hook(self, see: Callable[[torch.Tensor], torch.Tensor | None]) -> Hook:
+        """Show `see` every activation; what it returns, unless it is None, takes its place."""
+        if self.side == "input":
+            return self.module.register_forward_pre_hook(self._before(see))
+        return self.module.register_forward_hook(self._after(see))
+
+    def _before(self, see: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[..., Any]:
+        place = self.element or 0
+
+        def hook(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            changed = see(inputs[place])
+            return None if changed is None else (*inputs[:place], changed, *inputs[place + 1 :])
+
+        return hook
+
+    def _after(self, see: Callable[[torch.Tensor], torch.Tensor | None]) -> Callable[..., Any]:
+        place = self.element
+
+        def hook(_: Any, __: Any, output: Any) -> Any:
+            if place is None:
+                return see(output)
+            changed = see(output[place])
+            return None if changed is None else (*output[:place], changed, *output[place + 1 :])
+
+        return hook
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Where a pass through a model is, as it begins."""
+
+    steps: int
+    """Steps of this pass, without what stands before them."""
+    prepended: int
+    """P: steps of the conditions that stand before the steps of this very pass."""
+    first_step: int
+    """Its first step, counted from the first pass of the `streaming` block around it; outside 0."""
+
+
+class Conditioner(Protocol):
+    """Turns texts and melodies into conditions; a clip's never depend on those of its neighbours."""
+
+    def encode(self, text: str) -> Conditions:
+        """Conditions of one text, B = 1; an empty text is no condition at all."""
+
+    def encode_melody(self, text: str, melody: NDArray[np.float32]) -> Conditions:
+        """Conditions of one text and one melody, samples (samples,) at the model's rate.
+
+        Raises:
+            ModelError: the model takes no melody.
+        """
+
+    def groups(self, texts: Sequence[str]) -> list[tuple[list[int], Conditions]]:
+        """Split a batch into parts with equally long conditions: (positions in the batch, conditions)."""
+
+    def dropped(self, conditions: Conditions) -> Conditions:
+        """What stands for no condition at the same lengths: of rows without, in classifier-free guidance."""
+
+
 class LoadedModel(Protocol):
-    """A loaded model: B clips, K codebooks, T codec frames, S decoder steps, width D, layers 0 … L−1."""
+    """A loaded model that can be run over clips, read, and edited."""
 
     @property
     def info(self) -> ModelInfo:
-        """What is known without loading it: sizes, rates in Hz, the fingerprint of its weights."""
+        """What is known without loading it: sites, sizes, rates in Hz, the fingerprint of its weights."""
 
     @property
-    def blocks(self) -> Any:
-        """The decoder's blocks in order, each a torch module that `capture` and `steer` hook."""
+    def device(self) -> torch.device:
+        """Where its weights are."""
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of its matrices."""
+
+    @property
+    def conditions(self) -> Conditioner:
+        """Its conditioner."""
 
     def frames(self, clip_seconds: float) -> int:
         """T of a clip of that length in seconds; a started frame counts."""
 
     def alignment(self, frames: int) -> Alignment:
-        """Which decoder steps belong to which frames."""
+        """Which steps of a whole pass belong to which frames."""
+
+    def point(self, site: Site, layer: int) -> Point:
+        """Where the activations of a site of `info.sites` pass.
+
+        Raises:
+            InvalidInput: the model has no such site or layer.
+        """
+
+    def on_pass(self, see: Callable[[Pass], None]) -> Hook:
+        """Call `see` whenever a pass begins, before the first point is reached, until the hook is removed."""
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """From float audio (B, 1, samples) at `info.sample_rate` to int16 tokens (B, K, T), before any delay.
@@ -54,4 +154,42 @@ class LoadedModel(Protocol):
         """
 
     def forward(self, codes: torch.Tensor, conditions: Conditions) -> torch.Tensor:
-        """The teacher-forced pass over tokens (B, K, T): hidden states (B, P + S, D) behind P conditions."""
+        """The teacher-forced pass over tokens (B, K, T): states (B, P + S, D) before the final norm."""
+
+
+class GeneratingModel(LoadedModel, Protocol):
+    """A loaded model that generates: its loop is `pipelines.generation`, for all models the same."""
+
+    @property
+    def special_token(self) -> int:
+        """Stands where a delayed codebook holds no token yet."""
+
+    def streaming(self, *, steps: int, conditions: Conditions) -> AbstractContextManager[None]:
+        """Within the block, calls of `next_logits` continue one another.
+
+        Args:
+            steps: Most that all of them make together, without P.
+            conditions: The same in every call.
+        """
+
+    def next_logits(self, tokens: torch.Tensor, conditions: Conditions, *, copies: int) -> torch.Tensor:
+        """Logits (copies · B, K, V), before any guidance, of the step that follows.
+
+        Args:
+            tokens: Delayed tokens (B, K, steps) that follow those of the calls before.
+            conditions: Of all rows, copies · B.
+            copies: How often the batch is passed, one copy below the other: 2 for classifier-free guidance.
+        """
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Float audio (B, channels, samples) of tokens (B, K, T)."""
+
+
+def generating(model: LoadedModel) -> GeneratingModel:
+    """The same model, once it is known to generate.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    model.info.require("generate")
+    return cast("GeneratingModel", model)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pipelines.steering.schedules import CONSTANT, Schedule
 from store.errors import InvalidInput
-from store.records import SITES, ModelInfo, Site
+from store.records import ModelInfo, Site, check_site
 
 Kind = Literal["ablate", "interpolate", "add"]
 Scaling = Literal["norm", "unit", "norm_restored"]
@@ -111,7 +111,7 @@ class Manner:
 
     def check(self, alpha: float) -> None:
         """Raise `InvalidInput` where it is not legal with this strength."""
-        _choose("site", self.site, SITES)
+        check_site(self.site)
         _choose("kind of edit", self.kind, KINDS)
         _choose("scaling", self.scaling, SCALINGS)
         if not math.isfinite(self.weight):
@@ -231,16 +231,14 @@ class Steering:
 
 def check_edit(edit: Edit, info: ModelInfo) -> None:
     """Raise InvalidInput where an edit does not fit the model, or its vector was found elsewhere."""
-    if not 0 <= edit.layer < (1 if edit.site == "embed" else info.layers):
+    site = info.site(edit.site)
+    if not 0 <= edit.layer < site.layers:
         raise InvalidInput(
-            f"{info.name!r} has no site {edit.site!r} at layer {edit.layer} (layers 0–{info.layers - 1}; "
-            f"'embed' is the input of layer 0)."
+            f"{info.name!r} has no site {edit.site!r} at layer {edit.layer} (layers 0–{site.layers - 1})."
         )
-    if edit.site == "xattn" and not info.cross_attention:
-        raise InvalidInput(f"{info.name!r} has no cross-attention, so nothing can be steered at 'xattn'.")
-    if len(edit.vector) != info.width:
+    if len(edit.vector) != site.width:
         raise InvalidInput(
-            f"A vector of {len(edit.vector)} numbers does not fit {info.name!r} of {info.width}."
+            f"A vector of {len(edit.vector)} numbers does not fit {info.name!r} of {site.width}."
         )
     if edit.origin is not None and not edit.foreign:
         _check_origin(edit, edit.origin, info)

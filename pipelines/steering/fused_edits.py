@@ -1,7 +1,7 @@
 """Apply all edits of a place, kind and scaling at once, for all rows of a batch.
 
 Letters: R edited rows, n edits of a row (the rows with fewer are filled up with strength 0), S decoder steps,
-D model width.
+D width of the activations.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ class FusedEdits:
         rows: int,
         frames: int,
         info: ModelInfo,
+        width: int,
         device: torch.device,
     ) -> None:
         """Prepare the edits.
@@ -51,6 +52,7 @@ class FusedEdits:
             rows: Of the batch.
             frames: T.
             info: Of the model.
+            width: D.
             device: Of the activations.
         """
         first = next(iter(edits.values()))[0]
@@ -61,9 +63,9 @@ class FusedEdits:
         strengths = _strengths(ordered, steps, frames, info.frame_rate)
         self._stretches = _stretches(strengths)
         self._strengths = torch.from_numpy(strengths).to(device)
-        self._directions = _directions(ordered, info.width, device)
+        self._directions = _directions(ordered, width, device)
         self._basis = self._directions if self._oblique else _basis(self._directions)
-        self._readers = _readers(ordered, info.width, device) if self._oblique else None
+        self._readers = _readers(ordered, width, device) if self._oblique else None
         self._monitors = (
             Monitors([row for row, _ in ordered], strengths, origins=[o for _, o in ordered], device=device)
             if any(edit.monitor for row, _ in ordered for edit in row)

@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from functools import partial
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from pipelines.acceleration.streaming import streamed_steps
-from pipelines.capture import TERMS
 from pipelines.steering.edits import KINDS, SCALINGS, Edit, Steering, check_edit
 from pipelines.steering.fused_edits import FusedEdits
 from store.errors import InvalidInput
@@ -27,13 +26,13 @@ if TYPE_CHECKING:
 
     import torch
 
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel, Pass
     from store.records import Site
 
 
 @contextmanager
 def steer(
-    model: MusicGenModel,
+    model: LoadedModel,
     steering: Steering | Sequence[Steering],
     *,
     frames: int | None = None,
@@ -53,12 +52,13 @@ def steer(
         InvalidInput: An edit does not fit the model, or its vector was found elsewhere.
     """
     info = model.info
+    info.require("steer")
     planned = frames or math.ceil(info.max_seconds * info.frame_rate)
     state = SteeringState(model, steering, frames=planned, prompt_frames=prompt_frames, guided=guided)
     handles: list[Any] = []
     try:
-        handles.append(model.language_model.fuser.register_forward_hook(state.see_pass))
-        handles.extend(_attach(model, state, *place) for place in state.places())
+        handles.append(model.on_pass(state.see_pass))
+        handles.extend(model.point(*place).hook(partial(state.edited, *place)) for place in state.places())
         yield state
     finally:
         for handle in handles:
@@ -70,7 +70,7 @@ class SteeringState:
 
     def __init__(
         self,
-        model: MusicGenModel,
+        model: LoadedModel,
         steering: Steering | Sequence[Steering],
         *,
         frames: int,
@@ -91,20 +91,16 @@ class SteeringState:
         """Decoder step at which the pass begins, counted from the beginning of the whole generation."""
         self.prepended = 0
         """P: conditions that stand before the steps of this pass."""
-        self._all_prepended = 0
         self._fused: dict[tuple[int, Site, int], list[FusedEdits]] = {}
 
     def places(self) -> list[tuple[Site, int]]:
         """Sites and layers at which anything is to be edited."""
         return sorted({edit.place for one in self._steerings for edit in one.edits})
 
-    def see_pass(self, _: Any, inputs: Any, outputs: Any) -> None:
-        """Hook on the fuser, through which every pass begins: where in the sequence it is."""
-        streamed = streamed_steps(self._model.language_model)
-        if streamed == 0:
-            self._all_prepended = outputs[0].shape[1] - inputs[0].shape[1]
-        self.prepended = self._all_prepended if streamed == 0 else 0
-        self.first_step = self.window_start + max(0, streamed - self._all_prepended)
+    def see_pass(self, seen: Pass) -> None:
+        """Note where in the sequence a pass is that begins."""
+        self.prepended = seen.prepended
+        self.first_step = self.window_start + seen.first_step
 
     def edited(self, site: Site, layer: int, activations: torch.Tensor) -> torch.Tensor | None:
         """Activations (rows, P + steps, D) with the edits of this place, new; None where nothing changes."""
@@ -143,6 +139,7 @@ class SteeringState:
             rows=rows,
             frames=self._frames,
             info=self._model.info,
+            width=len(next(iter(chosen.values()))[0].vector),
             device=self._model.device,
         )
 
@@ -163,16 +160,3 @@ class SteeringState:
 
 def _is(edit: Edit, site: Site, layer: int, *form: object) -> bool:
     return edit.place == (site, layer) and (edit.kind, edit.scaling, edit.oblique) == form
-
-
-def _attach(model: MusicGenModel, state: SteeringState, site: Site, layer: int) -> Any:
-    block = model.blocks[layer]
-    if site == "embed":
-        return block.register_forward_pre_hook(lambda _, inputs: _edited_inputs(state, layer, inputs))
-    module = block if site == "resid" else getattr(block, TERMS[site])
-    return module.register_forward_hook(lambda _, __, output: state.edited(site, layer, output))
-
-
-def _edited_inputs(state: SteeringState, layer: int, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
-    edited = state.edited("embed", layer, inputs[0])
-    return None if edited is None else (edited, *inputs[1:])

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from pipelines.models.musicgen import MusicGenModel
+    from pipelines.models.protocol import LoadedModel
     from pipelines.steering.steer import SteeringState
 
 LARGEST = 2.0
@@ -94,7 +94,7 @@ def alpha_for_projection(
 
 
 def in_distribution(
-    model: MusicGenModel, edits: Sequence[Edit], targets: Sequence[Target], twin: Twin
+    model: LoadedModel, edits: Sequence[Edit], targets: Sequence[Target], twin: Twin
 ) -> list[Edit]:
     """The edits with the strengths that bring each to its target, layer by layer from below.
 
@@ -122,7 +122,7 @@ def in_distribution(
 
 
 def distortion_matched_cap(
-    model: MusicGenModel, edits: Sequence[Edit], twin: Twin, *, target_text: str
+    model: LoadedModel, edits: Sequence[Edit], twin: Twin, *, target_text: str
 ) -> float:
     """The largest factor on all strengths that moves the last layer no farther than another text does.
 
@@ -139,12 +139,12 @@ def distortion_matched_cap(
     return _largest(lambda factor: edit_distortion(model, scaled(edits, factor), twin) <= allowed)
 
 
-def text_distortion(model: MusicGenModel, twin: Twin, text: str) -> float:
+def text_distortion(model: LoadedModel, twin: Twin, text: str) -> float:
     """How far another text moves the last layer over the same codes, relative to its length."""
     return _distance(_last_layer(model, twin, text), _last_layer(model, twin, twin.text))
 
 
-def edit_distortion(model: MusicGenModel, edits: Sequence[Edit], twin: Twin) -> float:
+def edit_distortion(model: LoadedModel, edits: Sequence[Edit], twin: Twin) -> float:
     """How far edits move the last layer over the same codes, relative to its length."""
     plain = _last_layer(model, twin, twin.text)
     with _steered(model, edits, twin):
@@ -163,7 +163,7 @@ def _alpha_for_cosine(target: float, cosine: float) -> float:
     return min(LARGEST, target * math.sqrt((1 - cosine**2) / (1 - target**2)) - cosine)
 
 
-def _measure(model: MusicGenModel, edit: Edit, below: Sequence[Edit], twin: Twin) -> tuple[float, float]:
+def _measure(model: LoadedModel, edit: Edit, below: Sequence[Edit], twin: Twin) -> tuple[float, float]:
     """Mean projection and mean length at the place of an edit, over the generated frames of the twin."""
     spec = CaptureSpec((edit.site,), (edit.layer,), ("frames",))
     with _steered(model, below, twin):
@@ -173,7 +173,7 @@ def _measure(model: MusicGenModel, edit: Edit, below: Sequence[Edit], twin: Twin
     return float((rows @ unit).mean()), float(rows.norm(dim=-1).mean())
 
 
-def _last_layer(model: MusicGenModel, twin: Twin, text: str) -> torch.Tensor:
+def _last_layer(model: LoadedModel, twin: Twin, text: str) -> torch.Tensor:
     """Activations of the generated frames (rows, D) at the end of the decoder."""
     spec = CaptureSpec(("resid",), (model.info.layers - 1,), ("frames",))
     frames = forward_activations(model, twin.codes[None], spec, [text])["resid.frames"]
@@ -185,14 +185,12 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).norm(dim=-1).mean() / other.norm(dim=-1).mean())
 
 
-def _generated(model: MusicGenModel, twin: Twin) -> int:
+def _generated(model: LoadedModel, twin: Twin) -> int:
     """The first kept row at which a frame beyond the audio prompt is predicted."""
     return max(0, twin.prompt_frames - model.alignment(twin.codes.shape[-1]).first_step)
 
 
-def _steered(
-    model: MusicGenModel, edits: Sequence[Edit], twin: Twin
-) -> AbstractContextManager[SteeringState]:
+def _steered(model: LoadedModel, edits: Sequence[Edit], twin: Twin) -> AbstractContextManager[SteeringState]:
     frames = twin.codes.shape[-1]
     return steer(model, Steering(tuple(edits)), frames=frames, prompt_frames=twin.prompt_frames)
 

@@ -1,5 +1,6 @@
 """Sites and reductions are read in one place, so that every command takes and refuses the same."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -34,10 +35,16 @@ def test_any_other_text_is_refused_with_the_names_to_choose_from(
 ) -> None:
     parse, known = kind
     given_names = {name.strip() for name in text.split(",")} - {""}
-    if given_names and given_names <= set(known):
+    may_be_one = re.compile(r"[a-z][a-z0-9_]*", re.ASCII).fullmatch
+    if given_names and (given_names <= set(known) or (known == SITES and all(map(may_be_one, given_names)))):
         return
     with pytest.raises(InvalidInput, match=", ".join(known)):
         parse(text)
+
+
+def test_sites_of_any_model_are_read_behind_those_that_are_known() -> None:
+    assert parse_sites("conv_2,mlp,conv_1,resid") == ("resid", "mlp", "conv_1", "conv_2")
+    assert parse_sites("conv_1,out", ("out", "conv_1")) == parse_sites("all", ("out", "conv_1"))
 
 
 @given(st.sets(st.integers(0, 23), min_size=1), st.randoms(use_true_random=False), st.booleans())

@@ -22,7 +22,7 @@ from jobs.engine.ray_session import actors_that_fit
 from jobs.engine.tasks import Task
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from store.errors import InvalidInput, JobFailed
 from store.records import PlannedClip, Receipt, Unit
 

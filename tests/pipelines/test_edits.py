@@ -34,7 +34,7 @@ def test_only_the_direction_of_a_vector_counts() -> None:
         ({"alpha": -0.5}, "steers away"),
         ({"alpha": -1.0, "away": True}, "no value there"),
         ({"alpha": 1.5, "kind": "ablate"}, "removes at most everything"),
-        ({"site": "head"}, "no site"),
+        ({"site": "resid.mean"}, "no name of a site"),
         ({"kind": "multiply"}, "no kind of edit"),
         ({"scaling": "paper"}, "no scaling"),
         ({"vector": np.zeros(8)}, "not all zero"),
@@ -89,6 +89,11 @@ def test_a_vector_of_another_width_never_fits(foreign: bool) -> None:
         check_edit(edit(vector=np.ones(9), foreign=foreign), MODEL)
 
 
+def test_a_site_that_the_model_lacks_is_refused_with_those_that_it_has() -> None:
+    with pytest.raises(InvalidInput, match="has no site 'head'; it has embed, resid, attn, xattn, mlp"):
+        check_edit(edit(site="head"), MODEL)
+
+
 @pytest.mark.parametrize("place", [("resid", 4), ("resid", -1), ("embed", 1)])
 def test_a_place_that_the_model_lacks_is_refused(place: tuple[str, int]) -> None:
     with pytest.raises(InvalidInput, match="layer"):
@@ -99,7 +104,7 @@ def test_a_melody_model_has_no_cross_attention_to_steer() -> None:
     info = ModelInfo(
         "melody", "a", "c", 4, 8, 4, 256, 25.0, 16_000, random_weights=True, cross_attention=False
     )
-    with pytest.raises(InvalidInput, match="no cross-attention"):
+    with pytest.raises(InvalidInput, match="has no site 'xattn'; it has embed, resid, attn, mlp"):
         check_edit(edit(site="xattn"), info)
 
 

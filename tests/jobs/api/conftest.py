@@ -59,4 +59,6 @@ def music(original: Path, tmp_path: Path) -> ut.Store:
 @pytest.fixture(scope="session")
 def model() -> MusicGenModel:
     """The model with random weights."""
-    return ut.load_model("pocket-random", device="cpu")
+    model = ut.load_model("pocket-random", device="cpu")
+    assert isinstance(model, MusicGenModel)
+    return model

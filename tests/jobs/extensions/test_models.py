@@ -10,7 +10,7 @@ import pytest
 
 import undertone as ut
 from jobs.api.models import forward
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from pipelines.pocket import random_pocket_folder
 from store import open_store
 from store.errors import ModelError, NotFound

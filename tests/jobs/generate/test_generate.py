@@ -50,7 +50,7 @@ def model() -> Any:
 @pytest.fixture
 def load_once(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Commands get the model that is loaded already."""
-    monkeypatch.setattr("pipelines.models.musicgen.load_musicgen", lambda *_, **__: model)
+    monkeypatch.setattr("pipelines.models.named.load_named_model", lambda *_, **__: model)
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def test_a_sound_that_is_stored_is_copied_and_no_model_is_loaded(
     edit = ("--direction", "aaa2", "--alpha", "0.5", "--prompt", TEXT)
     first = world.made(*edit)
     assert first.pop("note") == "the twin is not made yet; the same without --direction makes it"
-    monkeypatch.setattr("pipelines.models.musicgen.load_musicgen", _must_not_load)
+    monkeypatch.setattr("pipelines.models.named.load_named_model", _must_not_load)
     again = world.made(*edit, output="again.flac")
     other = world.made(*edit, output="again.wav")
     assert again.pop("note") == other["note"] == "the store had this sound already; nothing was computed"
@@ -195,7 +195,7 @@ def test_a_sound_without_a_row_is_made_again_and_gets_one(world: World) -> None:
 def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.models.musicgen.load_musicgen", _must_not_load)
+    monkeypatch.setattr("pipelines.models.named.load_named_model", _must_not_load)
     (world.folder / "broken.wav").write_text("no sound")
     result = world.call("--audio-prompt", str(world.folder / "broken.wav"))
     assert result.exit_code != 0
@@ -222,7 +222,7 @@ def test_a_broken_audio_prompt_is_refused_before_a_model_is_loaded(
 def test_what_cannot_be_is_refused_before_a_model_is_loaded(
     world: World, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
-    monkeypatch.setattr("pipelines.models.musicgen.load_musicgen", _must_not_load)
+    monkeypatch.setattr("pipelines.models.named.load_named_model", _must_not_load)
     result = world.call(*arguments)
     assert result.exit_code != 0
     assert message in str(result.exception) + result.output

@@ -36,6 +36,19 @@ def delayed(codes: Codes, special: int) -> torch.Tensor:
     return torch.from_numpy(sequence)
 
 
+def heads_by_hand(attention: Any, normed: torch.Tensor) -> torch.Tensor:
+    """What the heads of a causal attention give, side by side (B, S, D), by its definition in float64."""
+    clips, steps, width = normed.shape
+    projected = normed.double() @ attention.in_proj_weight.double().T
+    queries, keys, values = (
+        part.view(clips, steps, attention.num_heads, -1).transpose(1, 2)
+        for part in projected.chunk(3, dim=-1)
+    )
+    scores = queries @ keys.transpose(2, 3) / (width / attention.num_heads) ** 0.5
+    scores = scores.masked_fill(torch.ones(steps, steps).triu(1).bool(), -torch.inf)
+    return (scores.softmax(dim=-1) @ values).transpose(1, 2).reshape(clips, steps, width).float()
+
+
 @torch.inference_mode()
 def block_by_block(
     model: MusicGenModel, codes: Codes, condition: torch.Tensor
@@ -53,12 +66,15 @@ def block_by_block(
         before = stream
         normed = block.norm1(stream)
         attn = block.self_attn(normed, normed, normed, need_weights=False)[0]
+        head = heads_by_hand(block.self_attn, normed)
         stream = stream + attn
         xattn = block.cross_attention(block.norm_cross(stream), condition, condition, need_weights=False)[0]
         stream = stream + xattn
         mlp = block.linear2(torch.nn.functional.gelu(block.linear1(block.norm2(stream))))
         stream = stream + mlp
-        results.append({"embed": before, "attn": attn, "xattn": xattn, "mlp": mlp, "resid": stream})
+        results.append(
+            {"embed": before, "head": head, "attn": attn, "xattn": xattn, "mlp": mlp, "resid": stream}
+        )
     return results
 
 
@@ -69,7 +85,7 @@ def test_every_site_and_layer_agrees_with_the_blocks_called_by_hand(
     got = forward_activations(pocket, codes, FRAMES, ["slow jazz", "slow jazz"])
     condition = pocket.conditions.encode("slow jazz")["description"][0].expand(2, -1, -1)
     expected = block_by_block(pocket, codes, condition)
-    for site in ("resid", "attn", "xattn", "mlp"):
+    for site in ("resid", "attn", "head", "xattn", "mlp"):
         for layer in ALL_LAYERS:
             torch.testing.assert_close(
                 got[f"{site}.frames"][:, layer], expected[layer][site][:, 4:], rtol=1e-5, atol=1e-5
@@ -87,6 +103,20 @@ def test_the_residual_stream_is_the_sum_of_what_the_sites_add(
         stream = stream + got["mlp.frames"][:, layer]
         torch.testing.assert_close(stream, got["resid.frames"][:, layer], rtol=0, atol=1e-5)
         stream = got["resid.frames"][:, layer]
+
+
+def test_what_the_heads_give_times_the_output_projection_adds_up_to_the_attention(
+    pocket: MusicGenModel, random_codes: RandomCodes
+) -> None:
+    got = forward_activations(pocket, random_codes(2, 40), FRAMES, ["fast rock", ""])
+    site = pocket.info.site("head")
+    assert (site.heads, site.head_width) == (4, 32)
+    for layer in ALL_LAYERS:
+        weight = pocket.blocks[layer].self_attn.out_proj.weight.double()
+        parts = got["head.frames"][:, layer].double().unflatten(-1, (site.heads, site.head_width))
+        summed = sum(parts[..., h, :] @ weight[:, 32 * h : 32 * (h + 1)].T for h in range(site.heads))
+        expected = got["attn.frames"][:, layer].double()
+        assert torch.linalg.vector_norm(summed - expected) <= 1e-6 * expected.norm()
 
 
 def test_heads_on_the_last_residual_stream_give_audiocrafts_own_predictions(
@@ -206,7 +236,7 @@ def test_hooks_exist_inside_the_block_and_nowhere_else(
 ) -> None:
     assert hooks_on(pocket) == 0
     with capture(pocket, EVERYTHING, pocket.alignment(20)):
-        assert hooks_on(pocket) == 4 * 8 + 1
+        assert hooks_on(pocket) == 5 * 8 + 1
     assert hooks_on(pocket) == 0
     forward_activations(pocket, random_codes(1, 20), EVERYTHING)
     assert hooks_on(pocket) == 0
@@ -281,7 +311,8 @@ def test_texts_must_be_as_many_as_clips(pocket: MusicGenModel, random_codes: Ran
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"sites": ("resid", "logits")}, "Choose from embed, resid, attn, xattn, mlp"),
+        ({"sites": ("resid", "resid")}, "each once"),
+        ({"sites": ("resid.mean",)}, "no name of a site"),
         ({"sites": ()}, "Sites"),
         ({"reductions": ("max",)}, "Choose from mean, std, last, segments, frames"),
         ({"layers": ()}, "at least one"),

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from pipelines.models.checkpoints import HUB_NAMES
-from pipelines.models.musicgen import describe_model, load_musicgen
+from pipelines.models.musicgen import load_musicgen
+from pipelines.models.named import describe_model
 from store.errors import ModelError, NotFound
 
 WriteCheckpoint = Callable[..., Path]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipelines.capture import CaptureSpec, array_specs, forward_activations
 from pipelines.models import conditions
 from pipelines.models.musicgen import MusicGenModel, load_musicgen
+from pipelines.models.protocol import Conditions
 from store.errors import InvalidInput, ModelError
 
 RandomCodes = Callable[..., NDArray[np.int16]]
@@ -59,7 +60,7 @@ def test_a_text_is_encoded_once_and_forgotten_when_there_are_too_many(
     computed: list[str] = []
 
     class Counting(conditions.ConditionEncoder):
-        def _compute(self, text: str) -> conditions.Conditions:
+        def _compute(self, text: str) -> Conditions:
             computed.append(text)
             return super()._compute(text)
 
@@ -117,7 +118,7 @@ def test_a_melody_clip_computed_alone_agrees_with_the_clip_in_a_batch_of_other_t
 
 
 def test_cross_attention_is_refused_where_there_is_none(melody: MusicGenModel) -> None:
-    with pytest.raises(InvalidInput, match="has no cross-attention"):
+    with pytest.raises(InvalidInput, match="has no site 'xattn'"):
         array_specs(melody.info, CaptureSpec(("resid", "xattn"), (0,)), 100)
 
 

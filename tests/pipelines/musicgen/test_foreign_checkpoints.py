@@ -22,7 +22,8 @@ from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
 from pipelines.models.checkpoint_tensors import non_finite_tensors
 from pipelines.models.checkpoints import resolve_checkpoint
 from pipelines.models.facts import describe_checkpoint
-from pipelines.models.musicgen import check_weights, describe_model, load_musicgen
+from pipelines.models.musicgen import load_musicgen
+from pipelines.models.named import check_weights, describe_model
 from pipelines.pocket.configuration import codec_configuration, language_model_configuration
 from pipelines.pocket.shipped import shipped_folder
 from store.errors import ModelError

@@ -12,7 +12,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipelines.acceleration.streaming import streaming
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.generation.decoding import _next_logits, guided, windows_of
 from pipelines.generation.generate import (
@@ -23,8 +22,8 @@ from pipelines.generation.generate import (
     generate,
 )
 from pipelines.generation.sampling import GumbelNoise, Sampling
-from pipelines.models.conditions import Conditions
 from pipelines.models.musicgen import MusicGenModel, load_musicgen
+from pipelines.models.protocol import Conditions
 from pipelines.steering.edits import Edit, Monitor, Steering
 from pipelines.steering.schedules import parse_schedule
 from pipelines.steering.steer import steer
@@ -477,8 +476,8 @@ def test_guidance_goes_from_logits_without_conditions_towards_those_with_them(po
     start = torch.full((1, pocket.info.codebooks, 1), pocket.language_model.special_token_id)
 
     def logits(rows: Conditions, guidance: float) -> torch.Tensor:
-        with torch.inference_mode(), streaming(pocket.language_model, steps=2):
-            return _next_logits(pocket.language_model, start, rows, guidance)
+        with torch.inference_mode(), pocket.streaming(steps=2, conditions=rows):
+            return _next_logits(pocket, start, rows, guidance)
 
     with_conditions = logits(single, 1.0)
     nothing = {name: (torch.zeros_like(e), torch.zeros_like(m)) for name, (e, m) in single.items()}

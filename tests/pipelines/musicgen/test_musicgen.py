@@ -12,7 +12,8 @@ import torch
 
 from pipelines.models import musicgen
 from pipelines.models.audiocraft_import import quiet_construction, register_text_encoder
-from pipelines.models.musicgen import MusicGenModel, alignment_for, describe_model, frames_of, load_musicgen
+from pipelines.models.musicgen import MusicGenModel, alignment_for, frames_of, load_musicgen
+from pipelines.models.named import describe_model
 from pipelines.pocket.configuration import TEXT_WIDTH
 from store.errors import InvalidInput
 
@@ -39,7 +40,7 @@ def test_describing_a_model_says_what_loading_it_says(pocket: MusicGenModel) -> 
 
 def test_describing_a_model_that_is_built_imports_no_audiocraft(pocket_folder: Path) -> None:
     code = (
-        "import sys; from pipelines.models.musicgen import describe_model; "
+        "import sys; from pipelines.models.named import describe_model; "
         f"print(describe_model({str(pocket_folder)!r}).layers, 'audiocraft' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

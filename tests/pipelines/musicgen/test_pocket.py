@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipelines.models.musicgen import describe_model
+from pipelines.models.named import describe_model
 from pipelines.pocket.checkpoint import write_random_pocket
 from pipelines.user_cache import build_once, cache_folder
 

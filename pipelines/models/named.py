@@ -1,0 +1,84 @@
+"""Describe and load models by name, whichever back-end they need."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipelines.models.facts import describe_checkpoint
+from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from pipelines.models.protocol import LoadedModel
+    from store.records import ModelInfo
+
+DEVICES = ("cpu", "cuda")
+DTYPES = ("float32", "bfloat16", "float16")
+
+
+def describe_model(name: str) -> ModelInfo:
+    """What a model is, from its checkpoint's files alone: no module is built, audiocraft is not imported.
+
+    Args:
+        name: As for `load_named_model`.
+
+    Raises:
+        ModelError: The checkpoint is missing, damaged or unsupported.
+        NotFound: There is no model of that name.
+    """
+    from pipelines.models.checkpoints import resolve_checkpoint
+
+    return describe_checkpoint(resolve_checkpoint(name)).info
+
+
+def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
+    """Notes on a model's weights; raises ModelError where passes up to that block would meet NaN or infinity.
+
+    Args:
+        name: As for `load_named_model`.
+        last_block: The last decoder block that is computed, None where sound is generated.
+    """
+    from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
+    from pipelines.models.checkpoints import resolve_checkpoint
+
+    described = describe_checkpoint(resolve_checkpoint(name))
+    refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
+    return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
+
+
+def load_named_model(
+    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+) -> LoadedModel:
+    """Load a model.
+
+    Args:
+        name: "pocket", "pocket-random", a plug-in's, a hub name such as "facebook/musicgen-small" (with
+            "@revision" where one is to be pinned), or a folder in audiocraft's checkpoint format.
+        device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
+        dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
+        last_block: The last decoder block that passes will compute, None for all and the output heads: only
+            weights behind it may hold NaN or infinite values.
+
+    Raises:
+        InvalidInput: Device or dtype are not legal here.
+        ModelError: The checkpoint is missing, damaged or unsupported.
+        NotFound: There is no model of that name.
+    """
+    from pipelines.models.musicgen import load_musicgen
+
+    return load_musicgen(name, device=device, dtype=dtype, last_block=last_block)
+
+
+def check_placement(device: str, dtype: str) -> None:
+    """Raise `InvalidInput` where this machine lacks a device, or no model is loaded in a number format."""
+    import torch
+
+    if dtype not in DTYPES:
+        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
+    if device not in DEVICES:
+        raise InvalidInput(
+            f"Device {device!r} is not supported. Choose cpu or cuda (CUDA_VISIBLE_DEVICES picks one)."
+        )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InvalidInput(
+            "This build of torch sees no CUDA device. Use device cpu, or install the GPU build."
+        )
