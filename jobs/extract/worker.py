@@ -41,6 +41,8 @@ class ExtractionPlan:
     """Where the audio is; None where stored codes make it needless."""
     model: str
     capture: CaptureSpec
+    last_block: int
+    """The last decoder block that it needs."""
     device: str
     """"auto", "cpu" or "cuda"."""
     dtype: str
@@ -63,7 +65,7 @@ class ExtractionWorker:
         import torch
 
         from pipelines.audio.clips import is_silent
-        from pipelines.models.named import describe_model, load_named_model
+        from pipelines.models.named import load_named_model
         from store import open_store
 
         keep_freed_memory()
@@ -77,7 +79,7 @@ class ExtractionWorker:
                 plan.model,
                 device=device,
                 dtype=plan.dtype,
-                last_block=plan.capture.last_block(describe_model(plan.model)),
+                last_block=plan.last_block,
             )
         )
         store = open_store(plan.store_url)

@@ -32,6 +32,7 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         root=root,
         model=f"{spec.model.name}@{spec.model.revision}" if spec.model.revision else options.model,
         capture=spec.capture,
+        last_block=spec.capture.last_block(spec.model),
         device=options.device,
         dtype=spec.dtype,
         batch_clips=spec.batch_clips,

@@ -291,7 +291,8 @@ def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"sites": "resid,head"}, "'head' is no site; choose from embed, resid"),
+        ({"sites": "resid,nose"}, "no site 'nose'; it has embed, resid, attn, head, xattn, mlp"),
+        ({"sites": "resid.mean"}, "'resid.mean' is no name of a site"),
         ({"layers": "3,99"}, "layers are 0–7"),
         ({"layers": "x"}, "write all, 0,5,11 or 4-7"),
         ({"reduce": "median"}, "'median' is no reduction"),

@@ -120,7 +120,7 @@ def test_the_inertia_is_the_sum_of_squared_distances() -> None:
         (ut.directions, ["X", "y"], {"method": "means"}, "no method 'means'"),
         (ut.directions, ["run"], {"labels": LABELS, "layers": [-1]}, "whole numbers from 0 on"),
         (ut.directions, ["run"], {"labels": LABELS, "layers": [9]}, "no layer 9"),
-        (ut.directions, ["run"], {"labels": LABELS, "sites": ["head"]}, "'head' is no site"),
+        (ut.directions, ["run"], {"labels": LABELS, "sites": ["nose"]}, "of nose; it has"),
     ],
 )
 def test_arguments_that_do_not_fit_are_told(

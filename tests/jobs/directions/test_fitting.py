@@ -255,7 +255,7 @@ def withdraw_all(store: Store) -> None:
         ({"methods": "mse,magic"}, "no method 'magic'"),
         ({"pairs": ("rock:metal",)}, "rock:metal.*style: jazz, polka, rock"),
         ({"sites": "xattn"}, "has no mean or std or last of xattn"),
-        ({"sites": "nose"}, "'nose' is no site; choose from embed"),
+        ({"sites": "nose"}, "of nose; it has"),
         ({"layers": "2-9"}, "no layer 3"),
         ({"layers": "x"}, "4-7"),
         ({"folds": 31}, "31 folds cannot be made of 30 groups"),

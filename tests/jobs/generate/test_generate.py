@@ -365,7 +365,7 @@ def test_captured_activations_are_a_run_of_mode_generate(world: World, model: An
         (["--direction", "aaa2", "--layers", "all"], "not known before"),
         (["--direction", "aaa2", "--monitor", "soon"], "cannot be read"),
         (["--audio-prompt", "nothing.wav"], "nothing.wav"),
-        (["--capture", "head"], "no site"),
+        (["--capture", "nose"], "no site"),
         (["--melody", "nothing.wav"], "nothing.wav"),
     ],
 )
