@@ -1,4 +1,4 @@
-"""What a model is here: points that can be read and edited, and what can be done with it.
+"""Interface of a model: points that can be read and edited, and what can be done with it.
 
 A back-end gives objects that fulfil `LoadedModel`, and `GeneratingModel` where they generate. Letters: B
 clips, K codebooks, T codec frames, S decoder steps, P conditions that stand before them, D features, layers
