@@ -29,6 +29,8 @@ from jobs.extract.cutting import unit_clips_for
 from jobs.extract.texts import planned_clips, without_text
 from jobs.extract.units import ExtractionUnits
 from jobs.upkeep.run_states import overviews
+from jobs.upkeep.verify_options import VerifyOptions
+from jobs.upkeep.verifying import run_verification
 from store.arrays.collection import Collection, open_collection
 from store.arrays.manifests import STEP_UNITS
 from store.arrays.reader import CheckedChunks
@@ -254,7 +256,10 @@ def wide(url: str, unit_clips: int) -> None:
 
 
 def reads(store: Store) -> list[Any]:
-    """Reading a layer beside `np.fromfile`, and a shuffled pass beside one in order: the best of five."""
+    """Reading a layer, and verifying all, beside `np.fromfile`; a shuffled pass beside one in order.
+
+    The best of five.
+    """
     run = store.run("r")
     run.index()
     flat = f"{store.url}/flat"
@@ -272,6 +277,7 @@ def reads(store: Store) -> list[Any]:
         "read_layer, again": lambda: run.read_layer("resid.mean", 0),
         "a pass in order": lambda: passed(None),
         "a shuffled pass": lambda: passed(0),
+        "verify": lambda: run_verification(VerifyOptions(store.url, "r", workers=1)),
     }
     best = dict.fromkeys(tasks, 1e9)
     for _ in range(5):

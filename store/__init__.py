@@ -1,7 +1,8 @@
 """Undertone's store: what a notebook needs to open one and read it."""
 
 from store.arrays.collection import Collection
-from store.arrays.verification import Disagreement, repair, verify
+from store.arrays.disagreements import Disagreement
+from store.arrays.verification import repair, verify
 from store.datasets import Dataset
 from store.errors import MissingRows, NotFound, UndertoneError
 from store.opening import Store, open_store

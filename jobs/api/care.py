@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, TypedDict, Unpack
 
+from jobs.api.keywords import documented, options_from
 from jobs.api.runs import Run
 from jobs.api.shown import html_table
 from jobs.api.stores import Store, open_store, url_of
-
-if TYPE_CHECKING:
-    from jobs.progress.reporters import Told
+from jobs.execution import FitEngine
+from jobs.progress.reporters import Told
+from jobs.upkeep.verify_options import VerifyOptions
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -56,7 +57,7 @@ class Verification:
 
     damage: tuple[Damage, ...]
     notes: tuple[str, ...]
-    """What is strange, and no damage."""
+    """What is strange, and no damage; how much was read, where that was not everything."""
 
     @property
     def intact(self) -> bool:
@@ -102,8 +103,26 @@ def report(
     return Report(page, title)
 
 
-def verify(store: Store | str | Path, run: Run | str | None = None) -> Verification:
+class Verified(TypedDict, total=False):
+    """How much is read, where, and who is told how far that is."""
+
+    sample: Annotated[float | str, 'share of the large files to read, such as 0.01 or "1%".']
+    again: bool
+    engine: Annotated[
+        FitEngine, '"auto" and "inline" work in this process; "ray" in several, or on a cluster.'
+    ]
+    address: Annotated[str, 'of the Ray cluster; "local" for a private one.']
+    workers: int | None
+    progress: Annotated[Told, "True shows progress; a function is called with every `Progress`."]
+
+
+@documented(Verified, VerifyOptions)
+def verify(
+    store: Store | str | Path, run: Run | str | None = None, **given: Unpack[Verified]
+) -> Verification:
     """Read every file again, of a store or of one run with its dataset and codes, and check all of them.
+
+    Interrupted, the same call goes on where it stopped.
 
     Args:
         store: a store, or its folder or URL.
@@ -111,20 +130,26 @@ def verify(store: Store | str | Path, run: Run | str | None = None) -> Verificat
 
     Raises:
         NotFound: there is no such store or run.
+        InvalidInput: a sample that is no share.
 
     Examples:
         >>> verify(store)
         Verification(everything is intact, 0 notes)
     """
-    from jobs.upkeep.inspecting import inspected, unchecked_objects, values_of
+    from jobs.progress.reporters import told
+    from jobs.upkeep.inspecting import values_of
+    from jobs.upkeep.verifying import amount_read, run_verification
     from store.upkeep.inspection import damage
 
-    objects = unchecked_objects(url_of(store))
-    found = inspected(objects, run.id if isinstance(run, Run) else run)
-    damaged = [values_of(one, objects.url) for one in damage(found)]
+    fixed = {"store": url_of(store), "run": run.id if isinstance(run, Run) else run}
+    options = options_from(VerifyOptions, given, {"sample": ("sample", str)}, **fixed)
+    with told(given.get("progress", False)):
+        done = run_verification(options)
+    damaged = [values_of(one, done.url) for one in damage(done.found)]
+    notes = [f"{one.key}: {one.detail}" for one in done.found if one.problem == "note"]
     return Verification(
         tuple(Damage(one["key"], one["detail"], one["cure"]) for one in damaged),
-        tuple(f"{one.key}: {one.detail}" for one in found if one.problem == "note"),
+        (*notes, *filter(None, [amount_read(done)])),
     )
 
 
@@ -183,7 +208,7 @@ class Upgrade:
     """By damaged file that was left as it is, what is wrong and what cures it."""
 
 
-def upgrade(store: str | Path, *, progress: "Told" = False) -> Upgrade:
+def upgrade(store: str | Path, *, progress: Told = False) -> Upgrade:
     """Bring a store of an older format up to date, in place; called again it finishes what was begun.
 
     Args:

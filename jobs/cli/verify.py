@@ -3,41 +3,47 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from jobs.cli.derived import options_of
 from jobs.cli.options import format_option, optional_run_argument
-from jobs.upkeep.inspecting import inspected, unchecked_objects, values_of
+from jobs.upkeep.inspecting import values_of
+from jobs.upkeep.verify_options import VerifyOptions
 
 if TYPE_CHECKING:
-    from store.arrays.verification import Disagreement
+    from store.arrays.disagreements import Disagreement
 
 
 @click.command()
 @click.argument("store")
 @optional_run_argument
+@options_of(VerifyOptions)
 @format_option
-def verify(store: str, run: str | None, format_: str) -> int:
+def verify(format_: str, **values: Any) -> int:
     """Read every file again, of a store or of one run with its dataset and codes, and check all of them.
 
     Goes on after the first damage, and ends with a table of damaged files and what makes each whole again.
-    Exits 1 if anything is damaged.
+    Interrupted, the same command goes on where it stopped. Exits 1 if anything is damaged.
 
     \b
     Examples:
       undertone verify music.store
       undertone verify music.store songs-musicgen-small
+      undertone verify s3://bucket/music.store --sample 1%
     """
+    from jobs.upkeep.verifying import amount_read, run_verification
     from store.upkeep.inspection import damage
 
-    objects = unchecked_objects(store)
-    found = inspected(objects, run)
+    done = run_verification(VerifyOptions(**values))
     if format_ == "json":
-        click.echo(json.dumps([values_of(entry, objects.url) for entry in found]))
+        click.echo(json.dumps([values_of(entry, done.url) for entry in done.found]))
     else:
-        _print(found, objects.url)
-    return 1 if damage(found) else 0
+        _print(done.found, done.url)
+        if note := amount_read(done):
+            click.echo(note)
+    return 1 if damage(done.found) else 0
 
 
 def _print(found: "Sequence[Disagreement]", url: str) -> None:

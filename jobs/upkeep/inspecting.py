@@ -1,10 +1,10 @@
-"""The work of `undertone verify`: inspect a store, also one that cannot be opened, and name each cure."""
+"""Inspect a store, also one that cannot be opened, and name each cure."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from store.arrays.verification import Disagreement
+    from store.arrays.disagreements import Disagreement
     from store.objects.protocol import ObjectStore
 
 
@@ -24,7 +24,7 @@ def inspected(objects: "ObjectStore", run: str | None) -> "list[Disagreement]":
     """What disagrees in the run that was named, its codes and its dataset, or in the whole store."""
     from store.upkeep.inspection import inspect
 
-    return inspect(objects, None if run is None else _prefixes(objects, run))
+    return inspect(objects, None if run is None else prefixes_of(objects, run))
 
 
 def values_of(entry: "Disagreement", url: str) -> dict[str, Any]:
@@ -34,7 +34,8 @@ def values_of(entry: "Disagreement", url: str) -> dict[str, Any]:
     return asdict(entry) | {"cure": cure_of(entry, url)}
 
 
-def _prefixes(objects: "ObjectStore", run: str) -> list[str]:
+def prefixes_of(objects: "ObjectStore", run: str) -> list[str]:
+    """Folders of a run, its codes and its dataset."""
     from store.datasets import dataset_of
     from store.opening import Store
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from store.arrays.collection import Collection
-    from store.arrays.verification import Disagreement
+    from store.arrays.disagreements import Disagreement
     from store.opening import Store
 
 _COMPLETION = re.compile(r"records/(\w+/[^/]+)/complete/\d+\.json")

@@ -57,6 +57,11 @@ class Commits:
         return {unit_id: place for place, unit_id in enumerate(self.unit_ids)}
 
     @property
+    def shards(self) -> int:
+        """How many shards there are."""
+        return int(pc.sum(pc.list_value_length(self.table["shards"])).as_py() or 0)
+
+    @property
     def nbytes(self) -> int:
         """Bytes of all shards."""
         shards = pc.list_flatten(self.table["shards"])

@@ -3,8 +3,8 @@
 from collections.abc import Collection as Names
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,52 +12,46 @@ import pyarrow.compute as pc
 from store.arrays.collection import Collection
 from store.arrays.commits import SCHEMA, Commits, shards_of, unit_digests, with_markers
 from store.arrays.completion import withdraw_completions
+from store.arrays.disagreements import Disagreement, refused_folders, short, unread
 from store.arrays.layout import document_key, marker_key, unit_name
 from store.arrays.manifests import expand, manifest_of, read_manifest, standing, take_away, units_of
-from store.arrays.markers import ShardEntry, read_marker
+from store.arrays.markers import Marker, read_marker
 from store.arrays.plan import Plan, plan_digest, stored_clips
-from store.arrays.shards import shard_checksum
+from store.arrays.vouched import Vouched, checking_here
 from store.arrays.zarr_metadata import array_document, array_rows, encoded_json, group_document
-from store.errors import CorruptData, InvalidInput, NotFound, NotPlain, UndertoneError
+from store.errors import CorruptData, NotFound, UndertoneError
 from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.objects.concurrency import map_concurrently
 from store.objects.ledger import Entry, Record, all_records, entry_of
-from store.objects.protocol import Survey
+from store.objects.protocol import ObjectStore
 from store.records import Unit
 
 TEMPORARY_OLD_SECONDS = 3600.0
-VERIFY_THREADS = 2
-
-Problem = Literal[
-    "missing", "length", "checksum", "marker", "metadata", "plan", "document", "record", "unrecorded",
-    "reference", "unreadable", "stranger", "note",
-]  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Disagreement:
-    """One place where the store is not what it should be."""
-
-    problem: Problem
-    key: str
-    """Of the object, relative to the store."""
-    unit_id: str | None
-    """The unit that must be computed again, if any."""
-    detail: str
 
 
 def verify(collection: Collection, *, unit_ids: Names[str] | None = None) -> list[Disagreement]:
     """Read everything again that markers vouch for (of some units, or all) and list what disagrees."""
+    commits, found = verify_around(collection, unit_ids)
+    return [*found, *checking_here(collection.objects)(vouched_shards(collection, commits))]
+
+
+def verify_around(
+    collection: Collection, unit_ids: Names[str] | None = None
+) -> tuple[Commits, list[Disagreement]]:
+    """What disagrees beside the contents of shards, and the commits that vouch for these."""
     commits, found = _checked_commits(collection, unit_ids)
     if unit_ids is None:
         with suppress(UndertoneError):  # then the plan stands in the list already
             found += _strangers(collection)
-    shards = [
-        (row["unit_id"], shard) for row in commits.rows(["unit_id", "shards"]) for shard in shards_of(row)
-    ]
-    threads = max(VERIFY_THREADS, collection.objects.read_threads)
-    checked = map_concurrently(lambda item: _tried_shard(collection, *item), shards, threads=threads)
-    return found + [problem for problem in checked if problem]
+    return commits, found
+
+
+def vouched_shards(collection: Collection, commits: Commits) -> Iterator[Vouched]:
+    """Every shard that these commits vouch for."""
+    for row in commits.rows(["unit_id", "shards"]):
+        for shard in shards_of(row):
+            key, layout = f"{collection.prefix}/{shard.key}", collection.layouts.get(shard.array)
+            yield Vouched(key, shard.nbytes, shard.crc32c, layout, row["unit_id"])
 
 
 def verify_documents(collection: Collection) -> list[Disagreement]:
@@ -132,17 +126,11 @@ def _commits(collection: Collection, unit_ids: Names[str] | None) -> tuple[Commi
             tables.append(read_manifest(objects, manifest.key))
         except (UndertoneError, OSError) as error:
             broken.append(unread(manifest.key, error, "marker"))
-    markers = []
-    for key in survey.versions:
-        unit_id = key.rsplit("/", 1)[-1].removesuffix(".json")
-        if stands.covers(key) or manifest_of(key) or not (unit_ids is None or unit_id in unit_ids):
-            continue
-        try:
-            markers.append(read_marker(objects, key))
-        except NotFound:  # withdrawn since it was listed
-            continue
-        except (UndertoneError, OSError) as error:
-            broken.append(unread(key, error, "marker", unit_id))
+    loose = [key for key in survey.versions if not (stands.covers(key) or manifest_of(key))]
+    wanted_keys = [key for key in loose if unit_ids is None or _unit_of(key) in unit_ids]
+    read = map_concurrently(partial(_tried_marker, objects), wanted_keys, threads=objects.read_threads)
+    broken += [one for one in read if isinstance(one, Disagreement)]
+    markers = [one for one in read if isinstance(one, Marker)]
     commits = with_markers(Commits(pa.concat_tables(tables)), markers)
     if unit_ids is not None:
         wanted = pc.is_in(commits.table["unit_id"], pa.array(list(unit_ids), pa.string()))
@@ -150,26 +138,17 @@ def _commits(collection: Collection, unit_ids: Names[str] | None) -> tuple[Commi
     return commits, broken
 
 
-def unread(key: str, error: Exception, otherwise: Problem, unit_id: str | None = None) -> Disagreement:
-    """Why an object could not be read; what is damaged in itself is `otherwise`."""
-    if isinstance(error, NotPlain | NotFound):
-        return Disagreement("missing", key, unit_id, short(error))
-    if isinstance(error, CorruptData | InvalidInput):
-        return Disagreement(otherwise, key, unit_id, short(error))
-    return Disagreement("unreadable", key, None, short(error))
+def _unit_of(key: str) -> str:
+    return key.rsplit("/", 1)[-1].removesuffix(".json")
 
 
-def refused_folders(survey: Survey) -> list[Disagreement]:
-    """Folders that are links, which belong to nothing, and those that cannot be read."""
-    return [
-        Disagreement("stranger" if isinstance(error, NotPlain) else "unreadable", key, None, short(error))
-        for key, error in survey.refused.items()
-    ]
-
-
-def short(error: Exception) -> str:
-    """The message up to the advice, which is given by file."""
-    return str(error).split(": run `", 1)[0]
+def _tried_marker(objects: ObjectStore, key: str) -> Marker | Disagreement | None:
+    try:
+        return read_marker(objects, key)
+    except NotFound:  # withdrawn since it was listed
+        return None
+    except (UndertoneError, OSError) as error:
+        return unread(key, error, "marker", _unit_of(key))
 
 
 def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
@@ -182,7 +161,7 @@ def _wrong_markers(collection: Collection) -> Iterator[Disagreement]:
     for key, entry in named.items():
         if stands.covers(key):  # compacted since, or read with the manifests
             continue
-        unit_id = None if manifest_of(key) else key.rsplit("/", 1)[-1].removesuffix(".json")
+        unit_id = None if manifest_of(key) else _unit_of(key)
         try:
             found = entry_of(key, collection.objects.get(key))
         except NotFound:
@@ -213,28 +192,6 @@ def _check_commits(collection: Collection, commits: Commits, plan: Plan) -> Iter
             yield Disagreement("marker", key, unit_id, "its clips are not those of the plan")
         if {shard["key"] for shard in row["shards"]} != set(_keys_of_rows(collection, first_row, clips)):
             yield Disagreement("marker", key, unit_id, "its shards are not those of the unit")
-
-
-def _tried_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
-    try:
-        return _check_shard(collection, unit_id, shard)
-    except (UndertoneError, OSError) as error:
-        return unread(f"{collection.prefix}/{shard.key}", error, "checksum", unit_id)
-
-
-def _check_shard(collection: Collection, unit_id: str, shard: ShardEntry) -> Disagreement | None:
-    key = f"{collection.prefix}/{shard.key}"
-    try:
-        data = collection.objects.get(key)
-    except NotFound:
-        return Disagreement("missing", key, unit_id, "the shard is gone")
-    if len(data) != shard.nbytes:
-        return Disagreement("length", key, unit_id, f"{len(data)} bytes, the marker says {shard.nbytes}")
-    found = shard_checksum(collection.layout(shard.array), data, verify=True)
-    if found != shard.crc32c:
-        detail = f"its checksums give {found}, the marker says {shard.crc32c}: it is another shard"
-        return Disagreement("checksum", key, unit_id, detail)
-    return None
 
 
 def _check_frame(collection: Collection, *, plan_too: bool) -> Iterator[Disagreement]:

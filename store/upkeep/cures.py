@@ -3,7 +3,7 @@
 import re
 from shlex import quote
 
-from store.arrays.verification import Disagreement
+from store.arrays.disagreements import Disagreement
 
 _RESULT_COMMANDS = {
     "recordings": "dataset add",

@@ -3,24 +3,19 @@
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Collection as Names
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from store.arrays.collection import Collection
+from store.arrays.commits import Commits
 from store.arrays.completion import completion_name
+from store.arrays.disagreements import Disagreement, Problem, refused_folders, short, unread
 from store.arrays.document_checks import check_dataset_document
 from store.arrays.layout import document_key, is_file_name
+from store.arrays.manifests import manifest_of
 from store.arrays.shards import checksum
-from store.arrays.verification import (
-    VERIFY_THREADS,
-    Disagreement,
-    Problem,
-    refused_folders,
-    short,
-    unread,
-    verify,
-    verify_documents,
-)
+from store.arrays.verification import verify_around, verify_documents, vouched_shards
+from store.arrays.vouched import LEAST_THREADS, Vouched, checking_here
 from store.datasets import dataset_key, dataset_of
 from store.errors import CorruptData, NotFound, NotPlain, StorageError, UndertoneError
 from store.objects.concurrency import map_concurrently
@@ -54,16 +49,61 @@ _SECONDARY = re.compile(
 )
 
 
-def inspect(objects: ObjectStore, prefixes: Names[str] | None = None) -> list[Disagreement]:
-    """Everything that disagrees in a store, or below some of its folders ("runs/a", "datasets/b")."""
+def inspect(
+    objects: ObjectStore, prefixes: Names[str] | None = None, *, check: "CheckAll | None" = None
+) -> list[Disagreement]:
+    """Everything that disagrees in a store, or below some of its folders ("runs/a", "datasets/b").
+
+    `check` reads what is large, last, of which it gets an iterator, how many there are and their bytes; by
+    default threads of this process do.
+    """
     found = [] if prefixes is not None else list(_check_format(objects))
     records, unread_records = _read_records(objects, prefixes)
     found += unread_records
-    found += _check_entries(objects, records, _check_entry)
+    found += _check_entries(objects, records, _check_entry, is_checked=_is_small)
+    large = [_Large.of_records(records)]
+
+    def around(collection: Collection) -> list[Disagreement]:
+        commits, problems = verify_around(collection)
+        large.append(_Large.of_collection(collection, commits))
+        return problems
+
     for prefix in _collections(objects, prefixes):
-        found += _check_collection(objects, prefix, verify)
+        found += _check_collection(objects, prefix, around)
     found += _unnamed(objects, records, {entry.key for entry in found}, prefixes)
+    vouched = (one for some in large for one in some.vouched)
+    count, nbytes = sum(some.count for some in large), sum(some.nbytes for some in large)
+    found += check(vouched, count, nbytes) if check else checking_here(objects)(vouched)
     return _each_once(found)
+
+
+CheckAll = Callable[[Iterable[Vouched], int, int], Iterable[Disagreement]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Large:
+    """Objects that are read to be checked, and nothing is learned from but that."""
+
+    vouched: Iterable[Vouched]
+    count: int
+    nbytes: int
+
+    @classmethod
+    def of_records(cls, records: Mapping[str, Record]) -> "_Large":
+        """Sounds, tables of clips, moments and the like."""
+        entries = [
+            entry
+            for record in records.values()
+            for entry in record.entries
+            if _is_read(record) and not _is_small(entry)
+        ]
+        vouched = (Vouched(one.key, one.nbytes or 0, one.crc32c or "") for one in entries)
+        return cls(vouched, len(entries), sum(one.nbytes or 0 for one in entries))
+
+    @classmethod
+    def of_collection(cls, collection: Collection, commits: Commits) -> "_Large":
+        """Its shards."""
+        return cls(vouched_shards(collection, commits), commits.shards, commits.nbytes)
 
 
 def inspect_documents(objects: ObjectStore) -> list[Disagreement]:
@@ -113,18 +153,35 @@ def _unread_record(key: str, error: Exception) -> Disagreement:
 _Check = Callable[[ObjectStore, Sequence[str], Record, Entry], Disagreement | None]
 
 
-def _check_entries(objects: ObjectStore, records: dict[str, Record], check: _Check) -> list[Disagreement]:
-    """Every object that a record names; markers are read by the check of their collection."""
+def _check_entries(
+    objects: ObjectStore,
+    records: dict[str, Record],
+    check: _Check,
+    *,
+    is_checked: Callable[[Entry], bool] = lambda _: True,
+) -> list[Disagreement]:
+    """Those objects that records name which are to be checked here."""
     entries = [
-        (record, entry) for record in records.values() for entry in record.entries if _is_checked(record)
+        (record, entry)
+        for record in records.values()
+        for entry in record.entries
+        if _is_read(record) and is_checked(entry)
     ]
     runs = [name.split("/")[1] for name, record in records.items() if record.kind == "runs"]
-    checked = map_concurrently(lambda pair: check(objects, runs, *pair), entries, threads=VERIFY_THREADS)
+    threads = max(LEAST_THREADS, objects.read_threads)
+    checked = map_concurrently(lambda pair: check(objects, runs, *pair), entries, threads=threads)
     return [problem for problem in checked if problem]
 
 
-def _is_checked(record: Record) -> bool:
+def _is_read(record: Record) -> bool:
+    """Not those of markers, which are read by the check of their collection."""
     return record.kind != "complete"
+
+
+def _is_small(entry: Entry) -> bool:
+    """Whether an object proves itself, or what it says is looked at, too."""
+    is_looked_at = entry.key.startswith("results/") or _DOCUMENT.search(entry.key) or manifest_of(entry.key)
+    return entry.nbytes is None or entry.crc32c is None or bool(is_looked_at)
 
 
 def _check_entry(

@@ -12,11 +12,12 @@ from functools import partial
 
 from store.arrays.collection import open_collection
 from store.arrays.completion import KIND as COMPLETION
+from store.arrays.disagreements import Disagreement, short
 from store.arrays.layout import document_key, is_file_name, plan_key
 from store.arrays.manifests import KIND as MANIFEST
 from store.arrays.manifests import is_manifest, manifest_of
 from store.arrays.plan import PlanPart, plan_digest
-from store.arrays.verification import Disagreement, repair, short, verify
+from store.arrays.verification import repair, verify
 from store.datasets import dataset_key, dataset_record, sounds_name, versions_of
 from store.errors import Conflict, NotPlain, StorageError, UndertoneError
 from store.heartbeats import FRESH_SECONDS, refuse_if_at_work

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from jobs.cli.main import undertone
-from store.arrays.verification import Disagreement
+from store.arrays.disagreements import Disagreement
 from store.results.schemas import TABLES
 from store.upkeep.cures import cure_of
 
