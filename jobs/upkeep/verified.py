@@ -1,4 +1,4 @@
-"""What an interrupted verification has read already: the next one goes on where it stopped."""
+"""Store and look up what an interrupted verification has read: the next one goes on where it stopped."""
 
 import os
 import time
