@@ -18,9 +18,9 @@ from jobs.dataset.spooling import Spool, spool
 from jobs.progress.reporting import note
 from pipelines.audio.file_states import ETAG
 from pipelines.audio.header import AudioInfo
+from pipelines.datasets.clip_checks import FlawedClips
 from pipelines.datasets.cutting import ClipSpec, Measured, cut, cut_measured, measured_recordings
 from pipelines.datasets.formats import Source, open_source
-from pipelines.datasets.hearing import Heard
 from store import Dataset, Store, open_store
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name
 from store.datasets import refuse_another_cut
@@ -54,7 +54,7 @@ class Addition:
     spec: ClipSpec
     store: Store
     census: Census = field(default_factory=Census)
-    heard: Heard = field(default_factory=Heard)
+    flawed: FlawedClips = field(default_factory=FlawedClips)
     remarks: list[str] = field(default_factory=list)
 
     def run(self) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class Addition:
         recording, file = result
         clips = cut_measured(recording, file, self.spec)
         self.census.see(clips)
-        self.heard.add(file.heard)
+        self.flawed.add(file.flawed)
         if not isinstance(clips, Failure):
             measured.add([asdict(recording), file.content, asdict(file.info) if file.info else None])
 
@@ -122,9 +122,9 @@ class Addition:
         return [
             *unknown_splits(item.split for item in items),
             *findings(items, united=united),
-            *silent(self.heard.silent, clips),
-            *clipped(self.heard.clipped, clips),
-            *undecodable(self.heard.undecodable, clips),
+            *silent(self.flawed.silent, clips),
+            *clipped(self.flawed.clipped, clips),
+            *undecodable(self.flawed.undecodable, clips),
         ]
 
     def _identities(self) -> list[str]:

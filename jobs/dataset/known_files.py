@@ -14,8 +14,8 @@ from typing import Any
 
 from pipelines.audio.file_states import ETAG, FileState
 from pipelines.audio.header import AudioInfo
+from pipelines.datasets.clip_checks import FlawedClips
 from pipelines.datasets.cutting import ClipSpec, Measured
-from pipelines.datasets.hearing import Heard
 from store import Store
 from store.errors import AudioError, UndertoneError
 from store.objects.ledger import read_committed, recorded_names
@@ -31,7 +31,7 @@ PART_SECONDS = 10.0
 _COLUMNS = ("bytes", "stamp", "content", "sample_rate", "samples", "channels", "peak", "message")
 _LISTS = ("silent", "clipped", "undecodable", "reasons")
 _TABLE = f"""
-    CREATE TABLE files (uri TEXT, {", ".join(_COLUMNS)}, heard TEXT, created_at REAL,
+    CREATE TABLE files (uri TEXT, {", ".join(_COLUMNS)}, flawed TEXT, created_at REAL,
     PRIMARY KEY (uri, bytes, stamp)) WITHOUT ROWID
 """
 
@@ -59,26 +59,26 @@ class KnownFiles:
     def find(self, uri: str, state: FileState) -> Measured | None:
         """What is known of a file in this state."""
         query = (
-            f"SELECT {', '.join(_COLUMNS[2:])}, heard FROM files WHERE uri = ? AND bytes = ? AND stamp = ?"  # noqa: S608
+            f"SELECT {', '.join(_COLUMNS[2:])}, flawed FROM files WHERE uri = ? AND bytes = ? AND stamp = ?"  # noqa: S608
         )
         with self._lock:
             row = self._index.execute(query, (uri, state.nbytes, state.stamp)).fetchone()
         if row is None:
             return None
-        content, rate, samples, channels, peak, message, heard = row
+        content, rate, samples, channels, peak, message, flawed = row
         if message is not None:
             failure = Failure(uri, "probe", AudioError.__name__, message, uri)
             return Measured(uri, state, failure=failure, known=True)
         if content.startswith(ETAG) and not self._spec.trust_etag:
             return None
         info = AudioInfo(rate, samples, channels, peak)
-        return Measured(uri, state, content, info, None, _heard(heard), known=True)
+        return Measured(uri, state, content, info, None, _flawed(flawed), known=True)
 
     def keep(self, measured: Measured) -> None:
         """Remember one more file; now and then a part is written."""
         if measured.known or measured.state is None or not measured.lasts:
             return
-        info, heard = measured.info, measured.heard
+        info, flawed = measured.info, measured.flawed
         self._new.append(
             RecordingRow(
                 dataset=self._spec.dataset,
@@ -92,10 +92,10 @@ class KnownFiles:
                 channels=info.channels if info else None,
                 peak=info.peak if info else None,
                 message=measured.failure.message if measured.failure else None,
-                silent=heard.silent,
-                clipped=heard.clipped,
-                undecodable=list(heard.undecodable),
-                reasons=list(heard.undecodable.values()),
+                silent=flawed.silent,
+                clipped=flawed.clipped,
+                undecodable=list(flawed.undecodable),
+                reasons=list(flawed.undecodable.values()),
                 created_at=now(),
             )
         )
@@ -126,7 +126,7 @@ class KnownFiles:
         newer = "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
         self._index.execute("BEGIN")
         self._index.executemany(
-            f"INSERT INTO files VALUES ({places}) {newer}, heard = excluded.heard, "  # noqa: S608
+            f"INSERT INTO files VALUES ({places}) {newer}, flawed = excluded.flawed, "  # noqa: S608
             "created_at = excluded.created_at WHERE excluded.created_at >= created_at",
             values,
         )
@@ -157,6 +157,6 @@ def cut_of(spec: ClipSpec) -> str:
     return f"{spec.clip_seconds:.9g} {spec.hop_seconds:.9g}" + (" listen" if spec.listen else "")
 
 
-def _heard(text: str) -> Heard:
+def _flawed(text: str) -> FlawedClips:
     silent, clipped, undecodable, reasons = json.loads(text)
-    return Heard(silent, clipped, dict(zip(undecodable, reasons, strict=True)))
+    return FlawedClips(silent, clipped, dict(zip(undecodable, reasons, strict=True)))

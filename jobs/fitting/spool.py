@@ -97,14 +97,14 @@ def _stretches(numbers: Numbers, rows: NDArray[Any]) -> Iterator[tuple[int, NDAr
 
 def _write(file: int, rows: NDArray[Any], offset: int) -> None:
     """`pwrite` writes 2 GB at most."""
-    data = memoryview(np.ascontiguousarray(rows)).cast("B")
+    data = np.ascontiguousarray(rows).data.cast("B")
     while data:
         written = os.pwrite(file, data, offset)
         data, offset = data[written:], offset + written
 
 
 def _read_into(file: int, rows: NDArray[Any], offset: int) -> None:
-    memory = memoryview(rows).cast("B")
+    memory = rows.data.cast("B")
     while memory:
         found = os.preadv(file, [memory], offset)
         memory, offset = memory[found:], offset + found

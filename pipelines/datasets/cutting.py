@@ -12,7 +12,7 @@ from pipelines.audio.files import Root
 from pipelines.audio.header import AudioInfo
 from pipelines.audio.pcm import tells_its_length
 from pipelines.audio.recordings import opened_once
-from pipelines.datasets.hearing import Heard, glance, listen
+from pipelines.datasets.clip_checks import FlawedClips, check_beginnings, check_whole
 from store.errors import AudioError, InvalidInput, is_the_machines
 from store.records import Clip, Failure, Recording, clip_id
 
@@ -89,7 +89,7 @@ class Measured:
     info: AudioInfo | None = None
     failure: Failure | None = None
     """Why there are no clips."""
-    heard: Heard = field(default_factory=Heard)
+    flawed: FlawedClips = field(default_factory=FlawedClips)
     known: bool = False
     """Whether it was known before, and the file was not read."""
 
@@ -118,8 +118,12 @@ def measure(root: Root, uri: str, spec: ClipSpec, state: FileState | None) -> Me
         with file:
             info = probe(file)
             clips = cut(Recording(uri, uri), info, digest, spec)
-            heard = listen(file, clips, sample_rate=info.sample_rate) if spec.listen else glance(file, clips)
-            return Measured(uri, state, digest, info, None, heard)
+            flawed = (
+                check_whole(file, clips, sample_rate=info.sample_rate)
+                if spec.listen
+                else check_beginnings(file, clips)
+            )
+            return Measured(uri, state, digest, info, None, flawed)
     except Exception as error:  # whatever one file does to its reader must not stop the others
         if is_the_machines(error):
             raise

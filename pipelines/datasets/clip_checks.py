@@ -1,4 +1,4 @@
-"""Decode the clips of a recording when it is added, to find silent, clipped and damaged ones."""
+"""Check the clips of a recording that is added, for silent, clipped and damaged ones."""
 
 from collections.abc import Iterable
 from contextlib import closing
@@ -20,7 +20,7 @@ _GLANCE_SAMPLES, _MOST_SAMPLES = 1 << 12, 1 << 18
 
 
 @dataclass(slots=True)
-class Heard:
+class FlawedClips:
     """Clips that a user should know of, by name."""
 
     silent: list[str] = field(default_factory=list)
@@ -28,43 +28,43 @@ class Heard:
     undecodable: dict[str, str] = field(default_factory=dict)
     """With what is wrong."""
 
-    def add(self, other: "Heard") -> None:
-        """Take on what was heard of further clips."""
+    def add(self, other: "FlawedClips") -> None:
+        """Take on those of further recordings."""
         self.silent += other.silent
         self.clipped += other.clipped
         self.undecodable |= other.undecodable
 
 
-def listen(file: BinaryIO, clips: Iterable[Clip], *, sample_rate: int) -> Heard:
-    """Decode every clip, mixed to mono as a model hears it, at the recording's own rate."""
-    heard = Heard()
+def check_whole(file: BinaryIO, clips: Iterable[Clip], *, sample_rate: int) -> FlawedClips:
+    """Decode every clip, mixed to mono as for a model, at the recording's own rate."""
+    flawed = FlawedClips()
     with closing(ClipReader(file)) as reader:
         for clip in clips:
             try:
                 samples = reader.read(clip, sample_rate=sample_rate).resampled()
             except AudioError as error:
-                heard.undecodable[name_of(clip)] = str(error)
+                flawed.undecodable[name_of(clip)] = str(error)
                 continue
             if is_silent(samples):
-                heard.silent.append(name_of(clip))
+                flawed.silent.append(name_of(clip))
             if np.mean(np.abs(samples) >= FULL_SCALE) > CLIPPED_SHARE:
-                heard.clipped.append(name_of(clip))
-    return heard
+                flawed.clipped.append(name_of(clip))
+    return flawed
 
 
-def glance(file: BinaryIO, clips: Iterable[Clip]) -> Heard:
+def check_beginnings(file: BinaryIO, clips: Iterable[Clip]) -> FlawedClips:
     """Which clips of an uncompressed file are silent; mostly their first samples tell. Of others nothing."""
-    heard = Heard()
+    flawed = FlawedClips()
     with opened_pcm(file) as audio:
         if audio is None or not audio.is_plain:
-            return heard
+            return flawed
         for clip in clips:
             try:
                 if _is_silent(audio, clip):
-                    heard.silent.append(name_of(clip))
+                    flawed.silent.append(name_of(clip))
             except AudioError as error:
-                heard.undecodable[name_of(clip)] = str(error)
-    return heard
+                flawed.undecodable[name_of(clip)] = str(error)
+    return flawed
 
 
 def _is_silent(audio: PcmAudio, clip: Clip) -> bool:
