@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from analysis.concepts import Kind, Loss
 from analysis.probes.probe import Probe, probe_arrays
-from jobs.api.answers import Findings, answer_of
+from jobs.api.answers import Answer, Findings
 from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
 from jobs.api.values import Names
@@ -125,10 +125,10 @@ def _of_run(run: Run, given: Mapping[str, Any]) -> Findings:
     from jobs.probe.report import best_layers
     from jobs.probe.running import probe_run
     from jobs.progress.reporters import told
+    from store.results.fits import PROBES
 
     options = options_from(ProbeOptions, given, store=run.store_url, run=run.id)
     with told(given.get("progress", False)):
         found = probe_run(options)
-    rows = found.table.to_pylist()
-    best = answer_of(best_layers(rows))
-    return Findings(best, answer_of(rows), found.fitted, found.known, tuple(found.notes))
+    best = Answer(PROBES.of(best_layers(PROBES.rows(found.table))))
+    return Findings(best, Answer(found.table), found.fitted, found.known, tuple(found.notes))

@@ -66,6 +66,11 @@ class Work:
     origin: Mapping[str, str]
     """What the ids of directions also depend on: committed rows."""
 
+    @property
+    def contrasts(self) -> list[Contrast]:
+        """Of all sets, in order."""
+        return [contrast for one in self.sets for contrast in one.contrasts]
+
     def vector_id(self, layer: LayerArray, contrast: Contrast, method: Method, seed: int) -> str:
         """Id of a direction: a hash of all that decides it; the seed does for random ones alone."""
         drawn = {"seed": seed} if method == "random" else {}
@@ -148,42 +153,45 @@ def run_directions(
     known = stored_ids(store)
     seeds = seeds or (options.seed,)
     tasks = [task for seed in seeds for task in _lacking(work, layers, methods, known, seed)]
-    fitted = followed(
-        _fitted(work, tasks, run, options), total=len(tasks), title=f"directions {work.run_id}", unit="layers"
-    )
-    written, left_out = 0, list[str]()
-    for layer in fitted:
-        written += add_vectors(store, layer.rows, known)
-        left_out += layer.left_out
-    contrasts = sum(len(one.contrasts) for one in sets)
+    written, left_out = _add_fitted(store, work, tasks, run, options, known)
     ids = {
         work.vector_id(layer, contrast, method, seed)
         for seed in seeds
         for layer in layers
-        for one in sets
-        for contrast in one.contrasts
+        for contrast in work.contrasts
         for method in methods
     }
     summary = {
         "run": work.run_id,
         "layers": len(layers),
-        "contrasts": contrasts,
+        "contrasts": len(work.contrasts),
         "methods": list(methods),
         "directions": len(ids) - len(left_out),
         "fitted": written,
         "known": len(ids & known),
         "clips": len(labels.clip_ids),
         "groups": len(labels.group_names),
-        "notes": [
-            *user.notes,
-            *labels.notes,
-            *notes,
-            *_left_out_note(left_out),
-            *_notes_on(methods),
-        ],
+        "notes": [*user.notes, *labels.notes, *notes, *_left_out_note(left_out), *_notes_on(methods)],
         "best": best_layers(measured(store, ids)),
     }
     return Fitted(frozenset(ids), summary)
+
+
+def _add_fitted(
+    store: Store,
+    work: Work,
+    tasks: Sequence[LayerTask],
+    run: Collection,
+    options: DirectionOptions,
+    known: AbstractSet[str],
+) -> tuple[int, list[str]]:
+    """Fit and store layer by layer; how many are new, and the names of those that do not exist."""
+    written, left_out = 0, list[str]()
+    fitted = _fitted(work, tasks, run, options)
+    for layer in followed(fitted, total=len(tasks), title=f"directions {work.run_id}", unit="layers"):
+        written += add_vectors(store, layer.rows, known)
+        left_out += layer.left_out
+    return written, left_out
 
 
 def _notes_on(methods: Sequence[Method]) -> list[str]:
@@ -235,13 +243,12 @@ def _lacking(
     work: Work, layers: Sequence[LayerArray], methods: Sequence[Method], known: AbstractSet[str], seed: int
 ) -> list[LayerTask]:
     """Tasks for the layers that have not every direction yet."""
-    contrasts = [contrast for one in work.sets for contrast in one.contrasts]
     tasks = []
     for layer in layers:
         lacking = tuple(
             method
             for method in methods
-            if any(work.vector_id(layer, contrast, method, seed) not in known for contrast in contrasts)
+            if any(work.vector_id(layer, contrast, method, seed) not in known for contrast in work.contrasts)
         )
         if lacking:
             tasks.append(LayerTask(layer, lacking, seed))

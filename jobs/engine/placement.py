@@ -8,7 +8,7 @@ from jobs.engine.inline_pool import InlinePool
 from jobs.engine.ray_pool import RayPool, Resources
 from jobs.engine.ray_session import actors_that_fit, ray_session, refuse_private_folders
 from jobs.engine.tasks import Found, Pool, Work, WorkerFactory
-from jobs.execution import Execution
+from jobs.execution import Execution, resolved_device
 from store.errors import InvalidInput
 from store.records import ModelInfo
 
@@ -113,7 +113,7 @@ def local_workers(options: Execution, model: ModelInfo, unit_bytes: int = UNIT_B
         return 1
     if options.workers:
         return options.workers
-    if options.device != "cpu" and torch.cuda.is_available():
+    if resolved_device(options.device) == "cuda":
         return max(1, int(torch.cuda.device_count() / options.gpus_per_worker))
     return max(1, min((os.cpu_count() or 1) // options.threads, models_in_memory(model, unit_bytes)))
 

@@ -144,24 +144,23 @@ def resolve_labels(
         for name in concept_names(answer)
     }
     _refuse_nulls(columns, catalog, run_id)
-    concepts: list[Concept] = []
-    for name, column in columns.items():
-        concept, said = _concept(name, column, codes, known)
-        concepts.append(concept)
-        notes += said
+    found = [_concept(name, column, codes, known) for name, column in columns.items()]
+    concepts = [concept for concept, _ in found]
+    notes += [note for _, said in found for note in said]
     kept = np.logical_or.reduce([concept.labelled for concept in concepts])
     notes += _notes_on_clips(run, columns, known, given, one_group)
     resolved = tuple(concept.subset(kept) for concept in concepts)
+    splits = splits.filter(pa.array(kept))
     clip_ids = tuple(place.clip_ids.filter(pa.array(kept)).to_pylist())
     used, own = np.unique(codes[kept], return_inverse=True)
     return LabelledRows(
         run_id,
         legible_sql(query),
-        _hash(run_id, clip_ids, [names[code] for code in used], own, splits.filter(pa.array(kept)), resolved),
+        _hash(run_id, clip_ids, [names[code] for code in used], own, splits, resolved),
         clip_ids,
         tuple(names[code] for code in used),
         own.astype(np.int32),
-        _as_texts(splits.filter(pa.array(kept))),
+        _as_texts(splits),
         resolved,
         tuple(sorted({one_group.get(group, group) for group in members.unique().to_pylist()})),
         (*nameless, *notes),

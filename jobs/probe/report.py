@@ -1,6 +1,7 @@
 """Print what `undertone probe` found: the best layer of each site beside its controls."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,8 +11,8 @@ from jobs.probe.running import Probed
 from jobs.terminal.tables import to_json
 from jobs.terminal.text import columns, tell, wrapped
 from store.errors import counted
+from store.results.fits import PROBES, ProbeRow
 
-Row = dict[str, Any]
 WIDTH = 140
 KEPT = (
     "score", "95 %", "shuffled", "verdict", "layer", "site", "concept", "loss", "measure", "baseline",
@@ -24,7 +25,7 @@ def print_probed(probed: Probed, format_: str) -> None:
     """Print notes on standard error, and the result as a table for eyes or as one JSON object."""
     for note in probed.notes:
         tell(f"Note: {note}")
-    best = best_layers(probed.table.to_pylist())
+    best = best_layers(PROBES.rows(probed.table))
     summary = {
         "run": probed.plan.labels.run_id,
         "labels_hash": probed.plan.labels.labels_hash,
@@ -33,47 +34,48 @@ def print_probed(probed: Probed, format_: str) -> None:
         "known": probed.known,
     }
     if format_ == "json":
-        records = json.loads(to_json(best))
+        records = json.loads(to_json(PROBES.of(best).to_pylist()))
         click.echo(json.dumps(summary | {"notes": probed.notes, "best": records}))
         return
     click.echo(best_text([_shown(row) for row in best], KEPT, width=columns(WIDTH)), nl=False)
     click.echo(wrapped(_work_line(probed)))
 
 
-def best_layers(rows: list[Row]) -> list[Row]:
+def best_layers(rows: Sequence[ProbeRow]) -> list[ProbeRow]:
     """The best layer of each site, reduction, loss and concept; handcrafted features have no layers."""
-    best: dict[tuple[Any, ...], Row] = {}
+    best: dict[tuple[Any, ...], ProbeRow] = {}
     for row in rows:
-        if row["class"] is None:
-            place = tuple(row[name] for name in ("concept", "loss", "site", "reduction"))
+        if row.class_ is None:
+            place = row.concept, row.loss, row.site, row.reduction
             if place not in best or _score(row) > _score(best[place]):
                 best[place] = row
-    return sorted(best.values(), key=lambda row: (row["concept"], row["loss"], -_score(row)))
+    return sorted(best.values(), key=lambda row: (row.concept, row.loss, -_score(row)))
 
 
-def _score(row: Row) -> float:
-    score = row["r2"] if row["classes"] is None else row["accuracy"]
-    return float("-inf") if score is None else float(score)
+def _score(row: ProbeRow) -> float:
+    score = row.r2 if row.classes is None else row.accuracy
+    return float("-inf") if score is None else score
 
 
-def _shown(row: Row) -> Row:
+def _shown(row: ProbeRow) -> dict[str, Any]:
     """One line for eyes; what was not measured has no best layer."""
-    is_class = row["classes"] is not None
-    name = "accuracy" if is_class else "r2"
-    measured = row[name] is not None
-    place = row["site"] if row["reduction"] is None else f"{row['site']}.{row['reduction']}"
+    is_class = row.classes is not None
+    score, low, high = (
+        (row.accuracy, row.accuracy_low, row.accuracy_high) if is_class else (row.r2, row.r2_low, row.r2_high)
+    )
+    measured = score is not None
     return {
-        "concept": row["concept"],
-        "loss": row["loss"],
-        "site": place,
-        "layer": str(row["layer"]) if measured and row["layer"] is not None else "",
+        "concept": row.concept,
+        "loss": row.loss,
+        "site": row.site if row.reduction is None else f"{row.site}.{row.reduction}",
+        "layer": str(row.layer) if measured and row.layer is not None else "",
         "measure": "accuracy" if is_class else "R²",
-        "score": number(row[name]),
-        "95 %": f"{number(row[f'{name}_low'])} to {number(row[f'{name}_high'])}" if measured else "",
-        "balanced": number(row["balanced_accuracy"]) if is_class and measured else "",
-        "baseline": number(row["baseline_accuracy"] if is_class or not measured else 0.0),
-        "shuffled": f"{number(row['control_accuracy'])} (to {number(row['control_high'])})",
-        "verdict": row["verdict"],
+        "score": number(score),
+        "95 %": f"{number(low)} to {number(high)}" if measured else "",
+        "balanced": number(row.balanced_accuracy) if is_class and measured else "",
+        "baseline": number(row.baseline_accuracy if is_class or not measured else 0.0),
+        "shuffled": f"{number(row.control_accuracy)} (to {number(row.control_high)})",
+        "verdict": row.verdict,
     }
 
 

@@ -108,6 +108,14 @@ class Table(Generic[Row]):
         """Rows as a part of this table."""
         return pa.Table.from_pylist([self._values(row) for row in rows], schema=self.schema())
 
+    def rows(self, part: pa.Table) -> list[Row]:
+        """The rows of a part as records; columns that it lacks are NULL."""
+        known = self.columns
+        names = [name for name in part.column_names if name in known]
+        columns = [part[name].to_pylist() for name in names]
+        fields_ = [known[name].field for name in names]
+        return [self.row(**dict(zip(fields_, values, strict=True))) for values in zip(*columns, strict=True)]
+
     def of_columns(self, columns: Mapping[str, Any]) -> pa.Table:
         """Whole columns, Arrow's or sequences, as a part of this table.
 
