@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from pipelines.generation.sampling import choose_tokens
+from pipelines.models.delay import delayed
 from store.errors import ModelError
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def fill_window(
     delays = model.info.delays
     part = codes[..., window.start : window.end]
     known, frames = window.known - window.start, part.shape[-1]
-    sequence = _delayed(part, delays, model.special_token)
+    sequence = delayed(part, delays, model.special_token)
     steps, before = sequence.shape[-1], 0
     finite = torch.ones((), dtype=torch.bool, device=codes.device)
     with model.streaming(steps=steps, conditions=conditions):
@@ -137,12 +138,3 @@ def _next_logits(
         return logits
     conditional, unconditional = logits.chunk(2)
     return unconditional + (conditional - unconditional) * guidance
-
-
-def _delayed(codes: torch.Tensor, delays: Sequence[int], special_token: int) -> torch.Tensor:
-    """Codes (B, K, n) in the decoder's order (B, K, n + 1 + the longest delay), see `models.delay`."""
-    batch, codebooks, frames = codes.shape
-    sequence = codes.new_full((batch, codebooks, frames + 1 + max(delays)), special_token)
-    for k, delay in enumerate(delays):
-        sequence[:, k, delay + 1 : delay + 1 + frames] = codes[:, k]
-    return sequence

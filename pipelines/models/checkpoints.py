@@ -16,8 +16,9 @@ import torch
 
 from pipelines.models.checkpoint_configuration import read_configuration
 from pipelines.models.checkpoint_tensors import require_plain_tensors
+from pipelines.models.conversion.transformers_files import is_transformers_folder
 from pipelines.models.protocol import ModelSource
-from store.errors import ModelError, NotFound
+from store.errors import InvalidInput, ModelError, NotFound
 from store.extensions import MODELS
 
 PRETRAINED_PREFIX = "//pretrained/"
@@ -90,6 +91,21 @@ EXPORT = (
 )
 
 
+AUDIOCRAFT, TRANSFORMERS = "audiocraft", "transformers"
+BACKENDS = (AUDIOCRAFT, TRANSFORMERS)
+"""Each computes checkpoints of its own format."""
+HUB_FILES: Mapping[str, tuple[str, ...]] = {
+    AUDIOCRAFT: FILES,
+    TRANSFORMERS: (
+        *("config.json", "generation_config*.json", "preprocessor_config*.json", "audiocraft*"),
+        *("model*.safetensors", "model*.index.json", "*.model", "tokenizer*", "special_tokens_map*"),
+    ),
+}
+"""Files of a repository in either format; those without a star have to be there."""
+PICKLED_FILES = ("pytorch_model*",)
+"""Instead of `model*`, in old repositories."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
     """Where a checkpoint lies."""
@@ -99,37 +115,113 @@ class Checkpoint:
     folder: Path
     revision: str | None = None
     """The commit of the Hugging Face repository; None for folders and built-in models."""
+    backend: str = AUDIOCRAFT
+    """Of `BACKENDS`: whose format it has, and whose modules compute."""
 
 
 def resolve_checkpoint(name: str) -> Checkpoint:
     """Find, download or build the checkpoint called `name`.
 
     Args:
-        name: A built-in model, a plug-in's, one of `HUB_NAMES` with an optional `@revision`, or a folder.
+        name: A built-in model, a plug-in's, a repository of the hub with an optional `@revision`, or a
+            folder; "audiocraft:" or "transformers:" before it says which of two formats is meant.
 
     Raises:
+        InvalidInput: It is not in the format that was asked for.
         ModelError: The model is stereo, its files are neither in the cache nor downloadable, or the built-in
             model is damaged.
         NotFound: There is no model of that name.
     """
+    backend, name = split_backend(name)
     repository, _, revision = name.partition("@")
     if "-stereo-" in repository and not Path(name).exists():
         raise _stereo(name)
     if repository == "facebook/musicgen-style":
         raise unsupported(name, "it is conditioned by style")
     if repository in HUB_NAMES:
-        folder = hub_folder(repository, FILES, revision=revision or None)
-        return Checkpoint(repository, folder, folder.name)
+        return _hub_checkpoint(repository, revision or None, backend)
     if name in MODELS.names():
-        return Checkpoint(name, _registered_folder(name))
+        folder = _registered_folder(name)
+        return Checkpoint(name, folder, backend=folder_backend(folder, backend))
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return Checkpoint(folder.resolve().name, folder.resolve())
+        found = folder_backend(folder, backend)
+        return Checkpoint(folder.resolve().name, folder.resolve(), backend=found)
+    if _REPOSITORY.fullmatch(repository) and not name.startswith("."):
+        return _hub_checkpoint(repository, revision or None, backend)
     names = ", ".join((*MODELS.names(), *HUB_NAMES))
     raise NotFound(
         f"There is no model {name!r}. Choose {names}, or give a folder that holds {LANGUAGE_MODEL_FILE} and "
-        f"{CODEC_FILE}."
+        f"{CODEC_FILE}, or a model of transformers."
     )
+
+
+def split_backend(name: str) -> tuple[str | None, str]:
+    """The back-end that stands before a model's name, None where none does, and the name."""
+    before, colon, rest = name.partition(":")
+    return (before, rest) if colon and before in BACKENDS else (None, name)
+
+
+def with_backend(name: str, backend: str | None) -> str:
+    """A model's name with the back-end that is to compute it, unless the format of its files decides.
+
+    Raises:
+        InvalidInput: The name says another one.
+    """
+    said, _ = split_backend(name)
+    if backend is None or said == backend:
+        return name
+    if said is not None:
+        raise InvalidInput(f"{name!r} names a back-end already: leave out --backend {backend}.")
+    return f"{backend}:{name}"
+
+
+def folder_backend(folder: Path, wanted: str | None) -> str:
+    """The back-end that a folder's files are for; where they are for both, audiocraft, unless one is wanted.
+
+    Raises:
+        InvalidInput: They are for the other one only.
+    """
+    there = [AUDIOCRAFT] if any((folder / name).exists() for name in (*FILES, RAW_FILE)) else []
+    there += [TRANSFORMERS] if is_transformers_folder(folder) else []
+    if wanted is None or not there or wanted in there:
+        return wanted or (there or [AUDIOCRAFT])[0]
+    raise InvalidInput(
+        f"{folder} is in the format of {there[0]}, which --backend {wanted} does not compute. Leave it "
+        f"out, or convert the model: undertone convert {folder} {folder.name}-{wanted}"
+    )
+
+
+def _hub_checkpoint(repository: str, revision: str | None, backend: str | None) -> Checkpoint:
+    chosen = backend or _hub_backend(repository, revision)
+    folder = hub_folder(repository, HUB_FILES[chosen], revision=revision)
+    if chosen == TRANSFORMERS and not is_transformers_folder(folder):
+        folder = hub_folder(repository, (*HUB_FILES[chosen], *PICKLED_FILES), revision=revision)
+    return Checkpoint(repository, folder, folder.name, chosen)
+
+
+def _hub_backend(repository: str, revision: str | None) -> str:
+    """What is in the cache decides; then, for models that were published in both formats, audiocraft's."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    try:
+        cached = Path(snapshot_download(repository, revision=revision, local_files_only=True))
+        if is_transformers_folder(cached) or all((cached / name).exists() for name in FILES):
+            return folder_backend(cached, None)
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        pass  # nothing is there yet
+    if repository in HUB_NAMES:
+        return AUDIOCRAFT
+    try:
+        files = HfApi().list_repo_files(repository, revision=revision)
+    except (HfHubHTTPError, OSError) as error:
+        raise NotFound(
+            f"There is no folder {repository!r}, no such repository in the Hugging Face cache, and none that "
+            f"can be asked for ({type(error).__name__}). Choose {', '.join((*MODELS.names(), *HUB_NAMES))}, "
+            "a folder, or with a network the OWNER/NAME of a repository."
+        ) from error
+    return AUDIOCRAFT if LANGUAGE_MODEL_FILE in files else TRANSFORMERS
 
 
 def _registered_folder(name: str) -> Path:

@@ -119,10 +119,9 @@ class ConditionEncoder:
 
         demucs draws from Python's `random` by how much it shifts what it separates: here always the same.
         """
-        if self._separator is None:
-            self._separator = load_stem_separator(self._provider.device)
+        separator = self._stem_separator(self._provider.device)
         stand_in, random_state = conditioner.__dict__["demucs"], random.getstate()
-        conditioner.__dict__["demucs"] = self._separator
+        conditioner.__dict__["demucs"] = separator
         random.seed(0)
         try:
             yield
@@ -130,12 +129,41 @@ class ConditionEncoder:
             conditioner.__dict__["demucs"] = stand_in
             random.setstate(random_state)
 
+    def _stem_separator(self, device: Any) -> Any:
+        if self._separator is None:
+            self._separator = load_stem_separator(device)
+        return self._separator
+
     def _no_melody(self) -> Any:
         from audiocraft.modules.conditioners import WavCondition
 
         silence = torch.zeros((1, 1, 1), device=self._provider.device)
         length = torch.tensor([0], device=self._provider.device)
         return WavCondition(silence, length, sample_rate=[self._sample_rate], path=[None])
+
+
+def melody_stems(separator: Any, samples: torch.Tensor, rate: int, wanted: int) -> torch.Tensor:
+    """What is neither drums nor bass of a sound, mono (1, 1, samples) at the rate `wanted`.
+
+    Args:
+        separator: As `load_stem_separator` gives it.
+        samples: Float tensor (1, 1, samples).
+        rate: Of the samples, in Hz.
+        wanted: In Hz.
+    """
+    from demucs.apply import apply_model
+    from demucs.audio import convert_audio
+
+    state = random.getstate()
+    random.seed(0)  # demucs draws by how much it shifts what it separates: here always the same
+    try:
+        sound = convert_audio(samples, rate, separator.samplerate, separator.audio_channels)
+        stems = apply_model(separator, sound, device=samples.device)
+    finally:
+        random.setstate(state)
+    kept = [separator.sources.index(name) for name in ("vocals", "other")]
+    mixed: torch.Tensor = convert_audio(stems[:, kept].sum(1), separator.samplerate, wanted, 1)
+    return mixed
 
 
 def _stack(parts: Sequence[Conditions]) -> Conditions:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:  # the command line reads alignments without paying for torch
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import torch
 
@@ -116,6 +116,15 @@ def interleave(pattern_provider: Any, codes: torch.Tensor, special_token: int) -
     sequence: torch.Tensor = pattern.build_pattern_sequence(
         codes.contiguous(), special_token, keep_only_valid_steps=True
     )[0]
+    return sequence
+
+
+def delayed(codes: torch.Tensor, delays: Sequence[int], special_token: int) -> torch.Tensor:
+    """Codes (B, K, n) in the decoder's order (B, K, n + 1 + the longest delay)."""
+    batch, codebooks, frames = codes.shape
+    sequence = codes.new_full((batch, codebooks, frames + 1 + max(delays)), special_token)
+    for k, delay in enumerate(delays):
+        sequence[:, k, delay + 1 : delay + 1 + frames] = codes[:, k]
     return sequence
 
 

@@ -1,8 +1,8 @@
 """Facts about a model from its checkpoint's files, without building a module."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod
 from typing import Any
 
@@ -14,15 +14,20 @@ from pipelines.models.checkpoint_tensors import (
     require_language_model_sizes,
 )
 from pipelines.models.checkpoints import (
+    AUDIOCRAFT,
     CODEC_FILE,
+    FILES,
     HUB_NAMES,
     LANGUAGE_MODEL_FILE,
+    TRANSFORMERS,
     Checkpoint,
     configuration_of,
     read_package,
     refuse_stereo,
     unsupported,
 )
+from pipelines.models.conversion.audiocraft_view import RECORD, audiocraft_view
+from pipelines.models.conversion.transformers_files import CONFIG, FEATURES, GENERATION, WEIGHTS
 from pipelines.models.fingerprints import fingerprint
 from pipelines.models.loading import (
     build_codec,
@@ -68,20 +73,26 @@ def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
     Raises:
         ModelError: A file is missing or damaged, or the model is stereo or of another kind.
     """
-    files = [checkpoint.folder / name for name in (LANGUAGE_MODEL_FILE, CODEC_FILE)]
+    folder = checkpoint.folder
+    others = (CONFIG, GENERATION, FEATURES, RECORD, *WEIGHTS)
+    files = [folder / name for name in (FILES if checkpoint.backend == AUDIOCRAFT else others)]
+    files += sorted(folder.glob("*.safetensors")) if checkpoint.backend == TRANSFORMERS else []
     return _described(checkpoint, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
 
 
 @lru_cache(maxsize=4)
 def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedCheckpoint:  # noqa: ARG001
-    package = read_package(checkpoint.folder / LANGUAGE_MODEL_FILE)
-    codec_package = read_package(checkpoint.folder / CODEC_FILE)
-    configuration = _language_model_configuration(checkpoint, package)
+    parts = _parts(checkpoint)
+    package, codec_package = parts.package, parts.codec_package
+    configuration = _language_model_configuration(checkpoint.name, package, parts.where)
+    encoders = parts.text_encoders(configuration)
     transformer = configuration.transformer_lm
-    codec = _codec_facts(codec_package, str(checkpoint.folder / CODEC_FILE), codebooks=transformer.n_q)
+    codec = _codec_facts(codec_package, parts.codec_where, codebooks=transformer.n_q)
     info = ModelInfo(
         name=checkpoint.name,
-        fingerprint=_language_model_fingerprint(checkpoint, package, configuration),
+        fingerprint=fingerprint(
+            _sections(configuration, LANGUAGE_MODEL_SECTIONS), package["best_state"], *encoders.local
+        ),
         codec_fingerprint=codec.fingerprint,
         layers=transformer.num_layers,
         width=transformer.dim,
@@ -95,7 +106,7 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
         max_seconds=float(configuration.dataset.segment_duration),
         delays=_delays(checkpoint.name, _plain(configuration)),
         cross_attention=bool(configuration.fuser.cross),
-        text_encoder=", ".join(_text_encoders(checkpoint, configuration)),
+        text_encoder=", ".join(encoders.names),
         sites=decoder_sites(
             layers=transformer.num_layers,
             width=transformer.dim,
@@ -115,21 +126,53 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
     return DescribedCheckpoint(info, package, codec_package, broken)
 
 
-def _language_model_configuration(checkpoint: Checkpoint, package: Mapping[str, Any]) -> Any:
+@dataclass(frozen=True, slots=True)
+class _TextEncoders:
+    names: tuple[str, ...]
+    local: tuple[Mapping[str, Any], ...]
+    """Tensors of those that the checkpoint holds itself; of the others a fingerprint covers the names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A checkpoint in audiocraft's words, in whichever format it lies."""
+
+    package: Mapping[str, Any]
+    codec_package: Mapping[str, Any]
+    where: str
+    codec_where: str
+    text_encoders: Callable[[Any], _TextEncoders]
+    """From the configuration of the language model."""
+
+
+def _parts(checkpoint: Checkpoint) -> _Parts:
+    if checkpoint.backend == TRANSFORMERS:
+        view, where = audiocraft_view(checkpoint.folder), str(checkpoint.folder)
+        name = view.text_encoder_name
+        local = (view.text_encoder,) if name.startswith("./") else ()
+        return _Parts(view.package, view.codec_package, where, where, lambda _: _TextEncoders((name,), local))
+    files = [checkpoint.folder / name for name in (LANGUAGE_MODEL_FILE, CODEC_FILE)]
+    return _Parts(
+        read_package(files[0]),
+        read_package(files[1]),
+        str(files[0]),
+        str(files[1]),
+        partial(_text_encoders, checkpoint),
+    )
+
+
+def _language_model_configuration(name: str, package: Mapping[str, Any], where: str) -> Any:
     """What the decoder is, once it is known to be supported and to be what the file holds."""
-    where = str(checkpoint.folder / LANGUAGE_MODEL_FILE)
     if "pretrained" in package:
         raise ModelError(f"{where} names a published codec; a language model belongs there (export_lm).")
     configuration = configuration_of(package, LANGUAGE_MODEL, where)
-    refuse_stereo(checkpoint.name, configuration)
+    refuse_stereo(name, configuration)
     plain = _plain(configuration)
     require_conditioners(plain, where)
-    _refuse_other_architectures(checkpoint.name, configuration)
-    _delays(checkpoint.name, plain)
+    _refuse_other_architectures(name, configuration)
+    _delays(name, plain)
     refuse_unknown_settings(plain, where)
     require_language_model_sizes(plain, package["best_state"], where)
-    for settings in text_encoder_settings(configuration):
-        text_encoder_width(text_encoder_folder(checkpoint, settings.name))
     return configuration
 
 
@@ -178,25 +221,22 @@ def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(delays)
 
 
-def _language_model_fingerprint(
-    checkpoint: Checkpoint, package: Mapping[str, Any], configuration: Any
-) -> str:
-    """Over decoder and conditioners; a text encoder counts by its tensors if local, else by its name."""
-    local = [
-        text_encoder_state(text_encoder_folder(checkpoint, settings.name))
-        for settings in text_encoder_settings(configuration)
-        if settings.name.startswith("./")
-    ]
-    return fingerprint(_sections(configuration, LANGUAGE_MODEL_SECTIONS), package["best_state"], *local)
-
-
-def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> list[str]:
+def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> _TextEncoders:
+    """Those of a checkpoint in audiocraft's format, once their files are what their configurations say."""
     names = [settings.name for settings in text_encoder_settings(configuration)]
     folders = [text_encoder_folder(checkpoint, name) for name in names]
-    return [
+    for folder in folders:
+        text_encoder_width(folder)
+    shown = (
         f"{name}@{folder.name}" if folder.parent.name == "snapshots" else name
         for name, folder in zip(names, folders, strict=True)
-    ]
+    )
+    local = (
+        text_encoder_state(folder)
+        for name, folder in zip(names, folders, strict=True)
+        if name.startswith("./")
+    )
+    return _TextEncoders(tuple(shown), tuple(local))
 
 
 def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _CodecFacts:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from pipelines.models.checkpoints import Checkpoint
     from pipelines.models.conditions import ConditionEncoder
     from pipelines.models.protocol import Conditions, GeneratingModel, Hook
     from store.records import ModelInfo, Site
@@ -81,16 +82,24 @@ def load_musicgen(
         ModelError: The checkpoint is missing, damaged or unsupported.
         NotFound: There is no model of that name.
     """
-    import torch
-
-    from pipelines.models.broken_weights import refuse_broken_weights
-    from pipelines.models.checkpoints import resolve_checkpoint
-    from pipelines.models.conditions import ConditionEncoder
-    from pipelines.models.loading import build_codec, build_language_model
+    from pipelines.models.checkpoints import AUDIOCRAFT, resolve_checkpoint, with_backend
     from pipelines.models.named import check_placement
 
     check_placement(device, dtype)
-    checkpoint = resolve_checkpoint(name)
+    checkpoint = resolve_checkpoint(with_backend(name, AUDIOCRAFT))
+    return load_musicgen_checkpoint(checkpoint, device=device, dtype=dtype, last_block=last_block)
+
+
+def load_musicgen_checkpoint(
+    checkpoint: Checkpoint, *, device: str, dtype: str, last_block: int | None
+) -> MusicGenModel:
+    """Load a checkpoint in audiocraft's format; see `load_musicgen`."""
+    import torch
+
+    from pipelines.models.broken_weights import refuse_broken_weights
+    from pipelines.models.conditions import ConditionEncoder
+    from pipelines.models.loading import build_codec, build_language_model
+
     described = describe_checkpoint(checkpoint)
     refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
     codec = build_codec(described.codec_package, device=device)

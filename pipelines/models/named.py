@@ -63,9 +63,17 @@ def load_named_model(
         ModelError: The checkpoint is missing, damaged or unsupported.
         NotFound: There is no model of that name.
     """
-    from pipelines.models.musicgen import load_musicgen
+    from pipelines.models.checkpoints import TRANSFORMERS, resolve_checkpoint
 
-    return load_musicgen(name, device=device, dtype=dtype, last_block=last_block)
+    check_placement(device, dtype)
+    checkpoint = resolve_checkpoint(name)
+    if checkpoint.backend == TRANSFORMERS:
+        from pipelines.models.transformers_musicgen import load_transformers_musicgen
+
+        return load_transformers_musicgen(checkpoint, device=device, dtype=dtype, last_block=last_block)
+    from pipelines.models.musicgen import load_musicgen_checkpoint
+
+    return load_musicgen_checkpoint(checkpoint, device=device, dtype=dtype, last_block=last_block)
 
 
 def check_placement(device: str, dtype: str) -> None:

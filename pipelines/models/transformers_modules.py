@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from pipelines.models.conversion.names import WEIGHT_NORM
 from pipelines.models.conversion.to_audiocraft import MELODY
 from store.errors import ModelError
 
@@ -85,6 +86,14 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 TIED = ("text_encoder.encoder.embed_tokens.weight",)
 """The same tensor as `text_encoder.shared.weight`."""
+
+
+def modern_name(name: str) -> str:
+    """The name that the present transformers has for a tensor of an older one's files."""
+    for old, new in WEIGHT_NORM.items():
+        if name.endswith(f".{old}"):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _known(kind: Any, values: Mapping[str, Any]) -> Any:

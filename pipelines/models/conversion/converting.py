@@ -37,7 +37,6 @@ from pipelines.models.conversion.names import (
     AUDIO_ENCODER,
     CHROMA_WINDOW,
     TEXT_ENCODER,
-    WEIGHT_NORM,
     Place,
     codec_name_of_transformers,
     decoder_places,
@@ -69,7 +68,7 @@ from pipelines.models.conversion.transformers_files import (
 from pipelines.models.loading import PUBLISHED_CODEC_FILES, text_encoder_folder
 from pipelines.models.text_encoder_files import WEIGHTS as TEXT_WEIGHTS
 from pipelines.models.text_encoder_files import text_encoder_width
-from pipelines.models.transformers_modules import TIED, expected_shapes
+from pipelines.models.transformers_modules import TIED, expected_shapes, modern_name
 from store.errors import InvalidInput, ModelError
 
 AUDIOCRAFT, TRANSFORMERS = "audiocraft", "transformers"
@@ -289,14 +288,6 @@ def _to_audiocraft(source: Path, folder: Path) -> int:
     _write_json(text_folder / CONFIG, view.text_config)
     _copy(source, text_folder, TOKENIZER_FILES)
     return written + len(view.text_encoder)
-
-
-def modern_name(name: str) -> str:
-    """The name that the present transformers has for a tensor of an older one's files."""
-    for old, new in WEIGHT_NORM.items():
-        if name.endswith(f".{old}"):
-            return name.removesuffix(old) + new
-    return name
 
 
 def _copy(source: Path, folder: Path, patterns: tuple[str, ...]) -> None:

@@ -1,0 +1,180 @@
+"""transformers' MusicGen beside audiocraft's of the same weights: codes, activations, tokens, steering."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from pipelines.capture import CaptureSpec, capture, forward_activations
+from pipelines.generation.generate import GeneratedAudio, GenerationRequest, generate
+from pipelines.generation.sampling import Sampling
+from pipelines.models.checkpoints import Checkpoint
+from pipelines.models.conversion.converting import convert
+from pipelines.models.named import describe_model, load_named_model
+from pipelines.models.transformers_musicgen import TransformersMusicGen, load_transformers_musicgen
+from pipelines.steering.edits import Edit, Steering
+
+WriteCheckpoint = Callable[..., Path]
+AgreesWith = Callable[..., GeneratedAudio]
+Pair = tuple[Any, TransformersMusicGen]
+KINDS = ("text", "melody")
+
+
+@pytest.fixture(scope="module")
+def pairs(write_convertible: WriteCheckpoint, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pair]:
+    """By kind, the same weights behind both back-ends."""
+    root = tmp_path_factory.mktemp("pairs")
+    found: dict[str, Pair] = {}
+    for kind in KINDS:
+        source = write_convertible(root / kind, kind)
+        other = convert(source, root / f"{kind}-transformers").folder
+        theirs = load_named_model(str(other))
+        assert isinstance(theirs, TransformersMusicGen)
+        found[kind] = load_named_model(str(source)), theirs
+    return found
+
+
+def spec_of(model: Any) -> CaptureSpec:
+    return CaptureSpec(model.info.site_names, (0, 1), ("mean", "frames"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_same_weights_in_either_format_are_one_model(pairs: dict[str, Pair], kind: str) -> None:
+    ours, theirs = pairs[kind]
+    assert replace(theirs.info, name=ours.info.name) == ours.info
+    assert "transformers" in repr(theirs)
+    assert theirs.backend.endswith(", sdpa")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_activations_agree_at_every_site_and_layer(
+    pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
+) -> None:
+    ours, theirs = pairs[kind]
+    codes, texts = random_codes(3, 40), ["slow jazz", "", "fast rock with drums"]
+    expected = forward_activations(ours, codes, spec_of(ours), texts)
+    found = forward_activations(theirs, codes, spec_of(ours), texts)
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        for layer in range(array.shape[1]):
+            gap = (found[name][:, layer] - array[:, layer]).norm() / array[:, layer].norm().clamp(min=1e-9)
+            assert gap < 2e-5, (name, layer)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_states_returned_are_those_before_the_final_norm(
+    pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
+) -> None:
+    _, model = pairs[kind]
+    codes = torch.from_numpy(random_codes(2, 20))
+    ((_, conditions),) = model.conditions.groups(["jazz", "rock"])
+    with capture(model, CaptureSpec(("resid",), (1,), ("frames",))) as seen:
+        states = model.forward(codes, conditions)
+    kept = seen.arrays()["resid.frames"][:, 0]
+    assert torch.equal(states[:, -kept.shape[1] :], kept)
+    assert not torch.allclose(model.decoder.layer_norm(states), states, atol=0.1)
+    assert not model.decoder.layer_norm._forward_pre_hooks
+    assert not model.decoder.layers[1]._forward_hooks
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("site", ["embed", "resid", "attn", "mlp", "head"])
+def test_steered_and_unsteered_tokens_agree(
+    pairs: dict[str, Pair], kind: str, site: str, agrees_with: AgreesWith
+) -> None:
+    ours, theirs = pairs[kind]
+    vector = np.random.default_rng(1).normal(size=32).astype(np.float32)
+    edit = Edit(site, 0 if site == "embed" else 1, vector / np.linalg.norm(vector), alpha=3.0)
+    requests = [
+        GenerationRequest(0.6, "slow jazz", random_state=3, steering=steering)
+        for steering in (Steering(), Steering((edit,)))
+    ]
+    plain, steered = generate(theirs, requests)
+    agrees_with(ours, requests[0], plain.codes)
+    expected = agrees_with(ours, requests[1], steered.codes)
+    assert not np.array_equal(plain.codes, steered.codes)
+    if np.array_equal(expected.codes, steered.codes):
+        np.testing.assert_allclose(steered.audio, expected.audio, atol=1e-4)
+
+
+def test_codes_agree(pairs: dict[str, Pair]) -> None:
+    ours, theirs = pairs["text"]
+    audio = torch.rand(3, 1, 9000, generator=torch.Generator().manual_seed(0)) - 0.5
+    codes = theirs.encode(audio)
+    assert codes.unique().numel() > 30
+    assert torch.equal(codes, ours.encode(audio))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_and_guidance_change_what_is_computed(
+    pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
+) -> None:
+    """Conditions were once dropped without a word by the library."""
+    _, model = pairs[kind]
+    spec = CaptureSpec(("resid",), (1,))
+    one, other = (
+        forward_activations(model, random_codes(1, 30), spec, [text])["resid.mean"]
+        for text in ("jazz", "rock")
+    )
+    assert (one - other).norm() / one.norm() > 1e-4
+    weak, strong = generate(
+        model, [GenerationRequest(1.0, "jazz", sampling=Sampling(guidance=g)) for g in (1.0, 6.0)]
+    )
+    assert not np.array_equal(weak.codes, strong.codes)
+
+
+def test_a_melody_changes_what_is_generated_and_both_back_ends_follow_it(
+    pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = pairs["melody"]
+    monkeypatch.setattr("pipelines.models.conditions.load_stem_separator", lambda _: Separator())
+    time = np.arange(16_000) / 16_000
+    low, high = (np.sin(2 * np.pi * pitch * time).astype(np.float32) for pitch in (261.6, 370.0))
+    for melody in (low, high):
+        expected = ours.conditions.encode_melody("jazz", melody)
+        found = theirs.conditions.encode_melody("jazz", melody)
+        for name, (embedding, mask) in expected.items():
+            torch.testing.assert_close(found[name][0], embedding, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(found[name][1].float(), mask.float())
+    made = [
+        generate(theirs, [GenerationRequest(0.6, "jazz", melody=melody)])[0].codes for melody in (low, high)
+    ]
+    assert not np.array_equal(made[0], made[1])
+
+
+class Separator(torch.nn.Module):
+    """Stands in for demucs: everything is voice."""
+
+    sources = ("drums", "bass", "other", "vocals")
+    samplerate, audio_channels, segment = 16_000, 2, 10
+    max_allowed_segment = 10
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        silent = torch.zeros_like(mix)
+        return torch.stack([silent, silent, silent, mix], dim=1)
+
+
+def test_attention_computed_the_plain_way_agrees(
+    pairs: dict[str, Pair], random_codes: Callable[..., Any]
+) -> None:
+    _, model = pairs["text"]
+    folder = Path(model.conditions.folder)
+    plain = load_transformers_musicgen(
+        Checkpoint("plain", folder, backend="transformers"),
+        device="cpu", dtype="float32", last_block=None, attention="eager",
+    )  # fmt: skip
+    codes, spec = random_codes(2, 20), CaptureSpec(("resid",), (0, 1))
+    one, other = (forward_activations(each, codes, spec)["resid.mean"] for each in (model, plain))
+    torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-5)
+    assert plain.backend.endswith(", eager")
+
+
+def test_describing_builds_no_module_and_takes_no_library(pairs: dict[str, Pair]) -> None:
+    assert (
+        describe_model(str(pairs["text"][1].conditions.folder)).fingerprint
+        == pairs["text"][0].info.fingerprint
+    )
