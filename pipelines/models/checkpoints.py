@@ -318,8 +318,8 @@ def _missing(path: Path) -> str:
     lacks = f"{folder} holds no {path.name}. audiocraft's checkpoints consist of {' and '.join(FILES)}"
     if any((folder / name).exists() for name in TRANSFORMERS_FILES):
         return (
-            f"{lacks}; this folder is in the format of transformers. Convert it: "
-            f"undertone convert {folder} {folder.name}-audiocraft"
+            f"{lacks}; this folder holds weights in the format of transformers without their config.json. "
+            "Copy that file, too."
         )
     return f"{lacks}. Export them with {EXPORT}."
 

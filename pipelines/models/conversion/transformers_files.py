@@ -76,9 +76,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     config = read_json(folder / CONFIG)
     kind = config.get("model_type")
     if kind not in KINDS:
+        said = "no model" if kind is None else repr(str(kind)[:60])
         raise ModelError(
-            f"{folder / CONFIG} describes {str(kind)[:60]!r}. Of the models of transformers, "
-            f"{' and '.join(KINDS)} are supported."
+            f"{folder / CONFIG} describes {said}. Of the models of transformers, {' and '.join(KINDS)} are "
+            "supported."
         )
     return config
 

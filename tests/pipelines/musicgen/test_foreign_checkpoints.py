@@ -392,12 +392,13 @@ def test_the_state_as_dora_nests_it_is_read(forge: Forge, packages: dict[str, Pa
     assert nested == describe_model("pocket").fingerprint
 
 
-def test_a_folder_in_the_format_of_transformers_names_a_way(tmp_path: Path) -> None:
+def test_another_model_of_transformers_is_told_with_those_that_are_supported(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"")
-    (tmp_path / "config.json").write_text("{}")
+    assert "without their config.json" in refusal(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2"}')
     message = refusal(tmp_path)
-    assert "format of transformers" in message
-    assert "undertone convert" in message
+    assert "describes 'gpt2'" in message
+    assert "musicgen_melody" in message
 
 
 @pytest.mark.parametrize(
