@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
-from jobs.api.values import names_text
+from jobs.api.values import Layers, names_text
 from jobs.directions.options import DirectionOptions
 from store.errors import InvalidInput, NotFound, counted
 
@@ -46,6 +46,8 @@ class Direction:
     """Where in a block it was found; None for arrays of unknown origin (see `at`)."""
     layer: int | None = None
     """Number of the layer, from 0."""
+    head: int | None = None
+    """Number of the attention head that it was found in and belongs to; None: all of the site."""
     reduction: str | None = None
     """What was kept over time of the rows it was fitted to."""
     score: float | None = None
@@ -73,14 +75,15 @@ class Direction:
             return None
         return self.score <= self.random_score
 
-    def at(self, site: "Site", layer: int) -> "Direction":
+    def at(self, site: "Site", layer: int, *, head: int | None = None) -> "Direction":
         """The same direction, said to belong to a place: needed for those of arrays before they steer.
 
         Args:
             site: "embed", "resid", "attn", "head", "xattn" or "mlp".
             layer: the model's number of the layer, from 0.
+            head: of the site "head", the attention head that it belongs to, from 0.
         """
-        return replace(self, site=site, layer=layer)
+        return replace(self, site=site, layer=layer, head=head)
 
     def edit(
         self,
@@ -121,13 +124,14 @@ class Direction:
         return Edit(
             site=site,
             layer=self.layer,
+            head=self.head,
             vector=self.vector,
             alpha=alpha,
             kind=kind,
             scaling=scaling,
             schedule=parse_schedule(schedule),
             weight=weight,
-            origin=None if found_in is None else Origin(found_in, site, self.layer),
+            origin=None if found_in is None else Origin(found_in, site, self.layer, self.head),
             foreign=foreign,
             away=away,
             reader=self.reader if erases else None,
@@ -136,6 +140,8 @@ class Direction:
 
     def __repr__(self) -> str:
         place = "" if self.site is None else f", {self.site} layer {self.layer}"
+        if self.head is not None:
+            place += f" head {self.head}"
         against = "all others" if self.negative is None else self.negative
         measured = "not measured"
         if self.score is not None and self.interval is not None:
@@ -229,6 +235,9 @@ class Fitted(FitOfRun, total=False):
         str | Sequence[str],
         'one or several of "mse", "logistic", "diffmean", "mass_mean", "pca", "leace", "random", or of '
         'plug-ins; or "all" that are built in; "mse:0.1" names its penalty.',
+    ]
+    heads: Annotated[
+        Layers, 'for a run, attention heads of the site "head", read one by one, such as [0, 3] or "all".'
     ]
     pairs: Annotated[Pairs, "(from, to) classes; by default every class against all others."]
     folds: int
@@ -359,6 +368,7 @@ def _of_stored(one: "VectorRow") -> Direction:
         concept=one.concept,
         site=one.site,
         layer=one.layer,
+        head=one.head,
         reduction=one.reduction,
         score=one.score,
         interval=(one.score_low or 0.0, one.score_high or 0.0) if measured else None,

@@ -18,6 +18,7 @@ from jobs.api.values import (
     Names,
     Tables,
     arrow_tables,
+    heads_text,
     layers_text,
     names_text,
     numbers_text,
@@ -99,6 +100,7 @@ def _path_of(value: str | Path | None) -> Path | None:
 CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "clap": ("clap", str),
     "dtype": ("dtype", numbers_of),
+    "heads": ("heads", heads_text),
     "layers": ("layers", layers_text),
     "loss": ("loss", names_text),
     "metrics_file": ("metrics_file", _path_of),

@@ -11,7 +11,7 @@ from analysis.probes.probe import Probe, probe_arrays
 from jobs.api.answers import Answer, Findings
 from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
-from jobs.api.values import Names
+from jobs.api.values import Layers, Names
 from jobs.probe.options import ProbeOptions
 from store.errors import InvalidInput
 
@@ -20,6 +20,9 @@ class Probed(FitOfRun, total=False):
     """How layers of a run are probed."""
 
     labels: Required[Annotated[str, "for a run, one SELECT that gives clip_id and label columns."]]
+    heads: Annotated[
+        Layers, 'for a run, attention heads of the site "head", read one by one, such as [0, 3] or "all".'
+    ]
     loss: Annotated[
         Loss | Sequence[Loss],
         '"mse" (ridge), or for classes "logistic", "logistic_ovr" (one class against the rest) or a '

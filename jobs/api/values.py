@@ -38,6 +38,11 @@ def layers_text(layers: Layers) -> str:
     return ",".join(str(int(one)) for one in numbers)
 
 
+def heads_text(heads: Layers) -> str:
+    """As an option of a command says it: "0,3", "all", or nothing."""
+    return "" if heads is None else layers_text(heads)
+
+
 def _is_layer(one: object) -> bool:
     return hasattr(one, "__index__") and not isinstance(one, bool) and int(one) >= 0
 

@@ -14,9 +14,9 @@ from jobs.user_files import check_outside_stores
 from store.errors import InvalidInput
 
 LISTED = (
-    "vector_id, run_id, concept, positive, negative, method, site, reduction, layer, score, random_score, "
-    "within_random, within_chance, separability, cosine_to_mean_difference AS cosine_to_diffmean, clips, "
-    "folds, created_at, model"
+    "vector_id, run_id, concept, positive, negative, method, site, reduction, layer, head, score, "
+    "random_score, within_random, within_chance, separability, "
+    "cosine_to_mean_difference AS cosine_to_diffmean, clips, folds, created_at, model"
 )
 
 KEPT = (

@@ -33,7 +33,10 @@ _UNREADABLE = (
     *(SyntaxError, RecursionError, MemoryError, TokenError),
 )
 """What NumPy, safetensors and JSON raise for files that are damaged."""
-_SERIES = ("run_id", "site", "reduction", "concept", "positive", "negative", "method", "labels_hash", "folds")
+_SERIES = (
+    *("run_id", "site", "head", "reduction", "concept", "positive", "negative", "method"),
+    *("labels_hash", "folds"),
+)
 
 
 def series_of(vectors: Sequence[VectorRow]) -> list[list[VectorRow]]:

@@ -89,6 +89,7 @@ class Work:
             "folds": self.fold_count,
             "array": layer.array,
             "layer": layer.layer,
+            **({} if layer.head is None else {"head": layer.head}),
             "contrast": [contrast.concept, contrast.positive, contrast.negative],
         }
 
@@ -142,7 +143,7 @@ def run_directions(
     methods = parse_methods(options.methods)
     store = open_store(options.store)
     run = store.run(options.run)
-    layers = select_layers(run, sites=options.sites, layers=options.layers)
+    layers = select_layers(run, sites=options.sites, layers=options.layers, heads=options.heads)
     user = read_user_tables(options.tables)
     labels = labels or resolve_labels(store, run, options.labels, tables=user.tables)
     sets, notes = contrast_sets(labels, options.pairs)
@@ -306,7 +307,7 @@ def task_bytes(work: Work, width: int) -> int:
 def fit_layer(work: Work, task: LayerTask) -> FittedLayer:
     """Directions of one layer, every contrast by every method; more rows than memory takes come in blocks."""
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
-    every = Rows.of_clips(run, task.layer.array, task.layer.layer, work.labels.clip_ids)
+    every = Rows.of_clips(run, task.layer.array, task.layer.layer, work.labels.clip_ids, head=task.layer.head)
     found: list[VectorRow] = []
     left_out: list[str] = []
     for one in work.sets:
@@ -349,7 +350,7 @@ def _moments(work: Work, layer: LayerArray, one: ContrastSet, rows: Rows) -> Mom
         return None
     partition = Partition(work.folds[one.rows], work.fold_count, tuple(range(work.fold_count)))
     cells = digest_of_cells((work.labels.clip_ids[row] for row in one.rows), partition)
-    source = Features(f"runs/{work.run_id}", layer.array, layer.layer)
+    source = Features(f"runs/{work.run_id}", layer.array, layer.layer, layer.head)
     key = key_of_moments(source, work.origin["committed"], cells)
     kept = read_moments(open_store(work.store_url).objects, key)
     return None if kept is None else kept.moments
@@ -363,6 +364,7 @@ def row_of_layer(model: Mapping[str, Any], layer: LayerArray, rows: NDArray[Any]
         site=layer.site,
         reduction=layer.reduction,
         layer=layer.layer,
+        head=layer.head,
         width=as_blocks(rows).width,
         activation_norm=mean_length(rows),
         scaling="norm",

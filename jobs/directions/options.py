@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from jobs.execution import FitExecution
-from jobs.fitting.options import Folds, Labels, Layers, Sites, Tables
+from jobs.fitting.options import Folds, Heads, Labels, Layers, Sites, Tables
 from jobs.option import Option, check_values
 from store.extensions import DIRECTIONS
 
@@ -39,6 +39,7 @@ class DirectionOptions(FitExecution):
     ] = ()
     sites: Sites = "all"
     layers: Layers = "all"
+    heads: Heads = ""
     folds: Folds = 5
     seed: Annotated[int, Option("Random seed of the control directions.")] = 0
 

@@ -27,12 +27,13 @@ def overlap_rows(vectors: Sequence[VectorRow]) -> list[dict[str, Any]]:
     return rows
 
 
-def _place(vector: VectorRow) -> tuple[str, str, str, int, str, bool]:
+def _place(vector: VectorRow) -> tuple[str, str, str, int, int, str, bool]:
     return (
         vector.run_id,
         vector.site,
         vector.reduction,
         vector.layer,
+        -1 if vector.head is None else vector.head,
         vector.method,
         vector.negative is not None,
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from jobs.fitting.printing import Row, number, print_best
+from jobs.fitting.printing import Row, layer_text, number, print_best
 from store.errors import counted
 
 PLACE = ("concept", "method", "site", "reduction")
@@ -13,16 +13,18 @@ KEPT = ("mean AUC", "beyond random", "layer", "site", "method", "concept", "d′
 
 
 def best_layers(rows: Sequence[Row]) -> list[Row]:
-    """The layer of the best mean score for each concept, method, site and reduction."""
+    """The layer, or layer and head, of the best mean score of each concept, method, site and reduction."""
     layers: dict[tuple[Any, ...], list[Row]] = {}
     for row in rows:
-        layers.setdefault(tuple(row[name] for name in (*PLACE, "layer")), []).append(row)
+        head = -1 if row["head"] is None else row["head"]
+        layers.setdefault((*(row[name] for name in PLACE), row["layer"], head), []).append(row)
     best: dict[tuple[Any, ...], Row] = {}
-    for (*place, layer), same in sorted(layers.items()):
-        found = dict(zip(PLACE, place, strict=True)) | {"layer": layer} | _summary(same)
-        known = best.setdefault(tuple(place), found)
-        if _score(found) > _score(known):
-            best[tuple(place)] = found
+    for (*place, layer, head), same in sorted(layers.items()):
+        of_head = {} if head < 0 else {"head": head}
+        found = dict(zip(PLACE, place, strict=True)) | {"layer": layer} | of_head | _summary(same)
+        key = (*place, head < 0)
+        if _score(found) > _score(best.setdefault(key, found)):
+            best[key] = found
     return sorted(best.values(), key=lambda row: (row["concept"], row["method"] == "random", -_score(row)))
 
 
@@ -56,7 +58,7 @@ def _shown(row: Row) -> Row:
         "concept": row["concept"],
         "method": row["method"],
         "site": f"{row['site']}.{row['reduction']}",
-        "layer": str(row["layer"]),
+        "layer": layer_text(row["layer"], row.get("head")),
         "mean AUC": number(row["score"]),
         "lowest": "–" if row["lowest"] is None else f"{number(row['lowest_score'])} {row['lowest']}",
         "d′": number(row["separability"]),

@@ -16,7 +16,7 @@ from store.opening import Store
 from store.results.fits import VECTORS, VectorRow
 from store.results.parts import write_results
 
-SAME = "run_id, site, reduction, layer, method, concept, positive, negative"
+SAME = "run_id, site, reduction, layer, head, method, concept, positive, negative"
 """Directions that agree in these are fits of one direction, on other labels, folds or code.
 
 The newest counts, as in `store/catalog/superposition.sql`."""
@@ -46,7 +46,7 @@ def read_vectors(
         QueryRefused: the condition is wrong.
         InvalidInput: the store has no directions at all.
     """
-    order = "run_id, site, reduction, concept, positive, negative, method, layer, created_at, vector_id"
+    order = "run_id, site, reduction, concept, positive, negative, method, layer, head, created_at, vector_id"
     query = f"SELECT {', '.join(SCHEMA.names)} FROM typed.vectors WHERE ({where})"  # noqa: S608
     if newest:
         query += f" QUALIFY 1 = row_number() OVER (PARTITION BY {SAME} ORDER BY created_at DESC, vector_id)"

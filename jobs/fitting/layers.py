@@ -1,7 +1,7 @@
 """Select the arrays and layers of a run that a job reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.places import first_missing, parse_layer_ranges, parse_sites
 from store.arrays.collection import Collection
@@ -18,6 +18,8 @@ class LayerArray:
     array: str
     """"<site>.<reduction>"."""
     layer: int
+    head: int | None = None
+    """Attention head whose columns alone are read; None for all of them."""
 
     @property
     def site(self) -> str:
@@ -36,6 +38,7 @@ def select_layers(
     sites: str = "all",
     layers: str = "all",
     reductions: Sequence[str] = POOLED,
+    heads: str = "",
 ) -> list[LayerArray]:
     """The layers that a user named, of every array with one of the reductions, in order.
 
@@ -44,27 +47,56 @@ def select_layers(
         sites: "all", or names like "resid,attn".
         layers: "all", or numbers like "0,5,11" or "4-7".
         reductions: which arrays count.
+        heads: "all", or numbers like "0,3": those of each layer one by one, of arrays that have heads; "" for
+            whole layers.
 
     Raises:
         InvalidInput: a site or layer cannot be read.
         NotFound: the run lacks a named site or layer.
     """
     wanted_sites = None if sites == "all" else parse_sites(sites)
+    readable = set(run.arrays) if not heads else {name for name in run.arrays if heads_of(run, name) > 1}
     ranges = parse_layer_ranges(layers)
     found: list[LayerArray] = []
     for site in sites_in_order(name.split(".")[0] for name in run.arrays):
         for name in (f"{site}.{reduction}" for reduction in REDUCTIONS if reduction in reductions):
-            if name in run.arrays and (wanted_sites is None or site in wanted_sites):
+            if name in readable and (wanted_sites is None or site in wanted_sites):
                 found += [LayerArray(name, layer) for layer in run.layers(name)]
     lacking = sorted(set(wanted_sites or ()) - {layer.site for layer in found})
     if lacking or not found:
+        what = " with heads" if heads else ""
         raise NotFound(
-            f"{run.prefix} has no {' or '.join(reductions)} of {', '.join(lacking) or 'any site'}; "
+            f"{run.prefix} has no {' or '.join(reductions)} of {', '.join(lacking) or 'any site'}{what}; "
             f"it has {', '.join(run.arrays)}."
         )
+    if heads:
+        found = [replace(one, head=head) for one in found for head in _heads(run, one.array, heads)]
     if ranges is None:
         return found
     known = sorted({layer.layer for layer in found})
     if (missing := first_missing(ranges, known)) is not None:
         raise NotFound(f"{run.prefix} has no layer {missing}; it has {known}.")
     return [layer for layer in found if any(layer.layer in one for one in ranges)]
+
+
+def heads_of(run: Collection, array: str) -> int:
+    """Attention heads that an array has side by side; 1 where it has none."""
+    return int(run.arrays[array].attributes.get("heads", 1))
+
+
+def head_columns(run: Collection, array: str, head: int | None) -> slice:
+    """The columns of one head of an array; all of them for None."""
+    if head is None:
+        return slice(None)
+    width = int(run.arrays[array].shape[-1]) // heads_of(run, array)
+    return slice(head * width, (head + 1) * width)
+
+
+def _heads(run: Collection, array: str, text: str) -> list[int]:
+    count = heads_of(run, array)
+    ranges = parse_layer_ranges(text)
+    if ranges is None:
+        return list(range(count))
+    if (missing := first_missing(ranges, range(count))) is not None:
+        raise NotFound(f"{array} of {run.prefix} has no head {missing}; it has 0–{count - 1}.")
+    return [head for head in range(count) if any(head in one for one in ranges)]

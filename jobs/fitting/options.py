@@ -18,4 +18,8 @@ Sites = Annotated[
     str, Option("Sites of the run to read: all, or some such as embed, resid, attn, head, xattn, mlp.")
 ]
 Layers = Annotated[str, Option("Layers by number: all, 0,5,11 or 4-7.")]
+Heads = Annotated[
+    str,
+    Option("Read attention heads of the site head one by one: all, or by number, 0,3.", metavar="HEADS"),
+]
 Folds = Annotated[int, Option("Parts that are held out in turn, cut by group.", least=2)]

@@ -41,3 +41,8 @@ def best_text(rows: Sequence[Row], keep: tuple[str, ...], *, width: int) -> str:
 def number(value: float | None) -> str:
     """Three digits; a dash where it is unknown."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def layer_text(layer: int, head: int | None) -> str:
+    """Number of a layer, and of the head of it where one alone was read."""
+    return str(layer) if head is None else f"{layer}, head {head}"

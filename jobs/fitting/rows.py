@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linear.row_blocks import block_places
+from jobs.fitting.layers import head_columns
 from jobs.fitting.spool import Read, layer_reader
 from store.arrays.collection import Collection
 
@@ -29,12 +30,21 @@ class Rows:
 
     @classmethod
     def of_clips(
-        cls, collection: Collection, array: str, layer: int | None, clip_ids: Sequence[str]
+        cls,
+        collection: Collection,
+        array: str,
+        layer: int | None,
+        clip_ids: Sequence[str],
+        *,
+        head: int | None = None,
     ) -> "Rows":
-        """In the order of their clips, which are looked up once."""
+        """In the order of their clips, which are looked up once; of one head where it is given."""
         numbers, _ = collection.index().select(clip_ids)
-        width = int(collection.arrays[array].shape[-1])
-        return cls(layer_reader(collection, array, layer), numbers, width)
+        whole, columns = layer_reader(collection, array, layer), head_columns(collection, array, head)
+        width = len(range(*columns.indices(int(collection.arrays[array].shape[-1]))))
+        if head is None:
+            return cls(whole, numbers, width)
+        return cls(lambda chosen: np.ascontiguousarray(whole(chosen)[..., columns]), numbers, width)
 
     def __len__(self) -> int:
         return len(self._numbers)

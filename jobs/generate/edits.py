@@ -84,6 +84,7 @@ def _edit(
         options,
         site=options.site or vector.site,
         layer=layer,
+        head=vector.head,
         schedule=schedule,
         monitor=monitor_of(options.monitor, vector) if options.monitor else None,
     )
@@ -128,6 +129,7 @@ def _alike(store: Store, vector: VectorRow, site: str) -> list[VectorRow]:
     }
     conditions = [f"{name} = {sql_value(value)}" for name, value in same.items()]
     conditions.append(f"negative IS NOT DISTINCT FROM {sql_value(vector.negative)}")
+    conditions.append(f"head IS NOT DISTINCT FROM {sql_value(vector.head)}")
     conditions.append(f"random_seed IS NOT DISTINCT FROM {sql_value(vector.random_seed)}")
     return read_vectors(store, " AND ".join(conditions))
 

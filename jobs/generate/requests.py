@@ -66,7 +66,7 @@ def edit_of(spec: EditSpec, vector: VectorRow) -> Edit:
         **manner_from(spec),
         vector=vector.vector,
         alpha=spec.alpha,
-        origin=Origin(vector.model_fingerprint, vector.site, vector.layer),
+        origin=Origin(vector.model_fingerprint, vector.site, vector.layer, vector.head),
         reader=vector.reader if erases else None,
         reader_offset=(vector.reader_offset or 0.0) if erases else 0.0,
     )

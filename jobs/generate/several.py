@@ -136,7 +136,8 @@ def _random_like(store: Store, vector: VectorRow) -> VectorRow:
     """A random direction of the run, site and layer of a fitted one; raises `NotFound`."""
     where = (
         f"method = 'random' AND run_id = '{vector.run_id}' AND site = '{vector.site}' "
-        f"AND layer = {vector.layer} AND reduction = '{vector.reduction}'"
+        f"AND layer = {vector.layer} AND reduction = '{vector.reduction}' "
+        f"AND head IS NOT DISTINCT FROM {'NULL' if vector.head is None else vector.head}"
     )
     if found := read_vectors(store, where):
         return min(found, key=lambda one: (one.random_seed or 0, one.vector_id))

@@ -41,7 +41,10 @@ class EditSpec(Manner):
 
     def document(self) -> dict[str, Any]:
         """As JSON values."""
-        return {**asdict(self), "schedule": str(self.schedule)}
+        document = {**asdict(self), "schedule": str(self.schedule)}
+        if self.head is None:  # ids of edits of whole activations are made without it
+            del document["head"]
+        return document
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,6 +112,7 @@ def _fit(plan: ProbePlan, source: Features, loss: Loss, concept: Concept) -> Pro
         site=source.site,
         reduction=source.reduction,
         layer=source.layer,
+        head=source.head,
         concept=concept.name,
         loss=loss,
         labels_hash=plan.labels_hash(concept.name),

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.linear.moments import BlockSum, Floats, Moments, added, moments_of
+from jobs.fitting.layers import head_columns
 from jobs.fitting.threads import one_thread
 from jobs.probe.kept import KeptMoments, keep_moments, moments_key
 from jobs.probe.plan import Coverage, Features, ProbePlan
@@ -127,4 +128,4 @@ def _shift(collection: Collection, source: Features, coverage: Coverage) -> Floa
 def _values(collection: Collection, source: Features, clip_ids: Sequence[str]) -> NDArray[np.floating]:
     assert source.layer is not None
     values, _ = collection.read_layer(source.array, source.layer, list(clip_ids))
-    return values
+    return values[..., head_columns(collection, source.array, source.head)]

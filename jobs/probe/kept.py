@@ -53,6 +53,8 @@ def key_of_moments(source: Features, committed: str, cells: str) -> str:
         "code": methods_id("moments", moments=moments.VERSION),
     }
     place = source.array if source.layer is None else f"{source.array}.{source.layer}"
+    if source.head is not None:
+        place = f"{place}.head-{source.head}"
     return f"moments/{digest_of(rows)}/{place}.npy"
 
 

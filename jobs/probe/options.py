@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from analysis.concepts import Loss, check_loss
 from jobs.execution import FitExecution, Roots
-from jobs.fitting.options import Folds, Labels, Layers, Sites, Tables
+from jobs.fitting.options import Folds, Heads, Labels, Layers, Sites, Tables
 from jobs.option import Option
 from store.errors import InvalidInput
 from store.extensions import PROBES
@@ -39,6 +39,7 @@ class ProbeOptions(FitExecution):
     folds: Folds = 5
     sites: Sites = "all"
     layers: Layers = "all"
+    heads: Heads = ""
     reduce: Annotated[str, Option("Reductions of the run to read, of mean, std, last, segments, frames.")] = (
         "mean,std,last"
     )

@@ -45,6 +45,8 @@ class Features:
     array: str
     """"<site>.<reduction>", or the kind of features."""
     layer: int | None = None
+    head: int | None = None
+    """Attention head whose columns alone are read."""
 
     @property
     def site(self) -> str:
@@ -99,6 +101,7 @@ class ProbePlan:
             "prefix": source.prefix,
             "array": source.array,
             "layer": source.layer,
+            **({} if source.head is None else {"head": source.head}),
             "loss": loss,
             **plugin_of(loss),
             "cells": [cells_digest(coverage) for coverage in self.coverages],

@@ -53,7 +53,11 @@ def predict_by_ridge(plan: ProbePlan, store: Store, source: Features) -> Iterato
     every = None
     if not source.over_time:
         every = Rows.of_clips(
-            plan.collection(source.prefix), source.array, source.layer, plan.labels.clip_ids
+            plan.collection(source.prefix),
+            source.array,
+            source.layer,
+            plan.labels.clip_ids,
+            head=source.head,
         )
     for coverage in plan.coverages:
         targets = _targets(coverage, plan.controls, plan.seed)
@@ -131,7 +135,8 @@ def predict_by_method(
     method = PROBES.load(loss, ProbeMethod)
     collection = plan.collection(sources[0].prefix)
     every = [
-        Rows.of_clips(collection, source.array, source.layer, plan.labels.clip_ids) for source in sources
+        Rows.of_clips(collection, source.array, source.layer, plan.labels.clip_ids, head=source.head)
+        for source in sources
     ]
     for coverage in plan.coverages:
         rows = [one.subset(coverage.rows) for one in every]

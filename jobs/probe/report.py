@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from jobs.fitting.printing import best_text, number
+from jobs.fitting.printing import best_text, layer_text, number
 from jobs.probe.running import Probed
 from jobs.terminal.tables import to_json
 from jobs.terminal.text import columns, tell, wrapped
@@ -42,11 +42,11 @@ def print_probed(probed: Probed, format_: str) -> None:
 
 
 def best_layers(rows: Sequence[ProbeRow]) -> list[ProbeRow]:
-    """The best layer of each site, reduction, loss and concept; handcrafted features have no layers."""
+    """The best layer, or layer and head, of each site, reduction, loss and concept."""
     best: dict[tuple[Any, ...], ProbeRow] = {}
     for row in rows:
         if row.class_ is None:
-            place = row.concept, row.loss, row.site, row.reduction
+            place = row.concept, row.loss, row.site, row.reduction, row.head is None
             if place not in best or _score(row) > _score(best[place]):
                 best[place] = row
     return sorted(best.values(), key=lambda row: (row.concept, row.loss, -_score(row)))
@@ -68,7 +68,7 @@ def _shown(row: ProbeRow) -> dict[str, Any]:
         "concept": row.concept,
         "loss": row.loss,
         "site": row.site if row.reduction is None else f"{row.site}.{row.reduction}",
-        "layer": str(row.layer) if measured and row.layer is not None else "",
+        "layer": layer_text(row.layer, row.head) if measured and row.layer is not None else "",
         "measure": "accuracy" if is_class else "R²",
         "score": number(score),
         "95 %": f"{number(low)} to {number(high)}" if measured else "",

@@ -92,14 +92,16 @@ def probe_run(options: ProbeOptions) -> Probed:
         raise InvalidInput(
             f"--loss {options.loss} fits classes, and these labels are numbers alone: use --loss mse."
         )
-    table = pa.concat_tables(parts[pair] for pair in wanted)
+    table = pa.concat_tables((parts[pair] for pair in wanted), promote_options="default")
     return Probed(plan, table, len(missing), len(wanted) - len(missing), notes)
 
 
 def _sources(run: Collection, options: ProbeOptions) -> list[Features]:
     reductions = parse_reductions(options.reduce)
-    found = select_layers(run, sites=options.sites, layers=options.layers, reductions=reductions)
-    return [Features(run.prefix, layer.array, layer.layer) for layer in found]
+    found = select_layers(
+        run, sites=options.sites, layers=options.layers, reductions=reductions, heads=options.heads
+    )
+    return [Features(run.prefix, layer.array, layer.layer, layer.head) for layer in found]
 
 
 def _plan(

@@ -93,7 +93,7 @@ LIMIT 1"""
 COSINES = """\
 WITH chosen AS (
     SELECT concept || ': ' || positive || coalesce(' − ' || negative, '') AS name, vector, score
-    FROM vectors {where}
+    FROM vectors {where} AND head IS NULL
     QUALIFY 1 = row_number() OVER (
         PARTITION BY concept, positive, negative ORDER BY created_at DESC, vector_id
     )

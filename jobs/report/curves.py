@@ -35,7 +35,7 @@ DIRECTIONS = """\
 SELECT {also}site, reduction, method, layer, count(DISTINCT (positive, negative)) AS directions,
        avg(separability) AS separability, min(separability) AS lowest, max(separability) AS highest,
        avg(score) AS auc
-FROM vectors {where} AND separability IS NOT NULL
+FROM vectors {where} AND head IS NULL AND separability IS NOT NULL
 GROUP BY ALL
 ORDER BY ALL"""
 

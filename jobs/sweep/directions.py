@@ -113,7 +113,8 @@ def find_directions(store: Store, expanded: ExpandedSweep) -> SweepDirections:
     """
     if not Catalog.of(store).has("vectors"):
         return SweepDirections({}, {}, _find_text_directions(store, expanded))
-    where = f"run_id = '{expanded.run_id}' AND reduction = '{REDUCTION}' AND negative IS NOT NULL"
+    of_run = f"run_id = '{expanded.run_id}' AND reduction = '{REDUCTION}'"
+    where = f"{of_run} AND negative IS NOT NULL AND head IS NULL"
     labels = {name: one.direction_hash for name, one in expanded.labels.items()}
     found = [
         vector for vector in read_vectors(store, where) if labels.get(vector.concept) == vector.labels_hash

@@ -43,6 +43,7 @@ class Origin:
     model_fingerprint: str
     site: Site
     layer: int
+    head: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,8 @@ class Manner:
     away: bool = False
     """Allow a negative strength: away from the positive class."""
     monitor: Monitor | None = None
+    head: int | None = None
+    """Edit this attention head's part of the activation alone; None for all of it."""
 
     def check(self, alpha: float) -> None:
         """Raise `InvalidInput` where it is not legal with this strength."""
@@ -236,10 +239,13 @@ def check_edit(edit: Edit, info: ModelInfo) -> None:
         raise InvalidInput(
             f"{info.name!r} has no site {edit.site!r} at layer {edit.layer} (layers 0–{site.layers - 1})."
         )
-    if len(edit.vector) != site.width:
-        raise InvalidInput(
-            f"A vector of {len(edit.vector)} numbers does not fit {info.name!r} of {site.width}."
-        )
+    if edit.head is not None and not (site.heads > 1 and 0 <= edit.head < site.heads):
+        heads = f"has heads 0–{site.heads - 1}" if site.heads > 1 else "has no heads"
+        raise InvalidInput(f"The site {site.name!r} of {info.name!r} {heads}, and no head {edit.head}.")
+    width = site.width if edit.head is None else site.head_width
+    if len(edit.vector) != width:
+        what = f"{info.name!r} of {width}" if edit.head is None else f"a head of {info.name!r} of {width}"
+        raise InvalidInput(f"A vector of {len(edit.vector)} numbers does not fit {what}.")
     if edit.origin is not None and not edit.foreign:
         _check_origin(edit, edit.origin, info)
 
@@ -250,11 +256,16 @@ def _check_origin(edit: Edit, origin: Origin, info: ModelInfo) -> None:
             f"The direction was found in another model ({origin.model_fingerprint[:12]}) than {info.name!r} "
             f"({info.fingerprint[:12]}). It means nothing here; to try it all the same, say so (foreign)."
         )
-    if (origin.site, origin.layer) != edit.place:
+    if (origin.site, origin.layer, origin.head) != (*edit.place, edit.head):
         raise InvalidInput(
-            f"The direction was found at {origin.site} of layer {origin.layer}, not at {edit.site} of layer "
-            f"{edit.layer}. Use it there, or say that it is to be moved (foreign)."
+            f"The direction was found at {_where(origin)}, not at {_where(edit)}. Use it there, or say that "
+            "it is to be moved (foreign)."
         )
+
+
+def _where(place: Origin | Edit) -> str:
+    head = "" if place.head is None else f", head {place.head}"
+    return f"{place.site} of layer {place.layer}{head}"
 
 
 def _unit(vector: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -47,16 +47,17 @@ class FusedEdits:
         """Prepare the edits.
 
         Args:
-            edits: By row of the batch; all of one kind and scaling, with a reader or all without.
+            edits: By row of the batch; all of one kind, scaling and head, with a reader or all without.
             origins: By row, the frame at which its schedules begin.
             rows: Of the batch.
             frames: T.
             info: Of the model.
-            width: D.
+            width: D, of one head where the edits are of a head.
             device: Of the activations.
         """
         first = next(iter(edits.values()))[0]
         self._kind, self._scaling, self._oblique = first.kind, first.scaling, first.oblique
+        self._columns = None if first.head is None else slice(first.head * width, (first.head + 1) * width)
         self._rows = _selector(sorted(edits), rows, device)
         steps = frames + max(info.delays)
         ordered = [(list(edits[row]), origins[row]) for row in sorted(edits)]
@@ -85,11 +86,22 @@ class FusedEdits:
         if stretches.count(NOTHING) == steps:
             return activations
         chosen = activations[self._rows] if prepended == 0 else activations[self._rows, prepended:]
+        if self._columns is not None:
+            chosen = chosen[..., self._columns]
         edited = self._edit(chosen, first, steps).to(activations.dtype)
         return self._inserted(edited, activations, prepended)
 
     def _inserted(self, edited: torch.Tensor, activations: torch.Tensor, prepended: int) -> torch.Tensor:
         """A new tensor: `activations` with the edited rows and steps in their places."""
+        if self._columns is not None:
+            result = activations.clone()
+            if isinstance(self._rows, slice):
+                result[self._rows, prepended:, self._columns] = edited
+            else:
+                whole = result[self._rows, prepended:]
+                whole[..., self._columns] = edited
+                result[self._rows, prepended:] = whole
+            return result
         if prepended == 0 and len(edited) == len(activations):
             return edited
         if prepended == 0 and isinstance(self._rows, slice) and self._rows.start == 0:

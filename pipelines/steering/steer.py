@@ -117,11 +117,12 @@ class SteeringState:
 
     def _fuse(self, site: Site, layer: int, rows: int) -> Iterator[FusedEdits]:
         steerings = self._per_clip(rows)
-        for kind, scaling, oblique in product(KINDS, SCALINGS, (False, True)):
+        heads = {edit.head for one in steerings for edit in one.edits if edit.place == (site, layer)}
+        for head, kind, scaling, oblique in product(heads, KINDS, SCALINGS, (False, True)):
             chosen = {
                 row: edits
                 for row, one in enumerate(steerings)
-                if (edits := [e for e in one.edits if _is(e, site, layer, kind, scaling, oblique)])
+                if (edits := [e for e in one.edits if _is(e, site, layer, head, kind, scaling, oblique)])
             }
             if chosen:
                 yield self._fused_of(chosen, steerings, rows)
@@ -159,4 +160,4 @@ class SteeringState:
 
 
 def _is(edit: Edit, site: Site, layer: int, *form: object) -> bool:
-    return edit.place == (site, layer) and (edit.kind, edit.scaling, edit.oblique) == form
+    return edit.place == (site, layer) and (edit.head, edit.kind, edit.scaling, edit.oblique) == form

@@ -11,7 +11,7 @@ WITH fits AS (
         *, coalesce(accuracy, r2) AS score, coalesce(accuracy_low, r2_low) AS score_low,
         coalesce(accuracy_high, r2_high) AS score_high,
         CASE WHEN accuracy IS NULL AND classes IS NULL THEN 'r2' ELSE 'accuracy' END AS metric
-    FROM typed.probes WHERE class IS NULL
+    FROM typed.probes WHERE class IS NULL AND head IS NULL
     QUALIFY 1 = row_number() OVER (
         PARTITION BY run_id, site, reduction, layer, concept, labels_hash, loss ORDER BY created_at DESC, probe_id
     )
@@ -46,7 +46,7 @@ kmeans AS (
 ),
 directions AS (
     SELECT * FROM typed.vectors
-    WHERE NOT starts_with(concept, 'text of ') -- between two texts, on any clips: they say nothing of what a layer knows
+    WHERE head IS NULL AND NOT starts_with(concept, 'text of ') -- between two texts, on any clips: they say nothing of what a layer knows
     QUALIFY 1 = row_number() OVER (
         PARTITION BY run_id, site, reduction, layer, concept, labels_hash, method, positive, negative
         ORDER BY created_at DESC, vector_id
@@ -87,7 +87,7 @@ WHERE layer IS NOT NULL;
 COMMENT ON VIEW layers IS
     'one row per run, site, reduction, layer, concept and loss: what probes, clusterings and directions say of it';
 COMMENT ON COLUMN layers.run_id IS 'id of the run';
-COMMENT ON COLUMN layers.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN layers.site IS 'where in a block: embed, resid, attn, head, xattn, mlp …';
 COMMENT ON COLUMN layers.reduction IS 'what was kept over time: mean, std, last, segments or frames';
 COMMENT ON COLUMN layers.layer IS 'number of the layer, from 0';
 COMMENT ON COLUMN layers.concept IS 'label column that was read from the activations';

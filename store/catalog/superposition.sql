@@ -1,4 +1,5 @@
--- Views of how directions share the space of one place: a place is one site, reduction and layer of one run.
+-- Views of how directions share the space of one place: a place is one site, reduction and layer of one run,
+-- and one attention head where directions are of heads.
 -- Only directions of one method are compared. Fits of one direction (the same place, method, concept, positive and
 -- negative) on other labels, folds or code are one direction: the newest counts. A class against the rest and one class
 -- against another say the same thing twice, so `superposition` keeps them apart.
@@ -13,17 +14,17 @@ CREATE OR REPLACE VIEW cosines AS
 WITH newest AS (
     SELECT * FROM typed.vectors
     QUALIFY 1 = row_number() OVER (
-        PARTITION BY run_id, site, reduction, layer, method, concept, positive, negative
+        PARTITION BY run_id, site, reduction, layer, head, method, concept, positive, negative
         ORDER BY created_at DESC, vector_id
     )
 ),
 counted AS (
     SELECT *, count(*) FILTER (negative IS NULL) OVER (
-        PARTITION BY run_id, site, reduction, layer, method, concept
+        PARTITION BY run_id, site, reduction, layer, head, method, concept
     ) AS classes FROM newest
 )
 SELECT
-    a.run_id, a.site, a.reduction, a.layer, a.method, a.vector_id, a.concept, a.positive, a.negative,
+    a.run_id, a.site, a.reduction, a.layer, a.head, a.method, a.vector_id, a.concept, a.positive, a.negative,
     b.vector_id AS other_id, b.concept AS other_concept, b.positive AS other_positive, b.negative AS other_negative,
     list_cosine_similarity(a.vector, b.vector)::DOUBLE AS cosine, sqrt(2 / (pi() * len(a.vector))) AS random_cosine,
     CASE
@@ -39,13 +40,14 @@ SELECT
     END AS dependent_cosine,
     len(a.vector) AS width
 FROM counted a JOIN counted b USING (run_id, site, reduction, layer, method)
-WHERE a.vector_id <> b.vector_id AND len(a.vector) = len(b.vector);
+WHERE a.vector_id <> b.vector_id AND a.head IS NOT DISTINCT FROM b.head AND len(a.vector) = len(b.vector);
 
 COMMENT ON VIEW cosines IS 'one row per ordered pair of directions of one method at one place: their cosine';
 COMMENT ON COLUMN cosines.run_id IS 'run they were fitted on';
-COMMENT ON COLUMN cosines.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN cosines.site IS 'where in a block: embed, resid, attn, head, xattn, mlp …';
 COMMENT ON COLUMN cosines.reduction IS 'what was kept over time of the rows they were fitted on';
 COMMENT ON COLUMN cosines.layer IS 'number of the layer';
+COMMENT ON COLUMN cosines.head IS 'attention head that both belong to; NULL: all of the site';
 COMMENT ON COLUMN cosines.method IS 'how both were fitted';
 COMMENT ON COLUMN cosines.vector_id IS 'one direction';
 COMMENT ON COLUMN cosines.concept IS 'its label column';
@@ -69,7 +71,7 @@ WITH mirrored AS (
     FROM cosines WHERE concept = other_concept AND cosine < -0.99999
 )
 SELECT
-    run_id, site, reduction, layer, method, negative IS NOT NULL AS pairs, count(DISTINCT vector_id) AS directions,
+    run_id, site, reduction, layer, head, method, negative IS NOT NULL AS pairs, count(DISTINCT vector_id) AS directions,
     avg(abs(cosine) ORDER BY abs(cosine)) AS mean_cosine, max(abs(cosine)) AS largest_cosine, any_value(random_cosine) AS random_cosine,
     mean_cosine / any_value(random_cosine) AS times_random,
     avg(greatest(dependent_cosine, random_cosine) ORDER BY greatest(dependent_cosine, random_cosine))
@@ -86,9 +88,10 @@ GROUP BY ALL;
 COMMENT ON VIEW superposition IS
     'one row per place and method: how much its directions overlap; of a concept with two classes one counts';
 COMMENT ON COLUMN superposition.run_id IS 'run they were fitted on';
-COMMENT ON COLUMN superposition.site IS 'where in a block: embed, resid, attn, xattn or mlp';
+COMMENT ON COLUMN superposition.site IS 'where in a block: embed, resid, attn, head, xattn, mlp …';
 COMMENT ON COLUMN superposition.reduction IS 'what was kept over time of the rows they were fitted on';
 COMMENT ON COLUMN superposition.layer IS 'number of the layer';
+COMMENT ON COLUMN superposition.head IS 'attention head that they belong to; NULL: all of the site';
 COMMENT ON COLUMN superposition.method IS 'how they were fitted';
 COMMENT ON COLUMN superposition.pairs IS
     'true of directions from one class to another; false of each class against the rest';

@@ -33,10 +33,11 @@ class ProbeRow:
     probe_id: Text = column("id of the fit: one concept on one layer with one loss")
     run_id: Text = column("run whose activations were read")
     site: Text = column(
-        "embed, resid, attn, xattn or mlp; or mel, mfcc, chroma: statistics of the audio itself"
+        "embed, resid, attn, head, xattn, mlp …; or mel, mfcc, chroma: statistics of the audio itself"
     )
     reduction: Text = column("what was kept over time; NULL for handcrafted features")
     layer: Count = column("number of the layer; NULL for handcrafted features")
+    head: Count = column("attention head that alone was read, from 0; NULL where all of the site was")
     concept: Text = column("label column of the query")
     class_: Text = column(
         "the class that the row is about, against all others; NULL for the concept as a whole"
@@ -111,7 +112,7 @@ class ClusteringRow:
 
     clustering_id: Text = column("id of one start; the rows of several concepts share it")
     run_id: Text = column("run whose activations were clustered")
-    site: Text = column("where in a block: embed, resid, attn, xattn or mlp")
+    site: Text = column("where in a block: embed, resid, attn, head, xattn, mlp …")
     reduction: Text = column("what was kept over time; of frames and segments each one is a point")
     layer: Count = column("number of the layer")
     concept: Text = column("label column that the clusters are compared with")
@@ -164,9 +165,10 @@ class VectorRow:
     run_id: str = column("run whose activations it was fitted on")
     model: str = column("name of the model")
     model_fingerprint: str = column("hash of the model's weights: a direction means nothing in another model")
-    site: str = column("where in a block it belongs: embed, resid, attn, xattn or mlp")
+    site: str = column("where in a block it belongs: embed, resid, attn, head, xattn, mlp …")
     reduction: str = column("what was kept over time of the rows it was fitted on")
     layer: int = column("number of the layer it belongs to")
+    head: Count = column("attention head that it belongs to, from 0; NULL where to all of the site")
     concept: str = column("label column; text of it: between two texts on the same clips")
     positive: str = column("class towards which it points")
     negative: Text = column("class from which it points; NULL: all other classes")
@@ -174,7 +176,7 @@ class VectorRow:
     vector: NDArray[np.float32] = column("the direction, of length 1; list_cosine_similarity compares two")
     reader: Vector = column("of leace: ablation is x - vector * (reader · x - reader_offset)")
     reader_offset: Number = column("of leace: what the reader reads of the mean of the rows")
-    width: int = column("its number of entries, the width of the model")
+    width: int = column("its number of entries, the width of the site or of a head of it")
     norm: float = column("length before it was normalised; of diffmean: distance between the class means")
     penalty: Number = column(
         "penalty over the mean variance per axis: the strongest that does as well as any", former="strength"

@@ -25,7 +25,9 @@ class GenerationRow:
     prompt_seconds: Number = column("length of the audio prompt; NULL: none")
     prompt_clip_id: Text = column("clip that the audio prompt was taken from")
     steered: Flag = column("whether any edit acts")
-    site: Text = column("where it is steered: embed, resid, attn, xattn or mlp, joined by + where several")
+    site: Text = column(
+        "where it is steered: embed, resid, attn, head, xattn, mlp …, joined by + where several"
+    )
     layers: Counts = column("layers that are steered, one per edit")
     vector_ids: Texts = column("directions, one per edit; see the view vectors")
     alphas: Numbers = column("strength times layer weight, one per edit")

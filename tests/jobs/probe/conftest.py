@@ -55,29 +55,56 @@ def planted(tmp_path: Path) -> Store:
     clips = planted_clips()
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
     dataset = store.add_dataset("songs", info, clips, [])
-    layers = {"layers": list(range(LAYERS))}
-    arrays = [
-        ArraySpec("resid.mean", ("layer", "feature"), (LAYERS, WIDTH), "float32", layers),
-        ArraySpec("resid.frames", ("layer", "time", "feature"), (LAYERS, FRAMES, WIDTH), "float32", layers),
-    ]
+    write_run(store, "songs-planted", "resid", activations(clips), dataset.fingerprint)
+    return store
+
+
+@pytest.fixture
+def planted_heads(planted: Store) -> Store:
+    """Two runs more: "heads" has the same as three heads of the site "head", "alone" the first of them."""
+    values = activations(planted_clips())
+    fingerprint = planted.dataset("songs").fingerprint
+    write_run(planted, "heads", "head", values, fingerprint, heads=3)
+    write_run(planted, "alone", "resid", values[..., : WIDTH // 3], fingerprint)
+    return planted
+
+
+def activations(clips: Sequence[Clip]) -> np.ndarray:
+    """The planted ones, without those of the clip that failed."""
+    values = planted_activations(clips)
+    values[7] = np.nan
+    return values
+
+
+def write_run(
+    store: Store, name: str, site: str, values: np.ndarray, fingerprint: str, **attributes: int
+) -> None:
+    """A run of one site with its means and frames."""
+    width = values.shape[-1]
+    described = {"layers": list(range(LAYERS)), **attributes}
+    clips = planted_clips()
+    axes = ("layer", "time", "feature")
     run = store.create_run(
-        "songs-planted",
-        document={"dataset": {"name": "songs", "fingerprint": dataset.fingerprint}},
-        arrays=arrays,
+        name,
+        document={
+            "dataset": {"name": "songs", "fingerprint": fingerprint},
+            "model": {"name": "toy", "fingerprint": "f00d", "layers": LAYERS, "random_weights": True},
+        },
+        arrays=[
+            ArraySpec(f"{site}.mean", ("layer", "feature"), (LAYERS, width), "float32", described),
+            ArraySpec(f"{site}.frames", axes, (LAYERS, FRAMES, width), "float32", described),
+        ],
         clips=[PlannedClip(clip.clip_id, clip.uri, 0.0, 4.0) for clip in clips],
         unit_clips=16,
     )
-    values = planted_activations(clips)
-    values[7] = np.nan
     for unit in run.units():
         rows = slice(unit.first_row, unit.first_row + len(unit.clips))
         statuses = [_status(clip.clip_id) for clip in unit.clips]
         with run.begin(unit, provenance={}) as pending:
-            pending.add("resid.mean", 0, values[rows].mean(axis=2))
-            pending.add("resid.frames", 0, values[rows])
+            pending.add(f"{site}.mean", 0, values[rows].mean(axis=2))
+            pending.add(f"{site}.frames", 0, values[rows])
             pending.commit(statuses, {})
     run.note_complete()
-    return store
 
 
 def _status(clip_id: str) -> ClipStatus:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis.directions.fitting import fit_directions
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.models.musicgen import MusicGenModel
-from pipelines.steering.edits import Edit, Scaling, Steering
+from pipelines.steering.edits import Edit, Kind, Origin, Scaling, Steering
 from pipelines.steering.schedules import parse_schedule
 from pipelines.steering.steer import SteeringState, steer
 from store.errors import InvalidInput
@@ -24,7 +24,7 @@ RandomCodes = Callable[..., Codes]
 Vector = NDArray[np.float64]
 
 WIDTH = 128
-SITES: tuple[Site, ...] = ("embed", "resid", "attn", "xattn", "mlp")
+SITES: tuple[Site, ...] = ("embed", "resid", "attn", "head", "xattn", "mlp")
 NORM_TABLE = {
     0.1: (0.914, 0.100),
     0.3: (0.803, 0.287),
@@ -342,4 +342,80 @@ def test_an_edit_that_does_not_fit_is_refused_before_any_hook_is_set(pocket: Mus
         pytest.raises(InvalidInput, match="does not fit"),
         steer(pocket, Steering((resid(0.5, np.ones(WIDTH + 1)),))),
     ):
+        pass
+
+
+@pytest.mark.parametrize("edited_rows", [(0, 1, 2), (1,), (0, 2)])
+@pytest.mark.parametrize(("kind", "scaling"), [("interpolate", "norm"), ("add", "unit"), ("ablate", "norm")])
+def test_an_edit_of_one_head_is_that_of_its_part_and_leaves_the_others_bit_equal(
+    pocket: MusicGenModel,
+    random_codes: RandomCodes,
+    kind: Kind,
+    scaling: Scaling,
+    edited_rows: tuple[int, ...],
+) -> None:
+    site, layer, head = pocket.info.site("head"), 3, 2
+    vector = draw(0)[: site.head_width]
+    mine = slice(head * site.head_width, (head + 1) * site.head_width)
+    others = [column for column in range(site.width) if not mine.start <= column < mine.stop]
+    of_head = Edit("head", layer, vector, 0.7, kind=kind, scaling=scaling, head=head)
+    edits = [Steering((of_head,) if row in edited_rows else ()) for row in range(3)]
+    codes, spec = random_codes(3, 20), CaptureSpec(("head", "attn"), (layer,), ("frames",))
+    plain = forward_activations(pocket, codes, spec)
+    with steer(pocket, edits, frames=20):
+        steered = forward_activations(pocket, codes, spec)
+    before, after = plain["head.frames"][:, 0], steered["head.frames"][:, 0]
+    assert torch.equal(after[..., others], before[..., others])
+    part = before[..., mine]
+    unit = torch.from_numpy(vector / np.linalg.norm(vector)).float()
+    length = part.norm(dim=-1, keepdim=True)
+    expected = {
+        "interpolate": (part + 0.7 * length * unit) / 1.7,
+        "add": part + 0.7 * unit,
+        "ablate": part - 0.7 * (part @ unit)[..., None] * unit,
+    }[kind]
+    for row in range(3):
+        wanted = expected[row] if row in edited_rows else part[row]
+        torch.testing.assert_close(after[row][..., mine], wanted, rtol=1e-5, atol=1e-5)
+    weight = pocket.blocks[layer].self_attn.out_proj.weight[:, mine]
+    moved = steered["attn.frames"][:, 0] - plain["attn.frames"][:, 0]
+    torch.testing.assert_close(moved, (after - before)[..., mine] @ weight.T, rtol=1e-4, atol=1e-5)
+
+
+def test_edits_of_several_heads_act_each_on_its_own(pocket: MusicGenModel, random_codes: RandomCodes) -> None:
+    width = pocket.info.site("head").head_width
+    edits = [Edit("head", 3, draw(head)[:width], 0.5, head=head) for head in (0, 3)]
+    codes, spec = random_codes(2, 20), CaptureSpec(("head",), (3,), ("frames",))
+    seen = []
+    for chosen in (edits, edits[:1], edits[1:]):
+        with steer(pocket, Steering(tuple(chosen)), frames=20):
+            seen.append(forward_activations(pocket, codes, spec)["head.frames"])
+    both, first, last = (one.unflatten(-1, (-1, width)) for one in seen)
+    assert torch.equal(both[..., 0, :], first[..., 0, :])
+    assert torch.equal(both[..., 3, :], last[..., 3, :])
+    assert not torch.equal(first[..., 0, :], last[..., 0, :])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"head": 4}, "has heads 0–3, and no head 4"),
+        ({"site": "attn"}, "'attn' of 'pocket-random' has no heads, and no head 1"),
+        ({"vector": np.ones(WIDTH)}, "128 numbers does not fit a head of 'pocket-random' of 32"),
+        ({"head": 1, "origin": 0}, "found at head of layer 3, head 0, not at head of layer 3, head 1"),
+    ],
+)
+def test_heads_that_do_not_fit_the_model_are_refused(
+    pocket: MusicGenModel, changes: dict[str, Any], message: str
+) -> None:
+    given: dict[str, Any] = {
+        "site": "head",
+        "layer": 3,
+        "vector": np.ones(32),
+        "alpha": 0.5,
+        "head": 1,
+    } | changes
+    if "origin" in changes:
+        given["origin"] = Origin(pocket.info.fingerprint, "head", 3, 0)
+    with pytest.raises(InvalidInput, match=message), steer(pocket, Steering((Edit(**given),))):
         pass
