@@ -132,6 +132,7 @@ def _layout(array: Any, unit_clips: int) -> ArrayLayout:
     layout = layout_from_document(array, unit_clips)
     check_layout(layout)
     _check_layers(layout)
+    _check_heads(layout)
     return layout
 
 
@@ -145,6 +146,15 @@ def _check_layers(layout: ArrayLayout) -> None:
     if len(set(layers)) != layout.parts:
         raise InvalidInput(
             f"array {layout.spec.name} has {layout.parts} layers, but names {len(set(layers))}"
+        )
+
+
+def _check_heads(layout: ArrayLayout) -> None:
+    heads = layout.spec.attributes.get("heads", 1)
+    _check_whole("attributes.heads", heads, 1, layout.spec.shape[-1])
+    if layout.spec.shape[-1] % heads:
+        raise InvalidInput(
+            f"array {layout.spec.name} has {layout.spec.shape[-1]} features, which are not {heads} heads"
         )
 
 

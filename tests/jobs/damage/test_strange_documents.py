@@ -44,6 +44,8 @@ OF_A_RUN: dict[str, Change] = {
     "another compression": array("compression", "gzip"),
     "no attributes": array("attributes", None),
     "too few layers": array("attributes", {"layers": [0]}),
+    "heads that do not divide": array("attributes", {"layers": [0, 1], "heads": 2}),
+    "heads that are text": array("attributes", {"layers": [0, 1], "heads": "2"}),
     "a dimension that is a number": array("dimensions", ["layer", 3]),
     "units of nothing": lambda document: document.update(unit_clips=0),
     "units of a truth": lambda document: document.update(unit_clips=True),
