@@ -76,6 +76,7 @@ def test_an_edit_takes_over_all_that_its_specification_says(leace: VectorRow) ->
         "foreign": True,
         "away": True,
         "monitor": Monitor(1.0, 0.0, 1.0, 0.8),
+        "head": 1,
     }
     assert manner.keys() == set(MANNER)
     usual = EditSpec("resid", 3, "abc", -0.7, away=True)
