@@ -4,10 +4,12 @@ Schedulers run a task at least once and lose workers without notice, so nothing 
 having run exactly once: units commit themselves, the first writer wins, and a lost unit is sent again.
 """
 
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from statistics import median
 from typing import Generic, TypeAlias
 
 from jobs.engine.bisection import Trial, deaths_to_convict, find_poison
@@ -21,6 +23,10 @@ FRUITLESS_SEARCHES = 3
 """At least so often a unit is searched in vain for the item to blame, and run again, until it is given up."""
 LOSSES_PER_UNIT = 20
 """A unit that was on so many nodes that went away is given up: it may be what takes them down."""
+SLOW_FACTOR = 3.0
+"""A unit that takes so many times the median is sent to a second worker, where one has nothing to do."""
+MEDIAN_OF = 101
+"""Newest durations that the median is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,18 @@ class Idle:
     """Nothing happened for a moment: a chance to report."""
 
 
+@dataclass(slots=True)
+class _Running(Generic[Work]):
+    """A unit in flight."""
+
+    task: Task[Work]
+    since: float
+    copies: int = 1
+    """Workers that have it."""
+    is_settled: bool = False
+    """One of them is done: what the others say is of no interest."""
+
+
 Outcome: TypeAlias = Committed[Found] | Quarantined[Work] | Lost[Work] | Retried[Work] | GivenUp[Work] | Idle
 
 
@@ -80,11 +98,14 @@ class Dispatcher(Generic[Work, Found]):
         *,
         is_committed: Callable[[Work], bool] = lambda _: False,
         suspects: frozenset[str] = frozenset(),
+        patience_seconds: float | None = None,
     ) -> None:
         """Prepare to run `units`, of which no more is taken at once than the pool has room for.
 
         `is_committed` lets another driver's work be skipped. `suspects` are ids of units that earlier
-        processes began and never ended: they run alone.
+        processes began and never ended: they run alone. With `patience_seconds`, workers without work get
+        copies of units that take longer than that, and than others did: the end does not wait for a slow
+        node. Then units must bear to be computed by two workers at once.
         """
         self._pool = pool
         self._fresh = (Task(unit, alone=unit.unit_id in suspects) for unit in units)
@@ -94,6 +115,9 @@ class Dispatcher(Generic[Work, Found]):
         """Units that raised: they come after all others."""
         self._is_committed = is_committed
         self._in_flight = 0
+        self._running: dict[str, _Running[Work]] = {}
+        self._patience = patience_seconds
+        self._seconds: deque[float] = deque(maxlen=MEDIAN_OF)
         self._first_tries: Counter[bool] = Counter()
         """How many units survived their first try, and how many died of it."""
         self._suspects: deque[Task[Work]] = deque()
@@ -126,6 +150,21 @@ class Dispatcher(Generic[Work, Found]):
                 continue
             self._pool.submit(task)
             self._in_flight += 1
+            self._running[task.unit.unit_id] = _Running(task, time.monotonic())
+        if self._patience is not None and not self._has_next() and not self._suspects:
+            self._overtake(self._patience)
+
+    def _overtake(self, patience: float) -> None:
+        """Give copies of the slowest units to workers that have nothing else to do."""
+        limit = max(patience, SLOW_FACTOR * median(self._seconds or [0.0]))
+        for one in list(self._running.values()):  # in the order in which they were sent
+            ordinary = one.task.trial is None and not one.task.alone
+            if ordinary and one.copies == 1 and time.monotonic() - one.since > limit:
+                if self._pool.room() <= 0:
+                    return
+                self._pool.submit(one.task)
+                self._in_flight += 1
+                one.copies += 1
 
     def _has_next(self) -> bool:
         """Whether a task waits at the head of the queue; the next fresh unit is made a task only here."""
@@ -138,13 +177,29 @@ class Dispatcher(Generic[Work, Found]):
     def _handle(self, event: Event[Work, Found]) -> Iterator[Outcome[Found, Work]]:
         if isinstance(event, Broken):
             raise JobFailed(f"No worker can be started: {event.problem.message}")
-        self._in_flight -= 1
+        if self._is_overtaken(event):
+            return
         if isinstance(event, Done):
             yield from self._done(event)
         elif isinstance(event, Died):
             yield from self._died(event)
         else:
             yield from self._failed(event)
+
+    def _is_overtaken(self, event: Done[Work, Found] | Died[Work] | Failed[Work]) -> bool:
+        """Count the event; whether another worker's copy of the unit decides what becomes of it."""
+        running = self._running[event.task.unit.unit_id]
+        running.copies -= 1
+        if not running.copies:
+            del self._running[event.task.unit.unit_id]
+        if running.is_settled:
+            return True
+        self._in_flight -= 1
+        if isinstance(event, Done):
+            self._seconds.append(time.monotonic() - running.since)
+            running.is_settled, self._in_flight = True, self._in_flight - running.copies
+            return False
+        return running.copies > 0
 
     def _done(self, event: Done[Work, Found]) -> Iterator[Outcome[Found, Work]]:
         if event.task.trial is not None:

@@ -11,7 +11,7 @@ from jobs.extract.estimate import Pace, measure_pace
 from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
 from jobs.extract.prices import PRICE_LIST, Prices
-from jobs.extract.rehearsal import Footprint, rehearse, stored
+from jobs.extract.rehearsal import Footprint, rehearse, stored, unit_lengths
 from jobs.progress.reporting import clock
 from jobs.terminal.results import readable_bytes
 from store.heartbeats import EVERY_SECONDS
@@ -57,9 +57,11 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
     """The bill at a known pace."""
     spec, clips = work.spec, len(work.clips)
     footprint = rehearse(spec, work.clips, note_attempts=work.options.engine == "inline")
-    units = -(-clips // spec.unit_clips)
-    arrays = {array.name: stored([array], spec.unit_clips, clips)[1] for array in spec.arrays()}
-    codes = stored([spec.codes_array()], spec.codes_unit_clips, clips)[1]
+    lengths = unit_lengths(work.clips, spec.unit_clips)
+    units = len(lengths)
+    arrays = {array.name: stored([array], spec.unit_clips, lengths)[1] for array in spec.arrays()}
+    of_codes = unit_lengths(work.clips, spec.codes_unit_clips)
+    codes = stored([spec.codes_array()], spec.codes_unit_clips, of_codes)[1]
     total = sum(arrays.values()) + codes + round(footprint.small_bytes)
     worker_seconds = clips * (pace.encode + pace.forward)
     workers = min(local_workers(work.options, spec.model, unit_bytes(spec)), units)
@@ -123,7 +125,7 @@ def _frames(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
     spec = work.spec
     whole = replace(spec, capture=replace(spec.capture, reductions=("frames",)))
     clips = len(work.clips)
-    shards, nbytes = stored(whole.arrays(), spec.unit_clips, clips)
+    shards, nbytes = stored(whole.arrays(), spec.unit_clips, unit_lengths(work.clips, spec.unit_clips))
     frames = Frames(
         nbytes,
         keeping=prices.of_space(nbytes) + prices.of_requests(puts=shards, gets=0.0),

@@ -12,6 +12,7 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.engine.stages import StageClock
 from jobs.extract.code_source import CodeSource
@@ -21,6 +22,7 @@ from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from store.arrays import manifests
 from store.arrays.collection import Collection, open_collection
 from store.arrays.layout import array_layout
+from store.arrays.plan import unit_starts
 from store.arrays.shards import shard_bytes
 from store.objects.counting import KEYS_PER_LISTING, CountedObjects
 from store.objects.storage import open_objects
@@ -77,21 +79,29 @@ def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = Fal
         note_attempts: whether units that are begun are written down, as the inline engine does.
     """
     write = partial(_written, spec, note_attempts=note_attempts)
-    size, step = spec.unit_clips, manifests.STEP_UNITS
-    whole, rest = divmod(len(clips), size)
+    step, lengths = manifests.STEP_UNITS, unit_lengths(clips, spec.unit_clips)
+    rest = int(lengths[-1]) % spec.unit_clips if len(lengths) else 0
+    whole, ends = len(lengths) - (rest > 0), np.cumsum(lengths)
     least = step + whole % step
     if whole <= FEW_STEPS * step:
         return write(clips)
     tail = clips[len(clips) - rest :] if rest else clips[:0]
-    short, long = (write(pa.concat_tables([clips[: units * size], tail])) for units in (least, least + step))
+    short, long = (
+        write(pa.concat_tables([clips[: int(ends[units - 1])], tail])) for units in (least, least + step)
+    )
     told = long.extrapolated(short, (whole - least) / step - 1)
     return told.with_manifests(_COLLECTIONS * ((whole - 1) // manifests.GROUP_UNITS))
 
 
-def stored(arrays: Sequence[ArraySpec], unit_clips: int, clips: int) -> tuple[int, int]:
-    """Shards of arrays for so many clips, and their bytes uncompressed; the last shards are whole, too."""
+def unit_lengths(clips: pa.Table, unit_clips: int) -> NDArray[np.int64]:
+    """Clips of each unit that these clips are cut into."""
+    return np.diff(unit_starts(clips["uri"], unit_clips), append=len(clips))
+
+
+def stored(arrays: Sequence[ArraySpec], unit_clips: int, lengths: NDArray[np.int64]) -> tuple[int, int]:
+    """Shards of arrays for units of these lengths, and their bytes uncompressed; the last are whole, too."""
     layouts = [array_layout(array, unit_clips) for array in arrays]
-    counts = [-(-clips // layout.shard_clips) for layout in layouts]
+    counts = [int((-(-lengths // layout.shard_clips)).sum()) for layout in layouts]
     return sum(counts), sum(n * shard_bytes(layout) for n, layout in zip(counts, layouts, strict=True))
 
 

@@ -31,6 +31,8 @@ from store.heartbeats import is_at_work
 SUSPICIOUS_ATTEMPTS = 2
 """A unit that this many processes began and none ended is run apart from the driver."""
 LEAST_FAILURES_TO_STOP = 50
+PATIENCE_SECONDS = 60.0
+"""On Ray, how long the end of a run waits for a slow worker before an idle one gets the same unit."""
 
 
 def run_extraction(options: ExtractOptions) -> dict[str, Any]:
@@ -106,6 +108,7 @@ def _drive(
         reversed(missing) if others else missing,
         is_committed=lambda unit: run.is_committed_by_now(unit.unit_id),
         suspects=suspects if options.engine == "inline" else frozenset(),
+        patience_seconds=None if options.engine == "inline" else PATIENCE_SECONDS,
     )
     with heartbeat(run, codes), Compactor(run, codes) as compactor:
         for outcome in dispatcher.run():

@@ -38,6 +38,7 @@ from store.arrays.plan import (
     plan_digest,
     read_part,
     stored_clips,
+    unit_starts,
 )
 from store.arrays.reader import CheckedChunks, Rows, read_rows
 from store.arrays.rows import RowIndex, index_rows
@@ -226,10 +227,10 @@ class Collection:
         self._plan = None
         first, table = len(self.plan()), clip_table(clips)
         if len(table):
-            units = first + -(-len(table) // self.unit_clips)
+            planned = part_table(table, self.unit_clips, first)
+            units = first + len(unit_starts(table["uri"], self.unit_clips))
             grow_arrays(self.objects, self.group, self.layouts.values(), units * self.unit_clips)
             part = len(part_keys(self.objects, self.prefix))
-            planned = part_table(table, self.unit_clips, first)
             append_part(self.objects, self.prefix, part, planned, note or {}, is_new=is_new)
             self.refresh()
         return list(self.plan().units(range(first, len(self.plan()))))
@@ -437,7 +438,7 @@ def create_collection(
     planned = part_table(table, unit_clips, 0)
     plan = place_part(objects, prefix, 0, planned)
     write_group(objects, collection.group)
-    rows = -(-len(table) // unit_clips) * unit_clips
+    rows = len(unit_starts(table["uri"], unit_clips)) * unit_clips
     grow_arrays(objects, collection.group, collection.layouts.values(), rows)
     described = place(objects, key, sealed_json(whole), sound=partial(_is_document, key))
     made = {"created_at": time.time()}

@@ -40,9 +40,13 @@ CLIP_SCHEMA = pa.schema(
 )
 NEW_CLIPS = {"clips": "new"}
 """Metadata of a further part of a plan whose clips stand in no earlier one."""
+NOTE = "note"
+"""Metadata of a further part of a plan: what its record says, so that the record can be written anew."""
 SCHEMA = pa.schema([*CLIP_SCHEMA, ("row", pa.int64()), ("unit_id", pa.string())])
 ROW_GROUP_CLIPS = 16_384
 """So many clips of a plan are read at once when its units are asked for in turn."""
+MOST_LOST = 16
+"""One in so many rows of a unit may be left empty, so that the clips of a recording stay together."""
 _NOT_PLAIN = r"[^ !#-\[\]-~]"
 """What JSON writes otherwise than it stands: controls, quotes, backslashes and all that is not ASCII."""
 Clips: TypeAlias = Sequence[PlannedClip] | pa.Table
@@ -230,14 +234,33 @@ def clip_table(clips: Clips) -> pa.Table:
 
 
 def part_table(clips: pa.Table, unit_clips: int, first_unit: int) -> pa.Table:
-    """Cut clips into units of `unit_clips`; every unit begins at a multiple of it, the last may be short."""
-    count = len(clips)
-    rows = np.arange(count, dtype=np.int64) + first_unit * unit_clips
-    names = pa.array(
-        [unit_name(first_unit + number) for number in range(-(-count // unit_clips))], pa.string()
-    )
-    units = pa.DictionaryArray.from_arrays(pa.array(np.arange(count, dtype=np.int32) // unit_clips), names)
+    """Cut clips into units of at most `unit_clips`; every unit begins at a row that is a multiple of it."""
+    starts = unit_starts(clips["uri"], unit_clips)
+    lengths = np.diff(starts, append=len(clips))
+    numbers = np.repeat(np.arange(len(starts), dtype=np.int64), lengths)
+    rows = (first_unit + numbers) * unit_clips + np.arange(len(clips)) - starts[numbers]
+    names = pa.array([unit_name(first_unit + number) for number in range(len(starts))], pa.string())
+    units = pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), names)
     return clips.append_column("row", pa.array(rows)).append_column("unit_id", units.cast(pa.string()))
+
+
+def unit_starts(uris: pa.ChunkedArray, unit_clips: int) -> Numbers:
+    """Place of the first clip of each unit, where clips of one recording (URI) follow each other.
+
+    A unit ends with a recording where no more than 1/16 of it is lost by that: clips of a recording in two
+    units are fetched by two workers, and rows that are left empty are kept for ever.
+    """
+    if not len(uris):
+        return np.zeros(0, np.int64)
+    recordings = uris.combine_chunks()
+    is_last = pc.not_equal(recordings.slice(1), recordings.slice(0, len(uris) - 1))
+    ends = np.append(np.flatnonzero(is_last.to_numpy(zero_copy_only=False)) + 1, len(uris))
+    starts, least = [0], unit_clips - unit_clips // MOST_LOST
+    while starts[-1] < len(uris):
+        full = starts[-1] + unit_clips
+        whole = int(ends[max(0, int(np.searchsorted(ends, full, side="right")) - 1)])
+        starts.append(whole if least <= whole - starts[-1] <= unit_clips else full)
+    return np.array(starts[:-1], np.int64)
 
 
 def plan_digest(clips: Clips) -> str:
@@ -301,9 +324,16 @@ def append_part(
         note: JSON values for the record.
         is_new: whether its clips are new ones, and not such as stand in an earlier part.
     """
-    marked = table.replace_schema_metadata(NEW_CLIPS) if is_new else table
-    entry = place_part(objects, prefix, part, marked)
+    said = {NOTE: json.dumps(dict(note))} | (NEW_CLIPS if is_new else {})
+    entry = place_part(objects, prefix, part, table.replace_schema_metadata(said))
     write_record(objects, Record(entry.key, "plan", (entry,), note))
+
+
+def note_of_part(data: Buffer) -> Mapping[str, Any]:
+    """What the record of a further part of a plan says, from the bytes of the part: for a lost record."""
+    metadata = ParquetGroups(data, "the part").schema.metadata or {}
+    note = json.loads(metadata.get(NOTE.encode(), b"{}"))
+    return note if isinstance(note, dict) else {}
 
 
 def has_new_clips(data: Buffer) -> bool:

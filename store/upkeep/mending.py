@@ -4,11 +4,12 @@ What its own bytes prove is kept: a lost record of a run or a dataset is written
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Names
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
 
 from store.arrays.collection import open_collection
 from store.arrays.completion import KIND as COMPLETION
@@ -16,7 +17,7 @@ from store.arrays.disagreements import Disagreement, short
 from store.arrays.layout import document_key, is_file_name, plan_key
 from store.arrays.manifests import KIND as MANIFEST
 from store.arrays.manifests import is_manifest, manifest_of
-from store.arrays.plan import PlanPart, plan_digest
+from store.arrays.plan import PlanPart, note_of_part, plan_digest
 from store.arrays.verification import repair, verify
 from store.datasets import dataset_key, dataset_record, sounds_name, versions_of
 from store.errors import Conflict, NotPlain, StorageError, UndertoneError
@@ -189,7 +190,7 @@ def _rewrite_record(objects: ObjectStore, prefix: str, name: str, entry: Disagre
     if name == document_key(prefix):
         record = _record_of_collection(objects, prefix)
     elif _PLAN.fullmatch(rest):
-        record = _record_of(objects, name, "plan", is_parquet)
+        record = _record_of(objects, name, "plan", is_parquet, note_of_part)
     elif manifest_of(name):
         record = _record_of(objects, name, MANIFEST, is_manifest)
     if record is None:
@@ -213,13 +214,19 @@ def _record_of_collection(objects: ObjectStore, prefix: str) -> Record | None:
     return Record(key, prefix.split("/", 1)[0], (entry_of(key, data), entry_of(plan, table)))
 
 
-def _record_of(objects: ObjectStore, key: str, kind: str, is_sound: Callable[[bytes], bool]) -> Record | None:
+def _record_of(
+    objects: ObjectStore,
+    key: str,
+    kind: str,
+    is_sound: Callable[[bytes], bool],
+    said: Callable[[bytes], Mapping[str, Any]] = lambda _: {},
+) -> Record | None:
     """A further part of a plan, and a manifest, have the checksums of their pages."""
     try:
         data = objects.get(key)
     except UndertoneError:
         return None
-    return Record(key, kind, (entry_of(key, data),)) if is_sound(data) else None
+    return Record(key, kind, (entry_of(key, data),), said(data)) if is_sound(data) else None
 
 
 def _mend_datasets(objects: ObjectStore, damaged: dict[str, Disagreement], done: Mended) -> None:

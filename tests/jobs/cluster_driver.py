@@ -6,8 +6,9 @@ python tests/jobs/cluster_driver.py STORE ADDRESS SECONDS_PER_UNIT
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -41,10 +42,10 @@ def numbers_of(clip: PlannedClip) -> list[float]:
 
 
 class StoreWorker:
-    """Commits units to the run, each after a while, and says on which node."""
+    """Commits units to the run, each after a while, and says on which node. Some nodes may be slower."""
 
-    def __init__(self, url: str, seconds: float) -> None:
-        self._url, self._seconds = url, seconds
+    def __init__(self, url: str, seconds: float, slow: Mapping[str, float]) -> None:
+        self._url, self._seconds, self._slow = url, seconds, slow
 
     def load(self) -> None:
         import ray
@@ -53,7 +54,7 @@ class StoreWorker:
         self._run = open_store(self._url).run(RUN)
 
     def run(self, task: Task[Unit]) -> Receipt[Any] | None:
-        time.sleep(self._seconds)
+        time.sleep(self._slow.get(self._node, self._seconds))
         if task.trial is not None:
             return None
         with self._run.begin(task.unit, provenance={"node": self._node}) as pending:
@@ -66,21 +67,43 @@ class StoreWorker:
         """Nothing to stop."""
 
 
-def drive(url: str, address: str, seconds: float) -> Iterator[Outcome[Any, Unit]]:
-    """Commit what is missing, as an extraction does."""
+class Keeper:
+    """Fills the object store of its node, of 80 MB, and keeps what is there."""
+
+    def fill(self) -> int:
+        import ray
+
+        self._kept = [ray.put(np.ones(5_000_000, np.uint8)) for _ in range(15)]
+        return len(self._kept)
+
+
+def drive(
+    url: str,
+    address: str,
+    seconds: float,
+    *,
+    slow: Mapping[str, float] = MappingProxyType({}),
+    patience_seconds: float | None = None,
+) -> Iterator[Outcome[Any, Unit]]:
+    """Commit what is missing, as an extraction does; `slow` are seconds per unit of nodes by their ids."""
     run = open_store(url).run(RUN)
     missing = run.missing()
     needs = Resources(cpus=1.0)
     with about_run(RUN), ray_session(address):
         pool: RayPool[Unit, Any] = RayPool(
-            partial(StoreWorker, url, seconds),
+            partial(StoreWorker, url, seconds, dict(slow)),
             resources=needs,
             wanted=lambda: actors_that_fit(cpus=needs.cpus, gpus=0.0),
             units=len(missing),
         )
         try:
             tally = Tally(len(missing) * UNIT_CLIPS, 0, 1.0)
-            units = Dispatcher(pool, missing, is_committed=lambda unit: run.is_committed(unit.unit_id))
+            units = Dispatcher(
+                pool,
+                missing,
+                is_committed=lambda unit: run.is_committed(unit.unit_id),
+                patience_seconds=patience_seconds,
+            )
             yield from counted(units.run(), pool, tally, title="toy")
         finally:
             pool.close(grace_seconds=1.0)

@@ -304,3 +304,59 @@ def test_a_batch_of_anything_with_an_id_is_driven_as_clips_are() -> None:
     assert [o.item_ids for o in outcomes if isinstance(o, Quarantined)] == [{"number-0"}]
     found = {o.receipt.unit_id: o.receipt.found for o in outcomes if isinstance(o, Committed)}
     assert found == {"unit-000000": 1 + 2 + 4 + 5 + 6 + 7, "unit-000002": 16 + 17 + 18 + 19}
+
+
+class SlowPool(ScriptedPool):
+    """Three workers, of which the first never ends the unit that it got first."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.stuck: list[Task[Unit]] = []
+        self.ends_with: Event[Unit, None] | None = None
+
+    def room(self) -> int:
+        return 3 - len(self.waiting) - len(self.stuck)
+
+    def wait(self, timeout_seconds: float) -> Sequence[Event[Unit, None]]:
+        if not self.stuck:
+            self.stuck.append(self.waiting.popleft())
+        if self.ends_with is not None and not self.waiting:
+            said, self.ends_with = self.ends_with, None
+            return [said]
+        return super().wait(timeout_seconds)
+
+
+def test_the_end_does_not_wait_for_a_slow_worker() -> None:
+    pool = SlowPool()
+    outcomes = list(Dispatcher(pool, units(5), patience_seconds=0.0).run())
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(5))
+    assert Counter(task.unit.unit_id for task in pool.log)["unit-000000"] == 2
+    assert Counter(task.unit.unit_id for task in pool.log).total() == 6
+
+
+@pytest.mark.parametrize("how", ["dies", "raises", "ends first"])
+def test_what_becomes_of_a_slow_worker_or_its_rival_costs_nothing(how: str) -> None:
+    pool = SlowPool()
+    outcomes: list[object] = []
+    for outcome in Dispatcher(pool, units(3), patience_seconds=0.0).run():
+        outcomes.append(outcome)
+        if pool.ends_with is None and len(committed(outcomes)) == 2 and len(pool.log) == 3:
+            (task,) = pool.stuck
+            said: dict[str, Event[Unit, None]] = {
+                "dies": Died(task, "its node was lost", by_cluster=True),
+                "raises": Failed(task, Problem("OSError", "no")),
+                "ends first": Done(task, Receipt(task.unit.unit_id, 8, 0, 0, True)),
+            }
+            pool.ends_with = said[how]
+    assert committed(outcomes) == Counter(unit.unit_id for unit in units(3))
+    assert not [one for one in outcomes if isinstance(one, GivenUp | Quarantined)]
+
+
+def test_without_patience_a_slow_worker_is_waited_for() -> None:
+    pool = SlowPool()
+    outcomes = []
+    for outcome in Dispatcher(pool, units(3)).run():
+        outcomes.append(outcome)
+        if len(outcomes) > 20:
+            break
+    assert len(committed(outcomes)) == 2

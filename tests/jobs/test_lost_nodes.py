@@ -22,7 +22,7 @@ from jobs.progress import logs
 from store import open_store
 from store.arrays.verification import verify
 from tests.jobs import cluster_driver
-from tests.jobs.cluster_driver import RUN, drive, numbers_of, plan
+from tests.jobs.cluster_driver import RUN, Keeper, drive, numbers_of, plan
 
 pytestmark = pytest.mark.slow
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -93,6 +93,28 @@ def test_a_node_that_is_lost_and_one_that_is_preempted_cost_no_clip(
     reasons = {one.reason for one in outcomes if isinstance(one, Lost)}
     assert reasons <= {"its node was lost", "its node could not be reached", "its node was preempted"}
     assert reasons
+
+
+def test_a_slow_node_and_a_full_object_store_do_not_hold_up_a_run(
+    new_cluster: Callable[[], Any], tmp_path: Path
+) -> None:
+    import ray
+
+    cluster, url = new_cluster(), str(tmp_path / "s")
+    plan(url, units=12)
+    slow = {next(iter(cluster.worker_nodes)).node_id: 300.0}
+    ray.init(address=cluster.address, log_to_driver=False)
+    keepers = [
+        ray.remote(num_cpus=0)(Keeper).options(lifetime="detached", name=str(number)).remote()
+        for number in range(2)
+    ]
+    assert ray.get([keeper.fill.remote() for keeper in keepers]) == [15, 15]
+    ray.shutdown()  # who keeps the objects lives on
+    started = time.monotonic()
+    outcomes = list(drive(url, cluster.address, 0.05, slow=slow, patience_seconds=0.5))
+    assert time.monotonic() - started < 100
+    assert Counter(type(one) for one in outcomes)[Committed] == 12
+    check_whole(url)
 
 
 def preempt(cluster: Any, node: Any) -> None:

@@ -204,6 +204,26 @@ def test_memory_does_not_grow_with_the_rows_of_a_table(store: Store) -> None:
         assert drawn.most <= BLOCK_ROWS
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT row, vector FROM x JOIN y USING (clip_id)",
+        "SELECT row, a.vector FROM x a JOIN x b USING (clip_id) JOIN y USING (clip_id)",
+        "SELECT unnest(list(row)) AS row, unnest(list(vector)) AS vector FROM x JOIN y USING (clip_id)",
+        "SELECT row, vector FROM (SELECT *, lag(vector) OVER () FROM x) JOIN y USING (clip_id) ORDER BY row",
+    ],
+)
+def test_vectors_that_a_query_keeps_are_not_written_over(store: Store, query: str) -> None:
+    """DuckDB looks at the memory of a block itself, and more blocks come than there is memory for."""
+    drawn = Drawn(20 * BLOCK_ROWS + 5, width=2)
+    found = run_query(refresh_catalog(store), query, tables={"x": drawn, "y": drawn.keys()})
+    rows = np.asarray(found["row"].combine_chunks())
+    vectors = np.asarray(pa.concat_arrays(found["vector"].chunks).flatten()).reshape(-1, 2)
+    assert len(np.unique(rows)) == len(drawn)
+    np.testing.assert_array_equal(vectors[:, 0], rows)
+    np.testing.assert_array_equal(vectors[:, 1], rows)
+
+
 def test_a_vector_that_cannot_be_read_is_told_of_as_what_it_is(store: Store) -> None:
     class Damaged(Drawn):
         def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -17,9 +17,13 @@ from store.arrays.markers import decode_marker, encode_marker
 from store.arrays.plan import PlanPart, clip_table, part_table, plan_digest
 from store.arrays.rows import places_in
 from store.errors import Conflict
+from store.objects.ledger import record_key
 from store.objects.parquet import parquet_bytes
 from store.objects.protocol import ObjectStore
+from store.opening import write_format
 from store.records import PlannedClip, Unit
+from store.upkeep.inspection import damage, inspect
+from store.upkeep.mending import mend
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=12)
 _SECONDS = st.floats(allow_nan=False, allow_infinity=False)
@@ -122,3 +126,49 @@ def test_an_id_that_two_collections_share_is_the_same_for_both_ways_of_giving_cl
         unit_clips=8,
     )  # fmt: skip
     assert collection.document["plan_sha256"] == digest_line_by_line(list(world.clips))
+
+
+def cut(lengths: list[int], unit_clips: int) -> list[int]:
+    """Lengths of the units that recordings of so many clips are cut into."""
+    uris = [f"{number}.wav" for number, length in enumerate(lengths) for _ in range(length)]
+    clips = clip_table([PlannedClip(f"c{place}", uri, 0.0, 1.0) for place, uri in enumerate(uris)])
+    table = part_table(clips, unit_clips, 2)
+    rows, units = table["row"].to_numpy(), table["unit_id"].to_pylist()
+    found = [units.count(unit_id) for unit_id in dict.fromkeys(units)]
+    starts = np.cumsum([0, *found])[: len(found)]
+    for number, (start, length) in enumerate(zip(starts, found, strict=True)):
+        first = (2 + number) * unit_clips
+        np.testing.assert_array_equal(rows[start : start + length], np.arange(first, first + length))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("lengths", "expected"),
+    [
+        ([10] * 20, [30, 30, 30, 30, 30, 30, 20]),
+        ([1] * 70, [32, 32, 6]),
+        ([33] * 3, [32, 32, 32, 3]),
+        ([20] * 3, [32, 28]),
+        ([31, 5, 27, 40], [31, 32, 32, 8]),
+        ([], []),
+    ],
+)
+def test_a_recording_stays_in_one_unit_where_that_loses_a_sixteenth_of_it_at_most(
+    lengths: list[int], expected: list[int]
+) -> None:
+    assert cut(lengths, 32) == expected
+
+
+def test_a_lost_record_of_a_later_part_is_written_anew_with_what_it_said(
+    local_objects: ObjectStore, world: Any
+) -> None:
+    write_format(local_objects)
+    collection = world.create(local_objects, clips=world.clips[:10])
+    collection.append_units(world.clips[10:12], note={"dataset_version": 2}, is_new=True)
+    collection.append_units(world.clips[2:3], note={"dataset_version": 3})
+    for part in (1, 2):
+        local_objects.delete(record_key(plan_key("runs/world", part)))
+    mend(local_objects, damage(inspect(local_objects)))
+    again = open_collection(local_objects, "runs/world")
+    assert again.part_notes() == [{"dataset_version": 2}, {"dataset_version": 3}]
+    assert len(again.plan()) == len(collection.plan())
