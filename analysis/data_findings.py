@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from store.errors import counted
 from store.records import Label
 
@@ -81,12 +83,22 @@ def findings(items: Sequence[Item], *, united: Mapping[str, str], noun: str = FI
     ]
 
 
+def with_shared_content(items: Sequence[Item]) -> list[Item]:
+    """Those of the items whose content another one has: two passes, and eight bytes an item beside them.
+
+    Among very many a few may be there that share no more than a hash.
+    """
+    hashes = np.fromiter((hash(item.content) for item in items), np.int64, len(items))
+    values, counts = np.unique(hashes, return_counts=True)
+    shared = set(values[counts > 1].tolist())
+    return [item for item in items if item.content is not None and hash(item.content) in shared]
+
+
 def copies(items: Sequence[Item], noun: str = FILES) -> list[str]:
     """Files with the same content, and what they contradict each other in."""
     same: dict[Hashable, list[Item]] = {}
-    for item in items:
-        if item.content is not None:
-            same.setdefault(item.content, []).append(item)
+    for item in with_shared_content(items):
+        same.setdefault(item.content, []).append(item)
     repeated = [group for group in same.values() if len(group) > 1]
     if not repeated:
         return []

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from analysis.data_findings import clipped, findings, silent, undecodable, united_groups
+from analysis.data_findings import clipped, findings, silent, undecodable, united_groups, with_shared_content
 from jobs.dataset.census import Census, summary_of, unknown_splits
 from jobs.dataset.known_files import known_files
 from jobs.dataset.measuring import measuring
@@ -16,7 +16,6 @@ from jobs.dataset.progress import RecordingCount, counted
 from jobs.dataset.roots import remember_root
 from jobs.dataset.spooling import Spool, spool
 from jobs.progress.reporting import note
-from pipelines.audio.file_states import ETAG
 from pipelines.audio.header import AudioInfo
 from pipelines.datasets.clip_checks import FlawedClips
 from pipelines.datasets.cutting import ClipSpec, Measured, cut, cut_measured, measured_recordings
@@ -65,7 +64,8 @@ class Addition:
             self._list(listed)
             self._measure(listed, measured)
             self._require_clips()
-            united = united_groups((item.content, item.group) for item in self.census.items)
+            shared = with_shared_content(self.census.items)
+            united = united_groups((item.content, item.group) for item in shared)
             clips = _regrouped(_clips(measured, self.spec), united)
             dataset = self.store.add_dataset(
                 name, info, clips, self.census.failures, replace=self.request.replace, extend=True
@@ -129,7 +129,7 @@ class Addition:
 
     def _identities(self) -> list[str]:
         """That some files are known by what their bucket calls them, not by their bytes."""
-        by_etag = sum(str(item.content).startswith(ETAG) for item in self.census.items)
+        by_etag = self.census.by_etag
         if not by_etag:
             return []
         said = (

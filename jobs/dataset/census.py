@@ -7,6 +7,8 @@ from typing import Any, Self
 
 from analysis.data_findings import Item
 from analysis.splits import HELD_OUT
+from jobs.dataset.items import KeptItems
+from pipelines.audio.file_states import ETAG
 from store import Dataset
 from store.records import Clip, Failure, Label
 
@@ -30,8 +32,10 @@ class Census:
     """The label columns, in order of appearance."""
     labels: dict[str, dict[str, Counter[str]]] = field(default_factory=dict)
     """Clips by label column, value and split; columns with too many values (titles) are left out."""
-    items: list[Item] = field(default_factory=list)
+    items: KeptItems = field(default_factory=KeptItems)
     """The recordings, as findings are made of them."""
+    by_etag: int = 0
+    """Recordings that are known by what their bucket calls them."""
 
     def clips_of(self, results: Iterable[list[Clip] | Failure]) -> Iterator[Clip]:
         """The clips among the results; failures are kept aside."""
@@ -47,6 +51,7 @@ class Census:
             return
         first = result[0]
         self.recordings += 1
+        self.by_etag += first.sha256.startswith(ETAG)
         self.tail_seconds += first.tail_seconds
         self.items.append(
             Item(first.uri, first.sha256 or None, first.group, first.split, first.labels, len(result))

@@ -5,8 +5,10 @@ from typing import Annotated
 
 from jobs.option import Option, check_values
 
-PRICE_LIST = "AWS us-west-2, on demand, 2025: g6.xlarge (one L4), m7i per vCPU, S3 Standard's first 50 TB"
-"""Where the defaults come from: rounded public list prices, of the machines that cluster.yaml asks for."""
+PRICE_LIST = (
+    "examples of 2025 (AWS us-west-2: g6.xlarge, m7i per vCPU, S3 Standard), which change: look yours up"
+)
+"""Where the defaults come from: rounded list prices on demand of the machines that cluster.yaml asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
