@@ -158,8 +158,8 @@ class Dispatcher(Generic[Work, Found]):
         """Give copies of the slowest units to workers that have nothing else to do."""
         limit = max(patience, SLOW_FACTOR * median(self._seconds or [0.0]))
         for one in list(self._running.values()):  # in the order in which they were sent
-            ordinary = one.task.trial is None and not one.task.alone
-            if ordinary and one.copies == 1 and time.monotonic() - one.since > limit:
+            slow = one.copies == 1 and not one.is_settled and one.task.trial is None and not one.task.alone
+            if slow and time.monotonic() - one.since > limit:
                 if self._pool.room() <= 0:
                     return
                 self._pool.submit(one.task)
