@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Unpack, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jobs.api.directions import Direction
+from jobs.api.keywords import SteeredPasses, documented
 from jobs.api.values import Layers, Names, one_each
+from jobs.generate.options import GenerateOptions
 from store.errors import InvalidInput
 from store.records import REDUCTIONS
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.capture import Captured, CaptureSpec
     from pipelines.generation.generate import GeneratedAudio
     from pipelines.models.protocol import LoadedModel
-    from pipelines.steering.edits import Edit, Kind, Scaling, SteeredRows, Steering
+    from pipelines.steering.edits import Edit, Steering
     from store.records import Reduction
 
 Steerable = Direction | Sequence[Direction]
@@ -205,34 +207,23 @@ def capture(
         yield seen
 
 
+@documented(SteeredPasses, GenerateOptions)
 @contextmanager
 def steer(
     model: "LoadedModel",
     directions: Steerable,
     *,
     alpha: float | Sequence[float] = 0.5,
-    kind: "Kind" = "interpolate",
-    scaling: "Scaling" = "norm",
     schedule: str | Sequence[str] = "constant",
-    rows: "SteeredRows" = "conditional",
-    steer_prompt: bool = False,
-    away: bool = False,
-    foreign: bool = False,
+    **given: Unpack[SteeredPasses],
 ) -> Iterator[None]:
     """Steer all passes inside the block along directions: of `generate`, of `forward`, of the model's own.
 
     Args:
         model: a loaded model; it carries hooks inside the block, and only there.
         directions: one, or several, which are fused where they share a place.
-        alpha: strength, one for all or one each: with "interpolate", the activation h becomes
-            (h + α‖h‖r) / (1 + α); with "ablate" the part that is removed.
-        kind: "interpolate", "add" or "ablate".
-        scaling: "norm" (by the length of the activation), "unit" or "norm_restored".
+        alpha: strength, one for all or one each.
         schedule: over time, one for all or one each, such as "linear-down:4,every:5".
-        rows: under classifier-free guidance, "conditional" or "both".
-        steer_prompt: edit the frames of an audio prompt too.
-        away: allow negative strengths: away from the class.
-        foreign: allow directions that were found in another model or at another place.
 
     Raises:
         InvalidInput: a direction does not fit the model, or was found elsewhere; or a strength is not legal.
@@ -241,11 +232,13 @@ def steer(
         >>> with steer(model, direction.at("resid", 3), alpha=0.5):
         ...     sound = generate(model, "rock", seconds=1, seed=0)
     """
-    from pipelines.steering.edits import Steering, check_edit
+    from pipelines.steering.edits import MANNER, Steering, check_edit
 
     chosen = (directions,) if isinstance(directions, Direction) else tuple(directions)
+    passes: dict[str, Any] = {name: value for name, value in given.items() if name not in MANNER}
+    manner: dict[str, Any] = {name: value for name, value in given.items() if name in MANNER}
     edits: list[Edit] = [
-        one.edit(strength, kind=kind, scaling=scaling, schedule=when, away=away, foreign=foreign)
+        one.edit(strength, schedule=when, **manner)
         for one, strength, when in zip(
             chosen,
             one_each(alpha, len(chosen), "alpha"),
@@ -255,7 +248,7 @@ def steer(
     ]
     for edit in edits:
         check_edit(edit, model.info)
-    with _inside(model, steering=Steering(tuple(edits), rows=rows, steer_prompt=steer_prompt)):
+    with _inside(model, steering=Steering(tuple(edits), **passes)):
         yield
 
 

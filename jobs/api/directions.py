@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Required, Unpack, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
+from jobs.api.keywords import Edited, FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
 from jobs.api.values import Layers, names_text
 from jobs.directions.options import DirectionOptions
+from jobs.generate.options import GenerateOptions
 from store.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from analysis.directions.fitting import Direction as FittedDirection
     from jobs.api.answers import Answer
     from jobs.api.stores import Store
-    from pipelines.steering.edits import Edit, Kind, Scaling
+    from pipelines.steering.edits import Edit
     from store.records import Site
     from store.results.fits import VectorRow
 
@@ -85,27 +86,16 @@ class Direction:
         """
         return replace(self, site=site, layer=layer, head=head)
 
+    @documented(Edited, GenerateOptions)
     def edit(
-        self,
-        alpha: float,
-        *,
-        kind: "Kind" = "interpolate",
-        scaling: "Scaling" = "norm",
-        schedule: str = "constant",
-        weight: float = 1.0,
-        away: bool = False,
-        foreign: bool = False,
+        self, alpha: float, *, schedule: str = "constant", weight: float = 1.0, **given: Unpack[Edited]
     ) -> "Edit":
         """The direction as an edit of activations at its place.
 
         Args:
             alpha: strength; for "ablate" the part that is removed, 1 being all.
-            kind: "interpolate", "add" or "ablate".
-            scaling: "norm" (by the length of the activation), "unit" or "norm_restored".
             schedule: over time, such as "linear-down:4,every:5".
             weight: of this layer among several.
-            away: allow a negative strength.
-            foreign: allow another model or place than it was found in.
 
         Raises:
             InvalidInput: it does not say where it belongs, or the values are not legal.
@@ -119,7 +109,7 @@ class Direction:
                 'direction.at("resid", 5).'
             )
         site: Any = self.site
-        erases = kind == "ablate" and self.reader is not None
+        erases = given.get("kind") == "ablate" and self.reader is not None
         found_in = self.model_fingerprint
         return Edit(
             site=site,
@@ -127,15 +117,12 @@ class Direction:
             head=self.head,
             vector=self.vector,
             alpha=alpha,
-            kind=kind,
-            scaling=scaling,
             schedule=parse_schedule(schedule),
             weight=weight,
             origin=None if found_in is None else Origin(found_in, site, self.layer, self.head),
-            foreign=foreign,
-            away=away,
             reader=self.reader if erases else None,
             reader_offset=self.reader_offset if erases else 0.0,
+            **given,
         )
 
     def __repr__(self) -> str:

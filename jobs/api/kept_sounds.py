@@ -7,12 +7,11 @@ from typing import Annotated, Any, Literal, Unpack
 
 from jobs.api.directions import Direction
 from jobs.api.extraction import own_torch_threads
-from jobs.api.keywords import Device, Dtype, Sampled, documented, options_from
+from jobs.api.keywords import Device, Dtype, Sampled, SteeredPasses, documented, options_from
 from jobs.api.sounds import Sound
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names, layers_text, names_text
 from jobs.generate.options import GenerateOptions
-from pipelines.steering.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 
 Alpha = float | Literal["auto"]
@@ -34,7 +33,7 @@ class Generation:
     notes: tuple[str, ...]
 
 
-class Steered(Sampled, total=False):
+class Steered(Sampled, SteeredPasses, total=False):
     """All that decides a sound but its text and random state."""
 
     model: str | Path | None
@@ -47,13 +46,7 @@ class Steered(Sampled, total=False):
     ]
     site: Annotated[str | None, "apply the directions of the same fit at this site."]
     layers: Annotated[Layers, "and at these layers."]
-    kind: Annotated[Kind, '"interpolate", "add" or "ablate".']
-    scaling: Annotated[Scaling, '"norm", "unit" or "norm_restored".']
     schedule: Annotated[str | Sequence[str], 'over time, one for all or one each, such as "linear-down:4".']
-    rows: Annotated[SteeredRows, 'under classifier-free guidance, "conditional" or "both".']
-    steer_prompt: bool
-    away: bool
-    foreign: bool
     target_prompt: Annotated[str | None, "caps automatic strengths by what this text alone would change."]
     monitor: Annotated[
         float | tuple[float, float] | None,

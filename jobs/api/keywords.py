@@ -28,6 +28,7 @@ from jobs.execution import Dtype as Numbers
 from jobs.execution import Engine, FitEngine
 from jobs.option import Option, option_fields
 from jobs.progress.reporters import Told
+from pipelines.steering.edits import Kind, Scaling, SteeredRows
 from store.errors import InvalidInput
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -78,6 +79,26 @@ class Sampled(TypedDict, total=False):
     top_k: int
     top_p: float
     progress: Annotated[Told, "True shows progress; a function is called with every `Progress`."]
+
+
+class Edited(TypedDict, total=False):
+    """How a direction is applied, as a `Manner` of an edit says it."""
+
+    kind: Annotated[
+        Kind,
+        'with "interpolate", the activation h becomes (h + α‖h‖r) / (1 + α), with "add" h + α‖h‖r; with '
+        '"ablate", alpha is the part that is removed.',
+    ]
+    scaling: Annotated[Scaling, '"norm" (by the length of the activation), "unit" or "norm_restored".']
+    away: Annotated[bool, "allow negative strengths: away from the class."]
+    foreign: Annotated[bool, "allow a direction that was found in another model or at another place."]
+
+
+class SteeredPasses(Edited, total=False):
+    """And which passes of a generation are steered."""
+
+    rows: Annotated[SteeredRows, 'under classifier-free guidance, "conditional" or "both".']
+    steer_prompt: Annotated[bool, "edit the frames of an audio prompt too."]
 
 
 OF_RUNS = {*FitOfRun.__annotations__, "labels"}

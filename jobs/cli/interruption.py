@@ -1,6 +1,7 @@
-"""Deliver Ctrl-C also where C code calls Python and would drop the exception."""
+"""Deliver Ctrl-C, and SIGTERM as the same, also where C code calls Python and would drop the exception."""
 
 import _thread
+import os
 import signal
 import sys
 import threading
@@ -11,15 +12,34 @@ AGAIN_AFTER_SECONDS = 0.02
 # libsndfile reads through these functions: an exception in one is printed and dropped, and the read fails.
 _FILE, _PREFIX = "soundfile.py", "vio_"
 _coming = threading.Event()
+_terminated = threading.Event()
 
 
 def listen() -> None:
-    """Raise `KeyboardInterrupt` in the main thread at Ctrl-C, again where the first was dropped."""
+    """Raise `KeyboardInterrupt` in the main thread at Ctrl-C, again where the first was dropped.
+
+    A scheduler's SIGTERM does the same: what a command takes back when it is interrupted, it takes back then.
+    """
     signal.signal(signal.SIGINT, _interrupt)
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.unraisablehook = _raise_again_what_was_dropped
 
 
-def _interrupt(_signal: int, frame: FrameType | None) -> None:
+def exit_status() -> int:
+    """Status of a command that was interrupted, after the signal: 130, or 143 where a scheduler sent it."""
+    return 128 + (signal.SIGTERM if _terminated.is_set() else signal.SIGINT)
+
+
+def leave_at_once() -> None:
+    """Let another Ctrl-C end a command that is leaving already, without a trace."""
+    if signal.getsignal(signal.SIGINT) is _interrupt:  # else another program runs this one's functions
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(exit_status()))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    if number == signal.SIGTERM:
+        _terminated.set()
     if _is_dropped_in(frame):
         _interrupt_soon()
     else:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 
 import click
 
+from jobs.cli.interruption import exit_status, leave_at_once
 from jobs.cli.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 from jobs.progress import logs
 from jobs.progress.reporters import LogReporter, StreamReporter
@@ -39,7 +40,7 @@ COMMANDS = {
     "convert": ("jobs.cli.convert", "Write a model in the other checkpoint format."),
 }
 
-EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
+EXIT_FAILED = 1
 
 
 class LazyGroup(click.Group):
@@ -106,7 +107,7 @@ def undertone(traceback: bool, log_format: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 on Ctrl-C."""
+    """Run the command line; exit 0 on success, 1 on a failure, 2 on wrong usage, 130 or 143 when stopped."""
     if logs.is_wanted():
         logs.begin_json()
     run(undertone, "undertone", arguments)
@@ -138,8 +139,9 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
 
 
 def _leave_interrupted() -> NoReturn:
+    leave_at_once()
     tell("Interrupted. What was committed stays; run the same command again to go on.")
-    sys.exit(EXIT_INTERRUPTED)
+    sys.exit(exit_status())
 
 
 if __name__ == "__main__":

@@ -21,15 +21,15 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
                 for collection in collections:
                     collection.beat(driver)
             if finished.wait(EVERY_SECONDS):
-                return
+                break
+        with suppress(OSError):  # it will grow stale by itself
+            for collection in collections:
+                collection.rest(driver)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=beat, name="heartbeat")  # no daemon: the process waits for its end
     thread.start()
     try:
         yield
     finally:
         finished.set()
-        thread.join()
-        with suppress(OSError):  # it will grow stale by itself
-            for collection in collections:
-                collection.rest(driver)
+        thread.join()  # a second Ctrl-C ends this waiting alone

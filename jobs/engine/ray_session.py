@@ -3,9 +3,11 @@
 import logging
 import os
 import re
+import signal
 import socket
 import sys
 import tempfile
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
@@ -80,6 +82,7 @@ def _options(address: str, cpus: int | None) -> Iterator[dict[str, Any]]:
 def _connect(address: str, options: dict[str, Any]) -> None:
     import ray
 
+    before = signal.getsignal(signal.SIGTERM)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -97,6 +100,8 @@ def _connect(address: str, options: dict[str, Any]) -> None:
         if isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
             raise _no_cluster(address) from error
         raise
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)  # Ray would end with a status of its own
 
 
 def _no_private_ray(error: Exception) -> JobFailed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +208,6 @@ def _keep(store: Store, spec: GenerationSpec, generated: GeneratedAudio) -> None
 
 
 ENDINGS = (".flac", ".wav")
-MOST_SECONDS = 3600.0
 
 
 def check_options(options: GenerateOptions) -> None:
@@ -221,9 +219,6 @@ def check_options(options: GenerateOptions) -> None:
     """
     if options.output is not None:
         _check_output(options.output)
-    seconds = options.seconds
-    if seconds is not None and not (math.isfinite(seconds) and 0 < seconds <= MOST_SECONDS):
-        raise InvalidInput(f"--seconds {seconds:g} is not possible: from above 0 to {MOST_SECONDS:g}.")
     Sampling(options.guidance, options.temperature, options.top_k, options.top_p)
     for option, cure in _without_effect(options):
         raise InvalidInput(f"{option} has no effect without {cure}.")

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from jobs.execution import Device, Dtype
 from jobs.option import Option, check_values
+from pipelines.generation import MOST_SECONDS
 from pipelines.steering.edits import Kind, Scaling, SteeredRows
 
 
@@ -40,7 +41,13 @@ class GenerateOptions:
         Option("Follow the melody of this recording; for models that can, such as facebook/musicgen-melody."),
     ] = None
     seconds: Annotated[
-        float | None, Option("Length of the result, audio prompt included; 10 s more by default.")
+        float | None,
+        Option(
+            "Length of the result, audio prompt included; 10 s more by default.",
+            least=0,
+            most=MOST_SECONDS,
+            exclusive=True,
+        ),
     ] = None
     directions: Annotated[
         tuple[str, ...],

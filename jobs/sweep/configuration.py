@@ -11,12 +11,12 @@ from analysis.effects.choice import Limits
 from analysis.effects.settings import AUTO, Pair, Strength
 from jobs.sweep.grid import Grid, refuse_more_than, refuse_twice
 from jobs.user_files import read_toml
+from pipelines.generation import MOST_SECONDS
 from pipelines.scorers.clap import TEMPLATE
 from store.errors import InvalidInput, NotFound
 
 SHIPPED = Path(__file__).with_name("sweeps")
 CLASS = "{class}"
-MOST_SECONDS = 3600.0
 MOST_GENERATIONS = 10_000_000
 MOST_LAYER = 1_000_000
 MOST_RANDOM_STATE = 2**63 - 1

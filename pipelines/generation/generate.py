@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipelines.generation import MOST_SECONDS
 from pipelines.generation.capture import RecordedGeneration, record_generation
 from pipelines.generation.decoding import (
     Window,
@@ -143,7 +144,12 @@ def frames_of_request(model: LoadedModel, request: GenerationRequest) -> int:
 
 def check_request(model: LoadedModel, request: GenerationRequest) -> None:
     """Raise InvalidInput where the model cannot do what a request asks for."""
-    info, frames = model.info, frames_of_request(model, request)
+    info = model.info
+    if not 0 < request.seconds <= MOST_SECONDS:
+        raise InvalidInput(
+            f"A sound of {request.seconds:g} s is not possible: choose from above 0 to {MOST_SECONDS:g} s."
+        )
+    frames = frames_of_request(model, request)
     room = min(frames, window_frames(info))
     if frames < 1:
         raise InvalidInput(

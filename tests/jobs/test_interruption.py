@@ -1,7 +1,9 @@
 """Ctrl-C reaches the command although it comes while C code calls Python."""
 
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +89,43 @@ def test_what_else_a_finalizer_raises_is_still_said() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert "ValueError: lost" in done.stderr
+
+
+AT_WORK = (
+    BEGIN
+    + """
+from jobs.cli.main import run
+from jobs.engine.heartbeat import heartbeat
+import click
+class Collection:
+    def beat(self, driver): print("beat", flush=True)
+    def rest(self, driver): time.sleep(0.3); print("rest", flush=True)
+@click.command()
+def work():
+    with heartbeat(Collection()):
+        time.sleep(30)
+run(work, "work", [])
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status"),
+    [([signal.SIGINT], 130), ([signal.SIGINT, signal.SIGINT], 130), ([signal.SIGTERM], 143)],
+)
+def test_an_interrupted_driver_takes_its_heartbeat_back_at_once(numbers: list[int], status: int) -> None:
+    """A second Ctrl-C while it does so changes nothing, and no trace is shown."""
+    with subprocess.Popen(
+        [sys.executable, "-c", AT_WORK], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as begun:
+        assert begun.stdout is not None
+        assert begun.stdout.readline() == "beat\n"
+        for number in numbers:
+            begun.send_signal(number)
+            time.sleep(0.1)
+        said, complained = begun.communicate(timeout=20)
+    assert said == "rest\n"
+    assert begun.returncode == status
+    assert (
+        complained.lstrip() == "Interrupted. What was committed stays; run the same command again to go on.\n"
+    )

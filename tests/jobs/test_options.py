@@ -4,7 +4,7 @@ import ast
 import inspect
 import re
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, asdict, dataclass
+from dataclasses import KW_ONLY, MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,6 +29,7 @@ from jobs.probe.options import ProbeOptions
 from jobs.report.options import ReportOptions
 from jobs.sweep.options import SweepOptions
 from jobs.upkeep.options import TidyOptions
+from pipelines.steering.edits import Manner, Steering
 from store.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -244,6 +245,14 @@ def test_python_presets_what_the_command_presets(options: type[Any], function: A
     both = (presets.keys() & said.keys()) - named_otherwise
     alike = [name for name in both if type(said[name]) is type(presets[name])]
     assert {name: said[name] for name in alike} == {name: presets[name] for name in alike}
+
+
+@pytest.mark.parametrize("record", [Manner, Steering])
+def test_an_edit_is_preset_as_the_command_presets_it(record: type[Any]) -> None:
+    presets = {one.name: one.default for one in fields(GenerateOptions)}
+    shared = [one for one in fields(record) if one.name in presets and one.default is not MISSING]
+    assert {one.name: one.default for one in shared} == {one.name: presets[one.name] for one in shared}
+    assert len(shared) >= 2
 
 
 def test_an_option_with_a_value_comes_from_a_dataclass() -> None:
