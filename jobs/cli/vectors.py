@@ -20,7 +20,7 @@ LISTED = (
 )
 
 KEPT = (
-    "score", "random_score", "layer", "site", "positive", "negative", "vector_id", "method", "within_random",
+    "score", "random_score", "within_random", "layer", "site", "positive", "vector_id", "negative", "method",
     "run_id",
 )  # fmt: skip
 """Columns of the list by importance, for a narrow terminal."""

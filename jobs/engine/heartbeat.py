@@ -27,9 +27,10 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
                 collection.rest(driver)
 
     thread = threading.Thread(target=beat, name="heartbeat")  # no daemon: the process waits for its end
-    thread.start()
     try:
+        thread.start()
         yield
     finally:
         finished.set()
-        thread.join()  # a second Ctrl-C ends this waiting alone
+        if thread.ident is not None:
+            thread.join()  # a second Ctrl-C ends this waiting alone

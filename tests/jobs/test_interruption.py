@@ -126,6 +126,5 @@ def test_an_interrupted_driver_takes_its_heartbeat_back_at_once(numbers: list[in
         said, complained = begun.communicate(timeout=20)
     assert said == "rest\n"
     assert begun.returncode == status
-    assert (
-        complained.lstrip() == "Interrupted. What was committed stays; run the same command again to go on.\n"
-    )
+    assert complained.lstrip().startswith("Interrupted. What was committed stays; ")
+    assert complained.strip().count("\n") == 0

@@ -70,13 +70,14 @@ def test_stored_directions_are_listed_with_score_and_control() -> None:
     names = [name.strip().rsplit(" AS ", 1)[-1] for name in vectors.LISTED.split(",")]
     row = dict.fromkeys(names, "x" * 16) | {
         "vector_id": "0123456789abcdef", "layer": 47, "score": 0.983, "random_score": 0.612,
+        "within_random": False,
     }  # fmt: skip
     narrow = Narrow(vectors.KEPT, ids=("vector_id", "run_id"))
     text = to_text(pa.Table.from_pylist([row]), width=WIDTH, narrow=narrow)
     table = text.split("(1 row)")[0]
     assert set(vectors.KEPT) <= set(names)
     assert max(map(len, text.splitlines())) <= WIDTH
-    assert all(value in table for value in ("0.983", "0.612", "47", "01234567 "))
+    assert all(value in table for value in ("0.983", "0.612", "false", "47", "01234567 "))
     assert "89abcdef" not in table
 
 
