@@ -76,7 +76,7 @@ def _numbers(name: str, given: NDArray[Any]) -> NDArray[np.float64]:
             f"{name} holds labels that are no numbers ({error}); text makes classes: leave kind out."
         ) from error
     if np.isinf(numbers).any():
-        raise InvalidInput(f"{name} is infinite in {np.isinf(numbers).sum()} rows.")
+        raise InvalidInput(f"{name} is infinite in {counted(int(np.isinf(numbers).sum()), 'row')}.")
     return numbers
 
 

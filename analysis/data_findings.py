@@ -121,7 +121,7 @@ def large_groups(items: Sequence[Item], united: Mapping[str, str]) -> list[str]:
     total = clips.total()
     for group, count in clips.most_common(1):
         if count > LARGE_SHARE * total:
-            share = f"{count:,} of the {total:,} clips ({count / total:.0%})"
+            share = f"{count:,} of the {counted(total, 'clip')} ({count / total:.0%})"
             return [f"Group {group!r} holds {share}: scores say mostly how well this group is told."]
     return []
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 
 Texts = Sequence[str] | NDArray[Any]
 HELD_OUT = ("test", "validation")
@@ -48,8 +48,8 @@ def group_folds(groups: Texts, folds: int, *, among: Collection[str] = ()) -> ND
     most = min(len(names), np.iinfo(np.int8).max)
     if folds > most:
         raise InvalidInput(
-            f"{folds} folds cannot be made of {len(names)} groups: choose 2 to {max(2, most)} folds, "
-            "and label clips of more groups where there are too few."
+            f"{folds} folds cannot be made of {counted(len(names), 'group')}: choose 2 to "
+            f"{max(2, most)} folds, and label clips of more groups where there are too few."
         )
     fold = {name: place % folds for place, name in enumerate(names)}
     return np.array([fold[str(group)] for group in groups], dtype=np.int8)

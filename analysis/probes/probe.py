@@ -42,7 +42,7 @@ from analysis.probes.scores import (
 )
 from analysis.probes.targets import labellings, ridge_targets
 from analysis.splits import Partition, fold_partition, official_partition
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 from store.extensions import PROBES
 
 CURE = "Give labels of more groups."
@@ -103,9 +103,9 @@ class Probe:
         compared = f"baseline {self.baseline:.3f}"
         if self.control is not None:
             compared += f", shuffled labels {self.control!r}"
-        counted = f"{self.rows} rows of {self.groups} groups"
+        rows = f"{counted(self.rows, 'row')} of {counted(self.groups, 'group')}"
         return (
-            f"Probe({self.metric} {self.score:.3f} ({low:.3f} to {high:.3f}), {compared}, {counted}: "
+            f"Probe({self.metric} {self.score:.3f} ({low:.3f} to {high:.3f}), {compared}, {rows}: "
             f"{self.verdict})"
         )
 
@@ -180,7 +180,9 @@ def probe_arrays(
         notes.append(f"{found.unconverged} logistic fits stopped before they had converged.")
     if controls and len(np.unique(given.groups)) < FEW_GROUPS:
         count = len(np.unique(given.groups))
-        notes.append(f"{name}: labels of {count} groups can hardly be shuffled; the control says little.")
+        notes.append(
+            f"{name}: labels of {counted(count, 'group')} can hardly be shuffled; the control says little."
+        )
     if given.concept.kind == "class":
         return _of_classes(given, found, len(np.asarray(y)), notes)
     return _of_numbers(given, found, len(np.asarray(y)), notes)

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from store.errors import counted
+
 SHOWN_WIDTH = 120
 PYTHON = Narrow(beyond=".df() holds all", columns="SELECT those you want")
 
@@ -89,7 +91,7 @@ class Findings:
     """What to know before believing them."""
 
     def __repr__(self) -> str:
-        work = f"{self.fitted} fitted, {self.known} stored before, {len(self.notes)} notes"
+        work = f"{self.fitted} fitted, {self.known} stored before, {counted(len(self.notes), 'note')}"
         return f"{self.best!r}\n{work}"
 
     def _repr_html_(self) -> str:

@@ -13,6 +13,7 @@ from jobs.api.stores import Store, open_store, url_of
 from jobs.execution import FitEngine
 from jobs.progress.reporters import Told
 from jobs.upkeep.verify_options import VerifyOptions
+from store.errors import counted
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -66,13 +67,13 @@ class Verification:
 
     def __repr__(self) -> str:
         if self.intact:
-            return f"Verification(everything is intact, {len(self.notes)} notes)"
+            return f"Verification(everything is intact, {counted(len(self.notes), 'note')})"
         first = "\n".join(f"  {one.key}: {one.detail}; {one.cure}" for one in self.damage[:10])
         return f"Verification({len(self.damage)} damaged files)\n{first}"
 
     def _repr_html_(self) -> str:
         rows = [(one.key, one.detail, one.cure) for one in self.damage]
-        note = "Everything is intact." if self.intact else f"{len(self.damage)} damaged files"
+        note = "Everything is intact." if self.intact else counted(len(self.damage), "damaged file")
         return html_table(("damaged", "what is wrong", "what cures it"), rows, note=note)
 
 
@@ -206,6 +207,10 @@ class Upgrade:
     """Units whose shards were written anew."""
     left_out: Mapping[str, str]
     """By damaged file that was left as it is, what is wrong and what cures it."""
+    before: int
+    """Format that the store had."""
+    after: int
+    """Format that it has now."""
 
 
 def upgrade(store: str | Path, *, progress: Told = False) -> Upgrade:
@@ -221,7 +226,7 @@ def upgrade(store: str | Path, *, progress: Told = False) -> Upgrade:
 
     Examples:
         >>> upgrade(store.url)
-        Upgrade(recorded=0, units=0, left_out={})
+        Upgrade(recorded=0, units=0, left_out={}, before=3, after=3)
     """
     from jobs.generate.records import is_whole_flac
     from jobs.progress.reporters import told
@@ -233,4 +238,4 @@ def upgrade(store: str | Path, *, progress: Told = False) -> Upgrade:
         done = upgraded(
             open_objects(store), is_whole_sound=is_whole_flac, report=lambda _, *counts: advance(*counts)
         )
-    return Upgrade(len(done.recorded), done.units, done.left_out)
+    return Upgrade(len(done.recorded), done.units, done.left_out, done.before, done.after)

@@ -13,7 +13,7 @@ from jobs.api.stores import Store, url_of
 from jobs.api.values import Names, names_text
 from jobs.evaluate.options import EvaluateOptions
 from jobs.sweep.options import SweepOptions
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 
 Prompts = Mapping[str, Sequence[str] | Mapping[str, str]]
 """By concept its classes, or by class the words that stand for it."""
@@ -42,7 +42,9 @@ class Evaluation:
         }
         right = {f"{concept} named": f"{share:.3f}" for concept, share in self.accuracy.items()}
         notes = {f"note {place + 1}": note for place, note in enumerate(self.notes)}
-        title = f"Evaluation of {self.items} items by {', '.join(self.scorers)}, {self.failed} failed"
+        title = (
+            f"Evaluation of {counted(self.items, 'item')} by {', '.join(self.scorers)}, {self.failed} failed"
+        )
         return lines(title, means | right | notes)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from jobs.api import upkeep
 from jobs.api.shown import html_lines, lines, listed
 from store import opening
+from store.errors import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,7 +112,8 @@ class Dataset:
     def _shown(self) -> dict[str, str]:
         failed = int(self.info["counts"]["failures"])
         return {
-            "clips": f"{len(self):,} of {self.clip_seconds:g} s" + (f", {failed} failures" if failed else ""),
+            "clips": f"{len(self):,} of {self.clip_seconds:g} s"
+            + (f", {counted(failed, 'failure')}" if failed else ""),
             "labels": listed(self.labels),
             **{f"finding {place}": text for place, text in enumerate(self.findings, start=1)},
         }

@@ -12,7 +12,7 @@ from jobs.api.stored_datasets import Dataset
 from jobs.api.values import Tables, arrow_tables
 from store import opening
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS
-from store.errors import UndertoneError
+from store.errors import UndertoneError, counted
 
 
 class _ByName(Mapping[str, Any]):
@@ -280,7 +280,7 @@ def _said(known: Datasets | Runs, name: str) -> str:
     try:
         one = known[name]
         if isinstance(one, Dataset):
-            return f"{len(one):,} clips of {one.clip_seconds:g} s; labels {listed(one.labels)}"
+            return f"{counted(len(one), 'clip')} of {one.clip_seconds:g} s; labels {listed(one.labels)}"
         return f"{one.model}: {listed(one.arrays)} at layers {ranges(one.layers)}"
     except UndertoneError as error:
         return f"cannot be read: {error}"

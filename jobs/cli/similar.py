@@ -7,6 +7,7 @@ import click
 from jobs.cli.derived import options_of
 from jobs.cli.options import form_option, run_argument
 from jobs.similar.options import SimilarOptions
+from store.errors import counted
 
 
 @click.command()
@@ -39,9 +40,11 @@ def similar(form: Any, **values: Any) -> None:
     found = find_similar(options)
     if found.index is not None:
         made = "made and kept" if found.index.made_now else "kept"
+        cells = counted(len(found.index.cells.members), "cell")
+        searched = counted(options.nprobe, "cell")
         tell(
-            f"note: index of {len(found.index.cells.members)} cells over {found.clips:,} clips, {made}; with "
-            f"{options.nprobe} cells searched it finds {found.index.recall:.0%} of the ten nearest."
+            f"note: index of {cells} over {counted(found.clips, 'clip')}, {made}; with {searched} searched "
+            f"it finds {found.index.recall:.0%} of the ten nearest."
         )
     if options.clip is not None:
         write_result(found.table, form)

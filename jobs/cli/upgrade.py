@@ -34,6 +34,9 @@ def upgrade(store: str, format_: str) -> int:
     done = upgrade_store(objects, is_whole_sound=is_whole_flac, report=report_upgrade)
     summary: dict[str, Any] = {
         "store": objects.url,
+        "format": f"{done.before} → {done.after}"
+        if done.before != done.after
+        else f"{done.after}, as before",
         "recorded": len(done.recorded),
         "units written anew": done.units,
         "left out": done.left_out or 0,

@@ -24,6 +24,7 @@ from store import Dataset, Store, open_store
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name
 from store.datasets import refuse_another_cut
 from store.errors import InvalidInput
+from store.errors import counted as amount
 from store.extensions import DATASETS
 from store.records import Clip, Failure, Recording
 
@@ -102,8 +103,8 @@ class Addition:
                     self._see(result, measured)
         if count.known:
             note(
-                f"{count.known:,} files are as they were when they were read before, and were not read "
-                "again; --rehash reads them."
+                f"{amount(count.known, 'file is', 'files are')} as before and not read again; --rehash "
+                "reads them."
             )
 
     def _see(self, result: tuple[Recording, Measured] | Failure, measured: Spool) -> None:
@@ -133,7 +134,7 @@ class Addition:
         if not by_etag:
             return []
         said = (
-            f"{by_etag:,} of {self.census.recordings:,} files are known by the ETag of their bucket and were "
+            f"{by_etag:,} of {amount(self.census.recordings, 'file')} known by the ETag of their bucket, "
             "not read whole: that they stay the same is what the bucket says, and silent or damaged samples "
             "show when they are extracted."
         )
@@ -150,7 +151,7 @@ class Addition:
                 f"There is no audio in {where} (read as format {self.source.format.name!r}).{said}"
             )
         raise InvalidInput(
-            f"None of the {len(failures)} recordings in {where} gives a clip. "
+            f"None of {amount(len(failures), 'recording')} in {where} gives a clip. "
             f"The first, {failures[0].item!r}: {failures[0].message}"
         )
 
@@ -178,9 +179,9 @@ def _changes(dataset: Dataset) -> list[str]:
         return []
     counts = dataset.info["changes"]
     said = (
-        f"This is version {dataset.version}: beside the one before, {counts['added']:,} clips are new, "
-        f"{counts['changed']:,} have another content and {counts['gone']:,} are gone. Runs that were made "
-        "before keep what they have; `undertone extract` computes what is new."
+        f"This is version {dataset.version}: beside the one before, clips that are new: "
+        f"{counts['added']:,}, that have another content: {counts['changed']:,}, gone: {counts['gone']:,}. "
+        "Runs that were made before keep what they have; `undertone extract` computes what is new."
     )
     return [said]
 

@@ -17,7 +17,7 @@ from jobs.report.writing import write_report
 from jobs.terminal.results import print_result
 from jobs.user_files import check_outside_stores
 from store import open_store
-from store.errors import JobFailed
+from store.errors import JobFailed, counted
 from store.upkeep.inspection import damage, inspect
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def add_music(store: Path, table: Path, show: Show) -> None:
     from jobs.dataset.options import AddRequest
 
     added = add_dataset(AddRequest(str(store), DATASET, str(table), clip_seconds=CLIP_SECONDS))
-    said = f"{added['clips']} clips of {added['clip_seconds']:g} s; failed: {added['failures']}"
+    said = f"{counted(added['clips'], 'clip')} of {added['clip_seconds']:g} s; failed: {added['failures']}"
     show(lambda: click.echo(said))
 
 

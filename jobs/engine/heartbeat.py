@@ -13,7 +13,16 @@ from store.heartbeats import EVERY_SECONDS
 def heartbeat(*collections: Collection) -> Iterator[None]:
     """Beat while the block runs, so that `repair` keeps its hands off."""
     driver = uuid4().hex
-    finished = threading.Event()
+    finished, rested = threading.Event(), threading.Event()
+
+    def live() -> None:
+        try:
+            beat()
+            with suppress(OSError):  # it will grow stale by itself
+                for collection in collections:
+                    collection.rest(driver)
+        finally:
+            rested.set()
 
     def beat() -> None:
         while True:
@@ -21,16 +30,13 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
                 for collection in collections:
                     collection.beat(driver)
             if finished.wait(EVERY_SECONDS):
-                break
-        with suppress(OSError):  # it will grow stale by itself
-            for collection in collections:
-                collection.rest(driver)
+                return
 
-    thread = threading.Thread(target=beat, name="heartbeat")  # no daemon: the process waits for its end
+    thread = threading.Thread(target=live, name="heartbeat")  # no daemon: the process waits for its end
     try:
         thread.start()
         yield
     finally:
         finished.set()
         if thread.ident is not None:
-            thread.join()  # a second Ctrl-C ends this waiting alone
+            rested.wait()  # a second Ctrl-C ends this waiting alone; one in join() would lose the thread

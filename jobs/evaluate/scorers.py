@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from jobs.evaluate.items import Items
 from jobs.evaluate.records import CLAP, embedding_rows, score_rows
 from pipelines.scorers.protocol import Scores, SoundScorer, load_scorer
-from store.errors import BrokenPlugin
+from store.errors import BrokenPlugin, counted
 from store.extensions import SCORERS
 from store.results.parts import digest_of
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, EmbeddingRow, EvaluationRow
@@ -81,8 +81,8 @@ class SoundRows:
         for scores in given:
             if len(scores.values) != len(items.members):
                 raise BrokenPlugin(
-                    f"The scorer {self._name!r} gave {len(scores.values)} values of {scores.concept!r} for "
-                    f"{len(items.members)} sounds."
+                    f"The scorer {self._name!r} gave {counted(len(scores.values), 'value')} of "
+                    f"{scores.concept!r} for {counted(len(items.members), 'sound')}."
                 )
             own = replace(common, concept=scores.concept, measure=scores.measure)
             rows += score_rows(items, *_by_class(scores), own)

@@ -14,6 +14,7 @@ from jobs.extract.prices import PRICE_LIST, Prices
 from jobs.extract.rehearsal import Footprint, rehearse, stored, unit_lengths
 from jobs.progress.reporting import clock
 from jobs.terminal.results import readable_bytes
+from store.errors import counted
 from store.heartbeats import EVERY_SECONDS
 
 PUTS, GETS = ("PUT", "LIST"), ("GET", "HEAD")
@@ -149,8 +150,8 @@ def in_words(values: Mapping[str, Any]) -> dict[str, str]:
     arrays = {**values["array_bytes"], "codes": values["codes_bytes"]}
     spent, months = values["dollars"], values["months"]
     hours = next(name for name in ("gpu_hours", "cpu_hours") if name in values)
-    units = f"{values['units']:,} units of {values['unit_clips']}"
-    time = f"{values['clips']:,} clips in {units}, {clock(values['estimated_seconds'])}"
+    units = f"{counted(values['units'], 'unit')} of {values['unit_clips']}"
+    time = f"{counted(values['clips'], 'clip')} in {units}, {clock(values['estimated_seconds'])}"
     return {
         "run": values["run"],
         "model": values["model"],

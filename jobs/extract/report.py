@@ -12,6 +12,7 @@ from jobs.extract.units import ExtractionUnit
 from jobs.progress.reporting import note
 from pipelines.models.named import check_weights
 from store.arrays.collection import Collection
+from store.errors import counted
 
 
 def announce(work: Extraction) -> None:
@@ -52,7 +53,9 @@ def summarize(
         summary["note"] = "this run was complete already"
     if given_up:
         first = given_up[0]
-        summary["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"
+        summary["given_up"] = (
+            f"{counted(len(given_up), 'unit')}, first {first.unit.unit_id}: {first.problem.message}"
+        )
     if states["failed"]:
         summary["next"] = (
             "extract --retry-failed tries the failed clips again; view failures tells why they failed"

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from analysis.concepts import Concept
 from store.catalog.asking import Catalog
 from store.catalog.query import run_query
-from store.errors import InvalidInput, QueryRefused
+from store.errors import InvalidInput, QueryRefused, counted
 
 GROUP_COLUMNS = ("grp", "group_id")
 SPLIT_COLUMN = "split"
@@ -80,7 +80,8 @@ def _unique_rows(answer: pa.Table) -> tuple[pa.Table, list[str]]:
     texts = answer["clip_id"].cast(pa.string())
     answer = answer.set_column(answer.column_names.index("clip_id"), "clip_id", texts)
     nameless = texts.null_count
-    notes = [f"{nameless} rows of the label query have no clip_id (NULL)."] if nameless else []
+    rows = counted(nameless, "row of the label query has", "rows of the label query have")
+    notes = [f"{rows} no clip_id (NULL)."] if nameless else []
     if nameless:
         answer = answer.filter(texts.is_valid())
     if pc.count_distinct(answer["clip_id"]).as_py() == len(answer):
@@ -88,8 +89,8 @@ def _unique_rows(answer: pa.Table) -> tuple[pa.Table, list[str]]:
     first, differing = _first_rows(answer, answer["clip_id"].to_pylist())
     if differing:
         raise InvalidInput(
-            f"The label query labels {len(differing)} clips more than once, and differently, for example "
-            f"{min(differing)}: choose one row per clip with WHERE or GROUP BY."
+            f"The label query labels {counted(len(differing), 'clip')} more than once, and differently, for "
+            f"example {min(differing)}: choose one row per clip with WHERE or GROUP BY."
         )
     return answer.take(pa.array(list(first.values()), pa.int64())), notes
 
@@ -139,5 +140,5 @@ def _numbers(name: str, column: pa.ChunkedArray) -> Concept:
             f"make classes of them in the query: CAST({name} AS VARCHAR) AS {name}."
         ) from error
     if np.isinf(numbers).any():
-        raise InvalidInput(f"Label {name!r} is infinite for {np.isinf(numbers).sum()} clips.")
+        raise InvalidInput(f"Label {name!r} is infinite for {counted(int(np.isinf(numbers).sum()), 'clip')}.")
     return Concept(name, "number", numbers)

@@ -29,7 +29,7 @@ from store.arrays.commits import STATES
 from store.arrays.rows import places_in
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import DEFAULT_TIMEOUT_SECONDS, legible_sql
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 from store.opening import Store
 from store.results.parts import write_results
 from store.results.schemas import TABLES
@@ -214,7 +214,8 @@ def _places(run: Collection, answer: pa.Table) -> tuple[_Places, list[str]]:
     if not met.any():
         raise InvalidInput(
             f"None of the {len(asked)} clips of the label query has activations in {run.prefix} "
-            f"({len(usable)} clips have): does the query name the dataset of this run?"
+            f"({counted(len(usable), 'clip has', 'clips have')}): does the query name "
+            "the dataset of this run?"
         )
     labelled = _labelled_clips(answer)
     places, known = index.find(labelled), places_in(planned, labelled) >= 0

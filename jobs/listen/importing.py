@@ -14,7 +14,7 @@ from jobs.listen.agreement import COMPARED, agreements, why_nobody_counts
 from jobs.listen.exporting import FORMAT, VERSION
 from jobs.user_files import read_json
 from store.catalog.asking import Catalog
-from store.errors import Conflict, InvalidInput, NotFound
+from store.errors import Conflict, InvalidInput, NotFound, counted
 from store.opening import Store, open_store
 from store.results.parts import digest_of, read_results, write_results
 from store.results.sounds import LISTENING_SOUNDS, RATINGS, ListeningSoundRow, RatingRow
@@ -105,7 +105,7 @@ def _trial_rows(
 def _scores(where: str, answer: Mapping[str, Any], names: set[str]) -> dict[str, float]:
     scores = answer.get("scores")
     if not isinstance(scores, dict) or set(scores) != names:
-        raise InvalidInput(f"{where}: there is not one score for each of its {len(names)} sounds.")
+        raise InvalidInput(f"{where}: there is not one score for each of its {counted(len(names), 'sound')}.")
     for name, score in scores.items():
         if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 100:
             raise InvalidInput(

@@ -26,7 +26,7 @@ from jobs.probe.plan import Coverage, Features, ProbePlan, coverages
 from jobs.probe.scores import probes_table
 from jobs.progress.reporting import followed
 from store.arrays.collection import Collection, open_collection
-from store.errors import InvalidInput
+from store.errors import InvalidInput, counted
 from store.opening import Store, open_store
 from store.results.fits import CONFUSIONS, PROBES
 from store.results.parts import committed_digest, read_results, write_results
@@ -142,7 +142,8 @@ def _control_notes(plan: ProbePlan) -> list[str]:
         if plan.controls and groups < FEW_GROUPS:
             names = ", ".join(concept.name for concept in coverage.concepts)
             notes.append(
-                f"{names}: labels of {groups} groups can hardly be shuffled; the control says little."
+                f"{names}: labels of {counted(groups, 'group')} can hardly be shuffled; the control says "
+                "little."
             )
     return notes
 

@@ -65,7 +65,7 @@ def run_warnings(answers: Answers, run: Row, subjects: Sequence[Subject]) -> tup
         warnings.append("The extraction is not complete; only committed clips were read.")
     if run["failed"]:
         warnings.append(
-            f"{run['failed']:,} clips have no activations, because they failed in the extraction."
+            f"{counted(run['failed'], 'clip has', 'clips have')} no activations: their extraction failed."
         )
     nothing = answers.rows(NOTHING_FOUND.format(where=where(run_id=run["run_id"])))
     lost = [subject.title for subject in subjects if subject.labels in nothing]

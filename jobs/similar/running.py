@@ -12,7 +12,7 @@ from jobs.similar.indexes import KeptIndex, kept_index
 from jobs.similar.options import SimilarOptions
 from store.catalog.activation_table import ActivationTable, LayerScan, activation_table
 from store.catalog.asking import Catalog
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, counted
 from store.opening import Store, open_store
 
 
@@ -39,7 +39,7 @@ def find_similar(options: SimilarOptions, vector: NDArray[Any] | None = None) ->
     scan = activation_table(store, ActivationTable(options.run, options.array, options.layer, "x"))
     if scan.point:
         raise InvalidInput(
-            f"{options.array} has {scan.points} vectors per clip; take an array with one, such as "
+            f"{options.array} has {counted(scan.points, 'vector')} per clip; take an array with one, such as "
             f"{options.array.split('.')[0]}.mean, or ask in SQL: undertone sql --activations"
         )
     index = None

@@ -22,6 +22,7 @@ from jobs.sweep.trials import SweepPlan, WantedStrengths, read_strengths, wanted
 from jobs.sweep.worker import GenerationPlan, GenerationWorker, StrengthWorker
 from pipelines.models.named import describe_model
 from store.errors import JobFailed
+from store.errors import counted as amount
 from store.opening import Store
 from store.results.parts import has_results
 
@@ -104,7 +105,9 @@ def generate_missing(store: Store, plan: SweepPlan, options: SweepOptions) -> di
     }
     if given_up:
         first = given_up[0]
-        counts["given_up"] = f"{len(given_up)} units, first {first.unit.unit_id}: {first.problem.message}"
+        counts["given_up"] = (
+            f"{amount(len(given_up), 'unit')}, first {first.unit.unit_id}: {first.problem.message}"
+        )
     return counts
 
 
@@ -152,7 +155,7 @@ def generating_time(
     return {
         "workers": workers,
         "generating_seconds": round(total, 1),
-        "estimated_from": f"a batch of {min(options.batch, len(missing))} generations of "
+        "estimated_from": f"a batch of {amount(min(options.batch, len(missing)), 'generation')} of "
         f"{MEASURED_SECONDS:g} s on this machine, unsteered",
         "not_estimated": "starting workers, fitting directions, automatic strengths, and scoring: for short "
         "sounds these take longer than generating",

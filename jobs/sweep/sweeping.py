@@ -23,6 +23,7 @@ from jobs.sweep.scores import (
 from jobs.sweep.tables import write_cross_effects, write_effects, write_trials
 from jobs.sweep.trials import SweepPlan, count_random_directions, plan_trials, read_strengths
 from store import open_store
+from store.errors import counted
 from store.opening import Store
 
 
@@ -96,8 +97,8 @@ def _effects(store: Store, plan: SweepPlan, made: Sequence[str], scored: AllScor
         summary["damage_limit"] = ". ".join(written.limit_notes)
     if missing := len(plan.specs) - len(made):
         summary["effects_without"] = (
-            f"the conditions of {missing} generations that could not be made: each effect says how many it "
-            "lacks (missing). The same command tries them again."
+            f"the conditions of {counted(missing, 'generation')} that could not be made: each effect says "
+            "how many it lacks (missing). The same command tries them again."
         )
     return summary
 

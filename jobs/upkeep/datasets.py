@@ -3,6 +3,7 @@
 from typing import Any
 
 from store.datasets import Dataset, users_of, versions_of
+from store.errors import counted
 from store.opening import Store
 from store.upkeep.removal import (
     Weight,
@@ -39,7 +40,7 @@ def shown_dataset(store: Store, name: str) -> dict[str, Any]:
 
 def _version(dataset: Dataset) -> str:
     """A version in a line: its clips, and what it changed."""
-    said = f"{dataset.version}: {int(dataset.info['counts'].get('clips', 0)):,} clips"
+    said = f"{dataset.version}: {counted(int(dataset.info['counts'].get('clips', 0)), 'clip')}"
     changes = dataset.info.get("changes") or {}
     told = ", ".join(f"{count:,} {kind}" for kind, count in changes.items() if count)
     return f"{said} ({told})" if told else said

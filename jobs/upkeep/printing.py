@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from store.errors import counted
+
 Row = Mapping[str, Any]
 
 
@@ -34,4 +36,4 @@ def day(at: float) -> str:
 
 def for_people(run: Mapping[str, Any]) -> dict[str, Any]:
     """Format the details of a run whose numbers do not say what they count."""
-    return {**run, "layers": f"{run['layers']} layer{'' if run['layers'] == 1 else 's'}"}
+    return {**run, "layers": counted(run["layers"], "layer")}

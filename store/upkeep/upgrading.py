@@ -40,6 +40,10 @@ Report = Callable[[str, int, int], None]
 class Upgraded:
     """What an upgrade did."""
 
+    before: int = VERSION
+    """Format that the store had."""
+    after: int = VERSION
+    """Format that it has now."""
     recorded: list[str] = field(default_factory=list)
     """Datasets, collections and results that have records now."""
     units: int = 0
@@ -53,11 +57,12 @@ def upgrade(objects: ObjectStore, *, is_whole_sound: Callable[[bytes], bool], re
 
     Raises `Conflict` while a driver is at work, `NotFound` where there is no store.
     """
-    if stored_version(objects) > VERSION:
+    before = stored_version(objects)
+    if before > VERSION:
         raise Conflict(f"{objects.url} is of a newer format than {VERSION}: install a newer Undertone.")
     for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
         refuse_if_at_work(objects, prefix)
-    done = Upgraded()
+    done = Upgraded(before)
     for name in objects.folders("datasets"):
         _tried(done, dataset_key(name), partial(_upgrade_dataset, objects, name, done))
     for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):

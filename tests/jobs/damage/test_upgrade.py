@@ -1,6 +1,7 @@
 """A store that the version before wrote becomes one of today, whatever happens meanwhile."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -66,6 +67,7 @@ def test_an_upgraded_store_holds_the_same_numbers_and_proves_all_of_them(
     shown = CliRunner().invoke(undertone, ["upgrade", str(old)], standalone_mode=False)
     assert shown.return_value == 0, shown.output
     assert "units written anew  10" in shown.output
+    assert re.search(r"format +1 → 3\n", shown.output)
 
     check(old, stored_value)
     assert inspect(open_objects(old)) == []
