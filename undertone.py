@@ -3,7 +3,8 @@
     import undertone as ut
 
     store = ut.open_store("music.store")
-    X, y, groups = store.run("songs").table("resid.mean", 5, labels="SELECT clip_id, genre FROM clips")
+    run = store.run("songs")
+    X, y, groups = run.table("resid.mean", 5, labels="SELECT clip_id, genre FROM clips")
     ut.probe(X, y, groups=groups)
 
 Everything here is loaded when it is first used: the import itself takes no heavy library. Nothing prints;

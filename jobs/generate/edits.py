@@ -50,7 +50,7 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
         InvalidInput: Strengths or schedules don't fit the directions, or cannot be read.
     """
     count = len(options.directions)
-    alphas = _one_each(options.alphas or (_usual_strength(options),), count, "--alpha")
+    alphas = _one_each(options.alphas or (usual_strength(options),), count, "--alpha")
     written = options.schedules or ("constant",)
     schedules = _one_each([parse_schedule(text) for text in written], count, "--schedule")
     edits: list[EditSpec] = []
@@ -67,7 +67,8 @@ def choose_edits(store: Store, options: GenerateOptions) -> ChosenEdits:
     return ChosenEdits(tuple(edits), vectors, frozenset(automatic))
 
 
-def _usual_strength(options: GenerateOptions) -> str:
+def usual_strength(options: GenerateOptions) -> str:
+    """The strength where none is said."""
     return "1" if options.kind == "ablate" else "0.5"
 
 

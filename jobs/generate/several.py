@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from jobs.directions.stored import read_vectors
 from jobs.extract.spec import slug
-from jobs.generate.edits import AUTO, choose_edits
+from jobs.generate.edits import AUTO, choose_edits, usual_strength
 from jobs.generate.generating import load_model, model_name, run_generation
 from jobs.report.page import Figure, Page, Section, SoundGroup, anchor, embedded_sound
 from jobs.report.rendering import render
 from jobs.user_files import check_outside_stores
 from store import open_store
-from store.errors import InvalidInput, NotFound
+from store.errors import InvalidInput, NotFound, counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -187,8 +187,8 @@ def _page(options: GenerateOptions, wanted: Several, sections: Sequence[Section]
 
     steering = f"steered along {', '.join(options.directions)}" if options.directions else "not steered"
     if options.directions and AUTO not in options.alphas:
-        steering += f", α {', '.join(options.alphas) or 'as usual'}"
+        steering += f", α {', '.join(options.alphas) or usual_strength(options)}"
     prompts, seeds = len(wanted.every_prompt), len(wanted.every_seed)
-    counted = f"{prompts} prompt{'s'[: prompts > 1]} × {seeds} seed{'s'[: seeds > 1]}"
-    page = Page(title="Generated music", subtitle=f"{counted}, {steering}.", sections=sections)
+    made = f"{counted(prompts, 'prompt')} × {counted(seeds, 'seed')}"
+    page = Page(title="Generated music", subtitle=f"{made}, {steering}.", sections=sections)
     return render(page, generator=f"undertone {version('undertone')}")

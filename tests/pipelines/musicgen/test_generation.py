@@ -515,7 +515,10 @@ def _check_untouched(model: MusicGenModel) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seconds": 0.0}, "less than one frame"),
+        ({"seconds": 0.001}, "less than one frame"),
+        ({"seconds": 0.0}, "0 s is not possible"),
+        ({"seconds": float("nan")}, "nan s is not possible"),
+        ({"seconds": 1e6}, "from above 0 to 3600 s"),
         ({"seconds": 0.3, "prompt_codes": np.zeros((4, 60), np.int16)}, "leaves nothing to generate"),
         ({"prompt_codes": np.zeros((3, 5), np.int16)}, "needs codes"),
         ({"random_state": -1}, "Random state"),
