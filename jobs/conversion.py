@@ -1,12 +1,28 @@
 """Convert a model from one checkpoint format to the other."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from jobs.option import Option
 from jobs.user_files import check_outside_stores
 
 if TYPE_CHECKING:
     from pipelines.models.conversion.converting import Converted
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertOptions:
+    """Options of `undertone convert`, as given."""
+
+    codec: Annotated[
+        str | None,
+        Option(
+            "Codec of a checkpoint.th: its compression_state_dict.bin, its checkpoint.th, or a published "
+            "one's name.",
+            metavar="FILE|NAME",
+        ),
+    ] = None
 
 
 def converted(source: str, target: Path, *, codec: str | None = None) -> "Converted":

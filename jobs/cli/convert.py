@@ -4,19 +4,16 @@ from pathlib import Path
 
 import click
 
+from jobs.cli.derived import options_of
 from jobs.cli.options import format_option
-from jobs.conversion import converted
+from jobs.conversion import ConvertOptions, converted
 from jobs.terminal.results import print_result
 
 
 @click.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option(
-    "--codec", metavar="FILE|NAME",
-    help="Codec of a checkpoint.th: its compression_state_dict.bin, its checkpoint.th, or a published one's "
-"name.",
-)  # fmt: skip
+@options_of(ConvertOptions)
 @format_option
 def convert(source: str, target: Path, codec: str | None, format_: str) -> None:
     """Write the MusicGen of SOURCE into the new folder TARGET, in the other checkpoint format.
