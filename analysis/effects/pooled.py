@@ -71,9 +71,9 @@ def _sounds(own: Sequence[tuple[Design, Setting]], role: Role, scores: Scores) -
     rows = scores.embedded(np.array(list(trials), dtype=object)) if trials else None
     if rows is None:
         return None
-    heard = np.isfinite(rows).all(axis=1)
-    prompts, states = (np.array(side)[heard] for side in zip(*trials.values(), strict=True))
-    return CrossedSounds(np.asarray(rows[heard]), prompts, states)
+    known = np.isfinite(rows).all(axis=1)
+    prompts, states = (np.array(side)[known] for side in zip(*trials.values(), strict=True))
+    return CrossedSounds(np.asarray(rows[known]), prompts, states)
 
 
 def _trials(design: Design, role: Role, setting: Setting) -> Iterator[tuple[str, str, int]]:

@@ -1,13 +1,14 @@
 """Python's `kmeans`: of arrays, or of every layer of a run."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Required, Unpack, overload
 
 from numpy.typing import ArrayLike
 
 from analysis.clustering.fitting import Clusters, clusters
 from analysis.clustering.scaling_kinds import ScalingKind
-from jobs.api.answers import Findings, answer_of
+from jobs.api.answers import Answer, Findings, answer_of
 from jobs.api.keywords import FitOfRun, documented, of_arrays, options_from
 from jobs.api.runs import Run
 from jobs.kmeans.options import KmeansOptions
@@ -84,9 +85,8 @@ def kmeans(
         found = run_kmeans(options)
     said = found.summary
     notes: Sequence[str] = said["notes"]
-    return Findings(
-        answer_of(said["best"]), answer_of(found.rows), said["fitted"], said["known"], tuple(notes)
-    )
+    best = answer_of([asdict(row) for row in said["best"]])
+    return Findings(best, Answer(found.table), said["fitted"], said["known"], tuple(notes))
 
 
 def _k_text(k: int | range | None) -> str:

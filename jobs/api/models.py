@@ -49,7 +49,7 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
 
 
 def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
-    """Let a model hear a recording: encode it, and run the decoder over it (teacher-forced).
+    """Pass a recording through a model: encode it, and run the decoder over it (teacher-forced).
 
     What it computes is kept by the `capture` block around it, after the edits of a `steer` block.
 

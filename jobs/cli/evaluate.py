@@ -17,7 +17,7 @@ from jobs.terminal.results import print_result
 def evaluate(format_: str, **values: Any) -> int:
     """Score clips or generations with zero-shot CLAP: a softmax over the prompts of each set.
 
-    Audio is heard once per CLAP. Its embeddings are kept (view embeddings), so that further prompts need no
+    Audio is embedded once per CLAP. Embeddings are kept (view embeddings), so that further prompts need no
     audio, and an evaluation that was stopped goes on where it was. Scores go to the view evaluations, one row
     per item, class and measure: probability and cosine.
 

@@ -61,11 +61,11 @@ def of_transfer(rows: list[Row]) -> str:
     first = rows[0]
     beginning = "" if first["schedule"] == "constant" else f", {first['schedule']}"
     place = f"{_layers(first['layers'])}, α {first['alpha']:g}{beginning}"
-    heard = "; ".join(map(_heard, rows))
-    return f"steering {first['source']} → {first['target']} at {place}: {heard}. {_damage(first)}"
+    scored = "; ".join(map(_scored, rows))
+    return f"steering {first['source']} → {first['target']} at {place}: {scored}. {_damage(first)}"
 
 
-def _heard(row: Row) -> str:
+def _scored(row: Row) -> str:
     """What one scorer says of the target's probability, beside the controls."""
     sure = row["over_random_low"] is not None and row["over_random_low"] > 0 and row["low"] > 0
     asked = "" if row["prompt"] is None else f", asking in words {row['prompt']:.2f}"

@@ -76,7 +76,7 @@ SCORERS = "descriptors,judge,clap"
 
 
 def steer(store: str, run: str, engine: Engine, show: Show) -> None:
-    """Steer styles towards each other, beside random directions; CLAP and the judge hear what changed."""
+    """Steer styles towards each other, beside random directions; CLAP and the judge score what changed."""
     from jobs.sweep.options import SweepOptions
     from jobs.sweep.sweeping import run_sweep
     from jobs.terminal.results import print_result
@@ -89,7 +89,7 @@ def steer(store: str, run: str, engine: Engine, show: Show) -> None:
 DATASET = "music"
 CLIP_SECONDS = 4.0
 BAND: "Band" = "any"
-"""No instrument tells the style, so that a probe has to hear how it is played."""
+"""No instrument tells the style, so that a probe has to read how it is played."""
 DAMAGED = {
     "damaged/empty.wav": b"",
     "damaged/text.wav": b"A text file that somebody renamed.\n",

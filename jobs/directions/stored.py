@@ -82,16 +82,15 @@ def stored_ids(store: Store) -> set[str]:
     return _ids(refresh_catalog(store))
 
 
-def measured(store: Store, ids: AbstractSet[str]) -> list[dict[str, Any]]:
-    """What is known of directions, without their numbers."""
+def measured(store: Store, ids: AbstractSet[str]) -> list[VectorRow]:
+    """What is known of directions; their numbers are left out."""
     chosen = pa.table({"vector_id": sorted(ids)})
     query = """
         SELECT DISTINCT ON (vector_id) * EXCLUDE (vector, reader)
         FROM typed.vectors SEMI JOIN chosen USING (vector_id)
     """
     catalog = refresh_catalog(store)
-    rows: list[dict[str, Any]] = run_query(catalog, query, tables={"chosen": chosen}).to_pylist()
-    return rows
+    return VECTORS.rows(run_query(catalog, query, tables={"chosen": chosen}))
 
 
 def vectors_of(store: Store, ids: AbstractSet[str]) -> list[VectorRow]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 
 from jobs.engine.ray_session import ray_session
 from jobs.fitting.labels import record_labels, resolve_labels
@@ -44,8 +45,8 @@ Engine = Literal["inline", "ray"]
 class Clustered:
     """What was asked for, newly clustered or there already."""
 
-    rows: list[dict[str, Any]]
-    """Of `clusterings`."""
+    table: pa.Table
+    """Rows of the view `clusterings`."""
     summary: dict[str, Any]
 
 
@@ -84,7 +85,7 @@ def run_kmeans(options: KmeansOptions) -> Clustered:
     )
     written = sum(_keep(store, work, result, stored) for result in results)
     identities = {identity for layer in layers for identity in work.identities(layer)}
-    rows = read_clusterings(store, identities)
+    table = read_clusterings(store, identities)
     summary = {
         "run": work.run_id,
         "layers": len(layers),
@@ -97,9 +98,9 @@ def run_kmeans(options: KmeansOptions) -> Clustered:
         "batch_size": options.batch_size or None,
         "clips": len(labels.clip_ids),
         "notes": [*user.notes, *labels.notes, *notes],
-        "best": best_layers(rows),
+        "best": best_layers(CLUSTERINGS.rows(table)),
     }
-    return Clustered(rows, summary)
+    return Clustered(table, summary)
 
 
 def _is_done(work: KmeansWork, layer: LayerArray, run: Collection, stored: Stored) -> bool:

@@ -7,7 +7,6 @@ Which start is best and which k is chosen is no column: both follow from all tha
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 
@@ -37,13 +36,10 @@ def read_stored(store: Store) -> Stored:
     )
 
 
-def read_clusterings(store: Store, identities: AbstractSet[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Rows of `clusterings` by (clustering_id, labels_hash)."""
+def read_clusterings(store: Store, identities: AbstractSet[tuple[str, str]]) -> pa.Table:
+    """Rows of the view `clusterings` by (clustering_id, labels_hash)."""
     wanted = pa.table(
         {"clustering_id": [one for one, _ in identities], "labels_hash": [one for _, one in identities]}
     )
     query = "FROM clusterings SEMI JOIN wanted USING (clustering_id, labels_hash)"
-    rows: list[dict[str, Any]] = run_query(
-        refresh_catalog(store), query, tables={"wanted": wanted}
-    ).to_pylist()
-    return rows
+    return run_query(refresh_catalog(store), query, tables={"wanted": wanted})

@@ -20,7 +20,7 @@ class ListenOptions:
     ] = 8
     conditions: Annotated[int, Option("Prompts and random states of each setting.", least=1)] = 1
     seed: Annotated[
-        int, Option("Random seed that decides which prompts and random states are heard.", least=0)
+        int, Option("Random seed that decides which prompts and random states are compared.", least=0)
     ] = 0
 
     def __post_init__(self) -> None:

@@ -51,7 +51,7 @@ def probe(file: BinaryIO) -> AudioInfo:
         raise AudioError("The file is empty (0 bytes).")
     if is_joined(file):
         raise AudioError(
-            "The file is several in a row (WAV, W64, AIFF, AU, CAF or FLAC), and readers hear the first "
+            "The file is several in a row (WAV, W64, AIFF, AU, CAF or FLAC), and readers decode the first "
             "alone: split it."
         )
     refuse_cut_off(file)
@@ -187,7 +187,7 @@ def _stretch(audio: _Audio, clip: Excerpt, sample_rate: int, *, going_on: bool) 
 
 
 def _check_range(peak: float, what: str) -> None:
-    """Refuse what a codec would only hear as noise: it expects samples within ±1."""
+    """Refuse what would be noise to a codec: it expects samples within ±1."""
     if not math.isfinite(peak):
         raise AudioError(f"{what} holds NaN or infinite samples; write the file anew without them.")
     if peak > LOUDEST_PEAK:

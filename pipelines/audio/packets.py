@@ -169,7 +169,7 @@ class PacketAudio:
         yield from self._placed(following=self._origin.samples)
 
     def _from(self, position: int) -> Iterator[PlacedFrame]:
-        """Frames from a position on, or from an earlier one where the decoder must have heard more."""
+        """Frames from a position on, or from an earlier one where the decoder needs more before it."""
         if position > 0 and self._can_seek and self._settles:
             return self._after_seek(position)
         return self._all()

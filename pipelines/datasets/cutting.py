@@ -41,7 +41,7 @@ class ClipSpec:
                 raise InvalidInput(f"{name} is {value}; it must be a positive number of seconds.")
             if value < LEAST_SECONDS:
                 raise InvalidInput(
-                    f"{name} is {value:g} s, and no model hears less than {LEAST_SECONDS:g} s at once."
+                    f"{name} is {value:g} s, and no model takes less than {LEAST_SECONDS:g} s at once."
                 )
 
 

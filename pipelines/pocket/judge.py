@@ -109,10 +109,10 @@ def load_judge(path: Path = WEIGHTS) -> Judge:
             f"The judge in {path} cannot be loaded ({type(error).__name__}): the file is missing, damaged, "
             f"or of another version. Install Undertone again, or restore the file from git."
         ) from error
-    heard: dict[str, Any] = {"classes": classes, "resampler": resampler()}
+    decides: dict[str, Any] = {"classes": classes, "resampler": resampler()}
     if VERSION > 1:  # the first one had no number
-        heard["version"] = VERSION
-    return Judge(network, classes, fingerprint(heard, state))
+        decides["version"] = VERSION
+    return Judge(network, classes, fingerprint(decides, state))
 
 
 def _at_own_rate(audio: NDArray[np.float32], sample_rate: int) -> NDArray[np.float32]:
@@ -154,9 +154,10 @@ class JudgeScorer:
         self.sample_rate = SAMPLE_RATE
 
     def score(self, audio: NDArray[np.float32]) -> list[Scores]:
-        heard = self._judge.probabilities(audio, self.sample_rate)
+        probable = self._judge.probabilities(audio, self.sample_rate)
         found = [
-            Scores(concept, "probability", values, tuple(names)) for concept, (names, values) in heard.items()
+            Scores(concept, "probability", values, tuple(names))
+            for concept, (names, values) in probable.items()
         ]
         tempos = np.asarray(self._judge.tempo_bpm(audio, self.sample_rate), np.float64)
         return [*found, Scores("tempo", "tempo_bpm", tempos)]

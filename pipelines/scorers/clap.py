@@ -38,7 +38,7 @@ class ClapModel:
     def embed_audio(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
         """Embeds clips of one length.
 
-        Audio longer than a window is heard in evenly spaced windows that cover all of it; their embeddings
+        Audio longer than a window is embedded in evenly spaced windows that cover all of it; their embeddings
         are averaged. (The libraries would choose one window at random.)
 
         Args:

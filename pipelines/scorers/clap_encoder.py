@@ -23,7 +23,7 @@ class ClapInfo:
     width: int
     """E, of the space that audio and texts share."""
     window_samples: int
-    """What one pass takes in; shorter audio is repeated, longer is heard in several windows."""
+    """What one pass takes in; shorter audio is repeated, longer is cut into several windows."""
     scale: float
     """Multiplies cosines before the softmax: the inverse of the temperature the model was trained with."""
 

@@ -62,7 +62,7 @@ class LaionClap:
 
     @torch.inference_mode()
     def embed_windows(self, windows: torch.Tensor) -> torch.Tensor:
-        # The package hears what a 16-bit file would hold.
+        # The package takes what a 16-bit file would hold.
         audio = (windows.to(self._device).clamp(-1, 1) * 32767).trunc() / 32767
         inputs = {"waveform": audio, "longer": torch.zeros(len(audio), dtype=torch.bool)}
         if self._fused:

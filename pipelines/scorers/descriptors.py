@@ -37,7 +37,7 @@ SILENT_DB = -60.0
 FLOOR_DB = -80.0
 SHORTEST_LAG_SECONDS = 0.25
 EDGE_FRAMES = 3
-"""At either end, which hear what is not there."""
+"""At either end, whose windows reach beyond the sound."""
 MEDIAN_LENGTH = 31
 """Frames, and bins, over which sound is harmonic or percussive."""
 STANDSTILL_DB = 1.0
@@ -113,9 +113,9 @@ def similarities(one: Contour, other: Contour) -> dict[str, float]:
     lengths = np.linalg.norm(one.chroma[:, :frames], axis=0) * np.linalg.norm(
         other.chroma[:, :frames], axis=0
     )
-    heard = lengths > 0
+    sounding = lengths > 0
     products = (one.chroma[:, :frames] * other.chroma[:, :frames]).sum(axis=0)
-    chroma = float(np.mean(products[heard] / lengths[heard])) if heard.any() else float("nan")
+    chroma = float(np.mean(products[sounding] / lengths[sounding])) if sounding.any() else float("nan")
     return {"chroma": chroma, "onset": _correlation(one.onsets[:frames], other.onsets[:frames])}
 
 

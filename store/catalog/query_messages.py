@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from store.catalog.vector_tables import VectorColumns
 
-HEARD = b"heard"
+RECEIVED = b"received"
 """From here on the clock of a question runs, and the death of the process is its fault."""
 _END = b""
 

@@ -2,7 +2,7 @@
 
 Two layers: the connection (external access off from the first statement, configuration locked, the file
 attached read-only, no spilling to disk, limited memory) and `store.catalog.sql_guard` for what DuckDB leaves
-open. The process is there to be killed: DuckDB hears an interrupt between vectors of rows, and some functions
+open. The process is there to be killed: DuckDB obeys an interrupt between vectors of rows, and some functions
 spend minutes and gigabytes within one value.
 """
 
@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from store.catalog.damage import catalog_notes, check_undamaged
 from store.catalog.query_messages import (
-    HEARD,
+    RECEIVED,
     Answer,
     Failed,
     Question,
@@ -50,13 +50,13 @@ _INTERNAL_HINT = re.compile(r' Did you mean "[^"]*\b(declared|parts|results|type
 
 def main() -> None:
     """Answer what comes through the descriptor named on the command line, until its other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks hears Ctrl-C, and kills this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks gets Ctrl-C, and kills this process
     connection = Connection(int(sys.argv[1]))
     vectors = VectorTables(Connection(int(sys.argv[2])))
     threading.Thread(target=_end_with_the_other_end, args=(connection.fileno(),), daemon=True).start()
     while True:
         question = receive_question(connection)
-        connection.send_bytes(HEARD)
+        connection.send_bytes(RECEIVED)
         _limit_memory(question)
         notes: list[str] = []
         try:

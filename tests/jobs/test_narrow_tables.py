@@ -1,5 +1,7 @@
 """On a terminal of 80 columns every table of results shows the conclusion and its control."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 
@@ -9,23 +11,28 @@ from jobs.fitting.printing import best_text
 from jobs.kmeans import report as kmeans
 from jobs.probe import report as probe
 from jobs.terminal.tables import Narrow, to_text
+from store.results.fits import ProbeRow
 
 WIDTH = 80
-PLACE = {"concept": "instrument_family", "site": "resid", "reduction": "segments", "layer": 47}
-PROBED = PLACE | {
-    "loss": "logistic_ovr", "classes": ["a", "b"], "accuracy": 0.988, "accuracy_low": 0.954,
-    "accuracy_high": 0.998,
-    "balanced_accuracy": 0.987, "baseline_accuracy": 0.25, "control_accuracy": 0.161, "control_high": 0.229,
-    "verdict": "better than both",
-}  # fmt: skip
-DIRECTED = PLACE | {
-    "method": "logistic", "score": 0.983, "lowest": "distorted guitar", "lowest_score": 0.911,
-    "separability": 3.25, "beyond_random": 12, "directions": 12,
-}  # fmt: skip
-CLUSTERED = PLACE | {
-    "classes": 12, "k": 12, "ari": 0.512, "ari_low": 0.478, "ari_high": 0.533, "nmi": 0.634,
-    "silhouette": 0.123, "label_silhouette": -0.045,
-}  # fmt: skip
+PLACE: dict[str, Any] = {
+    "concept": "instrument_family",
+    "site": "resid",
+    "reduction": "segments",
+    "layer": 47,
+}
+PROBED = ProbeRow(
+    **PLACE, loss="logistic_ovr", classes=2, accuracy=0.988, accuracy_low=0.954, accuracy_high=0.998,
+    balanced_accuracy=0.987, baseline_accuracy=0.25, control_accuracy=0.161, control_high=0.229,
+    verdict="better than both",
+)  # fmt: skip
+DIRECTED = directions.BestLayer(
+    **PLACE, method="logistic", score=0.983, lowest="distorted guitar", lowest_score=0.911,
+    separability=3.25, beyond_random=12, directions=12,
+)  # fmt: skip
+CLUSTERED = kmeans.BestLayer(
+    **PLACE, classes=12, scaling="zscore", k=12, ari=0.512, ari_low=0.478, ari_high=0.533, nmi=0.634,
+    silhouette=0.123, label_silhouette=-0.045,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -44,4 +44,4 @@ def test_equal_rows_are_clustered_without_a_crash(same: Store) -> None:
     labels = "SELECT clip_id, style FROM clips"
     found = run_kmeans(KmeansOptions(same.url, "same", labels, engine="inline", starts=2))
     (row,) = found.summary["best"]
-    assert row["ari"] == pytest.approx(0)
+    assert row.ari == pytest.approx(0)

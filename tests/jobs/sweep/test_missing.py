@@ -53,7 +53,7 @@ def test_effects_are_of_what_could_be_made_and_say_what_is_missing(
     monkeypatch.setattr(pipelines.generation.generate, "generate", poisoned)
     summary = sweep()
     assert (summary["complete"], summary["failed"]) == (False, 2)
-    assert summary["damage_limit"].startswith("not applied to 1 of 1 settings: no CLAP has heard")
+    assert summary["damage_limit"].startswith("not applied to 1 of 1 settings: no CLAP has embedded")
     assert "2 generations that could not be made" in summary["effects_without"]
     of_onsets = "split = 'all' AND measured_class = 'onset_rate'"
     query = f"SELECT DISTINCT conditions, missing FROM effects WHERE {of_onsets}"

@@ -1,4 +1,4 @@
-"""What scorers can hear: their accuracy on labelled clips, and what becomes of the words of the deaf."""
+"""Accuracy of scorers on labelled clips, and what becomes of scores of classes they cannot tell apart."""
 
 from pathlib import Path
 from types import SimpleNamespace
