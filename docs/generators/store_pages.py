@@ -26,7 +26,7 @@ def example_catalog(folder: Path, labels: Sequence[str] = ()) -> Path:
         )
         add_dataset(store.objects, "songs", {"format": "folder"}, [clip], [])
     for kind, declared in TABLES.items():
-        write_results(store, kind, {"kind": kind}, declared.of([{}]))
+        write_results(store, kind, {"kind": kind}, declared.of([declared.row()]))
     return refresh_catalog(store)
 
 
