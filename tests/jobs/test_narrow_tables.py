@@ -26,7 +26,7 @@ PROBED = ProbeRow(
     verdict="better than both",
 )  # fmt: skip
 DIRECTED = directions.BestLayer(
-    **PLACE, method="logistic", score=0.983, lowest="distorted guitar", lowest_score=0.911,
+    **PLACE, method="logistic", head=None, score=0.983, lowest="distorted guitar", lowest_score=0.911,
     separability=3.25, beyond_random=12, directions=12,
 )  # fmt: skip
 CLUSTERED = kmeans.BestLayer(
