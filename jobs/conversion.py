@@ -13,25 +13,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ConvertOptions:
-    """Options of `undertone convert`, as given."""
+    """Arguments of `undertone convert`, as given."""
 
+    source: str
+    """A folder, a `checkpoint.th`, or the name of a model."""
+    target: Path
+    """A folder that is not there yet."""
     codec: Annotated[
         str | None,
         Option(
-            "Codec of a checkpoint.th: its compression_state_dict.bin, its checkpoint.th, or a published "
+            "Codec of a checkpoint.th: its compression_state_dict.bin, its own checkpoint.th, or a published "
             "one's name.",
             metavar="FILE|NAME",
         ),
     ] = None
 
 
-def converted(source: str, target: Path, *, codec: str | None = None) -> "Converted":
+def converted(options: ConvertOptions) -> "Converted":
     """Write a model in the other format; see `pipelines.models.conversion.converting.convert`.
-
-    Args:
-        source: A folder, a `checkpoint.th`, or the name of a model.
-        target: A folder that is not there yet.
-        codec: For a `checkpoint.th`.
 
     Raises:
         InvalidInput: The target is there already, or lies in a store.
@@ -41,7 +40,8 @@ def converted(source: str, target: Path, *, codec: str | None = None) -> "Conver
     from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.conversion.converting import convert
 
+    target = options.target.expanduser()
     check_outside_stores(target)
-    path = Path(source).expanduser()
-    found = path if path.exists() else resolve_checkpoint(source).folder
-    return convert(found, target, codec=codec)
+    path = Path(options.source).expanduser()
+    found = path if path.exists() else resolve_checkpoint(options.source).folder
+    return convert(found, target, codec=options.codec)

@@ -20,6 +20,10 @@ Address = Annotated[
 Device = Annotated[
     Literal["auto", "cpu", "cuda"], Option("Device to compute on: auto takes a GPU where there is one.")
 ]
+Backend = Annotated[
+    Literal["audiocraft", "transformers"] | None,
+    Option("Library that computes the model; by default the one whose format its files have."),
+]
 Dtype = Annotated[
     Literal["fp32", "bf16", "fp16"],
     Option("Number format of the language model; EnCodec always runs in fp32."),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
-from jobs.api.keywords import Dtype, Work, documented, options_from
+from jobs.api.keywords import Backend, Dtype, Work, documented, options_from
 from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names
@@ -27,6 +27,7 @@ class Extraction(Work, total=False):
     ]
     segments: Annotated[int, 'bins over time of the reduction "segments".']
     text: str
+    backend: Backend
     dtype: Dtype
     batch_clips: int
     unit_clips: int | None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Unpack
 
 from jobs.api.directions import Direction
 from jobs.api.extraction import own_torch_threads
-from jobs.api.keywords import Device, Dtype, Sampled, SteeredPasses, documented, options_from
+from jobs.api.keywords import Backend, Device, Dtype, Sampled, SteeredPasses, documented, options_from
 from jobs.api.sounds import Sound
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names, layers_text, names_text
@@ -59,6 +59,7 @@ class Steered(Sampled, SteeredPasses, total=False):
     capture: Annotated[Names, "sites whose activations are kept as a run."]
     reductions: Annotated[Names, "what is kept of them over time."]
     device: Device
+    backend: Backend
     dtype: Dtype
     threads: int
 

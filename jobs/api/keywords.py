@@ -35,6 +35,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Options = TypeVar("Options")
 Convert = Callable[[Any], Any]
 Device = Literal["auto", "cpu", "cuda"]
+Backend = Literal["audiocraft", "transformers"] | None
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: Mapping[Dtype, Numbers] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """As commands call them."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.api.blocks import Block, block_of
-from jobs.api.keywords import Device, Dtype, Sampled, documented
+from jobs.api.keywords import Backend, Device, Dtype, Sampled, documented
 from jobs.api.sounds import Sound
 from jobs.api.values import one_each
 from jobs.execution import resolved_device
@@ -25,14 +25,22 @@ Audio = Sound | str | Path | NDArray[Any]
 """A sound, a file, or samples (samples,) at the rate of the model."""
 
 
-def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = "float32") -> "LoadedModel":
+def load_model(
+    name: str = "pocket",
+    *,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    backend: Backend = None,
+) -> "LoadedModel":
     """Load a MusicGen.
 
     Args:
         name: "pocket" or "pocket-random", which come with the project, a hub name such as
-            "facebook/musicgen-small" ("@revision" pins one), or a checkpoint folder.
+            "facebook/musicgen-small" ("@revision" pins one), or a folder in audiocraft's format or that of
+            transformers.
         device: "auto" takes a GPU where there is one.
         dtype: of the decoder's matrices; the codec is always float32.
+        backend: the library that computes it; by default the one whose format its files have.
 
     Raises:
         NotFound: there is no model of that name.
@@ -43,9 +51,10 @@ def load_model(name: str = "pocket", *, device: Device = "auto", dtype: Dtype = 
         >>> load_model("pocket-random", device="cpu")
         MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
     """
+    from pipelines.models.backends import with_backend
     from pipelines.models.named import load_named_model
 
-    return load_named_model(name, device=resolved_device(device), dtype=dtype)
+    return load_named_model(with_backend(name, backend), device=resolved_device(device), dtype=dtype)
 
 
 def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
@@ -115,9 +124,9 @@ def convert(source: str | Path, target: str | Path, *, codec: str | None = None)
         ModelError: the source is missing or damaged, or the other format has no such model.
         NotFound: there is no model of that name.
     """
-    from jobs.conversion import converted
+    from jobs.conversion import ConvertOptions, converted
 
-    done = converted(str(source), Path(target).expanduser(), codec=codec)
+    done = converted(ConvertOptions(str(source), Path(target), codec))
     return Converted(done.folder, done.source_format, done.format, done.tensors, done.nbytes)
 
 

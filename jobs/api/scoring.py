@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Unpack
 
 from jobs.api.extraction import own_torch_threads
-from jobs.api.keywords import Dtype, Work, documented, options_from
+from jobs.api.keywords import Backend, Dtype, Work, documented, options_from
 from jobs.api.runs import Run
 from jobs.api.shown import lines
 from jobs.api.stores import Store, url_of
@@ -139,6 +139,7 @@ class Swept(Work, total=False):
     clap: Annotated[str | Path, "the CLAP that scores, as for `evaluate`."]
     batch: int
     unit: int
+    backend: Backend
     dtype: Dtype
     dry_run: Annotated[bool, "say what would be done, and do nothing."]
 

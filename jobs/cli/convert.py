@@ -1,6 +1,7 @@
 """`undertone convert`: write a checkpoint in the other format, audiocraft's or that of transformers."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,7 @@ from jobs.terminal.results import print_result
 @click.argument("target", type=click.Path(path_type=Path))
 @options_of(ConvertOptions)
 @format_option
-def convert(source: str, target: Path, codec: str | None, format_: str) -> None:
+def convert(format_: str, **values: Any) -> None:
     """Write the MusicGen of SOURCE into the new folder TARGET, in the other checkpoint format.
 
     A folder in audiocraft's format becomes one of transformers, and the other way; a checkpoint.th that
@@ -29,7 +30,7 @@ def convert(source: str, target: Path, codec: str | None, format_: str) -> None:
       undertone convert xps/1a2b3c4d/checkpoint.th ./tuned \\
         --codec facebook/encodec_32khz
     """
-    done = converted(source, target.expanduser(), codec=codec)
+    done = converted(ConvertOptions(**values))
     print_result(
         {
             "folder": str(done.folder),

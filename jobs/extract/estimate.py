@@ -32,7 +32,7 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
     torch.set_num_threads(options.threads)
     try:
         model = load_named_model(
-            options.model,
+            options.named_model,
             device=device,
             dtype=spec.dtype,
             last_block=spec.capture.last_block(spec.model),

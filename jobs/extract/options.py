@@ -3,8 +3,9 @@
 from dataclasses import KW_ONLY, dataclass
 from typing import Annotated, Literal
 
-from jobs.execution import Device, Dtype, Execution
+from jobs.execution import Backend, Device, Dtype, Execution
 from jobs.option import Option
+from pipelines.models.backends import with_backend
 from store.extensions import MODELS
 
 
@@ -17,13 +18,14 @@ class ExtractOptions(Execution):
     model: Annotated[
         str,
         Option(
-            "Model to run: pocket, a hub name such as facebook/musicgen-small, a checkpoint "
-            "folder, or a plug-in's name.",
+            "Model to run: pocket, a hub name such as facebook/musicgen-small, a folder in audiocraft's "
+            "format or that of transformers, or a plug-in's name.",
             names=MODELS,
             others=("PATH", "facebook/…"),
             free=True,
         ),
     ] = "pocket"
+    backend: Backend = None
     sites: Annotated[
         str, Option("Sites to store, of embed, resid, attn, head, xattn, mlp; all: those that the model has.")
     ] = "resid,attn,mlp"
@@ -87,3 +89,8 @@ class ExtractOptions(Execution):
         int,
         Option("Torch threads per worker. Part of a run's identity, like the batch.", least=1),
     ] = 1
+
+    @property
+    def named_model(self) -> str:
+        """The model, and what computes it where that was said."""
+        return with_backend(self.model, self.backend)

@@ -44,7 +44,7 @@ def resolve(options: ExtractOptions) -> Extraction:
     waiting.tell("reading the dataset and what the model is made of")
     store = open_store(options.store)
     dataset = store.dataset(options.dataset)
-    info = describe_model(options.model)
+    info = describe_model(options.named_model)
     if Path(options.model).is_dir():  # a store names no paths of the machine it was made on
         info = replace(info, name=Path(options.model).resolve().name)
     clip_seconds = float(dataset.info["clip_seconds"])
@@ -59,7 +59,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
-    check_weights(options.model, last_block=capture.last_block(info))
+    check_weights(options.named_model, last_block=capture.last_block(info))
     spec = ExtractionSpec(
         dataset=dataset.name,
         dataset_fingerprint=dataset.origin,

@@ -20,7 +20,7 @@ def announce(work: Extraction) -> None:
     spec = work.spec
     if spec.model.random_weights:
         note(f"{spec.model.name} has random weights; its activations mean nothing.")
-    for said in check_weights(work.options.model, last_block=spec.capture.last_block(spec.model)):
+    for said in check_weights(work.options.named_model, last_block=spec.capture.last_block(spec.model)):
         note(said, kind="Warning")
     leaks = template_fields(spec.text)
     if leaks:

@@ -98,6 +98,7 @@ class ExtractionWorker:
             "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
             "dtype": plan.dtype,
             "torch": torch.__version__,
+            "backend": self._model.backend,
             "threads": plan.threads,
         }
 

@@ -10,6 +10,7 @@ from jobs.extract.planning import Extraction
 from jobs.extract.units import ExtractionUnit
 from jobs.extract.worker import ExtractionPlan, ExtractionWorker
 from pipelines.audio.files import Root
+from pipelines.models.named import pinned_name
 
 
 def worker_pool(
@@ -30,7 +31,7 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         run_id=spec.run_id(),
         codes_key=spec.codes_key(),
         root=root,
-        model=f"{spec.model.name}@{spec.model.revision}" if spec.model.revision else options.model,
+        model=pinned_name(options.named_model),
         capture=spec.capture,
         last_block=spec.capture.last_block(spec.model),
         device=options.device,

@@ -24,6 +24,7 @@ from jobs.progress.reporting import stepped
 from jobs.user_files import check_output
 from pipelines.capture import CaptureSpec, check_capture
 from pipelines.generation.sampling import Sampling
+from pipelines.models.backends import with_backend
 from pipelines.models.named import describe_model
 from store import open_store
 from store.errors import InvalidInput
@@ -120,7 +121,7 @@ def model_name(options: GenerateOptions, chosen: ChosenEdits) -> str:
     names = {vector.model for vector in chosen.vectors.values()}
     if options.model is None and len(names) > 1:
         raise InvalidInput(f"The directions are of several models ({', '.join(sorted(names))}): say --model.")
-    return options.model or (names.pop() if names else "pocket")
+    return with_backend(options.model or (names.pop() if names else "pocket"), options.backend)
 
 
 def load_model(options: GenerateOptions, name: str) -> LoadedModel:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from jobs.execution import Device, Dtype
+from jobs.execution import Backend, Device, Dtype
 from jobs.option import Option, check_values
 from pipelines.generation import MOST_SECONDS
 from pipelines.steering.edits import Kind, Scaling, SteeredRows
@@ -125,6 +125,7 @@ class GenerateOptions:
     model: Annotated[
         str | None, Option("The model of the direction by default, else pocket.", metavar="NAME|PATH")
     ] = None
+    backend: Backend = None
     guidance: Annotated[float, Option("Scale of classifier-free guidance; 1 is none.")] = 3.0
     temperature: Annotated[
         float, Option("Temperature of sampling; 0 takes the likeliest token.", least=0)

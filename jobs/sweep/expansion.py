@@ -16,6 +16,7 @@ from jobs.sweep.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweep.grid import expand, read_pairs
 from jobs.sweep.labels import ConceptLabels, resolve_concepts
 from pipelines.audio.recordings import Recordings
+from pipelines.models.backends import with_backend
 from pipelines.models.named import describe_model
 from store.arrays.collection import Collection
 from store.catalog.asking import Catalog
@@ -144,6 +145,7 @@ def expand_sweep(
     run: Collection,
     *,
     model: str = "",
+    backend: str | None = None,
     dtype: str = "float32",
     roots: Sequence[str] = (),
 ) -> ExpandedSweep:
@@ -154,6 +156,7 @@ def expand_sweep(
         configuration: what the sweep's file says.
         run: the run whose directions steer its model.
         model: where that model is, if its name does not tell.
+        backend: what computes it; None for the library whose format it has.
         dtype: of the language model.
         roots: where datasets have their audio, as NAME=PATH; for audio prompts that are clips.
 
@@ -161,7 +164,7 @@ def expand_sweep(
         UndertoneError: a concept, class, site or layer is not there.
     """
     described = run.document["model"]
-    model_name = _model_name(described, model)
+    model_name = _model_name(described, model, backend)
     labels = resolve_concepts(store, run, configuration)
     settings = tuple(_settings(configuration, run, labels))
     return ExpandedSweep(
@@ -226,10 +229,11 @@ def only_run(store: Store, wanted: str) -> Collection:
     return store.run(wanted or runs[0])
 
 
-def _model_name(described: Mapping[str, Any], given: str) -> str:
+def _model_name(described: Mapping[str, Any], given: str, backend: str | None) -> str:
     """Name or folder of the run's model; raises `InvalidInput` where another model is there."""
     revision = described["revision"]
-    name = given or (f"{described['name']}@{revision}" if revision else described["name"])
+    own = f"{described['name']}@{revision}" if revision else described["name"]
+    name = with_backend(given or own, backend)
     try:
         info = describe_model(name)
     except NotFound as error:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from jobs.execution import Dtype, Execution
+from jobs.execution import Backend, Dtype, Execution
 from jobs.option import Option, check_values
 from store.errors import InvalidInput
 from store.extensions import SWEEP_SCORERS
@@ -23,6 +23,7 @@ class SweepOptions(Execution):
     model: Annotated[
         str, Option("Folder of the run's model, where that was extracted from a folder.", metavar="PATH")
     ] = ""
+    backend: Backend = None
     scorers: Annotated[
         str, Option(f"Scorers of the generations: all, or some of {', '.join(SWEEP_SCORERS.built_in)}.")
     ] = "all"

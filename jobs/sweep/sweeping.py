@@ -107,7 +107,15 @@ def _expand(store: Store, options: SweepOptions) -> ExpandedSweep:
     configuration = read_sweep(find_sweep(options.sweep))
     run = only_run(store, options.run)
     dtype = DTYPES[options.dtype]
-    return expand_sweep(store, configuration, run, model=options.model, dtype=dtype, roots=options.roots)
+    return expand_sweep(
+        store,
+        configuration,
+        run,
+        model=options.model,
+        backend=options.backend,
+        dtype=dtype,
+        roots=options.roots,
+    )
 
 
 def _named(expanded: ExpandedSweep) -> dict[str, Any]:

@@ -234,7 +234,11 @@ def _generate_batch(
             codes=kept[place],
             audio=decode(model, kept[place]),
             sample_rate=model.info.sample_rate,
-            provenance={"device": _device_name(model), "torch": torch.__version__},
+            provenance={
+                "device": _device_name(model),
+                "torch": torch.__version__,
+                "backend": model.backend,
+            },
             activations=recorded.of(place) if recorded else {},
         )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from pipelines.models.backends import AUDIOCRAFT, TRANSFORMERS, split_backend
 from pipelines.models.checkpoint_configuration import read_configuration
 from pipelines.models.checkpoint_tensors import require_plain_tensors
 from pipelines.models.conversion.transformers_files import is_transformers_folder
@@ -91,9 +92,6 @@ EXPORT = (
 )
 
 
-AUDIOCRAFT, TRANSFORMERS = "audiocraft", "transformers"
-BACKENDS = (AUDIOCRAFT, TRANSFORMERS)
-"""Each computes checkpoints of its own format."""
 HUB_FILES: Mapping[str, tuple[str, ...]] = {
     AUDIOCRAFT: FILES,
     TRANSFORMERS: (
@@ -154,26 +152,6 @@ def resolve_checkpoint(name: str) -> Checkpoint:
         f"There is no model {name!r}. Choose {names}, or give a folder that holds {LANGUAGE_MODEL_FILE} and "
         f"{CODEC_FILE}, or a model of transformers."
     )
-
-
-def split_backend(name: str) -> tuple[str | None, str]:
-    """The back-end that stands before a model's name, None where none does, and the name."""
-    before, colon, rest = name.partition(":")
-    return (before, rest) if colon and before in BACKENDS else (None, name)
-
-
-def with_backend(name: str, backend: str | None) -> str:
-    """A model's name with the back-end that is to compute it, unless the format of its files decides.
-
-    Raises:
-        InvalidInput: The name says another one.
-    """
-    said, _ = split_backend(name)
-    if backend is None or said == backend:
-        return name
-    if said is not None:
-        raise InvalidInput(f"{name!r} names a back-end already: leave out --backend {backend}.")
-    return f"{backend}:{name}"
 
 
 def folder_backend(folder: Path, wanted: str | None) -> str:

@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from math import prod
 from typing import Any
 
+from pipelines.models.backends import AUDIOCRAFT, TRANSFORMERS
 from pipelines.models.broken_weights import BrokenWeight, broken_weights
 from pipelines.models.checkpoint_configuration import refuse_unknown_settings, require_conditioners
 from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
@@ -14,12 +15,10 @@ from pipelines.models.checkpoint_tensors import (
     require_language_model_sizes,
 )
 from pipelines.models.checkpoints import (
-    AUDIOCRAFT,
     CODEC_FILE,
     FILES,
     HUB_NAMES,
     LANGUAGE_MODEL_FILE,
-    TRANSFORMERS,
     Checkpoint,
     configuration_of,
     read_package,

@@ -82,7 +82,8 @@ def load_musicgen(
         ModelError: The checkpoint is missing, damaged or unsupported.
         NotFound: There is no model of that name.
     """
-    from pipelines.models.checkpoints import AUDIOCRAFT, resolve_checkpoint, with_backend
+    from pipelines.models.backends import AUDIOCRAFT, with_backend
+    from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.named import check_placement
 
     check_placement(device, dtype)
@@ -146,6 +147,13 @@ class MusicGenModel:
     def blocks(self) -> Any:
         """The decoder's blocks, 0 … L−1."""
         return self.language_model.transformer.layers
+
+    @property
+    def backend(self) -> str:
+        """What computes: the library and its version."""
+        import audiocraft
+
+        return f"audiocraft {audiocraft.__version__}"
 
     @property
     def special_token(self) -> int:

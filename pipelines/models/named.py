@@ -52,7 +52,8 @@ def load_named_model(
 
     Args:
         name: "pocket", "pocket-random", a plug-in's, a hub name such as "facebook/musicgen-small" (with
-            "@revision" where one is to be pinned), or a folder in audiocraft's checkpoint format.
+            "@revision" where one is to be pinned), or a folder in audiocraft's format or in that of
+            transformers; "transformers:" or "audiocraft:" before it chooses where there are both.
         device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
         dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
         last_block: The last decoder block that passes will compute, None for all and the output heads: only
@@ -63,7 +64,8 @@ def load_named_model(
         ModelError: The checkpoint is missing, damaged or unsupported.
         NotFound: There is no model of that name.
     """
-    from pipelines.models.checkpoints import TRANSFORMERS, resolve_checkpoint
+    from pipelines.models.backends import TRANSFORMERS
+    from pipelines.models.checkpoints import resolve_checkpoint
 
     check_placement(device, dtype)
     checkpoint = resolve_checkpoint(name)
@@ -74,6 +76,18 @@ def load_named_model(
     from pipelines.models.musicgen import load_musicgen_checkpoint
 
     return load_musicgen_checkpoint(checkpoint, device=device, dtype=dtype, last_block=last_block)
+
+
+def pinned_name(name: str) -> str:
+    """The same model by the commit and the back-end that it has now, for workers elsewhere."""
+    from pipelines.models.backends import split_backend, with_backend
+    from pipelines.models.checkpoints import resolve_checkpoint
+
+    checkpoint = resolve_checkpoint(name)
+    if checkpoint.revision is None:
+        return name
+    _, repository = split_backend(name)
+    return with_backend(f"{repository.partition('@')[0]}@{checkpoint.revision}", checkpoint.backend)
 
 
 def check_placement(device: str, dtype: str) -> None:

@@ -127,6 +127,10 @@ class LoadedModel(Protocol):
         """Of its matrices."""
 
     @property
+    def backend(self) -> str:
+        """What computes: a library, its version and what else decides how it rounds."""
+
+    @property
     def conditions(self) -> Conditioner:
         """Its conditioner."""
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 import undertone as ut
 from jobs.cli.derived import options_of
 from jobs.cli.main import LazyGroup, undertone
+from jobs.conversion import ConvertOptions
 from jobs.dataset.options import AddRequest, SynthRequest
 from jobs.demo.options import DemoOptions
 from jobs.directions.options import DirectionOptions, ExportOptions, ImportOptions, SelectOptions
@@ -209,6 +210,7 @@ RENAMED = {
 
 ALSO_IN_PYTHON: list[tuple[type[Any], Any]] = [
     (AddRequest, ut.add_dataset),
+    (ConvertOptions, ut.convert),
     (DemoOptions, ut.demo),
     (DirectionOptions, ut.directions),
     (EvaluateOptions, ut.evaluate),

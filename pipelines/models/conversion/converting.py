@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from pipelines.models.backends import AUDIOCRAFT, TRANSFORMERS
 from pipelines.models.checkpoint_configuration import read_configuration, require_conditioners
 from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
 from pipelines.models.checkpoints import (
@@ -71,7 +72,6 @@ from pipelines.models.text_encoder_files import text_encoder_width
 from pipelines.models.transformers_modules import TIED, expected_shapes, modern_name
 from store.errors import InvalidInput, ModelError
 
-AUDIOCRAFT, TRANSFORMERS = "audiocraft", "transformers"
 TOKENIZER_FILES = ("*.model", "tokenizer*", "special_tokens_map*")
 NAMED = 3
 
