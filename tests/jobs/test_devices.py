@@ -26,8 +26,8 @@ def stop(*_: Any, device: str, **__: Any) -> Any:
 
 
 OPTIONS: Any = SimpleNamespace(
-    device="auto", dtype="fp32", threads=1, model="pocket", named_model="pocket", batch=1, store_url="", source=stop,
-    capture=SimpleNamespace(last_block=lambda _: None), last_block=None,
+    device="auto", dtype="fp32", threads=1, model="pocket", named_model="pocket", batch=1, store_url="",
+    source=stop, capture=SimpleNamespace(last_block=lambda _: None), last_block=None,
 )  # fmt: skip
 LOADERS: dict[str, Callable[[], object]] = {
     "extraction": ExtractionWorker(OPTIONS).load,
