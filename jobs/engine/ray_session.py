@@ -93,6 +93,10 @@ def _connect(address: str, options: dict[str, Any]) -> None:
                 configure_logging=True,
                 **options,
             )
+    except SystemExit:  # Ray's own answer to SIGTERM, with a status of its own
+        _answer_sigterm_by(before)
+        signal.raise_signal(signal.SIGTERM)
+        raise
     except Exception as error:  # Ray raises plain Exception where its processes are late
         if address == "local":
             ray.shutdown()
@@ -100,8 +104,13 @@ def _connect(address: str, options: dict[str, Any]) -> None:
         if isinstance(error, ConnectionError | ValueError | RuntimeError | TimeoutError):
             raise _no_cluster(address) from error
         raise
-    if callable(before) and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)  # Ray would end with a status of its own
+    _answer_sigterm_by(before)
+
+
+def _answer_sigterm_by(handler: Any) -> None:
+    """Put back what Ray replaced; where nothing was to be replaced, Ray's may stay."""
+    if callable(handler) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _no_private_ray(error: Exception) -> JobFailed:
