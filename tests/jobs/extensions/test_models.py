@@ -80,11 +80,11 @@ def test_the_tests_for_plug_ins_see_a_block_that_adds_something_else(
 
     sound = forward
 
-    def louder(model: Any, audio: Any) -> Any:
+    def louder(model: Any, audio: Any, **options: Any) -> Any:
         """A pass in which the second block's residual is scaled behind its parts' backs."""
         handle = model.blocks[1].register_forward_hook(lambda _module, _given, out: 1.5 * out, prepend=True)
         try:
-            return sound(model, audio)
+            return sound(model, audio, **options)
         finally:
             handle.remove()
 

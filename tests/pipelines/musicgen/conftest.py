@@ -245,3 +245,21 @@ def yaml_naming(configuration: dict[str, Any], text_encoder: str) -> str:
     named = OmegaConf.create(configuration)
     named.conditioners.description.t5.name = text_encoder
     return OmegaConf.to_yaml(named)
+
+
+class Separator(torch.nn.Module):
+    """Stands in for demucs: everything is voice."""
+
+    sources = ("drums", "bass", "other", "vocals")
+    samplerate, audio_channels, segment = 16_000, 2, 10
+    max_allowed_segment = 10
+
+    def forward(self, mix: torch.Tensor) -> torch.Tensor:
+        silent = torch.zeros_like(mix)
+        return torch.stack([silent, silent, silent, mix], dim=1)
+
+
+@pytest.fixture
+def stems_that_are_voice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the separator of melody models would be loaded, one that takes everything for voice."""
+    monkeypatch.setattr("pipelines.models.conditions.load_stem_separator", lambda _: Separator())

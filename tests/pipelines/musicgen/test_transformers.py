@@ -127,11 +127,9 @@ def test_texts_and_guidance_change_what_is_computed(
     assert not np.array_equal(weak.codes, strong.codes)
 
 
-def test_a_melody_changes_what_is_generated_and_both_back_ends_follow_it(
-    pairs: dict[str, Pair], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("stems_that_are_voice")
+def test_a_melody_changes_what_is_generated_and_both_back_ends_follow_it(pairs: dict[str, Pair]) -> None:
     ours, theirs = pairs["melody"]
-    monkeypatch.setattr("pipelines.models.conditions.load_stem_separator", lambda _: Separator())
     time = np.arange(16_000) / 16_000
     low, high = (np.sin(2 * np.pi * pitch * time).astype(np.float32) for pitch in (261.6, 370.0))
     for melody in (low, high):
@@ -144,18 +142,6 @@ def test_a_melody_changes_what_is_generated_and_both_back_ends_follow_it(
         generate(theirs, [GenerationRequest(0.6, "jazz", melody=melody)])[0].codes for melody in (low, high)
     ]
     assert not np.array_equal(made[0], made[1])
-
-
-class Separator(torch.nn.Module):
-    """Stands in for demucs: everything is voice."""
-
-    sources = ("drums", "bass", "other", "vocals")
-    samplerate, audio_channels, segment = 16_000, 2, 10
-    max_allowed_segment = 10
-
-    def forward(self, mix: torch.Tensor) -> torch.Tensor:
-        silent = torch.zeros_like(mix)
-        return torch.stack([silent, silent, silent, mix], dim=1)
 
 
 def test_attention_computed_the_plain_way_agrees(
