@@ -18,6 +18,7 @@ RUNS = {
     "dispatch": ["dispatch"],
     "kmeans": ["kmeans"],
     "fits": ["fits"],
+    "nearest": ["nearest"],
     "synthesis": ["synthesis"],
     "steering": ["steering"],
     "probes": ["probes"],

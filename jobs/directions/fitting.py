@@ -278,6 +278,7 @@ def _fitted(
         address=options.address,
         workers=options.workers,
         store=open_store(work.store_url),
+        run_id=work.run_id,
         task_bytes=max(
             (task_bytes(work, run.arrays[task.layer.array].shape[-1]) for task in tasks), default=0
         ),

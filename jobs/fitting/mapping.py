@@ -1,14 +1,17 @@
 """Map a function over tasks, here or on Ray: each on one thread, so that sums never change."""
 
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from jobs.engine.ray_session import ray_session, refuse_private_folders
 from jobs.execution import FitEngine
 from jobs.fitting.threads import one_thread
+from jobs.progress.logs import LOG, Logging, about_run, about_unit, logging_now
 from store.errors import JobFailed
 from store.opening import Store
 
@@ -41,6 +44,7 @@ def map_tasks(
     workers: int | None = None,
     store: Store | None = None,
     task_bytes: int = 0,
+    run_id: str | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Yield (place, result) of every task, as they are done; a lost worker's task runs again elsewhere.
 
@@ -53,14 +57,16 @@ def map_tasks(
         store: what the function reads: one in a local folder is refused on a cluster of several nodes.
         task_bytes: about what a task holds. In this process no more run at once by default than stay within
             `MOST_BYTES` together.
+        run_id: the run that logs name, here and in the tasks, beside the place of the task.
     """
-    if engine == "inline":
-        yield from _mapped_here(function, tasks, workers or tasks_at_once(available_cpus(), task_bytes))
-        return
-    with ray_session(address, cpus=workers if address == "local" else None):
-        if store is not None:
-            refuse_private_folders([store.url], cure="leave out --address")
-        yield from _mapped_on_ray(function, tasks, workers)
+    with about_run(run_id) if run_id is not None else nullcontext():
+        if engine == "inline":
+            yield from _mapped_here(function, tasks, workers or tasks_at_once(available_cpus(), task_bytes))
+            return
+        with ray_session(address, cpus=workers if address == "local" else None):
+            if store is not None:
+                refuse_private_folders([store.url], cure="leave out --address")
+            yield from _mapped_on_ray(function, tasks, workers)
 
 
 def tasks_at_once(cpus: int, task_bytes: int) -> int:
@@ -95,7 +101,7 @@ def _mapped_here(
             running: dict[Future[Result], int] = {}
             while True:
                 for place, task in islice(waiting, most - len(running)):
-                    running[pool.submit(_single_threaded, function, task)] = place
+                    running[pool.submit(_done_here, function, task, place)] = place
                 if not running:
                     return
                 done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -110,8 +116,8 @@ def _mapped_on_ray(
 ) -> Iterator[tuple[int, Result]]:
     import ray
 
-    remote: Any = ray.remote(_single_threaded).options(num_cpus=1, max_retries=TRIES - 1)
-    shared = ray.put(function)
+    remote: Any = ray.remote(_done_there).options(num_cpus=1, max_retries=TRIES - 1)
+    shared, log = ray.put(function), logging_now()
     most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     running: dict[Any, int] = {}
     waiting = iter(enumerate(tasks))
@@ -119,7 +125,7 @@ def _mapped_on_ray(
         while True:
             while len(running) < most and (following := next(waiting, None)) is not None:
                 place, task = following
-                running[remote.remote(shared, task)] = place
+                running[remote.remote(shared, task, place, log)] = place
             if not running:
                 return
             done, _ = ray.wait(list(running), num_returns=1)
@@ -129,9 +135,18 @@ def _mapped_on_ray(
             ray.cancel(reference, force=True)
 
 
-def _single_threaded(function: Callable[[Task], Result], task: Task) -> Result:
-    with one_thread():
-        return function(task)
+def _done_here(function: Callable[[Task], Result], task: Task, place: int) -> Result:
+    with about_unit(f"task-{place:06d}"), one_thread():
+        started = time.perf_counter()
+        result = function(task)
+        LOG.info("task done", extra={"seconds": round(time.perf_counter() - started, 4)})
+        return result
+
+
+def _done_there(function: Callable[[Task], Result], task: Task, place: int, log: Logging) -> Result:
+    """In another process, which logs as the driver does."""
+    log.begin()
+    return _done_here(function, task, place)
 
 
 def _result(reference: Any) -> Any:

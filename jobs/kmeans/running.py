@@ -128,10 +128,10 @@ def _results(
     with ray_session(options.address, cpus=cpus) if engine == "ray" else nullcontext():
         store = open_store(work.store_url)
         largest = max((_points_bytes(run, layer, clips) for layer in small), default=0)
-        side_by_side = _mapping(store, engine, options, task_bytes=COPIES * largest)
+        side_by_side = _mapping(store, engine, options, task_bytes=COPIES * largest, run_id=work.run_id)
         for _, result in side_by_side(partial(cluster_layer, work), small):
             yield result
-        mapping = _mapping(store, engine, options, task_bytes=COPIES * BLOCK_BYTES)
+        mapping = _mapping(store, engine, options, task_bytes=COPIES * BLOCK_BYTES, run_id=work.run_id)
         for layer in (layer for layer in layers if layer not in small):
             shape = run.arrays[layer.array].shape
             yield cluster_layer_by_blocks(
@@ -144,12 +144,13 @@ def _results(
 
 
 def _mapping(
-    store: Store, engine: Engine, options: KmeansOptions, *, task_bytes: int
+    store: Store, engine: Engine, options: KmeansOptions, *, task_bytes: int, run_id: str
 ) -> Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]:
     def mapped(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         return map_tasks(
             function,
             tasks,
+            run_id=run_id,
             engine=engine,
             address=options.address,
             workers=options.workers,

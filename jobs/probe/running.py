@@ -180,6 +180,7 @@ def _fitted(
         workers=options.workers,
         store=store,
         task_bytes=_task_bytes(plan, store, missing),
+        run_id=plan.labels.run_id,
     )
     keeper = MomentsKeeper(plan, store)
     summed = mapped(partial(moments_of_block, plan), blocks)

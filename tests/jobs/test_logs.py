@@ -15,6 +15,7 @@ from jobs.cli.main import main
 from jobs.extract.worker import ExtractionWorker
 from jobs.progress import logs
 from store import open_store
+from store.opening import Store
 
 Lines = list[dict[str, Any]]
 
@@ -154,3 +155,15 @@ def test_a_worker_elsewhere_logs_as_its_driver_does(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert (lines[2]["unit"], lines[2]["items"]) == ("unit-000007", 4)
     assert lines[-1]["message"] == "ValueError: at the end"
+
+
+def test_fits_name_run_and_task(planted_store: Store, told: Callable[..., tuple[int, Lines]]) -> None:
+    labels = ("--labels", "SELECT clip_id, style FROM clips", "--engine", "inline", "--sites", "attn")
+    probe = ("probe", planted_store.url, "toy", *labels, "--reduce", "mean", "--no-handcrafted")
+    for command in (probe, ("kmeans", planted_store.url, "toy", *labels, "--k", "2", "--starts", "1")):
+        code, lines = told(*command)
+        assert code == 0
+        done = [line for line in lines if line["message"] == "task done"]
+        assert sorted(line["unit"] for line in done) == [f"task-{n:06d}" for n in range(len(done))]
+        assert done
+        assert {line["run"] for line in lines if line["message"] in ("task done", "progress")} == {"toy"}

@@ -1,0 +1,97 @@
+"""Nearest clips in SQL beside NumPy on the same stored layer: both read it and compute.
+
+python -m benchmarks.nearest [--clips N] [--width D] [--rounds N] [--folder DIR]
+
+NumPy reads the layer at once, by products (x·x − 2 x·q) and as people write it (the norm of x − q). Rounds
+of all take turns, so that a busy machine is busy for each; the quickest counts.
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.neighbours import nearest
+from benchmarks.fits import write_run
+from store.catalog.activation_table import ActivationTable, LayerScan, activation_table
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
+from store.opening import open_store
+
+COUNT = 5
+
+
+def main() -> None:
+    """Print a line for every way."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--clips", type=int, default=100_000)
+    parser.add_argument("--width", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        write_run(Path(folder) / "nearest.store", options.clips, options.width)
+        compare(Path(folder) / "nearest.store", options.rounds)
+
+
+def compare(path: Path, rounds: int) -> None:
+    """All ways, in turn."""
+    store = open_store(path)
+    catalog = refresh_catalog(store)
+    scan = activation_table(store, ActivationTable("fits", "resid.mean", 0, "x"))
+    query = scan.read(np.array([7]))[0]
+    metric = f"FLOAT[{scan.width}]"
+
+    def sql(function: str) -> list[Any]:
+        asked = f"SELECT clip_id, {function}(vector, $q::{metric}) AS d FROM x ORDER BY d LIMIT {COUNT}"
+        found = run_query(catalog, asked, tables={"x": scan}, parameters={"q": query.tolist()})
+        names: list[Any] = found["clip_id"].to_pylist()
+        return names
+
+    ways: dict[str, Callable[[], Any]] = {
+        "NumPy, products": lambda: by_products(scan, query),
+        "NumPy, norms of differences": lambda: by_norms(scan, query),
+        "SQL, array_distance": lambda: sql("array_distance"),
+        "SQL, array_cosine_distance": lambda: sql("array_cosine_distance"),
+        "undertone similar, exact": lambda: nearest(scan.read, query, COUNT, "euclidean", len(scan)),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds + 1):  # the first warms up
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            seconds[name].append(time.perf_counter() - started)
+    least = min(seconds["NumPy, products"][1:])
+    for name, found in seconds.items():
+        best = min(found[1:])
+        print(f"{name:<30} {best:7.3f} s {best / least:6.2f} × NumPy's products", flush=True)
+
+
+def by_products(scan: LayerScan, query: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Read the layer, then the nearest in float32."""
+    rows, _ = scan.run.read_layer(scan.array, scan.layer)
+    distances = np.einsum("ij,ij->i", rows, rows) - 2 * (rows @ query)
+    return best_of(distances)
+
+
+def by_norms(scan: LayerScan, query: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Read the layer, then the norms of all differences."""
+    rows, _ = scan.run.read_layer(scan.array, scan.layer)
+    return best_of(np.linalg.norm(rows - query, axis=1))
+
+
+def best_of(distances: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
+    """Places of the smallest, in order."""
+    best = np.argpartition(distances, COUNT)[:COUNT]
+    return best[np.argsort(distances[best])]
+
+
+if __name__ == "__main__":
+    main()
