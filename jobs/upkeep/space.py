@@ -8,11 +8,10 @@ from contextlib import suppress
 from typing import Any
 
 from pipelines.user_cache import cache_folder
-from store.catalog.folder import catalog_path
 from store.errors import InvalidInput
 from store.opening import Store
 from store.upkeep.garbage import Garbage, Wanted, collect, find_garbage
-from store.upkeep.usage import Share, catalog_share, shares
+from store.upkeep.usage import Share, catalog_files, catalog_share, shares
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*(k|M|G|T)?B?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
@@ -61,9 +60,9 @@ def _row(share: Share, place: str) -> dict[str, Any]:
 def _other_caches(store: Store) -> Share:
     """Everything else in this user's cache: models that were unpacked, catalogs of other stores."""
     folder = cache_folder()
-    sizes, catalog = list[int](), catalog_path(store.objects)
+    sizes, catalog = list[int](), set(catalog_files(store.objects))
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):  # another command was done with it just now
             status = path.lstat()
-            sizes += [status.st_size] if stat.S_ISREG(status.st_mode) and path != catalog else []
+            sizes += [status.st_size] if stat.S_ISREG(status.st_mode) and path not in catalog else []
     return Share("other caches of yours", str(folder), "", len(sizes), sum(sizes))

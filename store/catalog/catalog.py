@@ -2,7 +2,8 @@
 
 The file is disposable: whatever it holds was read from Parquet and JSON. A refresh compares the keys and
 versions of these files with those the catalog was made from, writes a new file beside the old one, with only
-what changed read anew, and swaps it in. Readers keep the file they opened; of two refreshes at once the later
+what changed read anew, and swaps it in. It is small, as rows of large parts lie in segments, files beside it
+that old and new share. Readers keep the file they opened; of two refreshes at once the later
 swap wins, and the next look at the versions mends what it may lack. Mostly there is one: others that come
 meanwhile wait for it, and take what it made.
 """
@@ -12,7 +13,7 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,7 +23,7 @@ from uuid import uuid4
 
 import duckdb
 
-from store.catalog import parts, tables
+from store.catalog import parts, segments, tables
 from store.catalog.folder import catalog_path
 from store.catalog.one_refresh import LOCK, clone, one_at_a_time
 from store.catalog.parts import DamagedPart, list_parts, read_parts
@@ -53,6 +54,8 @@ class Recorded:
     """Of the parts it was made from."""
     damaged: tuple[str, ...] = ()
     """Those that could not be read."""
+    segments: Mapping[str, int] = field(default_factory=dict)
+    """Files with rows of large parts, and their lengths."""
 
 
 def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
@@ -60,7 +63,7 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
     start_early()  # whoever asks for the catalog is about to ask it
     path = catalog_path(store.objects)
     seen, wanted = _identity(path), _wanted(store)
-    if not rebuild and _recorded(path) == Recorded(wanted):
+    if not rebuild and _is_current(_recorded(path), wanted):
         return path
     with one_at_a_time(path):
         if _identity(path) != seen:  # whoever held the lock may have made what all who waited want
@@ -71,8 +74,14 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
             with _swapped_in(path) as new, _explained(store, path):
                 if recorded.versions.get(VERSION_KEY) == wanted[VERSION_KEY]:
                     _start_from(path, new)
-                fill_catalog(new, store.objects, wanted, again=mended)
+                folder = segments.folder_of(path)
+                named = fill_catalog(new, store.objects, wanted, segments=folder, again=mended)
+            segments.sweep(path, named, recorded.segments)
     return path
+
+
+def _is_current(recorded: Recorded, wanted: Mapping[str, str]) -> bool:
+    return recorded.versions == wanted and not recorded.damaged
 
 
 def _wanted(store: "Store") -> dict[str, str]:
@@ -82,7 +91,7 @@ def _wanted(store: "Store") -> dict[str, str]:
 
 def _version() -> str:
     """Changes with the views and with the code that fills their tables: an older file is made anew."""
-    code = (Path(inspect.getfile(module)) for module in (parts, tables, views))
+    code = (Path(inspect.getfile(module)) for module in (parts, tables, segments, views))
     sources = [source.read_bytes() for source in (TABLES_SQL, *VIEWS_SQL, *code)]
     return sha256(b"".join([*sources, stands_for_tables()])).hexdigest()[:16]
 
@@ -97,7 +106,7 @@ def _recorded(path: Path) -> Recorded:
         recorded = _read_recorded(path)
         _known.clear()  # another thread may do so at any moment: nothing is looked up again below
         _known[identity] = recorded
-    return recorded
+    return recorded if segments.are_there(recorded.segments) else Recorded()
 
 
 _known: dict[tuple[object, ...], Recorded] = {}
@@ -121,11 +130,11 @@ def _read_recorded(path: Path) -> Recorded:
     clock.start()
     try:
         tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'parts'"
-        if not {("state",), ("damaged",)} <= set(connection.execute(tables).fetchall()):
+        if not {("state",), ("damaged",), ("segments",)} <= set(connection.execute(tables).fetchall()):
             return Recorded()
         versions = dict(connection.execute("SELECT _part, version FROM parts.state").fetchall())
         damaged = connection.execute("SELECT _part FROM parts.damaged ORDER BY 1").fetchall()
-        return Recorded(versions, tuple(key for (key,) in damaged))
+        return Recorded(versions, tuple(key for (key,) in damaged), segments.segments_in(connection))
     except duckdb.Error:
         return Recorded()
     finally:
@@ -190,6 +199,7 @@ def _swapped_in(path: Path) -> Iterator[Path]:
 def _remove_litter(folder: Path) -> None:
     """Remove what killed refreshes left behind, and catalogs that nobody needed for long."""
     now = time.time()
+    segments.remove_orphans(folder, LITTER_AGE_SECONDS)
     for file in (*folder.glob("*.duckdb*"), *folder.glob(f".*{LOCK}")):
         limit = LITTER_AGE_SECONDS if BUILDING in file.name else UNUSED_AGE_SECONDS
         with suppress(FileNotFoundError):  # another refresh was faster

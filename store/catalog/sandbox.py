@@ -5,6 +5,7 @@ from pathlib import Path
 import duckdb
 
 from store.catalog.quoting import sql_value
+from store.catalog.segments import files_of
 
 CATALOG = "catalog"
 """Name under which the file is attached."""
@@ -28,8 +29,9 @@ def locked_connection(catalog: Path, memory_bytes: int) -> duckdb.DuckDBPyConnec
     """
     connection = duckdb.connect(config=CONFIGURATION | {"memory_limit": f"{memory_bytes}B"})
     try:
-        path, log = sql_value(str(catalog)), sql_value(f"{catalog}.wal")
-        connection.execute(f"SET allowed_paths = [{path}, {log}]")
+        path = sql_value(str(catalog))
+        allowed = [sql_value(str(file)) for file in (catalog, f"{catalog}.wal", *files_of(catalog))]
+        connection.execute(f"SET allowed_paths = [{', '.join(allowed)}]")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")
         connection.execute(f"ATTACH {path} AS {CATALOG} (READ_ONLY)")

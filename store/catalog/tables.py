@@ -2,8 +2,9 @@
 
 # ruff: noqa: S608 (names are quoted, values are parameters)
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,14 @@ from store.catalog.damage import UNRECORDED
 from store.catalog.parts import PART, RESULTS, DamagedPart, read_parts
 from store.catalog.quoting import sql_name, sql_value
 from store.catalog.sandbox import CONFIGURATION
+from store.catalog.segments import (
+    kept,
+    large_and_small,
+    make_unions,
+    segments_in,
+    set_aside,
+    what_unions_depend_on,
+)
 from store.dataset_columns import without_rounding
 from store.objects.protocol import ObjectStore
 from store.results.schemas import TABLES, declarations
@@ -34,27 +43,39 @@ _VIEW_NAMES = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schem
 
 
 def fill_catalog(
-    path: Path, objects: ObjectStore, wanted: Mapping[str, str], *, again: AbstractSet[str] = frozenset()
-) -> None:
+    path: Path,
+    objects: ObjectStore,
+    wanted: Mapping[str, str],
+    *,
+    segments: Path,
+    again: AbstractSet[str] = frozenset(),
+) -> dict[str, int]:
     """Bring the catalog at `path`, which may be new, from the parts it records to the wanted ones.
 
-    Parts of `again` are read once more, although they look like those that are recorded.
+    Parts of `again` are read once more, although they look like those that are recorded. Rows of large parts
+    go into the folder `segments`; returns those that the catalog names now, with their lengths.
     """
-    configuration = CONFIGURATION | {"memory_limit": f"{MEMORY_BYTES}B", "enable_external_access": False}
+    configuration = CONFIGURATION | {"memory_limit": f"{MEMORY_BYTES}B"}
     connection = duckdb.connect(path, config=configuration)
     try:
+        connection.execute(f"SET allowed_directories = [{sql_value(str(segments))}]")
+        connection.execute("SET enable_external_access = false")
         connection.execute("BEGIN")  # one write to the disk instead of one per statement
-        before = _what_views_depend_on(connection)
+        before, united = _what_views_depend_on(connection), what_unions_depend_on(connection)
         _make_tables(connection)
         known = dict(connection.execute("SELECT * FROM parts.state").fetchall())
         changed = {key for key in {*known, *wanted} if known.get(key) != wanted.get(key)} | again
         changed |= _clear_flexible_tables(connection, changed, known, wanted)
         _forget(connection, sorted(changed & known.keys()))
-        _load(connection, objects, {key: wanted[key] for key in sorted(changed & wanted.keys())})
+        new = {key: wanted[key] for key in sorted(changed & wanted.keys())}
+        _load(connection, objects, new, segments)
+        if united != what_unions_depend_on(connection):
+            make_unions(connection)
         if before != _what_views_depend_on(connection):
             _make_views(connection)
         connection.execute("COMMIT")
         connection.execute("CHECKPOINT")  # closing would do it too, but keep silent about a full disk
+        return segments_in(connection)
     finally:
         connection.close()
 
@@ -86,9 +107,9 @@ def _clear_flexible_tables(
 def _flexible_table(key: str) -> str | None:
     """The table of a part whose columns come with the data."""
     if key.endswith(CLIPS):
-        return "parts.clips"
+        return kept("parts", "clips")
     folder, _, rest = key.partition("/")
-    return f"{RESULTS}.{sql_name(rest.split('/')[0])}" if folder == RESULTS else None
+    return kept(RESULTS, rest.split("/")[0]) if folder == RESULTS else None
 
 
 def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
@@ -103,7 +124,9 @@ def _forget(connection: duckdb.DuckDBPyConnection, keys: Sequence[str]) -> None:
     connection.unregister("gone")
 
 
-def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapping[str, str]) -> None:
+def _load(
+    connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapping[str, str], segments: Path
+) -> None:
     """Read new parts and record them; one that vanished since it was listed is not recorded."""
     keys = [key for key in new if key not in NO_PARTS]
     found = [key for key in new if key in NO_PARTS]
@@ -115,8 +138,8 @@ def _load(connection: duckdb.DuckDBPyConnection, objects: ObjectStore, new: Mapp
             for name, rows in rows_by_table.items():
                 collected.setdefault(name, []).append(rows)
         for name, blocks in collected.items():
-            _append(connection, name, blocks)
-    _append(connection, "state", [pa.table({PART: found, "version": [new[key] for key in found]})])
+            _append(connection, name, blocks, segments)
+    _insert(connection, "parts.state", [pa.table({PART: found, "version": [new[key] for key in found]})])
 
 
 def _damage(connection: duckdb.DuckDBPyConnection, key: str, part: DamagedPart) -> Mapping[str, pa.Table]:
@@ -124,26 +147,58 @@ def _damage(connection: duckdb.DuckDBPyConnection, key: str, part: DamagedPart) 
     for feed in part.feeds:
         schema, _, name = feed.partition(".")
         if schema == RESULTS:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {RESULTS}.{sql_name(name)} ({PART} VARCHAR)")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {kept(RESULTS, name)} ({PART} VARCHAR)")
     row = {PART: key, "message": part.message, "feeds": list(part.feeds)}
     return {"damaged": pa.Table.from_pylist([row])}
 
 
-def _append(connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[pa.Table]) -> None:
+def _append(
+    connection: duckdb.DuckDBPyConnection, name: str, blocks: Sequence[pa.Table], segments: Path
+) -> None:
     """Add rows to a table; "clips" and results take on the columns and types of what comes."""
-    names = _register(connection, without_rounding(blocks) if name == "clips" else blocks)
-    incoming = " UNION ALL BY NAME ".join(f"SELECT * FROM {name}" for name in names)
     kind = name.removeprefix(f"{RESULTS}/")
-    if kind != name:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {RESULTS}")
-        _unite(connection, f"{RESULTS}.{sql_name(kind)}", incoming)
-    elif name == "clips":
-        _unite(connection, "parts.clips", incoming)
-    else:
-        connection.execute(f"INSERT INTO parts.{name} BY NAME {incoming}")
-    for registered in names:
-        connection.unregister(registered)
+    schema = RESULTS if kind != name else "parts"
+    blocks = without_rounding(blocks) if name == "clips" else blocks
+    if schema == "parts" and name not in _WITH_SEGMENTS:
+        _insert(connection, f"parts.{name}", blocks)
+        return
+    large, small = large_and_small(blocks)
+    table = kept(schema, kind)
+    if schema == RESULTS or name == "clips":
+        _unite(connection, table, [*small, *(block.slice(0, 0) for block in large)])
+    elif small:
+        _insert(connection, table, small)
+    for block in large:
+        part = block[PART][0].as_py()
+        set_aside(connection, segments, f"{schema}.{kind}", block.replace_schema_metadata(), part)
+
+
+_WITH_SEGMENTS = (
+    "clips", "planned_clips", "planned_units", "dataset_changes", "dataset_failures", "clip_states"
+)  # fmt: skip
+"""Tables of `tables.sql` in "kept_parts"."""
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, table: str, blocks: Sequence[pa.Table]) -> None:
+    with _registered(connection, blocks) as incoming:
+        connection.execute(f"INSERT INTO {table} BY NAME {incoming}")
+
+
+def _unite(connection: duckdb.DuckDBPyConnection, table: str, blocks: Sequence[pa.Table]) -> None:
+    """Columns by name, types widened to what holds both: a label that is text anywhere is text."""
+    with _registered(connection, blocks) as incoming:
+        connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({incoming}) LIMIT 0")
+        united = f"SELECT * FROM {table} UNION ALL BY NAME {incoming}"
+        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {united}")
+
+
+@contextmanager
+def _registered(connection: duckdb.DuckDBPyConnection, blocks: Sequence[pa.Table]) -> Iterator[str]:
+    """All rows of blocks in SQL, within the block."""
+    names = _register(connection, blocks)
+    yield " UNION ALL BY NAME ".join(f"SELECT * FROM {name}" for name in names)
+    for name in names:
+        connection.unregister(name)
 
 
 def _register(connection: duckdb.DuckDBPyConnection, blocks: Sequence[pa.Table]) -> list[str]:
@@ -156,14 +211,6 @@ def _register(connection: duckdb.DuckDBPyConnection, blocks: Sequence[pa.Table])
     for name, table in tables.items():
         connection.register(name, table.combine_chunks())
     return list(tables)
-
-
-def _unite(connection: duckdb.DuckDBPyConnection, table: str, incoming: str) -> None:
-    """Columns by name, types widened to what holds both: a label that is text anywhere is text."""
-    connection.execute(f"CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM ({incoming}) LIMIT 0")
-    connection.execute(
-        f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM {table} UNION ALL BY NAME {incoming}"
-    )
 
 
 def _what_views_depend_on(connection: duckdb.DuckDBPyConnection) -> tuple[list[tuple[str, ...]], ...]:
@@ -201,8 +248,8 @@ def _make_typed_views(connection: duckdb.DuckDBPyConnection) -> None:
     for kind, column, type_ in connection.execute(query, [PART]).fetchall():
         name = sql_name(column)
         casts.setdefault(kind, []).append(f"TRY_CAST({name} AS {type_}) AS {name}")
-    tables = "SELECT table_name FROM duckdb_tables() WHERE schema_name = ?"
-    present = {kind for (kind,) in connection.execute(tables, [RESULTS]).fetchall()}
+    views = "SELECT view_name FROM duckdb_views() WHERE schema_name = ?"
+    present = {kind for (kind,) in connection.execute(views, [RESULTS]).fetchall()}
     for kind, columns in casts.items():
         results = f" UNION ALL BY NAME FROM {RESULTS}.{sql_name(kind)}" if kind in present else ""
         rows = f"SELECT {', '.join(columns)} FROM (FROM declared.{sql_name(kind)}{results})"
@@ -212,9 +259,9 @@ def _make_typed_views(connection: duckdb.DuckDBPyConnection) -> None:
 def _make_result_views(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """A view per kind of result, of the same name unless a documented view has it; table → view."""
     taken = {name.lower() for (name,) in connection.execute(_VIEW_NAMES).fetchall()}
-    tables = f"SELECT table_name FROM duckdb_tables() WHERE schema_name = '{RESULTS}' ORDER BY 1"
+    kinds = f"SELECT view_name FROM duckdb_views() WHERE schema_name = '{RESULTS}' ORDER BY 1"
     views: dict[str, str] = {}
-    for (kind,) in connection.execute(tables).fetchall():
+    for (kind,) in connection.execute(kinds).fetchall():
         view = f"{RESULTS}_{kind}" if kind.lower() in taken else kind
         rows = f"SELECT {_columns_of_result(connection, kind)} FROM {RESULTS}.{sql_name(kind)}"
         connection.execute(f"CREATE VIEW {sql_name(view)} AS {rows} {_only_newest(connection, view, kind)}")

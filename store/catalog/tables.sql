@@ -3,6 +3,13 @@
 
 CREATE SCHEMA IF NOT EXISTS parts;
 
+-- Tables with many rows: "parts" has views of their names, over these and over files of parts that are large.
+CREATE SCHEMA IF NOT EXISTS kept_parts;
+CREATE SCHEMA IF NOT EXISTS kept_results;
+
+-- Those files: never changed, and never copied when the catalog is brought up to date.
+CREATE TABLE IF NOT EXISTS parts.segments (_part VARCHAR, relation VARCHAR, file VARCHAR, bytes BIGINT);
+
 -- What the other tables were filled from; compared with what the store holds now.
 CREATE TABLE IF NOT EXISTS parts.state (_part VARCHAR, version VARCHAR);
 
@@ -20,18 +27,18 @@ CREATE TABLE IF NOT EXISTS parts.datasets (
 );
 
 -- One column more for every label of any dataset.
-CREATE TABLE IF NOT EXISTS parts.clips (
+CREATE TABLE IF NOT EXISTS kept_parts.clips (
     _part VARCHAR, dataset VARCHAR, clip_id VARCHAR, uri VARCHAR, start_seconds DOUBLE, duration_seconds DOUBLE,
     group_id VARCHAR, split VARCHAR, sha256 VARCHAR, tail_seconds DOUBLE
 );
 
 -- What each version after the first changed. The other tables hold the newest version alone.
-CREATE TABLE IF NOT EXISTS parts.dataset_changes (
+CREATE TABLE IF NOT EXISTS kept_parts.dataset_changes (
     _part VARCHAR, dataset VARCHAR, version BIGINT, clip_id VARCHAR, change VARCHAR, uri VARCHAR,
     start_seconds DOUBLE, duration_seconds DOUBLE, sha256 VARCHAR
 );
 
-CREATE TABLE IF NOT EXISTS parts.dataset_failures (
+CREATE TABLE IF NOT EXISTS kept_parts.dataset_failures (
     _part VARCHAR, dataset VARCHAR, item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
 );
 
@@ -46,12 +53,12 @@ CREATE TABLE IF NOT EXISTS parts.arrays (
 
 -- "supplementary": planned later, to try failed clips again; all its clips stand in an earlier unit too.
 -- "clip_ids": a hash of them in order, to compare a marker with its unit.
-CREATE TABLE IF NOT EXISTS parts.planned_units (
+CREATE TABLE IF NOT EXISTS kept_parts.planned_units (
     _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, first_row BIGINT, clips BIGINT, supplementary BOOLEAN,
     clip_ids VARCHAR
 );
 
-CREATE TABLE IF NOT EXISTS parts.planned_clips (
+CREATE TABLE IF NOT EXISTS kept_parts.planned_clips (
     _part VARCHAR, run_id VARCHAR, clip_id VARCHAR, "row" BIGINT, unit_id VARCHAR
 );
 
@@ -64,7 +71,7 @@ CREATE TABLE IF NOT EXISTS parts.commits (
 CREATE TABLE IF NOT EXISTS parts.completed (_part VARCHAR, run_id VARCHAR, units BIGINT, marker VARCHAR);
 
 -- Committed clips that are not simply "ok"; most clips have no row here.
-CREATE TABLE IF NOT EXISTS parts.clip_states (
+CREATE TABLE IF NOT EXISTS kept_parts.clip_states (
     _part VARCHAR, run_id VARCHAR, unit_id VARCHAR, clip_id VARCHAR, state VARCHAR,
     item VARCHAR, uri VARCHAR, stage VARCHAR, error VARCHAR, message VARCHAR
 );

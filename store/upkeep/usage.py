@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.catalog.folder import catalog_path
+from store.catalog.segments import files_of
 from store.objects.local import TEMPORARY
 from store.objects.protocol import ObjectStore
 
@@ -56,9 +57,14 @@ def shares(objects: ObjectStore) -> list[Share]:
 
 def catalog_share(objects: ObjectStore) -> Share:
     """The catalog of a store, which lies in the cache of this user."""
+    sizes = [file.stat().st_size for file in catalog_files(objects)]
+    return Share("catalog (in your cache)", "", "", len(sizes), sum(sizes))
+
+
+def catalog_files(objects: ObjectStore) -> list[Path]:
+    """The catalog of a store and its segments, as far as there are any."""
     path = catalog_path(objects)
-    exists = path.is_file()
-    return Share("catalog (in your cache)", "", "", int(exists), path.stat().st_size if exists else 0)
+    return [file for file in (path, *files_of(path)) if file.is_file()]
 
 
 def temporary_files(objects: ObjectStore) -> Iterator[os.stat_result]:
