@@ -68,6 +68,7 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
     with one_at_a_time(path):
         if _identity(path) != seen:  # whoever held the lock may have made what all who waited want
             wanted = _wanted(store)
+        before = _recorded(path).segments
         recorded = Recorded() if rebuild else _recorded(path)
         mended = _mended(store, [key for key in recorded.damaged if key in wanted])
         if recorded.versions != wanted or mended:
@@ -76,7 +77,7 @@ def refresh_catalog(store: "Store", *, rebuild: bool = False) -> Path:
                     _start_from(path, new)
                 folder = segments.folder_of(path)
                 named = fill_catalog(new, store.objects, wanted, segments=folder, again=mended)
-            segments.sweep(path, named, recorded.segments)
+            segments.sweep(path, named, before)
     return path
 
 
