@@ -80,9 +80,17 @@ def codec_repository(name: object, where: str) -> str:
 LANGUAGE_MODEL_FILE = "state_dict.bin"
 CODEC_FILE = "compression_state_dict.bin"
 FILES = (LANGUAGE_MODEL_FILE, CODEC_FILE)
-HUB_NAMES = tuple(
-    f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody", "melody-large")
+HUB_NAMES = (
+    *(f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody", "melody-large")),
+    "facebook/audiogen-medium",
 )
+_OTHERS = {
+    "facebook/musicgen-style": "it is conditioned by style",
+    "facebook/magnet-": "it fills masked tokens in any order, so that no step follows another",
+    "facebook/audio-magnet-": "it fills masked tokens in any order, so that no step follows another",
+    "facebook/jasco-": "it has no tokens: it denoises latents",
+}
+"""Beginnings of published names of other architectures, and why they are not supported."""
 RAW_FILE = "checkpoint.th"
 """What Dora writes while it trains."""
 TRANSFORMERS_FILES = ("model.safetensors", "pytorch_model.bin", "model.safetensors.index.json")
@@ -134,8 +142,9 @@ def resolve_checkpoint(name: str) -> Checkpoint:
     repository, _, revision = name.partition("@")
     if "-stereo-" in repository and not Path(name).exists():
         raise _stereo(name)
-    if repository == "facebook/musicgen-style":
-        raise unsupported(name, "it is conditioned by style")
+    for beginning, problem in _OTHERS.items():
+        if repository.startswith(beginning):
+            raise unsupported(name, problem)
     if repository in HUB_NAMES:
         return _hub_checkpoint(repository, revision or None, backend)
     if name in MODELS.names():
@@ -315,7 +324,7 @@ def refuse_stereo(name: str, configuration: Any) -> None:
 def unsupported(name: str, problem: str) -> ModelError:
     """The error of a model whose architecture is another."""
     return ModelError(
-        f"{name!r} cannot be used: {problem}. Models of the MusicGen family are supported: "
+        f"{name!r} cannot be used: {problem}. Models of the family of MusicGen are supported: "
         f"{', '.join(HUB_NAMES)}, and fine-tunes of them."
     )
 

@@ -66,6 +66,14 @@ def test_a_hub_name_loads_offline_and_records_the_revisions_it_used() -> None:
     assert model.info == describe_model("facebook/musicgen-small")
 
 
+def test_audiogen_is_found_by_name_and_used_like_any_other(hub: Path, published: Path) -> None:
+    put(hub, "facebook/audiogen-medium", "a0" * 20, published)
+    info = describe_model("facebook/audiogen-medium")
+    assert (info.name, info.revision) == ("facebook/audiogen-medium", "a0" * 20)
+    assert info.fingerprint == describe_model("facebook/musicgen-small").fingerprint
+    assert info.licence == "CC-BY-NC-4.0"
+
+
 def test_a_pinned_revision_is_used_although_main_has_moved_on(
     hub: Path, published: Path, write_checkpoint: WriteCheckpoint, tmp_path: Path
 ) -> None:

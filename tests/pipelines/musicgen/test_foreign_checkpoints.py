@@ -491,6 +491,33 @@ def test_a_melody_conditioner_is_given_no_path_to_read_or_write(
     assert "/private" not in built[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("facebook/magnet-small-10secs", "it fills masked tokens in any order"),
+        ("facebook/audio-magnet-medium", "it fills masked tokens in any order"),
+        ("facebook/jasco-chords-drums-400M", "it has no tokens"),
+    ],
+)
+def test_other_architectures_give_their_reason_by_name(name: str, reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        resolve_checkpoint(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda it: it.update(lm_model="transformer_lm_magnet"), "its decoder is a transformer_lm_magnet"),
+        (
+            lambda it: it["conditioners"].update(self_wav={"model": "style", "style": {}}),
+            "conditioned by style",
+        ),
+    ],
+)
+def test_other_architectures_give_their_reason_by_folder(forge: Forge, change: Change, reason: str) -> None:
+    assert reason in refusal(forge(LM_FILE, change))
+
+
 @pytest.mark.parametrize("name", ["facebook/musicgen-style", "facebook/musicgen-style@main"])
 def test_the_style_model_gives_its_reason_by_name(name: str) -> None:
     with pytest.raises(ModelError, match="it is conditioned by style"):
