@@ -14,6 +14,7 @@ import soundfile
 from jobs.dataset import known_files, measuring
 from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
+from jobs.execution import Engine
 from pipelines.datasets.cutting import measure
 from store import open_store
 from store.catalog.asking import Catalog
@@ -245,3 +246,17 @@ def test_repair_takes_a_damaged_version_and_leaves_the_one_before(
     assert open_store(tmp_path / "store").dataset("songs").version == 1
     assert damage(inspect(objects)) == []
     assert add()["version"] == 2
+
+
+@pytest.mark.slow
+def test_ray_reads_what_this_process_would(tmp_path: Path, music: Path) -> None:
+    (music / "jazz/broken.wav").write_bytes(b"RIFF of nothing")
+    found = []
+    engines: tuple[Engine, ...] = ("inline", "ray")
+    for engine in engines:
+        request = AddRequest(str(tmp_path / engine), "songs", str(music), clip_seconds=1.0, engine=engine)
+        summary = add_dataset(request)
+        dataset = open_store(tmp_path / engine).dataset("songs")
+        found.append((summary, dataset.fingerprint, list(dataset.clips()), dataset.failures))
+    assert found[0] == found[1]
+    assert [failure.item for failure in found[0][3]] == ["jazz/broken.wav"]
