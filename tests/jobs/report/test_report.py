@@ -213,7 +213,14 @@ def test_failures_are_named_and_counted_by_strength(report_page: Node) -> None:
     assert counts["strength α 0.8, signature wrong concept"] == "9/19"
     assert {text for name, text in counts.items() if "α 0.4" in name} == {"0/17"}
     (caption,) = figure.all("figcaption")
-    for name in ("Not scored: ", "no change: ", "drone: ", "distortion: ", "wrong concept: ", "source lost: "):
+    for name in (
+        "Not scored: ",
+        "no change: ",
+        "drone: ",
+        "distortion: ",
+        "wrong concept: ",
+        "source lost: ",
+    ):
         assert name in caption.text
 
 
