@@ -15,6 +15,24 @@ from pipelines.models.conversion.names import WEIGHT_NORM
 from pipelines.models.conversion.to_audiocraft import MELODY
 from store.errors import ModelError
 
+_UNFIT = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""How transformers and torch say that a configuration is not for them."""
+NAMED = 3
+"""Tensors that a message names."""
+LARGEST_CHROMA = 1 << 16
+IGNORED = {
+    *(
+        "architectures",
+        "auto_map",
+        "dtype",
+        "transformers_version",
+        "name_or_path",
+        "max_position_embeddings",
+    ),
+    *("dropout", "dropout_rate", "attention_dropout", "activation_dropout", "layerdrop"),
+}
+"""Keys without an effect on what is computed; sines of positions grow as they are used."""
+
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
@@ -40,6 +58,8 @@ def build_whole(config: Mapping[str, Any], *, attention: str = "sdpa") -> Any:
     Raises:
         ModelError: transformers cannot build what it describes.
     """
+    from huggingface_hub.errors import StrictDataclassError
+
     with quiet_transformers():
         from transformers import (
             EncodecConfig,
@@ -61,7 +81,9 @@ def build_whole(config: Mapping[str, Any], *, attention: str = "sdpa") -> Any:
                 "decoder": _known(decoder_class, config["decoder"]),
             }
             if melody:
-                sizes = {key: config[key] for key in ("num_chroma", "chroma_length") if key in config}
+                sizes: dict[str, Any] = {
+                    key: _small(config, key) for key in ("num_chroma", "chroma_length") if key in config
+                }
                 whole: Any = MusicgenMelodyConfig(**parts, **sizes)
             else:
                 whole = MusicgenConfig(**parts)
@@ -69,19 +91,47 @@ def build_whole(config: Mapping[str, Any], *, attention: str = "sdpa") -> Any:
             parts["decoder"]._attn_implementation = attention  # noqa: SLF001
             kind = MusicgenMelodyForConditionalGeneration if melody else MusicgenForConditionalGeneration
             return kind(whole)
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        except ModelError:
+            raise
+        except (StrictDataclassError, *_UNFIT) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
             raise ModelError(
                 f"transformers cannot build the model that its config.json describes: {reason}"
             ) from error
 
 
-def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The tensors that a model of a `config.json` has in its file; no memory is taken."""
+def require_shapes(config: Mapping[str, Any], found: Mapping[str, tuple[int, ...]], where: str) -> None:
+    """Raise ModelError unless transformers builds a model with just these tensors; no memory is taken.
+
+    Args:
+        config: As `config.json` says it.
+        found: Shapes by name, as `shapes_of` gives them.
+        where: Names the folder in messages.
+    """
+    layers = config["text_encoder"].get("num_layers", 0)
+    if not isinstance(layers, int) or layers > len(found):
+        raise ModelError(
+            f"{where}: config.json says num_layers {layers} of the text encoder, which is too many."
+        )
     with torch.device("meta"):
-        model = build_whole(config)
-    shapes = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    return {name: shape for name, shape in shapes.items() if name not in TIED}
+        built = build_whole(config).state_dict()
+    expected = {name: tuple(tensor.shape) for name, tensor in built.items() if name not in TIED}
+    amiss = [
+        f"{name} is {found[name]}, not {shape}" if name in found else f"{name} is missing"
+        for name, shape in expected.items()
+        if found.get(name) != shape
+    ]
+    amiss += [f"{name} has no place" for name in sorted(set(found) - set(expected) - set(TIED))]
+    if amiss:
+        raise ModelError(
+            f"{where}: its tensors do not fit its configuration, in the names of transformers: "
+            f"{'; '.join(amiss[:NAMED])}."
+        )
+
+
+def shapes_of(tensors: Mapping[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    """Shapes by the names that the present transformers has."""
+    return {modern_name(name): tuple(tensors[name].shape) for name in tensors}
 
 
 TIED = ("text_encoder.encoder.embed_tokens.weight",)
@@ -96,6 +146,15 @@ def modern_name(name: str) -> str:
     return name
 
 
+def _small(config: Mapping[str, Any], key: str) -> int:
+    value = config[key]
+    if isinstance(value, int) and 0 < value <= LARGEST_CHROMA:
+        return value
+    raise ModelError(
+        f"{key} of config.json is {value!r}; it must be a whole number up to {LARGEST_CHROMA:,}."
+    )
+
+
 def _known(kind: Any, values: Mapping[str, Any]) -> Any:
     known = {name: value for name, value in values.items() if name in _fields(kind)}
     return kind(**known)
@@ -103,5 +162,4 @@ def _known(kind: Any, values: Mapping[str, Any]) -> Any:
 
 def _fields(kind: Any) -> frozenset[str]:
     """The keys that a configuration class of transformers has of its own."""
-    own = set(getattr(kind, "__dataclass_fields__", {}))
-    return frozenset(own - {"architectures", "auto_map", "dtype", "transformers_version", "name_or_path"})
+    return frozenset(getattr(kind, "__dataclass_fields__", {})) - IGNORED

@@ -20,11 +20,11 @@ from pipelines.models.facts import describe_checkpoint
 from pipelines.models.musicgen import ENCODER_SAMPLES, check_layer, frames_of
 from pipelines.models.protocol import Pass, Point
 from pipelines.models.transformers_conditions import TransformersConditions
-from pipelines.models.transformers_modules import TIED, build_whole, modern_name
-from store.errors import InvalidInput, ModelError
+from pipelines.models.transformers_modules import build_whole, modern_name, require_shapes, shapes_of
+from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from pipelines.models.checkpoints import Checkpoint
     from pipelines.models.protocol import Conditions, GeneratingModel, Hook
@@ -55,8 +55,11 @@ def load_transformers_musicgen(
     described = describe_checkpoint(checkpoint)
     refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
     config = read_config(checkpoint.folder)
+    tensors = read_tensors(checkpoint.folder)
+    require_shapes(config, shapes_of(tensors), str(checkpoint.folder))
     whole = build_whole(config, attention=attention)
-    _load(whole, read_tensors(checkpoint.folder), str(checkpoint.folder))
+    whole.load_state_dict({modern_name(name): tensors[name] for name in tensors}, strict=False)
+    whole.tie_weights()
     whole = whole.eval().requires_grad_(requires_grad=False).to(device)
     for block in whole.decoder.model.decoder.layers:
         for part in block.modules():
@@ -248,22 +251,6 @@ class TransformersMusicGen:
             )
         finally:
             random.setstate(state)
-
-
-def _load(whole: Any, tensors: Mapping[str, torch.Tensor], where: str) -> None:
-    """Copy a folder's weights into a model: every one has to be there, and no other."""
-    state = {modern_name(name): tensors[name] for name in tensors}
-    try:
-        missing, unexpected = whole.load_state_dict(state, strict=False)
-    except RuntimeError as error:
-        raise ModelError(
-            f"{where}: its tensors do not fit its config.json: "
-            f"{'; '.join(line.strip() for line in str(error).splitlines()[1:4])[:400]}"
-        ) from error
-    amiss = [*(f"{name} is missing" for name in missing if name not in TIED), *unexpected]
-    if amiss:
-        raise ModelError(f"{where}: its tensors do not fit its config.json: {', '.join(amiss[:3])}.")
-    whole.tie_weights()
 
 
 def _gives_tuples(block: Any) -> bool:

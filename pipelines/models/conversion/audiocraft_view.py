@@ -15,8 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipelines.models.checkpoint_configuration import read_configuration, require_conditioners
+from pipelines.models.checkpoint_configuration import (
+    read_configuration,
+    refuse_unknown_settings,
+    require_conditioners,
+)
 from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
+from pipelines.models.checkpoint_tensors import require_codec_sizes, require_language_model_sizes
 from pipelines.models.conversion.names import (
     AUDIO_ENCODER,
     CHROMA_WINDOW,
@@ -92,6 +97,9 @@ def audiocraft_view(folder: Path) -> AudiocraftView:
     state = _decoder_state(folder, configuration, tensors, where)
     names = codec_names(codec, iter([name for name in tensors if name.startswith(AUDIO_ENCODER)]))
     codec_state = LazyTensors({ours: partial(tensors.__getitem__, theirs) for theirs, ours in names.items()})
+    refuse_unknown_settings(configuration, where)
+    require_language_model_sizes(configuration, state, where)
+    require_codec_sizes(codec, codec_state, where)
     kept = record or {LANGUAGE_MODEL: {}, CODEC: {}}
     return AudiocraftView(
         package={**kept[LANGUAGE_MODEL], "xp.cfg": texts[LANGUAGE_MODEL], "best_state": state},

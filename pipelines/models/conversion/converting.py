@@ -69,7 +69,7 @@ from pipelines.models.conversion.transformers_files import (
 from pipelines.models.loading import PUBLISHED_CODEC_FILES, text_encoder_folder
 from pipelines.models.text_encoder_files import WEIGHTS as TEXT_WEIGHTS
 from pipelines.models.text_encoder_files import text_encoder_width
-from pipelines.models.transformers_modules import TIED, expected_shapes, modern_name
+from pipelines.models.transformers_modules import require_shapes, shapes_of
 from store.errors import InvalidInput, ModelError
 
 TOKENIZER_FILES = ("*.model", "tokenizer*", "special_tokens_map*")
@@ -154,8 +154,7 @@ def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
     places = _places(configuration, named)
     _refuse_other_names(state, places, where)
     planned = [*_split(state, places, where), *codec_tensors, *_planned(text, TEXT_ENCODER)]
-    shapes = {tensor.name: tensor.shape for tensor in planned if tensor.name not in TIED}
-    _check_shapes(config, shapes, where)
+    require_shapes(config, {tensor.name: tensor.shape for tensor in planned}, where)
     write_shards(folder, planned, largest=largest_shard)
     extra = {name: state[name] for name in state if CHROMA_WINDOW.fullmatch(name)}
     if extra:
@@ -252,31 +251,10 @@ def _planned_one(name: str, tensor: torch.Tensor) -> PlannedTensor:
     return PlannedTensor(name, tensor.dtype, tuple(tensor.shape), lambda: tensor)
 
 
-def _check_shapes(config: Mapping[str, Any], found: Mapping[str, tuple[int, ...]], where: str) -> None:
-    """Raise ModelError unless transformers builds a model with just these tensors."""
-    expected = expected_shapes(config)
-    wrong = [name for name, shape in found.items() if name in expected and expected[name] != shape]
-    missing = sorted(set(expected) - set(found))
-    unknown = sorted(set(found) - set(expected))
-    if wrong or missing or unknown:
-        named = [
-            *(f"{name} is {found[name]}, not {expected[name]}" for name in wrong),
-            *(f"{name} is missing" for name in missing),
-            *(f"{name} has no place" for name in unknown),
-        ]
-        raise ModelError(
-            f"{where}: its tensors do not fit its configuration, in the names of transformers: "
-            f"{'; '.join(named[:NAMED])}."
-        )
-
-
 def _to_audiocraft(source: Path, folder: Path) -> int:
     view = audiocraft_view(source)
     tensors = read_tensors(source)
-    shapes = {modern_name(name): tuple(tensors[name].shape) for name in tensors}
-    _check_shapes(
-        view.config, {name: shape for name, shape in shapes.items() if name not in TIED}, str(source)
-    )
+    require_shapes(view.config, shapes_of(tensors), str(source))
     write_package(folder / LANGUAGE_MODEL_FILE, view.package)
     write_package(folder / CODEC_FILE, view.codec_package)
     written = len(view.package["best_state"]) + len(view.codec_package["best_state"])

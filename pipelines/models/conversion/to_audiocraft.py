@@ -8,12 +8,14 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.models.checkpoint_schema import is_number
 from store.errors import ModelError
 
 MUSICGEN, MELODY = "musicgen", "musicgen_melody"
 DEFAULT_SECONDS = 30.0
 """What every published MusicGen was trained with; files without `max_length` do not say."""
 CHROMA_FFT = 16_384
+MOST_CODEBOOKS = 1024
 TEXT_FOLDER = "./t5"
 TEXT, CHROMA = "description", "self_wav"
 """Names of the two conditioners in every published model."""
@@ -35,6 +37,8 @@ def language_model_sections(
     """
     decoder = section(config, "decoder", where)
     width, codebooks = whole(decoder, "hidden_size", where), whole(decoder, "num_codebooks", where)
+    if codebooks > MOST_CODEBOOKS:
+        raise ModelError(f"{where}: {codebooks:,} codebooks are more than any model has.")
     _require(decoder, {"activation_function": "gelu", "scale_embedding": False}, where)
     stereo = decoder.get("audio_channels", 1) == 2
     channels = 2 if stereo else 1
@@ -129,7 +133,7 @@ def codec_sections(config: Mapping[str, Any], where: str) -> dict[str, Any]:
             "disable_norm_outer_blocks": 0,
             "encoder": {},
             "decoder": {
-                "trim_right_ratio": float(codec.get("trim_right_ratio", 1.0)),
+                "trim_right_ratio": _part(codec, "trim_right_ratio", where),
                 "final_activation": None,
                 "final_activation_params": None,
             },
@@ -234,6 +238,13 @@ def _seconds(config: Mapping[str, Any], generation: Mapping[str, Any], where: st
     hop = math.prod(codec.get("upsampling_ratios") or [1])
     seconds = whole(generation, "max_length", where) * hop / whole(codec, "sampling_rate", where)
     return int(seconds) if seconds == int(seconds) else seconds
+
+
+def _part(values: Mapping[str, Any], name: str, where: str) -> float:
+    value = values.get(name, 1.0)
+    if is_number(value) and 0 <= value <= 1:
+        return float(value)
+    raise ModelError(f"{where}: {name} of config.json is {value!r}; it must be a number from 0 to 1.")
 
 
 def _ratio(inner: int, width: int) -> float:

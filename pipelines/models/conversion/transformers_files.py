@@ -22,6 +22,7 @@ PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 WEIGHTS = (SINGLE, INDEX, PICKLED, PICKLED_INDEX)
 """In the order in which transformers looks for them."""
 KINDS = (MUSICGEN, MELODY)
+PARTS = ("text_encoder", "audio_encoder", "decoder")
 LARGEST_JSON = 1 << 20
 LARGEST_INDEX = 1 << 25
 _FILE_NAME = re.compile(r"[\w][\w.-]*", re.ASCII)
@@ -81,6 +82,9 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder / CONFIG} describes {said}. Of the models of transformers, {' and '.join(KINDS)} are "
             "supported."
         )
+    for part in PARTS:
+        if not isinstance(config.get(part), dict):
+            raise ModelError(f"{folder / CONFIG} lacks the section {part}, which every MusicGen has.")
     return config
 
 

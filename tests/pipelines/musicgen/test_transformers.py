@@ -1,5 +1,7 @@
 """transformers' MusicGen beside audiocraft's of the same weights: codes, activations, tokens, steering."""
 
+import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +19,7 @@ from pipelines.models.conversion.converting import convert
 from pipelines.models.named import describe_model, load_named_model
 from pipelines.models.transformers_musicgen import TransformersMusicGen, load_transformers_musicgen
 from pipelines.steering.edits import Edit, Steering
+from store.errors import ModelError
 
 WriteCheckpoint = Callable[..., Path]
 AgreesWith = Callable[..., GeneratedAudio]
@@ -164,3 +167,45 @@ def test_describing_builds_no_module_and_takes_no_library(pairs: dict[str, Pair]
         describe_model(str(pairs["text"][1].conditions.folder)).fingerprint
         == pairs["text"][0].info.fingerprint
     )
+
+
+@pytest.mark.parametrize(
+    ("part", "key", "value", "said"),
+    [
+        ("", "text_encoder", None, "lacks the section text_encoder"),
+        ("audio_encoder", "trim_right_ratio", "text", "from 0 to 1"),
+        ("audio_encoder", "target_bandwidths", [1e9], "n_q"),
+        ("audio_encoder", "norm_type", "time_group_norm", "only models with"),
+        ("decoder", "num_codebooks", 2**30, "more than any model has"),
+        ("decoder", "hidden_size", 64, "do not fit"),
+        ("decoder", "activation_function", "relu", "only models with"),
+        ("decoder", "num_hidden_layers", 2**30, "more layers than"),
+        ("text_encoder", "d_ff", 2**30, "do not fit"),
+        ("text_encoder", "num_layers", 2**30, "too many"),
+        ("text_encoder", "feed_forward_proj", "silly", "cannot build"),
+    ],
+)
+def test_a_strangers_configuration_is_refused_before_anything_is_built(
+    strangers: Path, part: str, key: str, value: object, said: str
+) -> None:
+    config = json.loads((strangers / "config.json").read_text())
+    (config[part] if part else config)[key] = value
+    (strangers / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match=said):
+        load_named_model(str(strangers))
+
+
+def test_what_a_stranger_says_of_training_and_of_code_has_no_effect(strangers: Path) -> None:
+    config = json.loads((strangers / "config.json").read_text())
+    config |= {"auto_map": {"AutoModel": "evil.Model"}, "dtype": "float16", "_attn_implementation": "evil"}
+    config["decoder"] |= {"dropout": 7, "max_position_embeddings": 2**40, "_attn_implementation": "evil"}
+    (strangers / "config.json").write_text(json.dumps(config))
+    assert "sdpa" in repr(load_named_model(str(strangers)))
+
+
+@pytest.fixture
+def strangers(pairs: dict[str, Pair], tmp_path: Path) -> Path:
+    """A folder of transformers without what `undertone convert` put beside it."""
+    folder = Path(shutil.copytree(pairs["text"][1].conditions.folder, tmp_path / "stranger"))
+    (folder / "audiocraft.json").unlink()
+    return folder
