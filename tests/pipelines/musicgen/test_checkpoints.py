@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from pipelines.models.checkpoints import HUB_NAMES
+from pipelines.models.conversion.converting import convert
 from pipelines.models.musicgen import load_musicgen
-from pipelines.models.named import describe_model
-from store.errors import ModelError, NotFound
+from pipelines.models.named import describe_model, load_named_model, pinned_name
+from store.errors import InvalidInput, ModelError, NotFound
 
 WriteCheckpoint = Callable[..., Path]
 
@@ -294,3 +296,70 @@ def test_tensors_that_do_not_fit_the_configuration_are_refused(
     torch.save(package, folder / "state_dict.bin")
     with pytest.raises(ModelError, match=r"do not fit its own configuration.*emb\.0\.weight"):
         load_musicgen(str(folder))
+
+
+@pytest.fixture
+def both_formats(hub: Path, write_convertible: WriteCheckpoint, tmp_path: Path) -> tuple[Path, Path]:
+    """A tuned model whose text encoder is named, and the same in the format of transformers."""
+    source = write_convertible(tmp_path / "tuned")
+    put(hub, "t5-base", TEXT_COMMIT, source / "t5")
+    package = torch.load(source / "state_dict.bin")
+    package["xp.cfg"] = package["xp.cfg"].replace("./t5", "t5-base")
+    torch.save(package, source / "state_dict.bin")
+    shutil.rmtree(source / "t5")
+    return source, convert(source, tmp_path / "tuned-transformers").folder
+
+
+def test_any_repository_is_found_in_the_format_that_it_has(
+    hub: Path, both_formats: tuple[Path, Path]
+) -> None:
+    ours, theirs = both_formats
+    put(hub, "someone/tuned", MODEL_COMMIT, theirs)
+    put(hub, "someone/trained", MODEL_COMMIT, ours)
+    found = load_named_model("someone/tuned")
+    assert (found.info.name, found.info.revision) == ("someone/tuned", MODEL_COMMIT)
+    assert found.backend.startswith("transformers")
+    assert load_named_model(f"someone/trained@{MODEL_COMMIT}").backend.startswith("audiocraft")
+    assert pinned_name("someone/tuned") == f"transformers:someone/tuned@{MODEL_COMMIT}"
+    assert describe_model("someone/trained").fingerprint == found.info.fingerprint
+
+
+def test_where_a_repository_has_both_formats_the_name_can_say_which(
+    hub: Path, both_formats: tuple[Path, Path], tmp_path: Path
+) -> None:
+    mixed = tmp_path / "mixed"
+    for folder in both_formats:
+        shutil.copytree(folder, mixed, dirs_exist_ok=True)
+    put(hub, "facebook/musicgen-small", MODEL_COMMIT, mixed)
+    assert load_named_model("facebook/musicgen-small").backend.startswith("audiocraft")
+    assert load_named_model("transformers:facebook/musicgen-small").backend.startswith("transformers")
+    put(hub, "facebook/musicgen-medium", MODEL_COMMIT, both_formats[1])  # the other one is not in the cache
+    assert load_named_model("facebook/musicgen-medium").backend.startswith("transformers")
+    with pytest.raises(InvalidInput, match="convert the model"):
+        describe_model(f"audiocraft:{both_formats[1]}")
+
+
+def test_a_named_text_encoder_stays_named_while_it_is_the_same(
+    both_formats: tuple[Path, Path], tmp_path: Path
+) -> None:
+    ours, theirs = both_formats
+    assert describe_model(str(theirs)).text_encoder == "t5-base"
+    back = convert(theirs, tmp_path / "back").folder
+    assert {path.name for path in back.iterdir()} == {path.name for path in ours.iterdir()}
+    trained_on = shutil.copytree(theirs, tmp_path / "trained-on")
+    weights = load_file(trained_on / "model.safetensors")
+    weights["text_encoder.shared.weight"] += 1
+    save_file(weights, trained_on / "model.safetensors")
+    assert describe_model(str(trained_on)).text_encoder == "./t5"
+    assert describe_model(str(trained_on)).fingerprint != describe_model(str(theirs)).fingerprint
+
+
+def test_a_name_that_is_no_folder_and_no_repository_is_told_with_what_there_is(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreachable(*_: Any, **__: Any) -> Any:
+        raise OSError("no network")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", unreachable)
+    with pytest.raises(NotFound, match=r"no folder 'some/model', no such repository.*pocket"):
+        describe_model("some/model")
