@@ -183,6 +183,8 @@ def forward_activations(
     codes: np.ndarray[Any, Any] | torch.Tensor,
     spec: CaptureSpec,
     texts: Sequence[str] | None = None,
+    *,
+    melody: np.ndarray[Any, Any] | None = None,
 ) -> dict[str, torch.Tensor]:
     """One teacher-forced pass over a batch of clips.
 
@@ -191,6 +193,7 @@ def forward_activations(
         codes: Integers (B, K, T) as the codec gave them: the delay pattern is applied here, and only here.
         spec: What to keep.
         texts: One text condition per clip; None or empty texts mean no condition.
+        melody: Samples (samples,) at the model's rate, which condition all clips.
 
     Returns:
         As `Captured.arrays`. What comes after the last point wanted is not computed.
@@ -202,7 +205,7 @@ def forward_activations(
     if texts is not None and len(texts) != len(batch):
         raise InvalidInput(f"{len(texts)} texts for {len(batch)} clips: give one per clip, or none.")
     alignment = model.alignment(batch.shape[-1])
-    groups = model.conditions.groups(texts or [""] * len(batch))
+    groups = model.conditions.groups(texts or [""] * len(batch), melody)
     parts = []
     for members, conditions in groups:
         with capture(model, spec, alignment) as captured:

@@ -27,6 +27,9 @@ class Extraction(Work, total=False):
     ]
     segments: Annotated[int, 'bins over time of the reduction "segments".']
     text: str
+    melody: Annotated[
+        str | Path | None, "a recording whose melody conditions every clip, for models that take one."
+    ]
     backend: Backend
     dtype: Dtype
     batch_clips: int

@@ -126,6 +126,7 @@ CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "layers": ("layers", layers_text),
     "loss": ("loss", names_text),
     "metrics_file": ("metrics_file", _path_of),
+    "melody": ("melody", _path_of),
     "method": ("methods", names_text),
     "model": ("model", str),
     "penalties": ("penalties", numbers_text),

@@ -1,6 +1,7 @@
 """Options of an extraction."""
 
 from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from jobs.execution import Backend, Device, Dtype, Execution
@@ -41,6 +42,10 @@ class ExtractOptions(Execution):
             metavar="TEMPLATE",
         ),
     ] = ""
+    melody: Annotated[
+        Path | None,
+        Option("Recording whose melody conditions every clip; for models that take one, as its text does."),
+    ] = None
     dtype: Dtype = "fp32"
     batch_clips: Annotated[
         int,

@@ -4,12 +4,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.extract.cutting import cut
 from jobs.extract.options import ExtractOptions
 from jobs.extract.spec import ExtractionSpec
 from jobs.extract.texts import planned_clips
+from jobs.generate.inputs import read_melody
 from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
 from pipelines.audio.resampling import resampler
@@ -19,6 +22,7 @@ from pipelines.models.named import check_weights, describe_model
 from store import Dataset, Store, open_store
 from store.arrays.collection import UNIT_CLIPS
 from store.errors import InvalidInput
+from store.records import ModelInfo
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -33,6 +37,8 @@ class Extraction:
     spec: ExtractionSpec
     clips: pa.Table
     """All clips as the plan lists them (`store.arrays.plan.CLIP_SCHEMA`)."""
+    melody: NDArray[np.float32] | None = None
+    """Samples (samples,) at the model's rate that condition all clips."""
 
 
 def resolve(options: ExtractOptions) -> Extraction:
@@ -59,6 +65,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
+    melody_sha256, melody = _melody(options, info)
     check_weights(options.named_model, last_block=capture.last_block(info))
     spec = ExtractionSpec(
         dataset=dataset.name,
@@ -75,6 +82,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         codes_unit_clips=options.unit_clips or UNIT_CLIPS,
         compression=options.compression,
         resampler=resampler(),
+        melody_sha256=melody_sha256,
     )
     clips = planned_clips(dataset, options.text)
     if not len(clips):
@@ -84,4 +92,16 @@ def resolve(options: ExtractOptions) -> Extraction:
         )
     if options.unit_clips is None:
         spec = cut(spec, store.objects, len(clips))
-    return Extraction(options, store, dataset, spec, clips)
+    return Extraction(options, store, dataset, spec, clips, melody)
+
+
+def _melody(options: ExtractOptions, info: ModelInfo) -> tuple[str | None, NDArray[np.float32] | None]:
+    """Hash and samples of the melody that was asked for, as long at most as the model was trained for."""
+    if options.melody is None:
+        return None, None
+    if not info.melody:
+        raise InvalidInput(
+            f"--melody: {info.name!r} takes no melody; use one that does, such as facebook/musicgen-melody."
+        )
+    digest, samples = read_melody(options.melody, sample_rate=info.sample_rate)
+    return digest, samples[: round(info.max_seconds * info.sample_rate)]

@@ -31,6 +31,8 @@ class ExtractionSpec:
     compression: Literal["none", "zstd"]
     resampler: str
     """As `pipelines.audio.resampling` names it: tokens of the finer codebooks depend on it."""
+    melody_sha256: str | None = None
+    """Of the recording whose melody conditions all clips."""
 
     def document(self) -> dict[str, Any]:
         """The content of run.json, as JSON values."""
@@ -50,6 +52,7 @@ class ExtractionSpec:
             "compression": self.compression,
             "codes": self.codes_key(),
             "resampler": self.resampler,
+            **({} if self.melody_sha256 is None else {"melody_sha256": self.melody_sha256}),
         }
 
     def _capture_document(self) -> dict[str, Any]:

@@ -41,6 +41,8 @@ class ExtractionPlan:
     """Where the audio is; None where stored codes make it needless."""
     model: str
     capture: CaptureSpec
+    melody: Samples | None
+    """Samples (samples,) at the model's rate that condition all clips."""
     last_block: int
     """The last decoder block that it needs."""
     device: str
@@ -82,6 +84,8 @@ class ExtractionWorker:
                 last_block=plan.last_block,
             )
         )
+        if plan.melody is not None:  # kept; without its separator no clip could be computed
+            self._on_compute_thread(partial(self._model.conditions.encode_melody, "", plan.melody))
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
@@ -158,7 +162,9 @@ class ExtractionWorker:
     def _forward(self, codes: Codes, texts: Sequence[str]) -> Callable[[], HostArrays]:
         from pipelines.capture import forward_activations
 
-        return start_copy(forward_activations(self._model, codes, self._plan.capture, texts))
+        return start_copy(
+            forward_activations(self._model, codes, self._plan.capture, texts, melody=self._plan.melody)
+        )
 
     def _encode(self, audio: Samples) -> Codes:
         import torch

@@ -33,6 +33,7 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         root=root,
         model=pinned_name(options.named_model),
         capture=spec.capture,
+        melody=work.melody,
         last_block=spec.capture.last_block(spec.model),
         device=options.device,
         dtype=spec.dtype,

@@ -67,9 +67,19 @@ class ConditionEncoder:
                 self._kept_melodies.popitem(last=False)
         return {**self.encode(text), **self._kept_melodies[key]}
 
-    def groups(self, texts: Sequence[str]) -> list[tuple[list[int], Conditions]]:
-        """Split a batch into parts with equally long conditions: (positions in the batch, conditions)."""
-        encoded = {text: self.encode(text) for text in dict.fromkeys(texts)}
+    def groups(
+        self, texts: Sequence[str], melody: NDArray[np.float32] | None = None
+    ) -> list[tuple[list[int], Conditions]]:
+        """Split a batch into parts with equally long conditions: (positions in the batch, conditions).
+
+        Args:
+            texts: One per clip.
+            melody: That all clips follow, as for `encode_melody`.
+        """
+        encoded = {
+            text: self.encode(text) if melody is None else self.encode_melody(text, melody)
+            for text in dict.fromkeys(texts)
+        }
         positions: dict[tuple[int, ...], list[int]] = {}
         for position, text in enumerate(texts):
             lengths = tuple(embedding.shape[1] for embedding, _ in encoded[text].values())

@@ -104,8 +104,15 @@ class Conditioner(Protocol):
             ModelError: the model takes no melody.
         """
 
-    def groups(self, texts: Sequence[str]) -> list[tuple[list[int], Conditions]]:
-        """Split a batch into parts with equally long conditions: (positions in the batch, conditions)."""
+    def groups(
+        self, texts: Sequence[str], melody: NDArray[np.float32] | None = None
+    ) -> list[tuple[list[int], Conditions]]:
+        """Split a batch into parts with equally long conditions: (positions in the batch, conditions).
+
+        Args:
+            texts: One per clip.
+            melody: That all clips follow, as for `encode_melody`.
+        """
 
     def dropped(self, conditions: Conditions) -> Conditions:
         """What stands for no condition at the same lengths: of rows without, in classifier-free guidance."""

@@ -27,7 +27,7 @@ def stop(*_: Any, device: str, **__: Any) -> Any:
 
 OPTIONS: Any = SimpleNamespace(
     device="auto", dtype="fp32", threads=1, model="pocket", named_model="pocket", batch=1, store_url="",
-    source=stop, capture=SimpleNamespace(last_block=lambda _: None), last_block=None,
+    source=stop, capture=SimpleNamespace(last_block=lambda _: None), last_block=None, melody=None,
 )  # fmt: skip
 LOADERS: dict[str, Callable[[], object]] = {
     "extraction": ExtractionWorker(OPTIONS).load,

@@ -293,6 +293,7 @@ def test_a_text_condition_from_labels_changes_the_run_and_warns_of_the_leak(
     [
         ({"sites": "resid,nose"}, "no site 'nose'; it has embed, resid, attn, head, xattn, mlp"),
         ({"sites": "resid.mean"}, "'resid.mean' is no name of a site"),
+        ({"melody": Path("hum.wav")}, "'pocket-random' takes no melody; use one that does"),
         ({"layers": "3,99"}, "layers are 0–7"),
         ({"layers": "x"}, "write all, 0,5,11 or 4-7"),
         ({"reduce": "median"}, "'median' is no reduction"),

@@ -1,0 +1,87 @@
+"""Runs of a melody model: with a melody every clip is conditioned on it, and the run is another one."""
+
+import wave
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+import undertone as ut
+from pipelines.capture import CaptureSpec, capture
+from pipelines.models.named import load_named_model
+from store.errors import ModelError
+
+WriteCheckpoint = Callable[..., Path]
+RATE = 16_000
+
+
+def write_tone(path: Path, pitch: float, seconds: float = 1.0) -> Path:
+    samples = 0.4 * np.sin(2 * np.pi * pitch * np.arange(round(seconds * RATE)) / RATE)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return path
+
+
+def read_tone(path: Path) -> NDArray[np.float32]:
+    with wave.open(str(path), "rb") as file:
+        return np.frombuffer(file.readframes(10**6), "<i2").astype(np.float32) / 32768
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ut.Store:
+    for pitch in (220.0, 330.0):
+        write_tone(tmp_path / "tones" / "low" / f"{pitch:g}.wav", pitch)
+    store = ut.open_store(tmp_path / "music.store", create=True)
+    ut.add_dataset(store, "tones", tmp_path / "tones", clip_seconds=1.0)
+    return store
+
+
+@pytest.mark.usefixtures("stems_that_are_voice")
+def test_every_clip_is_conditioned_on_the_melody_and_the_run_is_another(
+    store: ut.Store, write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    folder = write_melody_checkpoint(tmp_path / "melody")
+    hum = write_tone(tmp_path / "hum.wav", 370.0, seconds=1.5)  # silence has the chroma of a C
+    options: Any = {"model": folder, "sites": ["resid"], "layers": [1], "text": "rock", "device": "cpu"}
+    plain = ut.extract(store, "tones", **options)
+    followed = ut.extract(store, "tones", melody=hum, **options)
+    assert followed.id != plain.id
+    assert "melody_sha256" not in plain.document
+    assert ut.extract(store, "tones", melody=hum, **options).id == followed.id
+
+    model = load_named_model(str(folder))
+    conditions = model.conditions.encode_melody("rock", read_tone(hum))
+    found, ids = followed.layer("resid.mean", 1)
+    for row, clip_id in zip(found, ids, strict=True):
+        (uri,) = [one["uri"] for one in store.sql("FROM clips") if one["clip_id"] == clip_id]
+        audio = torch.from_numpy(read_tone(tmp_path / "tones" / uri))[None, None]
+        codes = model.encode(audio)
+        with capture(model, CaptureSpec(("resid",), (1,))) as seen:
+            model.forward(codes, conditions)
+        np.testing.assert_allclose(row, seen.arrays()["resid.mean"][0, 0], rtol=1e-3, atol=1e-4)
+    assert np.abs(found - plain.layer("resid.mean", 1)[0]).max() > 1e-3
+
+
+def test_without_a_separator_the_job_ends_before_a_clip_is_computed(
+    store: ut.Store,
+    write_melody_checkpoint: WriteCheckpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(_: object) -> None:
+        raise ModelError("the stem separator htdemucs cannot be had")
+
+    monkeypatch.setattr("pipelines.models.conditions.load_stem_separator", refuse)
+    folder = write_melody_checkpoint(tmp_path / "melody")
+    hum = write_tone(tmp_path / "hum.wav", 261.6)
+    with pytest.raises(ut.UndertoneError, match="htdemucs cannot be had"):
+        ut.extract(store, "tones", model=folder, sites=["resid"], layers=[1], melody=hum, device="cpu")
+    assert store.sql("SELECT sum(committed) AS n FROM runs")["n"] == [0]
