@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from jobs.engine.stages import StageClock
 from jobs.extract.code_source import CodeSource
@@ -32,8 +33,11 @@ from jobs.upkeep.run_states import overviews
 from jobs.upkeep.verify_options import VerifyOptions
 from jobs.upkeep.verifying import run_verification
 from store.arrays.collection import Collection, open_collection
+from store.arrays.layout import marker_key
 from store.arrays.manifests import STEP_UNITS
 from store.arrays.reader import CheckedChunks
+from store.catalog.catalog import refresh_catalog
+from store.catalog.query import run_query
 from store.objects.counting import CountedObjects
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus
@@ -215,12 +219,46 @@ def labels(store: Store, counted: CountedObjects) -> list[Any]:
     return [_line("rows of all clips by id", lambda: index.select(ids), counted)]
 
 
+def asking(store: Store, counted: CountedObjects) -> list[Any]:
+    """A question of SQL by itself, and one that meets a new commit: the least of eight, in both processes."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        plan = store.run("r").plan()
+        unit = plan.unit(len(plan) - 1)
+        counted.delete(marker_key("runs/r", unit.unit_id))
+        refresh_catalog(store)
+        seconds: dict[str, list[float]] = {"a question": [], "a question after a commit": []}
+        for number in range(16):
+            if number % 2:
+                _write(open_collection(counted, "runs/r"), unit, ARRAYS)
+            elif number:
+                counted.delete(marker_key("runs/r", unit.unit_id))
+                refresh_catalog(store)
+            started = time.process_time() + _seconds_of_children()
+            path = refresh_catalog(store)
+            run_query(path, "SELECT genre, count(*) FROM clips GROUP BY ALL")
+            spent = time.process_time() + _seconds_of_children() - started
+            seconds["a question after a commit" if number % 2 else "a question"].append(spent)
+        counted.delete(marker_key("runs/r", unit.unit_id))
+        copied = f"{path.stat().st_size / 1e6:.1f} MB of the catalog copied"
+        return [
+            [name, min(found), 0, 0, copied if "commit" in name else ""] for name, found in seconds.items()
+        ]
+
+
+def _seconds_of_children() -> float:
+    """Processor seconds of the processes that answer SQL, which live on."""
+    children = psutil.Process().children()
+    return sum(sum(child.cpu_times()[:2]) for child in children)
+
+
 MEASURES: dict[str, Callable[[Store, CountedObjects], list[Any]]] = {
     "opening": opening,
     "driving": driving,
     "status": status,
     "labels": labels,
     "working": working,
+    "asking": asking,
 }
 
 
