@@ -22,7 +22,35 @@ PICKLED, PICKLED_INDEX = "pytorch_model.bin", "pytorch_model.bin.index.json"
 WEIGHTS = (SINGLE, INDEX, PICKLED, PICKLED_INDEX)
 """In the order in which transformers looks for them."""
 KINDS = (MUSICGEN, MELODY)
-PARTS = ("text_encoder", "audio_encoder", "decoder")
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "text_encoder": {"model_type": "t5"},
+    "audio_encoder": {
+        "model_type": "encodec",
+        "target_bandwidths": [1.5, 3.0, 6.0, 12.0, 24.0],
+        "sampling_rate": 24_000,
+        "audio_channels": 1,
+        "hidden_size": 128,
+        "num_filters": 32,
+        "num_residual_layers": 1,
+        "upsampling_ratios": [8, 5, 4, 2],
+        "kernel_size": 7,
+        "last_kernel_size": 7,
+        "residual_kernel_size": 3,
+        "dilation_growth_rate": 2,
+        "compress": 2,
+        "num_lstm_layers": 2,
+        "codebook_size": 1024,
+    },
+    "decoder": {
+        "vocab_size": 2048,
+        "num_hidden_layers": 24,
+        "ffn_dim": 4096,
+        "num_attention_heads": 16,
+        "hidden_size": 1024,
+        "num_codebooks": 4,
+    },
+}
+"""By section of `config.json`, what transformers takes where it says nothing."""
 LARGEST_JSON = 1 << 20
 LARGEST_INDEX = 1 << 25
 _FILE_NAME = re.compile(r"[\w][\w.-]*", re.ASCII)
@@ -82,10 +110,11 @@ def read_config(folder: Path) -> dict[str, Any]:
             f"{folder / CONFIG} describes {said}. Of the models of transformers, {' and '.join(KINDS)} are "
             "supported."
         )
-    for part in PARTS:
+    for part in DEFAULTS:
         if not isinstance(config.get(part), dict):
             raise ModelError(f"{folder / CONFIG} lacks the section {part}, which every MusicGen has.")
-    return config
+        config[part] = {**DEFAULTS[part], **config[part]}
+    return {"num_chroma": 12, "chroma_length": 235, **config}
 
 
 def read_tensors(folder: Path) -> LazyTensors:

@@ -16,6 +16,7 @@ from pipelines.generation.generate import GeneratedAudio, GenerationRequest, gen
 from pipelines.generation.sampling import Sampling
 from pipelines.models.checkpoints import Checkpoint
 from pipelines.models.conversion.converting import convert
+from pipelines.models.conversion.transformers_files import read_tensors
 from pipelines.models.named import describe_model, load_named_model
 from pipelines.models.transformers_musicgen import TransformersMusicGen, load_transformers_musicgen
 from pipelines.steering.edits import Edit, Steering
@@ -209,3 +210,46 @@ def strangers(pairs: dict[str, Pair], tmp_path: Path) -> Path:
     folder = Path(shutil.copytree(pairs["text"][1].conditions.folder, tmp_path / "stranger"))
     (folder / "audiocraft.json").unlink()
     return folder
+
+
+def test_a_folder_as_older_versions_wrote_it_is_the_same_model(
+    pairs: dict[str, Pair], strangers: Path
+) -> None:
+    """One pickled file, other names of normed weights, the sines of positions, and no word on defaults."""
+    before = describe_model(str(strangers))
+    state = {
+        name.replace("parametrizations.weight.original0", "weight_g").replace(
+            "parametrizations.weight.original1", "weight_v"
+        ): tensor
+        for name, tensor in read_tensors(strangers).items()
+    }
+    state["decoder.model.decoder.embed_positions.weights"] = torch.zeros(2048, 32)
+    torch.save(state, strangers / "pytorch_model.bin")
+    (strangers / "model.safetensors").unlink()
+    config = json.loads((strangers / "config.json").read_text())
+    del config["audio_encoder"]["kernel_size"], config["decoder"]["num_codebooks"]
+    (strangers / "config.json").write_text(json.dumps(config))
+    assert describe_model(str(strangers)) == before
+    codes = np.random.default_rng(0).integers(0, 256, (1, 4, 12), dtype=np.int16)
+    spec = CaptureSpec(("resid",), (1,))
+    one, other = (
+        forward_activations(model, codes, spec)["resid.mean"]
+        for model in (pairs["text"][1], load_named_model(str(strangers)))
+    )
+    assert torch.equal(one, other)
+
+
+def test_in_lower_precision_the_matrices_are_smaller_and_the_residual_stream_is_not(
+    pairs: dict[str, Pair], random_codes: Callable[..., Any]
+) -> None:
+    exact = pairs["text"][1]
+    model = load_named_model(str(exact.conditions.folder), dtype="bfloat16")
+    assert isinstance(model, TransformersMusicGen)
+    assert model.decoder.layers[0].fc1.weight.dtype == torch.bfloat16
+    codes, spec = random_codes(2, 20), CaptureSpec(("resid",), (0, 1))
+    with capture(model, spec):
+        ((_, conditions),) = model.conditions.groups(["jazz", "rock"])
+        assert model.forward(torch.from_numpy(codes), conditions).dtype == torch.float32
+    one, other = (forward_activations(each, codes, spec)["resid.mean"] for each in (exact, model))
+    assert 1e-6 < (one - other).norm() / one.norm() < 0.02
+    assert generate(model, [GenerationRequest(0.6, "jazz")])[0].codes.shape == (4, 19)
