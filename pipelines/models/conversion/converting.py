@@ -60,6 +60,7 @@ from pipelines.models.conversion.to_transformers import (
 )
 from pipelines.models.conversion.transformers_files import (
     CONFIG,
+    DEFAULTS,
     FEATURES,
     GENERATION,
     is_transformers_folder,
@@ -191,7 +192,8 @@ def _codec_of(package: Mapping[str, Any], where: str) -> tuple[dict[str, Any], l
     if "pretrained" in package:
         published = hub_folder(str(package["pretrained"]), PUBLISHED_CODEC_FILES)
         config = read_json(published / CONFIG)
-        config = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype")}
+        kept = {key: value for key, value in config.items() if key not in ("architectures", "torch_dtype")}
+        config = {**DEFAULTS["audio_encoder"], **kept}
         return config, _planned(read_tensors(published), AUDIO_ENCODER)
     configuration = read_configuration(package["xp.cfg"], CODEC, where)
     state = package["best_state"]

@@ -123,7 +123,11 @@ def test_a_codec_of_a_repository_of_its_own_is_found_in_the_hub_cache(
     torch.save(reference, folder / "compression_state_dict.bin")
     model = load_musicgen(str(folder))
     assert (model.info.frame_rate, model.info.codebook_size) == (25.0, 256)
-    assert model.encode(torch.rand(2, 1, 16_000) - 0.5).shape == (2, 4, 25)
+    audio = torch.rand(2, 1, 16_000) - 0.5
+    codes = model.encode(audio)
+    assert codes.shape == (2, 4, 25)
+    held = load_named_model(str(convert(folder, tmp_path / "held").folder))
+    assert torch.equal(held.encode(audio), codes)
 
 
 @pytest.mark.usefixtures("hub")
