@@ -1,8 +1,8 @@
 """Find the files of a MusicGen checkpoint by the name that a user gives.
 
-A checkpoint is in audiocraft's own format: `state_dict.bin` and `compression_state_dict.bin`, each a
-dictionary with `best_state` (tensors) and `xp.cfg` (YAML). It lies in a folder or in the Hugging Face cache,
-or is built on this machine.
+A checkpoint is in audiocraft's own format, `state_dict.bin` and `compression_state_dict.bin`, each a
+dictionary with `best_state` (tensors) and `xp.cfg` (YAML), or in that of transformers, `config.json` beside
+`model.safetensors`. It lies in a folder or in the Hugging Face cache, or is built on this machine.
 """
 
 import pickle

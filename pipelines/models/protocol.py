@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 class ModelSource:
     """A model by name: what an entry point of undertone.models names.
 
-    Its checkpoint is in audiocraft's format (`state_dict.bin`, `compression_state_dict.bin`). Stores know a
-    model by the fingerprint of its weights, so that changed ones never pass for the old.
+    Its checkpoint is in audiocraft's format (`state_dict.bin`, `compression_state_dict.bin`) or in that of
+    transformers (`config.json`, `model.safetensors`), which decides what computes it. Stores know a model by
+    the fingerprint of its weights, so that changed ones never pass for the old.
     """
 
     folder: Callable[[], Path]
