@@ -32,7 +32,7 @@ def write_tone(path: Path, pitch: float, seconds: float = 1.0) -> Path:
 
 def read_tone(path: Path) -> NDArray[np.float32]:
     with wave.open(str(path), "rb") as file:
-        return np.frombuffer(file.readframes(10**6), "<i2").astype(np.float32) / 32768
+        return np.asarray(np.frombuffer(file.readframes(10**6), "<i2") / 32768, np.float32)
 
 
 @pytest.fixture
