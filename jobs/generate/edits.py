@@ -216,7 +216,8 @@ def find_strengths(
     edits = [edit_of(edit, vector) for edit, vector in zip(specs, vectors, strict=True)]
     known = [statistics(vector) for vector in vectors]
     targets = [Target(positive, deviation) for positive, _, deviation in known]
-    twin = Twin(unsteered.codes, spec.text, unsteered.request.prompt_frames)
+    heard = unsteered.request
+    twin = Twin(unsteered.codes, spec.text, heard.prompt_frames, heard.melody)
     found = in_distribution(model, edits, targets, twin)
     cap = None
     if target_prompt is not None:

@@ -111,6 +111,8 @@ class SweepConfiguration:
     """Length of each generation, beyond its audio prompt."""
     audio_seconds: float = 2.0
     """Length of the audio prompts, for concepts that have some."""
+    melody: str = ""
+    """Recording whose melody all generations follow, for models that take one; "" is none."""
     direction_clips: str = "all"
     """Which clips directions are fitted on: "all", or those of "half" of the groups, chosen by a hash. Then a
     probe that is fitted on the other half can score what steering did."""

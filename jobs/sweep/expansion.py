@@ -1,7 +1,7 @@
 """Expand a sweep against its run: labels, settings, audio prompts; nothing is fitted or written."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from analysis.effects.settings import Pair, Setting
 from jobs.dataset.roots import resolve_root
-from jobs.generate.inputs import read_prompt
+from jobs.generate.inputs import read_melody, read_prompt
 from jobs.generate.specification import AudioPrompt, GenerationSpec
 from jobs.sweep.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweep.grid import expand, read_pairs
@@ -120,11 +120,16 @@ class ExpandedSweep:
     """Audio prompts by the names that the file gives them."""
     base: GenerationSpec
     """What all generations have in common."""
+    melody: NDArray[np.float32] | None = None
+    """Samples (samples,) at the model's rate of the melody that they follow."""
 
     @property
     def sweep_id(self) -> str:
         """Stands for the file and the run it was applied to."""
-        return digest_of([asdict(self.configuration), self.run_id])
+        said = asdict(self.configuration)
+        if not self.configuration.melody:  # ids of sweeps without one are made without it
+            del said["melody"]
+        return digest_of([said, self.run_id])
 
     @property
     def pairs(self) -> dict[Pair, list[Setting]]:
@@ -167,6 +172,7 @@ def expand_sweep(
     model_name = _model_name(described, model, backend)
     labels = resolve_concepts(store, run, configuration)
     settings = tuple(_settings(configuration, run, labels))
+    melody_sha256, melody = _melody(configuration, model_name)
     return ExpandedSweep(
         configuration=configuration,
         run_id=run.prefix.removeprefix("runs/"),
@@ -176,8 +182,24 @@ def expand_sweep(
         labels=labels,
         settings=settings,
         sounds=_sounds(store, configuration, settings, model_name, roots),
-        base=_base_spec(configuration, described, dtype),
+        base=replace(_base_spec(configuration, described, dtype), melody_sha256=melody_sha256),
+        melody=melody,
     )
+
+
+def _melody(
+    configuration: SweepConfiguration, model_name: str
+) -> tuple[str | None, NDArray[np.float32] | None]:
+    """Hash and samples of the melody that a sweep names."""
+    if not configuration.melody:
+        return None, None
+    info = describe_model(model_name)
+    if not info.melody:
+        raise InvalidInput(
+            f"melody: {info.name!r} takes no melody; use a run of a model that does, such as "
+            "facebook/musicgen-melody."
+        )
+    return read_melody(Path(configuration.melody), sample_rate=info.sample_rate)
 
 
 def _settings(

@@ -129,6 +129,7 @@ def _worker_plan(
         model=expanded.model_name,
         vectors={one: vector for one, vector in directions.vectors().items() if one in named},
         sounds={sound.prompt: sound.samples for sound in expanded.sounds.values()},
+        melody=expanded.melody,
         batch=options.batch,
         device=options.device,
         dtype=DTYPES[options.dtype],
@@ -177,7 +178,7 @@ def _seconds_per_second(model_name: str, missing: Sequence[GenerationSpec], opti
             model_name, device=resolved_device(options.device), dtype=DTYPES[options.dtype]
         )
         specs = [
-            replace(spec.twin(), seconds=MEASURED_SECONDS, text="", audio_prompt=None)
+            replace(spec.twin(), seconds=MEASURED_SECONDS, text="", audio_prompt=None, melody_sha256=None)
             for spec in missing[: options.batch]
         ]
         requests = [request_of(spec, {}) for spec in specs]

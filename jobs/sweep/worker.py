@@ -39,6 +39,8 @@ class GenerationPlan:
     """By vector_id, every direction that the tasks name."""
     sounds: Mapping[AudioPrompt, NDArray[np.float32]]
     """Samples (samples,) of their audio prompts, at the model's rate."""
+    melody: NDArray[np.float32] | None
+    """Likewise of the melody that all follow."""
     batch: int
     """Generations in a pass; decides speed and memory, and the sound only where two tokens tie."""
     device: str
@@ -79,7 +81,12 @@ class _ModelWorker:
         from pipelines.generation.generate import generate
 
         requests = [
-            request_of(spec, self._plan.vectors, prompt_codes=self._codes(spec.audio_prompt))
+            request_of(
+                spec,
+                self._plan.vectors,
+                prompt_codes=self._codes(spec.audio_prompt),
+                melody=self._plan.melody,
+            )
             for spec in specs
         ]
         with clock.stage("generate"):

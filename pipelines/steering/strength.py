@@ -66,6 +66,8 @@ class Twin:
     """(K, T)"""
     text: str
     prompt_frames: int = 0
+    melody: NDArray[np.float32] | None = None
+    """Samples (samples,) of the melody that it follows."""
 
 
 def alpha_for_projection(
@@ -167,7 +169,7 @@ def _measure(model: LoadedModel, edit: Edit, below: Sequence[Edit], twin: Twin) 
     """Mean projection and mean length at the place of an edit, over the generated frames of the twin."""
     spec = CaptureSpec((edit.site,), (edit.layer,), ("frames",))
     with _steered(model, below, twin):
-        frames = forward_activations(model, twin.codes[None], spec, [twin.text])[f"{edit.site}.frames"]
+        frames = _passed(model, spec, twin, twin.text)[f"{edit.site}.frames"]
     rows = frames[0, 0, _generated(model, twin) :].double().cpu()
     unit = torch.tensor(edit.vector, dtype=torch.float64)
     return float((rows @ unit).mean()), float(rows.norm(dim=-1).mean())
@@ -176,8 +178,13 @@ def _measure(model: LoadedModel, edit: Edit, below: Sequence[Edit], twin: Twin) 
 def _last_layer(model: LoadedModel, twin: Twin, text: str) -> torch.Tensor:
     """Activations of the generated frames (rows, D) at the end of the decoder."""
     spec = CaptureSpec(("resid",), (model.info.layers - 1,), ("frames",))
-    frames = forward_activations(model, twin.codes[None], spec, [text])["resid.frames"]
+    frames = _passed(model, spec, twin, text)["resid.frames"]
     return frames[0, 0, _generated(model, twin) :]
+
+
+def _passed(model: LoadedModel, spec: CaptureSpec, twin: Twin, text: str) -> dict[str, torch.Tensor]:
+    """Activations of a pass over the twin's codes, with another text or its own."""
+    return forward_activations(model, twin.codes[None], spec, [text], melody=twin.melody)
 
 
 def _distance(one: torch.Tensor, other: torch.Tensor) -> float:

@@ -1,7 +1,9 @@
 """Runs of a melody model: with a melody every clip is conditioned on it, and the run is another one."""
 
+import json
 import wave
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 import undertone as ut
 from pipelines.capture import CaptureSpec, capture
+from pipelines.generation.generate import GenerationRequest, generate
 from pipelines.models.named import load_named_model
 from store.errors import ModelError
 
@@ -37,8 +40,9 @@ def read_tone(path: Path) -> NDArray[np.float32]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> ut.Store:
-    for pitch in (220.0, 330.0):
-        write_tone(tmp_path / "tones" / "low" / f"{pitch:g}.wav", pitch)
+    for number in range(6):
+        label, pitch = ("low", 220.0 + number) if number < 3 else ("high", 880.0 + number)
+        write_tone(tmp_path / "tones" / label / f"{pitch:g}.wav", pitch)
     store = ut.open_store(tmp_path / "music.store", create=True)
     ut.add_dataset(store, "tones", tmp_path / "tones", clip_seconds=1.0)
     return store
@@ -85,3 +89,40 @@ def test_without_a_separator_the_job_ends_before_a_clip_is_computed(
     with pytest.raises(ut.UndertoneError, match="htdemucs cannot be had"):
         ut.extract(store, "tones", model=folder, sites=["resid"], layers=[1], melody=hum, device="cpu")
     assert store.sql("SELECT sum(committed) AS n FROM runs")["n"] == [0]
+
+
+SWEEP = """
+seconds = 0.3
+random_states = [0]
+melody = "{melody}"
+
+[[concepts]]
+name = "label"
+pairs = ["low:high"]
+texts = ["{{class}}"]
+
+[grid]
+layers = [1]
+alphas = ["auto"]
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("stems_that_are_voice")
+def test_all_sounds_of_a_sweep_follow_its_melody(
+    store: ut.Store, write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    folder = write_melody_checkpoint(tmp_path / "melody")
+    ut.extract(store, "tones", model=folder, sites=["resid"], layers=[1], device="cpu")
+    hum = write_tone(tmp_path / "hum.wav", 370.0)
+    file = tmp_path / "followed.toml"
+    file.write_text(SWEEP.format(melody=hum))
+    ut.sweep(store, file, model=folder, scorers="similarity", device="cpu", engine="inline")
+    made = [json.loads(said) for said in store.sql("FROM generations")["specification"]]
+    assert len(made) >= 4
+    assert {one["melody_sha256"] for one in made} == {sha256(hum.read_bytes()).hexdigest()}
+
+    model = load_named_model(str(folder))
+    requests = [GenerationRequest(0.3, "low", melody=melody) for melody in (read_tone(hum), None)]
+    followed, plain = (generate(model, [one])[0].codes for one in requests)
+    assert not np.array_equal(followed, plain)
