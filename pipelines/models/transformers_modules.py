@@ -71,6 +71,7 @@ def build_whole(config: Mapping[str, Any], *, attention: str = "sdpa") -> Any:
             MusicgenMelodyForConditionalGeneration,
             T5Config,
         )
+        from transformers.initialization import no_init_weights
 
         melody = config["model_type"] == MELODY
         decoder_class = MusicgenMelodyDecoderConfig if melody else MusicgenDecoderConfig
@@ -90,7 +91,8 @@ def build_whole(config: Mapping[str, Any], *, attention: str = "sdpa") -> Any:
             # Of the decoder alone: the codec has no choice.
             parts["decoder"]._attn_implementation = attention  # noqa: SLF001
             kind = MusicgenMelodyForConditionalGeneration if melody else MusicgenForConditionalGeneration
-            return kind(whole)
+            with no_init_weights():  # drawing them takes longer than reading those that replace them
+                return kind(whole)
         except ModelError:
             raise
         except (StrictDataclassError, *_UNFIT) as error:
