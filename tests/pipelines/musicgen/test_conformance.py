@@ -70,7 +70,9 @@ def test_a_pass_that_drops_its_conditions_is_found(
 ) -> None:
     conditions = models[kind].conditions
     groups = type(conditions).groups
-    monkeypatch.setattr(type(conditions), "groups", lambda own, texts: groups(own, [""] * len(texts)))
+    monkeypatch.setattr(
+        type(conditions), "groups", lambda own, texts, *others: groups(own, [""] * len(texts), *others)
+    )
     with pytest.raises(AssertionError, match="two texts give the same activations"):
         Conformance(models[kind]).test_texts_and_melodies_make_a_difference()
 
