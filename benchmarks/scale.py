@@ -226,7 +226,7 @@ def asking(store: Store, counted: CountedObjects) -> list[Any]:
         plan = store.run("r").plan()
         unit = plan.unit(len(plan) - 1)
         counted.delete(marker_key("runs/r", unit.unit_id))
-        refresh_catalog(store)
+        path = refresh_catalog(store)
         seconds: dict[str, list[float]] = {"a question": [], "a question after a commit": []}
         for number in range(16):
             if number % 2:

@@ -118,7 +118,7 @@ def nested_logistic(
     chosen = np.full((len(features), len(codes), partition.count), ordered[0])
     if len(ordered) > 1:
         chosen = _choose(work, ordered)
-    found = tuple(Guesses.empty(*codes.shape, classes) for _ in features)
+    found = tuple(Guesses.empty(codes.shape[0], codes.shape[1], classes) for _ in features)
     unconverged = 0
     finals = [_Task(q, (cell,)) for q in range(len(codes)) for cell in partition.tested]
     for tasks in _batches(work, finals):

@@ -104,7 +104,7 @@ def test_a_slow_node_and_a_full_object_store_do_not_hold_up_a_run(
     plan(url, units=12)
     slow = {next(iter(cluster.worker_nodes)).node_id: 300.0}
     ray.init(address=cluster.address, log_to_driver=False)
-    keepers = [
+    keepers: list[Any] = [
         ray.remote(num_cpus=0)(Keeper).options(lifetime="detached", name=str(number)).remote()
         for number in range(2)
     ]

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,15 +43,17 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )  # fmt: skip
         configuration = MusicgenConfig(text_encoder=text.config, audio_encoder=codec, decoder=decoder)
         model = MusicgenForConditionalGeneration(configuration)
-        for layer in model.audio_encoder.quantizer.layers:
+        quantizer: Any = model.audio_encoder.quantizer
+        for layer in quantizer.layers:
             layer.codebook.embed.copy_(0.05 * torch.randn(layer.codebook.embed.shape))
         model.save_pretrained(folder)
     return folder
 
 
 def test_a_model_of_transformers_goes_the_whole_way(music: ut.Store, tuned: Path, genres: Path) -> None:
-    asked = {"sites": None, "layers": None, "roots": {"songs": genres}}
-    run = ut.extract(music, "songs", model=tuned, backend="transformers", **asked)
+    run = ut.extract(
+        music, "songs", model=tuned, backend="transformers", sites=None, layers=None, roots={"songs": genres}
+    )
     sites = {name.partition(".")[0] for name in run.arrays}
     assert sites == {"embed", "resid", "attn", "head", "xattn", "mlp"}
     assert not ut.verify(music).damage
@@ -62,7 +65,8 @@ def test_a_model_of_transformers_goes_the_whole_way(music: ut.Store, tuned: Path
     plain = ut.generate(model, "rock", seconds=0.5, seed=1)
     with ut.steer(model, found[direction.positive, 1], alpha=4.0):
         steered = ut.generate(model, "rock", seconds=0.5, seed=1)
-    assert plain.codes.shape == (4, 16)
+    assert plain.codes is not None and plain.codes.shape == (4, 16)
+    assert steered.codes is not None
     assert not np.array_equal(plain.codes, steered.codes)
 
 

@@ -12,7 +12,7 @@ from jobs.progress.reporting import Progress
 from jobs.upkeep import verifying
 from jobs.upkeep.verify_options import VerifyOptions
 from jobs.upkeep.verifying import Verification, amount_read, parse_share, run_verification
-from store.arrays.vouched import Vouched
+from store.arrays.vouched import Vouched, checked
 from store.errors import InvalidInput
 from store.opening import open_store
 from store.records import ArraySpec, ClipStatus, PlannedClip
@@ -54,7 +54,7 @@ def verified(store: str, **options: Any) -> Verification:
 
 def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The next verification is stopped in its task of this number."""
-    check, left = verifying.checked, [count]
+    check, left = checked, [count]
 
     def stopped(objects: Any, task: Any) -> Any:
         left[0] -= 1

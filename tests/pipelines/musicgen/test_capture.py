@@ -46,7 +46,8 @@ def heads_by_hand(attention: Any, normed: torch.Tensor) -> torch.Tensor:
     )
     scores = queries @ keys.transpose(2, 3) / (width / attention.num_heads) ** 0.5
     scores = scores.masked_fill(torch.ones(steps, steps).triu(1).bool(), -torch.inf)
-    return (scores.softmax(dim=-1) @ values).transpose(1, 2).reshape(clips, steps, width).float()
+    heads: torch.Tensor = scores.softmax(dim=-1) @ values
+    return heads.transpose(1, 2).reshape(clips, steps, width).float()
 
 
 @torch.inference_mode()
