@@ -65,7 +65,8 @@ def test_a_model_of_transformers_goes_the_whole_way(music: ut.Store, tuned: Path
     plain = ut.generate(model, "rock", seconds=0.5, seed=1)
     with ut.steer(model, found[direction.positive, 1], alpha=4.0):
         steered = ut.generate(model, "rock", seconds=0.5, seed=1)
-    assert plain.codes is not None and plain.codes.shape == (4, 16)
+    assert plain.codes is not None
+    assert plain.codes.shape == (4, 16)
     assert steered.codes is not None
     assert not np.array_equal(plain.codes, steered.codes)
 
