@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.models.delay import Alignment
-    from pipelines.models.protocol import LoadedModel, Pass
+    from pipelines.models.protocol import AudioEncoder, LoadedModel, Pass, ReadableModel
     from store.records import ModelInfo, Reduction, Site, SiteInfo
 
 
@@ -88,14 +88,16 @@ def check_capture(info: ModelInfo, spec: CaptureSpec) -> None:
 
 
 @contextmanager
-def capture(model: LoadedModel, spec: CaptureSpec, alignment: Alignment | None = None) -> Iterator[Captured]:
+def capture(
+    model: ReadableModel, spec: CaptureSpec, alignment: Alignment | None = None
+) -> Iterator[Captured]:
     """Record the passes made inside the block; a later pass overwrites an earlier one.
 
     Args:
         model: Its modules carry hooks inside the block, and only there.
         spec: What to record.
         alignment: Of the clips that pass: which decoder steps are kept. By default that of each pass, which
-            has to be a whole one over a clip, as `LoadedModel.forward` makes it.
+            has to be a whole one over a clip, as `LoadedModel.forward` or `AudioEncoder.hear` makes it.
 
     Raises:
         InvalidInput: The model has no such layer or site.
@@ -105,7 +107,8 @@ def capture(model: LoadedModel, spec: CaptureSpec, alignment: Alignment | None =
     handles: list[Any] = []
 
     def begin(seen: Pass) -> None:
-        captured.alignment = model.alignment(seen.steps - 1)  # the start step holds no frame
+        start_steps = 1 if model.info.codebooks else 0  # which hold no frame
+        captured.alignment = model.alignment(seen.steps - start_steps)
 
     try:
         if alignment is None:
@@ -216,6 +219,26 @@ def forward_activations(
     return parts[0][1] if len(parts) == 1 else _reassembled(parts, len(batch))
 
 
+def heard_activations(
+    model: AudioEncoder, audio: np.ndarray[Any, Any] | torch.Tensor, spec: CaptureSpec
+) -> dict[str, torch.Tensor]:
+    """One pass of an encoder over a batch of clips (B, samples), equally long, at its rate.
+
+    Returns:
+        As `Captured.arrays`. What comes after the last point wanted is not computed.
+
+    Raises:
+        InvalidInput: Audio and specification do not fit the model.
+    """
+    import torch
+
+    with capture(model, spec) as captured:
+        captured.leaves_when_whole = True
+        with suppress(_Done):
+            model.hear(torch.as_tensor(audio)[:, None])
+    return captured.arrays()
+
+
 class _Done(Exception):
     """Everything wanted is recorded."""
 
@@ -267,7 +290,9 @@ def _array_spec(info: ModelInfo, spec: CaptureSpec, site: Site, reduction: Reduc
         attributes["segment_first_rows"] = segment_bounds(rows, spec.segments)[:-1]
     if reduction == "frames":
         axes["time"] = rows
-        attributes["first_row_step"] = planned_alignment(info.delays, rows + max(info.delays)).first_step
+        attributes["first_row_step"] = planned_alignment(
+            info.delays, rows + max(info.delays, default=0)
+        ).first_step
     axes["feature"] = described.width
     if described.heads > 1:
         attributes["heads"] = described.heads

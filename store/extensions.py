@@ -270,6 +270,10 @@ MODELS = ExtensionPoint(
     {
         "pocket": ("pipelines.pocket.shipped:MODEL", "a small MusicGen that comes with the project"),
         "pocket-random": ("pipelines.pocket.checkpoint:MODEL", "the same with random weights, for tests"),
+        "pocket-clap": (
+            "pipelines.pocket.clap_folder:MODEL",
+            "the encoder of the small CLAP that comes along",
+        ),
     },
 )
 """Models by name, beside those of the hub and folders."""

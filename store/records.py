@@ -215,7 +215,7 @@ def decoder_sites(
     return tuple(site for site in found if site is not None)
 
 
-_FOLLOWS_FROM_THE_WEIGHTS = ("sites", "abilities", "takes_text", "licence")
+_FOLLOWS_FROM_THE_WEIGHTS = ("sites", "abilities", "takes_text", "licence", "reach_samples")
 """What a run's document leaves out: its fingerprint and its arrays say it, and ids are made of the rest."""
 
 
@@ -250,6 +250,8 @@ class ModelInfo:
     """Whether a text conditions it; `melody` says the same of melodies."""
     licence: str = ""
     """Of its weights, as its source says it: "CC-BY-NC-4.0"; empty where nobody said it."""
+    reach_samples: int = 0
+    """Samples that a frame needs, where only whole ones count; 0 where a started frame counts."""
 
     def __post_init__(self) -> None:
         if not self.sites:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, Unpack, cast, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +32,10 @@ def load_model(
     dtype: Dtype = "float32",
     backend: Backend = None,
 ) -> "LoadedModel":
-    """Load a MusicGen.
+    """Load a MusicGen, or an audio encoder, which is passed over sounds and read, and does nothing else.
 
     Args:
-        name: "pocket" or "pocket-random", which come with the project, a hub name such as
+        name: "pocket", "pocket-random" or "pocket-clap", which come with the project, a hub name such as
             "facebook/musicgen-small" ("@revision" pins one), or a folder in audiocraft's format or that of
             transformers.
         device: "auto" takes a GPU where there is one.
@@ -52,9 +52,11 @@ def load_model(
         MusicGen 'pocket-random' (layers 0–7 of 128, 4 codebooks, 32 frames/s, float32 on cpu)
     """
     from pipelines.models.backends import with_backend
-    from pipelines.models.named import load_named_model
+    from pipelines.models.named import load_readable_model
 
-    return load_named_model(with_backend(name, backend), device=resolved_device(device), dtype=dtype)
+    named = with_backend(name, backend)
+    loaded = load_readable_model(named, device=resolved_device(device), dtype=dtype)
+    return cast("LoadedModel", loaded)  # what an encoder lacks is refused where it is asked for
 
 
 def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np.int16]:
@@ -69,10 +71,10 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
         text: text condition; "" for none.
 
     Returns:
-        Codec tokens (codebooks, frames), before the delay pattern.
+        Codec tokens (codebooks, frames), before the delay pattern; (0, frames) from an audio encoder.
 
     Raises:
-        InvalidInput: the recording is too short or too long.
+        InvalidInput: the recording is too short or too long, or an encoder is given a text.
         AudioError: the file cannot be decoded.
 
     Examples:
@@ -81,6 +83,8 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
     """
     import torch
 
+    from pipelines.models.protocol import as_encoder
+
     samples = _samples(audio, model.info.sample_rate)
     longest = round(model.info.max_seconds * model.info.sample_rate)
     if len(samples) > longest:
@@ -88,6 +92,11 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
             f"The recording lasts {len(samples) / model.info.sample_rate:g} s, and {model.info.name!r} was "
             f"trained for {model.info.max_seconds:g} s at most: give a part of it."
         )
+    if text and not model.info.takes_text:
+        raise InvalidInput(f"{model.info.name!r} takes no text: leave it out.")
+    if (encoder := as_encoder(model)) is not None:
+        encoder.hear(torch.from_numpy(samples)[None, None])
+        return np.empty((0, model.frames(len(samples) / model.info.sample_rate)), np.int16)
     codes = model.encode(torch.from_numpy(samples)[None, None])
     ((_, conditions),) = model.conditions.groups([text])
     model.forward(codes, conditions)

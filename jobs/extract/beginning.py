@@ -43,6 +43,8 @@ def _audio(work: Extraction) -> Root | None:
 
 
 def _has_all_codes(work: Extraction) -> bool:
+    if not work.spec.has_codes:
+        return False
     objects, prefix = work.store.objects, f"codes/{work.spec.codes_key()}"
     if not is_recorded(objects, document_key(prefix)):
         return False

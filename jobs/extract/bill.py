@@ -12,6 +12,7 @@ from jobs.extract.options import ExtractOptions
 from jobs.extract.planning import Extraction, resolve
 from jobs.extract.prices import PRICE_LIST, Prices
 from jobs.extract.rehearsal import Footprint, rehearse, stored, unit_lengths
+from jobs.extract.spec import ExtractionSpec
 from jobs.progress.reporting import clock
 from jobs.terminal.results import readable_bytes
 from store.errors import counted
@@ -62,7 +63,7 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
     units = len(lengths)
     arrays = {array.name: stored([array], spec.unit_clips, lengths)[1] for array in spec.arrays()}
     of_codes = unit_lengths(work.clips, spec.codes_unit_clips)
-    codes = stored([spec.codes_array()], spec.codes_unit_clips, of_codes)[1]
+    codes = stored([spec.codes_array()], spec.codes_unit_clips, of_codes)[1] if spec.has_codes else 0
     total = sum(arrays.values()) + codes + round(footprint.small_bytes)
     worker_seconds = clips * (pace.encode + pace.forward)
     workers = min(local_workers(work.options, spec.model, unit_bytes(spec)), units)
@@ -99,7 +100,7 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
         "months": prices.months,
         "frames": _frames(work, pace, prices),
         "estimated_from": (
-            f"one batch on this machine ({pace.device}), EnCodec and MusicGen, without decoding and writing; "
+            f"one batch on this machine ({pace.device}), {_parts(spec)}, without decoding and writing; "
             "space and requests as a bucket counts them"
             + ("; compression would make shards smaller" if spec.compression != "none" else "")
         ),
@@ -107,6 +108,10 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
         if prices == OWN_PRICES
         else f"the command; where it says none, {PRICE_LIST}",
     }
+
+
+def _parts(spec: ExtractionSpec) -> str:
+    return "EnCodec and MusicGen" if spec.has_codes else "the encoder"
 
 
 def _requests(footprint: Footprint, seconds: float) -> dict[str, int]:

@@ -146,7 +146,8 @@ class CodeSource:
         self, clips: Sequence[PlannedClip], clock: StageClock, quarantined: frozenset[str]
     ) -> Iterator[tuple[int, list[Decoded]]]:
         def decode(clip: PlannedClip) -> Decoded:
-            return Decoded(killed(clip), None) if clip.clip_id in quarantined else self._try_decode(clip)
+            is_left_out = clip.clip_id in quarantined
+            return Decoded(killed(clip), None) if is_left_out else tried(clip, self._decode, self._is_silent)
 
         decoded = ahead(clips, decode, self._decoders, depth=2 * BATCH_CLIPS)
         for first in range(0, len(clips), BATCH_CLIPS):
@@ -154,15 +155,19 @@ class CodeSource:
                 batch = [next(decoded) for _ in clips[first : first + BATCH_CLIPS]]
             yield first, batch
 
-    def _try_decode(self, clip: PlannedClip) -> Decoded:
-        try:
-            samples = self._decode(clip)
-        except Exception as error:  # whatever one file does to its reader must not stop the others
-            if is_the_machines(error):
-                raise
-            failure = Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
-            return Decoded(ClipStatus(clip.clip_id, "failed", failure), None)
-        return Decoded(ClipStatus(clip.clip_id, "silent" if self._is_silent(samples) else "ok"), samples)
+
+def tried(
+    clip: PlannedClip, decode: Callable[[PlannedClip], Samples], is_silent: Callable[[Samples], bool]
+) -> Decoded:
+    """A clip decoded, or why it could not be."""
+    try:
+        samples = decode(clip)
+    except Exception as error:  # whatever one file does to its reader must not stop the others
+        if is_the_machines(error):
+            raise
+        failure = Failure(clip.clip_id, "decode", type(error).__name__, str(error), clip.uri)
+        return Decoded(ClipStatus(clip.clip_id, "failed", failure), None)
+    return Decoded(ClipStatus(clip.clip_id, "silent" if is_silent(samples) else "ok"), samples)
 
 
 def killed(clip: PlannedClip) -> ClipStatus:

@@ -69,6 +69,8 @@ def _existing(spec: ExtractionSpec, objects: ObjectStore, codes_sizes: set[int])
 
 def _stored_codes(spec: ExtractionSpec, objects: ObjectStore) -> Iterator[tuple[str, int]]:
     """Key and unit size of the codes that the same clips and codec have already."""
+    if not spec.has_codes:
+        return
     for key in collection_names(objects, "codes"):
         if key.startswith(f"{spec.dataset}-"):
             try:

@@ -13,9 +13,9 @@ class Pace:
     """Seconds that one clip takes one worker of this machine."""
 
     encode: float
-    """EnCodec: once, as codes are kept."""
+    """EnCodec: once, as codes are kept; 0 for models that hear the audio themselves."""
     forward: float
-    """MusicGen, and the copy of what is kept to the host."""
+    """The model, and the copy of what is kept to the host."""
     device: str
     """"cpu" or "cuda"."""
 
@@ -24,14 +24,15 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
     """Encode and forward one batch of noise on this machine, after a clip that warms it up."""
     import torch
 
-    from pipelines.capture import forward_activations
-    from pipelines.models.named import load_named_model
+    from pipelines.capture import forward_activations, heard_activations
+    from pipelines.models.named import load_readable_model
+    from pipelines.models.protocol import as_encoder, with_codes
 
     device = resolved_device(options.device)
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        model = load_named_model(
+        model = load_readable_model(
             options.named_model,
             device=device,
             dtype=spec.dtype,
@@ -41,10 +42,14 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
         audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
 
         def timed(clips: int) -> tuple[float, float]:
-            started = time.perf_counter()
-            codes = model.encode(audio[:clips]).cpu()
-            encoded = time.perf_counter()
-            for tensor in forward_activations(model, codes, spec.capture, [""] * clips).values():
+            started = encoded = time.perf_counter()
+            if (encoder := as_encoder(model)) is not None:
+                found = heard_activations(encoder, audio[:clips, 0], spec.capture)
+            else:
+                codes = with_codes(model).encode(audio[:clips]).cpu()
+                encoded = time.perf_counter()
+                found = forward_activations(with_codes(model), codes, spec.capture, [""] * clips)
+            for tensor in found.values():
                 tensor.cpu()
             return (encoded - started) / clips, (time.perf_counter() - encoded) / clips
 

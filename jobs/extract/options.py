@@ -9,6 +9,8 @@ from jobs.option import Option
 from pipelines.models.backends import with_backend
 from store.extensions import MODELS
 
+DEFAULT_SITES = "resid,attn,mlp"
+
 
 @dataclass(frozen=True, slots=True)
 class ExtractOptions(Execution):
@@ -20,7 +22,7 @@ class ExtractOptions(Execution):
         str,
         Option(
             "Model to run: pocket, a hub name such as facebook/musicgen-small, a folder in audiocraft's "
-            "format or that of transformers, or a plug-in's name.",
+            "format or that of transformers (an audio encoder, too), or a plug-in's name.",
             names=MODELS,
             others=("PATH", "facebook/…"),
             free=True,
@@ -29,7 +31,7 @@ class ExtractOptions(Execution):
     backend: Backend = None
     sites: Annotated[
         str, Option("Sites to store, of embed, resid, attn, head, xattn, mlp; all: those that the model has.")
-    ] = "resid,attn,mlp"
+    ] = DEFAULT_SITES
     layers: Annotated[str, Option("Layers by number: all, 0,5,11 or 4-7.")] = "all"
     reduce: Annotated[str, Option("Reductions over time to store, of mean, std, last, segments, frames.")] = (
         "mean"

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.extract.cutting import cut
-from jobs.extract.options import ExtractOptions
+from jobs.extract.options import DEFAULT_SITES, ExtractOptions
 from jobs.extract.spec import ExtractionSpec
 from jobs.extract.texts import planned_clips
 from jobs.generate.inputs import read_melody
@@ -22,7 +22,7 @@ from pipelines.models.named import check_weights, describe_model
 from store import Dataset, Store, open_store
 from store.arrays.collection import UNIT_CLIPS
 from store.errors import InvalidInput
-from store.records import ModelInfo
+from store.records import ModelInfo, Site
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
@@ -60,11 +60,13 @@ def resolve(options: ExtractOptions) -> Extraction:
             f"{info.max_seconds:g} s. Add the dataset again with a shorter --clip-seconds."
         )
     capture = CaptureSpec(
-        sites=parse_sites(options.sites, info.site_names),
+        sites=_sites(options.sites, info),
         layers=parse_layers(options.layers, info.layers),
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
+    if options.text and not info.takes_text:
+        raise InvalidInput(f"{info.name!r} takes no text: leave out --text.")
     melody_sha256, melody = _melody(options, info)
     check_weights(options.named_model, last_block=capture.last_block(info))
     spec = ExtractionSpec(
@@ -105,3 +107,10 @@ def _melody(options: ExtractOptions, info: ModelInfo) -> tuple[str | None, NDArr
         )
     digest, samples = read_melody(options.melody, sample_rate=info.sample_rate)
     return digest, samples[: round(info.max_seconds * info.sample_rate)]
+
+
+def _sites(text: str, info: ModelInfo) -> tuple[Site, ...]:
+    """The sites that were asked for; where nobody chose, and the model names its sites otherwise, all."""
+    named = parse_sites(text, info.site_names)
+    is_default = text == DEFAULT_SITES
+    return info.site_names if is_default and not set(named) & set(info.site_names) else named

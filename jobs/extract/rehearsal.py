@@ -27,10 +27,8 @@ from store.arrays.shards import shard_bytes
 from store.objects.counting import KEYS_PER_LISTING, CountedObjects
 from store.objects.storage import open_objects
 from store.opening import Store
-from store.records import ArraySpec
+from store.records import ArraySpec, ClipStatus
 
-_COLLECTIONS = 2
-"""A run and its codes."""
 FEW_STEPS = 2
 """A plan is rehearsed whole where markers are compacted no more often."""
 
@@ -90,7 +88,7 @@ def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = Fal
         write(pa.concat_tables([clips[: int(ends[units - 1])], tail])) for units in (least, least + step)
     )
     told = long.extrapolated(short, (whole - least) / step - 1)
-    return told.with_manifests(_COLLECTIONS * ((whole - 1) // manifests.GROUP_UNITS))
+    return told.with_manifests((1 + spec.has_codes) * ((whole - 1) // manifests.GROUP_UNITS))
 
 
 def unit_lengths(clips: pa.Table, unit_clips: int) -> NDArray[np.int64]:
@@ -108,13 +106,15 @@ def stored(arrays: Sequence[ArraySpec], unit_clips: int, lengths: NDArray[np.int
 def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> Footprint:
     objects = CountedObjects(open_objects("memory://"))
     store = Store(objects)
-    codes = store.create_codes(
-        spec.codes_key(),
-        document=spec.codes_document(),
-        arrays=[_in_small(spec.codes_array())],
-        clips=without_text(clips),
-        unit_clips=spec.codes_unit_clips,
-    )
+    codes = None
+    if spec.has_codes:
+        codes = store.create_codes(
+            spec.codes_key(),
+            document=spec.codes_document(),
+            arrays=[_in_small(spec.codes_array())],
+            clips=without_text(clips),
+            unit_clips=spec.codes_unit_clips,
+        )
     run = store.create_run(
         spec.run_id(),
         document=spec.document(),
@@ -124,14 +124,15 @@ def _written(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool) -> F
     )
     units = ExtractionUnits(run.missing(), codes)
     worker = _Worker(spec, store)
-    compacted = [open_collection(objects, collection.prefix) for collection in (run, codes)]
+    written = tuple(filter(None, (run, codes)))
+    compacted = [open_collection(objects, collection.prefix) for collection in written]
     for number, unit in enumerate(units, start=1):
         if not run.is_committed_by_now(unit.unit_id):
             worker.compute(unit, note_attempts=note_attempts)
         if number % manifests.STEP_UNITS == 0:  # as `jobs.extract.compacting` does
             for collection in compacted:
                 collection.compact()
-    for collection in (run, codes):
+    for collection in written:
         collection.note_complete()
     return _footprint(objects)
 
@@ -151,27 +152,34 @@ class _Worker:
     """Does with a store what a worker of an extraction does, without a model."""
 
     def __init__(self, spec: ExtractionSpec, store: Store) -> None:
-        self._run, codes = store.run(spec.run_id()), store.codes(spec.codes_key())
-        _cut_as(codes, [spec.codes_array()])
+        self._run = store.run(spec.run_id())
         _cut_as(self._run, spec.arrays())
-        self._codes = CodeSource(
-            codes,
-            decode=lambda _: np.zeros(1, np.float32),
-            encode=lambda audio: np.zeros((len(audio), 1, 1), np.int16),
-            is_silent=lambda _: False,
-            decoders=ThreadPoolExecutor(1),
-            clip_samples=1,
-        )
+        self._codes = _codes(spec, store) if spec.has_codes else None
 
     def compute(self, unit: ExtractionUnit, *, note_attempts: bool) -> None:
         """Write a unit of nothing."""
         if note_attempts:
             self._run.note_attempt(unit.unit_id)
-        _, statuses = self._codes.codes_of(unit, StageClock())
+        statuses = [ClipStatus(clip.clip_id, "ok") for clip in unit.clips]
+        if self._codes is not None:
+            _, statuses = self._codes.codes_of(unit, StageClock())
         with self._run.begin(unit, provenance={"device": "cpu", "torch": "2.0.0", "threads": 1}) as pending:
             for name, array in self._run.arrays.items():
                 pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), array.dtype))
             pending.commit(statuses, {"decode": 0.1, "encode": 0.1, "forward": 0.1, "write": 0.1})
+
+
+def _codes(spec: ExtractionSpec, store: Store) -> CodeSource:
+    codes = store.codes(spec.codes_key())
+    _cut_as(codes, [spec.codes_array()])
+    return CodeSource(
+        codes,
+        decode=lambda _: np.zeros(1, np.float32),
+        encode=lambda audio: np.zeros((len(audio), 1, 1), np.int16),
+        is_silent=lambda _: False,
+        decoders=ThreadPoolExecutor(1),
+        clip_samples=1,
+    )
 
 
 def _footprint(objects: CountedObjects) -> Footprint:

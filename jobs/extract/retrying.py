@@ -11,7 +11,7 @@ from store.arrays.plan import clip_table
 from store.arrays.rows import places_in
 
 
-def append_failed(run: Collection, codes: Collection, clips: pa.Table, recordings: Recordings) -> None:
+def append_failed(run: Collection, codes: Collection | None, clips: pa.Table, recordings: Recordings) -> None:
     """Plan failed clips again, as supplementary units; those planned already but not done yet are left.
 
     A recording may have been mended since it was added: the new part of the plan names the checksum that its
@@ -24,6 +24,8 @@ def append_failed(run: Collection, codes: Collection, clips: pa.Table, recording
     sums = [new or old for new, old in zip(now, failed["sha256"].to_pylist(), strict=True)]
     failed = clip_table(failed.set_column(failed.schema.get_field_index("sha256"), "sha256", pa.array(sums)))
     run.append_units(failed)
+    if codes is None:
+        return
     ids = failed["clip_id"]
     without, waiting = _failed(codes, ids), _pending(codes, ids)
     for start in range(0, len(failed), run.unit_clips):

@@ -23,7 +23,7 @@ from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from jobs.extract.workers import worker_pool
 from jobs.progress.logs import about_run
 from pipelines.audio.recordings import Recordings
-from store import open_store
+from store import Store, open_store
 from store.arrays.collection import Collection
 from store.errors import JobFailed
 from store.heartbeats import is_at_work
@@ -66,23 +66,16 @@ def _computed(work: Extraction) -> dict[str, Any]:
                 if isinstance(outcome, GivenUp):
                     given_up.append(outcome)
                 _stop_if_sick(options, tally)
-    run.note_complete()
-    codes.note_complete()
+    for collection in filter(None, (run, codes)):
+        collection.note_complete()
     return summarize(work, run, tally, given_up)
 
 
-def _create(work: Extraction) -> tuple[Collection, Collection]:
-    """The run and the codes it reads, planned; existing ones are opened."""
+def _create(work: Extraction) -> tuple[Collection, Collection | None]:
+    """The run and the codes it reads, if it reads any, planned; existing ones are opened."""
     spec = work.spec
     store = open_store(work.store.url, create=True)  # for writing: refuses what cannot be written safely
-    version, clips = version_field(work.dataset), without_text(work.clips)
-    codes = grown(store.objects, f"codes/{spec.codes_key()}", work.dataset, clips) or store.create_codes(
-        spec.codes_key(),
-        document={**spec.codes_document(), **version},
-        arrays=[spec.codes_array()],
-        clips=clips,
-        unit_clips=spec.codes_unit_clips,
-    )
+    version, codes = version_field(work.dataset), _created_codes(work, store) if spec.has_codes else None
     run = grown(store.objects, f"runs/{spec.run_id()}", work.dataset, work.clips) or store.create_run(
         spec.run_id(),
         document={**spec.document(), **version},
@@ -93,9 +86,20 @@ def _create(work: Extraction) -> tuple[Collection, Collection]:
     return run, codes
 
 
+def _created_codes(work: Extraction, store: Store) -> Collection:
+    spec, clips = work.spec, without_text(work.clips)
+    return grown(store.objects, f"codes/{spec.codes_key()}", work.dataset, clips) or store.create_codes(
+        spec.codes_key(),
+        document={**spec.codes_document(), **version_field(work.dataset)},
+        arrays=[spec.codes_array()],
+        clips=clips,
+        unit_clips=spec.codes_unit_clips,
+    )
+
+
 def _drive(
     run: Collection,
-    codes: Collection,
+    codes: Collection | None,
     missing: ExtractionUnits,
     pool: Pool[ExtractionUnit, None],
     options: ExtractOptions,
@@ -110,7 +114,8 @@ def _drive(
         suspects=suspects if options.engine == "inline" else frozenset(),
         patience_seconds=None if options.engine == "inline" else PATIENCE_SECONDS,
     )
-    with heartbeat(run, codes), Compactor(run, codes) as compactor:
+    collections = tuple(filter(None, (run, codes)))
+    with heartbeat(*collections), Compactor(*collections) as compactor:
         for outcome in dispatcher.run():
             if isinstance(outcome, Committed):
                 compactor.count()

@@ -34,12 +34,18 @@ class ExtractionSpec:
     melody_sha256: str | None = None
     """Of the recording whose melody conditions all clips."""
 
+    @property
+    def has_codes(self) -> bool:
+        """Whether the model runs over codes; an encoder hears the audio itself."""
+        return self.model.codebooks > 0
+
     def document(self) -> dict[str, Any]:
         """The content of run.json, as JSON values."""
+        of_codes = {"code_layout": "delayed", "codes": self.codes_key()} if self.has_codes else {}
         return {
             "kind": "activations",
             "mode": "forward",
-            "code_layout": "delayed",
+            **of_codes,
             "dataset": {"name": self.dataset, "fingerprint": self.dataset_fingerprint},
             "clip_seconds": self.clip_seconds,
             "model": self.model.document(),
@@ -50,7 +56,6 @@ class ExtractionSpec:
             "batch_clips": self.batch_clips,
             "threads": self.threads,
             "compression": self.compression,
-            "codes": self.codes_key(),
             "resampler": self.resampler,
             **({} if self.melody_sha256 is None else {"melody_sha256": self.melody_sha256}),
         }
@@ -71,7 +76,12 @@ class ExtractionSpec:
         return f"{self.dataset}-{slug(self.model.name)}-"
 
     def codes_key(self) -> str:
-        """Codes depend on clips, resampler and codec alone: runs of other models and sites share them."""
+        """The name of the codes, "" of a model without.
+
+        They depend on clips, resampler and codec alone: runs of other models and sites share them.
+        """
+        if not self.has_codes:
+            return ""
         digest = _digest([self.dataset_fingerprint, self.clip_seconds, self.codes_unit_clips, self.resampler])
         return f"{self.dataset}-{digest}-{self.model.codec_fingerprint[:10]}"
 

@@ -22,7 +22,7 @@ class ExtractionUnit(Unit):
     """A unit of a run with the place of its codes."""
 
     codes_unit: Unit | None = None
-    """The unit of the codes that has just these clips; None where codes were cut differently."""
+    """The unit of the codes that has just these clips; None where codes were cut differently, or are none."""
     codes_rows: tuple[int, ...] = ()
     """Otherwise the newest row of each clip's codes, `UNKNOWN_ROW` where they are to be computed."""
     silent: frozenset[str] = frozenset()
@@ -32,8 +32,11 @@ class ExtractionUnit(Unit):
 class ExtractionUnits:
     """Units of a run that are still to be computed, each made with its codes when it is asked for."""
 
-    def __init__(self, units: UnitsToCome, codes: Collection) -> None:
-        self._units, self._codes, self._codes_plan = units, codes, codes.plan()
+    def __init__(self, units: UnitsToCome, codes: Collection | None) -> None:
+        self._units, self._codes = units, codes
+        if codes is None:
+            return
+        self._codes_plan = codes.plan()
         plan = units.plan
         self._starts: Numbers = np.cumsum(plan.lengths) - plan.lengths
         self._codes_starts = np.cumsum(self._codes_plan.lengths) - self._codes_plan.lengths
@@ -57,6 +60,8 @@ class ExtractionUnits:
 
     def need_no_audio(self) -> bool:
         """Whether the codes of all their clips are stored."""
+        if self._codes is None:
+            return len(self._units) == 0
         lengths, numbers = self._units.plan.lengths, self._units.numbers
         wanted = np.zeros(len(lengths), np.bool_)
         wanted[numbers] = True
@@ -64,6 +69,8 @@ class ExtractionUnits:
 
     def _unit(self, number: int) -> ExtractionUnit:
         unit = self._units.plan.unit(number)
+        if self._codes is None:
+            return ExtractionUnit(unit.unit_id, unit.first_row, unit.clips)
         start = int(self._starts[number])
         clips = slice(start, start + len(unit.clips))
         if (own := self._own(self._planned[clips], unit)) is not None:
@@ -89,6 +96,7 @@ class ExtractionUnits:
     @cached_property
     def _committed(self) -> tuple[Numbers, States]:
         """For every clip of the run's plan, its newest committed row of the codes, and its state."""
+        assert self._codes is not None  # asked of units with codes alone
         index = self._codes.index()
         places = index.find(self._units.plan.clip_ids)
         return _looked_up(index.rows, places, UNKNOWN_ROW), _looked_up(index.states, places, UNKNOWN)

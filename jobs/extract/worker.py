@@ -1,4 +1,4 @@
-"""Worker of an extraction: decode, EnCodec, MusicGen, copy to host, write shards, in overlapping stages.
+"""Worker of an extraction: decode, EnCodec, the model, copy to host, write shards, in overlapping stages.
 
 Several units run at once on threads of the caller. Model calls go through one compute thread in order,
 so while one unit computes, another decodes its audio and a third writes its shards.
@@ -17,6 +17,7 @@ from jobs.engine.stages import StageClock
 from jobs.engine.tasks import Stopped, Task
 from jobs.execution import resolved_device
 from jobs.extract.code_source import Codes, CodeSource, Samples
+from jobs.extract.heard_clips import AudioSource, HeardClips
 from jobs.extract.host_copy import HostArrays, start_copy
 from jobs.extract.units import ExtractionUnit
 from pipelines.acceleration.freed_memory import keep_freed_memory
@@ -26,6 +27,7 @@ from store.errors import AudioError, InvalidInput
 from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
 
 Result = TypeVar("Result")
+Inputs = Codes | HeardClips
 
 DECODE_THREADS = 2
 
@@ -37,6 +39,7 @@ class ExtractionPlan:
     store_url: str
     run_id: str
     codes_key: str
+    """"" for an encoder, which has none."""
     root: Root | None
     """Where the audio is; None where stored codes make it needless."""
     model: str
@@ -67,7 +70,7 @@ class ExtractionWorker:
         import torch
 
         from pipelines.audio.clips import is_silent
-        from pipelines.models.named import load_named_model
+        from pipelines.models.named import load_readable_model
         from store import open_store
 
         keep_freed_memory()
@@ -77,7 +80,7 @@ class ExtractionWorker:
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
         self._model = self._on_compute_thread(
             partial(
-                load_named_model,
+                load_readable_model,
                 plan.model,
                 device=device,
                 dtype=plan.dtype,
@@ -90,13 +93,15 @@ class ExtractionWorker:
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
         self._dtypes = {name: spec.dtype for name, spec in self._run.arrays.items()}
-        self._codes = CodeSource(
+        decode, clip_samples = self._decoder(plan.root, rate), round(plan.clip_seconds * rate)
+        self._audio = AudioSource(decode, is_silent, self._decoders, clip_samples)
+        self._codes = plan.codes_key and CodeSource(
             store.codes(plan.codes_key),
-            decode=self._decoder(plan.root, rate),
+            decode=decode,
             encode=self._encode,
             is_silent=is_silent,
             decoders=self._decoders,
-            clip_samples=round(plan.clip_seconds * rate),
+            clip_samples=clip_samples,
         )
         self._provenance = {
             "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
@@ -129,7 +134,7 @@ class ExtractionWorker:
         if self._plan.note_attempts:
             self._run.note_attempt(task.unit.unit_id)
         clock = StageClock()
-        codes, statuses = self._codes.codes_of(task.unit, clock, quarantined=task.quarantined)
+        codes, statuses = self._inputs_of(task, clock)
         with self._run.begin(task.unit, provenance=self._provenance) as pending:
             for first, arrays in self._batches(task.unit, codes, clock):
                 _settle(arrays, statuses, self._dtypes, first=first)
@@ -141,36 +146,55 @@ class ExtractionWorker:
 
     def _try(self, unit: ExtractionUnit, clip_ids: frozenset[str]) -> None:
         """Compute some clips of a unit and keep nothing."""
-        part = Unit("trial", 0, tuple(clip for clip in unit.clips if clip.clip_id in clip_ids))
-        codes = self._codes.codes_of_some(unit, clip_ids, StageClock())
+        part, clock = (
+            Unit("trial", 0, tuple(clip for clip in unit.clips if clip.clip_id in clip_ids)),
+            StageClock(),
+        )
+        codes = (
+            self._codes.codes_of_some(unit, clip_ids, clock)
+            if self._codes
+            else self._audio.clips_of(part, clock)
+        )
         for _ in self._batches(part, codes, StageClock()):
             pass
 
-    def _batches(self, unit: Unit, codes: Codes, clock: StageClock) -> Iterator[tuple[int, HostArrays]]:
+    def _inputs_of(self, task: Task[ExtractionUnit], clock: StageClock) -> tuple[Inputs, list[ClipStatus]]:
+        """What the model is run over, and what became of the clips; of audio, once a batch was asked for."""
+        if self._codes:
+            return self._codes.codes_of(task.unit, clock, quarantined=task.quarantined)
+        heard = self._audio.clips_of(task.unit, clock, quarantined=task.quarantined)
+        return heard, heard.statuses
+
+    def _batches(self, unit: Unit, inputs: Inputs, clock: StageClock) -> Iterator[tuple[int, HostArrays]]:
         """Yield (first clip, arrays by name), failed clips' slots included."""
         for first in range(0, len(unit.clips), self._plan.batch_clips):
             if self._stopping.is_set():
                 raise Stopped("the job was stopped")
             last = first + self._plan.batch_clips
             texts = [clip.text for clip in unit.clips[first:last]]
-            batch = np.maximum(codes[first:last], 0)
+            batch = inputs[first:last]
             with clock.stage("forward"):
                 copy = self._on_compute_thread(partial(self._forward, batch, texts))
                 arrays = copy()
             yield first, arrays
 
-    def _forward(self, codes: Codes, texts: Sequence[str]) -> Callable[[], HostArrays]:
-        from pipelines.capture import forward_activations
+    def _forward(self, batch: Codes | Samples, texts: Sequence[str]) -> Callable[[], HostArrays]:
+        from pipelines.capture import forward_activations, heard_activations
+        from pipelines.models.protocol import as_encoder, with_codes
 
-        return start_copy(
-            forward_activations(self._model, codes, self._plan.capture, texts, melody=self._plan.melody)
-        )
+        if (encoder := as_encoder(self._model)) is not None:
+            return start_copy(heard_activations(encoder, batch, self._plan.capture))
+        codes = np.maximum(batch, 0)  # −1 where a clip failed
+        model, plan = with_codes(self._model), self._plan
+        return start_copy(forward_activations(model, codes, plan.capture, texts, melody=plan.melody))
 
     def _encode(self, audio: Samples) -> Codes:
         import torch
 
+        from pipelines.models.protocol import with_codes
+
         def encode() -> Codes:
-            codes: Codes = self._model.encode(torch.from_numpy(audio)[:, None]).cpu().numpy()
+            codes: Codes = with_codes(self._model).encode(torch.from_numpy(audio)[:, None]).cpu().numpy()
             return codes.astype(np.int16, copy=False)
 
         return self._on_compute_thread(encode)

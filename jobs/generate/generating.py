@@ -62,6 +62,7 @@ def run_generation(options: GenerateOptions, *, load: Load | None = None) -> dic
     chosen = choose_edits(store, options) if options.directions else ChosenEdits((), {}, frozenset())
     name = model_name(options, chosen)
     info = describe_model(name)
+    info.require("generate")
     spec, sounds = _specify(options, info)
     capture = _capture_spec(options, info)
     if capture is None and not chosen.automatic:

@@ -260,6 +260,7 @@ def _model_name(described: Mapping[str, Any], given: str, backend: str | None) -
         info = describe_model(name)
     except NotFound as error:
         raise NotFound(f"{error} The run was made with {name!r}: say --model with its folder.") from error
+    info.require("steer")
     if info.fingerprint != described["fingerprint"]:
         raise InvalidInput(
             f"{name!r} is not the model that the run was made with ({info.fingerprint[:12]} instead of "

@@ -40,7 +40,8 @@ class Alignment:
     rows: int
     """Kept steps; row r is step first_step + r."""
     step_minus_frame: tuple[int, ...]
-    """Per codebook: at step s, codebook k holds frame s − step_minus_frame[k]."""
+    """Per codebook: at step s, codebook k holds frame s − step_minus_frame[k]; () of a model without codes,
+    whose row r is frame r."""
 
     def step_of_row(self, row: int) -> int:
         """The decoder step that row `row` of a `frames` array was taken from."""
@@ -68,7 +69,9 @@ def planned_alignment(delays: tuple[int, ...], frames: int) -> Alignment:
     Raises:
         InvalidInput: The clip is too short for a single step at which every codebook holds a token.
     """
-    rows = frames - max(delays) + min(delays)
+    if not delays and frames > 0:  # no codes: every frame is a row
+        return Alignment(frames, codebooks=0, steps=frames, first_step=0, rows=frames, step_minus_frame=())
+    rows = frames - max(delays, default=0) + min(delays, default=0)
     if rows < 1:
         raise _too_short(frames, len(delays))
     return Alignment(
@@ -133,6 +136,8 @@ def _is_whole(held: list[Any], codebooks: int, frames: int) -> bool:
 
 
 def _too_short(frames: int, codebooks: int) -> InvalidInput:
+    if not codebooks:
+        return InvalidInput("A clip is shorter than one frame of the encoder. Use longer clips.")
     return InvalidInput(
         f"A clip of {frames} codec frames is too short: {codebooks} delayed codebooks never hold a token at "
         f"the same decoder step. Use longer clips."

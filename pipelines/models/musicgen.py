@@ -35,8 +35,11 @@ ENCODER_SAMPLES = {"cpu": 2**17, "cuda": 2**25}
 
 
 def frames_of(info: ModelInfo, clip_seconds: float) -> int:
-    """T: codec frames of a clip of that length; a started frame counts."""
+    """T: frames of a clip of that length; a started one counts, unless the model hears whole ones alone."""
     samples = round(clip_seconds * info.sample_rate)
+    if info.reach_samples:
+        hop = round(info.sample_rate / info.frame_rate)
+        return max(0, (samples - info.reach_samples) // hop + 1)
     return math.ceil(round(samples * info.frame_rate / info.sample_rate, 6))
 
 

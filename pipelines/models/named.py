@@ -8,7 +8,7 @@ from pipelines.models.facts import describe_checkpoint
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from pipelines.models.protocol import LoadedModel
+    from pipelines.models.protocol import LoadedModel, ReadableModel
     from store.records import ModelInfo
 
 DEVICES = ("cpu", "cuda")
@@ -26,8 +26,12 @@ def describe_model(name: str) -> ModelInfo:
         NotFound: There is no model of that name.
     """
     from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.encoders.described import describe_encoder, is_encoder
 
-    return describe_checkpoint(resolve_checkpoint(name)).info
+    checkpoint = resolve_checkpoint(name)
+    if is_encoder(checkpoint):
+        return describe_encoder(checkpoint).info
+    return describe_checkpoint(checkpoint).info
 
 
 def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
@@ -39,8 +43,12 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
     """
     from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
     from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.encoders.described import is_encoder
 
-    described = describe_checkpoint(resolve_checkpoint(name))
+    checkpoint = resolve_checkpoint(name)
+    if is_encoder(checkpoint):  # which is looked at as it is loaded
+        return ()
+    described = describe_checkpoint(checkpoint)
     refuse_broken_weights(described.info.name, described.broken, last_block=last_block)
     return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
 
@@ -48,12 +56,28 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
 def load_named_model(
     name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
 ) -> LoadedModel:
-    """Load a model.
+    """Load a model that runs over codes: `load_readable_model`, but for encoders.
+
+    Raises:
+        InvalidInput: It is an encoder, or device or dtype are not legal here.
+    """
+    from pipelines.models.protocol import with_codes
+
+    check_placement(device, dtype)
+    describe_model(name).require("encode")
+    return with_codes(load_readable_model(name, device=device, dtype=dtype, last_block=last_block))
+
+
+def load_readable_model(
+    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+) -> ReadableModel:
+    """Load a model, an audio encoder or one that runs over codes.
 
     Args:
-        name: "pocket", "pocket-random", a plug-in's, a hub name such as "facebook/musicgen-small" (with
-            "@revision" where one is to be pinned), or a folder in audiocraft's format or in that of
-            transformers; "transformers:" or "audiocraft:" before it chooses where there are both.
+        name: "pocket", "pocket-clap", "pocket-random", a plug-in's, a hub name such as
+            "facebook/musicgen-small" (with "@revision" where one is to be pinned), or a folder in
+            audiocraft's format or in that of transformers, also of an audio encoder; "transformers:" or
+            "audiocraft:" before it chooses where there are both.
         device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
         dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
         last_block: The last decoder block that passes will compute, None for all and the output heads: only
@@ -66,9 +90,14 @@ def load_named_model(
     """
     from pipelines.models.backends import TRANSFORMERS
     from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.encoders.described import is_encoder
 
     check_placement(device, dtype)
     checkpoint = resolve_checkpoint(name)
+    if is_encoder(checkpoint):
+        from pipelines.models.encoders.encoder import load_encoder
+
+        return load_encoder(checkpoint, device=device, dtype=dtype)
     if checkpoint.backend == TRANSFORMERS:
         from pipelines.models.transformers_musicgen import load_transformers_musicgen
 

@@ -52,6 +52,8 @@ class Point:
     side: Literal["input", "output"] = "output"
     element: int | None = None
     """Which of several; None for the first input, or an output that is the tensor itself."""
+    view: Callable[[Any], torch.Tensor] | None = None
+    """Gives the activations (rows, steps, D) of what passes in another form, to be read and never edited."""
 
     def hook(self, see: Callable[[torch.Tensor], torch.Tensor | None]) -> Hook:
         """Show `see` every activation; what it returns, unless it is None, takes its place."""
@@ -63,6 +65,9 @@ class Point:
         place = self.element or 0
 
         def hook(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...] | None:
+            if self.view is not None:
+                see(self.view(inputs[place]))
+                return None
             changed = see(inputs[place])
             return None if changed is None else (*inputs[:place], changed, *inputs[place + 1 :])
 
@@ -72,6 +77,9 @@ class Point:
         place = self.element
 
         def hook(_: Any, __: Any, output: Any) -> Any:
+            if self.view is not None:
+                see(self.view(output))
+                return None
             if place is None:
                 return see(output)
             changed = see(output[place])
@@ -119,8 +127,8 @@ class Conditioner(Protocol):
         """What stands for no condition at the same lengths: of rows without, in classifier-free guidance."""
 
 
-class LoadedModel(Protocol):
-    """A loaded model that can be run over clips, read, and edited."""
+class ReadableModel(Protocol):
+    """A loaded model whose activations can be read: what decoders and encoders have in common."""
 
     @property
     def info(self) -> ModelInfo:
@@ -138,10 +146,6 @@ class LoadedModel(Protocol):
     def backend(self) -> str:
         """What computes: a library, its version and what else decides how it rounds."""
 
-    @property
-    def conditions(self) -> Conditioner:
-        """Its conditioner."""
-
     def frames(self, clip_seconds: float) -> int:
         """T of a clip of that length in seconds; a started frame counts."""
 
@@ -157,6 +161,25 @@ class LoadedModel(Protocol):
 
     def on_pass(self, see: Callable[[Pass], None]) -> Hook:
         """Call `see` whenever a pass begins, before the first point is reached, until the hook is removed."""
+
+
+class AudioEncoder(ReadableModel, Protocol):
+    """A loaded model that hears and is read: it has no codes, and neither generates nor is steered."""
+
+    def hear(self, audio: torch.Tensor) -> None:
+        """One pass over float audio (B, 1, samples) at `info.sample_rate`, all clips equally long.
+
+        Raises:
+            InvalidInput: the audio has another shape, or is too short.
+        """
+
+
+class LoadedModel(ReadableModel, Protocol):
+    """A loaded model that is run over the codes of clips, read, and edited."""
+
+    @property
+    def conditions(self) -> Conditioner:
+        """Its conditioner."""
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """From float audio (B, 1, samples) at `info.sample_rate` to int16 tokens (B, K, T), before any delay.
@@ -195,6 +218,21 @@ class GeneratingModel(LoadedModel, Protocol):
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Float audio (B, channels, samples) of tokens (B, K, T)."""
+
+
+def as_encoder(model: ReadableModel) -> AudioEncoder | None:
+    """The same model where it hears audio itself; None where it runs over codes."""
+    return None if model.info.codebooks else cast("AudioEncoder", model)
+
+
+def with_codes(model: ReadableModel) -> LoadedModel:
+    """The same model, once it is known to run over codes.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    model.info.require("encode")
+    return cast("LoadedModel", model)
 
 
 def generating(model: LoadedModel) -> GeneratingModel:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.pocket.clap_folder import FOLDER as POCKET_FOLDER
 from pipelines.scorers.clap_encoder import ClapEncoder, ClapInfo
 from store.errors import InvalidInput, NotFound
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     import torch
 
 POCKET = "pocket"
-POCKET_FOLDER = Path(__file__).parents[1] / "pocket" / "clap"
 TEMPLATE = "This is a sound of {}."
 """Of LAION's own zero-shot evaluation."""
 BATCH_WINDOWS = 16

@@ -56,7 +56,8 @@ def test_auto_is_the_gpu_where_there_is_one_and_a_named_device_is_that(expected:
 def test_whatever_loads_a_model_loads_it_there(
     who: str, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipelines.models.named.load_named_model", stop)
+    for loader in ("load_named_model", "load_readable_model"):
+        monkeypatch.setattr(f"pipelines.models.named.{loader}", stop)
     threads = torch.get_num_threads()
     try:
         with pytest.raises(Loaded, match=f"^{expected}$"):

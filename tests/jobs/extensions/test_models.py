@@ -47,8 +47,10 @@ def test_the_plug_in_of_the_documentation_is_short_and_extracts(
 
 def test_help_and_errors_list_the_plug_in(lofi: Any, undertone: Run) -> None:
     _, out, _ = undertone("extract", "--help")
-    assert "pocket-random|lofi]" in out.replace("\n", "").replace(" ", "")
-    with pytest.raises(NotFound, match=r"no model 'lowfi'\. Choose pocket, pocket-random, lofi, facebook/"):
+    assert "pocket-random|pocket-clap|lofi]" in out.replace("\n", "").replace(" ", "")
+    with pytest.raises(
+        NotFound, match=r"no model 'lowfi'\. Choose pocket, pocket-random, pocket-clap, lofi, facebook/"
+    ):
         describe_model("lowfi")
 
 
