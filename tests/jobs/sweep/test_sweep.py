@@ -113,8 +113,8 @@ def _check_effects(store: str) -> None:
     halves = ask(store, "SELECT DISTINCT split, conditions + missing AS conditions FROM effects ORDER BY ALL")
     assert halves == [
         {"split": "all", "conditions": 4},
-        {"split": "selection", "conditions": 2},
         {"split": "evaluation", "conditions": 2},
+        {"split": "selection", "conditions": 2},
     ]
 
 
