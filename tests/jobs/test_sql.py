@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -15,11 +16,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from jobs.cli.main import main
 from store.opening import open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
 ROOT = Path(__file__).parents[2]
 GENRES = ("rock", "jazz", "jazz")
+Sql = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 ANNOUNCE = """
@@ -60,14 +63,28 @@ def _undertone_sql(*arguments: str | Path, folder: Path = ROOT) -> subprocess.Co
     return subprocess.run(command, capture_output=True, cwd=folder, env=environment, timeout=120, check=False)
 
 
-def test_without_a_query_but_with_a_format_it_lists_documented_views(store: Path) -> None:
-    shown = _undertone_sql(store, "--format", "table")
+@pytest.fixture
+def sql(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Sql:
+    """The same in this process, which has imported everything already."""
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+        with pytest.raises(SystemExit) as ended:
+            main(["sql", *map(str, arguments)])
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(arguments, ended.value.code, *capfdbinary.readouterr())
+
+    return run
+
+
+def test_without_a_query_but_with_a_format_it_lists_documented_views(sql: Sql, store: Path) -> None:
+    shown = sql(store, "--format", "table")
     text = shown.stdout.decode()
     assert shown.returncode == 0, shown.stderr
     assert "clips: one row per clip" in text
     assert "genre" in text
     assert "label of songs" in text
-    listed = json.loads(_undertone_sql(store, "--format", "json").stdout)
+    listed = json.loads(sql(store, "--format", "json").stdout)
     assert {"table": "clips", "column": "genre", "type": "VARCHAR", "description": "label of songs"} in listed
 
 
@@ -81,21 +98,21 @@ def test_a_query_is_answered_from_any_folder(store: Path, tmp_path: Path) -> Non
     ]  # fmt: skip
 
 
-def test_programs_get_csv_json_and_parquet(store: Path, tmp_path: Path) -> None:
+def test_programs_get_csv_json_and_parquet(sql: Sql, store: Path, tmp_path: Path) -> None:
     query = "SELECT clip_id, genre FROM clips ORDER BY clip_id"
     expected = [{"clip_id": f"clip{n}", "genre": genre} for n, genre in enumerate(GENRES)]
-    as_csv = _undertone_sql(store, query, "--format", "csv").stdout.decode()
+    as_csv = sql(store, query, "--format", "csv").stdout.decode()
     assert list(csv.DictReader(io.StringIO(as_csv))) == expected
-    assert json.loads(_undertone_sql(store, query, "--format", "json").stdout) == expected
-    piped = _undertone_sql(store, query, "--format", "parquet").stdout
+    assert json.loads(sql(store, query, "--format", "json").stdout) == expected
+    piped = sql(store, query, "--format", "parquet").stdout
     assert pq.read_table(io.BytesIO(piped)).to_pylist() == expected
     target = tmp_path / "out.parquet"
-    assert _undertone_sql(store, query, "--format", "parquet", "--output", target).stdout == b""
+    assert sql(store, query, "--format", "parquet", "--output", target).stdout == b""
     assert pq.read_table(target).to_pylist() == expected
 
 
-def test_the_nearest_clips_are_one_statement(store: Path) -> None:
-    shown = _undertone_sql(
+def test_the_nearest_clips_are_one_statement(sql: Sql, store: Path) -> None:
+    shown = sql(
         store,
         "--activations",
         "3f:resid.mean:7=x",
@@ -118,11 +135,11 @@ def test_a_user_s_own_table_can_be_joined(store: Path, tmp_path: Path) -> None:
     assert json.loads(shown.stdout) == [{"genre": "jazz", "mood": "calm"}]
 
 
-def test_rebuild_works_without_a_query_and_with_one(store: Path) -> None:
-    alone = _undertone_sql(store, "--rebuild")
+def test_rebuild_works_without_a_query_and_with_one(sql: Sql, store: Path) -> None:
+    alone = sql(store, "--rebuild")
     assert alone.returncode == 0
     assert b"Rebuilt" in alone.stdout
-    asked = _undertone_sql(store, "SELECT count(*) AS n FROM clips", "--rebuild", "--format", "json")
+    asked = sql(store, "SELECT count(*) AS n FROM clips", "--rebuild", "--format", "json")
     assert json.loads(asked.stdout) == [{"n": 3}]
 
 
@@ -142,8 +159,10 @@ def test_rebuild_works_without_a_query_and_with_one(store: Path) -> None:
         ),
     ],
 )
-def test_mistakes_end_with_one_line_and_exit_code_1(store: Path, arguments: list[str], message: str) -> None:
-    shown = _undertone_sql(store, *arguments)
+def test_mistakes_end_with_one_line_and_exit_code_1(
+    sql: Sql, store: Path, arguments: list[str], message: str
+) -> None:
+    shown = sql(store, *arguments)
     assert shown.returncode == 1
     assert shown.stdout == b""
     assert message in shown.stderr.decode()
@@ -151,8 +170,8 @@ def test_mistakes_end_with_one_line_and_exit_code_1(store: Path, arguments: list
 
 
 @pytest.mark.parametrize("arguments", [["--timeout", "0"], ["SELECT 1", "--format", "xml"], ["a", "b"]])
-def test_wrong_usage_ends_with_exit_code_2(store: Path, arguments: list[str]) -> None:
-    assert _undertone_sql(store, *arguments).returncode == 2
+def test_wrong_usage_ends_with_exit_code_2(sql: Sql, store: Path, arguments: list[str]) -> None:
+    assert sql(store, *arguments).returncode == 2
 
 
 def test_ctrl_c_stops_a_running_query_with_exit_code_130(store: Path) -> None:
@@ -176,8 +195,8 @@ def test_ctrl_c_stops_a_running_query_with_exit_code_130(store: Path) -> None:
     assert process.returncode == 130
 
 
-def test_the_catalog_is_offered_to_other_programs(store: Path) -> None:
-    shown = _undertone_sql(store, "--catalog")
+def test_the_catalog_is_offered_to_other_programs(sql: Sql, store: Path) -> None:
+    shown = sql(store, "--catalog")
     with duckdb.connect(shown.stdout.decode().strip(), read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM clips").fetchall() == [(3,)]
 
@@ -251,16 +270,16 @@ def test_a_full_disk_while_the_catalog_is_written_is_told_and_leaves_no_litter(
     assert [path for path in left if path.suffix != ".lock" or path.stat().st_size] == []
 
 
-def test_a_folder_that_is_no_store_is_not_made_one(tmp_path: Path) -> None:
-    shown = _undertone_sql(tmp_path / "nothing", "SELECT 1")
+def test_a_folder_that_is_no_store_is_not_made_one(sql: Sql, tmp_path: Path) -> None:
+    shown = sql(tmp_path / "nothing", "SELECT 1")
     assert shown.returncode == 1
     assert b"no Undertone store" in shown.stderr
     assert not (tmp_path / "nothing").exists()
 
 
-def test_a_query_that_cannot_be_interrupted_ends_with_its_process(store: Path) -> None:
+def test_a_query_that_cannot_be_interrupted_ends_with_its_process(sql: Sql, store: Path) -> None:
     slow = "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))"  # minutes within one value
-    answer = _undertone_sql(store, slow, "--timeout", "1")
+    answer = sql(store, slow, "--timeout", "1")
     assert answer.returncode == 1
     assert b"ran longer than 1 s" in answer.stderr
 
@@ -271,9 +290,9 @@ def test_a_statement_nested_too_deeply_is_refused_in_one_line(store: Path) -> No
     assert b"nested too deeply" in answer.stderr
 
 
-def test_the_ending_of_the_output_file_says_its_format(store: Path, tmp_path: Path) -> None:
-    assert _undertone_sql(store, "SELECT clip_id FROM clips", "--output", tmp_path / "a.csv").returncode == 0
+def test_the_ending_of_the_output_file_says_its_format(sql: Sql, store: Path, tmp_path: Path) -> None:
+    assert sql(store, "SELECT clip_id FROM clips", "--output", tmp_path / "a.csv").returncode == 0
     assert (tmp_path / "a.csv").read_text().splitlines() == ["clip_id", "clip0", "clip1", "clip2"]
-    assert b"say --format" in _undertone_sql(store, "SELECT 1", "--output", tmp_path / "a.txt").stderr
-    answer = _undertone_sql(store, "SELECT 1", "--output", tmp_path / "nowhere" / "a.csv")
+    assert b"say --format" in sql(store, "SELECT 1", "--output", tmp_path / "a.txt").stderr
+    answer = sql(store, "SELECT 1", "--output", tmp_path / "nowhere" / "a.csv")
     assert (answer.returncode, answer.stderr.count(b"\n")) == (1, 1)
