@@ -71,7 +71,7 @@ def processes_of(token: str) -> list[psutil.Process]:
     return found
 
 
-def start(store: Path, toml: str, token: str) -> "subprocess.Popen[str]":
+def start(store: Path, toml: str, token: str, *, workers: int = 1) -> "subprocess.Popen[str]":
     command = [
         sys.executable,
         "-m",
@@ -82,7 +82,7 @@ def start(store: Path, toml: str, token: str) -> "subprocess.Popen[str]":
         "--engine",
         "ray",
         "--workers",
-        "2",
+        str(workers),
     ]
     return subprocess.Popen(
         [*command, "--unit", "2", "--scorers", "descriptors", "--format", "json"],
@@ -137,7 +137,7 @@ def test_disturbed_in_every_way_a_sweep_on_ray_ends_as_an_undisturbed_one_in_thi
 
     before = parts(store)
     assert 2 * before < CELLS * (2 + 2 * len(FEWER)), "nothing was left to disturb"
-    process = start(store, write_sweep(MORE), token)
+    process = start(store, write_sweep(MORE), token, workers=2)
     wait_until(lambda: parts(store) > before)
     victim = next(p for p in processes_of(token) if "ray::UnitActor" in " ".join(p.cmdline()))
     victim.kill()
