@@ -9,7 +9,9 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -18,6 +20,7 @@ from pipelines.models.backends import AUDIOCRAFT, TRANSFORMERS, split_backend
 from pipelines.models.checkpoint_configuration import read_configuration
 from pipelines.models.checkpoint_tensors import require_plain_tensors
 from pipelines.models.conversion.transformers_files import is_transformers_folder
+from pipelines.models.hub import cached_folder, hub_folder, listed_files
 from pipelines.models.protocol import ModelSource
 from store.errors import InvalidInput, ModelError, NotFound
 from store.extensions import MODELS
@@ -149,7 +152,7 @@ def resolve_checkpoint(name: str) -> Checkpoint:
         return _hub_checkpoint(repository, revision or None, backend)
     if name in MODELS.names():
         folder = _registered_folder(name)
-        return Checkpoint(name, folder, backend=folder_backend(folder, backend))
+        return Checkpoint(name, folder, backend=folder_backend(folder, backend, shown=name))
     folder = Path(name).expanduser()
     if folder.is_dir():
         found = folder_backend(folder, backend)
@@ -158,12 +161,12 @@ def resolve_checkpoint(name: str) -> Checkpoint:
         return _hub_checkpoint(repository, revision or None, backend)
     names = ", ".join((*MODELS.names(), *HUB_NAMES))
     raise NotFound(
-        f"There is no model {name!r}. Choose {names}, or give a folder that holds {LANGUAGE_MODEL_FILE} and "
-        f"{CODEC_FILE}, or a model of transformers."
+        f"There is no model {name!r}.{_nearest(name)} Choose {names}, or give a folder that holds "
+        f"{LANGUAGE_MODEL_FILE} and {CODEC_FILE}, or a model of transformers."
     )
 
 
-def folder_backend(folder: Path, wanted: str | None) -> str:
+def folder_backend(folder: Path, wanted: str | None, *, shown: str | None = None) -> str:
     """The back-end that a folder's files are for; where they are for both, audiocraft, unless one is wanted.
 
     Raises:
@@ -173,9 +176,12 @@ def folder_backend(folder: Path, wanted: str | None) -> str:
     there += [TRANSFORMERS] if is_transformers_folder(folder) else []
     if wanted is None or not there or wanted in there:
         return wanted or (there or [AUDIOCRAFT])[0]
+    said = f"is in the format of {there[0]}, which --backend {wanted} does not compute. Leave --backend out"
+    if shown is not None:  # a model that comes as it is
+        raise InvalidInput(f"{shown} {said}.")
     raise InvalidInput(
-        f"{folder} is in the format of {there[0]}, which --backend {wanted} does not compute. Leave it "
-        f"out, or convert the model: undertone convert {folder} {folder.name}-{wanted}"
+        f"{folder} {said}, or, where the other format has such a model, convert the model: undertone convert "
+        f"{quote(str(folder))} {quote(f'{folder.name}-{wanted}')}"
     )
 
 
@@ -189,26 +195,26 @@ def _hub_checkpoint(repository: str, revision: str | None, backend: str | None) 
 
 def _hub_backend(repository: str, revision: str | None) -> str:
     """What is in the cache decides; then, for models that were published in both formats, audiocraft's."""
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        cached = Path(snapshot_download(repository, revision=revision, local_files_only=True))
-        if is_transformers_folder(cached) or all((cached / name).exists() for name in FILES):
-            return folder_backend(cached, None)
-    except (LocalEntryNotFoundError, HFValidationError, OSError):
-        pass  # nothing is there yet
+    cached = cached_folder(repository, revision)
+    if cached and (is_transformers_folder(cached) or all((cached / name).exists() for name in FILES)):
+        return folder_backend(cached, None)
     if repository in HUB_NAMES:
         return AUDIOCRAFT
-    try:
-        files = HfApi().list_repo_files(repository, revision=revision)
-    except (HfHubHTTPError, OSError) as error:
+    files = listed_files(repository, revision)
+    if isinstance(files, str):
         raise NotFound(
             f"There is no folder {repository!r}, no such repository in the Hugging Face cache, and none that "
-            f"can be asked for ({type(error).__name__}). Choose {', '.join((*MODELS.names(), *HUB_NAMES))}, "
-            "a folder, or with a network the OWNER/NAME of a repository."
-        ) from error
+            f"can be asked for ({files}).{_nearest(repository)} Choose "
+            f"{', '.join((*MODELS.names(), *HUB_NAMES))}, a folder, or with a network the OWNER/NAME of a "
+            "repository."
+        )
     return AUDIOCRAFT if LANGUAGE_MODEL_FILE in files else TRANSFORMERS
+
+
+def _nearest(name: str) -> str:
+    """The known name that was probably meant, as a question; empty where none is near."""
+    near = get_close_matches(name, (*MODELS.names(), *HUB_NAMES), 1, cutoff=0.75)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _registered_folder(name: str) -> Path:
@@ -219,35 +225,6 @@ def _registered_folder(name: str) -> Path:
         owner = MODELS.recorded(name).get("plugin", "undertone itself")
         raise ModelError(f"The model {name!r} of {owner} should lie in {folder}, which is no folder.")
     return Path(folder)
-
-
-def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | None = None) -> Path:
-    """The snapshot folder of a Hugging Face repository; its last part is the commit.
-
-    Raises:
-        ModelError: The files are not in the cache and cannot be downloaded.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    at = f" at revision {revision!r}" if revision else ""
-    cure = f"With a network: hf download {repository} {' '.join(patterns)}"
-    try:
-        folder = Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
-    except HFValidationError as error:
-        raise ModelError(
-            f"{repository!r}{at} is no name of a repository, which is OWNER/NAME in letters, digits and - _ ."
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise ModelError(
-            f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
-            f"({type(error).__name__}). {cure}"
-        ) from error
-    # Offline, a snapshot counts as present whichever of its files it has.
-    missing = [name for name in patterns if "*" not in name and not (folder / name).exists()]
-    if missing:
-        raise ModelError(f"{repository!r}{at} is in the Hugging Face cache without {missing[0]}. {cure}")
-    return folder
 
 
 def read_package(path: Path) -> dict[str, Any]:
@@ -308,7 +285,10 @@ def _missing(path: Path) -> str:
             f"{lacks}; this folder holds weights in the format of transformers without their config.json. "
             "Copy that file, too."
         )
-    return f"{lacks}. Export them with {EXPORT}."
+    return (
+        f"{lacks}, those of transformers of config.json and model.safetensors (or its shards), and here is "
+        f"neither. Export audiocraft's with {EXPORT}."
+    )
 
 
 def _is_package(package: Mapping[str, Any]) -> bool:

@@ -21,10 +21,10 @@ from pipelines.models.checkpoint_schema import CODEC, LANGUAGE_MODEL
 from pipelines.models.checkpoints import (
     Checkpoint,
     configuration_of,
-    hub_folder,
     part_folder,
     text_encoder_name,
 )
+from pipelines.models.hub import hub_folder
 from pipelines.models.text_encoder_files import text_encoder_width
 from store.errors import ModelError
 

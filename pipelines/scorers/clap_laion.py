@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 from pipelines.audio.resampling import resampler
-from pipelines.models.checkpoints import hub_folder
 from pipelines.models.fingerprints import fingerprint
+from pipelines.models.hub import hub_folder
 from pipelines.scorers.clap_encoder import RECIPE, ClapInfo
 from pipelines.scorers.clap_transformers import quiet_transformers
 from pipelines.scorers.mel_spectrogram import log_mel

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from pipelines.audio.resampling import resampler
-from pipelines.models.checkpoints import hub_folder
 from pipelines.models.fingerprints import fingerprint
+from pipelines.models.hub import hub_folder
 from pipelines.scorers.clap_encoder import RECIPE, ClapInfo
 from pipelines.scorers.mel_spectrogram import log_mel, mel_filters
 from store.errors import ModelError

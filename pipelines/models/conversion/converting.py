@@ -24,7 +24,6 @@ from pipelines.models.checkpoints import (
     LANGUAGE_MODEL_FILE,
     RAW_FILE,
     Checkpoint,
-    hub_folder,
     part_folder,
     read_package,
 )
@@ -67,6 +66,7 @@ from pipelines.models.conversion.transformers_files import (
     read_json,
     read_tensors,
 )
+from pipelines.models.hub import hub_folder
 from pipelines.models.loading import PUBLISHED_CODEC_FILES, text_encoder_folder
 from pipelines.models.text_encoder_files import WEIGHTS as TEXT_WEIGHTS
 from pipelines.models.text_encoder_files import text_encoder_width

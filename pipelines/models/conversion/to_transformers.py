@@ -270,5 +270,5 @@ def _require(settings: Mapping[str, Any], fixed: Mapping[str, Any], below: str, 
 
 def _no_word(where: str, what: str) -> ModelError:
     return ModelError(
-        f"{where}: transformers' MusicGen has no {what}, so this model stays in audiocraft's format."
+        f"{where}: transformers' MusicGen cannot express {what}, so this model stays in audiocraft's format."
     )

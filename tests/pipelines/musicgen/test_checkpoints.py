@@ -358,12 +358,22 @@ def test_a_named_text_encoder_stays_named_while_it_is_the_same(
     assert describe_model(str(trained_on)).fingerprint != describe_model(str(theirs)).fingerprint
 
 
-def test_a_name_that_is_no_folder_and_no_repository_is_told_with_what_there_is(
-    hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unreachable(*_: Any, **__: Any) -> Any:
-        raise OSError("no network")
-
-    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", unreachable)
+def test_a_name_that_is_no_folder_and_no_repository_is_told_with_what_there_is(hub: Path) -> None:
     with pytest.raises(NotFound, match=r"no folder 'some/model', no such repository.*pocket"):
         describe_model("some/model")
+
+
+def test_without_a_network_a_misspelt_repository_is_told_once_and_at_once(
+    hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+
+    def asked(*_: Any, **__: Any) -> Any:
+        raise AssertionError("its library tries for a minute")
+
+    monkeypatch.setattr("huggingface_hub.HfApi.list_repo_files", asked)
+    with pytest.raises(NotFound, match=r"cannot be reached.*Did you mean facebook/musicgen-small\?"):
+        describe_model("facebook/musicgen-smal")
+    with pytest.raises(ModelError, match=r"the hub cannot be reached.*hf download"):
+        describe_model("facebook/musicgen-small")
