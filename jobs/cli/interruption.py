@@ -1,12 +1,16 @@
 """Deliver Ctrl-C, and SIGTERM as the same, also where C code calls Python and would drop the exception."""
 
 import _thread
+import atexit
 import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 AGAIN_AFTER_SECONDS = 0.02
 # libsndfile reads through these functions: an exception in one is printed and dropped, and the read fails.
@@ -30,11 +34,23 @@ def exit_status() -> int:
     return 128 + (signal.SIGTERM if _terminated.is_set() else signal.SIGINT)
 
 
-def leave_at_once() -> None:
-    """Let another Ctrl-C end a command that is leaving already, without a trace."""
-    if signal.getsignal(signal.SIGINT) is _interrupt:  # else another program runs this one's functions
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: os._exit(exit_status()))
+def leave(say_so: Callable[[], None]) -> NoReturn:
+    """End an interrupted command: run what is registered with `atexit`, say so, and wait for no thread.
+
+    A thread that loads a model would import for half a minute more, and warn behind the last word. Another
+    Ctrl-C ends a command that is leaving already, without a trace.
+    """
+    if signal.getsignal(signal.SIGINT) is not _interrupt:  # another program runs this one's functions
+        say_so()
+        sys.exit(exit_status())
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: os._exit(exit_status()))
+    atexit._run_exitfuncs()  # noqa: SLF001 — os._exit runs none
+    say_so()
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(exit_status())
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

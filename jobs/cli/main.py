@@ -8,11 +8,12 @@ from typing import Any, NoReturn
 
 import click
 
-from jobs.cli.interruption import exit_status, leave_at_once
+from jobs.cli.interruption import leave
 from jobs.cli.unforeseen import report_of, sentence_of, trace_of, was_interrupted
 from jobs.progress import logs
 from jobs.progress.reporters import LogReporter, StreamReporter
 from jobs.progress.reporting import reporting_to
+from jobs.terminal import waiting
 from jobs.terminal.text import for_people, tell
 
 COMMANDS = {
@@ -124,13 +125,13 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
         error.show(sys.stderr)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _leave_interrupted()
+        leave(_say_interrupted)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_FAILED)
     except Exception as error:  # noqa: BLE001 — the one place where whatever else went wrong becomes a line
         if was_interrupted(error):
-            _leave_interrupted()
+            leave(_say_interrupted)
         tell(f"Error: {sentence_of(error) or report_of(error)}")
         sys.exit(EXIT_FAILED)
     finally:
@@ -138,10 +139,10 @@ def run(command: click.Command, program: str, arguments: Sequence[str] | None = 
     sys.exit(result if isinstance(result, int) else 0)
 
 
-def _leave_interrupted() -> NoReturn:
-    leave_at_once()
+def _say_interrupted() -> None:
+    waiting.end()
     tell("Interrupted. What was committed stays; run the same command again to go on.")
-    sys.exit(exit_status())
+    logs.end_json()
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Tell other processes that a driver is at work on a run."""
 
+import atexit
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -35,8 +36,10 @@ def heartbeat(*collections: Collection) -> Iterator[None]:
     thread = threading.Thread(target=live, name="heartbeat")  # no daemon: the process waits for its end
     try:
         thread.start()
+        atexit.register(rested.wait)  # an interrupted command waits for no other thread
         yield
     finally:
         finished.set()
         if thread.ident is not None:
             rested.wait()  # a second Ctrl-C ends this waiting alone; one in join() would lose the thread
+        atexit.unregister(rested.wait)

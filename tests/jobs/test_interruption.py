@@ -128,3 +128,39 @@ def test_an_interrupted_driver_takes_its_heartbeat_back_at_once(numbers: list[in
     assert begun.returncode == status
     assert complained.lstrip().startswith("Interrupted. What was committed stays; ")
     assert complained.strip().count("\n") == 0
+
+
+IMPORTING = (
+    BEGIN
+    + """
+import atexit
+from concurrent.futures import ThreadPoolExecutor
+from jobs.cli.main import run
+import click
+def load():
+    time.sleep(3)
+    print("a warning of an import", file=sys.stderr, flush=True)
+@click.command()
+def work():
+    atexit.register(print, "put away")
+    loaded = ThreadPoolExecutor(1).submit(load)
+    print("loading", flush=True)
+    loaded.result()
+run(work, "work", [])
+"""
+)
+
+
+def test_an_interrupted_command_waits_for_no_thread_that_loads_a_model() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", IMPORTING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as begun:
+        assert begun.stdout is not None
+        assert begun.stdout.readline() == "loading\n"
+        begun.send_signal(signal.SIGINT)
+        said, complained = begun.communicate(timeout=20)
+    assert said == "put away\n"
+    assert begun.returncode == 130
+    assert complained.strip() == (
+        "Interrupted. What was committed stays; run the same command again to go on."
+    )
