@@ -42,7 +42,7 @@ def rows_of(store: Store, query: str) -> list[dict[str, Any]]:
 def tiny_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer is too large, and a block holds a few clips."""
     monkeypatch.setattr(fitting, "MEMORY_BYTES", 0)
-    monkeypatch.setattr("jobs.kmeans.blocks.BLOCK_BYTES", 6_000)
+    monkeypatch.setattr("jobs.kmeans.blocks.BLOCK_BYTES", 20_000)
 
 
 def test_every_start_is_what_scikit_learn_finds_with_that_random_state(planted_store: Store) -> None:
