@@ -68,13 +68,20 @@ class Addition:
             shared = with_shared_content(self.census.items)
             united = united_groups((item.content, item.group) for item in shared)
             clips = _regrouped(_clips(measured, self.spec), united)
+            before = self._stored_version()
             dataset = self.store.add_dataset(
                 name, info, clips, self.census.failures, replace=self.request.replace, extend=True
             )
         if self.source.root.is_local:
             remember_root(dataset.fingerprint, self.source.root)
-        found = [*_changes(dataset), *self._identities(), *self.remarks, *self._findings(united)]
+        changed = _changes(dataset) if dataset.version > before else []
+        found = [*changed, *self._identities(), *self.remarks, *self._findings(united)]
         return summary_of(name, info, self.census, found) | {"version": dataset.version}
+
+    def _stored_version(self) -> int:
+        """The newest that the store has; 0 where it has none."""
+        name = self.request.name
+        return self.store.dataset(name).version if name in self.store.datasets() else 0
 
     def _list(self, listed: Spool) -> None:
         """All recordings before the first is read: their number is known then."""
@@ -85,7 +92,7 @@ class Addition:
         """Read each file that is not known, keep what was found, and count what it comes to."""
         count = RecordingCount(f"add {self.request.name}", len(listed))
         with (
-            known_files(self.store, self.spec, forget=self.request.rehash) as known,
+            known_files(self.store, self.spec, self.source.root, forget=self.request.rehash) as known,
             measuring(self.request, self.source.root) as (measure, threads),
         ):
             passing = measured_recordings(
@@ -174,7 +181,7 @@ def _regrouped(clips: Iterable[Clip], united: Mapping[str, str]) -> Iterator[Cli
 
 
 def _changes(dataset: Dataset) -> list[str]:
-    """What a later version changed."""
+    """What a later version changed: for the addition that made it to say."""
     if dataset.version == 1:
         return []
     counts = dataset.info["changes"]

@@ -4,6 +4,7 @@ What is measured is written in parts while an addition is at work: one that was 
 """
 
 import json
+import os
 import sqlite3
 import threading
 import time
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from pipelines.audio.file_states import ETAG, FileState
+from pipelines.audio.files import Root
 from pipelines.audio.header import AudioInfo
 from pipelines.datasets.clip_checks import FlawedClips
 from pipelines.datasets.cutting import ClipSpec, Measured
@@ -21,7 +23,7 @@ from store.errors import AudioError, UndertoneError
 from store.objects.ledger import read_committed, recorded_names
 from store.objects.parquet import parquet_batches
 from store.records import Failure
-from store.results.parts import write_results
+from store.results.parts import digest_of, write_results
 from store.results.recordings import RECORDINGS, RecordingRow
 from store.results.table import now
 
@@ -39,15 +41,18 @@ _TABLE = f"""
 class KnownFiles:
     """What earlier additions measured, on disk; and parts of what this one measures. Threads may share it."""
 
-    def __init__(self, store: Store, spec: ClipSpec, index: sqlite3.Connection) -> None:
-        self._store, self._spec, self._index = store, spec, index
+    def __init__(
+        self, store: Store, spec: ClipSpec, root: Root, index: sqlite3.Connection, *, forget: bool
+    ) -> None:
+        self._store, self._spec, self._index, self._forget = store, spec, index, forget
+        self._root = root_digest(root)
         self._lock = threading.Lock()
         self._new: list[RecordingRow] = []
         self._written = time.monotonic()
         index.execute(_TABLE)
 
     def load(self) -> None:
-        """Take on what the store holds of files that were cut alike. What is damaged is left out."""
+        """Take on what the store holds of files of this root that were cut alike; not what is damaged."""
         objects = self._store.objects
         for name in recorded_names(objects, f"results/{RECORDINGS.kind}"):
             try:
@@ -57,7 +62,9 @@ class KnownFiles:
                 continue
 
     def find(self, uri: str, state: FileState) -> Measured | None:
-        """What is known of a file in this state."""
+        """What is known of a file in this state; nothing where all is to be read again."""
+        if self._forget:
+            return None
         query = (
             f"SELECT {', '.join(_COLUMNS[2:])}, flawed FROM files WHERE uri = ? AND bytes = ? AND stamp = ?"  # noqa: S608
         )
@@ -86,6 +93,7 @@ class KnownFiles:
                 bytes_=measured.state.nbytes,
                 stamp=measured.state.stamp,
                 cut=cut_of(self._spec),
+                root=self._root,
                 content=measured.content or None,
                 sample_rate=info.sample_rate if info else None,
                 samples=info.samples if info else None,
@@ -103,12 +111,26 @@ class KnownFiles:
             self.write()
 
     def write(self) -> None:
-        """Write what was measured since the last part."""
+        """Write what was measured since the last part.
+
+        Its name says nothing of the present time, so that the same files after a kill have the same name. It
+        says what these rows follow: a reading that finds what was there before another is a part of its own.
+        """
         if self._new:
-            files = [[row.uri, row.stamp, row.content, str(row.created_at)] for row in self._new]
-            specification = {"dataset": self._spec.dataset, "cut": cut_of(self._spec), "files": files}
+            files = [
+                [row.uri, row.bytes_, row.stamp, row.content, self._read_before(row)] for row in self._new
+            ]
+            specification = {"dataset": self._spec.dataset, "cut": cut_of(self._spec), "root": self._root}
+            specification |= {"files": files}
             write_results(self._store, RECORDINGS.kind, specification, RECORDINGS.of(self._new))
         self._new, self._written = [], time.monotonic()
+
+    def _read_before(self, row: RecordingRow) -> float | None:
+        """When the store says that a file in this state was read."""
+        query = "SELECT created_at FROM files WHERE uri = ? AND bytes = ? AND stamp = ?"
+        with self._lock:
+            found = self._index.execute(query, (row.uri, row.bytes_, row.stamp)).fetchone()
+        return found[0] if found else None
 
     def _take(self, rows: list[dict[str, Any]]) -> None:
         cut = cut_of(self._spec)
@@ -120,7 +142,7 @@ class KnownFiles:
                 row["created_at"].timestamp(),
             )
             for row in rows
-            if row["dataset"] == self._spec.dataset and row["cut"] == cut
+            if (row["dataset"], row["cut"], row.get("root")) == (self._spec.dataset, cut, self._root)
         ]
         places = ", ".join("?" * (len(_COLUMNS) + 3))
         newer = "ON CONFLICT DO UPDATE SET " + ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[2:])
@@ -134,16 +156,15 @@ class KnownFiles:
 
 
 @contextmanager
-def known_files(store: Store, spec: ClipSpec, *, forget: bool = False) -> Iterator[KnownFiles]:
+def known_files(store: Store, spec: ClipSpec, root: Root, *, forget: bool = False) -> Iterator[KnownFiles]:
     """What is known, unless all is to be read again; what the block measured is written, however it ends."""
     with TemporaryDirectory() as folder:
         index = sqlite3.connect(f"{folder}/files.sqlite", check_same_thread=False, isolation_level=None)
         try:
             index.execute("PRAGMA journal_mode = OFF")
             index.execute("PRAGMA synchronous = OFF")
-            known = KnownFiles(store, spec, index)
-            if not forget:
-                known.load()
+            known = KnownFiles(store, spec, root, index, forget=forget)
+            known.load()
             try:
                 yield known
             finally:
@@ -155,6 +176,14 @@ def known_files(store: Store, spec: ClipSpec, *, forget: bool = False) -> Iterat
 def cut_of(spec: ClipSpec) -> str:
     """What decides what is measured of a file, beside the file."""
     return f"{spec.clip_seconds:.9g} {spec.hop_seconds:.9g}" + (" listen" if spec.listen else "")
+
+
+def root_digest(root: Root) -> str:
+    """Stands for the folder that files are below, whose path no store holds.
+
+    Files of two folders may have the same names, lengths and times, and other samples.
+    """
+    return digest_of(os.path.realpath(root.url) if root.is_local else root.public_url)
 
 
 def _flawed(text: str) -> FlawedClips:

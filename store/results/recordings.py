@@ -14,6 +14,7 @@ class RecordingRow:
     bytes_: Count = column("length of the file, of a Parquet file where the recording is one of its rows")
     stamp: Text = column("mtime:<nanoseconds>, or etag:<what the bucket calls its content>")
     cut: Text = column("seconds of clips and hops, and whether every clip was decoded")
+    root: Text = column("stands for the folder or URL that the file is below; NULL in older parts")
     content: Text = column("SHA-256 of the bytes; etag:… where they were not all read; NULL: no clips")
     sample_rate: Count = column("samples per second; NULL: no clips")
     samples: Count = column("per channel; NULL: no clips")

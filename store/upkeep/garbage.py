@@ -15,7 +15,7 @@ from store.datasets import dataset_key
 from store.errors import Conflict
 from store.heartbeats import heartbeat_ages, refuse_if_at_work
 from store.objects.concurrency import map_concurrently
-from store.objects.ledger import is_recorded, record_key
+from store.objects.ledger import is_recorded, record_key, recorded_names
 from store.objects.protocol import ObjectStore
 from store.results.generated_audio import sound_keys
 from store.run_names import collection_names
@@ -34,6 +34,7 @@ LEFTOVER = "left by killed commands"
 COVERED = "markers that a manifest took the place of"
 UNNAMED_SOUND = "sounds no result is about"
 UNNAMED_CACHE = "caches without a record"
+UNNAMED_RESULT = "results without a record"
 STATE = "k-means that nobody went on with"
 MOMENTS = "moments over the budget"
 FACTOR = "factors over the budget"
@@ -90,7 +91,7 @@ def _collect_one(objects: ObjectStore, garbage: Garbage) -> bool:
         return _remove_folder(objects, garbage)
     if garbage.kind == COVERED:
         return _remove_covered(objects, garbage)
-    if garbage.kind in (UNNAMED_SOUND, UNNAMED_CACHE) and is_recorded(objects, garbage.key):
+    if garbage.kind in (UNNAMED_SOUND, UNNAMED_CACHE, UNNAMED_RESULT) and is_recorded(objects, garbage.key):
         return False
     objects.delete(record_key(garbage.key))
     objects.delete(garbage.key)
@@ -171,13 +172,18 @@ def _covered(objects: ObjectStore) -> Iterator[Garbage]:
 
 
 def _unnamed(objects: ObjectStore, limit: float) -> Iterator[Garbage]:
-    """Old sounds, caches and states; those without a record, and states nobody went on with."""
+    """Old results, sounds, caches and states; those without a record, and states nobody went on with."""
     named = sound_keys(objects)
     for folder, kind in (("audio", UNNAMED_SOUND), ("moments", UNNAMED_CACHE), ("state", STATE)):
         sizes = dict(objects.list(folder))
         for key, at in objects.written(folder):
             if at < limit and key not in named and (kind == STATE or not is_recorded(objects, key)):
                 yield Garbage(kind, key, 1, sizes.get(key, 0))
+    results = list(objects.written("results"))
+    recorded = set(recorded_names(objects, "results"))  # listed after them: one that is written now is in it
+    for key, at in results:
+        if at < limit and key not in recorded:
+            yield Garbage(UNNAMED_RESULT, key, 1, objects.size(key) or 0)
 
 
 def _over_budget(objects: ObjectStore, budget_bytes: int) -> Iterator[Garbage]:

@@ -1,9 +1,12 @@
 """Adding a dataset again reads what is new, and what grew or shrank is its next version."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +19,10 @@ from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
 from jobs.execution import Engine
 from pipelines.datasets.cutting import measure
-from store import open_store
+from store import Store, open_store
 from store.catalog.asking import Catalog
 from store.errors import Conflict
+from store.upkeep.garbage import Wanted, collect, find_garbage
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend
 
@@ -80,6 +84,59 @@ def test_a_file_with_another_time_is_read_and_one_with_the_same_content_changes_
     os.utime(music / "jazz/0.wav", ns=(1, 1))
     assert add()["version"] == 1
     assert read == ["jazz/0.wav"]
+
+
+def test_another_folder_with_equal_names_sizes_and_times_is_read(
+    tmp_path: Path, music: Path, add: Add, read: list[str]
+) -> None:
+    noisy = tmp_path / "noisy"
+    shutil.copytree(music, noisy)
+    write_tone(noisy / "rock/1.wav", 0.7)
+    for file in music.rglob("*.wav"):
+        state = file.stat()
+        other = noisy / file.relative_to(music)
+        os.utime(other, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert other.stat().st_size == state.st_size
+    add()
+    read.clear()
+    request = AddRequest(str(tmp_path / "store"), "songs", str(noisy), clip_seconds=1.0)
+    assert add_dataset(request)["version"] == 2
+    assert len(read) == 6
+    dataset = open_store(tmp_path / "store").dataset("songs")
+    expected = {
+        file.relative_to(noisy).as_posix(): sha256(file.read_bytes()) for file in noisy.rglob("*.wav")
+    }
+    assert {clip.uri: clip.sha256 for clip in dataset.clips()} == {
+        uri: digest.hexdigest() for uri, digest in expected.items()
+    }
+    assert {row["uri"] for row in dataset.changes().to_pylist()} == {"rock/1.wav"}
+
+
+def test_only_the_addition_that_made_a_version_says_what_it_changed(music: Path, add: Add) -> None:
+    add()
+    write_tone(music / "blues/new.wav", 0.5)
+    made, again = add(), add()
+    assert [said for said in made["findings"] if "This is version 2" in said]
+    assert not [said for said in again["findings"] if "This is version" in said]
+    assert again["version"] == 2
+
+
+def test_a_file_whose_content_came_and_went_again_is_known_as_it_was_read_last(
+    tmp_path: Path, music: Path, add: Add, read: list[str]
+) -> None:
+    file = music / "jazz/0.wav"
+    state = file.stat()
+    contents = []
+    for pitch in (0.1, 0.7, 0.1):
+        write_tone(file, pitch)
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        contents.append(sha256(file.read_bytes()).hexdigest())
+        add(rehash=True)
+    read.clear()
+    add()
+    assert read == []
+    clips = open_store(tmp_path / "store").dataset("songs").clips()
+    assert {clip.sha256 for clip in clips if clip.uri == "jazz/0.wav"} == {contents[0]}
 
 
 def test_new_files_are_a_version_that_keeps_the_old_clips(
@@ -180,6 +237,52 @@ def test_killed_at_nine_tenths_it_costs_a_tenth_again(tmp_path: Path, read: list
     add_dataset(AddRequest(store, "songs", many, clip_seconds=1.0))
     assert 10 <= len(read) <= 20
     assert len(list(opened.dataset("songs").clips())) == 100
+
+
+KILLED_BEFORE_THE_RECORD = """
+import os, sys
+from jobs.dataset.adding import add_dataset
+from jobs.dataset.options import AddRequest
+from store.objects import ledger
+
+ledger.write_record = lambda *_: os._exit(9)
+add_dataset(AddRequest(sys.argv[1], "songs", sys.argv[2], clip_seconds=1.0))
+"""
+
+
+def killed_before_the_record(tmp_path: Path, music: Path) -> Store:
+    store = str(tmp_path / "store")
+    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
+    program = [sys.executable, "-c", KILLED_BEFORE_THE_RECORD, store, str(music)]
+    assert subprocess.run(program, env=environment, check=False).returncode == 9
+    opened = open_store(store)
+    (left,) = inspect(opened.objects)
+    assert left.problem == "unrecorded"
+    assert left.key.startswith("results/recordings/")
+    return opened
+
+
+def test_killed_before_the_record_of_what_was_measured_the_same_command_mends_it(
+    tmp_path: Path, music: Path, add: Add
+) -> None:
+    store = killed_before_the_record(tmp_path, music)
+    add()
+    assert inspect(store.objects) == []
+    assert len(list(store.objects.list("results"))) == 1
+
+
+def test_what_was_measured_and_never_recorded_is_litter_after_its_time(tmp_path: Path, music: Path) -> None:
+    objects = killed_before_the_record(tmp_path, music).objects
+    ((key, _),) = objects.list("results")
+    assert find_garbage(objects, Wanted()) == []
+    path = tmp_path / "store" / key
+    os.utime(path, (time.time() - 8 * 86_400,) * 2)
+    found = find_garbage(objects, Wanted())
+    assert [(one.kind, one.key, one.nbytes) for one in found] == [
+        ("results without a record", key, path.stat().st_size)
+    ]
+    assert collect(objects, found) == found
+    assert inspect(objects) == []
 
 
 def test_what_was_measured_before_ctrl_c_is_kept(
