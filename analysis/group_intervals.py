@@ -110,7 +110,7 @@ def training_factor(partition: Partition, groups: NDArray[Any]) -> float:
 
 
 def share_belief(groups: NDArray[Any], right: Floats, *, training: float = 1.0) -> ShareBelief:
-    """What rows tell of shares that are side by side.
+    """Distributions of shares of right rows, several side by side, from rows in groups.
 
     Args:
         groups: the group of each row, (N,).
@@ -122,7 +122,7 @@ def share_belief(groups: NDArray[Any], right: Floats, *, training: float = 1.0) 
 
 
 def share_belief_of_totals(hits: Floats, sizes: Floats, *, training: float = 1.0) -> ShareBelief:
-    """As `share_belief`, from how many rows of each group are right and how many count, (G, …) both.
+    """Distributions of shares, from how many rows of each group are right and how many count, (G, …) both.
 
     A group of which no row counts might as well not be there.
     """

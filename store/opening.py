@@ -148,7 +148,7 @@ def stored_version(objects: ObjectStore) -> int:
             ) from error
         raise NotFound(
             f"{objects.url} is no Undertone store (it has no {FORMAT_KEY}). Check the path; "
-            "`undertone dataset add` makes a new store."
+            "`undertone dataset add`, in Python `undertone.add_dataset`, makes a new store."
         ) from error
     if _is_of_version_1(data):
         return 1

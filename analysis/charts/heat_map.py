@@ -87,12 +87,12 @@ def _cells(chart: HeatMap, left: float, top: float, cell: float) -> list[Element
             if not math.isfinite(value):
                 continue
             x, y = left + cell * column, top + cell * row
-            strength = min(1.0, abs(value) / chart.limit)
+            shade = min(1.0, abs(value) / chart.limit)
             text = chart.texts[row][column] if chart.texts else f"{value:.2f}"
             seen = f"{chart.row_name} {chart.rows[row]}, {chart.column_name} {chart.columns[column]}: {text}"
-            drawn.append(_square(x, y, cell, strength, seen, negative=value < 0))
+            drawn.append(_square(x, y, cell, shade, seen, negative=value < 0))
             if size is not None and text:
-                middle, class_ = (x + cell / 2, y + cell / 2), f"cell-text {_tone(strength)}{size}"
+                middle, class_ = (x + cell / 2, y + cell / 2), f"cell-text {_tone(shade)}{size}"
                 drawn.append(label(text, middle, anchor="middle", class_=class_))
     return drawn
 
@@ -105,18 +105,18 @@ def _text_size(texts: Sequence[Sequence[str]], cell: float) -> str | None:
     return next(fitting, None) if longest else None
 
 
-def _square(x: float, y: float, cell: float, strength: float, seen: str, *, negative: bool) -> Element:
+def _square(x: float, y: float, cell: float, shade: float, seen: str, *, negative: bool) -> Element:
     class_ = "cell negative" if negative else "cell"
     size = cell - 1
-    opacity = f"{strength:.3f}"
+    opacity = f"{shade:.3f}"
     return element(
         "rect", hover(seen), x=x, y=y, width=size, height=size, class_=class_, fill_opacity=opacity
     )
 
 
-def _tone(strength: float) -> str:
+def _tone(shade: float) -> str:
     """How dark the cell is: which colour of text can be read on it is the style sheet's to say."""
-    return "on-strong" if strength >= STRONG else "on-middle" if strength >= MIDDLE else "on-weak"
+    return "on-strong" if shade >= STRONG else "on-middle" if shade >= MIDDLE else "on-weak"
 
 
 def _describe(chart: HeatMap) -> str:

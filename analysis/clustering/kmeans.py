@@ -111,7 +111,7 @@ def advanced(search: Search, sums: Sums, spread: Spread, farthest: Farthest) -> 
 
 
 def spread_of(rows: Rows, *, tolerance: float = TOLERANCE) -> Spread:
-    """Of rows (N, D) that lie about zero."""
+    """Sum of squares and tolerance of movement of rows (N, D) that lie about zero."""
     squares = sum(squared_length(block) for block in blocks_of(rows))
     return Spread(squares, tolerance * float(rows.var(axis=0, dtype=np.float64).mean()))
 

@@ -35,7 +35,7 @@ def ridge_path(training: ContrastMoments, penalties: Floats = PENALTIES) -> Floa
 
 
 def ridge_path_without_axes(training: ClassMoments, penalties: Floats = PENALTIES) -> Floats:
-    """As `ridge_path`, at a quarter of the cost of finding the axes first."""
+    """Directions for every penalty, like `ridge_path`, at a quarter of what finding the axes costs."""
     reduced = tridiagonalise(training.scatter)
     eigenvalues = scipy.linalg.eigvalsh_tridiagonal(reduced.diagonal, reduced.beside)
     shifts = np.asarray(penalties) * mean_variance(np.maximum(eigenvalues, 0.0))

@@ -146,9 +146,9 @@ def interval_of(
     return Estimate(value, float(low), float(high))
 
 
-def witnesses(known: Mask, units: Sequence[str] | None = None) -> tuple[int, int]:
-    """How many units and how many random states known conditions (P, S) are of."""
-    names = np.arange(len(known)) if units is None else np.asarray(units)
+def witnesses(known: Mask, prompts: Sequence[str] | None = None) -> tuple[int, int]:
+    """Number of independent prompts, and of random states, among the known conditions (P, S)."""
+    names = np.arange(len(known)) if prompts is None else np.asarray(prompts)
     return len(set(names[known.any(axis=1)].tolist())), int(known.any(axis=0).sum())
 
 

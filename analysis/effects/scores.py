@@ -34,7 +34,7 @@ class ScorerAccuracy:
 
     @property
     def above_chance(self) -> bool | None:
-        """Whether it does better than saying always the same; None where nobody knows."""
+        """Whether its accuracy is above that of always naming one class; None where unknown."""
         return None if self.low is None or self.chance is None else self.low > self.chance
 
     def unsure_of(self, name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Predictions of rows that a fit has not seen, in memory that hardly grows with the number of classes."""
+"""Predictions of held-out rows, in memory that hardly grows with the number of classes."""
 
 from dataclasses import dataclass
 from typing import Any, Self

@@ -90,7 +90,7 @@ def kmeans(
 
 
 def _k_text(k: int | range | None) -> str:
-    """As an option of the command says it."""
+    """The number of clusters, or their range, as the text of the command's option."""
     if k is None:
         return "auto"
     if isinstance(k, range):

@@ -38,7 +38,7 @@ Device = Literal["auto", "cpu", "cuda"]
 Backend = Literal["audiocraft", "transformers"] | None
 Dtype = Literal["float32", "bfloat16", "float16"]
 DTYPES: Mapping[Dtype, Numbers] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
-"""As commands call them."""
+"""The names that commands use for the types of numbers, by those of Python."""
 
 
 class Work(TypedDict, total=False):

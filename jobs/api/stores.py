@@ -113,6 +113,7 @@ class Store:
         *,
         tables: Tables = None,
         timeout_seconds: float | None = DEFAULT_TIMEOUT_SECONDS,
+        rebuild: bool = False,
         **parameters: Any,
     ) -> Answer:
         """The answer to one SELECT over the catalog.
@@ -122,6 +123,7 @@ class Store:
             tables: tables of yours that it may read, by name: Arrow tables, data frames, paths of files, or
                 a layer of a run (`run.vectors("resid.mean", 5)`).
             timeout_seconds: what it may take; None for any time.
+            rebuild: make the catalog anew from the store's files first.
             parameters: values of $name in the statement, by names other than those above: text, numbers,
                 booleans, None, or lists of them.
 
@@ -137,7 +139,7 @@ class Store:
         from store.catalog.catalog import refresh_catalog
         from store.catalog.query import run_query
 
-        catalog = refresh_catalog(self._opened)
+        catalog = refresh_catalog(self._opened, rebuild=rebuild)
         layers = {name: one for name, one in (tables or {}).items() if isinstance(one, LayerScan)}
         others = {name: one for name, one in (tables or {}).items() if name not in layers}
         found = run_query(

@@ -18,14 +18,14 @@ Tables = Mapping[str, Any] | None
 
 
 def names_text(names: Names) -> str:
-    """As an option of a command says it: "resid,attn", or "all"."""
+    """Names as the text of a command's option: "resid,attn", or "all"."""
     if names is None:
         return "all"
     return names if isinstance(names, str) else ",".join(names)
 
 
 def layers_text(layers: Layers) -> str:
-    """As an option of a command says it: "4,5,6,7", or "all".
+    """Layers as the text of a command's option: "4,5,6,7", or "all".
 
     Raises:
         InvalidInput: what was given holds no layer, or something that is no whole number from 0 on.
@@ -39,7 +39,7 @@ def layers_text(layers: Layers) -> str:
 
 
 def heads_text(heads: Layers) -> str:
-    """As an option of a command says it: "0,3", "all", or nothing."""
+    """Heads as the text of a command's option: "0,3", "all", or nothing."""
     return "" if heads is None else layers_text(heads)
 
 
@@ -48,14 +48,14 @@ def _is_layer(one: object) -> bool:
 
 
 def numbers_text(numbers: Sequence[float] | str | None) -> str:
-    """As an option of a command says it: "0.01,1", or "auto"."""
+    """Numbers as the text of a command's option: "0.01,1", or "auto"."""
     if numbers is None or isinstance(numbers, str):
         return numbers or "auto"
     return ",".join(repr(float(one)) for one in numbers)
 
 
 def roots_texts(roots: Mapping[str, str | Path] | None) -> tuple[str, ...]:
-    """As options of a command say it: NAME=PATH."""
+    """Folders of datasets as the texts of a command's options: NAME=PATH."""
     return tuple(f"{name}={path}" for name, path in (roots or {}).items())
 
 

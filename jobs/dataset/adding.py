@@ -1,4 +1,4 @@
-"""Lists, measures and cuts the recordings of a dataset and writes them to a store.
+"""List, measure and cut the recordings of a dataset, and write them to a store.
 
 Recordings go from a list to measured ones to clips through temporary files: memory holds a few of them.
 """

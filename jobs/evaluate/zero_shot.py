@@ -36,7 +36,7 @@ class PromptSet:
 
 
 GivenPrompts = Sequence[str] | Mapping[str, Mapping[str, str]]
-"""As the command line writes them; or by concept and class the words."""
+"""Sets of prompts as texts of the command line; or by concept and class the words."""
 
 
 def parse_prompts(values: GivenPrompts, template: str = TEMPLATE) -> list[PromptSet]:

@@ -62,7 +62,7 @@ def labels_there_are(catalog: Path, run_id: str) -> str:
 
 
 def _identifier(name: str) -> str:
-    """As SQL wants it inside the double quotes of a shell."""
+    """A query as it stands inside the double quotes of a shell."""
     return name if name.isidentifier() else '\\"' + name.replace('"', '""') + '\\"'
 
 

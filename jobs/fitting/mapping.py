@@ -93,7 +93,7 @@ def available_cpus() -> int:
 def _mapped_here(
     function: Callable[[Task], Result], tasks: Sequence[Task], most: int
 ) -> Iterator[tuple[int, Result]]:
-    """As many tasks at once as there are threads: NumPy and BLAS let go of the interpreter's lock."""
+    """Run as many tasks at once as there are threads: NumPy and BLAS let go of the interpreter's lock."""
     waiting = iter(enumerate(tasks))
     pool = ThreadPoolExecutor(most, thread_name_prefix="task")
     with one_thread():  # around all threads: BLAS has one setting for the whole process

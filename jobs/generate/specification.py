@@ -40,7 +40,7 @@ class EditSpec(Manner):
         self.check(self.alpha)
 
     def document(self) -> dict[str, Any]:
-        """As JSON values."""
+        """A dictionary of JSON values."""
         document = {**asdict(self), "schedule": str(self.schedule)}
         if self.head is None:  # ids of edits of whole activations are made without it
             del document["head"]
@@ -72,7 +72,7 @@ class GenerationSpec:
         _to_floats(self, "seconds", "guidance", "temperature", "top_p")
 
     def document(self) -> dict[str, Any]:
-        """As JSON values."""
+        """A dictionary of JSON values."""
         return {**asdict(self), "edits": [edit.document() for edit in self.edits]}
 
     @property

@@ -53,7 +53,7 @@ Mapped = Callable[[Callable[["Block"], Result], Sequence["Block"]], Iterator[tup
 def cluster_layer_by_blocks(
     work: KmeansWork, layer: LayerArray, *, mapped: Mapped[Any], points_per_clip: int, width: int
 ) -> LayerResult:
-    """As `cluster_layer`, passing over the layer once per iteration; `mapped` runs a function over blocks."""
+    """Cluster a layer by reading it once per iteration; `mapped` runs a function over blocks."""
     source = LayerPoints(work.store_url, work.run_id, work.origin["committed"], layer)
     run = opened_run(work.store_url, work.run_id, work.origin["committed"])
     result = LayerResult(layer, [], [])

@@ -98,7 +98,7 @@ class Job:
 def at_work(
     title: str, state: Callable[[], Progress], *, tells_end: bool = True, tells_failure: bool = True
 ) -> Iterator[Job]:
-    """A job of the block.
+    """Report the progress of a job while the block runs.
 
     Args:
         title: what is being done.

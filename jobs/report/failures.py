@@ -18,7 +18,7 @@ DEFINITIONS = {
     "source lost": "less like the unsteered twin than the sound of that prompt is, by every "
     "measure of similarity",
 }
-"""As the view `signatures` has them."""
+"""What each signature of the view `signatures` means, in words."""
 
 SIGNATURES = """\
 SELECT source, target, site, layers, method, alpha, kind, scaling, schedule, signatures, transfer,

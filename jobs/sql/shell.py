@@ -115,6 +115,8 @@ class Shell:
                 print_tables(self.views())
             case ".table", (name,):
                 self._show_table(name)
+            case name, () if name[1:].lower() in {view.name.lower() for view in self.views()}:
+                self._complain(f"{command} is a table: .table {name[1:]} shows its columns.")
             case _:
                 self._complain(f"{command} is none of .tables, .table NAME, .help and .quit.")
 

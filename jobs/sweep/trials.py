@@ -35,7 +35,7 @@ class WantedStrengths:
 
     @property
     def strength_id(self) -> str:
-        """Stands for all that decides the strengths."""
+        """Identifier of all that decides the strengths: equal ids have equal strengths."""
         edits = [{**edit.document(), "alpha": None} for edit in self.edits]
         return digest_of([self.unsteered.generation_id, edits, self.cap_text])
 

@@ -56,7 +56,7 @@ def cut(recording: Recording, info: AudioInfo, checksum: str, spec: ClipSpec) ->
     if usable_seconds < spec.clip_seconds:
         raise AudioError(
             f"The recording lasts {info.seconds:.3f} s, shorter than one clip of {spec.clip_seconds:g} s; "
-            "choose a smaller --clip-seconds to include it."
+            "choose shorter clips (--clip-seconds, in Python clip_seconds) to include it."
         )
     count = 1 + math.floor((usable_seconds - spec.clip_seconds) / spec.hop_seconds)
     starts = [round(index * spec.hop_seconds, 9) for index in range(count)]

@@ -1,4 +1,4 @@
-"""Starts, keeps and kills the processes that answer SQL."""
+"""Start, keep and kill the processes that answer SQL."""
 
 import atexit
 import os

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 import undertone as ut
+from store.catalog.folder import catalog_path
 from store.opening import Store
 
 
@@ -70,6 +71,20 @@ def test_a_parameter_that_sql_cannot_take_and_one_that_is_missing_are_told(store
         store.sql("SELECT $x", x={1})
     with pytest.raises(ut.UndertoneError, match="x"):
         store.sql("SELECT $x")
+
+
+def test_the_catalog_is_made_anew_where_that_is_asked_for(planted_store: Store, store: ut.Store) -> None:
+    def made() -> tuple[int, int]:
+        found = catalog_path(planted_store.objects).stat()
+        return found.st_ino, found.st_mtime_ns
+
+    query = "SELECT count(*) AS n FROM clips"
+    assert store.sql(query)["n"] == [120]
+    before = made()
+    assert store.sql(query)["n"] == [120]
+    assert made() == before
+    assert store.sql(query, rebuild=True)["n"] == [120]
+    assert made() != before
 
 
 def test_a_query_reads_tables_of_the_caller(store: ut.Store) -> None:

@@ -45,6 +45,12 @@ def answers(planted_original: Path, capsys: pytest.CaptureFixture[str]) -> Answe
     return run
 
 
+def test_a_table_typed_as_a_command_is_told_how_to_see_it(answers: Answers) -> None:
+    _, complaints = answers(".Clips", ".nothing")
+    assert ".Clips is a table: .table Clips shows its columns." in complaints
+    assert ".nothing is none of .tables, .table NAME" in complaints
+
+
 def test_a_statement_ends_with_a_semicolon_or_an_empty_line(answers: Answers) -> None:
     said, complaints = answers("SELECT count(*) AS clips", "FROM clips;", "SELECT 40 + 2", "", "", ";")
     assert complaints == ""
