@@ -102,10 +102,10 @@ def training_factor(partition: Partition, groups: NDArray[Any]) -> float:
     that is 2.25, with an official split of one test part little more than 1.
     """
     names, codes = np.unique(groups, return_inverse=True)
-    cells = np.empty(len(names), partition.cells.dtype)
-    cells[codes] = partition.cells
-    counts = np.bincount(cells, minlength=partition.count)
-    shares = [counts[cell] / max(len(cells) - counts[cell], 1) for cell in partition.tested]
+    folds = np.empty(len(names), partition.cells.dtype)
+    folds[codes] = partition.cells
+    counts = np.bincount(folds, minlength=partition.count)
+    shares = [counts[fold] / max(len(folds) - counts[fold], 1) for fold in partition.tested]
     return float(1 + sum(shares))
 
 

@@ -13,12 +13,12 @@ def scored_rows(labels: NDArray[Any], partition: Partition, *, classes: bool) ->
 
     Args:
         labels: codes of classes, or numbers, (n,).
-        partition: cells of the rows, and which are held out.
+        partition: folds of the rows, and which are held out.
         classes: whether labels are codes of classes.
     """
     scored = np.zeros(len(labels), dtype=np.bool_)
-    for cell in partition.tested:
-        held_out = partition.cells == cell
+    for fold in partition.tested:
+        held_out = partition.cells == fold
         learned = np.unique(labels[~held_out])
         if len(learned) > 1:
             scored |= held_out & np.isin(labels, learned) if classes else held_out

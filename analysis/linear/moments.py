@@ -1,4 +1,4 @@
-"""Mean-shifted second moments of rows, per cell of a partition; all that a ridge probe needs of its features.
+"""Mean-shifted second moments of rows, per fold of a partition; all that a ridge probe needs of its features.
 
 Moments of blocks add up, so they can be computed anywhere and in any order. Sums of squares are taken of
 x − shift, with a shift near the mean: without it, channels whose mean is far larger than their deviation
@@ -27,16 +27,16 @@ MIRRORED_ROWS = 128
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Sums over the rows of each cell."""
+    """Sums over the rows of each fold."""
 
     shift: Floats
     """What was subtracted from every row, (D,)."""
     counts: Floats
-    """Rows, (cells,)."""
+    """Rows, (folds,)."""
     sums: Floats
-    """Σ (x − shift), (cells, D)."""
+    """Σ (x − shift), (folds, D)."""
     grams: Floats
-    """Σ (x − shift)(x − shift)ᵀ, (cells, D, D)."""
+    """Σ (x − shift)(x − shift)ᵀ, (folds, D, D)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,20 @@ class Training:
     """Standard deviation of each feature, (D,); infinite where it is constant, so that its weight is 0."""
 
 
-def moments_of(rows: NDArray[Any], cells: NDArray[np.integer[Any]], count: int, shift: Floats) -> Moments:
-    """Moments of a block of rows (n, D), each in one of `count` cells; a negative cell leaves a row out."""
+def moments_of(rows: NDArray[Any], folds: NDArray[np.integer[Any]], count: int, shift: Floats) -> Moments:
+    """Moments of a block of rows (n, D), each in one of `count` folds; a negative fold leaves a row out."""
     width = rows.shape[1]
     counts, sums, grams = np.zeros(count), np.zeros((count, width)), np.zeros((count, width, width))
     centred = np.empty((min(len(rows), CHUNK_ROWS), width))
-    for cell in range(count):
-        members = np.flatnonzero(cells == cell)
-        counts[cell] = len(members)
+    for fold in range(count):
+        members = np.flatnonzero(folds == fold)
+        counts[fold] = len(members)
         for first in range(0, len(members), CHUNK_ROWS):
             chunk = members[first : first + CHUNK_ROWS]
             part = np.subtract(rows[chunk], shift, out=centred[: len(chunk)])
-            sums[cell] += part.sum(axis=0)
-            _add_lower_gram(grams[cell], part)
-        _mirror_lower(grams[cell])
+            sums[fold] += part.sum(axis=0)
+            _add_lower_gram(grams[fold], part)
+        _mirror_lower(grams[fold])
     return Moments(shift, counts, sums, grams)
 
 
@@ -116,27 +116,27 @@ class BlockSum:
             self._next += 1
 
 
-def training_of(moments: Moments, cells: Sequence[int], *, standardise: bool = True) -> Training:
-    """Mean and scale of the rows of some cells; with `standardise` off every scale is 1.
+def training_of(moments: Moments, folds: Sequence[int], *, standardise: bool = True) -> Training:
+    """Mean and scale of the rows of some folds; with `standardise` off every scale is 1.
 
     Raises:
-        InvalidInput: the cells hold no rows.
+        InvalidInput: the folds hold no rows.
     """
-    chosen = list(cells)
+    chosen = list(folds)
     rows = float(moments.counts[chosen].sum())
     if not rows:
         raise InvalidInput("There are no rows to train on.")
     mean = moments.sums[chosen].sum(axis=0) / rows
-    squares = sum(np.diagonal(moments.grams[cell]) for cell in chosen) - rows * np.square(mean)
+    squares = sum(np.diagonal(moments.grams[fold]) for fold in chosen) - rows * np.square(mean)
     deviation = np.sqrt(np.maximum(squares, 0) / rows)
     return Training(rows, mean, scales(deviation, moments.shift + mean, standardise=standardise))
 
 
-def scatter_of(moments: Moments, cells: Sequence[int], training: Training) -> Floats:
-    """Σ (x − mean)(x − mean)ᵀ over the rows of some cells, whose mean is known, (D, D)."""
+def scatter_of(moments: Moments, folds: Sequence[int], training: Training) -> Floats:
+    """Σ (x − mean)(x − mean)ᵀ over the rows of some folds, whose mean is known, (D, D)."""
     scatter: Floats = np.zeros_like(moments.grams[0])
-    for cell in cells:
-        scatter += moments.grams[cell]
+    for fold in folds:
+        scatter += moments.grams[fold]
     scatter -= training.rows * np.outer(training.mean, training.mean)
     return scatter
 

@@ -18,36 +18,36 @@ PENALTIES: tuple[float, ...] = tuple(10.0**power for power in range(-4, 6))
 
 @dataclass(frozen=True, slots=True)
 class CrossValidation:
-    """Which cells are trained on and which are scored."""
+    """Which folds are trained on and which are scored."""
 
     tested: tuple[int, ...]
     count: int
 
     def left_out_pairs(self) -> Iterator[tuple[int, int]]:
-        """Pairs of cells of which one is tested: training without both serves to choose for either."""
+        """Pairs of folds of which one is tested: training without both serves to choose for either."""
         for one, other in combinations(range(self.count), 2):
             if one in self.tested or other in self.tested:
                 yield one, other
 
-    def without(self, *cells: int) -> list[int]:
-        """All other cells."""
-        return [cell for cell in range(self.count) if cell not in cells]
+    def without(self, *folds: int) -> list[int]:
+        """All other folds."""
+        return [fold for fold in range(self.count) if fold not in folds]
 
 
 @dataclass(frozen=True, slots=True)
 class NestedRidge:
-    """A model for every tested cell, which has seen neither its rows nor their labels."""
+    """A model for every tested fold, which has seen neither its rows nor their labels."""
 
     tested: tuple[int, ...]
     models: tuple[Linear, ...]
     penalties: Floats
     """Penalty that was chosen, (tested, targets)."""
 
-    def predict(self, rows: NDArray[Any], cells: NDArray[np.integer[Any]]) -> Floats:
-        """Out-of-fold predictions (n, R) for rows (n, D); NaN for rows of cells that are not tested."""
+    def predict(self, rows: NDArray[Any], folds: NDArray[np.integer[Any]]) -> Floats:
+        """Out-of-fold predictions (n, R) for rows (n, D); NaN for rows of folds that are not tested."""
         predictions = np.full((len(rows), self.penalties.shape[1]), np.nan)
-        for cell, model in zip(self.tested, self.models, strict=True):
-            members = np.flatnonzero(cells == cell)
+        for fold, model in zip(self.tested, self.models, strict=True):
+            members = np.flatnonzero(folds == fold)
             predictions[members] = model.predict(rows[members])
         return predictions
 
@@ -58,20 +58,20 @@ def nested_ridge(
     sharing: NDArray[np.integer[Any]],
     penalties: Sequence[float] = PENALTIES,
 ) -> NestedRidge:
-    """Fit one model per tested cell, its penalties chosen by cross-validation among the other cells.
+    """Fit one model per tested fold, its penalties chosen by cross-validation among the other folds.
 
-    The choice goes by squared error. Training without two cells serves both of them, so k folds cost
+    The choice goes by squared error. Training without two folds serves both of them, so k folds cost
     k (k − 1) / 2 reductions to tridiagonal form for all penalties and targets together, and k models.
 
     Args:
-        problem: rows, cells and targets.
-        partition: which cells there are and which are tested.
+        problem: rows, folds and targets.
+        partition: which folds there are and which are tested.
         sharing: a number per target, (R,): targets of equal number (classes of a concept) get one penalty.
         penalties: to choose from, in any order; of one there is nothing to choose.
     """
     plan = CrossValidation(partition.tested, partition.count)
-    tested = tuple(cell for cell in partition.tested if problem.rows_in([cell]))
-    systems = (problem.train(plan.without(cell)) for cell in tested)
+    tested = tuple(fold for fold in partition.tested if problem.rows_in([fold]))
+    systems = (problem.train(plan.without(fold)) for fold in tested)
     if len(penalties) == 1:
         chosen = np.full((len(tested), len(sharing)), penalties[0])
         models = [system.solve(penalties[0]) for system in systems]
@@ -88,7 +88,7 @@ def _choose(
     sharing: NDArray[np.integer[Any]],
     penalties: Floats,
 ) -> Floats:
-    """Penalty per tested cell and target, (tested, R)."""
+    """Penalty per tested fold and target, (tested, R)."""
     errors = np.zeros((plan.count, len(penalties), len(sharing)))
     for one, other in plan.left_out_pairs():
         training = plan.without(one, other)
@@ -100,7 +100,7 @@ def _choose(
                 errors[one, place] += problem.squared_error(models, other).reshape(-1, len(sharing))
             if other in tested:
                 errors[other, place] += problem.squared_error(models, one).reshape(-1, len(sharing))
-    return np.stack([penalties[best_by_group(errors[cell], sharing)] for cell in tested])
+    return np.stack([penalties[best_by_group(errors[fold], sharing)] for fold in tested])
 
 
 def best_by_group(errors: Floats, sharing: NDArray[np.integer[Any]]) -> NDArray[np.intp]:

@@ -16,7 +16,7 @@ from analysis.linear.moments import Floats, Moments, scales, scatter_of, trainin
 from analysis.linear.tridiagonal import Tridiagonal, tridiagonalise
 
 Factors = MutableMapping[tuple[int, ...], Tridiagonal]
-"""By the cells of a training set."""
+"""By the folds of a training set."""
 VERSION = 1
 """Of ridge probes, whichever way they are solved: raise it with their numbers."""
 GRID_COLUMNS = 1024
@@ -83,34 +83,34 @@ class System:
 
 
 class RidgeProblem(Protocol):
-    """Rows in cells with targets, in whichever form they are held."""
+    """Rows in folds with targets, in whichever form they are held."""
 
-    def train(self, cells: Sequence[int]) -> System:
-        """The equations of a training set of whole cells."""
+    def train(self, folds: Sequence[int]) -> System:
+        """The equations of a training set of whole folds."""
 
-    def squared_error(self, model: Linear, cell: int) -> Floats:
-        """Σ (prediction − target)² over the rows of a cell, (R,); of all targets over and over, alike."""
+    def squared_error(self, model: Linear, fold: int) -> Floats:
+        """Σ (prediction − target)² over the rows of a fold, (R,); of all targets over and over, alike."""
 
-    def rows_in(self, cells: Sequence[int]) -> float:
-        """How many rows some cells hold."""
+    def rows_in(self, folds: Sequence[int]) -> float:
+        """How many rows some folds hold."""
 
 
 @dataclass(frozen=True, slots=True)
 class TargetMoments:
-    """Sums over the rows of each cell, of targets and of targets with features."""
+    """Sums over the rows of each fold, of targets and of targets with features."""
 
     cross: Floats
-    """Σ (x − shift) yᵀ, (cells, D, R)."""
+    """Σ (x − shift) yᵀ, (folds, D, R)."""
     sums: Floats
-    """Σ y, (cells, R)."""
+    """Σ y, (folds, R)."""
     squares: Floats
-    """Σ y², (cells, R)."""
+    """Σ y², (folds, R)."""
 
 
 def target_moments(
     rows: NDArray[Any],
     targets: Floats,
-    cells: NDArray[np.integer[Any]],
+    folds: NDArray[np.integer[Any]],
     count: int,
     shift: Floats,
     *,
@@ -121,19 +121,19 @@ def target_moments(
     Args:
         rows: features; where each stands for `times` rows with the same target, their mean.
         targets: the numbers to predict.
-        cells: cell of each row, negative to leave it out.
-        count: number of cells.
+        folds: fold of each row, negative to leave it out.
+        count: number of folds.
         shift: the shift of the feature moments, (D,).
         times: how many rows (frames of a clip) each of these rows is the mean of.
     """
     (_, width), columns = rows.shape, targets.shape[1]
     cross = np.zeros((count, width, columns))
     sums, squares = np.zeros((count, columns)), np.zeros((count, columns))
-    for cell in range(count):
-        members = np.flatnonzero(cells == cell)
+    for fold in range(count):
+        members = np.flatnonzero(folds == fold)
         wanted = targets[members]
-        cross[cell] = times * ((rows[members].astype(np.float64) - shift).T @ wanted)
-        sums[cell], squares[cell] = times * wanted.sum(axis=0), times * np.square(wanted).sum(axis=0)
+        cross[fold] = times * ((rows[members].astype(np.float64) - shift).T @ wanted)
+        sums[fold], squares[fold] = times * wanted.sum(axis=0), times * np.square(wanted).sum(axis=0)
     return TargetMoments(cross, sums, squares)
 
 
@@ -157,11 +157,11 @@ class PrimalRidge:
         self._moments, self._targets, self._standardise = moments, targets, standardise
         self._factors = factors
 
-    def rows_in(self, cells: Sequence[int]) -> float:
-        return float(self._moments.counts[list(cells)].sum())
+    def rows_in(self, folds: Sequence[int]) -> float:
+        return float(self._moments.counts[list(folds)].sum())
 
-    def train(self, cells: Sequence[int]) -> System:
-        chosen = list(cells)
+    def train(self, folds: Sequence[int]) -> System:
+        chosen = list(folds)
         training = training_of(self._moments, chosen, standardise=self._standardise)
         inverse = 1 / training.scale
         mean_target = self._targets.sums[chosen].sum(axis=0) / training.rows
@@ -181,21 +181,21 @@ class PrimalRidge:
         factor = self._factor(tuple(chosen), gram)
         return System(gram, cross * inverse[:, np.newaxis], training.rows, lift, factor)
 
-    def _factor(self, cells: tuple[int, ...], gram: Callable[[], Floats]) -> Tridiagonal | None:
+    def _factor(self, folds: tuple[int, ...], gram: Callable[[], Floats]) -> Tridiagonal | None:
         if self._factors is None:
             return None
-        if cells not in self._factors:
-            self._factors[cells] = tridiagonalise(gram())
-        return self._factors[cells]
+        if folds not in self._factors:
+            self._factors[folds] = tridiagonalise(gram())
+        return self._factors[folds]
 
-    def squared_error(self, model: Linear, cell: int) -> Floats:
+    def squared_error(self, model: Linear, fold: int) -> Floats:
         moments, targets, weights, free = self._moments, self._targets, model.weights, model.intercept
         times = len(free) // targets.sums.shape[1]
-        crosses, sums = np.tile(targets.cross[cell], times), np.tile(targets.sums[cell], times)
-        predicted = np.einsum("dr,dr->r", weights, moments.grams[cell] @ weights)
-        predicted += 2 * free * (moments.sums[cell] @ weights) + moments.counts[cell] * free**2
+        crosses, sums = np.tile(targets.cross[fold], times), np.tile(targets.sums[fold], times)
+        predicted = np.einsum("dr,dr->r", weights, moments.grams[fold] @ weights)
+        predicted += 2 * free * (moments.sums[fold] @ weights) + moments.counts[fold] * free**2
         product = np.einsum("dr,dr->r", weights, crosses) + free * sums
-        error: Floats = np.maximum(np.tile(targets.squares[cell], times) - 2 * product + predicted, 0.0)
+        error: Floats = np.maximum(np.tile(targets.squares[fold], times) - 2 * product + predicted, 0.0)
         return error
 
 
@@ -206,19 +206,19 @@ class DualRidge:
         self,
         rows: NDArray[Any],
         targets: Floats,
-        cells: NDArray[np.integer[Any]],
+        folds: NDArray[np.integer[Any]],
         *,
         standardise: bool = True,
     ) -> None:
         self._shift = rows.astype(np.float64).mean(axis=0)
         self._rows = rows.astype(np.float64) - self._shift
-        self._targets, self._cells, self._standardise = targets, cells, standardise
+        self._targets, self._cells, self._standardise = targets, folds, standardise
 
-    def rows_in(self, cells: Sequence[int]) -> float:
-        return float(np.isin(self._cells, list(cells)).sum())
+    def rows_in(self, folds: Sequence[int]) -> float:
+        return float(np.isin(self._cells, list(folds)).sum())
 
-    def train(self, cells: Sequence[int]) -> System:
-        members = np.isin(self._cells, list(cells))
+    def train(self, folds: Sequence[int]) -> System:
+        members = np.isin(self._cells, list(folds))
         rows, targets = self._rows[members], self._targets[members]
         mean, mean_target = rows.mean(axis=0), targets.mean(axis=0)
         inverse = 1 / scales(rows.std(axis=0), self._shift + mean, standardise=self._standardise)
@@ -231,8 +231,8 @@ class DualRidge:
         gram = features @ features.T
         return System(lambda: gram, targets - mean_target, float(len(rows)), lift)
 
-    def squared_error(self, model: Linear, cell: int) -> Floats:
-        members = self._cells == cell
+    def squared_error(self, model: Linear, fold: int) -> Floats:
+        members = self._cells == fold
         predictions = self._rows[members] @ model.weights + model.intercept
         times = predictions.shape[1] // self._targets.shape[1]
         error: Floats = np.square(predictions - np.tile(self._targets[members], times)).sum(axis=0)
