@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -20,8 +20,9 @@ from pipelines.datasets.clip_checks import FlawedClips
 from pipelines.datasets.cutting import ClipSpec, Measured
 from store import Store
 from store.errors import AudioError, UndertoneError
-from store.objects.ledger import read_committed, recorded_names
-from store.objects.parquet import parquet_batches
+from store.objects.ledger import commit, read_committed, recorded_names
+from store.objects.parquet import is_parquet, parquet_batches
+from store.objects.protocol import ObjectStore
 from store.records import Failure
 from store.results.parts import digest_of, write_results
 from store.results.recordings import RECORDINGS, RecordingRow
@@ -53,8 +54,9 @@ class KnownFiles:
 
     def load(self) -> None:
         """Take on what the store holds of files of this root that were cut alike; not what is damaged."""
-        objects = self._store.objects
-        for name in recorded_names(objects, f"results/{RECORDINGS.kind}"):
+        objects, folder = self._store.objects, f"results/{RECORDINGS.kind}"
+        _record_lost_parts(objects, folder)
+        for name in recorded_names(objects, folder):
             try:
                 for batch in parquet_batches(read_committed(objects, name), name):
                     self._take(batch.to_pylist())
@@ -171,6 +173,16 @@ def known_files(store: Store, spec: ClipSpec, root: Root, *, forget: bool = Fals
                 known.write()
         finally:
             index.close()
+
+
+def _record_lost_parts(objects: ObjectStore, folder: str) -> None:
+    """Write the records of whole parts whose writer was killed before it did: nobody may write them again."""
+    written = [key for key, _ in objects.list(folder)]
+    for key in sorted(set(written).difference(recorded_names(objects, folder))):
+        with suppress(UndertoneError):  # it is damaged or gone: `undertone verify` names it
+            data = objects.get(key)
+            if is_parquet(data):
+                commit(objects, key, data, kind="results", sound=is_parquet)
 
 
 def cut_of(spec: ClipSpec) -> str:

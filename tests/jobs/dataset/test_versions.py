@@ -19,9 +19,11 @@ from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
 from jobs.execution import Engine
 from pipelines.datasets.cutting import measure
-from store import Store, open_store
+from store import open_store
 from store.catalog.asking import Catalog
 from store.errors import Conflict
+from store.objects import ledger
+from store.objects.protocol import ObjectStore
 from store.upkeep.garbage import Wanted, collect, find_garbage
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend
@@ -239,40 +241,70 @@ def test_killed_at_nine_tenths_it_costs_a_tenth_again(tmp_path: Path, read: list
     assert len(list(opened.dataset("songs").clips())) == 100
 
 
-KILLED_BEFORE_THE_RECORD = """
-import os, sys
-from jobs.dataset.adding import add_dataset
-from jobs.dataset.options import AddRequest
-from store.objects import ledger
-
-ledger.write_record = lambda *_: os._exit(9)
-add_dataset(AddRequest(sys.argv[1], "songs", sys.argv[2], clip_seconds=1.0))
-"""
+class Killed(BaseException):
+    """Nothing that a command catches."""
 
 
-def killed_before_the_record(tmp_path: Path, music: Path) -> Store:
-    store = str(tmp_path / "store")
-    environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
-    program = [sys.executable, "-c", KILLED_BEFORE_THE_RECORD, store, str(music)]
-    assert subprocess.run(program, env=environment, check=False).returncode == 9
-    opened = open_store(store)
-    (left,) = inspect(opened.objects)
-    assert left.problem == "unrecorded"
-    assert left.key.startswith("results/recordings/")
-    return opened
+@pytest.fixture
+def killed_before_the_record(tmp_path: Path, add: Add, read: list[str]) -> Callable[..., ObjectStore]:
+    """An addition that wrote the first part of what it measured, and no record; its store."""
+
+    def no_more(*_: Any) -> None:
+        raise Killed
+
+    def killed(files: int = 6) -> ObjectStore:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(known_files, "PART_FILES", files)
+            patch.setattr(ledger, "write_record", no_more)
+            with pytest.raises(Killed):
+                add()
+        objects = open_store(tmp_path / "store").objects
+        (left,) = inspect(objects)
+        assert (left.problem, left.key.rpartition("/")[0]) == ("unrecorded", "results/recordings")
+        read.clear()
+        return objects
+
+    return killed
 
 
-def test_killed_before_the_record_of_what_was_measured_the_same_command_mends_it(
-    tmp_path: Path, music: Path, add: Add
+KilledAdd = Callable[..., ObjectStore]
+
+
+@pytest.mark.parametrize(("rehash", "still_read"), [(False, 2), (True, 6)])
+def test_killed_before_the_record_of_what_was_measured_the_next_addition_writes_it(
+    killed_before_the_record: KilledAdd, add: Add, read: list[str], *, rehash: bool, still_read: int
 ) -> None:
-    store = killed_before_the_record(tmp_path, music)
+    objects = killed_before_the_record(files=4)
+    add(rehash=rehash)
+    assert inspect(objects) == []
+    assert len(read) == still_read
+
+
+def test_a_damaged_part_without_a_record_is_not_believed(
+    killed_before_the_record: KilledAdd, add: Add, read: list[str]
+) -> None:
+    objects = killed_before_the_record(files=4)
+    ((key, _),) = objects.list("results")
+    objects.put(key, objects.get(key)[:-9])
     add()
-    assert inspect(store.objects) == []
-    assert len(list(store.objects.list("results"))) == 1
+    assert len(read) == 6
+    assert [entry.key for entry in inspect(objects)] == [key]
+    mend(objects, inspect(objects))
+    assert inspect(objects) == []
 
 
-def test_what_was_measured_and_never_recorded_is_litter_after_its_time(tmp_path: Path, music: Path) -> None:
-    objects = killed_before_the_record(tmp_path, music).objects
+def test_what_was_measured_has_the_same_name_after_a_kill(killed_before_the_record: KilledAdd) -> None:
+    objects = killed_before_the_record()
+    first = [key for key, _ in objects.list("results")]
+    objects.delete(first[0])
+    killed_before_the_record()
+    assert [key for key, _ in objects.list("results")] == first
+
+
+def test_what_was_measured_and_never_recorded_is_litter_after_its_time(
+    tmp_path: Path, killed_before_the_record: KilledAdd
+) -> None:
+    objects = killed_before_the_record()
     ((key, _),) = objects.list("results")
     assert find_garbage(objects, Wanted()) == []
     path = tmp_path / "store" / key
