@@ -17,7 +17,8 @@ SCHEMA = pa.schema(
         ("sha256", pa.string()),
     ]
 )
-_KEPT = [name for name in SCHEMA.names if name != "change"]
+COMPARED = [name for name in SCHEMA.names if name != "change"]
+"""The columns of clips that `changes` reads."""
 
 
 def changes(old: pa.Table, new: pa.Table) -> pa.Table:
@@ -26,7 +27,7 @@ def changes(old: pa.Table, new: pa.Table) -> pa.Table:
     `sha256` is that of the new recording, and of the old one for clips that went.
     """
     before = old.select(["clip_id", "sha256"]).rename_columns(["clip_id", "former"])
-    after = new.select(_KEPT)
+    after = new.select(COMPARED)
     places = pc.index_in(after["clip_id"], value_set=before["clip_id"])
     former = before["former"].take(places)
     is_added = pc.is_null(places)
@@ -34,7 +35,7 @@ def changes(old: pa.Table, new: pa.Table) -> pa.Table:
     came = _as_changes(after.filter(is_added), ADDED)
     others = _as_changes(after.filter(is_changed), CHANGED)
     went = pc.is_null(pc.index_in(old["clip_id"], value_set=after["clip_id"]))
-    return pa.concat_tables([came, others, _as_changes(old.select(_KEPT).filter(went), GONE)])
+    return pa.concat_tables([came, others, _as_changes(old.select(COMPARED).filter(went), GONE)])
 
 
 def counts_of(table: pa.Table) -> dict[str, int]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from store.arrays.document_checks import check_dataset_document, collection_layouts
 from store.arrays.known_fields import Fields
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name, document_key
-from store.dataset_changes import changes, counts_of, decode_changes
+from store.dataset_changes import COMPARED, changes, counts_of, decode_changes
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound
 from store.objects.ledger import (
@@ -81,9 +81,9 @@ class Dataset:
             for row in batch.to_pylist():
                 yield clip_from_row(row, labels)
 
-    def table(self) -> pa.Table:
-        """clips.parquet: one row per clip, one column per label."""
-        return parquet_table(self._bytes("clips"), self._place("clips"))
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """clips.parquet, or some of its columns: one row per clip, one column per label."""
+        return parquet_table(self._bytes("clips"), self._place("clips"), columns)
 
     def changes(self) -> pa.Table:
         """What this version added, changed and took away (see `store.dataset_changes`); not for version 1."""
@@ -319,8 +319,8 @@ def _to_extend(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dat
 
 def _changed(former: Dataset, clips: memoryview, whole: dict[str, Any]) -> pa.Table:
     """What changes from a version to the next, whose document gets to say so."""
-    old = former.table()
-    found = changes(old, parquet_table(clips, "the new clips"))
+    old = former.table(COMPARED)
+    found = changes(old, parquet_table(clips, "the new clips", COMPARED))
     counts = counts_of(found)
     if counts["gone"] == old.num_rows:
         raise Conflict(

@@ -30,10 +30,10 @@ def parquet_writer(file: IO[bytes], schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True)
 
 
-def parquet_table(data: Buffer, place: str) -> pa.Table:
-    """All rows; raises `CorruptData` naming the place where the file lies."""
+def parquet_table(data: Buffer, place: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows, of some columns or of all; raises `CorruptData` naming the place where the file lies."""
     with _reported(place):
-        return _file(data).read(use_threads=False)
+        return _file(data).read(columns=None if columns is None else list(columns), use_threads=False)
 
 
 def parquet_batches(data: Buffer, place: str) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import soundfile
 
@@ -19,7 +20,7 @@ from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
 from jobs.execution import Engine
 from pipelines.datasets.cutting import measure
-from store import open_store
+from store import dataset_changes, datasets, open_store
 from store.catalog.asking import Catalog
 from store.errors import Conflict
 from store.objects import ledger
@@ -112,6 +113,22 @@ def test_another_folder_with_equal_names_sizes_and_times_is_read(
         uri: digest.hexdigest() for uri, digest in expected.items()
     }
     assert {row["uri"] for row in dataset.changes().to_pylist()} == {"rock/1.wav"}
+
+
+def test_versions_are_compared_without_their_labels(
+    music: Path, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add()
+    write_tone(music / "blues/new.wav", 0.5)
+    held: list[set[str]] = []
+
+    def seen(old: pa.Table, new: pa.Table) -> pa.Table:
+        held.extend((set(old.column_names), set(new.column_names)))
+        return dataset_changes.changes(old, new)
+
+    monkeypatch.setattr(datasets, "changes", seen)
+    assert add()["version"] == 2
+    assert held == [{"clip_id", "uri", "start_seconds", "duration_seconds", "sha256"}] * 2
 
 
 def test_only_the_addition_that_made_a_version_says_what_it_changed(music: Path, add: Add) -> None:
