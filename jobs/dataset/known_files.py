@@ -122,8 +122,8 @@ class KnownFiles:
             files = [
                 [row.uri, row.bytes_, row.stamp, row.content, self._read_before(row)] for row in self._new
             ]
-            specification = {"dataset": self._spec.dataset, "cut": cut_of(self._spec), "root": self._root}
-            specification |= {"files": files}
+            cut, dataset = cut_of(self._spec), self._spec.dataset
+            specification = {"dataset": dataset, "cut": cut, "root": self._root, "files": files}
             write_results(self._store, RECORDINGS.kind, specification, RECORDINGS.of(self._new))
         self._new, self._written = [], time.monotonic()
 
