@@ -13,17 +13,18 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = 1
+VERSION = 2
 Metric = Literal["cosine", "euclidean"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 Vectors = NDArray[np.float32]
+Distances = NDArray[np.float64]
 Numbers = NDArray[np.int64]
 Read = Callable[[Numbers], Vectors]
 """From numbers of vectors to the vectors, (n, D)."""
 
 BLOCK_ROWS = 4096
-SPARE = 32
-"""Candidates beyond those that are asked for: float32 may order near ties otherwise than float64."""
+CACHED_NUMBERS = 1 << 16
+"""Numbers that are compared at once in float64: so many stay in a processor's cache."""
 SAMPLE_PER_CELL = 64
 """Vectors that k-means sees for each cell."""
 
@@ -33,7 +34,7 @@ class Neighbours:
     """Vectors nearest to a question, the nearest first."""
 
     numbers: Numbers
-    distances: NDArray[np.float64]
+    distances: Distances
     """Of cosine 1 − cos, from 0 to 2."""
 
 
@@ -61,21 +62,16 @@ def nearest(
         numbers: which vectors to look at, or how many there are.
         but: number of one that does not count, such as the query's own.
     """
-    of_query = np.asarray(query, np.float32)
-    kept, scores = np.zeros(0, np.int64), np.zeros(0, np.float32)
-    vectors = np.zeros((0, len(of_query)), np.float32)
+    wide = np.asarray(query, np.float64)
+    kept, distances = np.zeros(0, np.int64), np.zeros(0)
     for block, rows in _read_ahead(read, _blocks(numbers)):
-        found = _approximately(rows, of_query, metric)
-        found[block == but] = np.inf
-        chosen = _smallest(found, count + SPARE)
-        kept, scores = np.append(kept, block[chosen]), np.append(scores, found[chosen])
-        vectors = np.concatenate([vectors, rows[chosen]])
-        best = _smallest(scores, count + SPARE)
-        kept, scores, vectors = kept[best], scores[best], vectors[best]
-    exact = _exactly(vectors, np.asarray(query, np.float64), metric)
-    order = np.lexsort((kept, exact))
-    order = order[np.isfinite(scores[order])][:count]
-    return Neighbours(kept[order], exact[order])
+        found = _distances(rows, wide, metric)
+        counts = np.flatnonzero((block != but) & np.isfinite(found))
+        chosen = counts[_smallest_in_order(found[counts], count)]
+        kept, distances = np.append(kept, block[chosen]), np.append(distances, found[chosen])
+        best = _smallest_in_order(distances, count)
+        kept, distances = kept[best], distances[best]
+    return Neighbours(kept, distances)
 
 
 def make_cells(
@@ -96,15 +92,16 @@ def make_cells(
     cells = min(cells, total)
     drawn = np.random.default_rng(seed).permutation(total)[: SAMPLE_PER_CELL * cells]
     sample = np.concatenate([_comparable(read(block), metric) for block in _blocks(np.sort(drawn))])
-    fitted = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=BLOCK_ROWS).fit(sample)
+    middle = sample.mean(axis=0, dtype=np.float64).astype(np.float32)  # its products would drown differences
+    fitted = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=BLOCK_ROWS).fit(sample - middle)
     centres = np.ascontiguousarray(fitted.cluster_centers_, np.float32)
     placed = np.empty(total, np.int64)
     for block, rows in _read_ahead(read, _blocks(total)):
-        placed[block] = _nearest_centres(_comparable(rows, metric), centres)
+        placed[block] = _nearest_centres(_comparable(rows, metric) - middle, centres)
         advance(int(block[-1]) + 1, total)
     order = np.argsort(placed, kind="stable")
     bounds = np.searchsorted(placed[order], np.arange(1, cells))
-    return Cells(centres, tuple(np.split(order, bounds)), metric)
+    return Cells(centres + middle, tuple(np.split(order, bounds)), metric)
 
 
 def nearest_in_cells(
@@ -112,7 +109,8 @@ def nearest_in_cells(
 ) -> Neighbours:
     """The nearest among the members of the cells whose centres are nearest: not always all of the nearest."""
     of_query = _comparable(np.asarray(query, np.float32)[np.newaxis], index.metric)[0]
-    chosen = _smallest(_approximately(index.centres, of_query, "euclidean"), nprobe)
+    apart = _distances(index.centres, of_query.astype(np.float64), "euclidean")
+    chosen = _smallest_in_order(apart, nprobe)
     members = np.sort(np.concatenate([index.members[cell] for cell in chosen]))
     return nearest(read, query, count, index.metric, members, but=but)
 
@@ -142,28 +140,28 @@ def _read_ahead(read: Read, blocks: Iterator[Numbers]) -> Iterator[tuple[Numbers
             yield waiting[0], waiting[1].result()
 
 
-def _approximately(rows: Vectors, query: Vectors, metric: Metric) -> Vectors:
-    """In float32, and in the order of distances alone."""
-    squares = np.einsum("ij,ij->i", rows, rows)
-    products = rows @ query
-    if metric == "euclidean":
-        apart: Vectors = squares - 2 * products
-        return apart
-    lengths = np.sqrt(squares)
-    cosines: Vectors = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)
-    return -cosines
-
-
-def _exactly(rows: Vectors, query: NDArray[np.float64], metric: Metric) -> NDArray[np.float64]:
-    wide = rows.astype(np.float64)
-    if metric == "euclidean":
-        distances: NDArray[np.float64] = np.linalg.norm(wide - query, axis=1)
-        return distances
-    lengths = np.linalg.norm(wide, axis=1) * np.linalg.norm(query)
-    cosines: NDArray[np.float64] = np.divide(
-        wide @ query, lengths, out=np.zeros(len(wide)), where=lengths > 0
-    )
-    return 1 - cosines
+def _distances(rows: Vectors, query: Distances, metric: Metric) -> Distances:
+    """In float64 and of differences: between near rows, squares and products leave little but rounding."""
+    if metric == "cosine":
+        length = np.linalg.norm(query)
+        if length == 0:
+            return np.ones(len(rows))
+        query = query / length
+    found = np.empty(len(rows))
+    step = max(1, CACHED_NUMBERS // max(1, len(query)))
+    for first in range(0, len(rows), step):
+        wide = rows[first : first + step].astype(np.float64)
+        lengths = None
+        if metric == "cosine":
+            lengths = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+            wide /= np.where(lengths > 0, lengths, 1)[:, np.newaxis]
+        wide -= query
+        squares = np.einsum("ij,ij->i", wide, wide)
+        # 1 − cos is half the square of the difference of unit vectors
+        found[first : first + step] = (
+            np.sqrt(squares) if lengths is None else np.where(lengths > 0, squares / 2, 1)
+        )
+    return found
 
 
 def _comparable(rows: Vectors, metric: Metric) -> Vectors:
@@ -181,8 +179,9 @@ def _nearest_centres(rows: Vectors, centres: Vectors) -> NDArray[np.intp]:
     return found
 
 
-def _smallest(values: NDArray[Any], count: int) -> NDArray[np.intp]:
-    """Places of the smallest, in any order."""
-    if len(values) <= count:
-        return np.arange(len(values))
-    return np.argpartition(values, count - 1)[:count]
+def _smallest_in_order(values: Distances, count: int) -> NDArray[np.intp]:
+    """Places of the smallest, ascending; of equal ones those that stand first."""
+    places = np.arange(len(values))
+    if len(values) > count:
+        places = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
+    return places[np.argsort(values[places], kind="stable")][:count]

@@ -58,8 +58,8 @@ def find_similar(options: SimilarOptions, vector: NDArray[Any] | None = None) ->
 def _query(scan: LayerScan, clip: str | None, vector: NDArray[Any] | None) -> tuple[NDArray[Any] | None, int]:
     """The vector to compare with, and the number that does not count."""
     if vector is not None:
-        given = np.asarray(vector, np.float32)
-        if given.shape != (scan.width,) or not np.isfinite(given).all():
+        given = np.asarray(vector, np.float64)
+        if given.shape != (scan.width,) or not (np.abs(given) <= np.finfo(np.float32).max).all():
             raise InvalidInput(f"The vector has the shape {given.shape}; give {scan.width} finite numbers.")
         return given, -1
     if clip is None:

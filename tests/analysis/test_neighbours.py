@@ -1,5 +1,7 @@
 """Nearest vectors beside sorting all distances in float64."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -87,3 +89,54 @@ def test_an_index_holds_every_vector_once_and_finds_all_with_all_of_its_cells(
         for one in range(0, COUNT, 400)
     ]
     assert 0.6 < np.mean(few) <= 1
+
+
+def near_copies(random: np.random.Generator, noise: float) -> NDArray[np.float64]:
+    clips = np.repeat(random.standard_normal((40, 64)), 200, axis=0)
+    return clips + noise * random.standard_normal(clips.shape)
+
+
+def massive_dimensions(random: np.random.Generator) -> NDArray[np.float64]:
+    found = random.standard_normal((8000, 64))
+    found[:, 3] -= 10_000
+    found[:, 40] += 3000
+    return found
+
+
+KINDS: dict[str, Callable[[np.random.Generator], NDArray[np.float64]]] = {
+    "unit normal": lambda random: random.standard_normal((8000, 64)),
+    "near copies": lambda random: near_copies(random, 3e-4),
+    "massive dimensions": massive_dimensions,
+    "far from zero": lambda random: near_copies(random, 1e-1) + 500,
+}
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_vectors_that_float32_cannot_tell_apart_are_ordered_as_in_float64(kind: str, metric: Metric) -> None:
+    many = KINDS[kind](np.random.default_rng(1)).astype(np.float32)
+    for number in (0, 2500, 7999):
+        found = nearest(many.__getitem__, many[number], 10, metric, len(many), but=number)
+        every = distances(many, many[number], metric)
+        every[number] = np.inf
+        np.testing.assert_allclose(found.distances, np.sort(every)[:10], rtol=1e-7, atol=1e-14)
+        np.testing.assert_allclose(every[found.numbers], found.distances, rtol=1e-7, atol=1e-14)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_of_equal_distances_those_with_the_smallest_numbers_come_in_order(metric: Metric) -> None:
+    same = np.ones((BLOCK_ROWS + 50, 3), np.float32)
+    found = nearest(same.__getitem__, np.array([1, 2, 3]), 4, metric, len(same), but=1)
+    assert found.numbers.tolist() == [0, 2, 3, 4]
+
+
+def test_cells_of_vectors_far_from_zero_are_those_of_the_same_vectors_about_zero() -> None:
+    random = np.random.default_rng(2)
+    clouds = np.repeat(3 * random.standard_normal((10, 8)), 30, axis=0)
+    near = (clouds + random.standard_normal(clouds.shape) / 10).astype(np.float32)
+
+    def members(rows: NDArray[np.float32]) -> set[tuple[int, ...]]:
+        made = make_cells(rows.__getitem__, len(rows), "euclidean", cells=10, seed=0, advance=lambda *_: None)
+        return {tuple(cell.tolist()) for cell in made.members}
+
+    assert members(near + np.float32(20_000)) == members(near)

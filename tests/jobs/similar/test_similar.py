@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from numpy.typing import NDArray
@@ -106,6 +107,19 @@ def test_a_layer_is_a_table_of_sql_in_python_too(
         clip=ids[4],
     )
     assert found.rows() == [{"clip_id": ids[4], "first": pytest.approx(values[4, 0])}]
+
+
+def test_sql_tells_near_copies_apart_when_vectors_are_cast_to_double(planted_store: Store) -> None:
+    random = np.random.default_rng(0)
+    copies = (random.standard_normal(24) + 1e-4 * random.standard_normal((300, 24))).astype(np.float32)
+    vectors = pa.FixedSizeListArray.from_arrays(pa.array(copies.ravel()), 24)
+    found = ut.open_store(planted_store.url).sql(
+        "SELECT b.n, list_cosine_distance(a.vector::DOUBLE[], b.vector::DOUBLE[]) AS distance "
+        "FROM x a, x b WHERE a.n = 7 AND a.n != b.n ORDER BY distance LIMIT 50",
+        tables={"x": pa.table({"n": np.arange(300), "vector": vectors})},
+    )
+    order, _ = by_cosine(copies.astype(np.float64), 7)
+    assert found["n"] == order[:50]
 
 
 def test_ids_of_indexes_are_made_of_the_words_that_stores_know(planted_store: Store) -> None:
