@@ -3,7 +3,8 @@
 python -m benchmarks.nearest [--clips N] [--width D] [--rounds N] [--folder DIR]
 
 NumPy reads the layer at once, by products (x·x − 2 x·q) and as people write it (the norm of x − q). Rounds
-of all take turns, so that a busy machine is busy for each; the quickest counts.
+of all take turns, so that a busy machine is busy for each; the quickest counts. Answers are compared with
+float64 and norms of differences.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.neighbours import nearest
+from analysis.neighbours import Metric, nearest
 from benchmarks.fits import write_run
 from store.catalog.activation_table import ActivationTable, LayerScan, activation_table
 from store.catalog.catalog import refresh_catalog
@@ -47,20 +48,25 @@ def compare(path: Path, rounds: int) -> None:
     catalog = refresh_catalog(store)
     scan = activation_table(store, ActivationTable("fits", "resid.mean", 0, "x"))
     query = scan.read(np.array([7]))[0]
-    metric = f"FLOAT[{scan.width}]"
+    kind = f"FLOAT[{scan.width}]"
 
     def sql(function: str) -> list[Any]:
-        asked = f"SELECT clip_id, {function}(vector, $q::{metric}) AS d FROM x ORDER BY d LIMIT {COUNT}"
+        asked = f"SELECT clip_id, {function}(vector, $q::{kind}) AS d FROM x ORDER BY d LIMIT {COUNT}"
         found = run_query(catalog, asked, tables={"x": scan}, parameters={"q": query.tolist()})
         names: list[Any] = found["clip_id"].to_pylist()
         return names
+
+    def similar(metric: Metric) -> list[Any]:
+        numbers = nearest(scan.read, query, COUNT, metric, len(scan)).numbers
+        return [scan.clip_ids[number].as_py() for number in numbers.tolist()]
 
     ways: dict[str, Callable[[], Any]] = {
         "NumPy, products": lambda: by_products(scan, query),
         "NumPy, norms of differences": lambda: by_norms(scan, query),
         "SQL, array_distance": lambda: sql("array_distance"),
         "SQL, array_cosine_distance": lambda: sql("array_cosine_distance"),
-        "undertone similar, exact": lambda: nearest(scan.read, query, COUNT, "euclidean", len(scan)),
+        "undertone similar, euclidean": lambda: similar("euclidean"),
+        "undertone similar, cosine": lambda: similar("cosine"),
     }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds + 1):  # the first warms up
@@ -69,28 +75,52 @@ def compare(path: Path, rounds: int) -> None:
             way()
             seconds[name].append(time.perf_counter() - started)
     least = min(seconds["NumPy, products"][1:])
+    every = distances_of(scan, query)
     for name, found in seconds.items():
         best = min(found[1:])
-        print(f"{name:<30} {best:7.3f} s {best / least:6.2f} × NumPy's products", flush=True)
+        missed = missed_of(ways[name](), every["cosine" if "cosine" in name else "euclidean"])
+        print(f"{name:<30} {best:7.3f} s {best / least:6.2f} × NumPy's products, {missed} missed", flush=True)
 
 
-def by_products(scan: LayerScan, query: NDArray[np.float32]) -> NDArray[np.intp]:
+def distances_of(scan: LayerScan, query: NDArray[np.float32]) -> dict[str, dict[str, float]]:
+    """Of every clip by its id, in float64."""
+    rows, ids = scan.run.read_layer(scan.array, scan.layer)
+    wide = query.astype(np.float64)
+    unit = wide / np.linalg.norm(wide)
+    euclidean, cosine = np.empty(len(rows)), np.empty(len(rows))
+    for number, row in enumerate(rows):
+        one = row.astype(np.float64)
+        euclidean[number] = np.linalg.norm(one - wide)
+        cosine[number] = 1 - one @ unit / np.linalg.norm(one)
+    return {
+        "euclidean": dict(zip(ids, euclidean.tolist(), strict=True)),
+        "cosine": dict(zip(ids, cosine.tolist(), strict=True)),
+    }
+
+
+def missed_of(found: list[str], every: dict[str, float]) -> int:
+    """How many of the nearest are not among those found; of equal ones any counts."""
+    limit = sorted(every.values())[COUNT - 1] + 1e-14
+    return COUNT - sum(every[clip] <= limit for clip in set(found))
+
+
+def by_products(scan: LayerScan, query: NDArray[np.float32]) -> list[str]:
     """Read the layer, then the nearest in float32."""
-    rows, _ = scan.run.read_layer(scan.array, scan.layer)
+    rows, ids = scan.run.read_layer(scan.array, scan.layer)
     distances = np.einsum("ij,ij->i", rows, rows) - 2 * (rows @ query)
-    return best_of(distances)
+    return best_of(distances, ids)
 
 
-def by_norms(scan: LayerScan, query: NDArray[np.float32]) -> NDArray[np.intp]:
+def by_norms(scan: LayerScan, query: NDArray[np.float32]) -> list[str]:
     """Read the layer, then the norms of all differences."""
-    rows, _ = scan.run.read_layer(scan.array, scan.layer)
-    return best_of(np.linalg.norm(rows - query, axis=1))
+    rows, ids = scan.run.read_layer(scan.array, scan.layer)
+    return best_of(np.linalg.norm(rows - query, axis=1), ids)
 
 
-def best_of(distances: NDArray[np.floating[Any]]) -> NDArray[np.intp]:
-    """Places of the smallest, in order."""
+def best_of(distances: NDArray[np.floating[Any]], ids: list[str]) -> list[str]:
+    """Clips of the smallest, in order."""
     best = np.argpartition(distances, COUNT)[:COUNT]
-    return best[np.argsort(distances[best])]
+    return [ids[place] for place in best[np.argsort(distances[best])]]
 
 
 if __name__ == "__main__":
