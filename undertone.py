@@ -108,11 +108,13 @@ _HOMES = {
     ),
     "jobs.api.models": (
         "Converted",
+        "compare",
         "convert",
         "forward",
         "generate",
         "load_model",
     ),
+    "jobs.api.comparing": ("compare",),
     "jobs.api.neighbours": ("similar",),
     "jobs.api.probes": ("probe",),
     "jobs.api.runs": (

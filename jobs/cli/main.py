@@ -24,6 +24,7 @@ COMMANDS = {
     "kmeans": ("jobs.cli.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
     "probe": ("jobs.cli.probe", "Fit linear probes for any labels on every layer of a run."),
     "similar": ("jobs.cli.similar", "Find the clips that are nearest to one clip at a layer."),
+    "compare": ("jobs.cli.compare", "Compare layers of one or two runs of the same clips."),
     "directions": ("jobs.cli.directions", "Fit directions that tell classes apart, at every layer."),
     "generate": ("jobs.cli.generate", "Generate music, steered along stored directions or not."),
     "sweep": ("jobs.cli.sweep", "Steer by every setting of a grid, and measure what it does."),

@@ -230,3 +230,25 @@ class NeighbourCellRow:
 
 
 NEIGHBOUR_CELLS = Table("neighbour_cells", NeighbourCellRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerSimilarityRow:
+    """How alike two layers are, of one run or of two runs of the same clips."""
+
+    similarity_id: Text = column("hash of both layers, what was committed of them, and the method's version")
+    run_id: Text = column("the one run")
+    array: Text = column("site and what was kept over time, such as resid.mean")
+    layer: Count = column("number of its layer")
+    other_run_id: Text = column("the other run, perhaps the same")
+    other_array: Text = column("its array")
+    other_layer: Count = column("number of its layer")
+    cka: Number = column("debiased linear CKA: 1 up to rotation, shift and scale; 0 where nothing is shared")
+    cka_low: Number = column("lower end of its interval (95 %) over groups")
+    cka_high: Number = column("upper end of its interval")
+    clips: Count = column("clips that both runs have")
+    parts: Count = column("parts of whole groups that the interval's jackknife leaves out in turn")
+    created_at: Time = column("when it was computed (UTC)")
+
+
+LAYER_SIMILARITIES = Table("layer_similarities", LayerSimilarityRow)

@@ -5,7 +5,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from store.results.fits import ASSIGNMENTS, CLUSTERINGS, CONFUSIONS, LABELS, NEIGHBOUR_CELLS, PROBES, VECTORS
+from store.results.fits import (
+    ASSIGNMENTS,
+    CLUSTERINGS,
+    CONFUSIONS,
+    LABELS,
+    LAYER_SIMILARITIES,
+    NEIGHBOUR_CELLS,
+    PROBES,
+    VECTORS,
+)
 from store.results.recordings import RECORDINGS
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
@@ -21,6 +30,7 @@ TABLES: Mapping[str, Table[Any]] = {
         ASSIGNMENTS,
         VECTORS,
         NEIGHBOUR_CELLS,
+        LAYER_SIMILARITIES,
         GENERATIONS,
         EMBEDDINGS,
         EVALUATIONS,

@@ -43,6 +43,11 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         "indexes of layers: the cells that `undertone similar --indexed` searches",
         "undertone similar STORE RUN --layer N --indexed",
     ),
+    "layer_similarities": ResultView(
+        "how alike layers are, of one run or two: debiased CKA, a row per pair of layers",
+        "undertone compare STORE RUN OTHER",
+        newest_of=("run_id", "array", "layer", "other_run_id", "other_array", "other_layer"),
+    ),
     "generations": ResultView(
         "generated sounds: a row each, with all that decides it",
         'undertone generate STORE --prompt "…" -o FILE',

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import representation_similarity
 from analysis.clustering import kmeans, minibatch, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.fitting import clusters
@@ -26,6 +27,7 @@ from analysis.probes.methods import ProbeMethod, version_of
 from analysis.probes.out_of_fold import moments_by_cell, problem_of_moments, ridge_predictions
 from analysis.probes.probe import probe_arrays
 from analysis.probes.targets import ridge_targets
+from analysis.representation_similarity import parts_of
 from analysis.splits import Partition
 from jobs.method_versions import Kind
 from pipelines.pocket import judge
@@ -225,6 +227,18 @@ def similar(nudge: float) -> dict[str, Any]:
     return dict(similarities(contour(whole), contour(np.roll(whole, features.SAMPLE_RATE // 8))))
 
 
+def compared(nudge: float) -> dict[str, Any]:
+    random = np.random.default_rng(0)
+    x = random.standard_normal((60, 5)) + nudge
+    y = np.hstack([x[:, :2], random.standard_normal((60, 4))])
+    parts = parts_of(np.arange(60) // 2)
+
+    def moments(a: Floats, b: Floats) -> list[representation_similarity.PairMoments]:
+        return [representation_similarity.pair_moments(a[parts == p], b[parts == p]) for p in range(20)]
+
+    return asdict(representation_similarity.similarity(moments(x, y), moments(x, x), moments(y, y)))
+
+
 def judged(nudge: float) -> dict[str, Any]:
     one, part = judge.load_judge(), sound(nudge)
     audio = np.concatenate([part, part[::-1], part[::-1]])[np.newaxis]  # two windows that differ
@@ -322,6 +336,13 @@ EVERY_METHOD = (
         described,
         FLOAT32,
         1e-3,
+    ),
+    Versioned(
+        "layer similarities",
+        {"analysis.representation_similarity.VERSION": representation_similarity.VERSION},
+        compared,
+        FLOAT64,
+        1e-6,
     ),
     Versioned("similarities", DESCRIPTORS, similar, FLOAT32, 1e-3),
     Versioned("judge", {"pipelines.pocket.judge.VERSION": judge.VERSION}, judged, FLOAT32, 1e-3),

@@ -35,6 +35,7 @@ HOMES = {
     "run show": "Run.details",
     "run tag": "Run.tag",
     "run tag --remove": "Store.remove_tag",
+    "compare": "compare",
     "similar": "similar",
     "sql": "Store.sql",
     "status": "Store.status",

@@ -160,6 +160,7 @@ CALLS: dict[tuple[str, ...], Call] = {
         ut.verify(store),
     ),
     ("shipped_sweeps",): lambda *_: ut.shipped_sweeps(),
+    ("compare",): lambda store, *_: ut.compare(store.run("songs"), layers="3"),
     ("similar",): lambda store, *_: ut.similar(store.run("songs"), np.ones(128), layer=3, count=2),
     ("steer", "generate"): _steered,
     ("synthesize_dataset",): lambda store, *_: ut.synthesize_dataset(

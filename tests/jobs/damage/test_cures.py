@@ -15,6 +15,7 @@ MAKERS = {
     "probe": "probes confusions labels",
     "kmeans": "clusterings assignments labels",
     "directions": "vectors labels",
+    "compare": "layer_similarities",
     "similar": "neighbour_cells",
     "generate": "generations",
     "evaluate": "embeddings evaluations",

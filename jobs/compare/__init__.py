@@ -1,0 +1,1 @@
+"""Compare layers of one or two runs of the same clips."""

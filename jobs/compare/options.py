@@ -1,0 +1,26 @@
+"""Options of comparing layers."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from jobs.option import Option, check_values
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """Arguments of `undertone compare`, as given."""
+
+    store: str
+    run: str
+    other: str | None = None
+    """None: the run is compared with itself."""
+    array: Annotated[
+        str, Option("Arrays of RUN with one vector per clip, such as resid.mean; several by commas.")
+    ] = "resid.mean"
+    other_array: Annotated[
+        str | None, Option("Likewise of OTHER; by default those of RUN that it has, else all of its means.")
+    ] = None
+    layers: Annotated[str, Option("Layers by number, in both: all, 0,5,11 or 4-7.")] = "all"
+
+    def __post_init__(self) -> None:
+        check_values(self)
