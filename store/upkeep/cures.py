@@ -14,6 +14,7 @@ _RESULT_COMMANDS = {
     "assignments": "kmeans",
     "vectors": "directions",
     "neighbour_cells": "similar",
+    "layer_similarities": "compare",
     "generations": "sweep (or generate)",
     "embeddings": "evaluate (or sweep)",
     "evaluations": "evaluate (or sweep)",
