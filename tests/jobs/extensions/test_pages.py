@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from setuptools import Distribution
+from setuptools import Distribution  # type: ignore[import-untyped]
 
 from tests.jobs.extensions.conftest import ROOT, HowTo
 
