@@ -23,6 +23,7 @@ from jobs.extract.units import ExtractionUnit
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from pipelines.audio.files import Root
 from pipelines.capture import CaptureSpec
+from pipelines.models.protocol import with_codes
 from store.errors import AudioError, InvalidInput
 from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
 
@@ -88,7 +89,8 @@ class ExtractionWorker:
             )
         )
         if plan.melody is not None:  # kept; without its separator no clip could be computed
-            self._on_compute_thread(partial(self._model.conditions.encode_melody, "", plan.melody))
+            conditions = with_codes(self._model).conditions
+            self._on_compute_thread(partial(conditions.encode_melody, "", plan.melody))
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)

@@ -50,7 +50,8 @@ def test_stored_activations_are_what_the_encoder_computes_beside_failed_clips(
             tolerance = 2e-5 if name.endswith("mean") else 2e-3  # frames are stored as float16
             stored = run.read_clips(name, [clip.clip_id])[0]
             np.testing.assert_allclose(stored, expected[0], rtol=tolerance, atol=tolerance)
-    assert expected.shape[1:3] == (1, 2), "a second is two frames of the last stage"
+            if name == "stage3.frames":
+                assert expected.shape[1:3] == (1, 2), "a second is two frames of the last stage"
     gone.write_bytes(kept)
     assert _extract(store, reduce="mean,frames", retry_failed=True)["failed"] == 0
     run.refresh()

@@ -24,7 +24,7 @@ def _debiased(x: Floats, y: Floats) -> float:
     """By U-centred Gram matrices (Székely & Rizzo 2014), another form of the same estimate."""
 
     def centred(rows: Floats) -> Floats:
-        gram = rows @ rows.T
+        gram: Floats = rows @ rows.T
         np.fill_diagonal(gram, 0)
         n = len(gram)
         means = gram.sum(axis=1) / (n - 2)

@@ -60,10 +60,12 @@ def _encodec(folder: Path) -> None:
 
 
 def _dac(folder: Path) -> None:
-    config = transformers.DacConfig(
-        encoder_hidden_size=4, downsampling_ratios=[2, 4, 8], upsampling_ratios=[8, 4, 2],
-        decoder_hidden_size=32, n_codebooks=2, codebook_size=16, codebook_dim=4, sampling_rate=RATE,
-    )  # fmt: skip
+    settings: dict[str, Any] = {
+        "encoder_hidden_size": 4, "downsampling_ratios": [2, 4, 8], "upsampling_ratios": [8, 4, 2],
+        "decoder_hidden_size": 32, "n_codebooks": 2, "codebook_size": 16, "codebook_dim": 4,
+        "sampling_rate": RATE,
+    }  # fmt: skip
+    config = transformers.DacConfig(**settings)
     transformers.DacModel(config).save_pretrained(folder)
 
 

@@ -5,7 +5,8 @@ import time
 import numpy as np
 import pytest
 
-from pipelines.scorers.clap import POCKET_FOLDER, TEMPLATE, ClapModel, load_clap, zero_shot
+from pipelines.pocket.clap_folder import FOLDER as POCKET_FOLDER
+from pipelines.scorers.clap import TEMPLATE, ClapModel, load_clap, zero_shot
 from pipelines.scorers.clap_transformers import quiet_transformers
 from training.pocket.labelled_clips import CLASSES, LabelledClips
 
