@@ -8,7 +8,7 @@ from jobs.engine.placement import place_of_workers
 from jobs.execution import resolved_device
 from jobs.extract.planning import Extraction
 from pipelines.audio.files import Root
-from pipelines.models.named import check_placement
+from pipelines.models.named import check_placement, check_tokenizer
 from store.arrays.collection import open_collection
 from store.arrays.layout import document_key
 from store.errors import NotFound
@@ -20,7 +20,7 @@ def able_to_begin(work: Extraction) -> Iterator[None]:
     """Have what a new run needs, inside the block; one that is there may be complete and need none.
 
     Raises:
-        UndertoneError: its audio is not to be found, or workers cannot be had as asked for.
+        UndertoneError: its audio is not to be found, its model's tokenizer cannot be read, or workers cannot be had.
     """
     if is_recorded(work.store.objects, document_key(f"runs/{work.spec.run_id()}")):
         yield
@@ -28,6 +28,7 @@ def able_to_begin(work: Extraction) -> Iterator[None]:
     root, options = _audio(work), work.options
     if options.engine == "inline":
         check_placement(resolved_device(options.device), work.spec.dtype)
+    check_tokenizer(options.named_model)
     with place_of_workers(options, [work.store.url, *([root.url] if root else [])]):
         yield
 

@@ -10,10 +10,12 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import torch
 
+from pipelines.models.text_encoder_files import load_tokenizer
 from store.errors import ModelError
 
 
@@ -100,6 +102,26 @@ def load_stem_separator(device: Any) -> Any:
             f"A melody needs the stem separator htdemucs, which cannot be had ({type(error).__name__}). "
             f"With a network: python -c \"from demucs.pretrained import get_model; get_model('htdemucs')\""
         ) from error
+
+
+@contextmanager
+def any_tokenizer() -> Iterator[None]:
+    """While a model is built: its T5 conditioner takes a tokenizer of any class from its folder."""
+    import_audiocraft()
+    from audiocraft.modules import conditioners
+
+    original = conditioners.T5Tokenizer
+    conditioners.T5Tokenizer = _AnyTokenizer
+    try:
+        yield
+    finally:
+        conditioners.T5Tokenizer = original
+
+
+class _AnyTokenizer:
+    @staticmethod
+    def from_pretrained(folder: str) -> Any:
+        return load_tokenizer(Path(folder))
 
 
 @contextmanager

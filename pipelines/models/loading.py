@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from pipelines.models.audiocraft_import import (
+    any_tokenizer,
     quiet_construction,
     register_text_encoder,
     without_stem_separator,
@@ -70,7 +71,7 @@ def assemble_language_model(configuration: Any, *, device: str, dtype: str) -> A
     """The modules of a configuration, not loaded yet: the blocks' matrices in `dtype`, all else float32."""
     _require_word_splitter(configuration)
     configuration.device, configuration.dtype = device, dtype
-    with quiet_construction(), _stem_separator_for(configuration):
+    with quiet_construction(), any_tokenizer(), _stem_separator_for(configuration):
         from audiocraft.models import builders, loaders
 
         for settings in conditioner_settings(configuration):

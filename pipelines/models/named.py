@@ -53,6 +53,24 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
     return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
 
 
+def check_tokenizer(name: str) -> None:
+    """Raise ModelError where a model's folder holds a tokenizer that cannot be loaded, before work begins."""
+    from pipelines.models.backends import TRANSFORMERS
+    from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.loading import text_encoder_folder
+    from pipelines.models.text_encoder_files import load_tokenizer
+    from pipelines.models.transformers_modules import quiet_transformers
+
+    checkpoint = resolve_checkpoint(name)
+    named = describe_checkpoint(checkpoint).info.text_encoder
+    folders = [checkpoint.folder] if checkpoint.backend == TRANSFORMERS else []
+    if not folders and named.startswith("./"):
+        folders = [text_encoder_folder(checkpoint, one) for one in named.split(", ")]
+    with quiet_transformers():
+        for folder in folders:
+            load_tokenizer(folder)
+
+
 def load_named_model(
     name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
 ) -> LoadedModel:

@@ -60,6 +60,23 @@ def text_encoder_state(folder: Path) -> Mapping[str, Any]:
         ) from error
 
 
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder, of whichever class of transformers its files name; no hub is asked.
+
+    Raises:
+        ModelError: transformers' AutoTokenizer cannot load it.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, TypeError, AttributeError, LookupError, ImportError) as error:
+        raise ModelError(
+            f"{folder} holds no tokenizer that transformers' AutoTokenizer loads ({type(error).__name__}). "
+            "Copy the files tokenizer.json, tokenizer_config.json and spiece.model of the T5 into it."
+        ) from error
+
+
 def _fewest_parameters(settings: Mapping[str, int]) -> int:
     inner = settings["num_heads"] * settings["d_kv"]
     block = 4 * settings["d_model"] * inner + 2 * settings["d_model"] * settings["d_ff"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipelines.models.conditions import TEXT, ConditionEncoder, melody_stems
+from pipelines.models.text_encoder_files import load_tokenizer
 from pipelines.models.transformers_modules import quiet_transformers
 from store.errors import ModelError
 
@@ -33,7 +34,8 @@ class TransformersConditions(ConditionEncoder):
     def __init__(self, whole: Any, folder: Path, *, info: ModelInfo) -> None:
         super().__init__(None, sample_rate=info.sample_rate)
         self._whole, self._info, self.folder = whole, info, folder
-        self._tokenizer = _tokenizer(folder)
+        with quiet_transformers():
+            self._tokenizer = load_tokenizer(folder)
         self._features = _features(folder, whole.config, info) if info.melody else None
 
     def joined(self, conditions: Conditions) -> torch.Tensor:
@@ -80,21 +82,11 @@ class TransformersConditions(ConditionEncoder):
         length = self._whole.config.chroma_length
         repeated = chroma.repeat(1, -(-length // chroma.shape[1]), 1)[:, :length]
         with torch.inference_mode():
-            states = self._whole.audio_enc_to_dec_proj(repeated)
+            projected = hasattr(
+                self._whole, "audio_enc_to_dec_proj"
+            )  # not where it is as wide as the decoder
+            states = self._whole.audio_enc_to_dec_proj(repeated) if projected else repeated
         return {MELODY: (states, torch.ones(states.shape[:2], device=states.device))}
-
-
-def _tokenizer(folder: Path) -> Any:
-    from transformers import T5Tokenizer
-
-    try:
-        with quiet_transformers():
-            return T5Tokenizer.from_pretrained(folder)
-    except (OSError, ValueError, TypeError, AttributeError, LookupError, ImportError) as error:
-        raise ModelError(
-            f"{folder} lacks the tokenizer of its text encoder, or it is damaged ({type(error).__name__}). "
-            "Copy the files tokenizer.json, tokenizer_config.json and spiece.model of the T5 into it."
-        ) from error
 
 
 def _features(folder: Path, config: Any, info: ModelInfo) -> Any:

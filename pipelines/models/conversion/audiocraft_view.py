@@ -38,6 +38,7 @@ from pipelines.models.conversion.to_transformers import (
     codec_configuration,
     conditioners,
     transformers_configuration,
+    unprojected,
 )
 from pipelines.models.conversion.transformers_files import (
     FEATURES,
@@ -94,7 +95,7 @@ def audiocraft_view(folder: Path) -> AudiocraftView:
     name = _text_encoder_name(configuration, record, text_encoder, where)
     if _rename_text_encoder(configuration, name, where):
         texts[LANGUAGE_MODEL] = json.dumps(configuration)
-    state = _decoder_state(folder, configuration, tensors, where)
+    state = _decoder_state(folder, configuration, tensors, config["text_encoder"], where)
     names = codec_names(codec, iter([name for name in tensors if name.startswith(AUDIO_ENCODER)]))
     codec_state = LazyTensors({ours: partial(tensors.__getitem__, theirs) for theirs, ours in names.items()})
     refuse_unknown_settings(configuration, where)
@@ -179,7 +180,11 @@ def _rename_text_encoder(configuration: Mapping[str, Any], name: str, where: str
 
 
 def _decoder_state(
-    folder: Path, configuration: Mapping[str, Any], tensors: LazyTensors, where: str
+    folder: Path,
+    configuration: Mapping[str, Any],
+    tensors: LazyTensors,
+    text_encoder: Mapping[str, Any],
+    where: str,
 ) -> LazyTensors:
     transformer, named = configuration["transformer_lm"], conditioners(configuration, where)
     if max(transformer["num_layers"], transformer["n_q"]) > len(tensors):
@@ -191,17 +196,27 @@ def _decoder_state(
             cross_attention=named.melody is None,
             text=named.text,
             melody=named.melody,
+            unprojected=unprojected(configuration, named, text_encoder),
         )
     )
     _refuse_missing([name for place in places for name in place.transformers], tensors, where)
     readers: dict[str, Callable[[], torch.Tensor]] = {
-        place.audiocraft: partial(_joined, tensors, place.transformers) for place in places
+        place.audiocraft: partial(_joined, tensors, place.transformers)
+        if place.transformers
+        else partial(_identity, tensors, place.audiocraft, transformer["dim"])
+        for place in places
     }
     return LazyTensors(readers | _extra(folder, configuration, named.melody))
 
 
 def _joined(tensors: Mapping[str, torch.Tensor], names: tuple[str, ...]) -> torch.Tensor:
     return tensors[names[0]] if len(names) == 1 else torch.cat([tensors[name] for name in names])
+
+
+def _identity(tensors: Mapping[str, torch.Tensor], name: str, width: int) -> torch.Tensor:
+    """What a projection is in audiocraft's format where transformers has none: it changes nothing."""
+    dtype = tensors["decoder.model.decoder.layer_norm.weight"].dtype
+    return torch.eye(width, dtype=dtype) if name.endswith(".weight") else torch.zeros(width, dtype=dtype)
 
 
 def _refuse_missing(expected: list[str], tensors: Mapping[str, torch.Tensor], where: str) -> None:

@@ -55,7 +55,9 @@ from pipelines.models.conversion.to_transformers import (
     conditioners,
     feature_configuration,
     generation_configuration,
+    no_word,
     transformers_configuration,
+    unprojected,
 )
 from pipelines.models.conversion.transformers_files import (
     CONFIG,
@@ -69,7 +71,7 @@ from pipelines.models.conversion.transformers_files import (
 from pipelines.models.hub import hub_folder
 from pipelines.models.loading import PUBLISHED_CODEC_FILES, text_encoder_folder
 from pipelines.models.text_encoder_files import WEIGHTS as TEXT_WEIGHTS
-from pipelines.models.text_encoder_files import text_encoder_width
+from pipelines.models.text_encoder_files import load_tokenizer, text_encoder_width
 from pipelines.models.transformers_modules import require_shapes, shapes_of
 from store.errors import InvalidInput, ModelError
 
@@ -126,10 +128,14 @@ def convert(
 @contextmanager
 def _made_whole(target: Path) -> Iterator[Path]:
     """A new folder that is called `target` once the block has ended well, and is gone after an error."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     folder = target.with_name(f".{target.name}.part")
     shutil.rmtree(folder, ignore_errors=True)  # of a conversion that was killed
-    folder.mkdir()
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise InvalidInput(
+            f"The folder {target} cannot be made ({error.strerror}): name a place where you may write."
+        ) from error
     try:
         yield folder
         folder.rename(target)
@@ -150,9 +156,10 @@ def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
     text_folder = text_encoder_folder(Checkpoint(source.name, source), text_name)
     text_encoder_width(text_folder)
     text = _text_encoder_tensors(text_folder)
-    config = transformers_configuration(configuration, codec, read_json(text_folder / CONFIG), where)
+    text_config = read_json(text_folder / CONFIG)
+    config = transformers_configuration(configuration, codec, text_config, where)
     state = package["best_state"]
-    places = _places(configuration, named)
+    places = _places(configuration, named, text_config)
     _refuse_other_names(state, places, where)
     planned = [*_split(state, places, where), *codec_tensors, *_planned(text, TEXT_ENCODER)]
     require_shapes(config, {tensor.name: tensor.shape for tensor in planned}, where)
@@ -166,6 +173,7 @@ def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
     _write_json(folder / FEATURES, feature_configuration(configuration, codec))
     _write_json(folder / RECORD, _record(package, codec_package, codec, text))
     _copy(text_folder, folder, TOKENIZER_FILES)
+    load_tokenizer(folder)
     return len(planned) + len(extra)
 
 
@@ -209,7 +217,9 @@ def _text_encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
     return {name: found[name] for name in wanted}
 
 
-def _places(configuration: Mapping[str, Any], named: Conditioners) -> list[Place]:
+def _places(
+    configuration: Mapping[str, Any], named: Conditioners, text_config: Mapping[str, Any]
+) -> list[Place]:
     transformer = configuration["transformer_lm"]
     return list(
         decoder_places(
@@ -218,6 +228,7 @@ def _places(configuration: Mapping[str, Any], named: Conditioners) -> list[Place
             cross_attention=named.melody is None,
             text=named.text,
             melody=named.melody,
+            unprojected=unprojected(configuration, named, text_config),
         )
     )
 
@@ -238,10 +249,20 @@ def _split(state: Mapping[str, torch.Tensor], places: list[Place], where: str) -
     for place in places:
         tensor = state[place.audiocraft]
         count = len(place.transformers)
+        if count == 0:
+            if not _changes_nothing(tensor):
+                raise no_word(where, f"a projection between parts of one width ({place.audiocraft})")
+            continue
         if tensor.ndim < 1 or len(tensor) % count:
             raise ModelError(f"{where}: {place.audiocraft} has the shape {tuple(tensor.shape)}.")
         for name, part in zip(place.transformers, tensor.chunk(count), strict=True):
             yield _planned_one(name, part)
+
+
+def _changes_nothing(tensor: torch.Tensor) -> bool:
+    """Whether it is the weight or the bias of a linear layer that gives what it is given."""
+    expected = torch.eye(len(tensor)) if tensor.ndim == 2 else torch.zeros_like(tensor)
+    return torch.equal(tensor.float(), expected.float())
 
 
 def _planned(tensors: Mapping[str, torch.Tensor], prefix: str = "") -> list[PlannedTensor]:
@@ -267,6 +288,7 @@ def _to_audiocraft(source: Path, folder: Path) -> int:
     write_safetensors(text_folder / TEXT_WEIGHTS, _planned(view.text_encoder))
     _write_json(text_folder / CONFIG, view.text_config)
     _copy(source, text_folder, TOKENIZER_FILES)
+    load_tokenizer(text_folder)
     return written + len(view.text_encoder)
 
 

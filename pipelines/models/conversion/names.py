@@ -5,7 +5,7 @@ three.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,11 +42,17 @@ class Place:
 
     audiocraft: str
     transformers: tuple[str, ...]
-    """One name, or three whose tensors follow one another along the first axis."""
+    """One name, three whose tensors follow one another along the first axis, or none of an identity."""
 
 
 def decoder_places(
-    *, layers: int, codebooks: int, cross_attention: bool, text: str, melody: str | None
+    *,
+    layers: int,
+    codebooks: int,
+    cross_attention: bool,
+    text: str,
+    melody: str | None,
+    unprojected: Collection[str] = (),
 ) -> Iterator[Place]:
     """The decoder's tensors and those that project its conditions.
 
@@ -56,6 +62,7 @@ def decoder_places(
         cross_attention: Whether its blocks attend to the conditions.
         text: audiocraft's name of the conditioner for texts.
         melody: Likewise for melodies; None where the model takes none.
+        unprojected: Of these two, those as wide as the decoder: transformers has no projection there.
     """
     for k in range(codebooks):
         yield Place(f"emb.{k}.weight", (f"{_DECODER}embed_tokens.{k}.weight",))
@@ -70,7 +77,7 @@ def decoder_places(
         for theirs, conditioner in projections.items():
             if conditioner is not None:
                 ours = f"condition_provider.conditioners.{conditioner}.output_proj.{kind}"
-                yield Place(ours, (f"{theirs}.{kind}",))
+                yield Place(ours, () if conditioner in unprojected else (f"{theirs}.{kind}",))
 
 
 def _of_block(ours: str, theirs: str, *, cross: bool) -> Iterator[Place]:

@@ -83,12 +83,23 @@ def conditioners(configuration: Mapping[str, Any], where: str) -> Conditioners:
     fused = {kind: set(fuser[kind]) for kind in ("sum", "cross", "prepend", "input_interpolate")}
     expected = {kind: set(kinds) if kind == place else set() for kind in fused}
     if len(texts) != 1 or len(melodies) > 1 or len(kinds) != 1 + len(melodies) or fused != expected:
-        raise _no_word(where, f"conditions ({', '.join(kinds) or 'none'}, fused by {place})")
+        raise no_word(where, f"conditions ({', '.join(kinds) or 'none'}, fused by {place})")
     if fuser.get("cross_attention_pos_emb"):
-        raise _no_word(where, "positions in the cross-attention")
+        raise no_word(where, "positions in the cross-attention")
     if configuration["conditioners"][texts[0]]["t5"]["finetune"]:
-        raise _no_word(where, "a text encoder that was trained along (finetune)")
+        raise no_word(where, "a text encoder that was trained along (finetune)")
     return Conditioners(texts[0], melodies[0] if melodies else None)
+
+
+def unprojected(
+    configuration: Mapping[str, Any], named: Conditioners, text_encoder: Mapping[str, Any]
+) -> frozenset[str]:
+    """The conditioners as wide as the decoder, which transformers does not project."""
+    widths = {named.text: text_encoder.get("d_model")}
+    if named.melody:
+        widths[named.melody] = configuration["conditioners"][named.melody]["chroma_stem"]["n_chroma"]
+    width = configuration["transformer_lm"]["dim"]
+    return frozenset(name for name, found in widths.items() if found == width)
 
 
 def transformers_configuration(
@@ -112,8 +123,6 @@ def transformers_configuration(
     _check_delays(configuration, 2 if stereo else 1, where)
     card, width = transformer["card"], transformer["dim"]
     kind = MELODY if named.melody else MUSICGEN
-    if text_encoder.get("d_model") == width:
-        raise _no_word(where, f"a projection between a text encoder and a decoder of one width ({width})")
     config: dict[str, Any] = {
         "architectures": [_CLASSES[kind]],
         "model_type": kind,
@@ -154,15 +163,15 @@ def codec_configuration(configuration: Mapping[str, Any], where: str) -> dict[st
     encodec, seanet, quantizer = configuration["encodec"], configuration["seanet"], configuration["rvq"]
     kinds = (configuration["compression_model"], encodec["autoencoder"], encodec["quantizer"])
     if kinds != ("encodec", "seanet", "rvq") or encodec.get("renormalize", False):
-        raise _no_word(where, f"a codec of the kind {'/'.join(kinds)}")
+        raise no_word(where, f"a codec of the kind {'/'.join(kinds)}")
     both = {key: value for key, value in seanet.items() if key not in ("encoder", "decoder")}
     encoder, decoder = (_CODEC_DEFAULTS | both | seanet[part] for part in ("encoder", "decoder"))
     for key in _CODEC_DEFAULTS:
         if encoder[key] != decoder[key]:
-            raise _no_word(where, f"a codec whose encoder and decoder differ (seanet.{key})")
+            raise no_word(where, f"a codec whose encoder and decoder differ (seanet.{key})")
     _require(decoder, _CODEC, "seanet", where)
     if decoder["lstm"] < 1:
-        raise _no_word(where, "a codec without an LSTM (seanet.lstm)")
+        raise no_word(where, "a codec without an LSTM (seanet.lstm)")
     config = {
         "model_type": "encodec",
         "sampling_rate": encodec["sample_rate"],
@@ -248,7 +257,7 @@ def _check_delays(configuration: Mapping[str, Any], channels: int, where: str) -
     delays = (pattern.get("delay") or {}).get("delays") or list(range(codebooks))
     expected = [k // channels for k in range(codebooks)]
     if pattern["modeling"] != "delay" or list(delays) != expected:
-        raise _no_word(where, f"a codebook pattern with the delays {str(delays)[:60]}, instead of {expected}")
+        raise no_word(where, f"a codebook pattern with the delays {str(delays)[:60]}, instead of {expected}")
 
 
 def _bandwidth(config: Mapping[str, Any], quantizers: int, where: str) -> float:
@@ -259,16 +268,17 @@ def _bandwidth(config: Mapping[str, Any], quantizers: int, where: str) -> float:
     for bandwidth in (exact, exact * (1 + 0.01 / quantizers)):
         if quantizers_of({**config, "target_bandwidths": [bandwidth]}, where) == quantizers:
             return bandwidth
-    raise _no_word(where, f"{quantizers} codebooks of {config['codebook_size']} tokens")
+    raise no_word(where, f"{quantizers} codebooks of {config['codebook_size']} tokens")
 
 
 def _require(settings: Mapping[str, Any], fixed: Mapping[str, Any], below: str, where: str) -> None:
     for key, value in fixed.items():
         if settings.get(key, value) != value:
-            raise _no_word(where, f"{below}.{key} = {settings[key]!r}")
+            raise no_word(where, f"{below}.{key} = {settings[key]!r}")
 
 
-def _no_word(where: str, what: str) -> ModelError:
+def no_word(where: str, what: str) -> ModelError:
+    """The error of a model that transformers has no counterpart of."""
     return ModelError(
         f"{where}: transformers' MusicGen cannot express {what}, so this model stays in audiocraft's format."
     )

@@ -11,11 +11,14 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 
 from pipelines.models.conversion.converting import convert
 from pipelines.models.conversion.dora import read_training_checkpoint
 from pipelines.models.conversion.transformers_files import read_tensors
 from pipelines.models.musicgen import load_musicgen
+from pipelines.models.named import load_named_model
 from store.errors import InvalidInput, ModelError
 
 WriteCheckpoint = Callable[..., Path]
@@ -286,3 +289,33 @@ def assert_same_tensors(before: dict[str, torch.Tensor], after: dict[str, torch.
     for name, tensor in before.items():
         assert tensor.dtype == after[name].dtype, name
         assert torch.equal(tensor, after[name]), name
+
+
+def test_a_text_encoder_as_wide_as_the_decoder_needs_no_projection_in_transformers(
+    both: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    from transformers import PreTrainedTokenizerFast
+
+    whole = loaded(both["text"][1])
+    config = whole.config
+    config.text_encoder.d_model = config.decoder.hidden_size
+    saved = tmp_path / "saved"
+    type(whole)(config).save_pretrained(saved)
+    words = WordLevel({"<unk>": 0, "<pad>": 1, "slow": 2, "jazz": 3}, unk_token="<unk>")
+    PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(words), unk_token="<unk>", pad_token="<pad>"
+    ).save_pretrained(saved)
+    assert "enc_to_dec_proj.weight" not in dict(read_tensors(saved))
+    there = convert(saved, tmp_path / "there").folder
+    back = convert(there, tmp_path / "back").folder
+    assert_same_tensors(dict(read_tensors(saved)), dict(read_tensors(back)))
+    models = [load_named_model(str(folder)) for folder in (saved, there, back)]
+    assert len({model.info.fingerprint for model in models}) == 1
+    states = [model.conditions.groups(["slow"])[0][1]["description"][0] for model in models[:2]]
+    torch.testing.assert_close(*states, rtol=0, atol=2e-5)
+
+
+def test_a_target_that_cannot_be_made_is_named(both: dict[str, tuple[Path, Path]], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match=f"The folder {tmp_path / 'file' / 'x'} cannot be made"):
+        convert(both["text"][0], tmp_path / "file" / "x")
