@@ -20,7 +20,7 @@ def able_to_begin(work: Extraction) -> Iterator[None]:
     """Have what a new run needs, inside the block; one that is there may be complete and need none.
 
     Raises:
-        UndertoneError: its audio is not to be found, its model's tokenizer cannot be read, or workers cannot be had.
+        UndertoneError: its audio or its model's tokenizer cannot be read, or workers cannot be had.
     """
     if is_recorded(work.store.objects, document_key(f"runs/{work.spec.run_id()}")):
         yield

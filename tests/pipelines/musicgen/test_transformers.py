@@ -178,7 +178,7 @@ def test_describing_builds_no_module_and_takes_no_library(pairs: dict[str, Pair]
         ("audio_encoder", "target_bandwidths", [1e9], "n_q"),
         ("audio_encoder", "norm_type", "time_group_norm", "only models with"),
         ("decoder", "num_codebooks", 2**30, "more than any model has"),
-        ("decoder", "hidden_size", 64, "do not fit"),
+        ("decoder", "hidden_size", 48, "do not fit"),
         ("decoder", "activation_function", "relu", "only models with"),
         ("decoder", "num_hidden_layers", 2**30, "more layers than"),
         ("text_encoder", "d_ff", 2**30, "do not fit"),
