@@ -20,7 +20,7 @@ from jobs.directions.options import DirectionOptions
 from jobs.directions.report import best_layers
 from jobs.directions.stored import add_vectors, measured, stored_ids
 from jobs.fitting.labels import LabelledRows, record_labels, resolve_labels
-from jobs.fitting.layers import LayerArray, select_layers
+from jobs.fitting.layers import LayerArray, places_text, select_layers
 from jobs.fitting.mapping import choose_engine, in_order, map_tasks
 from jobs.fitting.opened import opened_run
 from jobs.fitting.rows import MEMORY_BYTES, Rows
@@ -164,7 +164,8 @@ def run_directions(
     }
     summary = {
         "run": work.run_id,
-        "layers": len(layers),
+        "layers": len({one.layer for one in layers}),
+        "places": places_text(layers),
         "contrasts": len(work.contrasts),
         "methods": list(methods),
         "directions": len(ids) - len(left_out),
@@ -189,7 +190,7 @@ def _add_fitted(
     """Fit and store layer by layer; how many are new, and the names of those that do not exist."""
     written, left_out = 0, list[str]()
     fitted = _fitted(work, tasks, run, options)
-    for layer in followed(fitted, total=len(tasks), title=f"directions {work.run_id}", unit="layers"):
+    for layer in followed(fitted, total=len(tasks), title=f"directions {work.run_id}", unit="tasks"):
         written += add_vectors(store, layer.rows, known)
         left_out += layer.left_out
     return written, left_out

@@ -99,5 +99,5 @@ def _work_line(summary: Mapping[str, Any]) -> str:
     if not summary["fitted"]:
         return f"Nothing to fit: {counted(summary['known'], 'direction')} stored already (view vectors)."
     already = f", {summary['known']:,} stored already" if summary["known"] else ""
-    fitted = f"{counted(summary['fitted'], 'direction')} of {counted(summary['layers'], 'layer')}"
+    fitted = f"{counted(summary['fitted'], 'direction')} of {summary['places']}"
     return f"{fitted}{already}; see the view vectors."

@@ -155,7 +155,7 @@ def fit_text_directions(
         store=store,
     )
     title = f"directions of texts {contrast.negative} → {contrast.positive}"
-    for rows in followed(_rows_of(mapped), total=len(tasks), title=title, unit="layers"):
+    for rows in followed(_rows_of(mapped), total=len(tasks), title=title, unit="tasks"):
         add_vectors(store, rows, known)
 
 

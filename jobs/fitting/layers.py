@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from jobs.places import first_missing, parse_layer_ranges, parse_sites
 from store.arrays.collection import Collection
-from store.errors import NotFound
+from store.errors import NotFound, counted
 from store.records import REDUCTIONS, sites_in_order
 
 POOLED = ("mean", "std", "last")
@@ -77,6 +77,16 @@ def select_layers(
     if (missing := first_missing(ranges, known)) is not None:
         raise NotFound(f"{run.prefix} has no layer {missing}; it has {known}.")
     return [layer for layer in found if any(layer.layer in one for one in ranges)]
+
+
+def places_text(selected: Sequence[LayerArray]) -> str:
+    """How many layers, and beside them heads and arrays where there are several of them."""
+    heads = {one.head for one in selected} - {None}
+    arrays = {one.array for one in selected}
+    beside = [counted(len(heads), "head")] if heads else []
+    beside += [counted(len(arrays), "array")] if len(arrays) > 1 else []
+    layers = counted(len({one.layer for one in selected}), "layer")
+    return f"{layers} ({', '.join(beside)})" if beside else layers
 
 
 def heads_of(run: Collection, array: str) -> int:

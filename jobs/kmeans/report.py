@@ -119,7 +119,7 @@ def _work_line(summary: Mapping[str, Any]) -> str:
     if not summary["fitted"]:
         return f"Nothing new: {counted(summary['known'], 'clustering')} stored already (view clusterings)."
     already = f", {summary['known']:,} stored already" if summary["known"] else ""
-    layers = f"of {counted(summary['layers'], 'layer')}, {counted(summary['starts'], 'start')} each"
+    layers = f"of {summary['places']}, {counted(summary['starts'], 'start')} each"
     return (
         f"{counted(summary['fitted'], 'clustering')} {layers}{already}; see the views clusterings and layers."
     )

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from jobs.engine.ray_session import ray_session
 from jobs.fitting.labels import record_labels, resolve_labels
-from jobs.fitting.layers import LayerArray, select_layers
+from jobs.fitting.layers import LayerArray, places_text, select_layers
 from jobs.fitting.mapping import choose_engine, map_tasks
 from jobs.fitting.user_tables import read_user_tables
 from jobs.kmeans.blocks import BLOCK_BYTES
@@ -81,14 +81,15 @@ def run_kmeans(options: KmeansOptions) -> Clustered:
         _results(work, run, wanted, options),
         total=len(wanted),
         title=f"kmeans {labels.run_id}",
-        unit="layers",
+        unit="tasks",
     )
     written = sum(_keep(store, work, result, stored) for result in results)
     identities = {identity for layer in layers for identity in work.identities(layer)}
     table = read_clusterings(store, identities)
     summary = {
         "run": work.run_id,
-        "layers": len(layers),
+        "layers": len({one.layer for one in layers}),
+        "places": places_text(layers),
         "clusterings": len(identities),
         "fitted": written,
         "known": len(identities & stored.inertias.keys()),

@@ -62,17 +62,24 @@ def probe_run(options: ProbeOptions) -> Probed:
     sources = _sources(run, options)
     user = read_user_tables(options.tables)
     labels = resolve_labels(store, run, options.labels, tables=user.tables)
+    _refuse_numbers_alone(losses, labels, options)
+    found = coverages(labels, _partition(labels, options))
+    penalties = parse_penalties(options.penalties, PENALTIES)
     notes = [*user.notes, *labels.notes]
-    if options.handcrafted:
+    if options.handcrafted:  # hours of audio perhaps: whatever can be refused was refused before
         extra, said = handcrafted_sources(store, run, labels, options.roots)
         sources, notes = [*sources, *extra], notes + said
-    found = coverages(labels, _partition(labels, options))
     for coverage in found:
         notes += measurability_notes(coverage, labels, split=options.split)
-    plan = _plan(store, sources, labels, found, options)
+    plan = _plan(store, sources, labels, found, penalties, options)
     notes += _control_notes(plan)
     record_labels(store, labels)
     wanted = [(source, loss) for loss in losses for source in sources if _possible(source, loss, labels)]
+    if not wanted:
+        raise InvalidInput(
+            f"--loss {options.loss} fits rows that are clips, and these arrays have a row per frame or "
+            "segment: use --loss mse, or --reduce mean."
+        )
     notes += _impossible_notes(sources, losses, labels)
     parts = {
         pair: table
@@ -88,10 +95,6 @@ def probe_run(options: ProbeOptions) -> Probed:
                 f"{fitted.source.array} layer {fitted.source.layer}: {fitted.unconverged} logistic fits "
                 "stopped before they had converged."
             )
-    if not wanted:
-        raise InvalidInput(
-            f"--loss {options.loss} fits classes, and these labels are numbers alone: use --loss mse."
-        )
     table = pa.concat_tables((parts[pair] for pair in wanted), promote_options="default")
     return Probed(plan, table, len(missing), len(wanted) - len(missing), notes)
 
@@ -109,6 +112,7 @@ def _plan(
     sources: Sequence[Features],
     labels: LabelledRows,
     found: Sequence[Coverage],
+    penalties: tuple[float, ...],
     options: ProbeOptions,
 ) -> ProbePlan:
     prefixes = {source.prefix for source in sources}
@@ -119,7 +123,7 @@ def _plan(
         coverages=measurable,
         unmeasured=unmeasured,
         split=options.split,
-        penalties=parse_penalties(options.penalties, PENALTIES),
+        penalties=penalties,
         controls=options.controls,
         seed=options.seed,
         committed={
@@ -133,6 +137,13 @@ def _partition(labels: LabelledRows, options: ProbeOptions) -> Partition:
     if options.split == "official":
         return official_partition(labels.groups, labels.splits, options.folds, among=labels.all_groups)
     return Partition(labels.folds(options.folds), options.folds, tuple(range(options.folds)))
+
+
+def _refuse_numbers_alone(losses: Sequence[Loss], labels: LabelledRows, options: ProbeOptions) -> None:
+    if "mse" not in losses and all(concept.kind == "number" for concept in labels.concepts):
+        raise InvalidInput(
+            f"--loss {options.loss} fits classes, and these labels are numbers alone: use --loss mse."
+        )
 
 
 def _control_notes(plan: ProbePlan) -> list[str]:

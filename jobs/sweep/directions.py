@@ -16,6 +16,7 @@ from jobs.directions.text_directions import (
 )
 from jobs.execution import FitExecution
 from jobs.sweep.expansion import REDUCTION, ExpandedSweep
+from jobs.sweep.labels import FOLDS
 from store.catalog.asking import Catalog
 from store.errors import NotFound
 from store.opening import Store
@@ -185,6 +186,7 @@ def _fit_options(
         pairs=tuple(pairs),
         sites=",".join(sorted({one.site for one in settings})),
         layers=",".join(map(str, sorted({layer for one in settings for layer in one.layers}))),
+        folds=FOLDS,
         engine=where.engine,
         address=where.address,
         workers=where.workers,

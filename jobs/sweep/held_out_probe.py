@@ -26,7 +26,7 @@ from jobs.fitting.labels import LabelledRows
 from jobs.method_versions import classifier_id
 from jobs.places import parse_reductions, parse_sites
 from jobs.sweep.expansion import REDUCTION
-from jobs.sweep.labels import ConceptLabels
+from jobs.sweep.labels import FOLDS, ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds, said
 from store.arrays.collection import Collection
 from store.results.parts import committed_digest, digest_of
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from jobs.evaluate.scorers import RowScorer
 
 NAME = "probe"
-FOLDS = 5
 FEWEST_GROUPS = 2 * FOLDS
 """Fewer groups without a part in the directions make no probe."""
 MOST_LAYERS = 8

@@ -12,6 +12,8 @@ from store.catalog.quoting import sql_name, sql_value
 from store.errors import InvalidInput
 from store.opening import Store
 
+FOLDS = 5
+"""Of directions and of scorers that are fitted on clips; the groups of a run must suffice for them."""
 REFERENCE_CLIPS = 256
 """Clips of a concept that sounds are compared with: enough for a distance, few enough to listen to."""
 
@@ -66,6 +68,7 @@ def resolve_concept(
     concept = _concept(rows, name)
     same = direction_query == query
     direction_rows = rows if same else resolve_labels(store, run, direction_query)
+    direction_rows.folds(FOLDS)  # refuses too few groups before anything is fitted or made
     return ConceptLabels(concept, rows, direction_rows, direction_query, _sample(rows, concept))
 
 

@@ -18,7 +18,7 @@ from jobs.generate.records import made_again, opened_sound
 from jobs.method_versions import classifier_id
 from jobs.probe.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
-from jobs.sweep.labels import ConceptLabels
+from jobs.sweep.labels import FOLDS, ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds
 from pipelines.audio.resampling import resample
 from pipelines.scorers.descriptors import (
@@ -48,7 +48,6 @@ SILENCE = 1e-3
 SOUNDS_PER_TASK = 16
 SECONDS_PER_SOUND = 0.3
 """Rough: what a descriptor step takes for a few seconds of sound."""
-FOLDS = 5
 
 Row = TypeVar("Row", EvaluationRow, SimilarityRow)
 

@@ -1,6 +1,7 @@
 """Features of the audio beside the layers: computed once, kept, and done without where there is no audio."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from numpy.typing import NDArray
 
 from jobs.fitting.labels import LabelledRows, resolve_labels
 from jobs.probe.handcrafted import handcrafted_sources
+from jobs.probe.options import ProbeOptions
+from jobs.probe.running import probe_run
 from pipelines.audio.recordings import Recordings
 from pipelines.scorers.features import FEATURE_KINDS, SAMPLE_RATE, compute_features
 from store.arrays.collection import open_collection
+from store.errors import InvalidInput
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
@@ -97,3 +101,21 @@ def test_a_kind_that_lacks_labelled_clips_is_left_out_with_their_number(small: S
     sources, notes = handcrafted_sources(small, small.run("tones"), labelled(small), [f"tones={tones}"])
     assert sources == []
     assert notes[0] == "mel, mfcc, chroma statistics are left out: 1 labelled clips have none."
+
+
+@pytest.mark.parametrize(
+    ("labels", "options", "message"),
+    [
+        ("high", {"folds": 6}, "6 folds cannot be made of 5 groups"),
+        ("high", {"penalties": "much"}, "much"),
+        ("length(uri) * start_seconds + ascii(uri) AS number", {"loss": "logistic"}, "numbers alone"),
+    ],
+)
+def test_what_can_be_refused_is_refused_before_any_audio_is_read(
+    small: Store, tones: Path, labels: str, options: dict[str, Any], message: str
+) -> None:
+    query = f"SELECT clip_id, {labels}, least(group_id, 'g4') AS grp FROM clips"
+    asked = ProbeOptions(small.url, "tones", query, engine="inline", roots=(f"tones={tones}",), **options)
+    with pytest.raises(InvalidInput, match=message):
+        probe_run(asked)
+    assert not list(small.objects.list("features"))

@@ -4,7 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from jobs.cli.main import undertone
 from jobs.directions.fitting import run_directions
 from jobs.directions.options import DirectionOptions
 from jobs.directions.overlap import overlap_rows
@@ -83,6 +85,12 @@ def test_directions_of_heads_are_those_of_runs_of_their_own_and_compared_among_t
         *({"head": head, "width": 4} for head in range(3)),
         {"head": None, "width": 12},
     ]
+
+
+def test_heads_and_arrays_of_a_layer_are_not_counted_as_layers(planted_heads: Store) -> None:
+    asked = ["directions", planted_heads.url, "heads", "--labels", STYLE, "--engine", "inline"]
+    chosen = ["--method", "diffmean", "--layers", "1", "--heads", "all"]
+    assert "9 directions of 1 layer (3 heads); see" in CliRunner().invoke(undertone, [*asked, *chosen]).stdout
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from analysis.splits import fold_partition
 from jobs.cli.main import undertone
 from jobs.probe.options import ProbeOptions
 from jobs.probe.running import Probed, probe_run
+from jobs.sweep.labels import resolve_concept
+from store.errors import InvalidInput
 from store.opening import Store
 
 ALL = [f"artist{number:02d}" for number in range(40)]
@@ -140,3 +142,9 @@ def test_a_class_without_a_test_clip_is_neither_within_its_control_nor_better(pl
     assert len(rock) == 2
     for row in rock:
         assert (row["accuracy"], row["within_control"], row["verdict"]) == (None, None, "not measurable")
+
+
+def test_a_sweep_refuses_too_few_groups_before_it_fits_or_makes_anything(planted: Store) -> None:
+    query = "SELECT clip_id, live, CAST(right(group_id, 2) AS INT) % 3 AS grp FROM clips"
+    with pytest.raises(InvalidInput, match="5 folds cannot be made of 3 groups"):
+        resolve_concept(planted, planted.run("songs"), "live", query, query)
