@@ -101,8 +101,9 @@ Newest = TypeVar("Newest", EffectRow, CrossEffectRow, ScorerAccuracyRow)
 def write_newest(store: Store, table: Table[Newest], sweep_id: str, rows: Sequence[Newest]) -> None:
     """Write the rows of a sweep, unless its view shows just these.
 
-    Views show the rows of a sweep that were written last. So the name of a part stands for the time too:
-    what was found, replaced (by another type of numbers, another CLAP …) and found again is written again.
+    Views show the rows of a sweep that were written last. So the name of a part stands for the rows it
+    follows, too: what was found, replaced (by another type of numbers, another CLAP …) and found again is
+    written again. After a kill before its record the same rows have the same name.
 
     Args:
         store: where to write.
@@ -111,11 +112,12 @@ def write_newest(store: Store, table: Table[Newest], sweep_id: str, rows: Sequen
         rows: all that was found, without created_at.
     """
     content = _content(table.of(rows).to_pylist(), table.schema())
-    if content == _content(_shown(store, table.kind, sweep_id), table.schema()):
+    shown = _shown(store, table.kind, sweep_id)
+    if content == _content(shown, table.schema()):
         return
-    written = now()
+    written, follows = now(), sorted({str(row["created_at"]) for row in shown})
     part = table.of(replace(row, created_at=written) for row in rows)
-    specification = {"sweep": sweep_id, "rows": content, "created_at": written.isoformat()}
+    specification = {"sweep": sweep_id, "rows": content, "follows": follows}
     write_results(store, table.kind, specification, part)
 
 
