@@ -20,15 +20,17 @@ from store.arrays.known_fields import Fields
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name, document_key
 from store.dataset_changes import COMPARED, changes, counts_of, decode_changes
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
-from store.errors import Conflict, CorruptData, NotFound
+from store.errors import Conflict, CorruptData, NotFound, UndertoneError
 from store.objects.ledger import (
     Entry,
     Record,
     encode_record,
     entry_of,
     is_recorded,
+    plain_key,
     proves_itself,
     read_committed,
+    read_entry,
     read_record,
     record_key,
     recorded_names,
@@ -40,6 +42,8 @@ from store.objects.sealed import opened_json, sealed_json
 from store.records import Clip, Failure
 
 ROW_GROUP_CLIPS = 16_384
+MOST_RIVALS = 100
+"""So often a version is begun anew because another command was faster."""
 FORMAT = 2
 _USERS = ("runs", "codes", "features")
 _VERSION = re.compile(r"datasets/[^/]+/versions/(\d{4,9})/dataset\.json")
@@ -96,10 +100,15 @@ class Dataset:
         return [Failure(**row) for row in rows]
 
     def _bytes(self, name: str) -> bytes:
-        return read_committed(self.objects, dataset_key(self.name, f"{name}.parquet", self.version))
+        return read_committed(self.objects, self._key(name))
 
     def _place(self, name: str) -> str:
-        return f"{self.objects.url}/{dataset_key(self.name, f'{name}.parquet', self.version)}"
+        return f"{self.objects.url}/{self._key(name)}"
+
+    def _key(self, name: str) -> str:
+        keys = (str(entry["key"]) for entry in self.info["files"])
+        usual = dataset_key(self.name, f"{name}.parquet", self.version)
+        return next((key for key in keys if plain_key(key) == usual), usual)
 
 
 def add_dataset(
@@ -116,7 +125,8 @@ def add_dataset(
     """Write a dataset; writing the same content again changes nothing.
 
     `sounds` are audio files of its own in the store; they may come to be listed while `clips` are taken.
-    With `extend`, other content that shares clips with the newest version becomes the next one.
+    With `extend`, other content that shares clips with the newest version becomes the next one. Several
+    commands may add at once: their versions follow one another.
 
     Raises `Conflict` where the name holds other content, unless `replace` is said and no run uses it yet.
     """
@@ -129,31 +139,79 @@ def add_dataset(
         whole = {**said, "format_version": FORMAT, "name": name, "fingerprint": fingerprint}
         whole["counts"] = {**dict(info.get("counts", {})), "clips": count, "failures": len(failed)}
         whole["labels"] = types.columns()
-        former = _to_extend(objects, name, whole) if extend and not replace else None
-        if former is None and not _to_write(objects, name, whole, replace=replace):
-            return _said_anew(objects, name, whole)
-        _write_clips(spool, types, parquet)
-        with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
-            changed = None if former is None else _changed(former, view, whole)
-            version = 1 if former is None else former.version + 1
-            if version > 1 and is_recorded(objects, dataset_key(name, version=version)):
-                raise _other_was_faster(name, version)
-            files = [_put(objects, dataset_key(name, "clips.parquet", version), view)]
-    files.append(_put(objects, dataset_key(name, "failures.parquet", version), _failure_bytes(failed)))
+        for _ in range(MOST_RIVALS):
+            former = _to_extend(objects, name, whole) if extend and not replace else None
+            if former is None and not _to_write(objects, name, whole, replace=replace):
+                return _said_anew(objects, name, whole)
+            if not parquet.tell():
+                _write_clips(spool, types, parquet)
+            with mmap.mmap(parquet.fileno(), 0, access=mmap.ACCESS_READ) as data, memoryview(data) as view:
+                if _added(objects, former, whole, view, failed, sounds):
+                    return read_dataset(objects, name, former.version + 1 if former else 1)
+    raise Conflict(f"Other commands add to dataset {name!r} without end: run this again once they are done.")
+
+
+def _added(
+    objects: ObjectStore,
+    former: Dataset | None,
+    whole: Mapping[str, Any],
+    clips: memoryview,
+    failed: Sequence[Failure],
+    sounds: Sequence[Entry],
+) -> bool:
+    """Write the version after `former`; False where another command was faster.
+
+    Whoever creates the document has added the version: no file of another command is ever replaced, and what
+    was begun up to its document is finished by whoever comes next.
+    """
+    name, document, version = str(whole["name"]), dict(whole), former.version + 1 if former else 1
+    changed = None if former is None else _changed(former, clips, document)
+    files = [
+        _put_beside(objects, dataset_key(name, "clips.parquet", version), clips),
+        _put_beside(objects, dataset_key(name, "failures.parquet", version), _failure_bytes(failed)),
+    ]
     if sounds:
         record = Record(sounds_name(name), "sounds", tuple(sounds))
         files.append(_put(objects, record_key(record.name), encode_record(record)))
     if changed is not None:
-        files.append(_put(objects, dataset_key(name, "changes.parquet", version), parquet_bytes(changed)))
-    whole["files"] = [asdict(entry) for entry in files]
-    objects.put(dataset_key(name, version=version), sealed_json(whole))
-    if not write_record(objects, dataset_record(name, whole)) and version > 1:
-        raise _other_was_faster(name, version)
-    return read_dataset(objects, name)
+        changes_key = dataset_key(name, "changes.parquet", version)
+        files.append(_put_beside(objects, changes_key, parquet_bytes(changed)))
+    document["files"] = [asdict(entry) for entry in files]
+    is_first = objects.create(dataset_key(name, version=version), [sealed_json(document)])
+    if not is_first:
+        _finish(objects, name, version)
+        return False
+    write_record(objects, dataset_record(name, document))
+    return True
 
 
-def _other_was_faster(name: str, version: int) -> Conflict:
-    return Conflict(f"Another command added version {version} of dataset {name!r} first: run this again.")
+def _put_beside(objects: ObjectStore, key: str, data: Buffer) -> Entry:
+    """Put a file of a version; where another command's lies there, under a name made of its content."""
+    if objects.create(key, [data]):
+        return entry_of(key, data)
+    if objects.get(key) != data:
+        stem, _, suffix = key.rpartition(".")
+        key = f"{stem}-{sha256(data).hexdigest()[:16]}.{suffix}"
+    return _put(objects, key, data)  # also of what is there: it is younger then, and no litter
+
+
+def _finish(objects: ObjectStore, name: str, version: int) -> None:
+    """Write the record of a version of which there is the document; without its files the document goes."""
+    key = dataset_key(name, version=version)
+    if is_recorded(objects, key):
+        return
+    try:
+        record = dataset_record(name, opened_json(objects.get(key), key))
+        for entry in record.entries:
+            read_entry(objects, entry)
+    except NotFound:  # it was removed since
+        return
+    except UndertoneError:
+        record = None
+    if record is not None and record.name == key:
+        write_record(objects, record)
+    elif not is_recorded(objects, key):
+        objects.delete(key)
 
 
 def dataset_key(name: str, file: str = "dataset.json", version: int = 1) -> str:
@@ -167,10 +225,18 @@ def sounds_name(name: str) -> str:
 
 
 def forget_dataset(objects: ObjectStore, name: str) -> None:
-    """Take a dataset's records away before its files are replaced: the newest first, or it comes back."""
-    later = [dataset_key(name, version=version) for version in reversed(_later_versions(objects, name))]
-    for record in (*later, dataset_key(name), sounds_name(name)):
-        objects.delete(record_key(record))
+    """Take a dataset's records away, each with what it named: the newest first, or it comes back."""
+    for version in (*reversed(_later_versions(objects, name)), 1):
+        key = dataset_key(name, version=version)
+        try:
+            files = [entry.key for entry in read_record(objects, key).entries]
+        except UndertoneError:  # there is none, or nobody knows what it named
+            files = []
+        objects.delete(record_key(key))
+        objects.delete(key)
+        for file in files:
+            objects.delete(file)
+    objects.delete(record_key(sounds_name(name)))
 
 
 def versions_of(objects: ObjectStore, name: str) -> list[int]:

@@ -25,6 +25,7 @@ from store.arrays.layout import array_layout
 from store.arrays.plan import unit_starts
 from store.arrays.shards import shard_bytes
 from store.objects.counting import KEYS_PER_LISTING, CountedObjects
+from store.objects.ledger import record_key
 from store.objects.storage import open_objects
 from store.opening import Store
 from store.records import ArraySpec, ClipStatus
@@ -46,6 +47,10 @@ class Footprint:
     """Bytes of everything but shards."""
     requests: dict[str, float]
     """PUT, GET, HEAD, LIST and DELETE, of the driver and one worker."""
+    manifest_bytes: float
+    """Of the manifests and their records, which `small_bytes` has too."""
+    manifest_units: float
+    """How many units they cover, together."""
 
     def extrapolated(self, shorter: "Footprint", steps: float) -> "Footprint":
         """What follows after further steps of the same length as that from the shorter one to this."""
@@ -59,11 +64,22 @@ class Footprint:
             further(self.documents, shorter.documents),
             further(self.small_bytes, shorter.small_bytes),
             {kind: further(count, shorter.requests[kind]) for kind, count in self.requests.items()},
+            further(self.manifest_bytes, shorter.manifest_bytes),
+            further(self.manifest_units, shorter.manifest_units),
         )
 
-    def with_manifests(self, count: int) -> "Footprint":
-        """With so many more, each with a record. Of the units that were rehearsed one stands for all."""
-        return replace(self, markers=self.markers + 2 * count)
+    def with_manifests(self, groups: int, collections: int, shorter: "Footprint") -> "Footprint":
+        """With one more, and its record, for each further group of units of each collection.
+
+        Of the units that were rehearsed one stands for all, so the bytes of all units are counted; what a
+        manifest takes without any (its schema and checksums) comes once more with each.
+        """
+        growth = (self.manifest_bytes - shorter.manifest_bytes) / (
+            self.manifest_units - shorter.manifest_units
+        )
+        empty = self.manifest_bytes - growth * self.manifest_units
+        markers = self.markers + 2 * collections * groups
+        return replace(self, markers=markers, small_bytes=self.small_bytes + empty * groups)
 
 
 def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = False) -> Footprint:
@@ -88,7 +104,7 @@ def rehearse(spec: ExtractionSpec, clips: pa.Table, *, note_attempts: bool = Fal
         write(pa.concat_tables([clips[: int(ends[units - 1])], tail])) for units in (least, least + step)
     )
     told = long.extrapolated(short, (whole - least) / step - 1)
-    return told.with_manifests((1 + spec.has_codes) * ((whole - 1) // manifests.GROUP_UNITS))
+    return told.with_manifests((whole - 1) // manifests.GROUP_UNITS, 1 + spec.has_codes, short)
 
 
 def unit_lengths(clips: pa.Table, unit_clips: int) -> NDArray[np.int64]:
@@ -187,12 +203,15 @@ def _footprint(objects: CountedObjects) -> Footprint:
     kinds = Counter("shards" if _is_shard(key) else _kind(key) for key in asked.written)
     pages = Counter(asked.calls)
     pages["LIST"] += asked.listed // KEYS_PER_LISTING
+    compacted = {key: manifest for key in asked.written if (manifest := manifests.manifest_of(key))}
     return Footprint(
         kinds["shards"],
         kinds["markers"],
         kinds["documents"],
         sum(nbytes for key, nbytes in asked.written.items() if not _is_shard(key)),
         {kind: float(pages[kind]) for kind in ("PUT", "GET", "HEAD", "LIST", "DELETE")},
+        sum(asked.written[key] + asked.written.get(record_key(key), 0) for key in compacted),
+        sum(manifest.units for manifest in compacted.values()),
     )
 
 

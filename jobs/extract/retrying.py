@@ -9,6 +9,7 @@ from store.arrays.collection import Collection
 from store.arrays.commits import FAILED
 from store.arrays.plan import clip_table
 from store.arrays.rows import places_in
+from store.records import Unit
 
 
 def append_failed(run: Collection, codes: Collection | None, clips: pa.Table, recordings: Recordings) -> None:
@@ -23,15 +24,29 @@ def append_failed(run: Collection, codes: Collection | None, clips: pa.Table, re
     now = [recordings.checksum_now(uri) for uri in failed["uri"].to_pylist()]
     sums = [new or old for new, old in zip(now, failed["sha256"].to_pylist(), strict=True)]
     failed = clip_table(failed.set_column(failed.schema.get_field_index("sha256"), "sha256", pa.array(sums)))
-    run.append_units(failed)
     if codes is None:
+        run.append_units(failed)
         return
     ids = failed["clip_id"]
     without, waiting = _failed(codes, ids), _pending(codes, ids)
-    for start in range(0, len(failed), run.unit_clips):
-        unit = slice(start, start + run.unit_clips)
-        if without[unit].all() and not waiting[unit].any():
-            codes.append_units(without_text(failed.slice(start, run.unit_clips)))
+    start = 0
+    for unit in _planned(run, failed, most=codes.unit_clips):
+        place = slice(start, start + len(unit.clips))
+        if without[place].all() and not waiting[place].any():
+            codes.append_units(without_text(failed.slice(start, len(unit.clips))))
+        start += len(unit.clips)
+
+
+def _planned(run: Collection, clips: pa.Table, *, most: int) -> list[Unit]:
+    """Units of the run for these clips, of no more clips than a unit of the codes holds: so each has its own.
+
+    Codes that are computed for a unit are stored only where a unit of theirs has just the same clips.
+    """
+    if run.unit_clips <= most:
+        return run.append_units(clips)
+    return [
+        unit for start in range(0, len(clips), most) for unit in run.append_units(clips.slice(start, most))
+    ]
 
 
 def _failed(collection: Collection, clip_ids: pa.ChunkedArray) -> np.ndarray:

@@ -23,7 +23,15 @@ from store.arrays.markers import decode_marker
 from store.arrays.plan import has_new_clips
 from store.catalog.damage import UNRECORDED
 from store.errors import CorruptData, NotFound, UndertoneError
-from store.objects.ledger import RECORDS, decode_record, read_committed, record_key, recorded_name
+from store.objects.ledger import (
+    RECORDS,
+    decode_record,
+    plain_key,
+    read_committed,
+    read_record,
+    record_key,
+    recorded_name,
+)
 from store.objects.parquet import parquet_table
 from store.objects.protocol import ObjectStore, Survey
 from store.objects.sealed import opened_json
@@ -40,7 +48,8 @@ PartRows = Mapping[str, pa.Table]
 
 _OF_VERSION = r"datasets/([^/]+)(?:/versions/\d+)?"
 _DATASET = re.compile(rf"{_OF_VERSION}/dataset\.json")
-_CHANGES = re.compile(r"datasets/([^/]+)/versions/(\d+)/changes\.parquet")
+_HASH = r"(?:-[0-9a-f]{16})?"
+_CHANGES = re.compile(rf"datasets/([^/]+)/versions/(\d+)/changes{_HASH}\.parquet")
 _RUN = re.compile(r"runs/([^/]+)/run\.json")
 _TAG = re.compile(r"tags/([^/]+)\.json")
 _RECORDED_PART = re.compile(r"runs/[^/]+/plan/part-\d+\.parquet|results/[^/]+/[^/]+\.parquet")
@@ -127,11 +136,34 @@ def _versions(recorded: Mapping[str, str]) -> dict[str, list[str]]:
 
 def _dataset_parts(objects: ObjectStore, folders: Sequence[str]) -> dict[str, str]:
     """All changes, and the files of the newest version, whose document has their hashes."""
-    changes = {f"{folder}/changes.parquet": "" for folder in folders[1:]}
-    folder = folders[-1]
-    (version,) = _rewritten_part(objects, f"{folder}/dataset.json").values()
-    files = ("dataset.json", "clips.parquet", "failures.parquet")
-    return changes | {f"{folder}/{file}": version for file in files}
+    *earlier, folder = folders
+    changes = [_file_of(objects, one, _document(objects, one), "changes") for one in earlier[1:]]
+    data = _document(objects, folder)
+    names = ("clips", "failures", "changes") if earlier else ("clips", "failures")
+    files = [_file_of(objects, folder, data, name) for name in names]
+    newest = dict.fromkeys([f"{folder}/dataset.json", *files[:2]], sha256(data).hexdigest())
+    return dict.fromkeys([*changes, *files[2:]], "") | newest
+
+
+def _document(objects: ObjectStore, folder: str) -> bytes:
+    """The document of a version, or why it cannot be read; reading the part says so again."""
+    try:
+        return objects.get(f"{folder}/dataset.json")
+    except UndertoneError as error:
+        return str(error).encode()
+
+
+def _file_of(objects: ObjectStore, folder: str, data: bytes, name: str) -> str:
+    """Key of a file of a version, as its document has it, or its record where that is damaged."""
+    document, usual = f"{folder}/dataset.json", f"{folder}/{name}.parquet"
+    try:
+        keys = [str(entry["key"]) for entry in opened_json(data, document)["files"]]
+    except (UndertoneError, LookupError, TypeError):
+        try:
+            keys = [entry.key for entry in read_record(objects, document).entries]
+        except UndertoneError:
+            return usual
+    return next((key for key in keys if plain_key(key) == usual), usual)
 
 
 def _rewritten_part(objects: ObjectStore, key: str) -> dict[str, str]:
@@ -380,8 +412,10 @@ _OF_RUNS = (
 )  # fmt: skip
 _READERS = (
     _Reader(_DATASET, _dataset, ("parts.datasets",)),
-    _Reader(re.compile(rf"{_OF_VERSION}/clips\.parquet"), _clips, ("parts.clips",)),
-    _Reader(re.compile(rf"{_OF_VERSION}/failures\.parquet"), _dataset_failures, ("parts.dataset_failures",)),
+    _Reader(re.compile(rf"{_OF_VERSION}/clips{_HASH}\.parquet"), _clips, ("parts.clips",)),
+    _Reader(
+        re.compile(rf"{_OF_VERSION}/failures{_HASH}\.parquet"), _dataset_failures, ("parts.dataset_failures",)
+    ),
     _Reader(_CHANGES, _dataset_changes, ("parts.dataset_changes",)),
     _Reader(_TAG, _tag, ("parts.tags",)),
     _Reader(_RUN, _run, ("parts.runs", "parts.arrays")),

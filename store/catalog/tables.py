@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 (names are quoted, values are parameters)
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ VERSION_KEY = "version"
 NO_PARTS = (VERSION_KEY, UNRECORDED)
 READ_AT_ONCE = 2000
 MEMORY_BYTES = 8_000_000_000
-CLIPS = "/clips.parquet"
+CLIPS = re.compile(r"datasets/.+/clips(-[0-9a-f]{16})?\.parquet")
 _VIEW_NAMES = "SELECT view_name FROM duckdb_views() WHERE NOT internal AND schema_name = 'main'"
 
 
@@ -97,7 +98,7 @@ def _clear_flexible_tables(
     That is when a part of theirs is gone. For clips also when one is new: an integer label that becomes text
     must not depend on whether it was a float in between ("90" or "90.0").
     """
-    tables = {_flexible_table(key) for key in changed if key in known or key.endswith(CLIPS)} - {None}
+    tables = {_flexible_table(key) for key in changed if key in known or CLIPS.fullmatch(key)} - {None}
     for table in tables:
         connection.execute(f"DROP TABLE IF EXISTS {table}")
     _make_tables(connection)
@@ -106,7 +107,7 @@ def _clear_flexible_tables(
 
 def _flexible_table(key: str) -> str | None:
     """The table of a part whose columns come with the data."""
-    if key.endswith(CLIPS):
+    if CLIPS.fullmatch(key):
         return kept("parts", "clips")
     folder, _, rest = key.partition("/")
     return kept(RESULTS, rest.split("/")[0]) if folder == RESULTS else None

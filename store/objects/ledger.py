@@ -22,7 +22,10 @@ FORMAT = 2
 RECORDS = "records"
 CURE = "run `undertone verify`, then `undertone repair`"
 _ENDING = ".json"
-_DATASET_FILE = re.compile(r"(datasets/[^/]+/(?:versions/\d+/)?)(clips|failures|changes)\.parquet")
+OF_DATASET = r"(?:clips|failures|changes)(?:-[0-9a-f]{16})?\.parquet"
+"""Names of the files of a version; with a hash where one of another command was there first."""
+_DATASET_FILE = re.compile(rf"(datasets/[^/]+/(?:versions/\d+/)?){OF_DATASET}")
+_HASH = re.compile(r"-[0-9a-f]{16}(?=\.parquet$)")
 _FIRST_PLAN = re.compile(r"((?:runs|codes|features)/[^/]+)/plan/part-0000\.parquet")
 
 
@@ -70,6 +73,11 @@ def main_of(key: str) -> str:
     if match := _FIRST_PLAN.fullmatch(key):
         return document_key(match[1])
     return key
+
+
+def plain_key(key: str) -> str:
+    """The usual key of a file of a dataset, given that it has."""
+    return _HASH.sub("", key)
 
 
 def entry_of(key: str, data: Buffer) -> Entry:

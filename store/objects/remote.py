@@ -85,7 +85,7 @@ class RemoteObjects:
                 obstore.put(self.backend, key, data, mode="create", use_multipart=False)
                 return True
             except (AlreadyExistsError, FileExistsError, BaseError) as error:
-                failure = error
+                failure = error.with_traceback(None)  # it would hold the caller's memory
             try:
                 return self.get(key) == data
             except NotFound:
@@ -100,7 +100,7 @@ class RemoteObjects:
                 obstore.put(self.backend, key, _joined([data]), use_multipart=False)
                 return
             except BaseError as error:
-                failure = error
+                failure = error.with_traceback(None)
         raise self._failure("write", key, failure)
 
     def delete(self, key: str) -> None:

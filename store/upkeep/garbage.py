@@ -12,11 +12,12 @@ from functools import partial
 from store.arrays.layout import document_key
 from store.arrays.manifests import covered_keys, remove_covered
 from store.datasets import dataset_key
-from store.errors import Conflict
+from store.errors import Conflict, CorruptData, NotFound
 from store.heartbeats import heartbeat_ages, refuse_if_at_work
 from store.objects.concurrency import map_concurrently
-from store.objects.ledger import is_recorded, record_key, recorded_names
+from store.objects.ledger import is_recorded, main_of, record_key, recorded_names
 from store.objects.protocol import ObjectStore
+from store.objects.sealed import opened_json
 from store.results.generated_audio import sound_keys
 from store.run_names import collection_names
 from store.upkeep.removal import remove_collection, take_away
@@ -31,6 +32,7 @@ DAY_SECONDS = 86_400.0
 HALF_WRITTEN = "half-written files"
 HEARTBEAT = "heartbeats of the dead"
 LEFTOVER = "left by killed commands"
+UNNAMED_FILE = "files of datasets without a record"
 COVERED = "markers that a manifest took the place of"
 UNNAMED_SOUND = "sounds no result is about"
 UNNAMED_CACHE = "caches without a record"
@@ -68,7 +70,7 @@ def find_garbage(objects: ObjectStore, wanted: Wanted) -> list[Garbage]:
     """Everything that may go now."""
     limit = time.time() - wanted.older_than_days * DAY_SECONDS
     found = [*_half_written(objects), *_dead_heartbeats(objects), *_leftovers(objects, limit)]
-    found += [*_unnamed(objects, limit), *_covered(objects)]
+    found += [*_unnamed_files(objects, limit), *_unnamed(objects, limit), *_covered(objects)]
     if wanted.budget_bytes is not None:
         found += _over_budget(objects, wanted.budget_bytes)
     if wanted.features:
@@ -91,6 +93,8 @@ def _collect_one(objects: ObjectStore, garbage: Garbage) -> bool:
         return _remove_folder(objects, garbage)
     if garbage.kind == COVERED:
         return _remove_covered(objects, garbage)
+    if garbage.kind == UNNAMED_FILE and garbage.key in _named_files(objects, garbage.key.split("/")[1]):
+        return False
     if garbage.kind in (UNNAMED_SOUND, UNNAMED_CACHE, UNNAMED_RESULT) and is_recorded(objects, garbage.key):
         return False
     objects.delete(record_key(garbage.key))
@@ -150,6 +154,37 @@ def _leftovers(objects: ObjectStore, limit: float) -> Iterator[Garbage]:
         if newest < limit:
             sizes = [size for _, size in objects.list(prefix)]
             yield Garbage(LEFTOVER, prefix, len(sizes), sum(sizes))
+
+
+def _unnamed_files(objects: ObjectStore, limit: float) -> Iterator[Garbage]:
+    """Files of datasets that a command wrote which was killed, or slower than another that added at once."""
+    for name in objects.folders("datasets"):
+        found = [(key, at) for key, at in objects.written(f"datasets/{name}") if main_of(key) != key]
+        old = {key for key, at in found if at < limit}
+        if not old or not _belongs_to_something(objects, f"datasets/{name}"):  # else all of it is left over
+            continue
+        for key in sorted(old - _named_files(objects, name)):
+            yield Garbage(UNNAMED_FILE, key, 1, objects.size(key) or 0)
+
+
+def _named_files(objects: ObjectStore, name: str) -> set[str]:
+    """Files that a record of a dataset names, or a document whose record is lost or about to be written.
+
+    Of a version of which one of these cannot be read all files are named: nobody knows.
+    """
+    named: set[str] = set()
+    for key, _ in objects.list(f"datasets/{name}"):
+        main = main_of(key)
+        if main == key:
+            continue
+        try:
+            entries = [entry["key"] for entry in opened_json(objects.get(main), main)["files"]]
+        except NotFound:
+            entries = [key] if is_recorded(objects, main) else []
+        except (CorruptData, LookupError, TypeError):
+            entries = [key]
+        named |= set(entries)
+    return named
 
 
 def _belongs_to_something(objects: ObjectStore, prefix: str) -> bool:

@@ -20,6 +20,7 @@ from store.datasets import dataset_key, dataset_of
 from store.errors import CorruptData, NotFound, NotPlain, StorageError, UndertoneError
 from store.objects.concurrency import map_concurrently
 from store.objects.ledger import (
+    OF_DATASET,
     RECORDS,
     Entry,
     Record,
@@ -44,9 +45,7 @@ _PROVES_NOTHING = re.compile(r"(runs|codes|features)/[^/]+/(attempts|heartbeat)/
 _DOCUMENT = re.compile(r"\.json$|^(runs|codes|features)/[^/]+/plan/")
 _GONE = "it is gone, although a record names it"
 _OF_AUDIO = re.compile(r"datasets/[^/]+/audio/")
-_SECONDARY = re.compile(
-    r"audio/.*|datasets/[^/]+/((versions/\d+/)?(clips|failures|changes)\.parquet|audio/.*)"
-)
+_SECONDARY = re.compile(rf"audio/.*|datasets/[^/]+/((versions/\d+/)?{OF_DATASET}|audio/.*)")
 
 
 def inspect(

@@ -250,9 +250,9 @@ def _mend_dataset(
         return
     gone = [entry.key for entry in entries if not entry.key.startswith(f"{RECORDS}/")]
     if document == dataset_key(name):  # without the first version there is no dataset
-        gone += [
-            record_key(dataset_key(name, version=later)) for later in reversed(versions_of(objects, name)[1:])
-        ]
+        for later in reversed(versions_of(objects, name)[1:]):  # a document alone would be finished later
+            key = dataset_key(name, version=later)
+            gone += [record_key(key), key]
         gone.append(record_key(sounds_name(name)))
     withdraw(objects, document, [*gone, document])
     done.withdrawn.append(document.rpartition("/")[0])

@@ -1,17 +1,21 @@
 """Datasets go in and come out whole, in bounded memory, and never change under a run."""
 
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
 
-from store import datasets
 from store.datasets import add_dataset, dataset_names, read_dataset, users_of, versions_of
 from store.errors import Conflict, CorruptData, InvalidInput, NotFound
-from store.objects.protocol import ObjectStore
+from store.objects.counting import CountedObjects
+from store.objects.protocol import Buffer, ObjectStore
+from store.opening import write_format
 from store.records import Clip, Failure, Label
+from store.upkeep.garbage import Wanted, collect, find_garbage
+from store.upkeep.inspection import inspect
 
 INFO = {
     "format": "folder",
@@ -169,9 +173,12 @@ def test_a_dataset_that_a_run_uses_is_never_replaced(
 def test_a_dataset_exists_only_once_its_record_does(
     local_objects: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupted(key: str, _: object) -> bool:
-        assert key == "records/datasets/music/dataset.json.json"
-        raise KeyboardInterrupt
+    create = local_objects.create
+
+    def interrupted(key: str, buffers: Any) -> bool:
+        if key == "datasets/music/dataset.json":
+            raise KeyboardInterrupt
+        return create(key, buffers)
 
     with monkeypatch.context() as patch:
         patch.setattr(local_objects, "create", interrupted)
@@ -227,31 +234,78 @@ def test_a_large_dataset_is_never_in_memory(
     tracemalloc.stop()
 
 
-def test_a_version_that_another_command_added_meanwhile_is_left_alone(
-    local_objects: ObjectStore,
+class Rival(CountedObjects):
+    """Lets another command run just before a write, or stops there as a killed process would."""
+
+    def __init__(self, objects: ObjectStore, before: int, act: Callable[[], object]) -> None:
+        super().__init__(objects)
+        self._left, self._act = before, act
+
+    def _comes(self) -> None:
+        self._left -= 1
+        if self._left == -1:
+            self._act()
+
+    def create(self, key: str, buffers: Sequence[Buffer]) -> bool:
+        self._comes()
+        return super().create(key, [bytes(buffer) for buffer in buffers])
+
+    def put(self, key: str, data: Buffer) -> None:
+        self._comes()
+        super().put(key, bytes(data))
+
+
+def _contents(objects: ObjectStore, name: str) -> list[list[Clip]]:
+    """The clips of every version."""
+    return [list(read_dataset(objects, name, version).clips()) for version in versions_of(objects, name)]
+
+
+@pytest.mark.parametrize("begun", [[], [[clip(1)]]], ids=["new", "grown"])
+def test_of_two_commands_that_add_at_once_neither_harms_the_other_before_any_write(
+    objects: ObjectStore, begun: list[list[Clip]]
 ) -> None:
-    add_dataset(local_objects, "music", INFO, [clip(1)], [])
+    """Versions follow each other: the second is beside what the first added, whoever that is."""
+    write_format(objects)
+    mine, other, decided = [clip(1), clip(3)], [clip(1), clip(2)], 3 + len(begun)
+    for write in range(decided + 2):
+        name = f"music{write}"
+        for clips in begun:
+            add_dataset(objects, name, INFO, clips, [])
+        act = partial(add_dataset, objects, name, INFO, other, [], extend=True)
+        added = add_dataset(Rival(objects, write, act), name, INFO, mine, [], extend=True)
+        assert list(added.clips()) == mine
+        come = [other, mine] if write < decided else [mine, other] if write == decided else [mine]
+        assert _contents(objects, name) == begun + come
+        for version in versions_of(objects, name)[1:]:
+            counts = read_dataset(objects, name, version).info["changes"]
+            assert (counts["added"], counts["gone"]) == (1, 0 if begun and version == 2 else 1)
+    assert {entry.problem for entry in inspect(objects)} <= {"note"}
 
-    def slow() -> Iterator[Clip]:
-        yield clip(1)
-        yield clip(3)
 
-    def meanwhile(former: Any, clips: Any, whole: Any) -> Any:
-        found = changed(former, clips, whole)
-        if len(calls) == 0:
-            calls.append(1)
-            add_dataset(local_objects, "music", INFO, [clip(1), clip(2)], [], extend=True)
-        return found
+@pytest.mark.parametrize("begun", [[], [[clip(1)]]], ids=["new", "grown"])
+def test_what_a_killed_command_began_is_finished_or_replaced_by_the_next(
+    local_objects: ObjectStore, begun: list[list[Clip]]
+) -> None:
+    write_format(local_objects)
+    mine, other, decided = [clip(1), clip(3)], [clip(1), clip(2)], 3 + len(begun)
 
-    calls: list[int] = []
-    changed = datasets._changed
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(datasets, "_changed", meanwhile)
-        with pytest.raises(Conflict, match="Another command added version 2"):
-            add_dataset(local_objects, "music", INFO, slow(), [], extend=True)
-    assert list(read_dataset(local_objects, "music").clips()) == [clip(1), clip(2)]
-    third = add_dataset(local_objects, "music", INFO, slow(), [], extend=True)
-    assert (third.version, third.info["changes"]) == (3, {"added": 1, "changed": 0, "gone": 1})
+    def killed() -> None:
+        raise KeyboardInterrupt
+
+    for write in range(decided + 1):
+        name = f"music{write}"
+        for clips in begun:
+            add_dataset(local_objects, name, INFO, clips, [])
+        with pytest.raises(KeyboardInterrupt):
+            add_dataset(Rival(local_objects, write, killed), name, INFO, mine, [], extend=True)
+        assert (name in dataset_names(local_objects)) == bool(begun)
+        add_dataset(local_objects, name, INFO, other, [], extend=True)
+        come = [mine, other] if write == decided else [other]
+        assert _contents(local_objects, name) == begun + come, "whole but for its record, it is a version"
+    assert {entry.problem for entry in inspect(local_objects)} <= {"note"}
+    old = replace(Wanted(), older_than_days=-1.0)
+    assert collect(local_objects, find_garbage(local_objects, old))
+    assert inspect(local_objects) == []
 
 
 def test_replacing_and_renaming_leave_no_later_version(local_objects: ObjectStore) -> None:
