@@ -20,7 +20,7 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
         ModelError: The files are not in the cache and cannot be downloaded.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     at = f" at revision {revision!r}" if revision else ""
     cure = f"With a network: hf download {repository} {' '.join(patterns)}"
@@ -34,7 +34,7 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
         raise ModelError(
             f"{repository!r}{at} is no name of a repository, which is OWNER/NAME in letters, digits and - _ ."
         ) from error
-    except (LocalEntryNotFoundError, *HfHubHTTPError.__bases__) as error:  # any trouble of its transport, too
+    except (LocalEntryNotFoundError, *_troubles_of_transport()) as error:
         reason = "the hub cannot be reached" if offline else type(error).__name__
         raise ModelError(
             f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
@@ -62,14 +62,13 @@ def cached_folder(repository: str, revision: str | None) -> Path | None:
 def listed_files(repository: str, revision: str | None) -> list[str] | str:
     """The files of a repository as the hub lists them, or why it does not."""
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError
 
     if not is_reachable():
         return "the hub cannot be reached"
     try:
         with _quiet_hub():
             return list(HfApi().list_repo_files(repository, revision=revision))
-    except HfHubHTTPError.__bases__ as error:
+    except _troubles_of_transport() as error:
         return type(error).__name__
 
 
@@ -103,3 +102,12 @@ def _quiet_hub() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
+
+
+def _troubles_of_transport() -> tuple[type[Exception], ...]:
+    """The errors of the hub's answers, and those of whichever HTTP library asks it."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return tuple(
+        kind for kind in HfHubHTTPError.__mro__ if issubclass(kind, Exception) and kind is not Exception
+    )

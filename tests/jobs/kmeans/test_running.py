@@ -156,7 +156,7 @@ def test_the_command_says_which_layers_agree_best_and_what_was_stored_already(pl
     assert [(line[1], line[2], line[5]) for line in lines] == [
         (f"{row['site']}.mean", str(row["layer"]), f"{row['ari']:.3f}") for row in best
     ]
-    assert "12 clusterings of 4 layers, 3 starts each; see the views clusterings" in first.stdout
+    assert "12 clusterings of 2 layers (2 arrays), 3 starts each; see the views clusterings" in first.stdout
     second = CliRunner().invoke(undertone, [*arguments, "--format", "json"])
     summary = json.loads(second.stdout)
     assert (summary["fitted"], summary["known"]) == (0, 12)
@@ -164,7 +164,7 @@ def test_the_command_says_which_layers_agree_best_and_what_was_stored_already(pl
         (row["site"], row["layer"]) for row in best
     ]
     more = CliRunner().invoke(undertone, [*arguments, "--starts", "4"])
-    assert "4 clusterings of 4 layers, 4 starts each, 12 stored already" in more.stdout
+    assert "4 clusterings of 2 layers (2 arrays), 4 starts each, 12 stored already" in more.stdout
 
 
 @pytest.mark.parametrize("scaling", ["none", "zscore", "l2", "pca"])
