@@ -20,7 +20,7 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
         ModelError: The files are not in the cache and cannot be downloaded.
     """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+    from huggingface_hub.errors import HFValidationError
 
     at = f" at revision {revision!r}" if revision else ""
     cure = f"With a network: hf download {repository} {' '.join(patterns)}"
@@ -34,7 +34,7 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
         raise ModelError(
             f"{repository!r}{at} is no name of a repository, which is OWNER/NAME in letters, digits and - _ ."
         ) from error
-    except (LocalEntryNotFoundError, *_troubles_of_transport()) as error:
+    except _troubles_of_transport() as error:
         reason = "the hub cannot be reached" if offline else type(error).__name__
         raise ModelError(
             f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
