@@ -22,7 +22,7 @@ from benchmarks.random_models import LARGE, MEDIUM, SMALL, TINY, Shape, random_c
 from jobs.extract.host_copy import start_copy
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.models.musicgen import MusicGenModel
-from pipelines.models.named import DTYPES
+from pipelines.models.placement import DTYPES
 from store.records import Reduction, Site
 
 SHAPES = {shape.name: shape for shape in (SMALL, MEDIUM, LARGE)}

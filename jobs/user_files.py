@@ -8,7 +8,7 @@ from typing import Any
 from store.errors import InvalidInput, NotFound
 
 STORE_FILE = "undertone.json"
-"""What makes a folder a store (`store.opening.FORMAT_KEY`)."""
+"""What makes a folder a store (`store.format_version.FORMAT_KEY`)."""
 BYTE_ORDER_MARK = "\ufeff"
 
 

@@ -8,7 +8,8 @@ from jobs.engine.placement import place_of_workers
 from jobs.execution import resolved_device
 from jobs.extract.planning import Extraction
 from pipelines.audio.files import Root
-from pipelines.models.named import check_placement, check_tokenizer
+from pipelines.models.named import check_tokenizer
+from pipelines.models.placement import check_placement
 from store.arrays.collection import open_collection
 from store.arrays.layout import document_key
 from store.errors import NotFound

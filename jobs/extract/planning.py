@@ -17,7 +17,7 @@ from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
 from pipelines.audio.resampling import resampler
 from pipelines.capture import CaptureSpec
-from pipelines.models.musicgen import alignment_for
+from pipelines.models.delay import alignment_for
 from pipelines.models.named import check_weights, describe_model
 from store import Dataset, Store, open_store
 from store.arrays.collection import UNIT_CLIPS

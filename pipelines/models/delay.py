@@ -13,6 +13,7 @@ All numbers are read off the pattern that the model itself brings, so another pa
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:  # the command line reads alignments without paying for torch
     from collections.abc import Mapping, Sequence
 
     import torch
+
+    from store.records import ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +145,26 @@ def _too_short(frames: int, codebooks: int) -> InvalidInput:
         f"A clip of {frames} codec frames is too short: {codebooks} delayed codebooks never hold a token at "
         f"the same decoder step. Use longer clips."
     )
+
+
+def frames_of(info: ModelInfo, clip_seconds: float) -> int:
+    """T: frames of a clip of that length; a started one counts, unless the model hears whole ones alone."""
+    samples = round(clip_seconds * info.sample_rate)
+    if info.reach_samples:
+        hop = round(info.sample_rate / info.frame_rate)
+        return max(0, (samples - info.reach_samples) // hop + 1)
+    return math.ceil(round(samples * info.frame_rate / info.sample_rate, 6))
+
+
+def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
+    """Frames and decoder steps of a clip of that length.
+
+    Raises:
+        InvalidInput: The clip is too short for the delay pattern, or longer than the model was trained for.
+    """
+    if clip_seconds > info.max_seconds:
+        raise InvalidInput(
+            f"Clips of {clip_seconds:g} s are longer than the {info.max_seconds:g} s that {info.name!r} was "
+            f"trained for. Cut shorter clips (dataset add --clip-seconds)."
+        )
+    return planned_alignment(info.delays, frames_of(info, clip_seconds))

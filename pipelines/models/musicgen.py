@@ -6,15 +6,15 @@ autocast, while the residual stream, the norms and the conditions stay float32.
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.acceleration.streaming import streamed_steps, streaming
-from pipelines.models.delay import Alignment, align, interleave, planned_alignment
+from pipelines.models.delay import Alignment, align, frames_of, interleave
 from pipelines.models.facts import describe_checkpoint
-from pipelines.models.protocol import Pass, Point
+from pipelines.models.placement import ENCODER_SAMPLES, check_placement
+from pipelines.models.protocol import Pass, Point, check_layer
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:
@@ -30,41 +30,6 @@ if TYPE_CHECKING:
 TERMS = {"attn": "layer_scale_1", "xattn": "layer_scale_cross", "mlp": "layer_scale_2"}
 """The modules of a block whose outputs are added to the residual stream, just as they are added: audiocraft
 passes each projection through one of these, the identity in every published model."""
-ENCODER_SAMPLES = {"cpu": 2**17, "cuda": 2**25}
-"""Audio samples per pass of the codec: larger batches leave a CPU's caches and take three times as long."""
-
-
-def frames_of(info: ModelInfo, clip_seconds: float) -> int:
-    """T: frames of a clip of that length; a started one counts, unless the model hears whole ones alone."""
-    samples = round(clip_seconds * info.sample_rate)
-    if info.reach_samples:
-        hop = round(info.sample_rate / info.frame_rate)
-        return max(0, (samples - info.reach_samples) // hop + 1)
-    return math.ceil(round(samples * info.frame_rate / info.sample_rate, 6))
-
-
-def alignment_for(info: ModelInfo, clip_seconds: float) -> Alignment:
-    """Frames and decoder steps of a clip of that length.
-
-    Raises:
-        InvalidInput: The clip is too short for the delay pattern, or longer than the model was trained for.
-    """
-    if clip_seconds > info.max_seconds:
-        raise InvalidInput(
-            f"Clips of {clip_seconds:g} s are longer than the {info.max_seconds:g} s that {info.name!r} was "
-            f"trained for. Cut shorter clips (dataset add --clip-seconds)."
-        )
-    return planned_alignment(info.delays, frames_of(info, clip_seconds))
-
-
-def check_layer(info: ModelInfo, site: Site, layer: int) -> None:
-    """Raise InvalidInput where a model has no such site, or no such layer of it."""
-    count = info.site(site).layers
-    if not 0 <= layer < count:
-        raise InvalidInput(
-            f"{info.name!r} has no site {site!r} at layer {layer} (layers 0–{count - 1}"
-            f"{'; it is the input of layer 0' if site == 'embed' else ''})."
-        )
 
 
 def load_musicgen(
@@ -87,7 +52,6 @@ def load_musicgen(
     """
     from pipelines.models.backends import AUDIOCRAFT, with_backend
     from pipelines.models.checkpoints import resolve_checkpoint
-    from pipelines.models.named import check_placement
 
     check_placement(device, dtype)
     checkpoint = resolve_checkpoint(with_backend(name, AUDIOCRAFT))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipelines.models.facts import describe_checkpoint
-from store.errors import InvalidInput
+from pipelines.models.placement import check_placement
 
 if TYPE_CHECKING:
     from pipelines.models.protocol import LoadedModel, ReadableModel
     from store.records import ModelInfo
-
-DEVICES = ("cpu", "cuda")
-DTYPES = ("float32", "bfloat16", "float16")
 
 
 def describe_model(name: str) -> ModelInfo:
@@ -135,19 +132,3 @@ def pinned_name(name: str) -> str:
         return name
     _, repository = split_backend(name)
     return with_backend(f"{repository.partition('@')[0]}@{checkpoint.revision}", checkpoint.backend)
-
-
-def check_placement(device: str, dtype: str) -> None:
-    """Raise `InvalidInput` where this machine lacks a device, or no model is loaded in a number format."""
-    import torch
-
-    if dtype not in DTYPES:
-        raise InvalidInput(f"dtype {dtype!r} is not supported. Choose {', '.join(DTYPES)}.")
-    if device not in DEVICES:
-        raise InvalidInput(
-            f"Device {device!r} is not supported. Choose cpu or cuda (CUDA_VISIBLE_DEVICES picks one)."
-        )
-    if device == "cuda" and not torch.cuda.is_available():
-        raise InvalidInput(
-            "This build of torch sees no CUDA device. Use device cpu, or install the GPU build."
-        )

@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
+from store.errors import InvalidInput
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
@@ -243,3 +245,13 @@ def generating(model: LoadedModel) -> GeneratingModel:
     """
     model.info.require("generate")
     return cast("GeneratingModel", model)
+
+
+def check_layer(info: ModelInfo, site: Site, layer: int) -> None:
+    """Raise InvalidInput where a model has no such site, or no such layer of it."""
+    count = info.site(site).layers
+    if not 0 <= layer < count:
+        raise InvalidInput(
+            f"{info.name!r} has no site {site!r} at layer {layer} (layers 0–{count - 1}"
+            f"{'; it is the input of layer 0' if site == 'embed' else ''})."
+        )

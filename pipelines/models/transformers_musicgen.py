@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipelines.models.conversion.transformers_files import read_tensors
-from pipelines.models.delay import Alignment, delayed, planned_alignment
+from pipelines.models.delay import Alignment, delayed, frames_of, planned_alignment
 from pipelines.models.facts import describe_checkpoint
-from pipelines.models.musicgen import ENCODER_SAMPLES, check_layer, frames_of
-from pipelines.models.protocol import Pass, Point
+from pipelines.models.placement import ENCODER_SAMPLES
+from pipelines.models.protocol import Pass, Point, check_layer
 from pipelines.models.transformers_conditions import TransformersConditions
 from pipelines.models.transformers_modules import build_whole, modern_name, require_shapes, shapes_of
 from store.errors import InvalidInput

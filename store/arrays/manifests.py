@@ -17,6 +17,7 @@ from store.arrays.layout import marker_key
 from store.arrays.markers import encode_marker
 from store.arrays.plan import Plan
 from store.errors import CorruptData, NotFound
+from store.format_version import FORMAT_KEY, VERSION, stored_version, write_format
 from store.objects.ledger import (
     Entry,
     Record,
@@ -159,8 +160,6 @@ def _write(objects: ObjectStore, key: str, commits: Commits, unit_ids: Sequence[
 
 def _raise_format(objects: ObjectStore) -> None:
     """Earlier versions do not know manifests, and would take the units for missing: they are to refuse."""
-    from store.opening import FORMAT_KEY, VERSION, stored_version, write_format
-
     if objects.exists(FORMAT_KEY) and stored_version(objects) < VERSION:
         write_format(objects)
 

@@ -18,6 +18,7 @@ from store.arrays.verification import verify_around, verify_documents, vouched_s
 from store.arrays.vouched import LEAST_THREADS, Vouched, checking_here
 from store.datasets import dataset_key, dataset_of
 from store.errors import CorruptData, NotFound, NotPlain, StorageError, UndertoneError
+from store.format_version import FORMAT_KEY, stored_version
 from store.objects.concurrency import map_concurrently
 from store.objects.ledger import (
     OF_DATASET,
@@ -33,7 +34,6 @@ from store.objects.ledger import (
 )
 from store.objects.protocol import ObjectStore, Survey
 from store.objects.sealed import opened_bytes, opened_json
-from store.opening import FORMAT_KEY, stored_version
 from store.tags import named_run
 from store.upkeep.standing import gone_runs
 

@@ -21,6 +21,7 @@ from store.arrays.plan import PlanPart, note_of_part, plan_digest
 from store.arrays.verification import repair, verify
 from store.datasets import dataset_key, dataset_record, sounds_name, versions_of
 from store.errors import Conflict, NotPlain, StorageError, UndertoneError
+from store.format_version import FORMAT_KEY, write_format
 from store.heartbeats import FRESH_SECONDS, refuse_if_at_work
 from store.objects.ledger import (
     RECORDS,
@@ -36,7 +37,6 @@ from store.objects.ledger import (
 from store.objects.parquet import is_parquet
 from store.objects.protocol import ObjectStore
 from store.objects.sealed import opened_json
-from store.opening import FORMAT_KEY, write_format
 from store.upkeep.inspection import KINDS, damage, inspect
 
 _DATASET = re.compile(r"(datasets/([^/]+)/(?:versions/\d+/)?).*")

@@ -22,12 +22,12 @@ from store.arrays.zarr_metadata import array_document, array_rows, decoded_json,
 from store.datasets import FORMAT as DATASET_FORMAT
 from store.datasets import dataset_key, dataset_record, sounds_name
 from store.errors import Conflict, CorruptData, NotFound, UndertoneError, Unreadable
+from store.format_version import VERSION, stored_version, write_format
 from store.heartbeats import refuse_if_at_work
 from store.objects.ledger import Entry, Record, encode_record, entry_of, is_recorded, record_key, write_record
 from store.objects.parquet import parquet_table
 from store.objects.protocol import ObjectStore
 from store.objects.sealed import opened_json, sealed_json
-from store.opening import VERSION, stored_version, write_format
 from store.records import Unit
 
 KINDS = ("runs", "codes", "features")

@@ -10,9 +10,9 @@ import pytest
 
 from store.datasets import add_dataset, dataset_names, read_dataset, users_of, versions_of
 from store.errors import Conflict, CorruptData, InvalidInput, NotFound
+from store.format_version import write_format
 from store.objects.counting import CountedObjects
 from store.objects.protocol import Buffer, ObjectStore
-from store.opening import write_format
 from store.records import Clip, Failure, Label
 from store.upkeep.garbage import Wanted, collect, find_garbage
 from store.upkeep.inspection import inspect

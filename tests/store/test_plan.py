@@ -17,10 +17,10 @@ from store.arrays.markers import decode_marker, encode_marker
 from store.arrays.plan import PlanPart, clip_table, part_table, plan_digest
 from store.arrays.rows import places_in
 from store.errors import Conflict
+from store.format_version import write_format
 from store.objects.ledger import record_key
 from store.objects.parquet import parquet_bytes
 from store.objects.protocol import ObjectStore
-from store.opening import write_format
 from store.records import PlannedClip, Unit
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend

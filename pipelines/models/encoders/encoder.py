@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pipelines.models.delay import Alignment, planned_alignment
+from pipelines.models.delay import Alignment, frames_of, planned_alignment
 from pipelines.models.encoders.described import describe_encoder, unread
 from pipelines.models.encoders.waveforms import first
-from pipelines.models.musicgen import check_layer, frames_of
-from pipelines.models.protocol import Pass, Point
+from pipelines.models.protocol import Pass, Point, check_layer
 from store.errors import InvalidInput, ModelError
 
 if TYPE_CHECKING:

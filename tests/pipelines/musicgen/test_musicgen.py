@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from pipelines.models import musicgen
 from pipelines.models.audiocraft_import import quiet_construction, register_text_encoder
-from pipelines.models.musicgen import MusicGenModel, alignment_for, frames_of, load_musicgen
+from pipelines.models.delay import alignment_for, frames_of
+from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from pipelines.models.named import describe_model
+from pipelines.models.placement import ENCODER_SAMPLES
 from pipelines.pocket.configuration import TEXT_WIDTH
 from store.errors import InvalidInput
 
@@ -75,7 +76,7 @@ def test_codes_are_those_of_the_codec_whatever_the_batch(pocket: MusicGenModel) 
     codes = pocket.encode(audio)
     assert codes.dtype == torch.int16
     assert codes.shape == (18, 4, pocket.frames(2.0))
-    assert len(audio) * audio.shape[-1] > musicgen.ENCODER_SAMPLES["cpu"], "one pass would prove nothing"
+    assert len(audio) * audio.shape[-1] > ENCODER_SAMPLES["cpu"], "one pass would prove nothing"
     with torch.inference_mode():
         expected = torch.cat([pocket.codec.encode(clip[None])[0] for clip in audio])
     # A distance near a tie may fall the other way in a batch.
