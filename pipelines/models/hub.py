@@ -34,7 +34,7 @@ def hub_folder(repository: str, patterns: tuple[str, ...], *, revision: str | No
         raise ModelError(
             f"{repository!r}{at} is no name of a repository, which is OWNER/NAME in letters, digits and - _ ."
         ) from error
-    except _troubles_of_transport() as error:
+    except _hub_errors() as error:
         reason = "the hub cannot be reached" if offline else type(error).__name__
         raise ModelError(
             f"{repository!r}{at} is neither in the Hugging Face cache nor can it be downloaded "
@@ -68,7 +68,7 @@ def listed_files(repository: str, revision: str | None) -> list[str] | str:
     try:
         with _quiet_hub():
             return list(HfApi().list_repo_files(repository, revision=revision))
-    except _troubles_of_transport() as error:
+    except _hub_errors() as error:
         return type(error).__name__
 
 
@@ -91,6 +91,14 @@ def is_reachable() -> bool:
         return False
 
 
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """What its library raises where files are not to be had: its own errors and those of its transport."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    transport = (base for base in HfHubHTTPError.__bases__ if issubclass(base, Exception))
+    return (LocalEntryNotFoundError, OSError, *transport)
+
+
 @contextmanager
 def _quiet_hub() -> Iterator[None]:
     """Without the warnings of its library, which our errors say in a sentence."""
@@ -102,12 +110,3 @@ def _quiet_hub() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(before)
-
-
-def _troubles_of_transport() -> tuple[type[Exception], ...]:
-    """The errors of the hub's answers, and those of whichever HTTP library asks it."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    return tuple(
-        kind for kind in HfHubHTTPError.__mro__ if issubclass(kind, Exception) and kind is not Exception
-    )

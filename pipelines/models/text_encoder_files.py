@@ -69,12 +69,16 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        # Without its files transformers gives a tokenizer of hardly any tokens, and no error.
+        if not any((folder / name).is_file() for name in found.vocab_files_names.values()):
+            raise FileNotFoundError(folder)
     except (OSError, ValueError, TypeError, AttributeError, LookupError, ImportError) as error:
         raise ModelError(
             f"{folder} holds no tokenizer that transformers' AutoTokenizer loads ({type(error).__name__}). "
             "Copy the files tokenizer.json, tokenizer_config.json and spiece.model of the T5 into it."
         ) from error
+    return found
 
 
 def _fewest_parameters(settings: Mapping[str, int]) -> int:

@@ -172,8 +172,7 @@ def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
     _write_json(folder / GENERATION, generation_configuration(configuration, frames))
     _write_json(folder / FEATURES, feature_configuration(configuration, codec))
     _write_json(folder / RECORD, _record(package, codec_package, codec, text))
-    _copy(text_folder, folder, TOKENIZER_FILES)
-    load_tokenizer(folder)
+    _copy_tokenizer(text_folder, folder)
     return len(planned) + len(extra)
 
 
@@ -287,15 +286,17 @@ def _to_audiocraft(source: Path, folder: Path) -> int:
     text_folder.mkdir(parents=True)
     write_safetensors(text_folder / TEXT_WEIGHTS, _planned(view.text_encoder))
     _write_json(text_folder / CONFIG, view.text_config)
-    _copy(source, text_folder, TOKENIZER_FILES)
-    load_tokenizer(text_folder)
+    _copy_tokenizer(source, text_folder)
     return written + len(view.text_encoder)
 
 
-def _copy(source: Path, folder: Path, patterns: tuple[str, ...]) -> None:
-    for pattern in patterns:
-        for file in source.glob(pattern):
-            shutil.copyfile(file, folder / file.name)
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    """One that is there must be readable; a model that was saved without one is converted without one."""
+    files = [file for pattern in TOKENIZER_FILES for file in source.glob(pattern)]
+    for file in files:
+        shutil.copyfile(file, folder / file.name)
+    if files:
+        load_tokenizer(folder)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

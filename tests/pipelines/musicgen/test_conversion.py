@@ -18,7 +18,7 @@ from pipelines.models.conversion.converting import convert
 from pipelines.models.conversion.dora import read_training_checkpoint
 from pipelines.models.conversion.transformers_files import read_tensors
 from pipelines.models.musicgen import load_musicgen
-from pipelines.models.named import load_named_model
+from pipelines.models.named import check_tokenizer, load_named_model
 from store.errors import InvalidInput, ModelError
 
 WriteCheckpoint = Callable[..., Path]
@@ -319,3 +319,15 @@ def test_a_target_that_cannot_be_made_is_named(both: dict[str, tuple[Path, Path]
     (tmp_path / "file").touch()
     with pytest.raises(InvalidInput, match=f"The folder {tmp_path / 'file' / 'x'} cannot be made"):
         convert(both["text"][0], tmp_path / "file" / "x")
+
+
+def test_a_tokenizer_without_its_words_is_refused_before_a_run_would_begin(
+    both: dict[str, tuple[Path, Path]], tmp_path: Path
+) -> None:
+    for number, source in enumerate(both["text"]):
+        folder = shutil.copytree(source, tmp_path / str(number))
+        check_tokenizer(str(folder))
+        for file in (*folder.rglob("tokenizer.json"), *folder.rglob("*.model")):
+            file.unlink()
+        with pytest.raises(ModelError, match="no tokenizer that transformers' AutoTokenizer loads"):
+            check_tokenizer(str(folder))
