@@ -41,7 +41,7 @@ class Extraction(Work, total=False):
 
 @documented(Extraction, ExtractOptions, engine="inline")
 def extract(store: Store | str | Path, dataset: str, **given: Unpack[Extraction]) -> Run:
-    """Stream a dataset through MusicGen, and store the activations.
+    """Stream a dataset through a model, and store the activations.
 
     Called again with the same arguments it goes on where it stopped, and computes nothing that is committed.
     Failures stop nothing: a warning counts them, and `store.sql("FROM failures")` says why.

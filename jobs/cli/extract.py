@@ -20,7 +20,7 @@ from jobs.terminal.results import print_result
 @options_of(Prices)
 @format_option
 def extract(dry_run: bool, format_: str, **values: Any) -> int:
-    """Stream a dataset through MusicGen and store the activations of every layer.
+    """Stream a dataset through a model and store the activations of every layer.
 
     Running the same command again resumes: only what is not committed is computed. Codec tokens are
     stored once and reused by every later run over the same clips.

@@ -20,7 +20,7 @@ COMMANDS = {
     "demo": ("jobs.cli.demo", "Show everything on a small rendered dataset, from its audio to a report."),
     "dataset": ("jobs.cli.dataset", "Add, render, list, show, remove and rename datasets."),
     "run": ("jobs.cli.run", "List, show, remove and tag runs."),
-    "extract": ("jobs.cli.extract", "Stream a dataset through MusicGen and store its activations."),
+    "extract": ("jobs.cli.extract", "Stream a dataset through a model and store its activations."),
     "kmeans": ("jobs.cli.kmeans", "Cluster every layer's activations and compare the clusters with labels."),
     "probe": ("jobs.cli.probe", "Fit linear probes for any labels on every layer of a run."),
     "similar": ("jobs.cli.similar", "Find the clips that are nearest to one clip at a layer."),

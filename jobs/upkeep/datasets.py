@@ -14,7 +14,7 @@ from store.upkeep.removal import (
     weigh,
 )
 
-_PLACES = {"store": "in the store", "local": "in a folder of whoever added it"}
+_PLACES = {"store": "in the store", "local": "in the folder that it was added from"}
 
 
 def listed_datasets(store: Store) -> list[dict[str, Any]]:

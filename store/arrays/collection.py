@@ -394,7 +394,8 @@ class Collection:
     def _part(self, name: str, layer: int) -> int:
         layers = self.layers(name)
         if layer not in layers:
-            raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {layers}).")
+            stored = ", ".join(map(str, layers))
+            raise NotFound(f"Layer {layer} is not in {name!r} of {self.prefix} (layers {stored}).")
         return layers.index(layer)
 
     def _read_marker(self, key: str) -> Marker | None:
