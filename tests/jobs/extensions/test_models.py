@@ -49,7 +49,8 @@ def test_help_and_errors_list_the_plug_in(lofi: Any, undertone: Run) -> None:
     _, out, _ = undertone("extract", "--help")
     assert "pocket-random|pocket-clap|lofi]" in out.replace("\n", "").replace(" ", "")
     with pytest.raises(
-        NotFound, match=r"no model 'lowfi'\. Choose pocket, pocket-random, pocket-clap, lofi, facebook/"
+        NotFound,
+        match=r"no model 'lowfi'\. Did you mean lofi\? Choose pocket, pocket-random, pocket-clap, lofi, facebook/",
     ):
         describe_model("lowfi")
 
