@@ -10,7 +10,8 @@ import store
 VIEWS = (Path(store.__file__).with_name("catalog") / "superposition.sql").read_text(encoding="utf-8")
 TABLE = """
     CREATE OR REPLACE TABLE typed.vectors AS
-    SELECT 'r' AS run_id, 'resid' AS site, 'mean' AS reduction, 0 AS layer, NULL::INTEGER AS head, 'diffmean' AS method,
+    SELECT 'r' AS run_id, 'resid' AS site, 'mean' AS reduction, 0 AS layer,
+        NULL::INTEGER AS head, 'diffmean' AS method,
         'c' || name AS concept, 'p' AS positive, NULL::VARCHAR AS negative, NULL::TIMESTAMP AS created_at,
         'v' || name AS vector_id, vector
     FROM (SELECT unnest(?::INTEGER[]) AS name, unnest(?::FLOAT[][]) AS vector)

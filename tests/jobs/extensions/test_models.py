@@ -50,7 +50,7 @@ def test_help_and_errors_list_the_plug_in(lofi: Any, undertone: Run) -> None:
     assert "pocket-random|pocket-clap|lofi]" in out.replace("\n", "").replace(" ", "")
     with pytest.raises(
         NotFound,
-        match=r"no model 'lowfi'\. Did you mean lofi\? Choose pocket, pocket-random, pocket-clap, lofi, facebook/",
+        match=r"no model 'lowfi'\. Did you mean lofi\? Choose pocket, pocket-random, pocket-clap, lofi, ",
     ):
         describe_model("lowfi")
 
