@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipelines.models.facts import describe_checkpoint
 from pipelines.models.placement import check_placement
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ def describe_model(name: str) -> ModelInfo:
     """
     from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import describe_encoder, is_encoder
+    from pipelines.models.facts import describe_checkpoint
 
     checkpoint = resolve_checkpoint(name)
     if is_encoder(checkpoint):
@@ -41,6 +41,7 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
     from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
     from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import is_encoder
+    from pipelines.models.facts import describe_checkpoint
 
     checkpoint = resolve_checkpoint(name)
     if is_encoder(checkpoint):  # which is looked at as it is loaded
@@ -54,11 +55,15 @@ def check_tokenizer(name: str) -> None:
     """Raise ModelError where a model's folder holds a tokenizer that cannot be loaded, before work begins."""
     from pipelines.models.backends import TRANSFORMERS
     from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.encoders.described import is_encoder
+    from pipelines.models.facts import describe_checkpoint
     from pipelines.models.loading import text_encoder_folder
     from pipelines.models.text_encoder_files import load_tokenizer
     from pipelines.models.transformers_modules import quiet_transformers
 
     checkpoint = resolve_checkpoint(name)
+    if is_encoder(checkpoint):  # which takes no text
+        return
     named = describe_checkpoint(checkpoint).info.text_encoder
     folders = [checkpoint.folder] if checkpoint.backend == TRANSFORMERS else []
     if not folders and named.startswith("./"):

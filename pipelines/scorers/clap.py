@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.pocket.clap_folder import FOLDER as POCKET_FOLDER
 from pipelines.scorers.clap_encoder import ClapEncoder, ClapInfo
 from store.errors import InvalidInput, NotFound
 
@@ -90,7 +89,9 @@ def load_clap(name: str, *, device: str = "cpu") -> ClapModel:
 
     path = Path(name).expanduser()
     if name == POCKET:
-        return ClapModel(load_from_folder(POCKET_FOLDER, name=POCKET, device=device))
+        from pipelines.pocket.clap_folder import FOLDER  # pulls in torch
+
+        return ClapModel(load_from_folder(FOLDER, name=POCKET, device=device))
     if path.is_dir():
         return ClapModel(load_from_folder(path, name=path.resolve().name, device=device))
     if path.is_file():
