@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jobs.api.blocks import Seen, capture, steer
     from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
     from jobs.api.clusterings import kmeans
+    from jobs.api.comparing import compare
     from jobs.api.datasets import add_dataset, synthesize_dataset
     from jobs.api.demonstration import demo
     from jobs.api.directions import Direction, Directions, directions, stored_directions, superposition
@@ -108,7 +109,6 @@ _HOMES = {
     ),
     "jobs.api.models": (
         "Converted",
-        "compare",
         "convert",
         "forward",
         "generate",
@@ -203,6 +203,7 @@ __all__ = [
     "add_dataset",
     "bill",
     "capture",
+    "compare",
     "convert",
     "demo",
     "directions",

@@ -39,7 +39,7 @@ def test_a_method_that_is_told_apart_later_changes_no_id() -> None:
 
 
 def _moments_key() -> str:
-    source = SimpleNamespace(prefix="runs/a", array="resid.mean", layer=3)
+    source = SimpleNamespace(prefix="runs/a", array="resid.mean", layer=3, head=None)
     planned = SimpleNamespace(committed={"runs/a": "0"})
     return kept.moments_key(planned, "rows", source)  # type: ignore[arg-type]
 
