@@ -132,6 +132,9 @@ def convert(source: str | Path, target: str | Path, *, codec: str | None = None)
         InvalidInput: the target is there already, or lies in a store.
         ModelError: the source is missing or damaged, or the other format has no such model.
         NotFound: there is no model of that name.
+
+    Examples:
+        >>> convert("facebook/musicgen-small", "small-of-transformers")  # doctest: +SKIP
     """
     from jobs.conversion import ConvertOptions, converted
 
