@@ -206,7 +206,8 @@ def _table(name: str) -> Table:
 
 
 def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, name: str) -> bool:
-    query = "SELECT count(*) FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
+    """Whether there is such a table, or a view that stands for one."""
+    query = "SELECT count(*) FROM information_schema.tables WHERE table_schema = ? AND table_name = ?"
     found = connection.execute(query, [schema, name]).fetchone()
     return bool(found and found[0])
 
