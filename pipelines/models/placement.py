@@ -1,4 +1,4 @@
-"""Where a model is loaded and in which number format, and how much its codec takes at once there."""
+"""Devices and number formats of a model, and how much its codec takes at once there."""
 
 from store.errors import InvalidInput
 

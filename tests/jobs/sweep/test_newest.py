@@ -17,7 +17,7 @@ from store.objects.parquet import is_parquet
 pytestmark = pytest.mark.slow
 
 SWEEP = """
-seconds = 1.0
+seconds = 0.5
 random_states = [0]
 [[concepts]]
 name = "label"
@@ -25,7 +25,7 @@ pairs = ["hum:hiss"]
 texts = ["{class}", "slow {class}"]
 [grid]
 layers = [1]
-alphas = [0.5, 1.0]
+alphas = [0.5]
 """
 
 

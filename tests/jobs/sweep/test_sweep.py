@@ -149,12 +149,12 @@ def test_a_killed_sweep_goes_on_where_it_was(
     write_sweep: Callable[[list[float]], str],
     other_sounds: OtherSounds,
 ) -> None:
-    resumed = run(killed, write_sweep([0.5]), unit=3)
+    resumed = run(killed, write_sweep([0.5]), unit=3, scorers="descriptors")
     assert resumed["complete"]
     assert 0 < resumed["stored_before"] < GENERATIONS
     assert resumed["stored_before"] + resumed["generated"] == GENERATIONS
     whole = make_store("whole")
-    run(whole, write_sweep([0.5]))
+    run(whole, write_sweep([0.5]), scorers="descriptors")
     assert other_sounds(Path(killed), Path(whole)) <= 1
     assert len(ask(killed, "SELECT DISTINCT generation_id FROM generations")) == GENERATIONS
 
