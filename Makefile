@@ -15,7 +15,7 @@ export HF_HUB_OFFLINE = 1
 # Tests that compare numbers, and the libraries' switches that make every processor count like one of 2008: bits that
 # a processor's matrix kernels decide come out otherwise, so a test that relies on them is red on any x86-64 machine.
 NUMBERS = tests/analysis tests/pipelines/musicgen tests/pipelines/scorers tests/pipelines/test_features.py \
-  tests/jobs/kmeans tests/jobs/fitting tests/jobs/probe tests/jobs/directions tests/versions
+  tests/jobs/kmeans tests/jobs/fitting tests/versions
 OLD_PROCESSOR = ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE ATEN_CPU_CAPABILITY=default OPENBLAS_CORETYPE=Nehalem \
   NPY_DISABLE_CPU_FEATURES="X86_V3 X86_V4 AVX512_ICL"
 
