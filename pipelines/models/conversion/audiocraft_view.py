@@ -26,6 +26,7 @@ from pipelines.models.conversion.names import (
     AUDIO_ENCODER,
     CHROMA_WINDOW,
     TEXT_ENCODER,
+    Place,
     codec_names,
     decoder_places,
 )
@@ -35,6 +36,7 @@ from pipelines.models.conversion.to_audiocraft import (
     language_model_sections,
 )
 from pipelines.models.conversion.to_transformers import (
+    Conditioners,
     codec_configuration,
     conditioners,
     transformers_configuration,
@@ -179,6 +181,23 @@ def _rename_text_encoder(configuration: Mapping[str, Any], name: str, where: str
     return bool(before != name)
 
 
+def places_of(
+    configuration: Mapping[str, Any], named: Conditioners, text_config: Mapping[str, Any]
+) -> list[Place]:
+    """Where each tensor of decoder and conditioners stands in either format."""
+    transformer = configuration["transformer_lm"]
+    return list(
+        decoder_places(
+            layers=transformer["num_layers"],
+            codebooks=transformer["n_q"],
+            cross_attention=named.melody is None,
+            text=named.text,
+            melody=named.melody,
+            unprojected=unprojected(configuration, named, text_config),
+        )
+    )
+
+
 def _decoder_state(
     folder: Path,
     configuration: Mapping[str, Any],
@@ -189,16 +208,7 @@ def _decoder_state(
     transformer, named = configuration["transformer_lm"], conditioners(configuration, where)
     if max(transformer["num_layers"], transformer["n_q"]) > len(tensors):
         raise ModelError(f"{where}: config.json describes more layers than the files hold tensors.")
-    places = list(
-        decoder_places(
-            layers=transformer["num_layers"],
-            codebooks=transformer["n_q"],
-            cross_attention=named.melody is None,
-            text=named.text,
-            melody=named.melody,
-            unprojected=unprojected(configuration, named, text_encoder),
-        )
-    )
+    places = places_of(configuration, named, text_encoder)
     _refuse_missing([name for place in places for name in place.transformers], tensors, where)
     readers: dict[str, Callable[[], torch.Tensor]] = {
         place.audiocraft: partial(_joined, tensors, place.transformers)

@@ -31,6 +31,7 @@ from pipelines.models.conversion.audiocraft_view import (
     EXTRA_TENSORS,
     RECORD,
     audiocraft_view,
+    places_of,
     text_encoder_fingerprint,
 )
 from pipelines.models.conversion.names import (
@@ -39,7 +40,6 @@ from pipelines.models.conversion.names import (
     TEXT_ENCODER,
     Place,
     codec_name_of_transformers,
-    decoder_places,
 )
 from pipelines.models.conversion.packages import export, write_package
 from pipelines.models.conversion.safetensors_shards import (
@@ -50,14 +50,12 @@ from pipelines.models.conversion.safetensors_shards import (
 )
 from pipelines.models.conversion.to_audiocraft import codec_sections
 from pipelines.models.conversion.to_transformers import (
-    Conditioners,
     codec_configuration,
     conditioners,
     feature_configuration,
     generation_configuration,
     no_word,
     transformers_configuration,
-    unprojected,
 )
 from pipelines.models.conversion.transformers_files import (
     CONFIG,
@@ -159,7 +157,7 @@ def _to_transformers(source: Path, folder: Path, largest_shard: int) -> int:
     text_config = read_json(text_folder / CONFIG)
     config = transformers_configuration(configuration, codec, text_config, where)
     state = package["best_state"]
-    places = _places(configuration, named, text_config)
+    places = places_of(configuration, named, text_config)
     _refuse_other_names(state, places, where)
     planned = [*_split(state, places, where), *codec_tensors, *_planned(text, TEXT_ENCODER)]
     require_shapes(config, {tensor.name: tensor.shape for tensor in planned}, where)
@@ -214,22 +212,6 @@ def _text_encoder_tensors(folder: Path) -> dict[str, torch.Tensor]:
     found = read_tensors(folder)
     wanted = [name for name in found if not name.startswith(("decoder.", "lm_head."))]
     return {name: found[name] for name in wanted}
-
-
-def _places(
-    configuration: Mapping[str, Any], named: Conditioners, text_config: Mapping[str, Any]
-) -> list[Place]:
-    transformer = configuration["transformer_lm"]
-    return list(
-        decoder_places(
-            layers=transformer["num_layers"],
-            codebooks=transformer["n_q"],
-            cross_attention=named.melody is None,
-            text=named.text,
-            melody=named.melody,
-            unprojected=unprojected(configuration, named, text_config),
-        )
-    )
 
 
 def _refuse_other_names(state: Mapping[str, torch.Tensor], places: list[Place], where: str) -> None:
