@@ -51,7 +51,7 @@ def test_a_layer_is_addressed_by_the_models_number(objects: ObjectStore, world: 
         layer, ids = collection.read_layer(name, 7)
         assert ids == [clip.clip_id for clip in world.clips]
         np.testing.assert_array_equal(layer, world.values(name, ids)[:, 2])
-    with pytest.raises(NotFound, match=r"Layer 1 .*\[0, 3, 7\]"):
+    with pytest.raises(NotFound, match=r"Layer 1 .*\(layers 0, 3, 7\)"):
         collection.read_layer("resid.mean", 1)
     with pytest.raises(NotFound, match=r"attn\.mean.*resid\.mean"):
         collection.read_layer("attn.mean", 0)
