@@ -28,6 +28,7 @@ Dtype = Annotated[
     Literal["fp32", "bf16", "fp16"],
     Option("Number format of the language model; EnCodec always runs in fp32."),
 ]
+StoreDtype = Literal["fp32", "fp16", "bf16", "int8"]
 Roots = Annotated[
     tuple[str, ...],
     Option(

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from store.records import ModelInfo, Reduction, Site, SiteInfo
 
 
+FRAMES_DTYPE = "float16"
+"""As frames are stored where nobody chose."""
+
+
 @dataclass(frozen=True, slots=True)
 class CaptureSpec:
     """What to record."""
@@ -300,7 +304,7 @@ def _array_spec(info: ModelInfo, spec: CaptureSpec, site: Site, reduction: Reduc
         name=f"{site}.{reduction}",
         dimensions=tuple(axes),
         shape=tuple(axes.values()),
-        dtype="float16" if reduction == "frames" else "float32",
+        dtype=FRAMES_DTYPE if reduction == "frames" else "float32",
         attributes=attributes,
     )
 

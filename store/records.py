@@ -121,7 +121,7 @@ class ArraySpec:
     shape: tuple[int, ...]
     """Their lengths, for example (L, D)."""
     dtype: str
-    """"float32", "float16" or "int16"."""
+    """"float32", "float16", "int16", "bfloat16" or "int8" (which has an array of scales beside it)."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """JSON values kept with the array: layer numbers, site, reduction, units."""
     compression: Literal["none", "zstd"] = "none"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, Unpack
 
-from jobs.api.keywords import Backend, Dtype, Work, documented, options_from
+from jobs.api.keywords import Backend, Dtype, StoreDtype, Work, documented, options_from
 from jobs.api.runs import Run
 from jobs.api.stores import Store, open_store, url_of
 from jobs.api.values import Layers, Names
@@ -35,6 +35,7 @@ class Extraction(Work, total=False):
     batch_clips: int
     unit_clips: int | None
     compression: Literal["none", "zstd"]
+    store_dtype: StoreDtype
     retry_failed: bool
     max_failures: int | None
 

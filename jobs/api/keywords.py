@@ -26,6 +26,7 @@ from jobs.api.values import (
 )
 from jobs.execution import Dtype as Numbers
 from jobs.execution import Engine, FitEngine
+from jobs.execution import StoreDtype as StoreNumbers
 from jobs.option import Option, option_fields
 from jobs.progress.reporters import Told
 from pipelines.steering.edits import Kind, Scaling, SteeredRows
@@ -37,8 +38,12 @@ Convert = Callable[[Any], Any]
 Device = Literal["auto", "cpu", "cuda"]
 Backend = Literal["audiocraft", "transformers"] | None
 Dtype = Literal["float32", "bfloat16", "float16"]
+StoreDtype = Literal["float32", "float16", "bfloat16", "int8"]
 DTYPES: Mapping[Dtype, Numbers] = {"float32": "fp32", "bfloat16": "bf16", "float16": "fp16"}
 """The names that commands use for the types of numbers, by those of Python."""
+STORE_DTYPES: Mapping[StoreDtype, StoreNumbers] = {
+    "float32": "fp32", "float16": "fp16", "bfloat16": "bf16", "int8": "int8",
+}  # fmt: skip
 
 
 class Work(TypedDict, total=False):
@@ -115,6 +120,13 @@ def numbers_of(dtype: Dtype) -> Numbers:
     return DTYPES[dtype]
 
 
+def store_numbers_of(dtype: StoreDtype) -> StoreNumbers:
+    """Type of stored numbers as commands call it; raises `InvalidInput`."""
+    if dtype not in STORE_DTYPES:
+        raise InvalidInput(f"store_dtype {dtype!r} is not supported. Choose {', '.join(STORE_DTYPES)}.")
+    return STORE_DTYPES[dtype]
+
+
 def _path_of(value: str | Path | None) -> Path | None:
     return None if value is None else Path(value)
 
@@ -122,6 +134,7 @@ def _path_of(value: str | Path | None) -> Path | None:
 CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "clap": ("clap", str),
     "dtype": ("dtype", numbers_of),
+    "store_dtype": ("store_dtype", store_numbers_of),
     "heads": ("heads", heads_text),
     "layers": ("layers", layers_text),
     "loss": ("loss", names_text),

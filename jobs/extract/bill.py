@@ -82,6 +82,7 @@ def bill(work: Extraction, pace: Pace, prices: Prices) -> dict[str, Any]:
         "array_bytes": arrays,
         "codes_bytes": codes,
         "total_bytes": total,
+        "bytes_per_clip": round(total / clips),
         "objects": {
             "shards": round(footprint.shards),
             "markers": round(footprint.markers),
@@ -161,8 +162,8 @@ def in_words(values: Mapping[str, Any]) -> dict[str, str]:
         "run": values["run"],
         "model": values["model"],
         "time": f"{time} on {values['workers']} worker(s), {values[hours]:,.2f} {hours.replace('_', ' ')}",
-        "space": f"{readable_bytes(values['total_bytes'])}, of which "
-        + ", ".join(f"{name} {readable_bytes(nbytes)}" for name, nbytes in arrays.items()),
+        "space": f"{readable_bytes(values['total_bytes'])} ({readable_bytes(values['bytes_per_clip'])} per "
+        "clip), of which " + ", ".join(f"{name} {readable_bytes(nbytes)}" for name, nbytes in arrays.items()),
         "objects": ", ".join(f"{count:,} {kind}" for kind, count in values["objects"].items()),
         "requests": ", ".join(f"{count:,} {kind}" for kind, count in values["requests"].items() if count),
         "dollars": f"{dollars(spent['total'])}: computing {dollars(spent['computing'])}, requests "

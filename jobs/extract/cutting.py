@@ -1,14 +1,12 @@
 """Choose how many clips a unit has: as an existing run has it, else by number and bytes of the clips."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
-
-import numpy as np
 
 from jobs.extract.spec import ExtractionSpec
 from store.arrays.collection import open_collection
 from store.arrays.completion import is_completed
+from store.arrays.layout import clip_bytes_of
 from store.errors import CorruptData, NotFound
 from store.objects.protocol import ObjectStore
 from store.records import ArraySpec
@@ -38,7 +36,7 @@ def cut(spec: ExtractionSpec, objects: ObjectStore, clips: int) -> ExtractionSpe
 
 def unit_clips_for(arrays: list[ArraySpec], clips: int) -> int:
     """A multiple of 64 up to 1,024: as large as few objects want it, within memory and number of units."""
-    fit = UNIT_BYTES // sum(_clip_bytes(array) for array in arrays)
+    fit = UNIT_BYTES // sum(clip_bytes_of(array) for array in arrays)
     size = min(fit, clips // LEAST_UNITS, MOST_CLIPS)
     return max(STEP_CLIPS, size - size % STEP_CLIPS)
 
@@ -79,7 +77,3 @@ def _stored_codes(spec: ExtractionSpec, objects: ObjectStore) -> Iterator[tuple[
                 continue
             if replace(spec, codes_unit_clips=size).codes_key() == key:
                 yield key, size
-
-
-def _clip_bytes(array: ArraySpec) -> int:
-    return math.prod(array.shape) * np.dtype(array.dtype).itemsize

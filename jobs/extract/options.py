@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from jobs.execution import Backend, Device, Dtype, Execution
+from jobs.execution import Backend, Device, Dtype, Execution, StoreDtype
 from jobs.option import Option
 from pipelines.models.backends import with_backend
 from store.extensions import MODELS
@@ -68,6 +68,13 @@ class ExtractOptions(Execution):
         Literal["none", "zstd"],
         Option("Compression of the stored arrays; activations hardly compress, and reading gets slower."),
     ] = "none"
+    store_dtype: Annotated[
+        StoreDtype,
+        Option(
+            "Number format of stored frames (means and the like are fp32); int8 has a scale per clip, layer "
+            "and channel."
+        ),
+    ] = "fp16"
     retry_failed: Annotated[bool, Option("Try the clips that failed once more.")] = False
     max_failures: Annotated[
         int | None,

@@ -25,6 +25,7 @@ from store.errors import InvalidInput
 from store.records import ModelInfo, Site
 
 DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+STORE_DTYPES = {**DTYPES, "int8": "int8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,11 @@ def resolve(options: ExtractOptions) -> Extraction:
         reductions=parse_reductions(options.reduce),
         segments=options.segments,
     )
+    if options.store_dtype != "fp16" and "frames" not in capture.reductions:
+        raise InvalidInput(
+            f"--store-dtype {options.store_dtype} is of frames, and none are stored: add --reduce frames, or "
+            "leave it out."
+        )
     if options.text and not info.takes_text:
         raise InvalidInput(f"{info.name!r} takes no text: leave out --text.")
     melody_sha256, melody = _melody(options, info)
@@ -85,6 +91,7 @@ def resolve(options: ExtractOptions) -> Extraction:
         compression=options.compression,
         resampler=resampler(),
         melody_sha256=melody_sha256,
+        frames_dtype=STORE_DTYPES[options.store_dtype],
     )
     clips = planned_clips(dataset, options.text)
     if not len(clips):

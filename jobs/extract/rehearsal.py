@@ -21,6 +21,7 @@ from jobs.extract.texts import without_text
 from jobs.extract.units import ExtractionUnit, ExtractionUnits
 from store.arrays import manifests
 from store.arrays.collection import Collection, open_collection
+from store.arrays.encodings import read_dtype
 from store.arrays.layout import array_layout
 from store.arrays.plan import unit_starts
 from store.arrays.shards import shard_bytes
@@ -161,7 +162,7 @@ def _cut_as(collection: Collection, arrays: Sequence[ArraySpec]) -> None:
     """Cut a shrunk collection into shards as the whole arrays are."""
     for array in arrays:
         layout = array_layout(array, collection.unit_clips)
-        collection.layouts[array.name] = replace(layout, spec=collection.arrays[array.name])
+        collection.layouts[array.name] = replace(layout, spec=collection.layouts[array.name].spec)
 
 
 class _Worker:
@@ -181,7 +182,7 @@ class _Worker:
             _, statuses = self._codes.codes_of(unit, StageClock())
         with self._run.begin(unit, provenance={"device": "cpu", "torch": "2.0.0", "threads": 1}) as pending:
             for name, array in self._run.arrays.items():
-                pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), array.dtype))
+                pending.add(name, 0, np.zeros((len(unit.clips), *array.shape), read_dtype(array)))
             pending.commit(statuses, {"decode": 0.1, "encode": 0.1, "forward": 0.1, "write": 0.1})
 
 

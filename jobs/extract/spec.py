@@ -6,8 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import Any, Literal
 
-from pipelines.capture import CaptureSpec, array_specs
+from pipelines.capture import FRAMES_DTYPE, CaptureSpec, array_specs
 from pipelines.models.delay import Alignment
+from store.arrays.encodings import stored_as
 from store.records import ArraySpec, ModelInfo
 
 
@@ -33,6 +34,8 @@ class ExtractionSpec:
     """As `pipelines.audio.resampling` names it: tokens of the finer codebooks depend on it."""
     melody_sha256: str | None = None
     """Of the recording whose melody conditions all clips."""
+    frames_dtype: str = FRAMES_DTYPE
+    """As they are stored."""
 
     @property
     def has_codes(self) -> bool:
@@ -57,6 +60,7 @@ class ExtractionSpec:
             "threads": self.threads,
             "compression": self.compression,
             "resampler": self.resampler,
+            **({} if self.frames_dtype == FRAMES_DTYPE else {"frames_dtype": self.frames_dtype}),
             **({} if self.melody_sha256 is None else {"melody_sha256": self.melody_sha256}),
         }
 
@@ -101,7 +105,12 @@ class ExtractionSpec:
     def arrays(self) -> list[ArraySpec]:
         """The arrays of the run."""
         specs = array_specs(self.model, self.capture, self.alignment.frames)
-        return [replace(spec, compression=self.compression) for spec in specs]
+        whole = [replace(spec, compression=self.compression) for spec in specs]
+        return [
+            array
+            for spec in whole
+            for array in stored_as(spec, self.frames_dtype if "time" in spec.dimensions else spec.dtype)
+        ]
 
     def codes_array(self) -> ArraySpec:
         """Codec tokens of every clip, before the delay pattern."""

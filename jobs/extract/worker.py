@@ -73,6 +73,7 @@ class ExtractionWorker:
         from pipelines.audio.clips import is_silent
         from pipelines.models.named import load_readable_model
         from store import open_store
+        from store.arrays.encodings import read_dtype
 
         keep_freed_memory()
         plan = self._plan
@@ -94,7 +95,7 @@ class ExtractionWorker:
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
-        self._dtypes = {name: spec.dtype for name, spec in self._run.arrays.items()}
+        self._dtypes = {name: read_dtype(spec) for name, spec in self._run.arrays.items()}
         decode, clip_samples = self._decoder(plan.root, rate), round(plan.clip_seconds * rate)
         self._audio = AudioSource(decode, is_silent, self._decoders, clip_samples)
         self._codes = plan.codes_key and CodeSource(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from store.arrays.layout import ArrayLayout
+from store.arrays.layout import INT8_FILL, ArrayLayout
 from store.arrays.shards import Array, ShardBuffer, is_fill
 from store.errors import InvalidInput
 from store.records import Unit
@@ -52,7 +52,7 @@ class ShardAssembly:
             raise InvalidInput(
                 f"A block of {spec.name!r} has shape {block.shape}, not (clips, {spec.shape})."
             )
-        if block.dtype != spec.dtype and not block.dtype.kind == self._layout.dtype.kind == "f":
+        if block.dtype != self._layout.dtype and not block.dtype.kind == self._layout.dtype.kind == "f":
             raise InvalidInput(f"A block of {spec.name!r} is {block.dtype}; it is stored as {spec.dtype}.")
         if first_clip < self._next_clip:
             raise InvalidInput(
@@ -76,7 +76,9 @@ class ShardAssembly:
         with np.errstate(over="ignore"):  # found below
             for target, source in zip(stored, by_part, strict=True):
                 np.copyto(target, source, casting="same_kind")
-                storable = storable and _storable(target)  # now, while the part is in the processor's cache
+                storable = storable and self._storable(
+                    target
+                )  # now, while the part is in the processor's cache
         for clip in range(len(block)):
             self.filled[self._next_clip + clip] = storable or self._has_numbers(clip, block, stored[:, clip])
 
@@ -84,8 +86,8 @@ class ShardAssembly:
         """Whether a clip is filled and not all NaN (-1); raises `InvalidInput` for anything between."""
         if is_fill(self._layout, stored):
             return False
-        if not _storable(stored):
-            largest = float(np.abs(block[clip], dtype=np.float64).max())
+        if not self._storable(stored):
+            largest = float(np.abs(block[clip].astype(np.float64)).max())
             raise InvalidInput(
                 f"Clip {self._next_clip + clip} of a unit has values that {self._layout.spec.name!r} "
                 f"({self._layout.spec.dtype}) cannot hold: NaN or out of range, largest "
@@ -93,6 +95,9 @@ class ShardAssembly:
                 f"as failed and give it a row of {self._layout.fill}."
             )
         return True
+
+    def _storable(self, values: Array) -> bool:
+        return _storable(values, self._layout.spec.dtype)
 
     def _advance(self, count: int) -> Iterator[tuple[int, ShardBuffer]]:
         shard = self._shards[self._next_clip // self._layout.shard_clips]
@@ -110,8 +115,12 @@ class ShardAssembly:
         return self._buffer
 
 
-def _storable(values: Array) -> bool:
-    """Whether all values are finite or, for integers, not negative (-1 marks missing rows)."""
+def _storable(values: Array, dtype: str) -> bool:
+    """Whether all values are finite or, for integers, none marks missing rows (-1; of int8 -128)."""
+    if dtype == "bfloat16":
+        return not bool((values & np.uint16(0x7F80) == 0x7F80).any())
+    if dtype == "int8":
+        return bool(values.min() > INT8_FILL)
     if values.dtype == np.float16:  # numpy has no fast isfinite for it, but finite bits compare as integers
         bits = values.view(np.int16), values.view(np.uint16)
         return bool(bits[0].max() < _FLOAT16_INFINITY and bits[1].max() < _FLOAT16_NEGATIVE_INFINITY)

@@ -15,6 +15,7 @@ from store.arrays.commits import STATES, Commits, statuses_of, with_markers
 from store.arrays.completion import note_completion
 from store.arrays.document import check_same, whole_document
 from store.arrays.document_checks import collection_layouts
+from store.arrays.encodings import SCALE, from_bfloat16, from_int8, shown_arrays
 from store.arrays.known_fields import Fields
 from store.arrays.layout import (
     ArrayLayout,
@@ -79,7 +80,7 @@ class Collection:
         self.document: dict[str, Any] = Fields(document, place)
         """The content of run.json (codes.json …), arrays included; absent fields raise `CorruptData`."""
         self.unit_clips: int = document["unit_clips"]
-        self.arrays = {name: layout.spec for name, layout in self.layouts.items()}
+        self.arrays = shown_arrays(self.layouts)
         self.group = group_key(prefix)
         self._plan: Plan | None = None
         self._commits: Commits | None = None
@@ -172,9 +173,8 @@ class Collection:
         They are compared with their checksums, and nothing is remembered of that.
         """
         layout = self.layout(name)
-        folder = f"{self.group}/{name}"
-        values = read_rows(self.objects, folder, layout, rows, range(layout.parts), CheckedChunks())
-        return values.reshape(len(rows), *layout.spec.shape)
+        unknown = {array: CheckedChunks() for array in self.layouts}
+        return self._decoded(name, rows, range(layout.parts), unknown).reshape(len(rows), *layout.spec.shape)
 
     def missing(self) -> UnitsToCome:
         """Units of the plan without a marker: what is left to do. They made as they are asked for."""
@@ -362,13 +362,14 @@ class Collection:
         from store.arrays.external import open_xarray
 
         rows, ids = self.index().select(None)
-        others = [other for other in self.arrays if other != name]
-        return open_xarray(self.objects, self.group, self.layout(name), rows, ids, self.layers(name), others)
+        layout, scales = self.layout(name), f"{name}{SCALE}"
+        others = [other for other in self.layouts if other not in (name, scales)]
+        return open_xarray(self.objects, self.group, layout, rows, ids, self.layers(name), others)
 
     def layout(self, name: str) -> ArrayLayout:
         """Layout of an array; raises `NotFound` naming the arrays there are."""
         if name not in self.layouts:
-            raise NotFound(f"{self.prefix} has no array {name!r}; it has {', '.join(self.layouts)}.")
+            raise NotFound(f"{self.prefix} has no array {name!r}; it has {', '.join(self.arrays)}.")
         return self.layouts[name]
 
     def layers(self, name: str) -> list[int]:
@@ -388,8 +389,24 @@ class Collection:
             )
 
     def _read(self, name: str, rows: Rows, parts: range, *, verify: bool) -> Array:
-        folder, layout = f"{self.group}/{name}", self.layouts[name]
-        return read_rows(self.objects, folder, layout, rows, parts, self._checked[name] if verify else None)
+        return self._decoded(name, rows, parts, self._checked if verify else None)
+
+    def _decoded(
+        self, name: str, rows: Rows, parts: range, checked: Mapping[str, CheckedChunks] | None
+    ) -> Array:
+        """Numbers (rows, parts, *rest), of encoded arrays as float32."""
+
+        def stored(array: str) -> Array:
+            known = None if checked is None else checked[array]
+            return read_rows(self.objects, f"{self.group}/{array}", self.layouts[array], rows, parts, known)
+
+        spec = self.layouts[name].spec
+        if spec.dtype == "bfloat16":
+            return from_bfloat16(stored(name))
+        if spec.dtype == "int8":
+            axis = 2 + self.layouts[name].rest_dimensions.index("time")
+            return from_int8(stored(name), stored(f"{name}{SCALE}"), axis=axis)
+        return stored(name)
 
     def _part(self, name: str, layer: int) -> int:
         layers = self.layers(name)

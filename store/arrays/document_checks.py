@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from store.arrays.encodings import check_scales
 from store.arrays.known_fields import check_known_fields
 from store.arrays.layout import ArrayLayout, check_layout, check_name, layout_from_document
 from store.errors import CorruptData, InvalidInput
@@ -59,6 +60,7 @@ def collection_layouts(document: Mapping[str, Any], where: str) -> dict[str, Arr
         check_known_fields(document)
         layouts = [_layout(array, int(unit_clips or 0)) for array in document["arrays"]]
         _check_names([layout.spec.name for layout in layouts])
+        check_scales({layout.spec.name: layout for layout in layouts})
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise CorruptData(
             f"{where} is no document of a collection ({error}): restore it from a copy, or make it again."

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from store.arrays.encodings import ENCODED, SCALE, from_bfloat16
 from store.arrays.layout import ArrayLayout
 from store.errors import InvalidInput
 from store.objects.local import LocalObjects
@@ -39,12 +40,48 @@ def open_xarray(
     import xarray
 
     dataset = xarray.open_zarr(
-        _zarr_store(objects, group), group=group, consolidated=False, chunks=None, drop_variables=others
+        _zarr_store(objects, group),
+        group=group,
+        consolidated=False,
+        chunks=None,
+        drop_variables=others,
+        mask_and_scale=layout.spec.dtype not in ENCODED,
     )
-    array = dataset[layout.spec.name].isel(clip=rows)
+    stored = dataset[layout.spec.name]
+    if layout.spec.dtype in ENCODED:
+        stored = _decoded(dataset, layout.spec.name)
+    array = stored.isel(clip=rows)
     coordinates = {"clip_id": ("clip", list(clip_ids))} | ({"layer": list(layers)} if layers else {})
     named: xarray.DataArray = array.assign_coords(coordinates)
     return named
+
+
+def _decoded(dataset: "xarray.Dataset", name: str) -> "xarray.DataArray":
+    """An encoded array as float32, whose numbers are read and decoded when they are asked for."""
+    import xarray
+    from xarray.backends import BackendArray
+    from xarray.core import indexing
+
+    numbers = dataset[name].variable
+    scales = dataset[f"{name}{SCALE}"].variable if f"{name}{SCALE}" in dataset else None
+
+    class Decoded(BackendArray):
+        shape, dtype = numbers.shape, np.dtype(np.float32)
+
+        def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+            outer = indexing.IndexingSupport.OUTER
+            return indexing.explicit_indexing_adapter(key, self.shape, outer, self._read)
+
+        def _read(self, key: tuple[Any, ...]) -> Any:
+            found = numbers[key]
+            if scales is None:
+                return from_bfloat16(np.asarray(found.values))
+            places = dict(zip(numbers.dims, key, strict=True))
+            scale = scales[tuple(places[axis] for axis in scales.dims)]
+            return (found.astype(np.float32) * scale).transpose(*found.dims).values
+
+    lazy = indexing.LazilyIndexedArray(Decoded())
+    return xarray.DataArray(xarray.Variable(numbers.dims, lazy, numbers.attrs), name=name)
 
 
 def _zarr_store(objects: ObjectStore, group: str) -> Any:

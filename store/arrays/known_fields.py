@@ -77,6 +77,7 @@ _OF_DOCUMENTS: Kinds = {
     "clip_seconds": _NUMBER,
     "hop_seconds": _NUMBER,
     "dtype": _TEXT,
+    "frames_dtype": _TEXT,
     "text": _TEXT,
     "rows": _TEXT,
     "batch_clips": _WHOLE,

@@ -25,6 +25,12 @@ CHUNK_INDEX_ENTRY_BYTES = 16
 INDEX_CHECKSUM_BYTES = 4
 CHUNK_CHECKSUM_BYTES = 4
 LONGEST_NAME = 250
+BFLOAT16_NAN, INT8_FILL = 0x7FC0, -128
+_HELD_AS = {
+    "float32": "float32", "float16": "float16", "int16": "int16", "bfloat16": "uint16", "int8": "int8",
+}  # fmt: skip
+"""By type of an array, the type of numpy and Zarr that holds its numbers: of bfloat16 the bits."""
+_FILL = {"bfloat16": BFLOAT16_NAN, "int8": INT8_FILL, "int16": -1}
 LONGEST_DATASET_NAME = 100  # it is a part of the names of runs and codes
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _GROUPS = {"runs": "activations.zarr", "codes": "codes.zarr", "features": "features.zarr"}
@@ -54,7 +60,7 @@ class ArrayLayout:
     @cached_property
     def dtype(self) -> np.dtype[np.generic]:
         """Little-endian type of the stored numbers."""
-        return np.dtype(self.spec.dtype).newbyteorder("<")
+        return held_as(self.spec.dtype).newbyteorder("<")
 
     @cached_property
     def parts(self) -> int:
@@ -65,6 +71,11 @@ class ArrayLayout:
     def rest(self) -> tuple[int, ...]:
         """Lengths of the axes after clip and layer."""
         return self.spec.shape[1:] if self.spec.dimensions[0] == "layer" else self.spec.shape
+
+    @cached_property
+    def rest_dimensions(self) -> tuple[str, ...]:
+        """Names of the axes after clip and layer."""
+        return self.spec.dimensions[1:] if self.spec.dimensions[0] == "layer" else self.spec.dimensions
 
     @cached_property
     def stored_shape(self) -> tuple[int, ...]:
@@ -100,7 +111,7 @@ class ArrayLayout:
     @cached_property
     def fill(self) -> float | int:
         """What rows hold that no clip has filled."""
-        return math.nan if self.dtype.kind == "f" else -1
+        return _FILL.get(self.spec.dtype, math.nan)
 
     @cached_property
     def chunk_bytes(self) -> int:
@@ -139,7 +150,7 @@ def array_layout(spec: ArraySpec, unit_clips: int) -> ArrayLayout:
     check_spec(spec)
     if _PER_CLIP_AXES.isdisjoint(spec.dimensions):
         return ArrayLayout(spec, unit_clips, unit_clips, unit_clips)
-    clip_bytes = math.prod(spec.shape) * np.dtype(spec.dtype).itemsize
+    clip_bytes = clip_bytes_of(spec)
     divisors = (size for size in range(unit_clips, 0, -1) if unit_clips % size == 0)
     shard_clips = next((size for size in divisors if size * clip_bytes <= MAX_SHARD_BYTES), 1)
     return ArrayLayout(spec, unit_clips, shard_clips, 1)
@@ -163,6 +174,16 @@ def layout_from_document(array: Mapping[str, Any], unit_clips: int) -> ArrayLayo
     return ArrayLayout(spec, unit_clips, array["shard_clips"], array["chunk_clips"])
 
 
+def held_as(dtype: str) -> np.dtype[np.generic]:
+    """Type of numpy that holds the numbers of an array of this type."""
+    return np.dtype(_HELD_AS[dtype])
+
+
+def clip_bytes_of(spec: ArraySpec) -> int:
+    """Bytes of the numbers of one clip in an array."""
+    return math.prod(spec.shape) * held_as(spec.dtype).itemsize
+
+
 def check_spec(spec: ArraySpec) -> None:
     """Raise `InvalidInput` for an array that the format cannot hold."""
     check_name(spec.name, "an array")
@@ -170,11 +191,10 @@ def check_spec(spec: ArraySpec) -> None:
         raise InvalidInput(
             f"Array {spec.name!r}: shape {spec.shape} does not fit dimensions {spec.dimensions}."
         )
-    if spec.dtype not in ("float32", "float16", "int16"):
-        raise InvalidInput(
-            f"Array {spec.name!r} has type {spec.dtype[:40]!r}; legal are float32, float16 and int16."
-        )
-    if len(spec.shape) > MOST_AXES or math.prod(spec.shape) * np.dtype(spec.dtype).itemsize > MAX_CLIP_BYTES:
+    if spec.dtype not in _HELD_AS:
+        legal = ", ".join(_HELD_AS)
+        raise InvalidInput(f"Array {spec.name!r} has type {spec.dtype[:40]!r}; legal are {legal}.")
+    if len(spec.shape) > MOST_AXES or clip_bytes_of(spec) > MAX_CLIP_BYTES:
         raise InvalidInput(
             f"Array {spec.name!r} has more than {MOST_AXES} axes, "
             f"or more than {MAX_CLIP_BYTES} bytes per clip."

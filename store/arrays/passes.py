@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from store.arrays.encodings import read_dtype
 from store.arrays.layout import ArrayLayout
 from store.arrays.plan import Numbers
 
@@ -58,14 +59,15 @@ def shuffled(layout: ArrayLayout, rows: Numbers, block_clips: int, seed: int) ->
     """A pass in the order that the seed draws; it does not depend on how many readers there are."""
     generator = np.random.default_rng(seed)
     count = len(rows)
-    if count * layout.row_bytes <= BUFFER_BYTES:
+    row_bytes = layout.row_bytes // layout.dtype.itemsize * np.dtype(read_dtype(layout.spec)).itemsize
+    if count * row_bytes <= BUFFER_BYTES:
         everything = (np.arange(count),) if count else ()
         return Pass(
             everything, (generator.permutation(count),) if count else (), block_clips, shares_buffers=False
         )
     by_shard = np.split(np.arange(count), np.flatnonzero(np.diff(rows // layout.shard_clips)) + 1)
     places = np.concatenate([by_shard[shard] for shard in generator.permutation(len(by_shard))])
-    most = min(count // BUFFERS, BUFFER_BYTES // layout.row_bytes)
+    most = min(count // BUFFERS, BUFFER_BYTES // row_bytes)
     size = max(1, most // block_clips) * block_clips
     buffers = tuple(np.sort(places[start : start + size]) for start in range(0, count, size))
     orders = tuple(generator.permutation(len(places)) for places in buffers)

@@ -207,7 +207,7 @@ def _check_frame(collection: Collection, *, plan_too: bool) -> Iterator[Disagree
 
 def _strangers(collection: Collection) -> Iterator[Disagreement]:
     known = {f"{collection.prefix}/{key}" for key in _planned_shards(collection, collection.plan())}
-    known |= {f"{collection.group}/{name}/zarr.json" for name in collection.arrays}
+    known |= {f"{collection.group}/{name}/zarr.json" for name in collection.layouts}
     known.add(f"{collection.group}/zarr.json")
     survey = collection.objects.survey(collection.group)
     yield from refused_folders(survey)

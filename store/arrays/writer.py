@@ -9,6 +9,7 @@ from typing import Any, Self
 from uuid import uuid4
 
 from store.arrays.assembly import ShardAssembly
+from store.arrays.encodings import encoded
 from store.arrays.layout import ArrayLayout, marker_key
 from store.arrays.markers import Marker, ShardEntry, encode_marker
 from store.arrays.sealing import seal_shard
@@ -79,8 +80,9 @@ class PendingUnit:
             raise InvalidInput(
                 f"There is no array {name!r}; this collection has {', '.join(self._to.layouts)}."
             )
-        for shard, buffer in self._assemblies[name].add(first_clip, block):
-            self._seal(name, shard, buffer)
+        for array, numbers in encoded(self._to.layouts[name], block):
+            for shard, buffer in self._assemblies[array].add(first_clip, numbers):
+                self._seal(array, shard, buffer)
 
     def commit(self, statuses: Sequence[ClipStatus], seconds: Mapping[str, float]) -> Receipt[None]:
         """Write what is left and then the marker; `won` is False where another worker was first."""

@@ -56,12 +56,12 @@ def array_document(layout: ArrayLayout, rows: int) -> dict[str, Any]:
         "zarr_format": 3,
         "node_type": "array",
         "shape": [rows, *layout.spec.shape],
-        "data_type": layout.spec.dtype,
+        "data_type": layout.dtype.name,
         "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": list(layout.shard_shape)}},
         "chunk_key_encoding": {"name": "default", "configuration": {"separator": "."}},
         "fill_value": "NaN" if math.isnan(layout.fill) else layout.fill,
         "codecs": [{"name": "sharding_indexed", "configuration": _sharding(layout)}],
-        "attributes": dict(layout.spec.attributes),
+        "attributes": _attributes(layout),
         "dimension_names": ["clip", *layout.spec.dimensions],
         "storage_transformers": [],
     }
@@ -82,6 +82,13 @@ def decoded_json(data: Buffer, place: str) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise CorruptData(f"{place} is no document of a store (no JSON object): run `undertone repair`.")
     return document
+
+
+def _attributes(layout: ArrayLayout) -> dict[str, Any]:
+    """Those of the array; where its numbers are not those that Zarr reads, how they are meant."""
+    meant = {"bfloat16": "bits of bfloat16", "int8": f"times {layout.spec.name}.scale"}
+    said = meant.get(layout.spec.dtype)
+    return {**layout.spec.attributes, **({} if said is None else {"encoding": said})}
 
 
 def _sharding(layout: ArrayLayout) -> dict[str, Any]:

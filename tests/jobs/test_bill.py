@@ -64,13 +64,15 @@ def new_bucket(audio: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Cou
     return make
 
 
-def test_a_dry_run_writes_nothing_and_tells_to_the_byte_what_shards_will_take(store: str) -> None:
+@pytest.mark.parametrize("kept", ["fp16", "int8"])
+def test_a_dry_run_writes_nothing_and_tells_to_the_byte_what_shards_will_take(store: str, kept: Any) -> None:
     before = set(Path(store).rglob("*"))
-    plan = describe_extraction(options(store, reduce="mean,frames"))
+    plan = describe_extraction(options(store, reduce="mean,frames", store_dtype=kept))
     assert set(Path(store).rglob("*")) == before
     assert (plan["units"], plan["clips"]) == (3, 11)
     assert plan["estimated_seconds"] > 0
-    run_extraction(options(store, reduce="mean,frames"))
+    assert plan["bytes_per_clip"] == round(plan["total_bytes"] / 11)
+    run_extraction(options(store, reduce="mean,frames", store_dtype=kept))
     shards = [path for path in Path(store).rglob("c.*") if path.is_file()]
     assert sum(plan["array_bytes"].values()) + plan["codes_bytes"] == sum(p.stat().st_size for p in shards)
     assert len(shards) == plan["objects"]["shards"]

@@ -68,6 +68,21 @@ def test_stored_activations_are_what_the_model_computes_for_each_clip(store: str
             )
 
 
+def test_frames_in_int8_are_those_in_float32_within_half_a_step_of_their_channel(store: str) -> None:
+    settings = {"sites": "resid", "layers": "1", "reduce": "frames"}
+    runs = [opened(store, extract(store, **settings, store_dtype=kept)["run"]) for kept in ("fp32", "int8")]
+    whole, small = (run.read_layer("resid.frames", 1)[0] for run in runs)
+    assert [detail(run)["arrays"] for run in runs] == [
+        {"resid.frames": "(clip, layer, time, feature) (1, 29, 128) float32"},
+        {"resid.frames": "(clip, layer, time, feature) (1, 29, 128) int8"},
+    ]
+    step = np.abs(whole).max(axis=1, keepdims=True) / 127
+    assert (np.abs(small - whole) <= 0.501 * step).all()
+    assert verify(runs[1]) == []
+    with pytest.raises(InvalidInput, match="--store-dtype int8 is of frames, and none are stored"):
+        extract(store, sites="resid", store_dtype="int8")
+
+
 def test_the_summary_counts_clips_and_tells_silence_apart(store: str) -> None:
     summary = extract(store)
     assert (summary["clips"], summary["silent"], summary["failed"], summary["complete"]) == (11, 1, 0, True)
