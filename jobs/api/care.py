@@ -12,6 +12,7 @@ from jobs.api.shown import html_table
 from jobs.api.stores import Store, open_store, url_of
 from jobs.execution import FitEngine
 from jobs.progress.reporters import Told
+from jobs.terminal.results import readable_bytes
 from jobs.upkeep.verify_options import VerifyOptions
 from store.errors import counted
 
@@ -33,7 +34,7 @@ class Report:
         return path
 
     def __repr__(self) -> str:
-        return f"Report({self.title!r}, {len(self.html) / 1e6:.1f} MB of HTML; .save(path) writes it)"
+        return f"Report({self.title!r}, {readable_bytes(len(self.html))} of HTML; .save(path) writes it)"
 
     def _repr_html_(self) -> str:
         frame = 'style="width:100%;height:40em;border:0"'

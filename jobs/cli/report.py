@@ -6,6 +6,7 @@ import click
 
 from jobs.cli.derived import options_of
 from jobs.report.options import ReportOptions
+from jobs.terminal.results import readable_bytes
 
 
 @click.command()
@@ -27,4 +28,4 @@ def report(**values: Any) -> None:
 
     options = ReportOptions(**values)
     write_report(options)
-    click.echo(f"{options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
+    click.echo(f"{options.output} ({readable_bytes(options.output.stat().st_size)})")

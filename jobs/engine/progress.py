@@ -69,7 +69,7 @@ def count(outcome: Outcome[Found, Work], tally: Tally, report: Job) -> None:
             tally.units_given_up += 1
             report.event("given_up", _said_of(unit, problem))
         case Idle() if tally.waits_too_long(PATIENCE_SECONDS):
-            report.event("waiting", {"for": "a worker; a cluster may still be starting machines"})
+            report.event("waiting", {"for": "a worker: the machine is busy, or a cluster starts machines"})
     report.update()
 
 
