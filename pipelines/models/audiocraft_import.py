@@ -5,6 +5,8 @@ torchvision warn about compiled parts that MusicGen does not use; and building a
 stem separator demucs, which only an audio melody needs.
 """
 
+import atexit
+import gc
 import logging
 import sys
 import warnings
@@ -20,13 +22,18 @@ from store.errors import ModelError
 
 
 def import_audiocraft() -> None:
-    """Import `audiocraft.models` quietly and without laion_clap; later calls cost nothing."""
+    """Import `audiocraft.models` quietly and without laion_clap; later calls cost nothing.
+
+    Nothing is garbage in the meantime, and at the end of the process nobody needs its memory: looking for
+    garbage among the half million objects would take as long as a third of the import.
+    """
     if "audiocraft.models" in sys.modules:
         return
     logging.getLogger("xformers").setLevel(logging.ERROR)
-    with _hidden_module("laion_clap"), warnings.catch_warnings():
+    with _hidden_module("laion_clap"), _without_garbage_collection(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import audiocraft.models  # noqa: F401
+    atexit.register(gc.freeze)
 
 
 @contextmanager
@@ -54,6 +61,17 @@ def register_text_encoder(path: str, width: int) -> None:
     if path not in T5Conditioner.MODELS:
         T5Conditioner.MODELS.append(path)
     T5Conditioner.MODELS_DIMS[path] = width
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
 
 
 @contextmanager

@@ -94,8 +94,9 @@ def test_of_processes_that_build_at_once_the_first_to_finish_wins(tmp_path: Path
 @pytest.mark.usefixtures("pocket_folder")
 def test_loading_prints_nothing_and_leaves_laion_clap_alone() -> None:
     code = (
-        "import sys; from pipelines.models.musicgen import load_musicgen; load_musicgen('pocket'); "
-        "assert 'audiocraft.models' in sys.modules; assert 'laion_clap' not in sys.modules"
+        "import gc, sys; from pipelines.models.musicgen import load_musicgen; load_musicgen('pocket'); "
+        "assert 'audiocraft.models' in sys.modules; assert 'laion_clap' not in sys.modules; "
+        "assert gc.isenabled() and not gc.get_freeze_count()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
