@@ -6,8 +6,10 @@ optimizer may leave out a table whose rows it can do without.
 """
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -26,13 +28,33 @@ Table = tuple[str, str]
 """Schema and name, in small letters."""
 
 
-def check_undamaged(connection: duckdb.DuckDBPyConnection, sql: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What of a store is damaged or gone, as one catalog file has it."""
+
+    files: tuple[tuple[str, str, frozenset[Table]], ...]
+    """Key, message and tables of each damaged file."""
+    told: tuple[tuple[float, str], ...]
+    """Sentences on what is missing beside an answer, each with the time (epoch) from which it holds."""
+
+    def notes(self) -> list[str]:
+        """What there is to tell now beside an answer that does not need what is missing."""
+        now = time.time()
+        return [sentence for since, sentence in self.told if since < now]
+
+
+def find_damage(connection: duckdb.DuckDBPyConnection) -> Damage:
+    """Look for damage once for all questions about a catalog file, which never changes."""
+    files = tuple(_damaged(connection))
+    return Damage(files, tuple(_told(connection, [key for key, _, _ in files])))
+
+
+def check_undamaged(connection: duckdb.DuckDBPyConnection, damage: Damage, sql: str) -> None:
     """Raise `CorruptData` naming the damaged files whose rows a statement needs."""
-    damaged = _damaged(connection)
-    if not damaged:
+    if not damage.files:
         return
     needed = _needed(connection, sql)
-    if found := {key: message for key, message, feeds in damaged if not needed.isdisjoint(feeds)}:
+    if found := {key: message for key, message, feeds in damage.files if not needed.isdisjoint(feeds)}:
         key, message = next(iter(found.items()))
         said = message.split(": run `", 1)[0].rstrip(".")
         raise CorruptData(
@@ -47,21 +69,20 @@ def _others(count: int) -> str:
     return f" ({count} more file{' it needs is' if count == 1 else 's it needs are'} damaged too.)"
 
 
-def catalog_notes(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Sentences on what is missing beside an answer that does not need it."""
-    notes = []
-    damaged = _damaged(connection)
+def _told(connection: duckdb.DuckDBPyConnection, damaged: Sequence[str]) -> Iterator[tuple[float, str]]:
     if damaged:
-        notes.append(
-            f"{_listed([key for key, _, _ in damaged])} cannot be read, so queries that need "
-            f"{'it' if len(damaged) == 1 else 'them'} are refused: `undertone verify STORE` says more."
+        yield (
+            _ALWAYS,
+            (
+                f"{_listed(damaged)} cannot be read, so queries that need "
+                f"{'it' if len(damaged) == 1 else 'them'} are refused: `undertone verify STORE` says more."
+            ),
         )
     if _has_table(connection, "parts", "completed"):
-        notes += _orphans(connection, {key for key, _, _ in damaged})
-        notes += _lost_markers(connection)
-        notes += _lost_completions(connection)
-        notes += _unrecorded(connection)
-    return notes
+        yield from ((_ALWAYS, note) for note in _orphans(connection, set(damaged)))
+        yield from ((_ALWAYS, note) for note in _lost_markers(connection))
+        yield from _lost_completions(connection)
+        yield from ((_ALWAYS, note) for note in _unrecorded(connection))
 
 
 def _orphans(connection: duckdb.DuckDBPyConnection, damaged: AbstractSet[str]) -> list[str]:
@@ -81,11 +102,14 @@ def _lost_markers(connection: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def _lost_completions(connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _lost_completions(connection: duckdb.DuckDBPyConnection) -> list[tuple[float, str]]:
     return [
-        f"run {run_id} is complete, but no record says so: it was lost, or the command was killed there. "
-        + _CURE
-        for (run_id,) in connection.execute(_LOST_COMPLETIONS, [AT_WORK_SECONDS]).fetchall()
+        (
+            latest + AT_WORK_SECONDS,
+            f"run {run_id} is complete, but no record says so: it was lost, or the command was killed there. "
+            + _CURE,
+        )
+        for run_id, latest in connection.execute(_LOST_COMPLETIONS).fetchall()
     ]
 
 
@@ -104,6 +128,7 @@ def unrecorded_note(names: Sequence[str]) -> str:
     )
 
 
+_ALWAYS = 0.0
 _CURE = "`undertone verify STORE` says what cures it."
 _NOT_PLANNED = "its clips are not those of the plan"
 _OF_MARKERS = ["parts.commits", "parts.clip_states"]
@@ -138,13 +163,16 @@ _LOST_MARKERS = """
     GROUP BY ALL ORDER BY ALL
 """
 _LOST_COMPLETIONS = """
-    SELECT run_id FROM (SELECT run_id, count(*) AS units FROM parts.planned_units GROUP BY ALL) AS planned
-    WHERE (units, true) = (
-        SELECT (count(*), max(committed_at) < epoch(now()) - ?) FROM parts.commits
-        WHERE commits.run_id = planned.run_id
-    )
+    SELECT run_id, latest
+    FROM (SELECT run_id, count(*) AS units FROM parts.planned_units GROUP BY ALL) AS planned
+    JOIN (
+        SELECT run_id, count(*) AS units, max(committed_at) AS latest FROM parts.commits GROUP BY ALL
+    ) AS committed USING (run_id, units)
+    WHERE latest IS NOT NULL
     AND units > coalesce((SELECT max(units) FROM parts.completed WHERE completed.run_id = planned.run_id), 0)
-    AND NOT EXISTS (FROM parts.damaged WHERE starts_with(_part, 'records/runs/' || run_id || '/complete/'))
+    AND NOT EXISTS (
+        FROM parts.damaged WHERE starts_with(_part, 'records/runs/' || planned.run_id || '/complete/')
+    )
     ORDER BY ALL
 """
 

@@ -20,7 +20,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from store.catalog.damage import catalog_notes, check_undamaged
+from store.catalog.damage import check_undamaged
+from store.catalog.kept_connection import KeptConnection
 from store.catalog.query_messages import (
     RECEIVED,
     Answer,
@@ -30,7 +31,6 @@ from store.catalog.query_messages import (
     send_answer,
     send_batch,
 )
-from store.catalog.sandbox import locked_connection
 from store.catalog.sql_guard import check_reads_only
 from store.catalog.vector_tables import KEYS, VectorColumns, VectorTables
 from store.errors import InvalidInput, QueryRefused, UndertoneError
@@ -53,6 +53,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who asks gets Ctrl-C, and kills this process
     connection = Connection(int(sys.argv[1]))
     vectors = VectorTables(Connection(int(sys.argv[2])))
+    kept = KeptConnection()
     threading.Thread(target=_end_with_the_other_end, args=(connection.fileno(),), daemon=True).start()
     while True:
         question = receive_question(connection)
@@ -61,7 +62,7 @@ def main() -> None:
         notes: list[str] = []
         try:
             vectors.begin(question.vectors)
-            for batch in answer(question, notes, vectors):
+            for batch in answer(question, notes, vectors, kept):
                 send_batch(connection, batch)
             reply: Answer | Failed = Answer(tuple(notes), last=_resident_bytes() > RETIRE_BYTES)
         except UndertoneError as error:
@@ -75,7 +76,10 @@ def main() -> None:
 
 
 def answer(
-    question: Question, notes: list[str], vectors: VectorTables | None = None
+    question: Question,
+    notes: list[str],
+    vectors: VectorTables | None = None,
+    kept: KeptConnection | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The result batch by batch, the first one empty to show the columns; `notes` gets what to tell the user.
 
@@ -84,22 +88,23 @@ def answer(
         CorruptData: it needs a file of the store that is damaged.
         InvalidInput: a given table has no usable name.
     """
-    connection = locked_connection(question.catalog, question.memory_bytes)
-    try:
-        for name, table in question.tables.items():
-            _register(connection, name, table, question.vectors.get(name), vectors)
-        check_reads_only(connection, question.sql)
-        check_undamaged(connection, question.sql)
-        yield from _batches(connection, question)
-        notes += catalog_notes(connection)
-    except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
-        if isinstance(error, UndertoneError):
-            raise
-        if vectors is not None and vectors.failure is not None:
-            raise vectors.failure from error
-        raise QueryRefused(_explain(error, connection)) from error
-    finally:
-        connection.close()
+    connections = kept or KeptConnection()
+    again = kept is not None and not question.tables
+    with connections.lent(question.catalog, question.memory_bytes, again=again) as opened:
+        connection = opened.connection
+        try:
+            for name, table in question.tables.items():
+                _register(connection, name, table, question.vectors.get(name), vectors)
+            check_reads_only(connection, question.sql)
+            check_undamaged(connection, opened.damage, question.sql)
+            yield from _batches(connection, question)
+            notes += opened.damage.notes()
+        except (duckdb.Error, OSError) as error:  # a failure while batches are fetched arrives as OSError
+            if isinstance(error, UndertoneError):
+                raise
+            if vectors is not None and vectors.failure is not None:
+                raise vectors.failure from error
+            raise QueryRefused(_explain(error, connection)) from error
 
 
 def _batches(connection: duckdb.DuckDBPyConnection, question: Question) -> Iterator[pa.RecordBatch]:
