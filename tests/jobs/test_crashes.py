@@ -150,7 +150,7 @@ def test_killed_again_and_again_the_same_command_ends_with_the_same_bytes(
     store: Path, original: Path, reference: dict[str, bytes], token: str
 ) -> None:
     chance = random.Random(0)
-    for _ in range(4):
+    for _ in range(2):
         process = start(store, original, token, "inline")
         target = len(shard_files(store)) + chance.randrange(1, 40)
         wait_until(partial(reached, store, target, process))

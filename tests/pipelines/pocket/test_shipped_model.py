@@ -25,7 +25,7 @@ from training.pocket.clips import draw_clip, render_clip, specimen
 
 CLIPS = 160
 LAYERS, ALPHA = (5, 6, 7), 0.15
-RANDOM_STATES = (0, 1)
+RANDOM_STATES = (0,)
 TEXTS = ("{} music", "fast {} music with drums")
 
 pytestmark = pytest.mark.slow
