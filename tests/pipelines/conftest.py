@@ -21,7 +21,7 @@ Samples = NDArray[np.float32]
 WriteAudio = Callable[..., Samples]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_audio() -> WriteAudio:
     """Write a chord with noise in the format of the file's name; returns it, (samples, channels)."""
 

@@ -6,6 +6,7 @@ names a track's file; its issues #8, #4 and #44 list the clips without audio: 1,
 header and next to no music, as they were cut out behind the track's end.
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def write_tracks_csv(path: Path) -> None:
         tracks.loc[track, ("track", "listens")] = 10 * track
         tracks.loc[track, ("track", "favorites")] = 1
         tracks.loc[track, ("track", "genres_all")] = "[21, 12]"
-        tracks.loc[track, ("artist", "bio")] = BIOGRAPHY
+        tracks.loc[track, ("artist", "bio")] = BIOGRAPHY if track == 2 else "Born."
         tracks.loc[track, ("album", "date_released")] = "2009-01-05 00:00:00"
     path.parent.mkdir(parents=True)
     tracks.sort_index(axis=1).to_csv(path)
@@ -66,20 +67,27 @@ def audio_path(folder: Path, track: int) -> Path:
 
 
 @pytest.fixture
-def published(tmp_path: Path, write_audio: Write) -> Path:
+def published(original: Path, tmp_path: Path) -> Path:
+    """A copy of the publication that a test may change."""
+    return Path(shutil.copytree(original, tmp_path, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def original(tmp_path_factory: pytest.TempPathFactory, write_audio: Write) -> Path:
     """The metadata, and fma_large with four tracks, three clips without audio and a checksum file."""
-    write_tracks_csv(tmp_path / "fma_metadata/tracks.csv")
-    (tmp_path / "fma_metadata/genres.csv").write_text(
+    folder = tmp_path_factory.mktemp("fma")
+    write_tracks_csv(folder / "fma_metadata/tracks.csv")
+    (folder / "fma_metadata/genres.csv").write_text(
         "genre_id,#tracks,parent,title,top_level\n", encoding="utf-8"
     )
-    large = tmp_path / "fma_large"
+    large = folder / "fma_large"
     for track in TRACKS:
         write_audio(audio_path(large, track), 3.0, rate=44_100, channels=2, seed=track)
     for track in WITHOUT_AUDIO:
         path = audio_path(large, track)
         path.write_bytes(path.read_bytes()[:1_752])
     (large / "checksums").write_text("0 000/000002.mp3\n", encoding="utf-8")
-    return tmp_path
+    return folder
 
 
 def test_tracks_carry_the_official_split_their_artist_and_labels(published: Path) -> None:
