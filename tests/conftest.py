@@ -63,8 +63,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Quick tests first: a mistake shows early. On several cores last: none waits for a slow one."""
+    """Quick tests first: a mistake shows early. On several cores last: none waits for a slow one.
+
+    Those that share a Ray stand beside each other.
+    """
     slow_first = "PYTEST_XDIST_WORKER" in os.environ
+    items.sort(key=lambda item: not uses_local_ray(item))
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None) is not slow_first)
 
 
@@ -124,6 +128,38 @@ def pytest_unconfigure(config: pytest.Config) -> None:
             f"{count} tests of pages were left out, as there is {NO_BROWSER}. Install one and run them: "
             "sudo apt-get install -y chromium && make test ARGS='-k browser'"
         )
+
+
+def uses_local_ray(item: pytest.Item) -> bool:
+    return "local_ray" in getattr(item, "fixturenames", ())
+
+
+_local_ray = ExitStack()
+
+
+@pytest.fixture
+def local_ray() -> None:
+    """A private Ray for tests that need workers and nothing else of it: a start takes longer than they do.
+
+    `ray_session` takes what is there. It ends with the first test that does not ask for it.
+    """
+    import ray
+
+    from jobs.engine import ray_session
+
+    if not ray.is_initialized():
+        options = _local_ray.enter_context(ray_session._options("local", 2))
+        ray_session._connect("local", options)
+        _local_ray.callback(ray.shutdown)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not uses_local_ray(item):
+        _local_ray.close()
+
+
+def pytest_sessionfinish() -> None:
+    _local_ray.close()
 
 
 @pytest.fixture(scope="session")

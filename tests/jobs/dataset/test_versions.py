@@ -401,6 +401,7 @@ def test_repair_takes_a_damaged_version_and_leaves_the_one_before(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
 def test_ray_reads_what_this_process_would(tmp_path: Path, music: Path) -> None:
     (music / "jazz/broken.wav").write_bytes(b"RIFF of nothing")
     found = []

@@ -156,6 +156,7 @@ def test_a_pair_points_from_its_source_to_its_target_over_their_clips_alone(plan
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
 def test_fits_of_the_same_thing_are_the_same_bytes_inline_and_on_ray(planted_store: Store) -> None:
     fit(planted_store, methods="mse,logistic,pca", sites="resid")
     inline = {one.vector_id: one.vector.tobytes() for one in read_vectors(planted_store)}

@@ -201,6 +201,7 @@ def test_options_that_make_no_sense_are_refused_before_any_work(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
 def test_ray_workers_store_what_inline_does(
     songs: Path, tmp_path: Path, evaluate: Evaluate, ask: Ask
 ) -> None:

@@ -278,6 +278,7 @@ def test_mini_batches_have_rows_of_their_own_and_leave_the_others(planted_store:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_memory")
+@pytest.mark.usefixtures("local_ray")
 def test_workers_on_ray_give_the_same_bytes(planted_store: Store) -> None:
     options = {"reduction": "frames", "sites": "resid", "layers": "1"}
     query = "SELECT start_seed, inertia, iterations FROM clusterings ORDER BY start_seed"

@@ -236,6 +236,7 @@ def test_frames_are_fitted_block_by_block_and_scored_per_clip(planted: Store) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("local_ray")
 def test_moments_over_frames_are_bit_identical_inline_and_on_two_workers(planted: Store) -> None:
     parts = []
     for engine in ("inline", "ray"):
