@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from jobs.cli.main import main
+from jobs.demo import running
 from jobs.engine.heartbeat import heartbeat
 from jobs.extract.options import ExtractOptions
 from jobs.extract.running import run_extraction
+from jobs.sweep.configuration import find_sweep
 from store import open_store
 
 Run = Callable[..., tuple[int, str, str]]
@@ -164,8 +166,12 @@ def test_wrong_usage_exits_with_2(undertone: Run) -> None:
 
 @pytest.mark.slow
 def test_the_demo_answers_its_questions_draws_a_report_and_does_so_again_when_repeated(
-    tmp_path: Path, undertone: Run
+    tmp_path: Path, undertone: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shorter = find_sweep(running.SWEEP).read_text().replace("seconds = 4.0", "seconds = 2.0")
+    assert "seconds = 2.0" in shorter
+    (tmp_path / "shorter.toml").write_text(shorter)
+    monkeypatch.setattr(running, "SWEEP", str(tmp_path / "shorter.toml"))
     folder = tmp_path / "une démo"
     code, output, errors = undertone("demo", str(folder), "--clips", "48", "--engine", "inline")
     assert code == 0, errors
