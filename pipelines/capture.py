@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.models.delay import planned_alignment
+from pipelines.models.protocol import PassLeft
 from pipelines.reductions import reduce_rows, segment_bounds
 from store.errors import InvalidInput
 from store.records import REDUCTIONS, ArraySpec, check_site
@@ -155,7 +156,7 @@ class Captured:
                 self._array(site, reduction, reduced)[:, position].copy_(reduced)
             self._missing.discard((site, position))
             if self.leaves_when_whole and not self._missing:
-                raise _Done
+                raise PassLeft
 
         return record
 
@@ -217,7 +218,7 @@ def forward_activations(
     for members, conditions in groups:
         with capture(model, spec, alignment) as captured:
             captured.leaves_when_whole = True
-            with suppress(_Done):
+            with suppress(PassLeft):
                 model.forward(batch if len(groups) == 1 else batch[members], conditions)
         parts.append((members, captured.arrays()))
     return parts[0][1] if len(parts) == 1 else _reassembled(parts, len(batch))
@@ -238,13 +239,9 @@ def heard_activations(
 
     with capture(model, spec) as captured:
         captured.leaves_when_whole = True
-        with suppress(_Done):
+        with suppress(PassLeft):
             model.hear(torch.as_tensor(audio)[:, None])
     return captured.arrays()
-
-
-class _Done(Exception):
-    """Everything wanted is recorded."""
 
 
 def _reassembled(

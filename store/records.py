@@ -252,6 +252,10 @@ class ModelInfo:
     """Of its weights, as its source says it: "CC-BY-NC-4.0"; empty where nobody said it."""
     reach_samples: int = 0
     """Samples that a frame needs, where only whole ones count; 0 where a started frame counts."""
+    code: tuple[tuple[str, str], ...] = ()
+    """Files of code that came with it and that the user asked to run: name and SHA-256 of each."""
+    trust_remote_code: bool = False
+    """Whether that code came with the weights, from the hub or in a folder; else it is the user's own."""
 
     def __post_init__(self) -> None:
         if not self.sites:
@@ -287,7 +291,11 @@ class ModelInfo:
 
     def document(self) -> dict[str, Any]:
         """What the document of a run says of it, as JSON values."""
-        return {name: value for name, value in asdict(self).items() if name not in _FOLLOWS_FROM_THE_WEIGHTS}
+        left_out = (*_FOLLOWS_FROM_THE_WEIGHTS, "code", "trust_remote_code")
+        said = {name: value for name, value in asdict(self).items() if name not in left_out}
+        if self.code:  # ids of models that bring none are made without
+            said |= {"code": dict(self.code), "trust_remote_code": self.trust_remote_code}
+        return said
 
 
 _IN_WORDS: Mapping[Ability, str] = {"encode": "encodes", "generate": "generates", "steer": "can be steered"}

@@ -31,6 +31,11 @@ class Extraction(Work, total=False):
         str | Path | None, "a recording whose melody conditions every clip, for models that take one."
     ]
     backend: Backend
+    model_file: Annotated[
+        str | Path | None,
+        "a file of Python that describes your torch module, instead of a model; it is run.",
+    ]
+    trust_remote_code: bool
     dtype: Dtype
     batch_clips: int
     unit_clips: int | None

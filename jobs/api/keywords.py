@@ -140,6 +140,7 @@ CONVERSIONS: Mapping[str, tuple[str, Convert]] = {
     "loss": ("loss", names_text),
     "metrics_file": ("metrics_file", _path_of),
     "melody": ("melody", _path_of),
+    "model_file": ("model_file", _path_of),
     "method": ("methods", names_text),
     "model": ("model", str),
     "penalties": ("penalties", numbers_text),

@@ -31,6 +31,8 @@ def load_model(
     device: Device = "auto",
     dtype: Dtype = "float32",
     backend: Backend = None,
+    model_file: str | Path | None = None,
+    trust_remote_code: bool = False,
 ) -> "LoadedModel":
     """Load a MusicGen, or an audio encoder, which is passed over sounds and read, and does nothing else.
 
@@ -41,6 +43,8 @@ def load_model(
         device: "auto" takes a GPU where there is one.
         dtype: of the decoder's matrices; the codec is always float32.
         backend: the library that computes it; by default the one whose format its files have.
+        model_file: a file of Python that describes a torch module of yours, instead of a name; it is run.
+        trust_remote_code: run the code that lies beside the weights, where a folder needs some.
 
     Raises:
         NotFound: there is no model of that name.
@@ -53,8 +57,12 @@ def load_model(
     """
     from pipelines.models.backends import with_backend
     from pipelines.models.named import load_readable_model
+    from pipelines.models.own_code import with_own_code
 
-    named = with_backend(name, backend)
+    file = None if model_file is None else Path(model_file)
+    if file is not None and (name != "pocket" or backend):
+        raise InvalidInput("model_file is the model: leave out its name and backend.")
+    named = with_own_code(with_backend(name, backend), file, trust_remote_code=trust_remote_code)
     loaded = load_readable_model(named, device=resolved_device(device), dtype=dtype)
     return cast("LoadedModel", loaded)  # what an encoder lacks is refused where it is asked for
 

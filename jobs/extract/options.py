@@ -7,8 +7,11 @@ from typing import Annotated, Literal
 from jobs.execution import Backend, Device, Dtype, Execution, StoreDtype
 from jobs.option import Option
 from pipelines.models.backends import with_backend
+from pipelines.models.own_code import NamedModel, with_own_code
+from store.errors import InvalidInput
 from store.extensions import MODELS
 
+DEFAULT_MODEL = "pocket"
 DEFAULT_SITES = "resid,attn,mlp"
 
 
@@ -27,7 +30,7 @@ class ExtractOptions(Execution):
             others=("PATH", "facebook/…"),
             free=True,
         ),
-    ] = "pocket"
+    ] = DEFAULT_MODEL
     backend: Backend = None
     sites: Annotated[
         str, Option("Sites to store, of embed, resid, attn, head, xattn, mlp; all: those that the model has.")
@@ -104,7 +107,22 @@ class ExtractOptions(Execution):
         Option("Torch threads per worker. Part of a run's identity, like the batch.", least=1),
     ] = 1
 
+    model_file: Annotated[
+        Path | None,
+        Option(
+            "A file of Python that describes a torch module of yours (MODEL = TorchModel(…)) instead of "
+            "--model. It is run, on every machine that works."
+        ),
+    ] = None
+    trust_remote_code: Annotated[
+        bool,
+        Option("Run the code that lies beside the weights of the model, where its folder needs some."),
+    ] = False
+
     @property
-    def named_model(self) -> str:
-        """The model, and what computes it where that was said."""
-        return with_backend(self.model, self.backend)
+    def named_model(self) -> NamedModel:
+        """The model, what computes it where that was said, and whose code is run."""
+        if self.model_file is not None and (self.model != DEFAULT_MODEL or self.backend):
+            raise InvalidInput("--model-file is the model: leave out --model and --backend.")
+        named = with_backend(self.model, self.backend)
+        return with_own_code(named, self.model_file, trust_remote_code=self.trust_remote_code)

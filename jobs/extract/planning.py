@@ -52,7 +52,9 @@ def resolve(options: ExtractOptions) -> Extraction:
     store = open_store(options.store)
     dataset = store.dataset(options.dataset)
     info = describe_model(options.named_model)
-    if Path(options.model).is_dir():  # a store names no paths of the machine it was made on
+    if (
+        options.model_file is None and Path(options.model).is_dir()
+    ):  # a store names no paths of the machine it was made on
         info = replace(info, name=Path(options.model).resolve().name)
     clip_seconds = float(dataset.info["clip_seconds"])
     if clip_seconds > info.max_seconds:

@@ -20,6 +20,8 @@ def announce(work: Extraction) -> None:
     spec = work.spec
     if spec.model.random_weights:
         note(f"{spec.model.name} has random weights; its activations mean nothing.")
+    if spec.model.code:
+        note(_of_code(work))
     for said in check_weights(work.options.named_model, last_block=spec.capture.last_block(spec.model)):
         note(said, kind="Warning")
     leaks = template_fields(spec.text)
@@ -29,6 +31,25 @@ def announce(work: Extraction) -> None:
             "music.",
             kind="Warning",
         )
+
+
+def _of_code(work: Extraction) -> str:
+    """What is to be said once of code that a user asked to run."""
+    info = work.spec.model
+    whose = "that comes with the weights" if info.trust_remote_code else "of your own"
+    files = ", ".join(f"{name} (SHA-256 {digest[:12]}…)" for name, digest in info.code)
+    said = f"{info.name} runs code {whose}, {files}, which the run records."
+    own, prefix = work.spec.run_id(), work.spec.run_prefix()
+    earlier = [name for name in work.store.runs() if name.startswith(prefix) and name != own]
+    others = [name for name in earlier if _code_in(work, name) not in (None, dict(info.code))]
+    if not others:
+        return said
+    return f"{said} It is not that of {', '.join(others)}: another model, whose rows are kept apart."
+
+
+def _code_in(work: Extraction, run_id: str) -> dict[str, str] | None:
+    code = work.store.run(run_id).document["model"].get("code")
+    return code if isinstance(code, dict) else None
 
 
 def summarize(

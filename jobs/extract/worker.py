@@ -23,9 +23,10 @@ from jobs.extract.units import ExtractionUnit
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from pipelines.audio.files import Root
 from pipelines.capture import CaptureSpec
+from pipelines.models.own_code import NamedModel
 from pipelines.models.protocol import with_codes
-from store.errors import AudioError, InvalidInput
-from store.records import ClipStatus, Failure, PlannedClip, Receipt, Unit
+from store.errors import AudioError, InvalidInput, ModelError
+from store.records import ClipStatus, Failure, ModelInfo, PlannedClip, Receipt, Unit
 
 Result = TypeVar("Result")
 Inputs = Codes | HeardClips
@@ -43,7 +44,7 @@ class ExtractionPlan:
     """"" for an encoder, which has none."""
     root: Root | None
     """Where the audio is; None where stored codes make it needless."""
-    model: str
+    model: NamedModel
     capture: CaptureSpec
     melody: Samples | None
     """Samples (samples,) at the model's rate that condition all clips."""
@@ -95,6 +96,7 @@ class ExtractionWorker:
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
         self._run = store.run(plan.run_id)
+        _check_same(self._model.info, self._run.document["model"]["fingerprint"])
         self._dtypes = {name: read_dtype(spec) for name, spec in self._run.arrays.items()}
         decode, clip_samples = self._decoder(plan.root, rate), round(plan.clip_seconds * rate)
         self._audio = AudioSource(decode, is_silent, self._decoders, clip_samples)
@@ -204,6 +206,16 @@ class ExtractionWorker:
 
     def _on_compute_thread(self, function: Callable[[], Result]) -> Result:
         return self._compute.submit(function).result()
+
+
+def _check_same(info: ModelInfo, planned: str) -> None:
+    """Raise ModelError where another model was loaded than the run was planned for."""
+    if info.fingerprint != planned:
+        raise ModelError(
+            f"{info.name!r} is not the model that the run is of ({info.fingerprint[:12]} instead of "
+            f"{planned[:12]}): its files changed or differ between machines, or its weights are drawn at "
+            "random whenever it is loaded."
+        )
 
 
 def _no_audio(clip: PlannedClip) -> Samples:

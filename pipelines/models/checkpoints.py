@@ -126,6 +126,8 @@ class Checkpoint:
     """The commit of the Hugging Face repository; None for folders and built-in models."""
     backend: str = AUDIOCRAFT
     """Of `BACKENDS`: whose format it has, and whose modules compute."""
+    trusted: bool = False
+    """Whether code that lies beside its weights may be run."""
 
 
 def resolve_checkpoint(name: str) -> Checkpoint:

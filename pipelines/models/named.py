@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipelines.models.placement import check_placement
 
 if TYPE_CHECKING:
+    from pipelines.models.checkpoints import Checkpoint
+    from pipelines.models.own_code import NamedModel
     from pipelines.models.protocol import LoadedModel, ReadableModel
     from store.records import ModelInfo
 
 
-def describe_model(name: str) -> ModelInfo:
+def describe_model(name: NamedModel) -> ModelInfo:
     """What a model is, from its checkpoint's files alone: no module is built, audiocraft is not imported.
+
+    A torch module of a user's own is loaded for it.
 
     Args:
         name: As for `load_named_model`.
@@ -21,17 +26,21 @@ def describe_model(name: str) -> ModelInfo:
         ModelError: The checkpoint is missing, damaged or unsupported.
         NotFound: There is no model of that name.
     """
-    from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import describe_encoder, is_encoder
     from pipelines.models.facts import describe_checkpoint
+    from pipelines.models.own_code import own_module
 
-    checkpoint = resolve_checkpoint(name)
+    if (own := own_module(name)) is not None:
+        from pipelines.models.encoders.own_module import describe_own_module
+
+        return describe_own_module(own)
+    checkpoint = _checkpoint(name)
     if is_encoder(checkpoint):
         return describe_encoder(checkpoint).info
     return describe_checkpoint(checkpoint).info
 
 
-def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
+def check_weights(name: NamedModel, *, last_block: int | None) -> tuple[str, ...]:
     """Notes on a model's weights; raises ModelError where passes up to that block would meet NaN or infinity.
 
     Args:
@@ -39,11 +48,13 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
         last_block: The last decoder block that is computed, None where sound is generated.
     """
     from pipelines.models.broken_weights import note_on_weights, refuse_broken_weights
-    from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import is_encoder
     from pipelines.models.facts import describe_checkpoint
+    from pipelines.models.own_code import own_module
 
-    checkpoint = resolve_checkpoint(name)
+    if own_module(name) is not None:
+        return ()
+    checkpoint = _checkpoint(name)
     if is_encoder(checkpoint):  # which is looked at as it is loaded
         return ()
     described = describe_checkpoint(checkpoint)
@@ -51,17 +62,19 @@ def check_weights(name: str, *, last_block: int | None) -> tuple[str, ...]:
     return (note_on_weights(described.info.name, described.broken),) if described.broken else ()
 
 
-def check_tokenizer(name: str) -> None:
+def check_tokenizer(name: NamedModel) -> None:
     """Raise ModelError where a model's folder holds a tokenizer that cannot be loaded, before work begins."""
     from pipelines.models.backends import TRANSFORMERS
-    from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import is_encoder
     from pipelines.models.facts import describe_checkpoint
     from pipelines.models.loading import text_encoder_folder
+    from pipelines.models.own_code import own_module
     from pipelines.models.text_encoder_files import load_tokenizer
     from pipelines.models.transformers_modules import quiet_transformers
 
-    checkpoint = resolve_checkpoint(name)
+    if own_module(name) is not None:
+        return
+    checkpoint = _checkpoint(name)
     if is_encoder(checkpoint):  # which takes no text
         return
     named = describe_checkpoint(checkpoint).info.text_encoder
@@ -74,7 +87,7 @@ def check_tokenizer(name: str) -> None:
 
 
 def load_named_model(
-    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+    name: NamedModel, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
 ) -> LoadedModel:
     """Load a model that runs over codes: `load_readable_model`, but for encoders.
 
@@ -89,7 +102,7 @@ def load_named_model(
 
 
 def load_readable_model(
-    name: str, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
+    name: NamedModel, *, device: str = "cpu", dtype: str = "float32", last_block: int | None = None
 ) -> ReadableModel:
     """Load a model, an audio encoder or one that runs over codes.
 
@@ -97,7 +110,8 @@ def load_readable_model(
         name: "pocket", "pocket-clap", "pocket-random", a plug-in's, a hub name such as
             "facebook/musicgen-small" (with "@revision" where one is to be pinned), or a folder in
             audiocraft's format or in that of transformers, also of an audio encoder; "transformers:" or
-            "audiocraft:" before it chooses where there are both.
+            "audiocraft:" before it chooses where there are both. A `ModelFile` or a `TrustedModel` brings
+            code that is run.
         device: "cpu" or "cuda"; choose among several GPUs with CUDA_VISIBLE_DEVICES.
         dtype: Of the decoder's matrices: "float32", "bfloat16" or "float16". The codec is always float32.
         last_block: The last decoder block that passes will compute, None for all and the output heads: only
@@ -109,11 +123,15 @@ def load_readable_model(
         NotFound: There is no model of that name.
     """
     from pipelines.models.backends import TRANSFORMERS
-    from pipelines.models.checkpoints import resolve_checkpoint
     from pipelines.models.encoders.described import is_encoder
+    from pipelines.models.own_code import own_module
 
     check_placement(device, dtype)
-    checkpoint = resolve_checkpoint(name)
+    if (own := own_module(name)) is not None:
+        from pipelines.models.encoders.own_module import load_own_module
+
+        return load_own_module(own, device=device, dtype=dtype)
+    checkpoint = _checkpoint(name)
     if is_encoder(checkpoint):
         from pipelines.models.encoders.encoder import load_encoder
 
@@ -127,13 +145,31 @@ def load_readable_model(
     return load_musicgen_checkpoint(checkpoint, device=device, dtype=dtype, last_block=last_block)
 
 
-def pinned_name(name: str) -> str:
+def pinned_name(name: NamedModel) -> NamedModel:
     """The same model by the commit and the back-end that it has now, for workers elsewhere."""
     from pipelines.models.backends import split_backend, with_backend
-    from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.own_code import ModelFile, TrustedModel, own_module
 
-    checkpoint = resolve_checkpoint(name)
+    if isinstance(name, ModelFile) or own_module(name) is not None:
+        return name
+    checkpoint = _checkpoint(name)
     if checkpoint.revision is None:
         return name
-    _, repository = split_backend(name)
-    return with_backend(f"{repository.partition('@')[0]}@{checkpoint.revision}", checkpoint.backend)
+    _, repository = split_backend(name.name if isinstance(name, TrustedModel) else name)
+    pinned = with_backend(f"{repository.partition('@')[0]}@{checkpoint.revision}", checkpoint.backend)
+    return TrustedModel(pinned) if isinstance(name, TrustedModel) else pinned
+
+
+def _checkpoint(name: NamedModel) -> Checkpoint:
+    """Where the checkpoint of a model lies; of a trusted one with the code beside its weights."""
+    from pipelines.models.checkpoints import resolve_checkpoint
+    from pipelines.models.hub import hub_folder
+    from pipelines.models.own_code import TrustedModel
+
+    if not isinstance(name, TrustedModel):
+        assert isinstance(name, str)  # files are torch modules
+        return resolve_checkpoint(name)
+    found = replace(resolve_checkpoint(name.name), trusted=True)
+    if found.revision is not None:
+        hub_folder(found.name, ("config.json", "*.py"), revision=found.revision)
+    return found

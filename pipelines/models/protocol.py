@@ -39,6 +39,10 @@ class ModelSource:
     """Where the checkpoint lies; it may be made or fetched at the first call."""
 
 
+class PassLeft(Exception):
+    """A hook leaves the pass that it is called in: everything wanted of it was seen."""
+
+
 Conditions = Mapping[str, "tuple[torch.Tensor, torch.Tensor]"]
 """By conditioner: embedding (B, steps, D) and mask (B, steps)."""
 

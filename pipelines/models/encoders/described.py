@@ -17,9 +17,11 @@ from pipelines.models.conversion.transformers_files import (
 )
 from pipelines.models.encoders.clap import ClapFamily
 from pipelines.models.encoders.codecs import CodecFamily
+from pipelines.models.encoders.remote_code import brings_code, check_trusted, family_of_code
 from pipelines.models.encoders.waveforms import WaveformFamily
 from pipelines.models.encoders.whisper import WhisperFamily
 from pipelines.models.fingerprints import fingerprint
+from pipelines.models.own_code import code_of
 from store.errors import ModelError
 from store.records import ModelInfo
 
@@ -47,6 +49,10 @@ VOLATILE = ("_name_or_path", "transformers_version", "dtype", "torch_dtype", "ar
 """Settings that say nothing about what an encoder computes."""
 
 
+UNREADABLE = (AttributeError, ImportError, KeyError, OSError, TypeError, ValueError)
+"""What transformers raises for files that are damaged."""
+
+
 @dataclass(frozen=True, slots=True)
 class DescribedEncoder:
     """What an encoder is, with transformers' own settings of it."""
@@ -59,10 +65,20 @@ class DescribedEncoder:
 
 
 def is_encoder(checkpoint: Checkpoint) -> bool:
-    """Whether a checkpoint is an encoder of a family that is read."""
+    """Whether a checkpoint is an encoder that is read.
+
+    Raises:
+        ModelError: it brings code, which nobody asked to run.
+    """
     if checkpoint.backend != TRANSFORMERS or not is_transformers_folder(checkpoint.folder):
         return False
-    return read_json(checkpoint.folder / CONFIG).get("model_type") in FAMILIES
+    settings = read_json(checkpoint.folder / CONFIG)
+    if settings.get("model_type") in FAMILIES:
+        return True
+    if not brings_code(settings):
+        return False
+    check_trusted(checkpoint, settings)
+    return True
 
 
 def describe_encoder(checkpoint: Checkpoint) -> DescribedEncoder:
@@ -73,6 +89,7 @@ def describe_encoder(checkpoint: Checkpoint) -> DescribedEncoder:
     """
     folder = checkpoint.folder
     files = [folder / CONFIG, folder / FEATURES, *(folder / name for name in WEIGHTS)]
+    files += sorted(folder.rglob("*.py")) if checkpoint.trusted else []
     return _described(checkpoint, tuple(file.stat().st_mtime_ns if file.exists() else 0 for file in files))
 
 
@@ -80,8 +97,9 @@ def describe_encoder(checkpoint: Checkpoint) -> DescribedEncoder:
 def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedEncoder:  # noqa: ARG001
     folder = checkpoint.folder
     settings = read_json(folder / CONFIG)
-    family = FAMILIES[settings["model_type"]]
-    config, extractor = _settings_of(folder, has_extractor=family.has_extractor)
+    family = FAMILIES.get(settings["model_type"]) or family_of_code(checkpoint.name, settings)
+    code = code_of(folder) if settings["model_type"] not in FAMILIES else ()
+    config, extractor = _settings_of(folder, has_extractor=family.has_extractor, trusted=bool(code))
     try:
         shape = family.shape(config, extractor)
     except ModelError as error:
@@ -89,6 +107,7 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedEnc
     identity = {
         "config": _settled(settings),
         "extractor": _settled(read_json(folder / FEATURES)) if family.has_extractor else None,
+        **({"code": dict(code)} if code else {}),
     }
     info = ModelInfo(
         name=checkpoint.name,
@@ -108,12 +127,14 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedEnc
         abilities=(),
         takes_text=False,
         reach_samples=shape.reach_samples,
+        code=code,
+        trust_remote_code=bool(code),
     )
     return DescribedEncoder(info, family, config, extractor)
 
 
-def _settings_of(folder: Path, *, has_extractor: bool) -> tuple[Any, Any]:
-    """Transformers' configuration and feature extractor; code that a folder brings is never run."""
+def _settings_of(folder: Path, *, has_extractor: bool, trusted: bool) -> tuple[Any, Any]:
+    """Transformers' configuration and feature extractor; a folder's own code is run if trusted."""
     from pipelines.scorers.clap_transformers import quiet_transformers
 
     if has_extractor and not (folder / FEATURES).is_file():
@@ -124,14 +145,16 @@ def _settings_of(folder: Path, *, has_extractor: bool) -> tuple[Any, Any]:
         with quiet_transformers():
             from transformers import AutoConfig, AutoFeatureExtractor
 
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=trusted)
             if not has_extractor:
                 return config, None
             extractor: Any = AutoFeatureExtractor.from_pretrained(
-                folder, local_files_only=True, trust_remote_code=False
+                folder, local_files_only=True, trust_remote_code=trusted
             )
             return config, extractor
-    except (AttributeError, ImportError, KeyError, OSError, TypeError, ValueError) as error:
+    except Exception as error:
+        if not trusted and not isinstance(error, UNREADABLE):
+            raise
         raise unread(folder, error) from error
 
 

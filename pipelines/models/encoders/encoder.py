@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from pipelines.models.delay import Alignment, frames_of, planned_alignment
 from pipelines.models.encoders.described import describe_encoder, unread
+from pipelines.models.encoders.remote_code import refuse_unknown_blocks
 from pipelines.models.encoders.waveforms import first
 from pipelines.models.protocol import Pass, Point, check_layer
 from store.errors import InvalidInput, ModelError
@@ -41,7 +43,7 @@ def load_encoder(checkpoint: Checkpoint, *, device: str, dtype: str) -> Transfor
             model, loading = AutoModel.from_pretrained(
                 checkpoint.folder,
                 local_files_only=True,
-                trust_remote_code=False,
+                trust_remote_code=checkpoint.trusted,
                 dtype=torch.float32,
                 output_loading_info=True,
             )
@@ -53,6 +55,8 @@ def load_encoder(checkpoint: Checkpoint, *, device: str, dtype: str) -> Transfor
             f"The encoder in {checkpoint.folder} lacks {len(missing)} weights, for example {missing[0]}."
         )
     part = described.family.part(model)
+    if described.info.trust_remote_code:
+        refuse_unknown_blocks(checkpoint.name, part)
     for name, weight in part.named_parameters():
         if not torch.isfinite(weight).all():
             raise ModelError(f"{checkpoint.name!r} holds NaN or infinity in {name}: copy its weights again.")
@@ -91,21 +95,21 @@ class TransformersEncoder:
     extractor: Any
     device: torch.device
     dtype: torch.dtype
+    library: str = "transformers"
+    """Whose modules compute."""
     _now: _Now = field(default_factory=_Now)
 
     def __repr__(self) -> str:
         info, dtype = self.info, str(self.dtype).removeprefix("torch.")
         return (
-            f"Encoder {info.name!r} of transformers ({', '.join(info.site_names)}; {info.frame_rate:g} "
+            f"Encoder {info.name!r} of {self.library} ({', '.join(info.site_names)}; {info.frame_rate:g} "
             f"frames/s, {dtype} on {self.device})"
         )
 
     @property
     def backend(self) -> str:
         """What computes: the library and its version."""
-        import transformers
-
-        return f"transformers {transformers.__version__}"
+        return f"{self.library} {import_module(self.library).__version__}"
 
     def frames(self, clip_seconds: float) -> int:
         """T: frames of a clip of that length."""
