@@ -2,8 +2,6 @@
 
 import weakref
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pytest
@@ -11,42 +9,29 @@ import torch
 from numpy.typing import NDArray
 
 from jobs.api.blocks import capture
-from jobs.api.models import forward, generate, load_model
+from jobs.api.models import forward, generate
 from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.capture import capture as capturing
 from pipelines.generation.generate import GenerationRequest
 from pipelines.generation.generate import generate as generated
-from pipelines.models.protocol import GeneratingModel, LoadedModel, Point, generating
+from pipelines.models.protocol import GeneratingModel, LoadedModel, generating
 from pipelines.steering.edits import Edit, Steering
 from pipelines.steering.steer import steer
 from store.errors import ModelError
-from store.extensions import MODELS
+from undertone_testing.reading import Frames, ReadingConformance, agree, distance, hooks
 
 TEXTS = ("", "rock", "slow jazz music with piano", "rock")
+OF_CLIPS = 3
 ADDED = ("attn", "xattn", "mlp")
-Frames = dict[str, torch.Tensor]
 
 
-class ModelConformance:
+class ModelConformance(ReadingConformance):
     """Subclass it as `class TestMine(ModelConformance)`, give `name`, and run pytest; it loads on the CPU."""
 
-    name: str
-    """Of the entry point in the group undertone.models."""
-    seconds = 1.0
-    """Length of the sound that the model hears."""
-    trained = True
-    """False for weights drawn at random, of which some tests would say nothing."""
-
-    def model(self) -> LoadedModel:
-        """The model, in float32; loaded once for all tests of it."""
-        return _loaded(self.name)
-
-    def sound(self, model: LoadedModel) -> NDArray[np.float32]:
-        """A second of a chord and noise, (samples,) at the model's rate."""
-        time = np.arange(round(self.seconds * model.info.sample_rate)) / model.info.sample_rate
-        chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220.0, 277.2, 329.6))
-        noise = np.random.default_rng(0).standard_normal(len(time))
-        return np.asarray(0.1 * chord + 0.02 * noise, np.float32)
+    def pass_over(self, model: LoadedModel, clips: Sequence[int], spec: CaptureSpec) -> Frames:
+        """One pass over the codes of some of many clips."""
+        codes = self.codes(model, OF_CLIPS)[list(clips)]
+        return forward_activations(model, codes, spec, [""] * len(clips))
 
     def melodies(self, model: LoadedModel) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Two melodies, (samples,) at the model's rate."""
@@ -59,30 +44,13 @@ class ModelConformance:
         shape = (clips, model.info.codebooks, model.frames(self.seconds))
         return np.random.default_rng(1).integers(0, model.info.codebook_size, shape, dtype=np.int16)
 
-    def test_it_is_among_the_models_and_keeps_its_name(self) -> None:
-        assert self.name in MODELS.names(), f"{self.name} is not installed: {MODELS.names()}"
-        assert self.model().info.name == self.name
-
-    def test_sizes_and_rates_are_those_of_what_it_computes(self) -> None:
+    def test_tokens_are_as_many_as_is_said_and_of_its_codebooks(self) -> None:
         model = self.model()
         info = model.info
         codes = forward(model, self.sound(model))
         assert codes.shape == (info.codebooks, model.frames(self.seconds))
         assert codes.min() >= 0
         assert codes.max() < info.codebook_size
-        rows = model.alignment(codes.shape[-1]).rows
-        seen = _frames(model, codes[None], sites=info.site_names)
-        for site in info.sites:
-            assert seen[site.name].shape == (1, site.layers, rows, site.width), site.name
-            assert site.heads * site.head_width == site.width, site.name
-
-    def test_the_same_sound_gives_the_same_tokens_and_activations(self) -> None:
-        model = self.model()
-        with capture(model, sites=["resid"], layers=[0]) as seen:
-            first = forward(model, self.sound(model)), seen["resid.mean"].copy()
-            again = forward(model, self.sound(model)), seen["resid.mean"].copy()
-        np.testing.assert_array_equal(again[0], first[0])
-        np.testing.assert_allclose(again[1], first[1], rtol=1e-4, atol=1e-5)
 
     def test_a_block_adds_what_its_parts_compute(self) -> None:
         model = self.model()
@@ -94,7 +62,7 @@ class ModelConformance:
             forward(model, self.sound(model), text=TEXTS[2])
             kept = {site: seen[f"{site}.frames"] for site in sites}
         before = np.concatenate([kept["embed"], kept["resid"][:, :-1]], axis=1)
-        _agree(before + sum(kept[site] for site in parts), kept["resid"], 1e-5, "sum of a block")
+        agree(before + sum(kept[site] for site in parts), kept["resid"], 1e-5, "sum of a block")
 
     def test_heads_through_the_output_projection_are_the_attention(self) -> None:
         model = self.model()
@@ -109,7 +77,7 @@ class ModelConformance:
             parts = weight.unflatten(-1, (model.info.site("head").heads, -1))
             summed = torch.einsum("brhd,ohd->bro", heads, parts)
             bias = 0.0 if (given := projection._parameters["bias"]) is None else given.double()  # noqa: SLF001
-            _agree(summed + bias, seen["attn"][:, layer], 1e-6, f"layer {layer}")
+            agree(summed + bias, seen["attn"][:, layer], 1e-6, f"layer {layer}")
 
     def test_the_last_residual_stream_is_what_the_model_itself_returns(self) -> None:
         model = self.model()
@@ -120,7 +88,7 @@ class ModelConformance:
         first = returned.shape[1] - alignment.steps + alignment.first_step
         spec = CaptureSpec(("resid",), (model.info.layers - 1,), ("frames",))
         seen = forward_activations(model, codes, spec, [TEXTS[1]] * 2)["resid.frames"][:, 0]
-        _agree(seen, returned[:, first : first + alignment.rows], 1e-6, "last layer")
+        agree(seen, returned[:, first : first + alignment.rows], 1e-6, "last layer")
 
     def test_a_clip_alone_gives_what_it_gives_among_others(self) -> None:
         model = self.model()
@@ -130,7 +98,7 @@ class ModelConformance:
         for clip, text in enumerate(texts):
             alone = _frames(model, codes[clip : clip + 1], texts=[text])
             for site, rows in alone.items():
-                _agree(rows[0], together[site][clip], 2e-5, f"{site} of clip {clip}")
+                agree(rows[0], together[site][clip], 2e-5, f"{site} of clip {clip}")
 
     def test_a_later_frame_changes_no_earlier_row(self) -> None:
         model = self.model()
@@ -146,7 +114,7 @@ class ModelConformance:
         before, after = _frames(model, codes), _frames(model, changed)
         for site, rows in before.items():
             held = [place for place, reading in enumerate(reads) if not reading]
-            _agree(after[site][:, :, held], rows[:, :, held], 1e-6, site)
+            agree(after[site][:, :, held], rows[:, :, held], 1e-6, site)
         moved = (after["resid"] - before["resid"]).abs().amax(dim=(0, 1, 3))
         assert bool((moved[reads.index(True) :] > 0).all())
 
@@ -176,14 +144,14 @@ class ModelConformance:
         codes = self.codes(model, 1)
         if model.info.takes_text:
             one, other, none = (_frames(model, codes, texts=[text])["resid"] for text in (*TEXTS[1:3], ""))
-            assert _distance(one, other) > 1e-6, "two texts give the same activations"
-            assert _distance(one, none) > 1e-6, "a text gives what no text gives"
+            assert distance(one, other) > 1e-6, "two texts give the same activations"
+            assert distance(one, none) > 1e-6, "a text gives what no text gives"
         if model.info.melody:
             try:
                 with_melodies = [self._heard_with(model, melody) for melody in self.melodies(model)]
             except ModelError as error:
                 pytest.skip(str(error))
-            assert _distance(*with_melodies) > 1e-6, "two melodies give the same activations"
+            assert distance(*with_melodies) > 1e-6, "two melodies give the same activations"
 
     def _heard_with(self, model: LoadedModel, melody: NDArray[np.float32]) -> torch.Tensor:
         conditions = model.conditions.encode_melody("rock", melody)
@@ -194,16 +162,16 @@ class ModelConformance:
         codes = torch.from_numpy(self.codes(model, 1))
         ((_, conditions),) = model.conditions.groups([""])
         bare = model.forward(codes, conditions)
-        before = _hooks(model)
+        before = hooks(model)
         seen: list[weakref.ref[torch.Tensor]] = []
         spec = CaptureSpec(model.info.site_names, tuple(range(model.info.layers)), ("mean",))
         with capturing(model, spec):
             handle = model.point("resid", 0).hook(lambda rows: seen.append(weakref.ref(rows)))
             watched = model.forward(codes, conditions)
             handle.remove()
-            assert _hooks(model) > before
+            assert hooks(model) > before
             assert [one() for one in seen if one() is not watched] == [None]
-        assert _hooks(model) == before
+        assert hooks(model) == before
         assert torch.equal(watched, bare)
 
     def test_an_edit_moves_what_comes_after_and_one_of_strength_0_moves_nothing(self) -> None:
@@ -227,7 +195,7 @@ class ModelConformance:
         maker = generating(model)
         together = _first_logits(maker, [TEXTS[1]] * 3)
         alone = _first_logits(maker, [TEXTS[1]])
-        _agree(together[1:2], alone, 1e-5, "logits")
+        agree(together[1:2], alone, 1e-5, "logits")
 
     def test_a_generation_computes_what_a_pass_over_its_tokens_does(self) -> None:
         model = self.model()
@@ -239,7 +207,7 @@ class ModelConformance:
         codes = np.stack([one.codes for one in made])
         again = forward_activations(model, codes, spec, texts)["resid.frames"]
         for place, one in enumerate(made):
-            _agree(torch.from_numpy(one.activations["resid.frames"]), again[place], 1e-4, "generation")
+            agree(torch.from_numpy(one.activations["resid.frames"]), again[place], 1e-4, "generation")
 
     def test_guidance_makes_a_difference(self) -> None:
         model = self.model()
@@ -251,17 +219,12 @@ class ModelConformance:
         tokens = torch.full((1, model.info.codebooks, 1), maker.special_token, device=model.device)
         with torch.inference_mode(), maker.streaming(steps=2, conditions=dropped):
             unconditional = maker.next_logits(tokens, dropped, copies=1)
-        assert _distance(conditional, unconditional) > 1e-6
+        assert distance(conditional, unconditional) > 1e-6
 
     def test_the_same_seed_gives_the_same_sound(self) -> None:
         model = self.model()
         first, again = (generate(model, "rock", seed=1, seconds=self.seconds) for _ in range(2))
         np.testing.assert_allclose(again.samples, first.samples, atol=1e-3)
-
-
-@lru_cache(maxsize=1)
-def _loaded(name: str) -> LoadedModel:
-    return load_model(name, device="cpu")
 
 
 def _frames(
@@ -282,27 +245,3 @@ def _first_logits(model: GeneratingModel, texts: Sequence[str]) -> torch.Tensor:
     tokens = torch.full((len(texts), model.info.codebooks, 1), model.special_token, device=model.device)
     with torch.inference_mode(), model.streaming(steps=2, conditions=conditions):
         return model.next_logits(tokens, conditions, copies=1)
-
-
-def _hooks(model: LoadedModel) -> int:
-    """Hooks on the modules of all points."""
-    return sum(len(one._forward_hooks) + len(one._forward_pre_hooks) for one in _modules(model))  # noqa: SLF001
-
-
-def _modules(model: LoadedModel) -> list[torch.nn.Module]:
-    points: list[Point] = [
-        model.point(site.name, layer) for site in model.info.sites for layer in range(site.layers)
-    ]
-    return list({id(point.module): point.module for point in points}.values())
-
-
-def _agree(found: Any, expected: Any, tolerance: float, what: str) -> None:
-    """Fail unless the difference is short beside what was expected."""
-    gap = _distance(torch.as_tensor(found), torch.as_tensor(expected))
-    assert gap <= tolerance, f"{what}: {gap:.2g} apart, more than {tolerance:g}"
-
-
-def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    """‖a − b‖ / ‖b‖."""
-    one, other = one.double(), other.double()
-    return float(torch.linalg.vector_norm(one - other) / torch.linalg.vector_norm(other).clamp(min=1e-12))

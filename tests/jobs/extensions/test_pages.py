@@ -7,7 +7,7 @@ from setuptools import Distribution  # type: ignore[import-untyped]
 
 from tests.jobs.extensions.conftest import ROOT, HowTo
 
-PAGES = ["own-dataset", "own-direction", "own-figure", "own-model", "own-probe", "own-scorer"]
+PAGES = ["own-dataset", "own-direction", "own-figure", "own-model", "own-module", "own-probe", "own-scorer"]
 
 
 def test_the_list_is_of_all_pages_with_a_plug_in() -> None:

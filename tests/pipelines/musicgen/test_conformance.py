@@ -21,6 +21,7 @@ TESTS = [
     for name, _ in inspect.getmembers(ModelConformance, inspect.isfunction)
     if name.startswith("test_") and name not in NOT_OF_THESE
 ]
+FOLDERS: dict[str, Path] = {}
 KINDS = ("audiocraft", "audiocraft melody", "transformers", "transformers melody")
 
 
@@ -32,9 +33,10 @@ def models(
     found: dict[str, LoadedModel] = {}
     for kind, of in (("text", ""), ("melody", " melody")):
         source = write_convertible(root / kind, kind)
-        found[f"audiocraft{of}"] = load_named_model(str(source))
         other = convert(source, root / f"{kind}-transformers").folder
-        found[f"transformers{of}"] = load_named_model(str(other))
+        for backend, folder in (("audiocraft", source), ("transformers", other)):
+            found[f"{backend}{of}"] = load_named_model(str(folder))
+            FOLDERS[f"{backend}{of}"] = folder
     return found
 
 
@@ -43,8 +45,8 @@ class Conformance(ModelConformance):
 
     seconds, trained = 0.5, False
 
-    def __init__(self, loaded: LoadedModel) -> None:
-        self._loaded, self.name = loaded, loaded.info.name
+    def __init__(self, kind: str, loaded: LoadedModel) -> None:
+        self._loaded, self.name = loaded, str(FOLDERS[kind])
 
     def model(self) -> LoadedModel:
         return self._loaded
@@ -53,8 +55,9 @@ class Conformance(ModelConformance):
 @pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.usefixtures("stems_that_are_voice")
-def test_every_back_end_passes(kind: str, test: str, models: dict[str, LoadedModel]) -> None:
-    getattr(Conformance(models[kind]), test)()
+def test_every_back_end_passes(kind: str, test: str, models: dict[str, LoadedModel], tmp_path: Path) -> None:
+    run = getattr(Conformance(kind, models[kind]), test)
+    run(**({"tmp_path": tmp_path} if "tmp_path" in inspect.signature(run).parameters else {}))
 
 
 def test_the_shipped_model_hears_a_click_in_its_frame() -> None:
@@ -74,7 +77,7 @@ def test_a_pass_that_drops_its_conditions_is_found(
         type(conditions), "groups", lambda own, texts, *others: groups(own, [""] * len(texts), *others)
     )
     with pytest.raises(AssertionError, match="two texts give the same activations"):
-        Conformance(models[kind]).test_texts_and_melodies_make_a_difference()
+        Conformance(kind, models[kind]).test_texts_and_melodies_make_a_difference()
 
 
 def test_a_pass_that_sees_the_future_is_found(
@@ -88,4 +91,4 @@ def test_a_pass_that_sees_the_future_is_found(
 
     monkeypatch.setattr(type(model), "forward", looking_ahead)
     with pytest.raises(AssertionError, match="resid"):
-        Conformance(model).test_a_later_frame_changes_no_earlier_row()
+        Conformance("audiocraft", model).test_a_later_frame_changes_no_earlier_row()
