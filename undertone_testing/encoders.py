@@ -13,7 +13,7 @@ from pipelines.models.protocol import AudioEncoder, LoadedModel, as_encoder
 from undertone_testing.reading import Audio, Frames, ReadingConformance, agree, every, hooks
 
 CLICKS, REACH = 8, 2
-WITHIN = 0.6
+WITHIN = 0.75
 """Half a frame, and what the estimate is uncertain by."""
 
 

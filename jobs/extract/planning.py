@@ -122,4 +122,4 @@ def _sites(text: str, info: ModelInfo) -> tuple[Site, ...]:
     """The sites that were asked for; where nobody chose, and the model names its sites otherwise, all."""
     named = parse_sites(text, info.site_names)
     is_default = text == DEFAULT_SITES
-    return info.site_names if is_default and not set(named) & set(info.site_names) else named
+    return info.site_names if is_default and not set(named) <= set(info.site_names) else named

@@ -105,7 +105,7 @@ def users_code(file: Path) -> Iterator[None]:
     except (UndertoneError, PassLeft):
         raise
     except (Exception, SystemExit) as error:
-        if is_the_machines(error):
+        if isinstance(error, Exception) and is_the_machines(error):
             raise
         said = (str(error).strip().splitlines() or ["no message"])[0][:300]
         where = f"line {line}" if (line := _line(file, error)) else "in what it calls"

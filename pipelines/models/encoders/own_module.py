@@ -250,7 +250,8 @@ def _check(given: TorchModel, file: Path) -> None:
         raise ModelError(f"{file}: {error}") from error
     if not given.sites:
         raise ModelError(f"{file}: sites is empty: name at least one module to hook.")
-    if not (isinstance(given.sample_rate, int) and given.sample_rate > 0 and 0 < given.frame_rate <= 1e5):
+    rate: object = given.sample_rate  # the user's code need not be typed
+    if not isinstance(rate, int) or rate < 1 or not 0 < given.frame_rate <= rate:
         raise ModelError(
             f"{file}: sample_rate {given.sample_rate!r} and frame_rate {given.frame_rate!r} are samples "
             "(whole) and frames a second, more than 0."

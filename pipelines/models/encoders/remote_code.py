@@ -23,10 +23,11 @@ KNOWN = {"mert_model": WaveformFamily()}
 
 def brings_code(settings: Mapping[str, Any]) -> bool:
     """Whether transformers computes a model by code of its folder alone."""
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
+    if not isinstance(settings.get(CODE), dict) or "AutoModel" not in settings[CODE]:
+        return False
+    from transformers import CONFIG_MAPPING
 
-    has_code = isinstance(settings.get(CODE), dict) and "AutoModel" in settings[CODE]
-    return has_code and settings.get("model_type") not in CONFIG_MAPPING_NAMES
+    return settings.get("model_type") not in CONFIG_MAPPING
 
 
 def check_trusted(checkpoint: Checkpoint, settings: Mapping[str, Any]) -> None:
