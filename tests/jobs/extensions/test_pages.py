@@ -24,7 +24,8 @@ def test_the_project_of_a_page_builds_with_its_tests_beside_it(
     (target,) = entries.values()
     module = target.partition(":")[0]
     (tmp_path / f"{module}.py").write_text(page.code, "utf-8")
-    (tmp_path / f"{module.replace('undertone', 'test')}.py").write_text(page.tests, "utf-8")
+    tests = f"test_{module.removeprefix('undertone_')}"
+    (tmp_path / f"{tests}.py").write_text(page.tests, "utf-8")
     (tmp_path / "lofi").mkdir()  # a folder of weights
     (tmp_path / "pyproject.toml").write_text(page.blocks["ini"][0], "utf-8")
     monkeypatch.chdir(tmp_path)
@@ -32,5 +33,5 @@ def test_the_project_of_a_page_builds_with_its_tests_beside_it(
     built.parse_config_files()
     built.set_defaults()  # discovers modules and packages, and refuses where it cannot choose
     assert (built.py_modules, built.packages or []) == ([module], [])
-    assert f"`{module.replace('undertone', 'test')}.py`" in (ROOT / f"docs/how-to/{name}.md").read_text()
+    assert f"`{tests}.py`" in (ROOT / f"docs/how-to/{name}.md").read_text()
     assert page.blocks["ini"][0].startswith("[build-system]")
