@@ -1,9 +1,9 @@
 """Tests of all models that are read: what an extraction relies on, whatever the model does beside."""
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 from unittest.mock import patch
@@ -154,22 +154,36 @@ def _loaded(name: str, model_file: str | Path | None, trust_remote_code: bool) -
 
 @contextmanager
 def _seen_activations(model: ReadableModel) -> Iterator[list[tuple[str, "weakref.ref[torch.Tensor]"]]]:
-    """Weak references to all that passes the points of a model inside the block."""
+    """Weak references to all that passes the modules of a model's points inside the block."""
     seen: list[tuple[str, weakref.ref[torch.Tensor]]] = []
 
-    def note(what: str, rows: torch.Tensor) -> None:
-        seen.append((what, weakref.ref(rows)))
+    def note(what: str, passed: Any) -> None:
+        several = passed if isinstance(passed, tuple) else (passed,)
+        seen.extend((what, weakref.ref(one)) for one in several if isinstance(one, torch.Tensor))
 
-    handles = [
-        model.point(site.name, layer).hook(lambda rows, what=site.name: note(what, rows))  # type: ignore[misc]
-        for site in model.info.sites
-        for layer in range(site.layers)
-    ]
+    handles: list[Any] = []
+    for site in model.info.sites:
+        for layer in range(site.layers):
+            point = model.point(site.name, layer)
+            if point.side == "input":
+                before = partial(_note_input, note, site.name)
+                handles.append(point.module.register_forward_pre_hook(before))
+            else:
+                after = partial(_note_output, note, site.name)
+                handles.append(point.module.register_forward_hook(after))
     try:
         yield seen
     finally:
         for handle in handles:
             handle.remove()
+
+
+def _note_input(note: Callable[[str, Any], None], what: str, _: Any, inputs: tuple[Any, ...]) -> None:
+    note(what, inputs[:1])
+
+
+def _note_output(note: Callable[[str, Any], None], what: str, _: Any, __: Any, output: Any) -> None:
+    note(what, output)
 
 
 def every(model: ReadableModel, *reductions: str) -> CaptureSpec:

@@ -183,6 +183,32 @@ def test_every_family_passes(test: str, family: str, folders: dict[str, Path], t
     run(**({"tmp_path": tmp_path} if "tmp_path" in inspect.signature(run).parameters else {}))
 
 
+def test_a_model_that_holds_its_activations_is_found(folders: dict[str, Path]) -> None:
+    kept: list[Any] = []
+    model = Conformance("whisper", folders["whisper"])
+    handle = _part(model).layers[0].register_forward_hook(lambda *passed: kept.append(passed[-1]))
+    try:
+        with pytest.raises(AssertionError, match="activations of resid are held after their batch"):
+            model.test_memory_is_bounded_by_the_batch()
+    finally:
+        handle.remove()
+
+
+def test_frames_that_come_too_late_are_found(
+    folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Conformance("whisper", folders["whisper"])
+    heard = TransformersEncoder.hear
+    monkeypatch.setattr(TransformersEncoder, "hear", lambda own, audio: heard(own, audio.roll(640, dims=-1)))
+    with pytest.raises(AssertionError, match="frames beside the click"):
+        model.test_a_click_is_heard_within_half_a_frame()
+
+
+def _part(model: Conformance) -> Any:
+    loaded: Any = model.model()
+    return loaded.part
+
+
 def test_the_convolution_of_a_waveform_hears_a_click_at_its_time(folders: dict[str, Path]) -> None:
     """Before random positions are added, which reach over all frames."""
     model = _loaded(folders["hubert"])
