@@ -1,9 +1,10 @@
 """Memory and processor time of whole fits out of core, beside scikit-learn on the same rows in memory.
 
-python -m benchmarks.fits [--clips N] [--width D] [--only NAME …] [--folder DIR]
+python -m benchmarks.fits [--clips N] [--width D] [--only NAME …] [--folder DIR | --store PATH]
 
 Every fit is a fresh process on one layer and one thread. Its memory is what it had at most, less what a
-process has that has imported the same and done nothing.
+process has that has imported the same and done nothing. The store at --store is written where it is missing,
+and kept.
 """
 
 import argparse
@@ -21,10 +22,18 @@ from store.opening import open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
 
 LABELS = "SELECT clip_id, label FROM clips"
+ONE_CLASS = "SELECT clip_id, CASE WHEN label = 'c0' THEN 'c0' ELSE 'others' END AS label FROM clips"
 UNIT_CLIPS = 4096
 CLASSES = 16
 COMMANDS = {
     "probe": ["probe", "--reduce", "mean", "--no-handcrafted"],
+    "logistic probe": ["probe", "--reduce", "mean", "--no-handcrafted", "--loss", "logistic"],
+    "logistic probe, one class": [
+        *("probe", "--reduce", "mean", "--no-handcrafted", "--loss", "logistic", "--controls", "0"),
+        *("--labels", ONE_CLASS),
+    ],
+    "logistic directions": ["directions", "--method", "logistic"],
+    "logistic directions, one class": ["directions", "--method", "logistic", "--labels", ONE_CLASS],
     "directions": ["directions"],
     "directions without logistic": ["directions", "--method", "mse,diffmean,mass_mean,pca,leace,random"],
     "kmeans, 3 starts": ["kmeans", "--starts", "3"],
@@ -44,6 +53,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=1024)
     parser.add_argument("--only", nargs="*", help=", ".join([*COMMANDS, *LIBRARY]))
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--store", type=Path)
     parser.add_argument("--library", help=argparse.SUPPRESS)
     parser.add_argument("--write", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -55,17 +65,19 @@ def main() -> None:
         write_run(options.folder, options.clips, options.width)
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        store = Path(folder) / "fits.store"
+        store = options.store or Path(folder) / "fits.store"
         shape = ["--clips", str(options.clips), "--width", str(options.width)]
         # Not here: a process begins as a copy of its parent, whose size would count for all fits.
-        measured(["-m", "benchmarks.fits", "--write", "--folder", str(store), *shape])
+        if not store.exists():
+            measured(["-m", "benchmarks.fits", "--write", "--folder", str(store), *shape])
         _, idle = measured(["-c", NOTHING])
         print(f"{options.clips} clips, width {options.width}, {CLASSES} classes, one thread")
         print(f"a process that only imports: {idle:.0f} MB")
         for name, (command, *rest) in COMMANDS.items():
             if options.only and name not in options.only:
                 continue
-            arguments = ["-m", "jobs.cli", command, str(store), "fits", "--labels", LABELS, *rest]
+            labels = [] if "--labels" in rest else ["--labels", LABELS]
+            arguments = ["-m", "jobs.cli", command, str(store), "fits", *labels, *rest]
             report(name, *measured([*arguments, "--engine", "inline", "--workers", "1"]), idle)
         for name in LIBRARY:
             if not options.only or name in options.only:
@@ -145,6 +157,14 @@ def logistic_regression(store: Path) -> None:
     LogisticRegression(max_iter=100).fit(*loaded(store))
 
 
+def logistic_regression_of_one_class(store: Path) -> None:
+    """One fit of one class against all others."""
+    from sklearn.linear_model import LogisticRegression
+
+    rows, classes = loaded(store)
+    LogisticRegression(max_iter=100).fit(rows, classes == 0)
+
+
 def discriminant(store: Path) -> None:
     """One fit of all classes."""
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -169,6 +189,7 @@ def minibatch_kmeans(store: Path) -> None:
 LIBRARY = {
     "RidgeClassifier, one fit": ridge_classifier,
     "LogisticRegression, one fit": logistic_regression,
+    "LogisticRegression, one class, one fit": logistic_regression_of_one_class,
     "LDA, one fit": discriminant,
     "KMeans, 3 starts": kmeans,
     "MiniBatchKMeans, 3 starts": minibatch_kmeans,

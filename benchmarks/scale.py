@@ -4,7 +4,8 @@ python -m benchmarks.scale [--clips N …] [--unit-clips N] [--no-reads] [--fold
 
 Stores are synthetic: nine arrays of one layer by four numbers, and codes, so that only what is per clip,
 per unit or per object counts. Each measurement runs in a process of its own and is told in processor seconds,
-peak memory beyond the interpreter with its libraries, and requests. Writing skips fsync.
+peak memory beyond the interpreter with its libraries, and requests. Writing skips fsync. Questions beside a
+commit each second are told by the clock: they mean something on a quiet machine alone.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,11 @@ DOCUMENT = {
     "dataset": {"name": "many", "fingerprint": ""},
 }  # fmt: skip
 WIDE_CLIPS, WIDTH = 100_000, 1_024
+QUESTIONS = (
+    "SELECT genre, count(*) FROM clips GROUP BY ALL ORDER BY ALL LIMIT 5",
+    "SELECT count(*) FROM clips",
+)
+COMMIT_EVERY_SECONDS, ASKED_SECONDS = 1.0, 30.0
 
 
 def main() -> None:
@@ -246,6 +253,37 @@ def asking(store: Store, counted: CountedObjects) -> list[Any]:
         ]
 
 
+def beside_commits(store: Store, counted: CountedObjects) -> list[Any]:
+    """Questions of SQL, one after the other, while another thread commits a unit each second."""
+    with tempfile.TemporaryDirectory() as cache:
+        os.environ["XDG_CACHE_HOME"] = cache
+        plan = store.run("r").plan()
+        unit, stopped = plan.unit(len(plan) - 1), Event()
+        marker, writer = marker_key("runs/r", unit.unit_id), open_store(store.url)
+        run_query(refresh_catalog(store), QUESTIONS[0])
+
+        def commit() -> None:
+            while not stopped.wait(COMMIT_EVERY_SECONDS):
+                writer.objects.delete(marker)
+                _write(writer.run("r"), unit, ARRAYS)
+
+        thread = Thread(target=commit)
+        thread.start()
+        found, end, spent = [], time.monotonic() + ASKED_SECONDS, time.process_time() + _seconds_of_children()
+        while time.monotonic() < end:
+            started = time.monotonic()
+            run_query(refresh_catalog(store), QUESTIONS[len(found) % len(QUESTIONS)])
+            found.append(time.monotonic() - started)
+        stopped.set()
+        thread.join()
+        spent = time.process_time() + _seconds_of_children() - spent
+        counted.delete(marker)
+    middle, late = np.percentile(found, [50, 95])
+    clock = f"by the clock: median {middle:.3f} s, 95th percentile {late:.3f} s, n = {len(found)}"
+    note = f"{clock}, load {os.getloadavg()[0]:.1f}"
+    return [["a question, a commit each second", spent / len(found), 0, 0, note]]
+
+
 def _seconds_of_children() -> float:
     """Processor seconds of the processes that answer SQL, which live on."""
     children = psutil.Process().children()
@@ -259,6 +297,7 @@ MEASURES: dict[str, Callable[[Store, CountedObjects], list[Any]]] = {
     "labels": labels,
     "working": working,
     "asking": asking,
+    "beside_commits": beside_commits,
 }
 
 

@@ -18,7 +18,8 @@ import pyarrow as pa
 from store.arrays.document_checks import check_dataset_document, collection_layouts
 from store.arrays.known_fields import Fields
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name, document_key
-from store.dataset_changes import COMPARED, changes, counts_of, decode_changes
+from store.dataset_changes import ADDED, CHANGED, COMPARED, GONE, changes, decode_changes
+from store.dataset_changes import SCHEMA as CHANGES
 from store.dataset_columns import LabelTypes, clip_from_row, clip_schema, failure_schema, row_of_clip
 from store.errors import Conflict, CorruptData, NotFound, UndertoneError
 from store.objects.ledger import (
@@ -34,9 +35,10 @@ from store.objects.ledger import (
     read_record,
     record_key,
     recorded_names,
+    view_committed,
     write_record,
 )
-from store.objects.parquet import parquet_batches, parquet_bytes, parquet_table, parquet_writer
+from store.objects.parquet import ParquetGroups, parquet_batches, parquet_bytes, parquet_table, parquet_writer
 from store.objects.protocol import Buffer, ObjectStore
 from store.objects.sealed import opened_json, sealed_json
 from store.records import Clip, Failure
@@ -98,6 +100,10 @@ class Dataset:
         """What could not be used."""
         rows = parquet_table(self._bytes("failures"), self._place("failures")).to_pylist()
         return [Failure(**row) for row in rows]
+
+    def view(self, name: str) -> memoryview:
+        """The bytes of a file of it ("clips"), without a copy where there need be none."""
+        return view_committed(self.objects, self._key(name))
 
     def _bytes(self, name: str) -> bytes:
         return read_committed(self.objects, self._key(name))
@@ -165,7 +171,7 @@ def _added(
     was begun up to its document is finished by whoever comes next.
     """
     name, document, version = str(whole["name"]), dict(whole), former.version + 1 if former else 1
-    changed = None if former is None else _changed(former, clips, document)
+    changed = _changes_of(former, clips, document)
     files = [
         _put_beside(objects, dataset_key(name, "clips.parquet", version), clips),
         _put_beside(objects, dataset_key(name, "failures.parquet", version), _failure_bytes(failed)),
@@ -175,7 +181,7 @@ def _added(
         files.append(_put(objects, record_key(record.name), encode_record(record)))
     if changed is not None:
         changes_key = dataset_key(name, "changes.parquet", version)
-        files.append(_put_beside(objects, changes_key, parquet_bytes(changed)))
+        files.append(_put_beside(objects, changes_key, changed))
     document["files"] = [asdict(entry) for entry in files]
     is_first = objects.create(dataset_key(name, version=version), [sealed_json(document)])
     if not is_first:
@@ -183,6 +189,15 @@ def _added(
         return False
     write_record(objects, dataset_record(name, document))
     return True
+
+
+def _changes_of(former: Dataset | None, clips: memoryview, document: dict[str, Any]) -> Buffer | None:
+    """The file of changes from a version to the next; None of the first."""
+    if former is None:
+        return None
+    with tempfile.TemporaryFile() as file:
+        _write_changes(former, clips, document, file)
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def _put_beside(objects: ObjectStore, key: str, data: Buffer) -> Entry:
@@ -383,18 +398,28 @@ def _to_extend(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dat
     return newest if is_cut_alike and newest.fingerprint != whole["fingerprint"] else None
 
 
-def _changed(former: Dataset, clips: memoryview, whole: dict[str, Any]) -> pa.Table:
-    """What changes from a version to the next, whose document gets to say so."""
-    old = former.table(COMPARED)
-    found = changes(old, parquet_table(clips, "the new clips", COMPARED))
-    counts = counts_of(found)
-    if counts["gone"] == old.num_rows:
+def _write_changes(former: Dataset, clips: memoryview, whole: dict[str, Any], file: IO[bytes]) -> None:
+    """Write what changes from a version to the next, whose document gets to say so."""
+    before = former.view("clips")
+
+    def old() -> Iterator[pa.RecordBatch]:
+        return parquet_batches(before, f"the clips of {former.name} before", COMPARED)
+
+    def new() -> Iterator[pa.RecordBatch]:
+        return parquet_batches(clips, "the new clips", COMPARED)
+
+    counts = dict.fromkeys((ADDED, CHANGED, GONE), 0)
+    with parquet_writer(file, CHANGES) as writer:
+        for table in changes(old, new):
+            counts[table["change"][0].as_py()] += len(table)
+            writer.write_table(table)
+    file.flush()
+    if counts[GONE] == ParquetGroups(before, former.name).rows:
         raise Conflict(
             f"Dataset {former.name!r} already exists with other content, and none of its clips is among the "
             "new ones. Choose another name, or add --replace."
         )
     whole |= {"version": former.version + 1, "origin": former.origin, "changes": counts}
-    return found
 
 
 def _said_anew(objects: ObjectStore, name: str, whole: Mapping[str, Any]) -> Dataset:

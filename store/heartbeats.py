@@ -1,4 +1,4 @@
-"""Heartbeats: small files that say when a command was last at work on a run, codes or features."""
+"""Heartbeats: small files that say when a command was last at work on a run, codes, features or a name."""
 
 import math
 import time
@@ -7,6 +7,8 @@ from store.arrays.zarr_metadata import decoded_json, encoded_json
 from store.errors import Conflict, UndertoneError
 from store.objects.protocol import ObjectStore
 
+CLAIMS = "claims"
+"""Folder of the heartbeats of commands that replace, render or rename to a dataset, by its name."""
 EVERY_SECONDS = 10.0
 """How often a command at work beats."""
 FRESH_SECONDS = 60.0

@@ -4,11 +4,13 @@ Recordings go from a list to measured ones to clips through temporary files: mem
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from analysis.data_findings import clipped, findings, silent, undecodable, united_groups, with_shared_content
 from jobs.dataset.census import Census, summary_of, unknown_splits
+from jobs.dataset.claims import sole_writer
 from jobs.dataset.known_files import known_files
 from jobs.dataset.measuring import measuring
 from jobs.dataset.options import AddRequest
@@ -68,10 +70,11 @@ class Addition:
             shared = with_shared_content(self.census.items)
             united = united_groups((item.content, item.group) for item in shared)
             clips = _regrouped(_clips(measured, self.spec), united)
-            before = self._stored_version()
-            dataset = self.store.add_dataset(
-                name, info, clips, self.census.failures, replace=self.request.replace, extend=True
-            )
+            before, alone = self._stored_version(), self.request.replace
+            with sole_writer(self.store.objects, name) if alone else nullcontext():
+                dataset = self.store.add_dataset(
+                    name, info, clips, self.census.failures, replace=self.request.replace, extend=True
+                )
         if self.source.root.is_local:
             remember_root(dataset.fingerprint, self.source.root)
         changed = _changes(dataset) if dataset.version > before else []

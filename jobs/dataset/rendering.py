@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobs.dataset.census import Census, summary_of
+from jobs.dataset.claims import sole_writer
 from jobs.dataset.options import SynthRequest
 from jobs.dataset.progress import RecordingCount, counted
 from jobs.dataset.spooling import spooled
@@ -40,12 +41,17 @@ def synthesize_dataset(request: SynthRequest) -> dict[str, Any]:
         if existing.info.get("rendering") == info["rendering"]:
             return summary_of(request.name, info, census.of(existing))
         _refuse_to_overwrite(request, store, existing.info.get("rendering"), info["rendering"])
+    with sole_writer(store.objects, request.name):
+        _render(request, store, info, census)
+    return summary_of(request.name, info, census)
+
+
+def _render(request: SynthRequest, store: Store, info: dict[str, Any], census: Census) -> None:
     sounds: list[Entry] = []
     rendered = _rendered_clips(request, store, sounds)
     count = RecordingCount(f"synth {request.name}")
     with counted(count, rendered) as results, spooled(census.clips_of(results)) as clips:
         store.add_dataset(request.name, info, clips, census.failures, replace=request.replace, sounds=sounds)
-    return summary_of(request.name, info, census)
 
 
 def _info(request: SynthRequest) -> dict[str, Any]:

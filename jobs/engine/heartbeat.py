@@ -4,16 +4,26 @@ import atexit
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Protocol
 from uuid import uuid4
 
-from store.arrays.collection import Collection
 from store.heartbeats import EVERY_SECONDS
 
 
+class Place(Protocol):
+    """A collection, or a claim on a name: where drivers say that they are at work."""
+
+    def beat(self, driver: str) -> None:
+        """Say that a driver is at work."""
+
+    def rest(self, driver: str) -> None:
+        """Say that it has ended."""
+
+
 @contextmanager
-def heartbeat(*collections: Collection) -> Iterator[None]:
+def heartbeat(*collections: Place, driver: str | None = None) -> Iterator[None]:
     """Beat while the block runs, so that `repair` keeps its hands off."""
-    driver = uuid4().hex
+    driver = driver or uuid4().hex
     finished, rested = threading.Event(), threading.Event()
 
     def live() -> None:

@@ -71,6 +71,8 @@ def _exit_of(text: str) -> str | None:
 LOAD_DEATHS_ALLOWED = 3
 """Actors that may die in a row while they load, before the job gives up."""
 GROW_EVERY_SECONDS = 2.0
+AT_ONCE_SECONDS = 0.005
+"""Asking Ray what is done costs as much as all else per unit: it is asked twice where much is done."""
 RAISES_ALLOWED = 2
 """Tasks in a row that may raise on one actor before it is replaced: its device may be sick, not the tasks."""
 
@@ -188,8 +190,10 @@ class RayPool(Generic[Work, Found]):
         if not owners:
             time.sleep(min(timeout_seconds, 0.1))
             return ()
-        self._ray.wait(list(owners), num_returns=1, timeout=timeout_seconds, fetch_local=False)
-        done, _ = self._ray.wait(list(owners), num_returns=len(owners), timeout=0, fetch_local=False)
+        references, began = list(owners), time.monotonic()
+        done, _ = self._ray.wait(references, num_returns=1, timeout=timeout_seconds, fetch_local=False)
+        if done and time.monotonic() - began < AT_ONCE_SECONDS:  # it waited for nobody: there may be more
+            done, _ = self._ray.wait(references, num_returns=len(references), timeout=0, fetch_local=False)
         events: list[Event[Work, Found]] = []
         for reference in done:
             if owners[reference] in self._members:

@@ -10,6 +10,7 @@ from jobs.evaluate.options import JUDGE, EvaluateOptions
 from jobs.evaluate.scorers import scorer_version
 from jobs.evaluate.scoring import Scoring, score_items
 from jobs.evaluate.zero_shot import PromptScores, PromptSet, parse_prompts, score_prompts
+from jobs.progress.logs import about_run
 from pipelines.scorers.clap import ClapModel, load_clap
 from pipelines.scorers.protocol import load_scorer
 from store import Store, open_store
@@ -27,10 +28,11 @@ def run_evaluation(options: EvaluateOptions) -> dict[str, Any]:
     items = _items(store, options)
     store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
     summary: dict[str, Any] = {"items": len(items.members)}
-    for name, version in versions.items():
-        summary[scorer_key(name)] = _told(score_items(store, items, name, version, options))
-    if prompt_sets:
-        summary |= _with_clap(store, items, prompt_sets, options)
+    with about_run(options.dataset or "generations"):
+        for name, version in versions.items():
+            summary[scorer_key(name)] = _told(score_items(store, items, name, version, options))
+        if prompt_sets:
+            summary |= _with_clap(store, items, prompt_sets, options)
     return summary
 
 

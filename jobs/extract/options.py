@@ -62,8 +62,9 @@ class ExtractOptions(Execution):
     unit_clips: Annotated[
         int | None,
         Option(
-            "Clips per unit: what a crash can cost. Part of a run's identity; by default as an existing run "
-            "has it, else 64 to 1024, by number and bytes of the clips.",
+            "Clips per unit, at most: what a crash can cost. Part of a run's identity; by default as an "
+            "existing run has it, else up to 1024, by number and bytes of the clips. Of long recordings "
+            "fewer, so that units end with one.",
             least=1,
         ),
     ] = None

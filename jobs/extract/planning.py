@@ -101,8 +101,7 @@ def resolve(options: ExtractOptions) -> Extraction:
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
             f"(`undertone sql {quote(options.store)} 'FROM failures'`)."
         )
-    if options.unit_clips is None:
-        spec = cut(spec, store.objects, len(clips))
+    spec = cut(spec, store.objects, clips, most=options.unit_clips)
     return Extraction(options, store, dataset, spec, clips, melody)
 
 

@@ -22,7 +22,10 @@ class ExtractionUnit(Unit):
     """A unit of a run with the place of its codes."""
 
     codes_unit: Unit | None = None
-    """The unit of the codes that has just these clips; None where codes were cut differently, or are none."""
+    """The unit of the codes that has just these clips, where not all of them have codes yet.
+
+    None where codes were cut differently, are none, or are all there: then nobody asks for a marker.
+    """
     codes_rows: tuple[int, ...] = ()
     """Otherwise the newest row of each clip's codes, `UNKNOWN_ROW` where they are to be computed."""
     silent: frozenset[str] = frozenset()
@@ -73,9 +76,10 @@ class ExtractionUnits:
             return ExtractionUnit(unit.unit_id, unit.first_row, unit.clips)
         start = int(self._starts[number])
         clips = slice(start, start + len(unit.clips))
-        if (own := self._own(self._planned[clips], unit)) is not None:
-            return ExtractionUnit(unit.unit_id, unit.first_row, unit.clips, own)
+        own = self._own(self._planned[clips], unit)
         rows, states = (column[clips] for column in self._committed)
+        if own is not None and not _has_all(own, rows, states):
+            return ExtractionUnit(unit.unit_id, unit.first_row, unit.clips, own)
         rows = np.where(states == FAILED, UNKNOWN_ROW, rows)
         silent = frozenset(unit.clips[place].clip_id for place in np.flatnonzero(states == _SILENT))
         return ExtractionUnit(
@@ -100,6 +104,12 @@ class ExtractionUnits:
         index = self._codes.index()
         places = index.find(self._units.plan.clip_ids)
         return _looked_up(index.rows, places, UNKNOWN_ROW), _looked_up(index.states, places, UNKNOWN)
+
+
+def _has_all(own: Unit, rows: Numbers, states: States) -> bool:
+    """Whether these are the rows of the unit itself, not of one before it, and no clip of it has failed."""
+    expected = own.first_row + np.arange(len(rows))
+    return np.array_equal(rows, expected) and not (states == FAILED).any()
 
 
 def _looked_up(values: Any, places: Numbers, absent: int) -> Any:

@@ -21,6 +21,7 @@ from jobs.extract.texts import without_text
 from jobs.fitting.labels import LabelledRows
 from jobs.fitting.mapping import MOST_INLINE, available_cpus
 from jobs.probe.plan import Features
+from jobs.progress.logs import about_run
 from jobs.progress.reporting import followed
 from pipelines.audio.files import Root
 from pipelines.audio.recordings import Recordings
@@ -89,7 +90,7 @@ def compute_missing(store: Store, run: Collection, plan: FeaturePlan) -> None:
     missing = collection.missing()
     pool: InlinePool[Unit, None] = InlinePool(partial(FeatureWorker, plan))
     try:
-        with heartbeat(collection):
+        with heartbeat(collection), about_run(plan.prefix.rpartition("/")[2]):
             outcomes = Dispatcher(pool, missing).run()
             done = (outcome for outcome in outcomes if isinstance(outcome, Committed | GivenUp))
             for outcome in followed(done, total=len(missing), title="features", unit="units"):

@@ -135,7 +135,10 @@ class _Lines:
 
 @contextmanager
 def about_run(run_id: str) -> Iterator[None]:
-    """Inside the block this process is at work on a run, in whatever thread."""
+    """Inside the block this process is at work on a run, in whatever thread.
+
+    A sweep is called by its name there, an evaluation by the dataset that it scores.
+    """
     _RUN.append(run_id)
     try:
         yield

@@ -9,6 +9,7 @@ from jobs.engine.ray_session import ray_session
 from jobs.execution import FitExecution
 from jobs.extract.planning import DTYPES
 from jobs.generate.records import stored_generations
+from jobs.progress.logs import about_run
 from jobs.sweep.clap import prompts_of
 from jobs.sweep.configuration import find_sweep, read_sweep
 from jobs.sweep.directions import find_directions, fit_missing_directions
@@ -53,7 +54,7 @@ def run_sweep(options: SweepOptions) -> dict[str, Any]:
         UndertoneError: the sweep cannot start or cannot go on; what is committed stays.
     """
     store = open_store(options.store, create=True)  # for writing: refuses what cannot be written safely
-    with ExitStack() as stack:
+    with about_run(read_sweep(find_sweep(options.sweep)).name), ExitStack() as stack:
         if options.engine == "ray":
             stack.enter_context(ray_session(options.address))  # one for all steps
         expanded = _expand(store, options)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from jobs.dataset.claims import sole_writer
 from jobs.dataset.roots import pass_on_root
 from store.arrays.layout import LONGEST_DATASET_NAME, check_name
 from store.datasets import Dataset, dataset_key, sounds_name
@@ -47,7 +48,8 @@ def rename_dataset(store: Store, name: str, new: str, *, dry_run: bool) -> dict[
     if new in store.datasets() and list(store.dataset(new).clips()) != list(_renamed(dataset, new)):
         raise Conflict(f"There is another dataset {new!r} in {store.url}: choose another name.")
     if not dry_run:
-        _add_renamed(store, dataset, new)
+        with sole_writer(objects, new):
+            _add_renamed(store, dataset, new)
         remove_dataset(objects, name)
     return _summary(name, new, dataset, derived, dry_run=dry_run)
 

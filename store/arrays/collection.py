@@ -313,6 +313,15 @@ class Collection:
         part = self._part(name, layer)
         return self._read(name, rows, range(part, part + 1), verify=verify)[:, 0]
 
+    def read_layer_rows_into(self, name: str, layer: int, rows: Rows, out: Array) -> None:
+        """The same, checked, into memory (rows, *rest) of the caller; what is stored so is not copied."""
+        layout, part = self.layout(name), self._part(name, layer)
+        if layout.spec.dtype == "float32" and out.dtype == np.float32 and out.flags.c_contiguous:
+            folder, checked = f"{self.group}/{name}", self._checked[name]
+            read_rows(self.objects, folder, layout, rows, range(part, part + 1), checked, out[:, np.newaxis])
+        else:
+            out[...] = self.read_layer_rows(name, layer, rows)
+
     def read_clips(self, name: str, clip_ids: Sequence[str], *, verify: bool = True) -> Array:
         """All layers of the named clips, (clips, *axes); raises as `read_layer` does."""
         layout = self.layout(name)

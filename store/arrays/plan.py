@@ -250,13 +250,24 @@ def unit_starts(uris: pa.ChunkedArray, unit_clips: int) -> Numbers:
     A unit ends with a recording where no more than 1/16 of it is lost by that: clips of a recording in two
     units are fetched by two workers, and rows that are left empty are kept for ever.
     """
+    return unit_starts_of(recording_ends(uris), unit_clips)
+
+
+def recording_ends(uris: pa.ChunkedArray) -> Numbers:
+    """Where each recording (URI) ends, whose clips follow each other: the place after its last clip."""
     if not len(uris):
         return np.zeros(0, np.int64)
     recordings = uris.combine_chunks()
     is_last = pc.not_equal(recordings.slice(1), recordings.slice(0, len(uris) - 1))
-    ends = np.append(np.flatnonzero(is_last.to_numpy(zero_copy_only=False)) + 1, len(uris))
+    return np.append(np.flatnonzero(is_last.to_numpy(zero_copy_only=False)) + 1, len(uris))
+
+
+def unit_starts_of(ends: Numbers, unit_clips: int) -> Numbers:
+    """The same as `unit_starts`, by where recordings end."""
+    if not len(ends):
+        return np.zeros(0, np.int64)
     starts, least = [0], unit_clips - unit_clips // MOST_LOST
-    while starts[-1] < len(uris):
+    while starts[-1] < ends[-1]:
         full = starts[-1] + unit_clips
         whole = int(ends[max(0, int(np.searchsorted(ends, full, side="right")) - 1)])
         starts.append(whole if least <= whole - starts[-1] <= unit_clips else full)

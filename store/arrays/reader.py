@@ -62,13 +62,15 @@ def read_rows(
     rows: Rows,
     parts: range,
     checked: CheckedChunks | None = None,
+    out: Array | None = None,
 ) -> Array:
     """Rows of the array below the key `folder`, in the order given: (rows, parts, *rest).
 
     With `checked`, no chunk is believed before it was read whole once and agreed with its checksum; of one
-    that is remembered there, only the wanted rows are read, as they are. None reads without checking.
+    that is remembered there, only the wanted rows are read, as they are. None reads without checking. The
+    result is `out` where that is given, of its shape and type.
     """
-    result = np.empty((len(rows), len(parts), *layout.rest), layout.dtype)
+    result = np.empty((len(rows), len(parts), *layout.rest), layout.dtype) if out is None else out
     if layout.spec.compression != "none":
         _read_compressed(objects, folder, layout, rows, parts, result, verify=checked is not None)
     elif checked is None or checked.has_all(layout, rows, parts):

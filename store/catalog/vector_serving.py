@@ -36,7 +36,7 @@ class Scan(Protocol):
     def width(self) -> int: ...
     def __len__(self) -> int: ...
     def keys(self) -> pa.Table: ...
-    def read(self, numbers: Numbers) -> NDArray[np.float32]: ...
+    def read_into(self, numbers: Numbers, vectors: NDArray[np.float32]) -> None: ...
 
 
 @contextmanager
@@ -118,9 +118,17 @@ class _Blocks:
             )
 
     def _fill(self, name: str, numbers: Numbers, slot: int) -> None:
-        vectors = self._scans[name].read(numbers)
-        start = slot * (len(self._memory) // SLOTS)
-        self._memory[start : start + vectors.nbytes] = vectors.data.cast("B")
+        scan, start = self._scans[name], slot * (len(self._memory) // SLOTS)
+        vectors = np.ndarray((len(numbers), scan.width), np.float32, self._memory, start)
+        failure: UndertoneError | None = None
+        try:
+            scan.read_into(numbers, vectors)
+        except UndertoneError as error:  # whose trace would hold the memory, which could not be closed then
+            failure = type(error)(str(error))
+        finally:
+            del vectors
+        if failure is not None:
+            raise failure
 
 
 def _serve(connection: Connection, scans: Mapping[str, Scan], memory: mmap.mmap) -> None:

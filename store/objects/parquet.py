@@ -36,10 +36,13 @@ def parquet_table(data: Buffer, place: str, columns: Sequence[str] | None = None
         return _file(data).read(columns=None if columns is None else list(columns), use_threads=False)
 
 
-def parquet_batches(data: Buffer, place: str) -> Iterator[pa.RecordBatch]:
-    """The rows in order, some at a time; raises `CorruptData`."""
+def parquet_batches(
+    data: Buffer, place: str, columns: Sequence[str] | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The rows in order, some at a time, of some columns or of all; raises `CorruptData`."""
+    chosen = None if columns is None else list(columns)
     with _reported(place):
-        yield from _file(data).iter_batches(use_threads=False)
+        yield from _file(data).iter_batches(columns=chosen, use_threads=False)
 
 
 class ParquetGroups:
@@ -53,6 +56,7 @@ class ParquetGroups:
             metadata = self._file.metadata
             self.lengths = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
             """Rows of each group."""
+            self.rows = int(metadata.num_rows)
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Some columns of all rows."""

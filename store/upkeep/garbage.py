@@ -13,7 +13,7 @@ from store.arrays.layout import document_key
 from store.arrays.manifests import covered_keys, remove_covered
 from store.datasets import dataset_key
 from store.errors import Conflict, CorruptData, NotFound
-from store.heartbeats import heartbeat_ages, refuse_if_at_work
+from store.heartbeats import CLAIMS, heartbeat_ages, refuse_if_at_work
 from store.objects.concurrency import map_concurrently
 from store.objects.ledger import is_recorded, main_of, record_key, recorded_names
 from store.objects.protocol import ObjectStore
@@ -139,7 +139,7 @@ def _half_written(objects: ObjectStore) -> list[Garbage]:
 
 
 def _dead_heartbeats(objects: ObjectStore) -> Iterator[Garbage]:
-    for prefix in (f"{kind}/{name}" for kind in KINDS for name in objects.folders(kind)):
+    for prefix in (f"{kind}/{name}" for kind in (*KINDS, CLAIMS) for name in objects.folders(kind)):
         for key, age in heartbeat_ages(objects, prefix).items():
             if age >= DEAD_SECONDS:
                 yield Garbage(HEARTBEAT, key, 1, objects.size(key) or 0)

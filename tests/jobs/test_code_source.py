@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from store.errors import AudioError
 from store.objects.counting import CountedObjects
 from store.objects.local import LocalObjects
 from store.objects.protocol import ObjectStore
+from store.objects.storage import open_objects
 from store.records import ArraySpec, ClipStatus, PlannedClip
 
 UNIT = 4
@@ -175,3 +177,29 @@ def test_what_a_worker_asks_of_the_store_does_not_grow_with_the_plan(
     opening, shards, markers, looks = 4, 2, 2, 2  # of codes that are not stored: a marker and manifests
     assert stored or few == opening + shards + markers + looks
     assert not [key for key in keys if "/plan" in key or key in ("codes/c/commits", "runs/r/commits")]
+
+
+@pytest.mark.parametrize(("stored", "fresh"), [("", 14), ("markers", 11), ("manifests", 11)])
+def test_a_unit_of_nine_arrays_is_committed_with_few_requests_and_no_look_after_a_put(
+    encoder: Encoder, stored: str, fresh: int
+) -> None:
+    objects = open_objects("memory://")
+    clips, means = clips_of(200 * UNIT), [replace(MEANS, name=f"array{number}") for number in range(9)]
+    common: dict[str, Any] = {"document": {}, "clips": clips, "unit_clips": UNIT}
+    run = create_collection(objects, "runs/r", arrays=means, **common)
+    codes = create_collection(objects, "codes/c", arrays=[CODES], **common)
+    for number in range(len(codes.plan()) if stored else 0):
+        write(codes, number)
+    assert codes.compact() if stored == "manifests" else True
+    codes.refresh()
+    unit = units_of(run, codes)[3]
+    counted = CountedObjects(objects)
+    source, writer = encoder.source(open_collection(counted, "codes/c")), open_collection(counted, "runs/r")
+    opened = counted.requests.total
+    source.codes_of(unit, StageClock())
+    with writer.begin(unit, provenance={}) as pending:
+        for mean in means:
+            pending.add(mean.name, 0, np.zeros((len(unit.clips), 1, 2), np.float32))
+        pending.commit([ClipStatus(clip.clip_id, "ok") for clip in unit.clips], {})
+    assert (opened, counted.requests.total - opened) == (4, fresh)
+    assert counted.requests.calls["HEAD"] == 0

@@ -4,17 +4,21 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from jobs.extract.cutting import fitting
 from pipelines.audio import packets
 from pipelines.audio.clips import ClipReader, decode_clip
 from pipelines.audio.files import Root, open_root
 from pipelines.audio.recordings import Recordings
 from pipelines.datasets.cutting import ClipSpec, cut_recordings
+from store.arrays.plan import recording_ends, unit_starts
 from store.errors import AudioError
 from store.records import PlannedClip, Recording
 
@@ -173,3 +177,25 @@ def test_every_byte_travels_once_when_added_and_once_for_all_clips(
         for name in FETCHED:
             assert traffic.nbytes[name] <= 1.1 * (tmp_path / name).stat().st_size
             assert traffic.requests[name] <= 3
+
+
+@pytest.mark.parametrize("most", [64, 512])
+def test_workers_of_all_units_together_fetch_a_long_recording_once(
+    tmp_path: Path, write_audio: Write, served: Callable[[Path], Any], most: int
+) -> None:
+    """54 clips a recording, as ten seconds of 540 are; every unit has a worker that knows no other."""
+    names = [f"{number}.mp3" for number in range(30 if most > 64 else 3)]
+    write_audio(tmp_path / names[0], 54.0, rate=16_000, channels=1)
+    for name in names[1:]:
+        (tmp_path / name).hardlink_to(tmp_path / names[0])
+    planned = pa.chunked_array([[name for name in names for _ in range(54)]])
+    size = fitting(recording_ends(planned), most)
+    starts = [*unit_starts(planned, size).tolist(), len(planned)]
+    assert size > most * 3 / 4
+    with served(tmp_path) as traffic:
+        for first, last in pairwise(starts):
+            recordings = Recordings(Root(traffic.url), sample_rate=8_000)
+            for name in planned[first:last].unique().to_pylist():
+                recordings.decode(PlannedClip("c", name, 0.0, 1.0, "", ""))
+        fetched = traffic.nbytes.total()
+    assert fetched <= 1.1 * len(names) * (tmp_path / names[0]).stat().st_size

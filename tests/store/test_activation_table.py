@@ -147,10 +147,10 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.scan, name)
 
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read_into(self, numbers: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         self.asked += numbers.tolist()
         self.most = max(self.most, len(numbers))
-        return self.scan.read(numbers)
+        self.scan.read_into(numbers, vectors)
 
 
 @pytest.mark.parametrize(
@@ -186,9 +186,9 @@ class Drawn:
         numbers = pa.array(np.arange(self.count))
         return pa.table({"clip_id": numbers.cast(pa.string()), "row": numbers})
 
-    def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+    def read_into(self, numbers: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
         self.most = max(self.most, len(numbers))
-        return np.repeat(numbers.astype(np.float32)[:, None], self.width, axis=1)
+        vectors[...] = numbers[:, None]
 
 
 def test_memory_does_not_grow_with_the_rows_of_a_table(store: Store) -> None:
@@ -226,7 +226,7 @@ def test_vectors_that_a_query_keeps_are_not_written_over(store: Store, query: st
 
 def test_a_vector_that_cannot_be_read_is_told_of_as_what_it_is(store: Store) -> None:
     class Damaged(Drawn):
-        def read(self, numbers: NDArray[np.int64]) -> NDArray[np.float32]:
+        def read_into(self, numbers: NDArray[np.int64], vectors: NDArray[np.float32]) -> None:
             raise CorruptData("runs/songs/x is damaged: run `undertone verify`.")
 
     catalog = refresh_catalog(store)

@@ -5,7 +5,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -122,13 +124,40 @@ def test_versions_are_compared_without_their_labels(
     write_tone(music / "blues/new.wav", 0.5)
     held: list[set[str]] = []
 
-    def seen(old: pa.Table, new: pa.Table) -> pa.Table:
-        held.extend((set(old.column_names), set(new.column_names)))
+    def seen(old: dataset_changes.Batches, new: dataset_changes.Batches) -> Iterator[pa.Table]:
+        held.extend(set(batch.schema.names) for clips in (old, new) for batch in clips())
         return dataset_changes.changes(old, new)
 
     monkeypatch.setattr(datasets, "changes", seen)
     assert add()["version"] == 2
     assert held == [{"clip_id", "uri", "start_seconds", "duration_seconds", "sha256"}] * 2
+
+
+def test_few_clips_are_held_while_versions_are_compared() -> None:
+    alive: list[Any] = []
+    most: list[int] = []
+
+    def clips(first: int, content: str) -> dataset_changes.Batches:
+        def batches() -> Iterator[pa.RecordBatch]:
+            for start in range(first, first + 2_000, 100):
+                ids = [f"{number:04d}" for number in range(start, start + 100)]
+                numbers = pa.array([0.0] * 100)
+                batch = pa.record_batch(
+                    [ids, ids, numbers, numbers, [content if one < "1000" else one for one in ids]],
+                    dataset_changes.COMPARED,
+                )
+                alive.append(weakref.ref(batch))
+                most.append(sum(one() is not None for one in alive))
+                yield batch
+                del batch
+
+        return batches
+
+    counts: Counter[str] = Counter()
+    for table in dataset_changes.changes(clips(0, "a"), clips(500, "b")):
+        counts[table["change"][0].as_py()] += len(table)
+    assert counts == {"added": 500, "changed": 500, "gone": 500}
+    assert max(most) <= 2
 
 
 def test_only_the_addition_that_made_a_version_says_what_it_changed(music: Path, add: Add) -> None:
