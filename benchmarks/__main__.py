@@ -24,6 +24,7 @@ RUNS = {
     "probes": ["probes"],
     "coverage": ["coverage"],
     "scale": ["scale"],
+    "weather": ["weather"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 

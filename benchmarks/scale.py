@@ -109,14 +109,14 @@ def build(url: str, clips: int, unit_clips: int) -> None:
         "hop_seconds": 10.0,
         "root": {"kind": "local", "url": "/"},
     }
-    dataset = store.add_dataset("many", info, _clips(clips), [])
+    dataset = store.add_dataset("many", info, clips_of(clips), [])
     planned = planned_clips(dataset, "")
-    run, codes = _made(store, planned, unit_clips)
+    run, codes = collections_of(store, planned, unit_clips)
     started = time.process_time()
     for collection, specs in ((codes, [CODES]), (run, ARRAYS)):
         for number, unit in enumerate(collection.missing()):
             if collection is codes or unit.first_row + unit_clips < clips:
-                _write(collection, unit, specs)
+                write_unit(collection, unit, specs)
             if number % STEP_UNITS == STEP_UNITS - 1:
                 collection.compact()
     codes.note_complete()
@@ -128,7 +128,8 @@ def build(url: str, clips: int, unit_clips: int) -> None:
     )
 
 
-def _clips(count: int) -> Iterator[Clip]:
+def clips_of(count: int) -> Iterator[Clip]:
+    """Three clips a recording."""
     for number in range(count):
         track = number // 3
         name = sha256(b"%d" % number).hexdigest()
@@ -145,7 +146,8 @@ def _clips(count: int) -> Iterator[Clip]:
         )
 
 
-def _made(store: Store, planned: Any, unit_clips: int) -> tuple[Collection, Collection]:
+def collections_of(store: Store, planned: Any, unit_clips: int) -> tuple[Collection, Collection]:
+    """The run and the codes, made or opened."""
     codes = store.create_codes(
         "c", document={"dataset": DOCUMENT["dataset"]}, arrays=[CODES], clips=without_text(planned),
         unit_clips=unit_clips,
@@ -154,7 +156,8 @@ def _made(store: Store, planned: Any, unit_clips: int) -> tuple[Collection, Coll
     return run, codes
 
 
-def _write(collection: Collection, unit: Any, specs: list[ArraySpec]) -> None:
+def write_unit(collection: Collection, unit: Any, specs: list[ArraySpec]) -> None:
+    """Commit a unit of ones."""
     count = len(unit.clips)
     with collection.begin(unit, provenance={"device": "cpu"}) as pending:
         for spec in specs:
@@ -185,7 +188,7 @@ def driving(store: Store, counted: CountedObjects) -> list[Any]:
     def task() -> None:
         planned = planned_clips(store.dataset("many"), "")
         unit_clips = store.run("r").unit_clips
-        run, codes = _made(store, planned, unit_clips)
+        run, codes = collections_of(store, planned, unit_clips)
         next(iter(ExtractionUnits(run.missing(), codes)))
 
     return [_line("driver before the first unit", task, counted)]
@@ -204,7 +207,7 @@ def working(store: Store, counted: CountedObjects) -> list[Any]:
             codes, decode=_nothing, encode=_nothing, is_silent=_nothing, decoders=threads, clip_samples=1
         )
         source.codes_of(unit, StageClock())
-        _write(run, replace(unit), ARRAYS)
+        write_unit(run, replace(unit), ARRAYS)
 
     lines.append(_line("worker: load, one unit of stored codes", task, counted))
     return lines
@@ -237,7 +240,7 @@ def asking(store: Store, counted: CountedObjects) -> list[Any]:
         seconds: dict[str, list[float]] = {"a question": [], "a question after a commit": []}
         for number in range(16):
             if number % 2:
-                _write(open_collection(counted, "runs/r"), unit, ARRAYS)
+                write_unit(open_collection(counted, "runs/r"), unit, ARRAYS)
             elif number:
                 counted.delete(marker_key("runs/r", unit.unit_id))
                 refresh_catalog(store)
@@ -265,11 +268,12 @@ def beside_commits(store: Store, counted: CountedObjects) -> list[Any]:
         def commit() -> None:
             while not stopped.wait(COMMIT_EVERY_SECONDS):
                 writer.objects.delete(marker)
-                _write(writer.run("r"), unit, ARRAYS)
+                write_unit(writer.run("r"), unit, ARRAYS)
 
         thread = Thread(target=commit)
         thread.start()
-        found, end, spent = [], time.monotonic() + ASKED_SECONDS, time.process_time() + _seconds_of_children()
+        found: list[float] = []
+        end, spent = time.monotonic() + ASKED_SECONDS, time.process_time() + _seconds_of_children()
         while time.monotonic() < end:
             started = time.monotonic()
             run_query(refresh_catalog(store), QUESTIONS[len(found) % len(QUESTIONS)])
@@ -322,12 +326,12 @@ def wide(url: str, unit_clips: int) -> None:
     """A run of 100k clips of 1,024 numbers, 410 MB, and the same numbers in one file."""
     store = open_store(url, create=True)
     spec = ArraySpec("resid.mean", ("layer", "feature"), (1, WIDTH), "float32")
-    planned = [replace(clip, labels={}) for clip in _clips(WIDE_CLIPS)]
+    planned = [replace(clip, labels={}) for clip in clips_of(WIDE_CLIPS)]
     dataset = store.add_dataset("wide", {"root": {"kind": "local", "url": "/"}}, planned, [])
     clips = planned_clips(dataset, "")
     run = store.create_run("r", document={"model": MODEL}, arrays=[spec], clips=clips, unit_clips=unit_clips)
     for unit in run.missing():
-        _write(run, unit, [spec])
+        write_unit(run, unit, [spec])
     run.note_complete()
     np.ones((WIDE_CLIPS, WIDTH), np.float32).tofile(f"{url}/flat")
 

@@ -77,7 +77,7 @@ class ExtractionUnits:
         start = int(self._starts[number])
         clips = slice(start, start + len(unit.clips))
         own = self._own(self._planned[clips], unit)
-        rows, states = (column[clips] for column in self._committed)
+        rows, states = self._committed[0][clips], self._committed[1][clips]
         if own is not None and not _has_all(own, rows, states):
             return ExtractionUnit(unit.unit_id, unit.first_row, unit.clips, own)
         rows = np.where(states == FAILED, UNKNOWN_ROW, rows)
