@@ -12,8 +12,14 @@ from typing import Any
 import pytest
 
 from jobs.cli.main import main
+from jobs.evaluate import running as evaluating
+from jobs.evaluate.options import EvaluateOptions
+from jobs.evaluate.scoring import Scoring
 from jobs.extract.worker import ExtractionWorker
 from jobs.progress import logs
+from jobs.sweep import sweeping
+from jobs.sweep.configuration import shipped_sweeps
+from jobs.sweep.options import SweepOptions
 from store import open_store
 from store.opening import Store
 
@@ -167,3 +173,27 @@ def test_fits_name_run_and_task(planted_store: Store, told: Callable[..., tuple[
         assert sorted(line["unit"] for line in done) == [f"task-{n:06d}" for n in range(len(done))]
         assert done
         assert {line["run"] for line in lines if line["message"] in ("task done", "progress")} == {"toy"}
+
+
+def test_a_sweep_is_named_as_run_and_an_evaluation_by_its_dataset(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named: list[str | None] = []
+
+    def scored(*_: Any) -> Scoring:
+        named.append(logs.logging_now().run)
+        return Scoring(0, 0, (), 0.0)
+
+    monkeypatch.setattr(evaluating, "score_items", scored)
+    evaluating.run_evaluation(EvaluateOptions(store=store, dataset="tones", judge=True))
+
+    def expanded(*_: Any) -> Any:
+        named.append(logs.logging_now().run)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeping, "_expand", expanded)
+    sweep = next(iter(shipped_sweeps()))
+    with pytest.raises(KeyboardInterrupt):
+        sweeping.run_sweep(SweepOptions(store=store, sweep=sweep, engine="inline"))
+    assert named == ["tones", sweep]
+    assert logs.logging_now().run is None
