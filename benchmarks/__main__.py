@@ -25,6 +25,7 @@ RUNS = {
     "coverage": ["coverage"],
     "scale": ["scale"],
     "weather": ["weather"],
+    "fetched": ["fetched"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 
