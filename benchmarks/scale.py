@@ -34,7 +34,7 @@ from jobs.extract.units import ExtractionUnits
 from jobs.upkeep.run_states import overviews
 from jobs.upkeep.verify_options import VerifyOptions
 from jobs.upkeep.verifying import run_verification
-from store.arrays.collection import Collection, open_collection
+from store.arrays.collection import Collection, known_collection, open_collection
 from store.arrays.layout import marker_key
 from store.arrays.manifests import STEP_UNITS
 from store.arrays.reader import CheckedChunks
@@ -202,7 +202,7 @@ def working(store: Store, counted: CountedObjects) -> list[Any]:
     lines = []
 
     def task() -> None:
-        run, codes = open_collection(store.objects, "runs/r"), open_collection(store.objects, "codes/c")
+        run, codes = known_collection(store.objects, "runs/r"), known_collection(store.objects, "codes/c")
         source = CodeSource(
             codes, decode=_nothing, encode=_nothing, is_silent=_nothing, decoders=threads, clip_samples=1
         )

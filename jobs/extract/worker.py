@@ -74,6 +74,7 @@ class ExtractionWorker:
         from pipelines.audio.clips import is_silent
         from pipelines.models.named import load_readable_model
         from store import open_store
+        from store.arrays.collection import known_collection
         from store.arrays.encodings import read_dtype
 
         keep_freed_memory()
@@ -95,13 +96,13 @@ class ExtractionWorker:
             self._on_compute_thread(partial(conditions.encode_melody, "", plan.melody))
         store = open_store(plan.store_url)
         rate = self._model.info.sample_rate
-        self._run = store.run(plan.run_id)
+        self._run = known_collection(store.objects, f"runs/{plan.run_id}")
         _check_same(self._model.info, self._run.document["model"]["fingerprint"])
         self._dtypes = {name: read_dtype(spec) for name, spec in self._run.arrays.items()}
         decode, clip_samples = self._decoder(plan.root, rate), round(plan.clip_seconds * rate)
         self._audio = AudioSource(decode, is_silent, self._decoders, clip_samples)
         self._codes = plan.codes_key and CodeSource(
-            store.codes(plan.codes_key),
+            known_collection(store.objects, f"codes/{plan.codes_key}"),
             decode=decode,
             encode=self._encode,
             is_silent=is_silent,
