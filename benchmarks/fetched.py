@@ -1,4 +1,4 @@
-"""How often the bytes of long recordings in a bucket travel: when they are added, and for all units of a run.
+"""Count how often the bytes of long recordings in a bucket travel: when they are added, and for a whole run.
 
 python -m benchmarks.fetched [--recordings N] [--seconds S] [--clip-seconds S] [--unit-clips N]
 
