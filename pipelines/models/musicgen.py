@@ -203,6 +203,7 @@ class MusicGenModel:
         """
         import torch
 
+        from pipelines.acceleration.idle_attention import idle_attention
         from pipelines.acceleration.matrix_products import fast_products
 
         model = self.language_model
@@ -215,7 +216,8 @@ class MusicGenModel:
         ):
             inputs = sum(model.emb[k](sequence[:, k]) for k in range(sequence.shape[1]))
             inputs, cross = model.fuser(inputs, conditions)
-            hidden: torch.Tensor = model.transformer(inputs, cross_attention_src=cross)
+            with idle_attention((block.cross_attention for block in self.blocks), cross):
+                hidden: torch.Tensor = model.transformer(inputs, cross_attention_src=cross)
         return hidden
 
     @contextmanager

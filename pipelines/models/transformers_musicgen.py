@@ -192,8 +192,12 @@ class TransformersMusicGen:
 
     def forward(self, codes: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """The teacher-forced pass, without heads: as `MusicGenModel.forward`."""
+        from pipelines.acceleration.idle_attention import idle_attention
         from pipelines.acceleration.matrix_products import fast_products
 
+        attentions = (
+            [block.encoder_attn for block in self.decoder.layers] if self.info.cross_attention else []
+        )
         sequence = delayed(codes.long(), self.info.delays, self.special_token)
         sequence = sequence[..., : codes.shape[-1] + 1]
         lower = self.dtype != torch.float32
@@ -205,6 +209,7 @@ class TransformersMusicGen:
                 torch.inference_mode(),
                 torch.autocast(self.device.type, self.dtype, enabled=lower),
                 fast_products(self.device, self.dtype),
+                idle_attention(attentions, self.conditions.joined(conditions)),
             ):
                 self._pass(sequence, conditions, use_cache=False)
         finally:

@@ -11,8 +11,10 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from pipelines.acceleration import freed_memory
+from pipelines.acceleration.idle_attention import idle_attention
 from pipelines.acceleration.matrix_products import fast_products
 from pipelines.acceleration.streaming import streaming
+from pipelines.capture import CaptureSpec, forward_activations
 from pipelines.generation.generate import GenerationRequest, generate
 from pipelines.models.musicgen import MusicGenModel
 
@@ -89,6 +91,42 @@ def test_a_teacher_forced_pass_gives_the_same(pocket: MusicGenModel, monkeypatch
     assert plain.keys() == accelerated.keys()
     for layer, values in plain.items():
         np.testing.assert_allclose(accelerated[layer], values, rtol=0, atol=2e-5 * float(values.abs().max()))
+
+
+@pytest.mark.parametrize("text", ["", "slow rock"])
+def test_attention_to_no_text_is_left_out_and_gives_the_same(
+    pocket: MusicGenModel, random_codes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    codes, spec = random_codes(2, 24), CaptureSpec(pocket.info.site_names, (0, 3), ("frames",))
+
+    def attentions_and_states() -> tuple[int, dict[str, torch.Tensor]]:
+        with profile(activities=[ProfilerActivity.CPU]) as seen:
+            states = forward_activations(pocket, codes, spec, [text] * 2)
+        attention = "aten::scaled_dot_product_attention"
+        return sum(event.count for event in seen.key_averages() if event.key == attention), states
+
+    computed, states = attentions_and_states()
+    monkeypatch.setenv("UNDERTONE_PLAIN", "1")
+    computed_plain, plain = attentions_and_states()
+    blocks = 4  # the last one that is wanted, and those before it
+    assert (computed, computed_plain) == (2 * blocks if text else blocks, 2 * blocks)
+    assert bool(plain["xattn.frames"].any()) == bool(text)
+    for name, values in plain.items():
+        np.testing.assert_allclose(states[name], values, rtol=0, atol=2e-5 * float(values.abs().max()))
+
+
+def test_attention_is_left_out_only_where_it_adds_nothing(pocket: MusicGenModel) -> None:
+    attention = pocket.blocks[0].cross_attention
+    with_bias = torch.nn.MultiheadAttention(8, 2)
+    for module, conditions, left_out in (
+        (attention, torch.zeros(1, 1, 128), True),
+        (attention, torch.full((1, 1, 128), 1e-30), False),
+        (attention, None, False),
+        (with_bias, torch.zeros(1, 1, 8), False),
+    ):
+        with idle_attention([module, None], conditions):
+            assert ("forward" in vars(module)) == left_out
+        assert "forward" not in vars(module)
 
 
 def test_a_generation_is_the_same_but_for_ties(

@@ -69,6 +69,25 @@ def test_activations_agree_at_every_site_and_layer(
             assert gap < 2e-5, (name, layer)
 
 
+def test_cross_attention_to_no_text_is_left_out_and_gives_the_same(
+    pairs: dict[str, Pair], random_codes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, codes = pairs["text"][1], random_codes(2, 24)
+    asked: list[Any] = []
+    handle = model.decoder.layers[1].encoder_attn.k_proj.register_forward_hook(lambda *_: asked.append(1))
+    try:
+        found = forward_activations(model, codes, spec_of(model))
+        assert not asked
+        monkeypatch.setenv("UNDERTONE_PLAIN", "1")
+        expected = forward_activations(model, codes, spec_of(model))
+        assert asked
+    finally:
+        handle.remove()
+    for name, array in expected.items():
+        gap = (found[name] - array).norm() / array.norm().clamp(min=1e-9)
+        assert gap < 2e-5, name
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_states_returned_are_those_before_the_final_norm(
     pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
