@@ -24,18 +24,23 @@ SMALL_SEANET = {
 SMALL_RATE = 32_000
 
 
-def musicgen_small(folder: Path) -> Path:
-    """Write a checkpoint of musicgen-small's shape (24 × 1024, EnCodec at 32 kHz and 50 frames/s) once."""
+def musicgen_small(folder: Path, transformer: Mapping[str, int] = SMALL_TRANSFORMER) -> Path:
+    """Write a checkpoint of musicgen-small's shape (24 × 1024, EnCodec at 32 kHz and 50 frames/s) once.
+
+    Args:
+        folder: Where.
+        transformer: Another shape of the decoder.
+    """
     if (folder / "state_dict.bin").is_file():
         return folder
     import_audiocraft()
     folder.mkdir(parents=True, exist_ok=True)
-    _write_codec(folder / "compression_state_dict.bin")
-    _write_language_model(folder)
+    _write_codec(folder / "compression_state_dict.bin", transformer["card"])
+    _write_language_model(folder, transformer)
     return folder
 
 
-def _write_codec(path: Path) -> None:
+def _write_codec(path: Path, card: int) -> None:
     from audiocraft.models.builders import get_compression_model
     from omegaconf import OmegaConf
 
@@ -45,14 +50,14 @@ def _write_codec(path: Path) -> None:
             "sample_rate": SMALL_RATE,
             "encodec": {"sample_rate": SMALL_RATE},
             "seanet": SMALL_SEANET,
-            "rvq": {"bins": SMALL_TRANSFORMER["card"]},
+            "rvq": {"bins": card},
         },
     )
     configuration["seanet"]["activation_params"] = {"alpha": 1.0}  # instead of the pocket's, not beside them
     _save(path, get_compression_model(OmegaConf.create({**configuration, "device": "cpu"})), configuration)
 
 
-def _write_language_model(folder: Path) -> None:
+def _write_language_model(folder: Path, transformer: Mapping[str, int]) -> None:
     from audiocraft.models.builders import get_lm_model
     from omegaconf import OmegaConf
 
@@ -63,7 +68,7 @@ def _write_language_model(folder: Path) -> None:
     write_text_encoder(folder / TEXT_ENCODER)
     register_text_encoder(str(folder / TEXT_ENCODER), TEXT_WIDTH)
     configuration = _merged(
-        language_model_configuration(), {"sample_rate": SMALL_RATE, "transformer_lm": SMALL_TRANSFORMER}
+        language_model_configuration(), {"sample_rate": SMALL_RATE, "transformer_lm": transformer}
     )
     built = _merged(
         configuration, {"conditioners": {"description": {"t5": {"name": str(folder / TEXT_ENCODER)}}}}
