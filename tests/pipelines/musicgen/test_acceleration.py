@@ -98,6 +98,7 @@ def test_attention_to_no_text_is_left_out_and_gives_the_same(
     pocket: MusicGenModel, random_codes: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     codes, spec = random_codes(2, 24), CaptureSpec(pocket.info.site_names, (0, 3), ("frames",))
+    pocket.conditions.encode(text)  # the text encoder attends, too
 
     def attentions_and_states() -> tuple[int, dict[str, torch.Tensor]]:
         with profile(activities=[ProfilerActivity.CPU]) as seen:
