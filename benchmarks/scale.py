@@ -204,7 +204,7 @@ def working(store: Store, counted: CountedObjects) -> list[Any]:
     def task() -> None:
         run, codes = known_collection(store.objects, "runs/r"), known_collection(store.objects, "codes/c")
         source = CodeSource(
-            codes, decode=_nothing, encode=_nothing, is_silent=_nothing, decoders=threads, clip_samples=1
+            codes, decode=_nothing, encode=_nothing, is_silent=_nothing, decoders=threads, clip_shape=(1,)
         )
         source.codes_of(unit, StageClock())
         write_unit(run, replace(unit), ARRAYS)

@@ -215,7 +215,7 @@ def decoder_sites(
     return tuple(site for site in found if site is not None)
 
 
-_FOLLOWS_FROM_THE_WEIGHTS = ("sites", "abilities", "takes_text", "licence", "reach_samples")
+_FOLLOWS_FROM_THE_WEIGHTS = ("sites", "abilities", "takes_text", "licence", "reach_samples", "channels")
 """What a run's document leaves out: its fingerprint and its arrays say it, and ids are made of the rest."""
 
 
@@ -256,6 +256,8 @@ class ModelInfo:
     """Files of code that came with it and that the user asked to run: name and SHA-256 of each."""
     trust_remote_code: bool = False
     """Whether that code came with the weights, from the hub or in a folder; else it is the user's own."""
+    channels: int = 1
+    """Of the audio it hears and makes; with 2, its codebooks are those of left and right in turn."""
 
     def __post_init__(self) -> None:
         if not self.sites:

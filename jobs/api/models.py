@@ -214,7 +214,7 @@ def generate(
     texts = [text] if isinstance(text, str) else list(text)
     block = block_of(model) or Block(model)
     rate = model.info.sample_rate
-    prompt = None if audio_prompt is None else _samples(audio_prompt, rate)
+    prompt = None if audio_prompt is None else _samples(audio_prompt, rate, channels=model.info.channels)
     requests = [
         GenerationRequest(
             seconds=given.get("seconds") or DEFAULT_SECONDS + (0.0 if prompt is None else len(prompt) / rate),
@@ -240,20 +240,23 @@ def _sound(made: "GeneratedAudio") -> Sound:
     return Sound(made.audio, made.sample_rate, made.request.text, made.request.random_state, made.codes)
 
 
-def _samples(audio: Audio, sample_rate: int) -> NDArray[np.float32]:
-    """Mono samples (samples,) at a rate."""
+def _samples(audio: Audio, sample_rate: int, *, channels: int = 1) -> NDArray[np.float32]:
+    """Samples (samples,) at a rate; for two channels (samples, 2) where the sound has two."""
+    from pipelines.audio.clips import mono
     from pipelines.audio.resampling import resample
 
     if isinstance(audio, str | Path):
-        from jobs.generate.inputs import read_melody
+        from jobs.generate.inputs import read_recording
 
-        return read_melody(Path(audio), sample_rate=sample_rate)[1]
+        return read_recording(Path(audio), sample_rate=sample_rate, channels=channels)
     if isinstance(audio, Sound):
-        return resample(audio.samples, audio.sample_rate, sample_rate)
-    samples = np.asarray(audio, np.float32)
-    if samples.ndim != 1 or not len(samples) or not np.isfinite(samples).all():
+        samples = resample(audio.samples, audio.sample_rate, sample_rate)
+    else:
+        samples = np.asarray(audio, np.float32)
+    wrong = samples.ndim not in (1, 2) or samples.shape[1:] not in ((), (2,))
+    if wrong or not len(samples) or not np.isfinite(samples).all():
         raise InvalidInput(
-            f"Audio has the shape {samples.shape}: give finite mono samples (samples,) at {sample_rate} Hz, "
-            "a Sound, or the path of a file."
+            f"Audio has the shape {samples.shape}: give finite samples, mono (samples,) or stereo "
+            f"(samples, 2), at {sample_rate} Hz, a Sound, or the path of a file."
         )
-    return samples
+    return mono(samples) if channels == 1 else samples

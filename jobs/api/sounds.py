@@ -16,10 +16,10 @@ FORMATS = {".wav": "WAV", ".flac": "FLAC", ".ogg": "OGG"}
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sound:
-    """Mono audio."""
+    """Audio, mono or stereo."""
 
     samples: NDArray[np.float32]
-    """(samples,); full scale is ±1, and what lies beyond is cut off where it is written."""
+    """(samples,), or (samples, 2) of a stereo model; full scale is ±1, and files are cut off there."""
     sample_rate: int
     """Samples per second."""
     text: str = ""

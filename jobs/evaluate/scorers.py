@@ -25,9 +25,11 @@ class RowScorer(Protocol):
     version: str
     """Stands for all that decides its scores."""
     sample_rate: int
+    channels: int
+    """That it hears: with 1, those of a sound are mixed."""
 
     def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
-        """From the audio (B, samples) of B items, at the scorer's rate, to rows."""
+        """From the audio (B, samples), or (B, samples, 2), of B items, at the scorer's rate, to rows."""
 
 
 class RowScorerSource(Protocol):
@@ -41,6 +43,7 @@ class ClapEmbedder:
     """Embeds audio; texts are compared with the embeddings later, without the audio."""
 
     kind = EMBEDDINGS.kind
+    channels = 1
 
     def __init__(self, name: str, *, device: str) -> None:
         from pipelines.scorers.clap import load_clap
@@ -60,6 +63,7 @@ class SoundRows:
     """Asks a scorer of sounds alone; the version in its rows holds that of the plug-in that it comes from."""
 
     kind = EVALUATIONS.kind
+    channels = 1
 
     def __init__(self, name: str, *, device: str) -> None:
         self._name = name

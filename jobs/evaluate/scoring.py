@@ -135,7 +135,9 @@ class ScoringWorker:
         self._compute = ThreadPoolExecutor(1, "compute", torch.set_num_threads, (plan.threads,))
         self._decoders = ThreadPoolExecutor(DECODE_THREADS, "decode")
         self._scorer = self._on_compute_thread(partial(source, device=resolved_device(plan.device)))
-        self._recordings = Recordings(plan.root, sample_rate=self._scorer.sample_rate)
+        self._recordings = Recordings(
+            plan.root, sample_rate=self._scorer.sample_rate, channels=self._scorer.channels
+        )
         self._store = open_store(plan.store_url)
 
     def stop(self) -> None:

@@ -39,24 +39,24 @@ class CodeSource:
         encode: Callable[[Samples], Codes],
         is_silent: Callable[[Samples], bool],
         decoders: Executor,
-        clip_samples: int,
+        clip_shape: tuple[int, ...],
     ) -> None:
         """Build a source.
 
         Args:
             codes: the stored codes, one array "codes" of (clip, codebook, time).
-            decode: gives a clip as mono samples (clip_samples,) or raises AudioError.
-            encode: turns samples (B, clip_samples) into codes (B, K, T).
+            decode: gives a clip as samples of `clip_shape` or raises AudioError.
+            encode: turns samples (B, *clip_shape) into codes (B, K, T).
             is_silent: tells whether a clip holds nothing audible.
             decoders: runs `decode`.
-            clip_samples: length of every clip at the model's rate.
+            clip_shape: of every clip at the model's rate: (samples,) or (samples, channels).
         """
         self._codes = codes
         self._decode = decode
         self._encode = encode
         self._is_silent = is_silent
         self._decoders = decoders
-        self._clip_samples = clip_samples
+        self._clip_shape = clip_shape
         self._shape = codes.arrays["codes"].shape
 
     def codes_of(
@@ -132,7 +132,7 @@ class CodeSource:
         codes = np.full((len(clips), *self._shape), -1, np.int16)
         statuses: list[ClipStatus] = []
         for first, batch in self._decoded_batches(clips, clock, quarantined):
-            audio = np.zeros((len(batch), self._clip_samples), np.float32)
+            audio = np.zeros((len(batch), *self._clip_shape), np.float32)
             good = [i for i, clip in enumerate(batch) if clip.samples is not None]
             for i in good:
                 audio[i] = batch[i].samples

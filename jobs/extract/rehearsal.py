@@ -195,7 +195,7 @@ def _codes(spec: ExtractionSpec, store: Store) -> CodeSource:
         encode=lambda audio: np.zeros((len(audio), 1, 1), np.int16),
         is_silent=lambda _: False,
         decoders=ThreadPoolExecutor(1),
-        clip_samples=1,
+        clip_shape=(1,),
     )
 
 

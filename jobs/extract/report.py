@@ -12,7 +12,9 @@ from jobs.extract.units import ExtractionUnit
 from jobs.progress.reporting import note
 from pipelines.models.named import check_weights
 from store.arrays.collection import Collection
+from store.catalog.asking import Catalog
 from store.errors import counted
+from store.results.recordings import RECORDINGS
 
 
 def announce(work: Extraction) -> None:
@@ -24,6 +26,8 @@ def announce(work: Extraction) -> None:
         note(_of_code(work))
     for said in check_weights(work.options.named_model, last_block=spec.capture.last_block(spec.model)):
         note(said, kind="Warning")
+    if spec.model.channels > 1:
+        note(_heard_in_stereo(work))
     leaks = template_fields(spec.text)
     if leaks:
         note(
@@ -50,6 +54,26 @@ def _of_code(work: Extraction) -> str:
 def _code_in(work: Extraction, run_id: str) -> dict[str, str] | None:
     code = work.store.run(run_id).document["model"].get("code")
     return code if isinstance(code, dict) else None
+
+
+def _heard_in_stereo(work: Extraction) -> str:
+    """What becomes of mono recordings in front of a stereo model, with their number where it is known."""
+    catalog, dataset = Catalog.of(work.store), work.dataset.name
+    query = (
+        "SELECT count(*) FILTER (channels = 1) AS single, count(*) AS files FROM ("
+        "SELECT uri, arg_max(channels, created_at) AS channels FROM recordings WHERE dataset = $dataset "
+        "AND channels IS NOT NULL GROUP BY uri)"
+    )
+    known = catalog.rows(query, dataset=dataset) if catalog.has(RECORDINGS.kind) else []
+    said = f"{work.spec.model.name} hears two channels"
+    if not known or not known[0]["files"]:
+        return f"{said}; mono recordings are heard on both sides."
+    if not known[0]["single"]:
+        return f"{said}, and all recordings of {dataset} have two or more."
+    return (
+        f"{said}; {known[0]['single']:,} of {counted(known[0]['files'], 'recording')} of {dataset} "
+        "are mono and are heard on both sides."
+    )
 
 
 def summarize(

@@ -100,6 +100,7 @@ class ExtractionSpec:
             "frame_rate": self.model.frame_rate,
             "codebook_size": self.model.codebook_size,
             "resampler": self.resampler,
+            **({} if self.model.channels == 1 else {"channels": self.model.channels}),
         }
 
     def arrays(self) -> list[ArraySpec]:

@@ -95,11 +95,11 @@ class ExtractionWorker:
             conditions = with_codes(self._model).conditions
             self._on_compute_thread(partial(conditions.encode_melody, "", plan.melody))
         store = open_store(plan.store_url)
-        rate = self._model.info.sample_rate
+        info = self._model.info
         self._run = known_collection(store.objects, f"runs/{plan.run_id}")
         _check_same(self._model.info, self._run.document["model"]["fingerprint"])
         self._dtypes = {name: read_dtype(spec) for name, spec in self._run.arrays.items()}
-        decode, clip_samples = self._decoder(plan.root, rate), round(plan.clip_seconds * rate)
+        decode, clip_samples = self._decoder(plan.root), round(plan.clip_seconds * info.sample_rate)
         self._audio = AudioSource(decode, is_silent, self._decoders, clip_samples)
         self._codes = plan.codes_key and CodeSource(
             known_collection(store.objects, f"codes/{plan.codes_key}"),
@@ -107,7 +107,7 @@ class ExtractionWorker:
             encode=self._encode,
             is_silent=is_silent,
             decoders=self._decoders,
-            clip_samples=clip_samples,
+            clip_shape=(clip_samples,) if info.channels == 1 else (clip_samples, info.channels),
         )
         self._provenance = {
             "device": torch.cuda.get_device_name() if device == "cuda" else "cpu",
@@ -117,7 +117,7 @@ class ExtractionWorker:
             "threads": plan.threads,
         }
 
-    def _decoder(self, root: Root | None, rate: int) -> Callable[[PlannedClip], Samples]:
+    def _decoder(self, root: Root | None) -> Callable[[PlannedClip], Samples]:
         from pipelines.audio.recordings import Recordings
         from pipelines.audio.resampling import resampler
 
@@ -128,7 +128,8 @@ class ExtractionWorker:
                 f"This machine resamples with {resampler()}, the run with {self._run.document['resampler']}: "
                 "their codes differ. Install the same version of soxr on all machines."
             )
-        return Recordings(root, sample_rate=rate).decode
+        info = self._model.info
+        return Recordings(root, sample_rate=info.sample_rate, channels=info.channels).decode
 
     def stop(self) -> None:
         self._stopping.set()
@@ -197,10 +198,12 @@ class ExtractionWorker:
     def _encode(self, audio: Samples) -> Codes:
         import torch
 
+        from pipelines.models.channels import as_batch
         from pipelines.models.protocol import with_codes
 
         def encode() -> Codes:
-            codes: Codes = with_codes(self._model).encode(torch.from_numpy(audio)[:, None]).cpu().numpy()
+            batch = torch.from_numpy(as_batch(audio))
+            codes: Codes = with_codes(self._model).encode(batch).cpu().numpy()
             return codes.astype(np.int16, copy=False)
 
         return self._on_compute_thread(encode)

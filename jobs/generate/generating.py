@@ -148,7 +148,7 @@ def _encoded(model: LoadedModel, sounds: dict[str, np.ndarray[Any, Any]]) -> dic
 def _specify(
     options: GenerateOptions, info: ModelInfo
 ) -> tuple[GenerationSpec, dict[str, np.ndarray[Any, Any]]]:
-    """The specification without edits, and the sounds that it names, each (samples,)."""
+    """The specification without edits, and the sounds that it names, as they are decoded."""
     sounds: dict[str, np.ndarray[Any, Any]] = {}
     prompt = melody = None
     if options.audio_prompt is not None:
@@ -157,6 +157,7 @@ def _specify(
             start_seconds=options.audio_start,
             seconds=options.audio_seconds,
             sample_rate=info.sample_rate,
+            channels=info.channels,
         )
     if options.melody is not None:
         melody, sounds["melody"] = read_melody(options.melody, sample_rate=info.sample_rate)

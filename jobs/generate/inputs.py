@@ -21,15 +21,16 @@ USUAL_SECONDS = 5.0
 
 
 def read_prompt(
-    path: Path, *, start_seconds: float, seconds: float | None, sample_rate: int
+    path: Path, *, start_seconds: float, seconds: float | None, sample_rate: int, channels: int = 1
 ) -> tuple[AudioPrompt, NDArray[np.float32]]:
-    """A stretch of a recording, (samples,), and what identifies it.
+    """A stretch of a recording, (samples,) or (samples, channels), and what identifies it.
 
     Args:
         path: Of the recording.
         start_seconds: Where the stretch begins.
         seconds: Its length; None: USUAL_SECONDS, or what the recording has.
         sample_rate: Of the result, per second.
+        channels: That the model hears.
 
     Raises:
         InvalidInput: Start or length are not legal, or the recording is shorter.
@@ -49,18 +50,23 @@ def read_prompt(
             f"begins at {start_seconds:g} s. Choose another start or length: --audio-start and "
             "--audio-seconds, in a sweep audio_seconds."
         )
-    samples = _decode(path, start_seconds, seconds, sample_rate)
+    samples = _decode(path, start_seconds, seconds, sample_rate, channels)
     return AudioPrompt(seconds, start_seconds, sha256=_digest(path)), samples
 
 
 def read_melody(path: Path, *, sample_rate: int) -> tuple[str, NDArray[np.float32]]:
-    """A whole recording, (samples,), and the hash of its file.
+    """A whole recording, (samples,), its channels mixed, and the hash of its file.
 
     Raises:
         AudioError: It is damaged, or no audio.
         NotFound: There is no such file.
     """
-    return _digest(path), _decode(path, 0.0, _seconds(path), sample_rate)
+    return _digest(path), read_recording(path, sample_rate=sample_rate)
+
+
+def read_recording(path: Path, *, sample_rate: int, channels: int = 1) -> NDArray[np.float32]:
+    """A whole recording, (samples,) or (samples, channels); raises as `read_melody`."""
+    return _decode(path, 0.0, _seconds(path), sample_rate, channels)
 
 
 def _seconds(path: Path) -> float:
@@ -73,8 +79,11 @@ def _seconds(path: Path) -> float:
             raise AudioError(f"{path}: {error}") from error
 
 
-def _decode(path: Path, start: float, seconds: float, sample_rate: int) -> NDArray[np.float32]:
-    return decode_clip(_root(path), PlannedClip("", path.name, start, seconds), sample_rate=sample_rate)
+def _decode(
+    path: Path, start: float, seconds: float, sample_rate: int, channels: int = 1
+) -> NDArray[np.float32]:
+    clip = PlannedClip("", path.name, start, seconds)
+    return decode_clip(_root(path), clip, sample_rate=sample_rate, channels=channels)
 
 
 def _root(path: Path) -> Root:

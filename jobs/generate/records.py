@@ -63,13 +63,15 @@ def encoded_audio(
     """A 16-bit sound file with the specification in its tags.
 
     Args:
-        samples: (samples,); beyond ±1 they are clipped.
+        samples: (samples,) or (samples, channels); beyond ±1 they are clipped.
         sample_rate: Per second.
         spec: What it is.
         format_: "FLAC" or "WAV".
     """
     buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", sample_rate, 1, "PCM_16", format=format_) as file:
+    with soundfile.SoundFile(
+        buffer, "w", sample_rate, 1 if samples.ndim == 1 else samples.shape[1], "PCM_16", format=format_
+    ) as file:
         file.title = spec.text or "no text"
         file.software = f"undertone {version('undertone')}"
         file.comment = json.dumps({"generation_id": spec.generation_id, **spec.document()})
@@ -83,7 +85,10 @@ def _as_integers(samples: NDArray[np.float32]) -> NDArray[np.int16]:
 
 
 def read_sound(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
-    """Samples (samples,) of a stored generation, and how many a second has; raises as `opened_sound`."""
+    """Samples of a stored generation, (samples,) or (samples, 2), and how many a second has.
+
+    Raises as `opened_sound`.
+    """
     with opened_sound(store, generation_id) as file:
         integers = file.read(dtype="int16")
         return integers / np.float32(np.iinfo(np.int16).max), int(file.samplerate)

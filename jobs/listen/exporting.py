@@ -134,7 +134,7 @@ HIGHEST_PEAK = 0.99
 SILENCE = 1e-5
 
 Sound = NDArray[np.float64]
-"""(samples,)"""
+"""(samples,) or (samples, channels)"""
 
 
 def write_sounds(store: Store, trial: Trial, folder: Path) -> None:
@@ -163,7 +163,7 @@ def low_passed(samples: Sound, rate: int) -> Sound:
     from scipy.signal import butter, sosfiltfilt
 
     sections = butter(ANCHOR_ORDER, min(ANCHOR_HZ, 0.49 * rate), fs=rate, output="sos")
-    return np.asarray(sosfiltfilt(sections, samples))
+    return np.asarray(sosfiltfilt(sections, samples, axis=0))
 
 
 def _levelled(sounds: Mapping[str, Sound]) -> dict[str, Sound]:

@@ -22,7 +22,7 @@ from store.arrays.collection import Collection
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
-from store.records import PlannedClip
+from store.records import ModelInfo, PlannedClip
 from store.results.parts import digest_of
 
 CLIP = "clip:"
@@ -35,11 +35,11 @@ class PromptSound:
 
     prompt: AudioPrompt
     samples: NDArray[np.float32]
-    """(samples,), mono, at the model's rate."""
+    """(samples,) or (samples, channels), as the model hears them, at its rate."""
 
 
 def read_audio_prompts(
-    store: Store, names: Iterable[str], *, seconds: float, sample_rate: int, roots: Sequence[str]
+    store: Store, names: Iterable[str], *, seconds: float, info: ModelInfo, roots: Sequence[str]
 ) -> dict[str, PromptSound]:
     """Audio prompts by the names that a sweep's file gives them.
 
@@ -47,7 +47,7 @@ def read_audio_prompts(
         store: where the clips are listed.
         names: "clip:ID", or the path of a recording.
         seconds: length of each, from its beginning.
-        sample_rate: of the model.
+        info: of the model, which says how they are heard.
         roots: where datasets have their audio, as NAME=PATH.
 
     Raises:
@@ -57,16 +57,19 @@ def read_audio_prompts(
     found = {}
     for name in dict.fromkeys(names):
         if name.startswith(CLIP):
-            found[name] = _of_clip(store, name.removeprefix(CLIP), seconds, sample_rate, roots)
+            found[name] = _of_clip(store, name.removeprefix(CLIP), seconds, info, roots)
         else:
             path = Path(name).expanduser()
-            prompt, samples = read_prompt(path, start_seconds=0.0, seconds=seconds, sample_rate=sample_rate)
+            rate, channels = info.sample_rate, info.channels
+            prompt, samples = read_prompt(
+                path, start_seconds=0.0, seconds=seconds, sample_rate=rate, channels=channels
+            )
             found[name] = PromptSound(prompt, samples)
     return found
 
 
 def _of_clip(
-    store: Store, beginning: str, seconds: float, sample_rate: int, roots: Sequence[str]
+    store: Store, beginning: str, seconds: float, info: ModelInfo, roots: Sequence[str]
 ) -> PromptSound:
     clip = _find_clip(store, beginning)
     if clip["duration_seconds"] < seconds:
@@ -78,7 +81,7 @@ def _of_clip(
         clip["clip_id"], clip["uri"], clip["start_seconds"], seconds, sha256=clip["sha256"] or ""
     )
     root = resolve_root(store, store.dataset(clip["dataset"]), roots)
-    samples = Recordings(root, sample_rate=sample_rate).decode(planned)
+    samples = Recordings(root, sample_rate=info.sample_rate, channels=info.channels).decode(planned)
     return PromptSound(AudioPrompt(seconds, 0.0, clip["clip_id"], clip["sha256"]), samples)
 
 
@@ -229,10 +232,8 @@ def _sounds(
     names = [name for pair in pairs for name in concepts[pair.concept].audio_of(pair.source) if name]
     if not names:
         return {}
-    rate = describe_model(model_name).sample_rate
-    return read_audio_prompts(
-        store, names, seconds=configuration.audio_seconds, sample_rate=rate, roots=roots
-    )
+    info = describe_model(model_name)
+    return read_audio_prompts(store, names, seconds=configuration.audio_seconds, info=info, roots=roots)
 
 
 def only_run(store: Store, wanted: str) -> Collection:

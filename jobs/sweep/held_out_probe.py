@@ -83,6 +83,7 @@ class ProbeScorer:
         self._model = load_named_model(source.model, device=device, dtype=source.dtype)
         self.version = source.version
         self.sample_rate = self._model.info.sample_rate
+        self.channels = self._model.info.channels
 
     def rows_of(self, items: Items, audio: NDArray[np.float32]) -> pa.Table:
         activations = self._activations(audio)
@@ -105,12 +106,13 @@ class ProbeScorer:
         import torch
 
         from pipelines.capture import CaptureSpec, forward_activations
+        from pipelines.models.channels import as_batch
 
         layers = tuple(sorted({probe.layer for probe in self._source.probes}))
         site, _, reduction = self._source.array.partition(".")
         spec = CaptureSpec(parse_sites(site), layers, parse_reductions(reduction))
         with torch.inference_mode():
-            codes = self._model.encode(torch.from_numpy(audio)[:, None])
+            codes = self._model.encode(torch.from_numpy(as_batch(audio)))
             found = forward_activations(self._model, codes, spec)
         rows = found[self._source.array].double().cpu().numpy()
         return {layer: rows[:, place] for place, layer in enumerate(layers)}

@@ -20,6 +20,7 @@ from jobs.probe.handcrafted import handcrafted_sources
 from jobs.progress.reporting import followed
 from jobs.sweep.labels import FOLDS, ConceptLabels
 from jobs.sweep.scorers import Scored, Scorer, SweepSounds
+from pipelines.audio.clips import mono
 from pipelines.audio.resampling import resample
 from pipelines.scorers.descriptors import (
     DESCRIPTORS,
@@ -271,11 +272,11 @@ def read_sound(store: Store, generation_id: str, *, sample_rate: int) -> NDArray
 
 
 def read_samples(store: Store, generation_id: str) -> tuple[NDArray[np.float32], int]:
-    """Mono samples (samples,) as they are stored, without the audio prompt, and how many a second has."""
+    """Samples (samples,), its channels mixed, without the audio prompt, and how many a second has."""
     with opened_sound(store, generation_id) as file:
         rate = int(file.samplerate)
         file.seek(round(_prompt_seconds(store, generation_id, file.comment) * rate))
-        return np.asarray(file.read(dtype="float32")), rate
+        return mono(np.asarray(file.read(dtype="float32"))), rate
 
 
 def _prompt_seconds(store: Store, generation_id: str, tags: str) -> float:

@@ -38,9 +38,9 @@ class GenerationPlan:
     vectors: Mapping[str, VectorRow]
     """By vector_id, every direction that the tasks name."""
     sounds: Mapping[AudioPrompt, NDArray[np.float32]]
-    """Samples (samples,) of their audio prompts, at the model's rate."""
+    """Samples of their audio prompts as the model hears them, at its rate."""
     melody: NDArray[np.float32] | None
-    """Likewise of the melody that all follow."""
+    """Samples (samples,) at its rate of the melody that all follow."""
     batch: int
     """Generations in a pass; decides speed and memory, and the sound only where two tokens tie."""
     device: str

@@ -1,4 +1,4 @@
-"""Decode recordings to mono clips of an exact length at a model's rate, loudness untouched."""
+"""Decode recordings to clips of an exact length, mono or stereo, at a model's rate, loudness untouched."""
 
 import math
 from collections.abc import Iterator
@@ -61,12 +61,13 @@ def probe(file: BinaryIO) -> AudioInfo:
     return info
 
 
-def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int) -> NDArray[np.float32]:
-    """One clip as mono float32 (samples,), exactly round(duration * sample_rate) long.
+def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int, channels: int = 1) -> NDArray[np.float32]:
+    """One clip as float32 (samples,), or (samples, 2) with two channels; round(duration * rate) long.
 
     The samples are those that decoding and resampling the whole recording would give (bit for bit
-    between equal processors, 1e-6 promised), but only the clip and a margin are decoded. Channels are
-    averaged; nothing is normalised or clipped.
+    between equal processors, 1e-6 promised), but only the clip and a margin are decoded. For one
+    channel all are averaged; for two, one is heard on both sides, two stay as they are, and more are
+    averaged. Nothing is normalised or clipped.
 
     Raises:
         AudioError: the recording cannot be decoded there, ends before the clip does, or holds NaN
@@ -74,14 +75,15 @@ def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int) -> NDArray[np.fl
         NotFound: there is no such file.
     """
     with root.open(clip.uri) as file, closing(ClipReader(file)) as reader:
-        return reader.read(clip, sample_rate=sample_rate).resampled()
+        return reader.read(clip, sample_rate=sample_rate, channels=channels).resampled()
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Decoded samples of a recording that decide a clip, at the recording's own rate."""
 
-    mono: NDArray[np.float32]
+    samples: NDArray[np.float32]
+    """(samples,) or (samples, 2)."""
     rate: int
     wanted_rate: int
     skip: int
@@ -91,7 +93,7 @@ class Stretch:
 
     def resampled(self) -> NDArray[np.float32]:
         """The clip, (samples,)."""
-        resampled = resample(self.mono, self.rate, self.wanted_rate)
+        resampled = resample(self.samples, self.rate, self.wanted_rate)
         return np.ascontiguousarray(resampled[self.skip : self.skip + self.count])
 
 
@@ -108,10 +110,10 @@ class ClipReader:
         self._audio: _Audio | None = None
         self._closing = ExitStack()
 
-    def read(self, clip: Excerpt, *, sample_rate: int) -> Stretch:
+    def read(self, clip: Excerpt, *, sample_rate: int, channels: int = 1) -> Stretch:
         """What decides one clip; raises as `decode_clip` does."""
         try:
-            return self._read(clip, sample_rate)
+            return self._read(clip, sample_rate, channels)
         except AudioError as error:
             raise AudioError(f"{clip.uri!r}: {error}") from error
 
@@ -120,15 +122,15 @@ class ClipReader:
         self._audio = None
         self._closing.close()
 
-    def _read(self, clip: Excerpt, sample_rate: int) -> Stretch:
+    def _read(self, clip: Excerpt, sample_rate: int, channels: int) -> Stretch:
         if self._audio is not None:
             try:
-                return _stretch(self._audio, clip, sample_rate, going_on=True)
+                return _stretch(self._audio, clip, sample_rate, channels, going_on=True)
             except (AudioError, _Elsewhere):  # damage on the way here need not concern this clip
                 self.close()
         self._audio = self._closing.enter_context(_opened(self._file))
         try:
-            return _stretch(self._audio, clip, sample_rate, going_on=False)
+            return _stretch(self._audio, clip, sample_rate, channels, going_on=False)
         except BaseException:
             self.close()
             raise
@@ -168,7 +170,7 @@ def _opened(file: BinaryIO) -> Iterator[_Audio]:
         yield audio
 
 
-def _stretch(audio: _Audio, clip: Excerpt, sample_rate: int, *, going_on: bool) -> Stretch:
+def _stretch(audio: _Audio, clip: Excerpt, sample_rate: int, channels: int, *, going_on: bool) -> Stretch:
     source_rate = audio.rate
     first, count = round(clip.start_seconds * sample_rate), round(clip.duration_seconds * sample_rate)
     begin, end = _source_range(first, count, source_rate, sample_rate)
@@ -182,8 +184,9 @@ def _stretch(audio: _Audio, clip: Excerpt, sample_rate: int, *, going_on: bool) 
             f"{clip.start_seconds:g} s and lasts {clip.duration_seconds:g} s does."
         )
     _check_range(float(np.max(np.abs(samples), initial=0.0)), f"The clip at {clip.start_seconds:g} s")
-    mono = np.pad(_mono(samples), (0, end - begin - len(samples)))
-    return Stretch(mono, source_rate, sample_rate, first - begin * sample_rate // source_rate, count)
+    lacking = (0, end - begin - len(samples))
+    heard = np.pad(_mixed(samples, channels), (lacking, (0, 0))[:channels])
+    return Stretch(heard, source_rate, sample_rate, first - begin * sample_rate // source_rate, count)
 
 
 def _check_range(peak: float, what: str) -> None:
@@ -197,7 +200,17 @@ def _check_range(peak: float, what: str) -> None:
         )
 
 
-def _mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _mixed(samples: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """(samples,) for one channel, (samples, 2) for two."""
+    if channels == 1:
+        return mono(samples)
+    return samples if samples.shape[1] == channels else np.stack([mono(samples)] * channels, axis=1)
+
+
+def mono(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of all channels, (samples,), of samples (samples,) or (samples, channels)."""
+    if samples.ndim == 1:
+        return samples
     return samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1, dtype=np.float32)
 
 

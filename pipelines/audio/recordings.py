@@ -51,14 +51,15 @@ class Recordings:
     That is so while the clips of a recording follow each other, as they do in a plan. Threads may share it.
     """
 
-    def __init__(self, root: Root, *, sample_rate: int) -> None:
+    def __init__(self, root: Root, *, sample_rate: int, channels: int = 1) -> None:
         self._root = root
+        self._channels = channels
         self._sample_rate = sample_rate
         self._lock = threading.Lock()
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     def decode(self, clip: PlannedClip) -> NDArray[np.float32]:
-        """One clip as mono float32 (samples,) at the rate given.
+        """One clip as float32 at the rate given, (samples,), or (samples, 2) where two channels are wanted.
 
         Raises:
             AudioError: the clip cannot be decoded, or the file is not the one that was added.
@@ -73,7 +74,7 @@ class Recordings:
                     "the new one with --retry-failed, or add the files as a new dataset."
                 )
             assert known.reader is not None
-            stretch = known.reader.read(clip, sample_rate=self._sample_rate)
+            stretch = known.reader.read(clip, sample_rate=self._sample_rate, channels=self._channels)
         return stretch.resampled()
 
     def _is_same(self, clip: PlannedClip, known: _Known) -> bool:

@@ -1,4 +1,4 @@
-"""Resampling of mono audio, and its specification, which is part of a run's identity."""
+"""Resampling of audio, and its specification, which is part of a run's identity."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,7 +7,7 @@ _QUALITY = "VHQ"
 
 
 def resample(samples: NDArray[np.float32], rate: int, wanted_rate: int) -> NDArray[np.float32]:
-    """Mono samples (samples,) at another rate, by soxr's best filter; unchanged where rates are equal."""
+    """Samples (samples,) or (samples, channels) at another rate, by soxr's best filter."""
     if rate == wanted_rate:
         return samples
     import soxr

@@ -33,6 +33,7 @@ from pipelines.generation.decoding import (
     windows_of,
 )
 from pipelines.generation.sampling import MAX_RANDOM_STATE, GumbelNoise, Sampling
+from pipelines.models.channels import as_batch, as_sound
 from pipelines.models.protocol import generating
 from pipelines.steering.edits import Steering
 from pipelines.steering.steer import SteeringState, steer
@@ -82,7 +83,7 @@ class GeneratedAudio:
     codes: NDArray[np.int16]
     """(K, T), an audio prompt included."""
     audio: NDArray[np.float32]
-    """(samples,)"""
+    """(samples,); (samples, 2) of a stereo model."""
     sample_rate: int
     provenance: Mapping[str, str]
     """What it was computed on: "device" and "torch"."""
@@ -123,18 +124,22 @@ def generate(
 
 
 def encode_prompt(model: LoadedModel, samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """Codec tokens (K, T₀) of a recording's beginning, mono samples (samples,) at the model's rate."""
-    codes = model.encode(torch.tensor(samples, dtype=torch.float32)[None, None])
+    """Codec tokens (K, T₀) of a recording's beginning, samples at the model's rate.
+
+    A sound (samples,) is heard on both sides by a stereo model; others are (samples, channels).
+    """
+    channels = model.info.channels
+    if samples.ndim == 1 and channels > 1:
+        samples = np.stack([samples] * channels, axis=1)
+    codes = model.encode(torch.tensor(as_batch(samples[None]), dtype=torch.float32))
     result: NDArray[np.int16] = codes[0].cpu().numpy()
     return result
 
 
 def decode(model: LoadedModel, codes: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Audio (samples,) of codec tokens (K, T): one clip at a time, so that neighbours round nothing."""
-    audio: NDArray[np.float32] = (
-        generating(model).decode(torch.from_numpy(codes.astype(np.int64))[None])[0, 0].cpu().numpy()
-    )
-    return audio
+    """Audio of codec tokens (K, T), by itself, so that no neighbour rounds it: (samples,) or (samples, 2)."""
+    audio = generating(model).decode(torch.from_numpy(codes.astype(np.int64))[None])[0]
+    return as_sound(audio.cpu().numpy())
 
 
 def frames_of_request(model: LoadedModel, request: GenerationRequest) -> int:

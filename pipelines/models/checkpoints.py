@@ -83,8 +83,10 @@ def codec_repository(name: object, where: str) -> str:
 LANGUAGE_MODEL_FILE = "state_dict.bin"
 CODEC_FILE = "compression_state_dict.bin"
 FILES = (LANGUAGE_MODEL_FILE, CODEC_FILE)
+SIZES = ("small", "medium", "large", "melody", "melody-large")
 HUB_NAMES = (
-    *(f"facebook/musicgen-{size}" for size in ("small", "medium", "large", "melody", "melody-large")),
+    *(f"facebook/musicgen-{size}" for size in SIZES),
+    *(f"facebook/musicgen-stereo-{size}" for size in SIZES),
     "facebook/audiogen-medium",
 )
 _OTHERS = {
@@ -139,14 +141,12 @@ def resolve_checkpoint(name: str) -> Checkpoint:
 
     Raises:
         InvalidInput: It is not in the format that was asked for.
-        ModelError: The model is stereo, its files are neither in the cache nor downloadable, or the built-in
+        ModelError: Its files are neither in the cache nor downloadable, or the built-in
             model is damaged.
         NotFound: There is no model of that name.
     """
     backend, name = split_backend(name)
     repository, _, revision = name.partition("@")
-    if "-stereo-" in repository and not Path(name).exists():
-        raise _stereo(name)
     for beginning, problem in _OTHERS.items():
         if repository.startswith(beginning):
             raise unsupported(name, problem)
@@ -297,22 +297,9 @@ def _is_package(package: Mapping[str, Any]) -> bool:
     return "pretrained" in package or {"best_state", "xp.cfg"} <= set(package)
 
 
-def refuse_stereo(name: str, configuration: Any) -> None:
-    """Raise ModelError for a model whose codebooks interleave two channels."""
-    if (configuration.get("interleave_stereo_codebooks") or {}).get("use", False):
-        raise _stereo(name)
-
-
 def unsupported(name: str, problem: str) -> ModelError:
     """The error of a model whose architecture is another."""
     return ModelError(
         f"{name!r} cannot be used: {problem}. Models of the family of MusicGen are supported: "
         f"{', '.join(HUB_NAMES)}, and fine-tunes of them."
-    )
-
-
-def _stereo(name: str) -> ModelError:
-    return ModelError(
-        f"{name!r} is a stereo model: its 8 codebooks interleave two channels, and clips are mono, so its "
-        f"activations would be wrong. Choose {', '.join(HUB_NAMES)} or pocket."
     )

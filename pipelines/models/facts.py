@@ -22,7 +22,6 @@ from pipelines.models.checkpoints import (
     Checkpoint,
     configuration_of,
     read_package,
-    refuse_stereo,
     unsupported,
 )
 from pipelines.models.conversion.audiocraft_view import RECORD, audiocraft_view
@@ -70,7 +69,7 @@ def describe_checkpoint(checkpoint: Checkpoint) -> DescribedCheckpoint:
     """Read both packages, check that the model is supported, hash its tensors; kept until the files change.
 
     Raises:
-        ModelError: A file is missing or damaged, or the model is stereo or of another kind.
+        ModelError: A file is missing or damaged, or the model is of another kind.
     """
     folder = checkpoint.folder
     others = (CONFIG, GENERATION, FEATURES, RECORD, *WEIGHTS)
@@ -86,7 +85,8 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
     configuration = _language_model_configuration(checkpoint.name, package, parts.where)
     encoders = parts.text_encoders(configuration)
     transformer = configuration.transformer_lm
-    codec = _codec_facts(codec_package, parts.codec_where, codebooks=transformer.n_q)
+    channels = _channels(checkpoint.name, _plain(configuration))
+    codec = _codec_facts(codec_package, parts.codec_where, codebooks=transformer.n_q, channels=channels)
     info = ModelInfo(
         name=checkpoint.name,
         fingerprint=fingerprint(
@@ -113,11 +113,12 @@ def _described(checkpoint: Checkpoint, written: tuple[int, ...]) -> DescribedChe
             cross_attention=bool(configuration.fuser.cross),
         ),
         licence=PUBLISHED_LICENCE if checkpoint.name in HUB_NAMES else "",
+        channels=channels,
     )
-    if codec.codebooks < info.codebooks or codec.codebook_size != info.codebook_size:
+    if codec.codebooks < info.codebooks // channels or codec.codebook_size != info.codebook_size:
         raise ModelError(
             f"Codec and decoder of {checkpoint.name!r} do not belong together: {codec.codebooks} codebooks "
-            f"of {codec.codebook_size} tokens against {info.codebooks} of {info.codebook_size}."
+            f"of {codec.codebook_size} tokens against {info.codebooks // channels} of {info.codebook_size}."
         )
     broken = broken_weights(
         package["best_state"], codec_package.get("best_state", {}), blocks=transformer.num_layers
@@ -165,11 +166,11 @@ def _language_model_configuration(name: str, package: Mapping[str, Any], where: 
     if "pretrained" in package:
         raise ModelError(f"{where} names a published codec; a language model belongs there (export_lm).")
     configuration = configuration_of(package, LANGUAGE_MODEL, where)
-    refuse_stereo(name, configuration)
     plain = _plain(configuration)
     require_conditioners(plain, where)
     _refuse_other_architectures(name, configuration)
     _delays(name, plain)
+    _channels(name, plain)
     refuse_unknown_settings(plain, where)
     require_language_model_sizes(plain, package["best_state"], where)
     return configuration
@@ -220,6 +221,25 @@ def _delays(name: str, plain: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(delays)
 
 
+def _channels(name: str, plain: Mapping[str, Any]) -> int:
+    """2 where the codebooks of two channels take turns."""
+    stereo = plain.get("interleave_stereo_codebooks") or {}
+    if not stereo.get("use", False):
+        return 1
+    codebooks, delays = int(plain["transformer_lm"]["n_q"]), _delays(name, plain)
+    if stereo.get("per_timestep", False):
+        raise ModelError(
+            f"{name!r} is a stereo model whose channels take turns in time (interleave_stereo_codebooks."
+            "per_timestep of xp.cfg); those of one step, as in every published model, are supported."
+        )
+    if codebooks % 2 or delays[::2] != delays[1::2]:
+        raise ModelError(
+            f"{name!r} is a stereo model with {codebooks} codebooks delayed by {delays}; left and right need "
+            "as many each, and delayed alike."
+        )
+    return 2
+
+
 def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> _TextEncoders:
     """Those of a checkpoint in audiocraft's format, once their files are what their configurations say."""
     names = [settings.name for settings in text_encoder_settings(configuration)]
@@ -238,10 +258,11 @@ def _text_encoders(checkpoint: Checkpoint, configuration: Any) -> _TextEncoders:
     return _TextEncoders(tuple(shown), tuple(local))
 
 
-def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _CodecFacts:
-    """`codebooks` are those the decoder uses: a part of the fingerprint, as they decide the stored codes."""
+def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int, channels: int) -> _CodecFacts:
+    """Codebooks and channels are those the decoder uses: the fingerprint has them, as stored codes do."""
+    used = {"codebooks": codebooks, **({} if channels == 1 else {"channels": channels})}
     if "pretrained" in package:
-        return _published_codec_facts(package, codebooks=codebooks)
+        return _published_codec_facts(package, used)
     configuration = configuration_of(package, CODEC, where)
     encodec = configuration.encodec
     kinds = (configuration.compression_model, encodec.autoencoder, encodec.quantizer)
@@ -252,7 +273,7 @@ def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _
     plain = _plain(configuration)
     refuse_unknown_settings(plain, where)
     require_codec_sizes(plain, package["best_state"], where)
-    sections = {**_sections(configuration, CODEC_SECTIONS), "codebooks": codebooks}
+    sections = {**_sections(configuration, CODEC_SECTIONS), **used}
     return _CodecFacts(
         sample_rate=configuration.encodec.sample_rate,
         frame_rate=configuration.encodec.sample_rate / prod(configuration.seanet.ratios),
@@ -262,13 +283,13 @@ def _codec_facts(package: Mapping[str, Any], where: str, *, codebooks: int) -> _
     )
 
 
-def _published_codec_facts(package: Mapping[str, Any], *, codebooks: int) -> _CodecFacts:
+def _published_codec_facts(package: Mapping[str, Any], used: Mapping[str, int]) -> _CodecFacts:
     codec = build_codec(package, device="cpu")
     if codec.channels != 1:
         raise ModelError(
-            f"The codec {package['pretrained']!r} has {codec.channels} channels; clips here are mono."
+            f"The codec {package['pretrained']!r} has {codec.channels} channels; a codec hears one at a time."
         )
-    identity = {"pretrained": package["pretrained"], "codebooks": codebooks}
+    identity = {"pretrained": package["pretrained"], **used}
     return _CodecFacts(
         sample_rate=codec.sample_rate,
         frame_rate=float(codec.frame_rate),

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipelines.acceleration.streaming import streamed_steps, streaming
+from pipelines.models.channels import apart, beside, require_channels
 from pipelines.models.delay import Alignment, align, frames_of, interleave
 from pipelines.models.facts import describe_checkpoint
 from pipelines.models.placement import ENCODER_SAMPLES, check_placement
 from pipelines.models.protocol import Pass, Point, check_layer
-from store.errors import InvalidInput, ModelError
+from store.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def load_musicgen_checkpoint(
     codec = build_codec(described.codec_package, device=device)
     language_model = build_language_model(checkpoint, described.package, device=device, dtype=dtype)
     info = described.info
-    codec.set_num_codebooks(info.codebooks)
+    codec.set_num_codebooks(info.codebooks // info.channels)
     return MusicGenModel(
         info=info,
         codec=codec,
@@ -167,20 +168,21 @@ class MusicGenModel:
         """Codec tokens of clips.
 
         Args:
-            audio: Float tensor (B, 1, samples) at `info.sample_rate`, all clips equally long.
+            audio: Float tensor (B, channels, samples) at `info.sample_rate`, all clips equally long.
 
         Returns:
             int16 tensor (B, K, T) on the model's device, before the delay pattern.
         """
         import torch
 
-        if audio.ndim != 3 or audio.shape[1] != 1:
-            raise InvalidInput(f"Audio must be mono, of shape (B, 1, samples), not {tuple(audio.shape)}.")
+        channels = self.info.channels
+        require_channels(audio, channels)
+        single = audio.reshape(-1, 1, audio.shape[-1])
         at_once = max(1, ENCODER_SAMPLES[self.device.type] // audio.shape[-1])
         # TF32, on by default in cuDNN, is enough to flip codes.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            parts = [self._encode(part) for part in audio.split(at_once)]
-        return torch.cat(parts)
+            parts = [self._encode(part) for part in single.split(at_once)]
+        return beside(torch.cat(parts), channels)
 
     def _encode(self, audio: torch.Tensor) -> torch.Tensor:
         import torch
@@ -246,6 +248,7 @@ class MusicGenModel:
         """Float audio (B, channels, samples) of tokens (B, K, T)."""
         import torch
 
+        channels = self.info.channels
         with torch.inference_mode():
-            audio: torch.Tensor = self.codec.decode(codes.long().to(self.device), None)
-        return audio.float()
+            audio: torch.Tensor = self.codec.decode(apart(codes.long().to(self.device), channels), None)
+        return audio.float().reshape(len(codes), channels, -1)

@@ -188,7 +188,7 @@ class LoadedModel(ReadableModel, Protocol):
         """Its conditioner."""
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
-        """From float audio (B, 1, samples) at `info.sample_rate` to int16 tokens (B, K, T), before any delay.
+        """From float audio (B, channels, samples) at `info.sample_rate` to int16 tokens (B, K, T), undelayed.
 
         Raises:
             InvalidInput: the audio has another shape.

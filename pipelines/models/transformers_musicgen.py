@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pipelines.models.channels import apart, beside, require_channels
 from pipelines.models.conversion.transformers_files import read_tensors
 from pipelines.models.delay import Alignment, delayed, frames_of, planned_alignment
 from pipelines.models.facts import describe_checkpoint
@@ -21,7 +22,6 @@ from pipelines.models.placement import ENCODER_SAMPLES
 from pipelines.models.protocol import Pass, Point, check_layer
 from pipelines.models.transformers_conditions import TransformersConditions
 from pipelines.models.transformers_modules import build_whole, modern_name, require_shapes, shapes_of
-from store.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -178,17 +178,19 @@ class TransformersMusicGen:
 
     def encode(self, audio: torch.Tensor) -> torch.Tensor:
         """Codec tokens of clips: as `MusicGenModel.encode`."""
-        if audio.ndim != 3 or audio.shape[1] != 1:
-            raise InvalidInput(f"Audio must be mono, of shape (B, 1, samples), not {tuple(audio.shape)}.")
+        channels = self.info.channels
+        require_channels(audio, channels)
+        single = audio.reshape(-1, 1, audio.shape[-1])
         at_once = max(1, ENCODER_SAMPLES[self.device.type] // audio.shape[-1])
         codec = self.whole.audio_encoder
         # TF32, on by default in cuDNN, is enough to flip codes.
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             parts = [
                 codec.quantizer.encode(codec.encoder(part.to(self.device, torch.float32))).transpose(0, 1)
-                for part in audio.split(at_once)
+                for part in single.split(at_once)
             ]
-        return torch.cat(parts)[:, : self.info.codebooks].to(torch.int16)
+        codes = torch.cat(parts)[:, : self.info.codebooks // channels]
+        return beside(codes, channels).to(torch.int16)
 
     def forward(self, codes: torch.Tensor, conditions: Conditions) -> torch.Tensor:
         """The teacher-forced pass, without heads: as `MusicGenModel.forward`."""
@@ -235,11 +237,11 @@ class TransformersMusicGen:
 
     def decode(self, codes: torch.Tensor) -> torch.Tensor:
         """Float audio (B, channels, samples) of tokens (B, K, T)."""
-        codec = self.whole.audio_encoder
+        codec, channels = self.whole.audio_encoder, self.info.channels
         with torch.inference_mode():
-            latents = codec.quantizer.decode(codes.long().to(self.device).transpose(0, 1))
-            audio: torch.Tensor = codec.decoder(latents)
-        return audio.float()
+            single = apart(codes.long().to(self.device), channels)
+            audio: torch.Tensor = codec.decoder(codec.quantizer.decode(single.transpose(0, 1)))
+        return audio.float().reshape(len(codes), channels, -1)
 
     def _pass(self, sequence: torch.Tensor, conditions: Conditions, *, use_cache: bool) -> Any:
         """Delayed tokens (rows, K, steps) through the decoder; transformers draws from `random` in it."""

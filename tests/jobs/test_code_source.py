@@ -66,7 +66,7 @@ class Encoder:
             ),
             is_silent=lambda samples: bool(samples[0] == 1),
             decoders=ThreadPoolExecutor(1),
-            clip_samples=1,
+            clip_shape=(1,),
         )
 
 

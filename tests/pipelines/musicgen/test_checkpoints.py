@@ -199,21 +199,23 @@ def test_an_unknown_name_lists_the_choices() -> None:
         assert choice in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["facebook/musicgen-stereo-small", "facebook/musicgen-stereo-melody-large"])
-def test_stereo_models_are_refused_by_name(name: str) -> None:
-    with pytest.raises(ModelError, match="is a stereo model"):
-        load_musicgen(name)
-
-
-def test_a_stereo_model_in_a_folder_is_refused(write_checkpoint: WriteCheckpoint, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("per_timestep", "delays", "said"),
+    [
+        (True, [0, 0, 1, 1, 2, 2, 3, 3], "take turns in time"),
+        (False, [0, 1, 2, 3, 4, 5, 6, 7], "delayed alike"),
+    ],
+)
+def test_a_stereo_model_of_another_interleaving_is_refused(
+    write_checkpoint: WriteCheckpoint, tmp_path: Path, per_timestep: bool, delays: list[int], said: str
+) -> None:
     def change(configuration: dict[str, Any]) -> None:
-        configuration["interleave_stereo_codebooks"] = {"use": True, "per_timestep": False}
+        configuration["interleave_stereo_codebooks"] = {"use": True, "per_timestep": per_timestep}
         configuration["transformer_lm"]["n_q"] = 8
-        configuration["codebooks_pattern"]["delay"]["delays"] = [0, 0, 1, 1, 2, 2, 3, 3]
+        configuration["codebooks_pattern"]["delay"]["delays"] = delays
 
-    folder = write_checkpoint(tmp_path / "mono by name", change)
-    with pytest.raises(ModelError, match="is a stereo model"):
-        describe_model(str(folder))
+    with pytest.raises(ModelError, match=said):
+        describe_model(str(write_checkpoint(tmp_path / "odd", change)))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from pipelines.capture import CaptureSpec, capture, forward_activations
-from pipelines.generation.generate import GeneratedAudio, GenerationRequest, generate
+from pipelines.generation.generate import GeneratedAudio, GenerationRequest, encode_prompt, generate
 from pipelines.generation.sampling import Sampling
 from pipelines.models.checkpoints import Checkpoint
 from pipelines.models.conversion.converting import convert
@@ -25,7 +25,7 @@ from store.errors import ModelError
 WriteCheckpoint = Callable[..., Path]
 AgreesWith = Callable[..., GeneratedAudio]
 Pair = tuple[Any, TransformersMusicGen]
-KINDS = ("text", "melody")
+KINDS = ("text", "melody", "stereo")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,10 @@ def test_activations_agree_at_every_site_and_layer(
     pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
 ) -> None:
     ours, theirs = pairs[kind]
-    codes, texts = random_codes(3, 40), ["slow jazz", "", "fast rock with drums"]
+    codes, texts = (
+        random_codes(3, 40, codebooks=ours.info.codebooks),
+        ["slow jazz", "", "fast rock with drums"],
+    )
     expected = forward_activations(ours, codes, spec_of(ours), texts)
     found = forward_activations(theirs, codes, spec_of(ours), texts)
     assert set(found) == set(expected)
@@ -93,7 +96,7 @@ def test_the_states_returned_are_those_before_the_final_norm(
     pairs: dict[str, Pair], kind: str, random_codes: Callable[..., Any]
 ) -> None:
     _, model = pairs[kind]
-    codes = torch.from_numpy(random_codes(2, 20))
+    codes = torch.from_numpy(random_codes(2, 20, codebooks=model.info.codebooks))
     ((_, conditions),) = model.conditions.groups(["jazz", "rock"])
     with capture(model, CaptureSpec(("resid",), (1,), ("frames",))) as seen:
         states = model.forward(codes, conditions)
@@ -124,12 +127,47 @@ def test_steered_and_unsteered_tokens_agree(
         np.testing.assert_allclose(steered.audio, expected.audio, atol=1e-4)
 
 
-def test_codes_agree(pairs: dict[str, Pair]) -> None:
-    ours, theirs = pairs["text"]
-    audio = torch.rand(3, 1, 9000, generator=torch.Generator().manual_seed(0)) - 0.5
+@pytest.mark.parametrize("kind", ["text", "stereo"])
+def test_codes_agree(pairs: dict[str, Pair], kind: str) -> None:
+    ours, theirs = pairs[kind]
+    audio = torch.rand(3, ours.info.channels, 9000, generator=torch.Generator().manual_seed(0)) - 0.5
     codes = theirs.encode(audio)
     assert codes.unique().numel() > 30
     assert torch.equal(codes, ours.encode(audio))
+
+
+def test_left_and_right_are_where_the_libraries_have_them(pairs: dict[str, Pair]) -> None:
+    """Between audio and codes, beside audiocraft's wrapper of the codec and transformers' own generation."""
+    from audiocraft.models import InterleaveStereoCompressionModel
+
+    ours, theirs = pairs["stereo"]
+    audio = torch.rand(2, 2, 9000, generator=torch.Generator().manual_seed(0)) - 0.5
+    codes = ours.encode(audio)
+    assert not torch.equal(codes[:, ::2], codes[:, 1::2])
+    single = pairs["text"][0].encode(audio.reshape(4, 1, -1)).reshape(2, 2, 4, -1)  # the same codec
+    assert torch.equal(codes[:, ::2], single[:, 0])
+    assert torch.equal(codes[:, 1::2], single[:, 1])
+    wrapper = InterleaveStereoCompressionModel(ours.codec, per_timestep=False)
+    with torch.inference_mode():
+        assert torch.equal(codes.long(), wrapper.encode(audio)[0])
+        expected = wrapper.decode(codes.long())
+        left, right = (theirs.whole.audio_encoder.decode(codes[None, :, side::2].long(), [None]).audio_values
+                       for side in (0, 1))  # fmt: skip
+    for model in (ours, theirs):
+        found = model.decode(codes)
+        torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(found, torch.cat([left, right], dim=1), atol=1e-5, rtol=1e-4)
+
+
+def test_a_stereo_model_makes_two_channels_and_goes_on_from_one_or_two(pairs: dict[str, Pair]) -> None:
+    model = pairs["stereo"][1]
+    single = np.random.default_rng(0).normal(scale=0.1, size=8000).astype(np.float32)
+    codes = encode_prompt(model, single)
+    np.testing.assert_array_equal(codes, encode_prompt(model, np.stack([single, single], axis=1)))
+    np.testing.assert_array_equal(codes[::2], codes[1::2])
+    made = generate(model, [GenerationRequest(0.6, "jazz", prompt_codes=codes[:, :6])])[0]
+    assert made.audio.shape == (19 * 500, 2)
+    np.testing.assert_array_equal(made.codes[:, :6], codes[:, :6])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,7 +178,9 @@ def test_texts_and_guidance_change_what_is_computed(
     _, model = pairs[kind]
     spec = CaptureSpec(("resid",), (1,))
     one, other = (
-        forward_activations(model, random_codes(1, 30), spec, [text])["resid.mean"]
+        forward_activations(model, random_codes(1, 30, codebooks=model.info.codebooks), spec, [text])[
+            "resid.mean"
+        ]
         for text in ("jazz", "rock")
     )
     assert (one - other).norm() / one.norm() > 1e-4
