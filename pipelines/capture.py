@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import torch
 
     from pipelines.models.delay import Alignment
-    from pipelines.models.protocol import AudioEncoder, LoadedModel, Pass, ReadableModel
+    from pipelines.models.protocol import AudioEncoder, LoadedModel, Melody, Pass, ReadableModel
     from store.records import ModelInfo, Reduction, Site, SiteInfo
 
 
@@ -192,7 +192,7 @@ def forward_activations(
     spec: CaptureSpec,
     texts: Sequence[str] | None = None,
     *,
-    melody: np.ndarray[Any, Any] | None = None,
+    melody: Melody = None,
 ) -> dict[str, torch.Tensor]:
     """One teacher-forced pass over a batch of clips.
 
@@ -201,7 +201,8 @@ def forward_activations(
         codes: Integers (B, K, T) as the codec gave them: the delay pattern is applied here, and only here.
         spec: What to keep.
         texts: One text condition per clip; None or empty texts mean no condition.
-        melody: Samples (samples,) at the model's rate, which condition all clips.
+        melody: Samples (samples,) at the model's rate, which condition all clips; or such samples for each
+            clip, None for a clip without.
 
     Returns:
         As `Captured.arrays`. What comes after the last point wanted is not computed.

@@ -155,6 +155,8 @@ class PlannedClip:
     """Text condition of the pass; empty means unconditional."""
     sha256: str = ""
     """Of the recording's file when the dataset was made; empty where nobody knows."""
+    melody: str = ""
+    """The recording, below the same root, whose melody conditions the pass; empty means none."""
 
 
 @dataclass(frozen=True, slots=True)

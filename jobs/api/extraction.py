@@ -30,6 +30,7 @@ class Extraction(Work, total=False):
     melody: Annotated[
         str | Path | None, "a recording whose melody conditions every clip, for models that take one."
     ]
+    melody_column: Annotated[str, "label that names a melody for each clip, a path below the dataset's root."]
     backend: Backend
     model_file: Annotated[
         str | Path | None,

@@ -13,6 +13,8 @@ def find_audio(work: Extraction, missing: ExtractionUnits) -> Root | None:
     Raises:
         NotFound: clips are still to be encoded, and nobody has said where the audio is.
     """
+    if work.spec.melody_column and len(missing):  # read from the same root, also where codes are stored
+        return resolve_root(work.store, work.dataset, work.options.roots)
     try:
         return resolve_root(work.store, work.dataset, work.options.roots)
     except NotFound:

@@ -51,6 +51,14 @@ class ExtractOptions(Execution):
         Path | None,
         Option("Recording whose melody conditions every clip; for models that take one, as its text does."),
     ] = None
+    melody_column: Annotated[
+        str,
+        Option(
+            "Label whose values are paths, below the dataset's root, of a melody for each clip; empty ones "
+            "are none.",
+            metavar="NAME",
+        ),
+    ] = ""
     dtype: Dtype = "fp32"
     batch_clips: Annotated[
         int,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jobs.extract.cutting import cut
 from jobs.extract.options import DEFAULT_SITES, ExtractOptions
 from jobs.extract.spec import ExtractionSpec
-from jobs.extract.texts import planned_clips
+from jobs.extract.texts import planned_clips, with_melodies
 from jobs.generate.inputs import read_melody
 from jobs.places import parse_layers, parse_reductions, parse_sites
 from jobs.terminal import waiting
@@ -93,9 +93,12 @@ def resolve(options: ExtractOptions) -> Extraction:
         compression=options.compression,
         resampler=resampler(),
         melody_sha256=melody_sha256,
+        melody_column=options.melody_column,
         frames_dtype=STORE_DTYPES[options.store_dtype],
     )
     clips = planned_clips(dataset, options.text)
+    if options.melody_column:
+        clips = with_melodies(clips, dataset, options.melody_column)
     if not len(clips):
         raise InvalidInput(
             f"Dataset {dataset.name!r} has no clips; the view `failures` says why "
@@ -107,11 +110,18 @@ def resolve(options: ExtractOptions) -> Extraction:
 
 def _melody(options: ExtractOptions, info: ModelInfo) -> tuple[str | None, NDArray[np.float32] | None]:
     """Hash and samples of the melody that was asked for, as long at most as the model was trained for."""
-    if options.melody is None:
+    if options.melody is None and not options.melody_column:
         return None, None
     if not info.melody:
+        option = "--melody-column" if options.melody_column else "--melody"
         raise InvalidInput(
-            f"--melody: {info.name!r} takes no melody; use one that does, such as facebook/musicgen-melody."
+            f"{option}: {info.name!r} takes no melody; use one that does, such as facebook/musicgen-melody."
+        )
+    if options.melody is None:
+        return None, None
+    if options.melody_column:
+        raise InvalidInput(
+            "--melody is one for all clips, --melody-column one for each: give one of the two."
         )
     digest, samples = read_melody(options.melody, sample_rate=info.sample_rate)
     return digest, samples[: round(info.max_seconds * info.sample_rate)]

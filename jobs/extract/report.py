@@ -12,6 +12,7 @@ from jobs.extract.units import ExtractionUnit
 from jobs.progress.reporting import note
 from pipelines.models.named import check_weights
 from store.arrays.collection import Collection
+from store.arrays.plan import MELODY
 from store.catalog.asking import Catalog
 from store.errors import counted
 from store.results.recordings import RECORDINGS
@@ -28,6 +29,8 @@ def announce(work: Extraction) -> None:
         note(said, kind="Warning")
     if spec.model.channels > 1:
         note(_heard_in_stereo(work))
+    if without := work.clips[MELODY].to_pylist().count("") if spec.melody_column else 0:
+        note(f"{counted(without, 'clip')} of {len(work.clips):,} have no melody in {spec.melody_column}.")
     leaks = template_fields(spec.text)
     if leaks:
         note(

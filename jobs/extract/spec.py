@@ -34,6 +34,8 @@ class ExtractionSpec:
     """As `pipelines.audio.resampling` names it: tokens of the finer codebooks depend on it."""
     melody_sha256: str | None = None
     """Of the recording whose melody conditions all clips."""
+    melody_column: str = ""
+    """Label that names a melody for each clip; the plan says which it was."""
     frames_dtype: str = FRAMES_DTYPE
     """As they are stored."""
 
@@ -62,6 +64,7 @@ class ExtractionSpec:
             "resampler": self.resampler,
             **({} if self.frames_dtype == FRAMES_DTYPE else {"frames_dtype": self.frames_dtype}),
             **({} if self.melody_sha256 is None else {"melody_sha256": self.melody_sha256}),
+            **({"melody_column": self.melody_column} if self.melody_column else {}),
         }
 
     def _capture_document(self) -> dict[str, Any]:

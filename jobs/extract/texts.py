@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from store import Dataset
-from store.arrays.plan import CLIP_SCHEMA
+from store.arrays.plan import CLIP_SCHEMA, MELODY
 from store.errors import InvalidInput
 
 
@@ -48,6 +48,27 @@ def planned_clips(dataset: Dataset, template: str) -> pa.Table:
     return pa.table(said, schema=CLIP_SCHEMA)
 
 
+def with_melodies(clips: pa.Table, dataset: Dataset, column: str) -> pa.Table:
+    """Planned clips, each with the melody that a label of the dataset names; "" where it names none.
+
+    Raises:
+        InvalidInput: there is no such label, it names no files, or none for any clip.
+    """
+    columns = dataset.info["labels"]
+    values = dataset.table()[columns[column]].combine_chunks() if column in columns else None
+    if values is None or not pa.types.is_string(values.type):
+        why = "is no label" if values is None else f"holds values of type {values.type}, not paths"
+        raise InvalidInput(
+            f"--melody-column: {column!r} {why} of dataset {dataset.name!r}; its labels are "
+            f"{', '.join(sorted(columns)) or 'none'}. Add the dataset with a table that has a column of "
+            "paths, relative to the folder of the recordings."
+        )
+    melodies = values.fill_null("")
+    if not any(melodies.to_pylist()):
+        raise InvalidInput(f"--melody-column: {column!r} is empty for every clip of {dataset.name!r}.")
+    return clips.append_column(MELODY, pa.chunked_array([melodies], pa.string()))
+
+
 def _labels(table: pa.Table, column: str | None) -> pa.DictionaryArray:
     """The values of a label as codes, null where a clip lacks it."""
     values = pa.nulls(len(table), pa.string()) if column is None else table[column].combine_chunks()
@@ -69,6 +90,8 @@ def _refuse_absent(
 
 
 def without_text(clips: pa.Table) -> pa.Table:
-    """Clips as the plan of their codes lists them: no text condition."""
+    """Clips as the plan of their codes lists them: no condition."""
+    if MELODY in clips.column_names:
+        clips = clips.drop_columns(MELODY)
     place = clips.schema.get_field_index("text")
     return clips.set_column(place, "text", pa.repeat(pa.scalar(""), len(clips)))

@@ -19,6 +19,7 @@ from jobs.execution import resolved_device
 from jobs.extract.code_source import Codes, CodeSource, Samples
 from jobs.extract.heard_clips import AudioSource, HeardClips
 from jobs.extract.host_copy import HostArrays, start_copy
+from jobs.extract.melodies import Melodies
 from jobs.extract.units import ExtractionUnit
 from pipelines.acceleration.freed_memory import keep_freed_memory
 from pipelines.audio.files import Root
@@ -48,6 +49,8 @@ class ExtractionPlan:
     capture: CaptureSpec
     melody: Samples | None
     """Samples (samples,) at the model's rate that condition all clips."""
+    has_melodies: bool
+    """Whether clips name melodies of their own."""
     last_block: int
     """The last decoder block that it needs."""
     device: str
@@ -91,9 +94,11 @@ class ExtractionWorker:
                 last_block=plan.last_block,
             )
         )
-        if plan.melody is not None:  # kept; without its separator no clip could be computed
+        if plan.melody is not None or plan.has_melodies:  # without its separator no clip could be computed
             conditions = with_codes(self._model).conditions
-            self._on_compute_thread(partial(conditions.encode_melody, "", plan.melody))
+            tried = np.zeros(1, np.float32) if plan.melody is None else plan.melody
+            self._on_compute_thread(partial(conditions.encode_melody, "", tried))
+        self._melodies = Melodies(plan.root, self._model.info)
         store = open_store(plan.store_url)
         info = self._model.info
         self._run = known_collection(store.objects, f"runs/{plan.run_id}")
@@ -143,7 +148,7 @@ class ExtractionWorker:
         clock = StageClock()
         codes, statuses = self._inputs_of(task, clock)
         with self._run.begin(task.unit, provenance=self._provenance) as pending:
-            for first, arrays in self._batches(task.unit, codes, clock):
+            for first, arrays in self._batches(task.unit, codes, statuses, clock):
                 _settle(arrays, statuses, self._dtypes, first=first)
                 with clock.stage("write"):
                     for name, block in arrays.items():
@@ -162,7 +167,8 @@ class ExtractionWorker:
             if self._codes
             else self._audio.clips_of(part, clock)
         )
-        for _ in self._batches(part, codes, StageClock()):
+        unknown = [ClipStatus(clip.clip_id, "ok") for clip in part.clips]
+        for _ in self._batches(part, codes, unknown, StageClock()):
             pass
 
     def _inputs_of(self, task: Task[ExtractionUnit], clock: StageClock) -> tuple[Inputs, list[ClipStatus]]:
@@ -172,20 +178,27 @@ class ExtractionWorker:
         heard = self._audio.clips_of(task.unit, clock, quarantined=task.quarantined)
         return heard, heard.statuses
 
-    def _batches(self, unit: Unit, inputs: Inputs, clock: StageClock) -> Iterator[tuple[int, HostArrays]]:
+    def _batches(
+        self, unit: Unit, inputs: Inputs, statuses: list[ClipStatus], clock: StageClock
+    ) -> Iterator[tuple[int, HostArrays]]:
         """Yield (first clip, arrays by name), failed clips' slots included."""
         for first in range(0, len(unit.clips), self._plan.batch_clips):
             if self._stopping.is_set():
                 raise Stopped("the job was stopped")
             last = first + self._plan.batch_clips
-            texts = [clip.text for clip in unit.clips[first:last]]
+            clips = unit.clips[first:last]
+            texts = [clip.text for clip in clips]
             batch = inputs[first:last]
+            with clock.stage("decode"):
+                melodies = self._melodies.of(clips, statuses, first) if self._plan.has_melodies else None
             with clock.stage("forward"):
-                copy = self._on_compute_thread(partial(self._forward, batch, texts))
+                copy = self._on_compute_thread(partial(self._forward, batch, texts, melodies))
                 arrays = copy()
             yield first, arrays
 
-    def _forward(self, batch: Codes | Samples, texts: Sequence[str]) -> Callable[[], HostArrays]:
+    def _forward(
+        self, batch: Codes | Samples, texts: Sequence[str], melodies: Sequence[Samples | None] | None
+    ) -> Callable[[], HostArrays]:
         from pipelines.capture import forward_activations, heard_activations
         from pipelines.models.protocol import as_encoder, with_codes
 
@@ -193,7 +206,8 @@ class ExtractionWorker:
             return start_copy(heard_activations(encoder, batch, self._plan.capture))
         codes = np.maximum(batch, 0)  # −1 where a clip failed
         model, plan = with_codes(self._model), self._plan
-        return start_copy(forward_activations(model, codes, plan.capture, texts, melody=plan.melody))
+        heard = plan.melody if melodies is None else melodies
+        return start_copy(forward_activations(model, codes, plan.capture, texts, melody=heard))
 
     def _encode(self, audio: Samples) -> Codes:
         import torch

@@ -34,6 +34,7 @@ def _worker_plan(work: Extraction, root: Root | None) -> ExtractionPlan:
         model=pinned_name(options.named_model),
         capture=spec.capture,
         melody=work.melody,
+        has_melodies=bool(spec.melody_column),
         last_block=spec.capture.last_block(spec.model),
         device=options.device,
         dtype=spec.dtype,

@@ -78,6 +78,24 @@ def decode_clip(root: Root, clip: Excerpt, *, sample_rate: int, channels: int = 
         return reader.read(clip, sample_rate=sample_rate, channels=channels).resampled()
 
 
+def decode_whole(root: Root, uri: str, *, sample_rate: int) -> NDArray[np.float32]:
+    """A whole recording, (samples,), its channels averaged; raises as `decode_clip`, which it is like."""
+    with root.open(uri) as file:
+        try:
+            seconds = probe(file).seconds
+        except AudioError as error:
+            raise AudioError(f"{uri!r}: {error}") from error
+        with closing(ClipReader(file)) as reader:
+            return reader.read(_Whole(uri, 0.0, seconds), sample_rate=sample_rate).resampled()
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    uri: str
+    start_seconds: float
+    duration_seconds: float
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Decoded samples of a recording that decide a clip, at the recording's own rate."""

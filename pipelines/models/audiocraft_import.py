@@ -17,8 +17,13 @@ from typing import Any, NoReturn
 
 import torch
 
+from pipelines.models.hub import hub_folder
 from pipelines.models.text_encoder_files import load_tokenizer
 from store.errors import ModelError
+
+SEPARATOR = "adefossez/HTDemucs"
+"""Where demucs 4.1 takes its weights from."""
+SEPARATOR_FILES = ("htdemucs.yaml", "955717e8.safetensors")
 
 
 def import_audiocraft() -> None:
@@ -106,13 +111,18 @@ class _AbsentStemSeparator:
 
 
 def load_stem_separator(device: Any) -> Any:
-    """The stem separator of the melody models, from demucs' own cache or the network.
+    """The stem separator of the melody models, from the caches of the hub or of torch, or the network.
 
     Raises:
         ModelError: Its weights are neither here nor to be had.
     """
     from demucs import pretrained
 
+    if not _former_separator().is_file():  # demucs itself would try for minutes where there is no network
+        try:
+            hub_folder(SEPARATOR, SEPARATOR_FILES)
+        except ModelError as error:
+            raise ModelError(f"A melody needs the stem separator htdemucs. {error}") from error
     try:
         return pretrained.get_model("htdemucs").to(device).eval()
     except (OSError, RuntimeError, ValueError, SystemExit) as error:
@@ -120,6 +130,11 @@ def load_stem_separator(device: Any) -> Any:
             f"A melody needs the stem separator htdemucs, which cannot be had ({type(error).__name__}). "
             f"With a network: python -c \"from demucs.pretrained import get_model; get_model('htdemucs')\""
         ) from error
+
+
+def _former_separator() -> Path:
+    """Where earlier versions of demucs keep its weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / "955717e8-8726e21a.th"
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from pipelines.models.audiocraft_import import load_stem_separator
-from pipelines.models.protocol import Conditions
+from pipelines.models.protocol import Conditions, Melody
 from store.errors import ModelError
 
 TEXT = "description"
@@ -67,27 +67,24 @@ class ConditionEncoder:
                 self._kept_melodies.popitem(last=False)
         return {**self.encode(text), **self._kept_melodies[key]}
 
-    def groups(
-        self, texts: Sequence[str], melody: NDArray[np.float32] | None = None
-    ) -> list[tuple[list[int], Conditions]]:
+    def groups(self, texts: Sequence[str], melody: Melody = None) -> list[tuple[list[int], Conditions]]:
         """Split a batch into parts with equally long conditions: (positions in the batch, conditions).
 
         Args:
             texts: One per clip.
-            melody: That all clips follow, as for `encode_melody`.
+            melody: That all clips follow, as for `encode_melody`; or one for each, None for none.
         """
-        encoded = {
-            text: self.encode(text) if melody is None else self.encode_melody(text, melody)
-            for text in dict.fromkeys(texts)
-        }
+        each = [melody] * len(texts) if melody is None or isinstance(melody, np.ndarray) else melody
+        known: dict[tuple[str, int], Conditions] = {}  # one object for all alike, which `_stack` shares
         positions: dict[tuple[int, ...], list[int]] = {}
-        for position, text in enumerate(texts):
-            lengths = tuple(embedding.shape[1] for embedding, _ in encoded[text].values())
+        encoded = []
+        for position, (text, one) in enumerate(zip(texts, each, strict=True)):
+            if (text, id(one)) not in known:
+                known[text, id(one)] = self.encode(text) if one is None else self.encode_melody(text, one)
+            encoded.append(known[text, id(one)])
+            lengths = tuple(embedding.shape[1] for embedding, _ in encoded[position].values())
             positions.setdefault(lengths, []).append(position)
-        return [
-            (members, _stack([encoded[texts[member]] for member in members]))
-            for members in positions.values()
-        ]
+        return [(members, _stack([encoded[member] for member in members])) for members in positions.values()]
 
     def dropped(self, conditions: Conditions) -> Conditions:
         """What audiocraft makes of dropped conditions: zeros for a text, a silent melody, as long."""

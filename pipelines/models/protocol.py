@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, cast
 
 from store.errors import InvalidInput
 
@@ -45,6 +45,9 @@ class PassLeft(Exception):
 
 Conditions = Mapping[str, "tuple[torch.Tensor, torch.Tensor]"]
 """By conditioner: embedding (B, steps, D) and mask (B, steps)."""
+
+Melody: TypeAlias = "NDArray[np.float32] | Sequence[NDArray[np.float32] | None] | None"
+"""Samples (samples,) at the model's rate that all clips follow, or such samples for each clip."""
 
 Hook = Any
 """What undoes a registration: torch's handle, with `remove()`."""
@@ -119,14 +122,12 @@ class Conditioner(Protocol):
             ModelError: the model takes no melody.
         """
 
-    def groups(
-        self, texts: Sequence[str], melody: NDArray[np.float32] | None = None
-    ) -> list[tuple[list[int], Conditions]]:
+    def groups(self, texts: Sequence[str], melody: Melody = None) -> list[tuple[list[int], Conditions]]:
         """Split a batch into parts with equally long conditions: (positions in the batch, conditions).
 
         Args:
             texts: One per clip.
-            melody: That all clips follow, as for `encode_melody`.
+            melody: That all clips follow, as for `encode_melody`; or one for each, None for none.
         """
 
     def dropped(self, conditions: Conditions) -> Conditions:

@@ -38,6 +38,8 @@ CLIP_SCHEMA = pa.schema(
         ("sha256", pa.string()),
     ]
 )
+MELODY = "melody"
+"""Column of plans of runs whose clips have melodies of their own, behind those of `CLIP_SCHEMA`."""
 NEW_CLIPS = {"clips": "new"}
 """Metadata of a further part of a plan whose clips stand in no earlier one."""
 NOTE = "note"
@@ -94,7 +96,7 @@ class PlanPart:
         """One unit, by its place in the part."""
         start, length = int(self.starts[number]), int(self.lengths[number])
         table = self.clips(start, start + length)
-        columns = [table[name].to_pylist() for name in CLIP_SCHEMA.names]
+        columns = [table[name].to_pylist() for name in clip_columns(table.schema)]
         clips = tuple(PlannedClip(*values) for values in zip(*columns, strict=True))
         return Unit(self.unit_ids[number], int(self.first_rows[number]), clips)
 
@@ -109,7 +111,7 @@ class PlanPart:
 
     def every_clip(self) -> pa.Table:
         """All clips, as columns."""
-        return self._groups.read(CLIP_SCHEMA.names)
+        return self._groups.read(clip_columns(self._groups.schema))
 
     @cached_property
     def _groups(self) -> ParquetGroups:
@@ -122,7 +124,8 @@ class PlanPart:
         return self._group[1]
 
     def _check(self, schema: pa.Schema) -> None:
-        if (schema.names, schema.types) != (SCHEMA.names, SCHEMA.types):
+        plain = pa.schema([field for field in schema if field != pa.field(MELODY, pa.string())])
+        if (plain.names, plain.types) != (SCHEMA.names, SCHEMA.types):
             raise CorruptData(f"{self._where} is no part of a plan: run `undertone verify`.")
 
 
@@ -228,9 +231,21 @@ class UnitsToCome(Iterable[Unit]):
 def clip_table(clips: Clips) -> pa.Table:
     """Clips as columns."""
     if isinstance(clips, pa.Table):
-        return clips.select(CLIP_SCHEMA.names).cast(CLIP_SCHEMA)
-    columns = {name: [getattr(clip, name) for clip in clips] for name in CLIP_SCHEMA.names}
-    return pa.table(columns, schema=CLIP_SCHEMA)
+        return clips.select(clip_columns(clips.schema)).cast(
+            clip_schema(melodies=MELODY in clips.column_names)
+        )
+    schema = clip_schema(melodies=any(clip.melody for clip in clips))
+    return pa.table({name: [getattr(clip, name) for clip in clips] for name in schema.names}, schema=schema)
+
+
+def clip_schema(*, melodies: bool) -> pa.Schema:
+    """Columns of planned clips, with that of their melodies or without."""
+    return CLIP_SCHEMA.append(pa.field(MELODY, pa.string())) if melodies else CLIP_SCHEMA
+
+
+def clip_columns(schema: pa.Schema) -> list[str]:
+    """Names of those columns of a table that say what a clip is, in the order of `PlannedClip`."""
+    return clip_schema(melodies=MELODY in schema.names).names
 
 
 def part_table(clips: pa.Table, unit_clips: int, first_unit: int) -> pa.Table:
@@ -313,7 +328,7 @@ def place_part(objects: ObjectStore, prefix: str, part: int, table: pa.Table) ->
     """
     key = plan_key(prefix, part)
     entry = place(objects, key, parquet_bytes(table, group_rows=ROW_GROUP_CLIPS), sound=is_parquet)
-    found = ParquetGroups(objects.view(key), f"{objects.url}/{key}").read(SCHEMA.names)
+    found = ParquetGroups(objects.view(key), f"{objects.url}/{key}").read(table.column_names)
     if not found.equals(table):
         raise Conflict(
             f"{objects.url}/{key} already holds another plan: a second driver was faster, or the folder "

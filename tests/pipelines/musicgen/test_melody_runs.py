@@ -126,3 +126,74 @@ def test_all_sounds_of_a_sweep_follow_its_melody(
     requests = [GenerationRequest(0.3, "low", melody=melody) for melody in (read_tone(hum), None)]
     followed, plain = (generate(model, [one])[0].codes for one in requests)
     assert not np.array_equal(followed, plain)
+
+
+@pytest.mark.usefixtures("stems_that_are_voice")
+def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_clip_alone(
+    write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    root = tmp_path / "songs"
+    for number in range(5):
+        write_tone(root / f"{number}.wav", 220.0)  # all sound alike: only melodies can tell them apart
+    write_tone(root / "hums" / "low.wav", 262.0, seconds=0.5)
+    write_tone(root / "hums" / "high.wav", 370.0, seconds=0.7)
+    heard = ("hums/low.wav", "hums/high.wav", "hums/low.wav", "", "hums/gone.wav")
+    (root / "metadata.csv").write_text(
+        "path,hum\n" + "".join(f"{number}.wav,{uri}\n" for number, uri in enumerate(heard))
+    )
+    store = ut.open_store(tmp_path / "music.store", create=True)
+    ut.add_dataset(store, "songs", root, clip_seconds=1.0)
+    folder = write_melody_checkpoint(tmp_path / "melody")
+    options: Any = {"model": folder, "sites": ["resid"], "layers": [1], "text": "rock", "device": "cpu"}
+    with pytest.warns(ut.UndertoneWarning, match="1 of 5 clips"):
+        run = ut.extract(store, "songs", melody_column="hum", **options)
+    assert run.document["melody_column"] == "hum"
+    assert run.id != ut.extract(store, "songs", **options).id
+
+    planned = {clip.uri: clip for unit in store.opened.run(run.id).plan().units() for clip in unit.clips}
+    assert [planned[f"{number}.wav"].melody for number in range(5)] == list(heard)
+    assert not store.opened.codes(run.document["codes"]).plan().unit(0).clips[0].melody
+    found, ids = run.layer("resid.mean", 1)
+    of_clip = {planned_clip.clip_id: planned_clip.uri for planned_clip in planned.values()}
+    rows = {of_clip[clip_id]: row for row, clip_id in zip(found, ids, strict=True)}
+    assert set(rows) == {"0.wav", "1.wav", "2.wav", "3.wav"}
+    model = load_named_model(str(folder))
+    codes = model.encode(torch.from_numpy(read_tone(root / "0.wav"))[None, None])
+    for uri, row in rows.items():
+        melody = planned[uri].melody
+        conditions = (
+            model.conditions.encode_melody("rock", read_tone(root / melody))
+            if melody
+            else model.conditions.encode("rock")
+        )
+        with capture(model, CaptureSpec(("resid",), (1,))) as seen:
+            model.forward(codes, conditions)
+        np.testing.assert_allclose(row, seen.arrays()["resid.mean"][0, 0], rtol=1e-3, atol=1e-4)
+    assert np.abs(rows["0.wav"] - rows["1.wav"]).max() > 1e-3
+    assert np.abs(rows["0.wav"] - rows["3.wav"]).max() > 1e-3
+    (failure,) = store.sql("FROM failures").rows()
+    assert "its melody cannot be read" in failure["message"]
+    assert "hums/gone.wav" in failure["message"]
+    assert not ut.verify(store).damage
+
+    write_tone(root / "hums" / "gone.wav", 330.0)
+    ut.extract(store, "songs", melody_column="hum", retry_failed=True, **options)
+    assert len(run.layer("resid.mean", 1)[1]) == 5
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"melody_column": "hum"}, "'hum' is no label of dataset 'tones'; its labels are label"),
+        ({"melody_column": "label", "melody": "hum.wav"}, "give one of the two"),
+        ({"melody_column": "label", "model": "pocket-random"}, "'pocket-random' takes no melody"),
+    ],
+)
+def test_a_melody_column_that_cannot_be_followed_is_refused(
+    store: ut.Store, write_melody_checkpoint: WriteCheckpoint, tmp_path: Path, given: Any, said: str
+) -> None:
+    hum = write_tone(tmp_path / "hum.wav", 370.0)
+    options = {"model": write_melody_checkpoint(tmp_path / "melody"), "device": "cpu"} | given
+    options |= {"melody": hum} if "melody" in given else {}
+    with pytest.raises(ut.InvalidInput, match=said):
+        ut.extract(store, "tones", **options)

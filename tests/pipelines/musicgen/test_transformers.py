@@ -138,7 +138,7 @@ def test_codes_agree(pairs: dict[str, Pair], kind: str) -> None:
 
 def test_left_and_right_are_where_the_libraries_have_them(pairs: dict[str, Pair]) -> None:
     """Between audio and codes, beside audiocraft's wrapper of the codec and transformers' own generation."""
-    from audiocraft.models import InterleaveStereoCompressionModel
+    from audiocraft.models.encodec import InterleaveStereoCompressionModel
 
     ours, theirs = pairs["stereo"]
     audio = torch.rand(2, 2, 9000, generator=torch.Generator().manual_seed(0)) - 0.5
