@@ -48,24 +48,28 @@ def planned_clips(dataset: Dataset, template: str) -> pa.Table:
     return pa.table(said, schema=CLIP_SCHEMA)
 
 
-def with_melodies(clips: pa.Table, dataset: Dataset, column: str) -> pa.Table:
-    """Planned clips, each with the melody that a label of the dataset names; "" where it names none.
+def with_melodies(
+    clips: pa.Table, dataset: Dataset, column: str, *, option: str = "--melody-column"
+) -> pa.Table:
+    """Clips of a dataset, in its order, each with the melody that a label names; "" where it names none.
 
     Raises:
         InvalidInput: there is no such label, it names no files, or none for any clip.
     """
     columns = dataset.info["labels"]
     values = dataset.table()[columns[column]].combine_chunks() if column in columns else None
+    if values is not None and pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
     if values is None or not pa.types.is_string(values.type):
         why = "is no label" if values is None else f"holds values of type {values.type}, not paths"
         raise InvalidInput(
-            f"--melody-column: {column!r} {why} of dataset {dataset.name!r}; its labels are "
+            f"{option}: {column!r} {why} of dataset {dataset.name!r}; its labels are "
             f"{', '.join(sorted(columns)) or 'none'}. Add the dataset with a table that has a column of "
             "paths, relative to the folder of the recordings."
         )
     melodies = values.fill_null("")
     if not any(melodies.to_pylist()):
-        raise InvalidInput(f"--melody-column: {column!r} is empty for every clip of {dataset.name!r}.")
+        raise InvalidInput(f"{option}: {column!r} is empty for every clip of {dataset.name!r}.")
     return clips.append_column(MELODY, pa.chunked_array([melodies], pa.string()))
 
 

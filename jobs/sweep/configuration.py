@@ -113,6 +113,8 @@ class SweepConfiguration:
     """Length of the audio prompts, for concepts that have some."""
     melody: str = ""
     """Recording whose melody all generations follow, for models that take one; "" is none."""
+    melody_column: str = ""
+    """Label that names, below the root of its dataset, the melody of each "clip:ID" that sounds continue."""
     direction_clips: str = "all"
     """Which clips directions are fitted on: "all", or those of "half" of the groups, chosen by a hash. Then a
     probe that is fitted on the other half can score what steering did."""

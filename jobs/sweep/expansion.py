@@ -6,19 +6,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from analysis.effects.settings import Pair, Setting
 from jobs.dataset.roots import resolve_root
+from jobs.extract.texts import with_melodies
 from jobs.generate.inputs import read_melody, read_prompt
 from jobs.generate.specification import AudioPrompt, GenerationSpec
 from jobs.sweep.configuration import SteeredConcept, SweepConfiguration
 from jobs.sweep.grid import expand, read_pairs
 from jobs.sweep.labels import ConceptLabels, resolve_concepts
-from pipelines.audio.recordings import Recordings
+from pipelines.audio.clips import decode_whole
+from pipelines.audio.files import Root
+from pipelines.audio.recordings import Recordings, checksum
 from pipelines.models.backends import with_backend
 from pipelines.models.named import describe_model
+from store import Dataset
 from store.arrays.collection import Collection
+from store.arrays.plan import MELODY
 from store.catalog.asking import Catalog
 from store.errors import InvalidInput, NotFound
 from store.opening import Store
@@ -30,16 +36,34 @@ CLIP = "clip:"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Melody:
+    """A melody to follow."""
+
+    sha256: str
+    """Of its file."""
+    samples: NDArray[np.float32]
+    """(samples,) at the model's rate."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PromptSound:
     """What identifies an audio prompt in a generation, and its samples."""
 
     prompt: AudioPrompt
     samples: NDArray[np.float32]
     """(samples,) or (samples, channels), as the model hears them, at its rate."""
+    melody: Melody | None = None
+    """That sounds follow which continue it."""
 
 
 def read_audio_prompts(
-    store: Store, names: Iterable[str], *, seconds: float, info: ModelInfo, roots: Sequence[str]
+    store: Store,
+    names: Iterable[str],
+    *,
+    seconds: float,
+    info: ModelInfo,
+    roots: Sequence[str],
+    melody_column: str = "",
 ) -> dict[str, PromptSound]:
     """Audio prompts by the names that a sweep's file gives them.
 
@@ -49,6 +73,7 @@ def read_audio_prompts(
         seconds: length of each, from its beginning.
         info: of the model, which says how they are heard.
         roots: where datasets have their audio, as NAME=PATH.
+        melody_column: label that names a melody for each clip.
 
     Raises:
         NotFound: there is no such clip or file.
@@ -57,7 +82,7 @@ def read_audio_prompts(
     found = {}
     for name in dict.fromkeys(names):
         if name.startswith(CLIP):
-            found[name] = _of_clip(store, name.removeprefix(CLIP), seconds, info, roots)
+            found[name] = _of_clip(store, name.removeprefix(CLIP), seconds, info, roots, melody_column)
         else:
             path = Path(name).expanduser()
             rate, channels = info.sample_rate, info.channels
@@ -69,7 +94,7 @@ def read_audio_prompts(
 
 
 def _of_clip(
-    store: Store, beginning: str, seconds: float, info: ModelInfo, roots: Sequence[str]
+    store: Store, beginning: str, seconds: float, info: ModelInfo, roots: Sequence[str], melody_column: str
 ) -> PromptSound:
     clip = _find_clip(store, beginning)
     if clip["duration_seconds"] < seconds:
@@ -80,9 +105,23 @@ def _of_clip(
     planned = PlannedClip(
         clip["clip_id"], clip["uri"], clip["start_seconds"], seconds, sha256=clip["sha256"] or ""
     )
-    root = resolve_root(store, store.dataset(clip["dataset"]), roots)
+    dataset = store.dataset(clip["dataset"])
+    root = resolve_root(store, dataset, roots)
     samples = Recordings(root, sample_rate=info.sample_rate, channels=info.channels).decode(planned)
-    return PromptSound(AudioPrompt(seconds, 0.0, clip["clip_id"], clip["sha256"]), samples)
+    melody = _melody_of(dataset, clip["clip_id"], melody_column, root, info) if melody_column else None
+    return PromptSound(AudioPrompt(seconds, 0.0, clip["clip_id"], clip["sha256"]), samples, melody)
+
+
+def _melody_of(dataset: Dataset, clip_id: str, column: str, root: Root, info: ModelInfo) -> Melody | None:
+    """The melody that a label of a clip names; None where it is empty."""
+    table = dataset.table()
+    planned = with_melodies(table.select(["clip_id"]), dataset, column, option="melody_column")
+    (uri,) = planned.filter(pc.equal(planned["clip_id"], clip_id))[MELODY].to_pylist()
+    if not uri:
+        return None
+    with root.open(uri) as file:
+        digest = checksum(file)
+    return Melody(digest, decode_whole(root, uri, sample_rate=info.sample_rate))
 
 
 def _find_clip(store: Store, beginning: str) -> Mapping[str, Any]:
@@ -130,9 +169,17 @@ class ExpandedSweep:
     def sweep_id(self) -> str:
         """Stands for the file and the run it was applied to."""
         said = asdict(self.configuration)
-        if not self.configuration.melody:  # ids of sweeps without one are made without it
-            del said["melody"]
+        for name in ("melody", "melody_column"):  # ids of sweeps without one are made without it
+            if not said[name]:
+                del said[name]
         return digest_of([said, self.run_id])
+
+    @property
+    def melodies(self) -> dict[str, NDArray[np.float32]]:
+        """Samples (samples,) of every melody that is followed, by the hash of its file."""
+        own = {one.melody.sha256: one.melody.samples for one in self.sounds.values() if one.melody}
+        of_all = self.base.melody_sha256
+        return own if of_all is None or self.melody is None else {**own, of_all: self.melody}
 
     @property
     def pairs(self) -> dict[Pair, list[Setting]]:
@@ -194,14 +241,21 @@ def _melody(
     configuration: SweepConfiguration, model_name: str
 ) -> tuple[str | None, NDArray[np.float32] | None]:
     """Hash and samples of the melody that a sweep names."""
-    if not configuration.melody:
+    if configuration.melody and configuration.melody_column:
+        raise InvalidInput(
+            "melody is one for all sounds, melody_column one for each clip: give one of the two."
+        )
+    named = "melody" if configuration.melody else "melody_column"
+    if not getattr(configuration, named):
         return None, None
     info = describe_model(model_name)
     if not info.melody:
         raise InvalidInput(
-            f"melody: {info.name!r} takes no melody; use a run of a model that does, such as "
+            f"{named}: {info.name!r} takes no melody; use a run of a model that does, such as "
             "facebook/musicgen-melody."
         )
+    if not configuration.melody:
+        return None, None
     return read_melody(Path(configuration.melody), sample_rate=info.sample_rate)
 
 
@@ -233,7 +287,14 @@ def _sounds(
     if not names:
         return {}
     info = describe_model(model_name)
-    return read_audio_prompts(store, names, seconds=configuration.audio_seconds, info=info, roots=roots)
+    return read_audio_prompts(
+        store,
+        names,
+        seconds=configuration.audio_seconds,
+        info=info,
+        roots=roots,
+        melody_column=configuration.melody_column,
+    )
 
 
 def only_run(store: Store, wanted: str) -> Collection:

@@ -129,7 +129,7 @@ def _worker_plan(
         model=expanded.model_name,
         vectors={one: vector for one, vector in directions.vectors().items() if one in named},
         sounds={sound.prompt: sound.samples for sound in expanded.sounds.values()},
-        melody=expanded.melody,
+        melodies=expanded.melodies,
         batch=options.batch,
         device=options.device,
         dtype=DTYPES[options.dtype],

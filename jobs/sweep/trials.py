@@ -213,8 +213,10 @@ def _unsteered(given: _Given, condition: Condition) -> GenerationSpec:
     spec = replace(given.expanded.base, text=text, random_state=condition.random_state)
     if not condition.audio:
         return spec
-    prompt = given.expanded.sounds[condition.audio].prompt
-    return replace(spec, audio_prompt=prompt, seconds=spec.seconds + prompt.seconds)
+    sound = given.expanded.sounds[condition.audio]
+    if sound.melody is not None:
+        spec = replace(spec, melody_sha256=sound.melody.sha256)
+    return replace(spec, audio_prompt=sound.prompt, seconds=spec.seconds + sound.prompt.seconds)
 
 
 def _alphas(given: _Given, condition: Condition, setting: Setting, strengths: Strengths) -> tuple[float, ...]:

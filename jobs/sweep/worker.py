@@ -39,8 +39,8 @@ class GenerationPlan:
     """By vector_id, every direction that the tasks name."""
     sounds: Mapping[AudioPrompt, NDArray[np.float32]]
     """Samples of their audio prompts as the model hears them, at its rate."""
-    melody: NDArray[np.float32] | None
-    """Samples (samples,) at its rate of the melody that all follow."""
+    melodies: Mapping[str, NDArray[np.float32]]
+    """Samples (samples,) at its rate of the melodies that they follow, by the hash of its file."""
     batch: int
     """Generations in a pass; decides speed and memory, and the sound only where two tokens tie."""
     device: str
@@ -85,7 +85,7 @@ class _ModelWorker:
                 spec,
                 self._plan.vectors,
                 prompt_codes=self._codes(spec.audio_prompt),
-                melody=self._plan.melody,
+                melody=self._plan.melodies[spec.melody_sha256] if spec.melody_sha256 else None,
             )
             for spec in specs
         ]

@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 import undertone as ut
+from jobs.sweep.expansion import read_audio_prompts
 from pipelines.capture import CaptureSpec, capture
 from pipelines.generation.generate import GenerationRequest, generate
-from pipelines.models.named import load_named_model
+from pipelines.models.named import describe_model, load_named_model
 from store.errors import ModelError
 
 WriteCheckpoint = Callable[..., Path]
@@ -128,21 +129,29 @@ def test_all_sounds_of_a_sweep_follow_its_melody(
     assert not np.array_equal(followed, plain)
 
 
-@pytest.mark.usefixtures("stems_that_are_voice")
-def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_clip_alone(
-    write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
-) -> None:
+HEARD = ("hums/low.wav", "hums/high.wav", "hums/low.wav", "", "hums/gone.wav")
+
+
+@pytest.fixture
+def hummed(tmp_path: Path) -> tuple[ut.Store, Path]:
+    """Clips that all sound alike, so that only melodies can tell them apart, and where they are."""
     root = tmp_path / "songs"
-    for number in range(5):
-        write_tone(root / f"{number}.wav", 220.0)  # all sound alike: only melodies can tell them apart
+    for number in range(len(HEARD)):
+        write_tone(root / f"{number}.wav", 220.0)
     write_tone(root / "hums" / "low.wav", 262.0, seconds=0.5)
     write_tone(root / "hums" / "high.wav", 370.0, seconds=0.7)
-    heard = ("hums/low.wav", "hums/high.wav", "hums/low.wav", "", "hums/gone.wav")
-    (root / "metadata.csv").write_text(
-        "path,hum\n" + "".join(f"{number}.wav,{uri}\n" for number, uri in enumerate(heard))
-    )
-    store = ut.open_store(tmp_path / "music.store", create=True)
+    rows = (f"{number}.wav,{uri}\n" for number, uri in enumerate(HEARD))
+    (root / "metadata.csv").write_text("path,hum\n" + "".join(rows))
+    store = ut.open_store(tmp_path / "hummed.store", create=True)
     ut.add_dataset(store, "songs", root, clip_seconds=1.0)
+    return store, root
+
+
+@pytest.mark.usefixtures("stems_that_are_voice")
+def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_clip_alone(
+    hummed: tuple[ut.Store, Path], write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    store, root = hummed
     folder = write_melody_checkpoint(tmp_path / "melody")
     options: Any = {"model": folder, "sites": ["resid"], "layers": [1], "text": "rock", "device": "cpu"}
     with pytest.warns(ut.UndertoneWarning, match="1 of 5 clips"):
@@ -151,7 +160,7 @@ def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_cli
     assert run.id != ut.extract(store, "songs", **options).id
 
     planned = {clip.uri: clip for unit in store.opened.run(run.id).plan().units() for clip in unit.clips}
-    assert [planned[f"{number}.wav"].melody for number in range(5)] == list(heard)
+    assert [planned[f"{number}.wav"].melody for number in range(5)] == list(HEARD)
     assert not store.opened.codes(run.document["codes"]).plan().unit(0).clips[0].melody
     found, ids = run.layer("resid.mean", 1)
     of_clip = {planned_clip.clip_id: planned_clip.uri for planned_clip in planned.values()}
@@ -197,3 +206,20 @@ def test_a_melody_column_that_cannot_be_followed_is_refused(
     options |= {"melody": hum} if "melody" in given else {}
     with pytest.raises(ut.InvalidInput, match=said):
         ut.extract(store, "tones", **options)
+
+
+def test_sounds_of_a_sweep_that_continue_clips_follow_the_melodies_of_their_rows(
+    hummed: tuple[ut.Store, Path], write_melody_checkpoint: WriteCheckpoint, tmp_path: Path
+) -> None:
+    store, root = hummed
+    info = describe_model(str(write_melody_checkpoint(tmp_path / "melody")))
+    ids = {row["uri"]: f"clip:{row['clip_id']}" for row in store.sql("FROM clips").rows()}
+    known: Any = {"seconds": 0.5, "info": info, "roots": (), "melody_column": "hum"}
+    found = read_audio_prompts(store.opened, [ids["0.wav"], ids["3.wav"]], **known)
+    followed, plain = (found[ids[uri]].melody for uri in ("0.wav", "3.wav"))
+    assert plain is None
+    assert followed is not None
+    assert followed.sha256 == sha256((root / HEARD[0]).read_bytes()).hexdigest()
+    np.testing.assert_allclose(followed.samples, read_tone(root / HEARD[0]), atol=1e-6)
+    with pytest.raises(ut.NotFound, match="gone"):
+        read_audio_prompts(store.opened, [ids["4.wav"]], **known)
