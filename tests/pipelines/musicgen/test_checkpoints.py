@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from pipelines.models.checkpoints import HUB_NAMES
+from pipelines.models.backends import with_backend
+from pipelines.models.checkpoints import HUB_NAMES, resolve_checkpoint
 from pipelines.models.conversion.converting import convert
 from pipelines.models.musicgen import load_musicgen
 from pipelines.models.named import describe_model, load_named_model, pinned_name
@@ -74,6 +75,28 @@ def test_audiogen_is_found_by_name_and_used_like_any_other(hub: Path, published:
     assert (info.name, info.revision) == ("facebook/audiogen-medium", "a0" * 20)
     assert info.fingerprint == describe_model("facebook/musicgen-small").fingerprint
     assert info.licence == "CC-BY-NC-4.0"
+
+
+PUBLISHED = (
+    "small", "medium", "large", "melody", "melody-large",
+    "stereo-small", "stereo-medium", "stereo-large", "stereo-melody", "stereo-melody-large",
+)  # fmt: skip
+"""What stands behind facebook/musicgen- on the hub, but for style."""
+
+
+@pytest.mark.parametrize("backend", [None, "audiocraft", "transformers"])
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_published_name_is_found_in_either_format(
+    hub: Path, tmp_path: Path, name: str, backend: str | None
+) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for file in ("state_dict.bin", "compression_state_dict.bin", "config.json", "model.safetensors"):
+        (files / file).write_bytes(b"")
+    put(hub, f"facebook/musicgen-{name}", MODEL_COMMIT, files)
+    found = resolve_checkpoint(with_backend(f"facebook/musicgen-{name}", backend))
+    assert (found.name, found.revision) == (f"facebook/musicgen-{name}", MODEL_COMMIT)
+    assert found.backend == (backend or "audiocraft")
 
 
 def test_a_pinned_revision_is_used_although_main_has_moved_on(

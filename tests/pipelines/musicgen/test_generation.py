@@ -547,6 +547,7 @@ def tiny_separator(monkeypatch: pytest.MonkeyPatch) -> Any:
     separator = HTDemucs(sources, channels=16, nfft=512, depth=2, t_layers=0, samplerate=16_000, segment=2)
     monkeypatch.setattr(separator, "forward", lambda mix: mix[:, None].expand(-1, len(sources), -1, -1))
     monkeypatch.setattr(pretrained, "get_model", lambda _: separator)
+    monkeypatch.setattr("pipelines.models.audiocraft_import.hub_folder", lambda *_: None)
     return separator.eval()
 
 
@@ -585,12 +586,17 @@ def test_a_model_without_melodies_refuses_one(pocket: MusicGenModel) -> None:
 def test_without_its_stem_separator_a_melody_is_refused_with_the_cure(
     write_melody_checkpoint: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """At once, too: demucs by itself would first try the hub and then another server, each for long."""
     from demucs import pretrained
 
-    def unreachable(name: str) -> Any:
-        raise OSError("no network")
+    def asked(name: str) -> Any:
+        raise AssertionError("demucs tries for minutes")
 
     model = load_musicgen(str(write_melody_checkpoint(tmp_path)))
-    monkeypatch.setattr(pretrained, "get_model", unreachable)
-    with pytest.raises(ModelError, match="get_model"):
+    monkeypatch.setattr(pretrained, "get_model", asked)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    cure = r"stem separator htdemucs.*hf download adefossez/HTDemucs htdemucs\.yaml 955717e8\.safetensors"
+    with pytest.raises(ModelError, match=cure):
         one(model, melody=np.zeros(100, np.float32))
