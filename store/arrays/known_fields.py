@@ -89,6 +89,8 @@ _OF_DOCUMENTS: Kinds = {
     "sample_rate": _WHOLE,
     "frame_rate": _NUMBER,
     "codebook_size": _WHOLE,
+    "channels": _WHOLE,
+    "melody_column": _TEXT,
     "format": ("a text or a whole number", lambda value: _is_text(value) or _is_whole(value)),
     "notes": ("a text or a list of texts", _or_null(lambda value: _is_text(value) or _TEXTS[1](value))),
 }
