@@ -27,8 +27,8 @@ def announce(work: Extraction) -> None:
         note(_of_code(work))
     for said in check_weights(work.options.named_model, last_block=spec.capture.last_block(spec.model)):
         note(said, kind="Warning")
-    if spec.model.channels > 1:
-        note(_heard_in_stereo(work))
+    if spec.model.channels > 1 and (said := _heard_in_stereo(work)):
+        note(said)
     if without := work.clips[MELODY].to_pylist().count("") if spec.melody_column else 0:
         note(f"{counted(without, 'clip')} of {len(work.clips):,} have no melody in {spec.melody_column}.")
     leaks = template_fields(spec.text)
@@ -60,7 +60,7 @@ def _code_in(work: Extraction, run_id: str) -> dict[str, str] | None:
 
 
 def _heard_in_stereo(work: Extraction) -> str:
-    """What becomes of mono recordings in front of a stereo model, with their number where it is known."""
+    """What becomes of mono recordings in front of a stereo model; "" where there are none."""
     catalog, dataset = Catalog.of(work.store), work.dataset.name
     query = (
         "SELECT count(*) FILTER (channels = 1) AS single, count(*) AS files FROM ("
@@ -72,7 +72,7 @@ def _heard_in_stereo(work: Extraction) -> str:
     if not known or not known[0]["files"]:
         return f"{said}; mono recordings are heard on both sides."
     if not known[0]["single"]:
-        return f"{said}, and all recordings of {dataset} have two or more."
+        return ""
     return (
         f"{said}; {known[0]['single']:,} of {counted(known[0]['files'], 'recording')} of {dataset} "
         "are mono and are heard on both sides."

@@ -49,7 +49,8 @@ def test_channels_are_kept_from_recordings_to_sounds(
 ) -> None:
     folder = write_convertible(tmp_path / "stereo", "stereo")
     options: Any = {"sites": ["resid"], "layers": [1], "device": "cpu"}
-    run = ut.extract(store, "songs", model=folder, **options)
+    with pytest.warns(ut.UndertoneWarning, match="1 of 2 recordings of songs are mono"):
+        run = ut.extract(store, "songs", model=folder, **options)
     other = ut.extract(store, "songs", model=write_convertible(tmp_path / "mono"), **options)
     assert run.document["codes"] != other.document["codes"]
     assert store.opened.codes(run.document["codes"]).document["channels"] == 2
