@@ -134,7 +134,7 @@ class ModelConformance(ReadingConformance):
 
     def _with_click(self, model: LoadedModel, frame: int | None) -> torch.Tensor:
         rate = model.info.sample_rate
-        audio = torch.zeros(1, 1, round(self.seconds * rate))
+        audio = torch.zeros(1, model.info.channels, round(self.seconds * rate))
         if frame is not None:
             audio[..., round((frame + 0.5) / model.info.frame_rate * rate)] = 1.0
         return audio

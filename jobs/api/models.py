@@ -74,8 +74,8 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
 
     Args:
         model: a loaded model.
-        audio: a file, a `Sound`, or samples (samples,) at `model.info.sample_rate`, as long at most as the
-            model was trained for.
+        audio: a file, a `Sound`, or samples (samples,), for a stereo model also (samples, 2), at
+            `model.info.sample_rate`; as long at most as the model was trained for.
         text: text condition; "" for none.
 
     Returns:
@@ -91,9 +91,10 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
     """
     import torch
 
+    from pipelines.generation.generate import encode_prompt
     from pipelines.models.protocol import as_encoder
 
-    samples = _samples(audio, model.info.sample_rate)
+    samples = _samples(audio, model.info.sample_rate, channels=model.info.channels)
     longest = round(model.info.max_seconds * model.info.sample_rate)
     if len(samples) > longest:
         raise InvalidInput(
@@ -105,7 +106,7 @@ def forward(model: "LoadedModel", audio: Audio, *, text: str = "") -> NDArray[np
     if (encoder := as_encoder(model)) is not None:
         encoder.hear(torch.from_numpy(samples)[None, None])
         return np.empty((0, model.frames(len(samples) / model.info.sample_rate)), np.int16)
-    codes = model.encode(torch.from_numpy(samples)[None, None])
+    codes = torch.from_numpy(encode_prompt(model, samples))[None].to(model.device)
     ((_, conditions),) = model.conditions.groups([text])
     model.forward(codes, conditions)
     found: NDArray[np.int16] = codes[0].cpu().numpy()

@@ -39,7 +39,8 @@ def measure_pace(options: ExtractOptions, spec: ExtractionSpec) -> Pace:
             last_block=spec.capture.last_block(spec.model),
         )
         samples = round(spec.clip_seconds * spec.model.sample_rate)
-        audio = torch.randn(spec.batch_clips, 1, samples, generator=torch.Generator().manual_seed(0)) * 0.1
+        shape = spec.batch_clips, spec.model.channels, samples
+        audio = torch.randn(shape, generator=torch.Generator().manual_seed(0)) * 0.1
 
         def timed(clips: int) -> tuple[float, float]:
             started = encoded = time.perf_counter()
