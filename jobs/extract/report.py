@@ -30,7 +30,7 @@ def announce(work: Extraction) -> None:
     if spec.model.channels > 1 and (said := _heard_in_stereo(work)):
         note(said)
     if without := work.clips[MELODY].to_pylist().count("") if spec.melody_column else 0:
-        note(f"{counted(without, 'clip')} of {len(work.clips):,} have no melody in {spec.melody_column}.")
+        note(f"{without:,} of {counted(len(work.clips), 'clip')}: no melody in {spec.melody_column}.")
     leaks = template_fields(spec.text)
     if leaks:
         note(

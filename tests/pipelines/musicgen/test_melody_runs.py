@@ -154,8 +154,10 @@ def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_cli
     store, root = hummed
     folder = write_melody_checkpoint(tmp_path / "melody")
     options: Any = {"model": folder, "sites": ["resid"], "layers": [1], "text": "rock", "device": "cpu"}
-    with pytest.warns(ut.UndertoneWarning, match="1 of 5 clips"):
+    with pytest.warns(ut.UndertoneWarning) as told:
         run = ut.extract(store, "songs", melody_column="hum", **options)
+    assert str(told[0].message) == "1 of 5 clips: no melody in hum."
+    assert "1 of 5 clips failed" in str(told[1].message)
     assert run.document["melody_column"] == "hum"
     assert run.id != ut.extract(store, "songs", **options).id
 
@@ -186,7 +188,8 @@ def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_cli
     assert not ut.verify(store).damage
 
     write_tone(root / "hums" / "gone.wav", 330.0)
-    ut.extract(store, "songs", melody_column="hum", retry_failed=True, **options)
+    with pytest.warns(ut.UndertoneWarning, match="no melody in hum"):
+        ut.extract(store, "songs", melody_column="hum", retry_failed=True, **options)
     assert len(run.layer("resid.mean", 1)[1]) == 5
 
 
