@@ -138,7 +138,7 @@ def hummed(tmp_path: Path) -> tuple[ut.Store, Path]:
     root = tmp_path / "songs"
     for number in range(len(HEARD)):
         write_tone(root / f"{number}.wav", 220.0)
-    write_tone(root / "hums" / "low.wav", 262.0, seconds=0.5)
+    write_tone(root / "hums" / "low.wav", 294.0, seconds=0.5)  # silence has the chroma of a C
     write_tone(root / "hums" / "high.wav", 370.0, seconds=0.7)
     rows = (f"{number}.wav,{uri}\n" for number, uri in enumerate(HEARD))
     (root / "metadata.csv").write_text("path,hum\n" + "".join(rows))
