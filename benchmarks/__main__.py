@@ -26,6 +26,7 @@ RUNS = {
     "scale": ["scale"],
     "weather": ["weather"],
     "fetched": ["fetched"],
+    "hub-layouts": ["hub_layouts"],
 }  # fmt: skip
 """Name → module of this folder and its arguments. The GPU has its own: `python -m benchmarks.gpu`."""
 
