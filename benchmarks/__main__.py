@@ -23,6 +23,7 @@ RUNS = {
     "steering": ["steering"],
     "probes": ["probes"],
     "coverage": ["coverage"],
+    "number-formats": ["number_formats"],
     "scale": ["scale"],
     "weather": ["weather"],
     "fetched": ["fetched"],

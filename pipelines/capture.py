@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipelines.models.delay import Alignment
     from pipelines.models.protocol import AudioEncoder, LoadedModel, Melody, Pass, ReadableModel
+    from pipelines.number_range import RangeCounts
     from store.records import ModelInfo, Reduction, Site, SiteInfo
 
 
@@ -94,7 +95,11 @@ def check_capture(info: ModelInfo, spec: CaptureSpec) -> None:
 
 @contextmanager
 def capture(
-    model: ReadableModel, spec: CaptureSpec, alignment: Alignment | None = None
+    model: ReadableModel,
+    spec: CaptureSpec,
+    alignment: Alignment | None = None,
+    *,
+    counts: RangeCounts | None = None,
 ) -> Iterator[Captured]:
     """Record the passes made inside the block; a later pass overwrites an earlier one.
 
@@ -103,12 +108,13 @@ def capture(
         spec: What to record.
         alignment: Of the clips that pass: which decoder steps are kept. By default that of each pass, which
             has to be a whole one over a clip, as `LoadedModel.forward` or `AudioEncoder.hear` makes it.
+        counts: Takes what leaves the range of the number format.
 
     Raises:
         InvalidInput: The model has no such layer or site.
     """
     check_capture(model.info, spec)
-    captured = Captured(model.info, spec, alignment)
+    captured = Captured(model.info, spec, alignment, counts)
     handles: list[Any] = []
 
     def begin(seen: Pass) -> None:
@@ -130,8 +136,14 @@ def capture(
 class Captured:
     """The reduced activations of the latest pass."""
 
-    def __init__(self, info: ModelInfo, spec: CaptureSpec, alignment: Alignment | None) -> None:
-        self._info, self._spec = info, spec
+    def __init__(
+        self,
+        info: ModelInfo,
+        spec: CaptureSpec,
+        alignment: Alignment | None,
+        counts: RangeCounts | None = None,
+    ) -> None:
+        self._info, self._spec, self._counts = info, spec, counts
         self.leaves_when_whole = False
         """Whether a pass is left, by an exception, as soon as everything wanted of it is recorded."""
         self.alignment = alignment
@@ -151,6 +163,8 @@ class Captured:
             assert kept is not None  # a pass begins before its blocks do
             start = output.shape[1] - kept.steps + kept.first_step
             rows = output[:, start : start + kept.rows]
+            if self._counts is not None:
+                self._counts.add(site, self.layers_of(site)[position], rows)
             for reduction in self._spec.reductions:
                 reduced = reduce_rows(rows, reduction, segments=self._spec.segments)
                 self._array(site, reduction, reduced)[:, position].copy_(reduced)
@@ -193,6 +207,7 @@ def forward_activations(
     texts: Sequence[str] | None = None,
     *,
     melody: Melody = None,
+    counts: RangeCounts | None = None,
 ) -> dict[str, torch.Tensor]:
     """One teacher-forced pass over a batch of clips.
 
@@ -203,6 +218,7 @@ def forward_activations(
         texts: One text condition per clip; None or empty texts mean no condition.
         melody: Samples (samples,) at the model's rate, which condition all clips; or such samples for each
             clip, None for a clip without.
+        counts: Takes what leaves the range of the number format.
 
     Returns:
         As `Captured.arrays`. What comes after the last point wanted is not computed.
@@ -217,7 +233,7 @@ def forward_activations(
     groups = model.conditions.groups(texts or [""] * len(batch), melody)
     parts = []
     for members, conditions in groups:
-        with capture(model, spec, alignment) as captured:
+        with capture(model, spec, alignment, counts=counts) as captured:
             captured.leaves_when_whole = True
             with suppress(PassLeft):
                 model.forward(batch if len(groups) == 1 else batch[members], conditions)
@@ -226,7 +242,11 @@ def forward_activations(
 
 
 def heard_activations(
-    model: AudioEncoder, audio: np.ndarray[Any, Any] | torch.Tensor, spec: CaptureSpec
+    model: AudioEncoder,
+    audio: np.ndarray[Any, Any] | torch.Tensor,
+    spec: CaptureSpec,
+    *,
+    counts: RangeCounts | None = None,
 ) -> dict[str, torch.Tensor]:
     """One pass of an encoder over a batch of clips (B, samples), equally long, at its rate.
 
@@ -238,7 +258,7 @@ def heard_activations(
     """
     import torch
 
-    with capture(model, spec) as captured:
+    with capture(model, spec, counts=counts) as captured:
         captured.leaves_when_whole = True
         with suppress(PassLeft):
             model.hear(torch.as_tensor(audio)[:, None])

@@ -1,6 +1,8 @@
 """Messages of an extraction: warnings before it, a summary after it."""
 
+import json
 import time
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +18,9 @@ from store.arrays.plan import MELODY
 from store.catalog.asking import Catalog
 from store.errors import counted
 from store.results.recordings import RECORDINGS
+
+MANY = 0.01
+"""Share of the values at a place that underflow, from which it is said."""
 
 
 def announce(work: Extraction) -> None:
@@ -104,8 +109,37 @@ def summarize(
         summary["given_up"] = (
             f"{counted(len(given_up), 'unit')}, first {first.unit.unit_id}: {first.problem.message}"
         )
+    summary |= _range_notes(run)
     if states["failed"]:
         summary["next"] = (
             "extract --retry-failed tries the failed clips again; view failures tells why they failed"
         )
     return summary
+
+
+def _range_notes(run: Collection) -> dict[str, str]:
+    """Warnings of values that left the range of bf16 or fp16, where the run is of one of these."""
+    dtype = run.document["dtype"]
+    if dtype == "float32":
+        return {}
+    sums: dict[str, Counter[str]] = {"values": Counter(), "overflow": Counter(), "underflow": Counter()}
+    for row in run.commits().rows(["provenance"]):
+        for one in json.loads(row["provenance"]).get("range", []):
+            for kind, counts in sums.items():
+                names = (f"{one['site']} layer {layer}" for layer in one["layers"])
+                counts.update(dict(zip(names, one[kind], strict=True)))
+    notes = {}
+    lost = +sums["overflow"]
+    if lost:
+        notes["overflow"] = (
+            f"{lost.total():,} values overflowed in {dtype}, most at {max(lost, key=lambda at: lost[at])}; "
+            f"their clips failed: use --dtype {'bf16 or ' if dtype == 'float16' else ''}fp32"
+        )
+    small = {name: n / sums["values"][name] for name, n in sums["underflow"].items() if n}
+    if small and max(small.values()) > MANY:
+        worst = max(small, key=lambda name: small[name])
+        notes["underflow"] = (
+            f"{small[worst]:.1%} of the values at {worst} are zero or too small for {dtype}; the view "
+            "number_ranges tells of all places, and --dtype fp32 has none"
+        )
+    return notes

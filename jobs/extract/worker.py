@@ -26,6 +26,7 @@ from pipelines.audio.files import Root
 from pipelines.capture import CaptureSpec
 from pipelines.models.own_code import NamedModel
 from pipelines.models.protocol import with_codes
+from pipelines.number_range import RangeCounts
 from store.errors import AudioError, InvalidInput, ModelError
 from store.records import ClipStatus, Failure, ModelInfo, PlannedClip, Receipt, Unit
 
@@ -148,13 +149,15 @@ class ExtractionWorker:
         clock = StageClock()
         codes, statuses = self._inputs_of(task, clock)
         with self._run.begin(task.unit, provenance=self._provenance) as pending:
-            for first, arrays in self._batches(task.unit, codes, statuses, clock):
+            counts = RangeCounts() if self._plan.dtype != "float32" else None
+            for first, arrays in self._batches(task.unit, codes, statuses, clock, counts):
                 _settle(arrays, statuses, self._dtypes, first=first)
                 with clock.stage("write"):
                     for name, block in arrays.items():
                         pending.add(name, first, block)
             with clock.stage("write"):
-                return pending.commit(statuses, clock.seconds)
+                found = {} if counts is None else {"range": self._on_compute_thread(counts.told)}
+                return pending.commit(statuses, clock.seconds, found=found)
 
     def _try(self, unit: ExtractionUnit, clip_ids: frozenset[str]) -> None:
         """Compute some clips of a unit and keep nothing."""
@@ -179,7 +182,12 @@ class ExtractionWorker:
         return heard, heard.statuses
 
     def _batches(
-        self, unit: Unit, inputs: Inputs, statuses: list[ClipStatus], clock: StageClock
+        self,
+        unit: Unit,
+        inputs: Inputs,
+        statuses: list[ClipStatus],
+        clock: StageClock,
+        counts: RangeCounts | None = None,
     ) -> Iterator[tuple[int, HostArrays]]:
         """Yield (first clip, arrays by name), failed clips' slots included."""
         for first in range(0, len(unit.clips), self._plan.batch_clips):
@@ -192,22 +200,26 @@ class ExtractionWorker:
             with clock.stage("decode"):
                 melodies = self._melodies.of(clips, statuses, first) if self._plan.has_melodies else None
             with clock.stage("forward"):
-                copy = self._on_compute_thread(partial(self._forward, batch, texts, melodies))
+                copy = self._on_compute_thread(partial(self._forward, batch, texts, melodies, counts))
                 arrays = copy()
             yield first, arrays
 
     def _forward(
-        self, batch: Codes | Samples, texts: Sequence[str], melodies: Sequence[Samples | None] | None
+        self,
+        batch: Codes | Samples,
+        texts: Sequence[str],
+        melodies: Sequence[Samples | None] | None,
+        counts: RangeCounts | None,
     ) -> Callable[[], HostArrays]:
         from pipelines.capture import forward_activations, heard_activations
         from pipelines.models.protocol import as_encoder, with_codes
 
         if (encoder := as_encoder(self._model)) is not None:
-            return start_copy(heard_activations(encoder, batch, self._plan.capture))
+            return start_copy(heard_activations(encoder, batch, self._plan.capture, counts=counts))
         codes = np.maximum(batch, 0)  # −1 where a clip failed
         model, plan = with_codes(self._model), self._plan
         heard = plan.melody if melodies is None else melodies
-        return start_copy(forward_activations(model, codes, plan.capture, texts, melody=heard))
+        return start_copy(forward_activations(model, codes, plan.capture, texts, melody=heard, counts=counts))
 
     def _encode(self, audio: Samples) -> Codes:
         import torch

@@ -84,8 +84,18 @@ class PendingUnit:
             for shard, buffer in self._assemblies[array].add(first_clip, numbers):
                 self._seal(array, shard, buffer)
 
-    def commit(self, statuses: Sequence[ClipStatus], seconds: Mapping[str, float]) -> Receipt[None]:
-        """Write what is left and then the marker; `won` is False where another worker was first."""
+    def commit(
+        self,
+        statuses: Sequence[ClipStatus],
+        seconds: Mapping[str, float],
+        *,
+        found: Mapping[str, Any] | None = None,
+    ) -> Receipt[None]:
+        """Write what is left and then the marker; `won` is False where another worker was first.
+
+        What was `found` on the way stands with the provenance.
+        """
+        self._provenance = {**self._provenance, **(found or {})}
         self._check(statuses)
         for name, assembly in self._assemblies.items():
             for shard, buffer in assembly.finish():

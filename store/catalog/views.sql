@@ -110,6 +110,37 @@ COMMENT ON COLUMN units.torch IS 'build of torch that computed it';
 COMMENT ON COLUMN units.committed_at IS 'when it was committed (UTC)';
 COMMENT ON COLUMN units.seconds IS 'time per stage: decode, encode, forward, write, wait';
 
+CREATE OR REPLACE VIEW number_ranges AS
+SELECT
+    run_id, site, layer, any_value(dtype) AS dtype, sum("values")::BIGINT AS "values",
+    sum(overflow)::BIGINT AS overflow, sum(underflow)::BIGINT AS underflow
+FROM (
+    SELECT
+        run_id, dtype, one.site AS site, unnest(one.layers) AS layer, unnest(one."values") AS "values",
+        unnest(one.overflow) AS overflow, unnest(one.underflow) AS underflow
+    FROM (
+        SELECT
+            run_id, provenance ->> '$.dtype' AS dtype,
+            unnest(
+                json_transform(
+                    provenance -> '$.range',
+                    '[{"site": "VARCHAR", "layers": ["BIGINT"], "values": ["BIGINT"], "overflow": ["BIGINT"], "underflow": ["BIGINT"]}]'
+                )
+            ) AS one
+        FROM parts.commits
+    )
+)
+GROUP BY run_id, site, layer;
+
+COMMENT ON VIEW number_ranges IS 'one row per site and layer of a run in bf16 or fp16: what left the range of the numbers there';
+COMMENT ON COLUMN number_ranges.run_id IS 'id of the run';
+COMMENT ON COLUMN number_ranges.site IS 'where in a block: embed, resid, attn, head, xattn, mlp …';
+COMMENT ON COLUMN number_ranges.layer IS 'number of the layer';
+COMMENT ON COLUMN number_ranges.dtype IS 'number format the model ran in';
+COMMENT ON COLUMN number_ranges."values" IS 'values that passed there, in all committed units';
+COMMENT ON COLUMN number_ranges.overflow IS 'those that were infinite or not a number: their clips failed';
+COMMENT ON COLUMN number_ranges.underflow IS 'those that were zero, or below the smallest normal number of the format of that place';
+
 -- Apart from those of datasets, so that a run can be shown whose dataset is damaged.
 CREATE OR REPLACE VIEW parts.run_failures AS
 SELECT

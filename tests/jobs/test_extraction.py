@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from jobs.extract.host_copy import start_copy
 from jobs.extract.options import ExtractOptions
@@ -24,10 +25,12 @@ from pipelines.audio.clips import decode_clip
 from pipelines.audio.files import Root
 from pipelines.audio.recordings import Recordings
 from pipelines.capture import CaptureSpec, forward_activations
+from pipelines.models import musicgen
 from pipelines.models.musicgen import MusicGenModel, load_musicgen
 from store import open_store
 from store.arrays.collection import Collection
 from store.arrays.verification import verify
+from store.catalog.asking import Catalog
 from store.errors import InvalidInput, JobFailed, MissingRows, NotFound, UndertoneError
 from store.records import PlannedClip
 
@@ -390,6 +393,38 @@ def test_the_model_runs_on_as_many_threads_as_the_run_says(
     extract(store, threads=2)
     assert set(seen[: len(seen) // 2]) == {1}
     assert set(seen[len(seen) // 2 :]) == {2}
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e7])
+def test_what_leaves_the_range_of_fp16_is_counted_where_it_does(
+    store: str, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    """Beside counts of a hook of our own on one block, whose weights are made too large or too small."""
+    passed: list[Any] = []
+    load = musicgen.load_musicgen_checkpoint
+
+    def loaded(*given: Any, **named: Any) -> MusicGenModel:
+        model = load(*given, **named)
+        with torch.no_grad():
+            model.blocks[1].linear2.weight.mul_(factor)
+        model.point("mlp", 1).hook(lambda out: passed.append(out.float().numpy()))
+        return model
+
+    monkeypatch.setattr(musicgen, "load_musicgen_checkpoint", loaded)
+    summary = extract(store, sites="mlp", layers="0-1", dtype="fp16", max_failures=20)
+    asked = "SELECT * FROM number_ranges ORDER BY layer"
+    before, there = Catalog.of(open_store(store)).rows(asked)
+    rows = np.concatenate([out[:, -29:].reshape(-1) for out in passed])
+    assert (there["site"], there["layer"], there["dtype"]) == ("mlp", 1, "float16")
+    assert there["values"] == rows.size == before["values"]
+    assert there["overflow"] == (~np.isfinite(rows)).sum()
+    assert there["underflow"] == (np.abs(rows) < 2.0**-14).sum()
+    assert before["overflow"] == 0
+    assert ("overflow" in summary) == (factor > 1) == (there["overflow"] > 0)
+    assert ("underflow" in summary) == (factor < 1)
+    if factor > 1:
+        assert "most at mlp layer 1; their clips failed: use --dtype bf16 or fp32" in summary["overflow"]
+        assert summary["failed"] > 0
 
 
 def test_a_value_too_large_for_float16_fails_its_clip_alone(
