@@ -8,6 +8,13 @@ from jobs.cli.derived import options_of
 from jobs.cli.options import form_option, run_argument
 from jobs.compare.options import CompareOptions
 
+PLACES = ("array", "layer", "other_array", "other_layer")
+OF_CKA = ("cka", "cka_low", "cka_high", "clips")
+OF_PROBES = (
+    "concept", "through", "score", "score_low", "score_high", "control_high", "own_score", "verdict"
+)  # fmt: skip
+"""Columns that are shown."""
+
 
 @click.command()
 @click.argument("store")
@@ -23,15 +30,26 @@ def compare(form: Any, **values: Any) -> None:
     differ. Its interval (95 %) is over groups of clips. What was compared is kept, in the view
     layer_similarities.
 
+    With --labels probes are compared: one that was fitted on a layer of RUN is applied to a layer of OTHER,
+    through a map that is fitted on the training folds and, where widths are equal, directly. Beside its score
+    stand that of the probe fitted on the layer itself and that of shuffled labels (view probe_transfers).
+
     \b
     Examples:
       undertone compare music.store songs
       undertone compare music.store songs songs-pocket-clap \\
         --array resid.mean,mlp.mean --layers 0-3
+      undertone compare music.store songs songs-pocket-clap \\
+        --labels "SELECT clip_id, genre FROM clips"
     """
+    from jobs.compare.matrix import matrices
     from jobs.compare.running import run_compare
+    from jobs.compare.transfers import run_transfers
     from jobs.terminal.tables import write_result
 
-    found = run_compare(CompareOptions(**values))
-    shown = ("array", "layer", "other_array", "other_layer", "cka", "cka_low", "cka_high", "clips")
-    write_result(found.select(list(shown)), form)
+    options = CompareOptions(**values)
+    of_probes = options.labels is not None
+    found = run_transfers(options) if of_probes else run_compare(options)
+    if form == "table":
+        click.echo(matrices(found, "score" if of_probes else "cka"))
+    write_result(found.select([*PLACES, *(OF_PROBES if of_probes else OF_CKA)]), form)

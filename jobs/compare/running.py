@@ -17,14 +17,14 @@ from analysis.representation_similarity import (
     parts_of,
     similarity,
 )
+from jobs.compare.layers import name_of, sides_of
 from jobs.compare.options import CompareOptions
-from jobs.places import parse_layer_ranges
 from jobs.progress.reporting import stepped
 from store.arrays.collection import Collection
 from store.catalog.activation_table import ActivationTable, LayerScan, activation_table
 from store.catalog.asking import Catalog
-from store.errors import InvalidInput, NotFound
-from store.opening import Store, open_store
+from store.errors import InvalidInput
+from store.opening import Store
 from store.results.fits import LAYER_SIMILARITIES, LayerSimilarityRow
 from store.results.parts import committed_digest, digest_of, read_results, write_results
 from store.results.table import now
@@ -55,48 +55,21 @@ def run_compare(options: CompareOptions) -> pa.Table:
         NotFound: there is no such run, array or layer.
         InvalidInput: the runs share too few clips, or an array has several vectors per clip.
     """
-    store = open_store(options.store)
-    run = store.run(options.run)
-    other = store.run(options.other or options.run)
-    arrays = _named(run, options.array)
-    shared = [name for name in arrays if name in other.arrays]
-    means = [name for name in other.arrays if name.endswith(".mean")]
-    others = _named(other, options.other_array) if options.other_array else shared or means
-    layers, other_layers = _layers(run, arrays, options.layers), _layers(other, others, options.layers)
-    if not layers or not other_layers:
-        raise NotFound(
-            f"Layers {options.layers!r} are not in both runs, or {other.prefix} has no such array."
-        )
+    sides = sides_of(options)
+    run, layers, other, other_layers = sides.run, sides.layers, sides.other, sides.other_layers
     tables = []
     with stepped("compare", unit="pairs") as advance:
         for done, (one, two) in enumerate(product(layers, other_layers), start=1):
-            tables.append(_kept(store, (run, *one), (other, *two)))
+            tables.append(_kept(sides.store, (run, *one), (other, *two)))
             advance(done, len(layers) * len(other_layers))
     return pa.concat_tables(tables)
-
-
-def _named(run: Collection, text: str) -> list[str]:
-    names = [name.strip() for name in text.split(",") if name.strip()]
-    if missing := [name for name in names if name not in run.arrays]:
-        raise NotFound(f"{run.prefix} has no array {missing[0]!r}; it holds {', '.join(sorted(run.arrays))}.")
-    return names
-
-
-def _layers(run: Collection, arrays: list[str], text: str) -> list[tuple[str, int]]:
-    ranges = parse_layer_ranges(text)
-    return [
-        (name, layer)
-        for name in arrays
-        for layer in run.layers(name)
-        if ranges is None or any(layer in one for one in ranges)
-    ]
 
 
 def _kept(store: Store, one: tuple[Collection, str, int], two: tuple[Collection, str, int]) -> pa.Table:
     """The row of one pair, read or computed and stored."""
     specification = {
         "version": VERSION,
-        "pair": [[committed_digest(run), _name(run), array, layer] for run, array, layer in (one, two)],
+        "pair": [[committed_digest(run), name_of(run), array, layer] for run, array, layer in (one, two)],
     }
     stored = read_results(store, KIND, specification)
     if stored is not None:
@@ -115,8 +88,8 @@ def _joined(store: Store, one: tuple[Collection, str, int], two: tuple[Collectio
     ids = x.clip_ids.take(pa.array(both))
     if len(ids) < 2:
         raise InvalidInput(
-            f"{_name(x.run)} and {_name(y.run)} share {len(ids)} clips: they are compared by clips of one "
-            "dataset, cut alike."
+            f"{name_of(x.run)} and {name_of(y.run)} share {len(ids)} clips: they are compared by clips of "
+            "one dataset, cut alike."
         )
     return Joined(x, y, both, places.take(pa.array(both)).to_numpy().astype(np.int64), _parts(store, ids))
 
@@ -133,12 +106,7 @@ def _parts(store: Store, ids: pa.StringArray) -> NDArray[np.int64]:
 
 
 def _scan(store: Store, run: Collection, array: str, layer: int) -> LayerScan:
-    scan = activation_table(store, ActivationTable(_name(run), array, layer, "x"))
-    if scan.point:
-        raise InvalidInput(
-            f"{array} has {scan.points} vectors per clip; compare arrays with one, such as means."
-        )
-    return scan
+    return activation_table(store, ActivationTable(name_of(run), array, layer, "x"))
 
 
 def moments_of_parts(joined: Joined) -> tuple[list[PairMoments], list[PairMoments], list[PairMoments]]:
@@ -168,10 +136,10 @@ def _row(specification: dict[str, Any], joined: Joined, found: Similarity) -> La
     x, y = joined.x, joined.y
     return LayerSimilarityRow(
         similarity_id=digest_of(specification),
-        run_id=_name(x.run),
+        run_id=name_of(x.run),
         array=x.array,
         layer=x.layer,
-        other_run_id=_name(y.run),
+        other_run_id=name_of(y.run),
         other_array=y.array,
         other_layer=y.layer,
         cka=found.cka,
@@ -181,7 +149,3 @@ def _row(specification: dict[str, Any], joined: Joined, found: Similarity) -> La
         parts=found.parts,
         created_at=now(),
     )
-
-
-def _name(run: Collection) -> str:
-    return run.prefix.removeprefix("runs/")

@@ -28,6 +28,15 @@ FROM effects WHERE run_id = $run AND setting_id IS NOT NULL
 GROUP BY ALL HAVING NOT coalesce(bool_or(chosen), false) ORDER BY ALL"""
 
 
+MODELS = """\
+SELECT
+    concept, model, site, layer, score, score_low AS low, score_high AS high, l.run_id = $run AS own
+FROM layers l JOIN runs USING (run_id)
+WHERE loss = 'mse' AND score IS NOT NULL
+QUALIFY 1 = row_number() OVER (PARTITION BY concept, model ORDER BY score DESC, layer, site)
+ORDER BY concept, own DESC, model"""
+
+
 def findings(store: str, run: str) -> Iterator[str]:
     """Sentences about the layers and about steering."""
     catalog = Catalog.of(open_store(store))
@@ -35,6 +44,10 @@ def findings(store: str, run: str) -> Iterator[str]:
     for row in catalog.rows(CURVES, run=run):
         curves.setdefault(row["concept"], []).append(row)
     yield from map(of_curve, curves.values())
+    models: dict[str, list[Row]] = {}
+    for row in catalog.rows(MODELS, run=run):
+        models.setdefault(row["concept"], []).append(row)
+    yield from (of_models(rows) for rows in models.values() if len(rows) > 1)
     transfers: dict[tuple[str, str], list[Row]] = {}
     for row in catalog.rows(TRANSFERS, run=run):
         transfers.setdefault((row["source"], row["target"]), []).append(row)
@@ -54,6 +67,19 @@ def of_curve(rows: list[Row]) -> str:
     if best["layer"] != first["layer"]:
         said += f" → {_at(best)}"
     return f"{said}. {_rise(first, best)}{_beside_features(best)}"
+
+
+def of_models(rows: list[Row]) -> str:
+    """One concept in the best layer of each model."""
+    said = " and ".join(
+        f"{row['model']} {row['score']:.2f} ({row['low']:.2f} to {row['high']:.2f}) at {row['site']} "
+        f"{row['layer']}"
+        for row in rows
+    )
+    first, second = sorted(rows, key=lambda row: row["score"], reverse=True)[:2]
+    clear = first["low"] > second["high"]
+    known = f"{first['model']} knows more" if clear else "which knows more is undecided"
+    return f"{rows[0]['concept']} in the best layer of each model: {said}: {known}."
 
 
 def of_transfer(rows: list[Row]) -> str:

@@ -39,10 +39,19 @@ SELECT concept, layer, round(score, 3) AS score, round(score_low, 3) AS low,
        round(score_high, 3) AS high, round(control, 3) AS shuffled,
        round(handcrafted, 3) AS handcrafted, round(ari, 3) AS ari,
        round(nmi, 3) AS nmi
-FROM layers
-WHERE site = 'resid' AND reduction = 'mean' AND loss = 'mse'
-  AND concept IN ('style', 'instrument')
+FROM layers JOIN runs USING (run_id)
+WHERE model = 'pocket' AND site = 'resid' AND reduction = 'mean'
+  AND loss = 'mse' AND concept IN ('style', 'instrument')
 ORDER BY concept DESC, layer"""
+
+MODELS = """\
+SELECT concept, model, site, layer, round(score, 3) AS score,
+       round(score_low, 3) AS low, round(score_high, 3) AS high
+FROM layers JOIN runs USING (run_id)
+WHERE loss = 'mse' AND score IS NOT NULL
+QUALIFY 1 = row_number() OVER (
+  PARTITION BY concept, model ORDER BY score DESC, layer, site)
+ORDER BY concept, model"""
 
 EFFECTS = """\
 SELECT source || ' → ' || target AS pair, alpha, scorer,
@@ -68,6 +77,7 @@ def questions(store: str, run: str, *, width: int = WIDTH) -> Iterator[tuple[str
         ("What failed, by class?", FAILURES, {}),
         ("How much does each run hold?", SIZES, {}),
         ("Which layer knows the style, which the instrument?", LAYERS, {}),
+        ("Does a MusicGen know more, or an encoder? The best layer of each", MODELS, {}),
         (
             "How far does steering move a style, and at what damage to the sound?",
             EFFECTS,

@@ -18,6 +18,7 @@ from jobs.terminal.results import print_result
 from jobs.user_files import check_outside_stores
 from store import open_store
 from store.errors import JobFailed, counted
+from store.tags import set_tag
 from store.upkeep.inspection import damage, inspect
 
 if TYPE_CHECKING:
@@ -40,6 +41,15 @@ def fit_probes(store: str, run: str, engine: FitEngine, show: Show) -> None:
     show(lambda: _say("probe", store, run, CONCEPTS))
     found = probe_run(ProbeOptions(store, run, CONCEPTS, engine=engine))
     show(lambda: print_probed(found, "text"))
+
+
+def probe_encoder(store: str, run: str, engine: FitEngine, show: Show) -> None:
+    """The same of the encoder's layers, without features of the audio, which are the same."""
+    from jobs.probe.options import ProbeOptions
+    from jobs.probe.running import probe_run
+
+    show(lambda: _say("probe", store, run, CONCEPTS))
+    probe_run(ProbeOptions(store, run, CONCEPTS, handcrafted=False, engine=engine))
 
 
 def cluster(store: str, run: str, engine: FitEngine, show: Show) -> None:
@@ -88,6 +98,8 @@ def steer(store: str, run: str, engine: Engine, show: Show) -> None:
 
 DATASET = "music"
 CLIP_SECONDS = 4.0
+ENCODER = "pocket-clap"
+"""Heard beside the MusicGen, for one SQL statement to compare both."""
 BAND: "Band" = "any"
 """No instrument tells the style, so that a probe has to read how it is played."""
 DAMAGED = {
@@ -166,11 +178,16 @@ def run_demo(options: DemoOptions, stage: Stage) -> str:
         summary = run_extraction(ExtractOptions(store, DATASET, engine=options.engine))
         stage.show(lambda: print_result(summary, "text"))
     run = str(summary["run"])
+    set_tag(open_store(store).objects, DATASET, run)  # "music" begins the encoder's run, too
+    with stage.next("Stream them through an encoder, too: pocket-clap"):
+        heard = run_extraction(ExtractOptions(store, DATASET, ENCODER, sites="all", engine=options.engine))
+        stage.show(lambda: print_result(heard, "text"))
     with stage.next("Verify every stored byte"):
         _verify(options.store)
         stage.show(lambda: click.echo("Everything is intact."))
     with stage.next("Fit linear probes: which layer knows what?"):
         fit_probes(store, run, fitting, stage.show)
+        probe_encoder(store, str(heard["run"]), fitting, stage.show)
     with stage.next("Cluster the layers: do styles fall apart by themselves?"):
         cluster(store, run, fitting, stage.show)
     with stage.next("Find the directions of the styles"):

@@ -252,3 +252,44 @@ class LayerSimilarityRow:
 
 
 LAYER_SIMILARITIES = Table("layer_similarities", LayerSimilarityRow)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeTransferRow:
+    """How a probe of one layer does on another, for one concept."""
+
+    transfer_id: Text = column(
+        "hash of both layers, labels, folds, what was committed, and the methods' versions"
+    )
+    run_id: Text = column("the run that the probe was fitted on")
+    array: Text = column("site and what was kept over time, such as resid.mean")
+    layer: Count = column("number of its layer")
+    other_run_id: Text = column("the run that it is applied to, perhaps the same")
+    other_array: Text = column("its array")
+    other_layer: Count = column("number of its layer")
+    concept: Text = column("label column of the query")
+    through: Text = column(
+        "direct (the weights as they are, where widths are equal) or map (ridge, of training folds alone)"
+    )
+    metric: Text = column("accuracy of classes, or r2 of numbers")
+    score: Number = column("of the probe on held-out clips of the other layer")
+    score_low: Number = column("lower end of its 95 % interval over groups")
+    score_high: Number = column("upper end of that interval")
+    control: Number = column("the same of probes that learned labels of other groups")
+    control_low: Number = column("lower end of the 95 % interval of that control, over shuffles and groups")
+    control_high: Number = column("upper end of that interval")
+    baseline: Number = column("share of the most frequent class; 0 for numbers")
+    verdict: Text = column("better than both (baseline and shuffled labels), or what it does not beat")
+    own_score: Number = column("of the probe that was fitted on the other layer itself, same folds")
+    own_low: Number = column("lower end of its 95 % interval over groups")
+    own_high: Number = column("upper end of that interval")
+    source_score: Number = column("of the probe on the layer that it was fitted on")
+    clips: Count = column("labelled clips that both runs have")
+    groups: Count = column("groups they belong to")
+    classes: Count = column("number of classes; NULL for numbers")
+    folds: Count = column("held-out parts that were scored")
+    labels_hash: Text = column("stands for the concept's labels as they were resolved")
+    created_at: Time = column("when it was computed (UTC)")
+
+
+PROBE_TRANSFERS = Table("probe_transfers", ProbeTransferRow)

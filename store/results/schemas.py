@@ -12,6 +12,7 @@ from store.results.fits import (
     LABELS,
     LAYER_SIMILARITIES,
     NEIGHBOUR_CELLS,
+    PROBE_TRANSFERS,
     PROBES,
     VECTORS,
 )
@@ -31,6 +32,7 @@ TABLES: Mapping[str, Table[Any]] = {
         VECTORS,
         NEIGHBOUR_CELLS,
         LAYER_SIMILARITIES,
+        PROBE_TRANSFERS,
         GENERATIONS,
         EMBEDDINGS,
         EVALUATIONS,

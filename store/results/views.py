@@ -48,6 +48,20 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
         "undertone compare STORE RUN OTHER",
         newest_of=("run_id", "array", "layer", "other_run_id", "other_array", "other_layer"),
     ),
+    "probe_transfers": ResultView(
+        "how probes of one layer do on another, of one run or two: a row per pair, concept and way",
+        f"undertone compare STORE RUN OTHER {_LABELS}",
+        newest_of=(
+            "run_id",
+            "array",
+            "layer",
+            "other_run_id",
+            "other_array",
+            "other_layer",
+            "concept",
+            "through",
+        ),
+    ),
     "generations": ResultView(
         "generated sounds: a row each, with all that decides it",
         'undertone generate STORE --prompt "…" -o FILE',

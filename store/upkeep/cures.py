@@ -15,6 +15,7 @@ _RESULT_COMMANDS = {
     "vectors": "directions",
     "neighbour_cells": "similar",
     "layer_similarities": "compare",
+    "probe_transfers": "compare",
     "generations": "sweep (or generate)",
     "embeddings": "evaluate (or sweep)",
     "evaluations": "evaluate (or sweep)",

@@ -8,18 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import representation_similarity
+from analysis import probe_transfer, representation_similarity
 from analysis.clustering import kmeans, minibatch, scaling
 from analysis.clustering import scores as kmeans_scores
 from analysis.clustering.fitting import clusters
 from analysis.clustering.scaling_kinds import SCALINGS, ScalingKind
-from analysis.concepts import LOSSES, Concept, Loss
+from analysis.concepts import LOSSES, Concept, Loss, concept_of
 from analysis.directions import fitting as directions
 from analysis.directions import separation
 from analysis.directions.fitting import METHODS, Estimator
 from analysis.linear import moments, ridge, tridiagonal
 from analysis.linear.ridge import DualRidge
 from analysis.linear.row_blocks import HeldRows
+from analysis.probe_transfer import Labelled, fit_layer, transfer
 from analysis.probes import feature_classifier
 from analysis.probes import scores as probe_scores
 from analysis.probes.feature_classifier import fit_feature_classifier
@@ -28,7 +29,7 @@ from analysis.probes.out_of_fold import moments_by_cell, problem_of_moments, rid
 from analysis.probes.probe import probe_arrays
 from analysis.probes.targets import ridge_targets
 from analysis.representation_similarity import parts_of
-from analysis.splits import Partition
+from analysis.splits import Partition, fold_partition
 from jobs.method_versions import Kind
 from pipelines.pocket import judge
 from pipelines.scorers import descriptors, features
@@ -239,6 +240,20 @@ def compared(nudge: float) -> dict[str, Any]:
     return asdict(representation_similarity.similarity(moments(x, y), moments(x, x), moments(y, y)))
 
 
+def transferred(nudge: float) -> dict[str, Any]:
+    rows, labels = rows_of(6, nudge), np.array(CLASSES)[CODES]
+    concepts = [concept_of("class", labels), concept_of("number", rows[:, 0] + rows[:, 2] ** 2)]
+    given = Labelled.of(concepts, GROUPS, fold_partition(GROUPS, 5), controls=2, seed=0)
+    found = {}
+    for width in (6, 4):
+        there = HeldRows(np.tanh(rows[:, :width] / 2) + 0.1 * rows[:, ::-1][:, :width])
+        source, target = (fit_layer(one, given, PENALTIES) for one in (HeldRows(rows), there))
+        for one in transfer(source.fitted, HeldRows(rows), target, given, PENALTIES):
+            sides = [[side.score, side.low, side.high] for side in (one.moved, one.own, one.source)]
+            found[f"{width} {one.concept} {one.through}"] = sides
+    return found
+
+
 def judged(nudge: float) -> dict[str, Any]:
     one, part = judge.load_judge(), sound(nudge)
     audio = np.concatenate([part, part[::-1], part[::-1]])[np.newaxis]  # two windows that differ
@@ -343,6 +358,13 @@ EVERY_METHOD = (
         compared,
         FLOAT64,
         1e-6,
+    ),
+    Versioned(
+        "probe transfers",
+        {"analysis.probe_transfer.VERSION": probe_transfer.VERSION, **of_probes("mse")},
+        transferred,
+        FLOAT64,
+        1e-5,
     ),
     Versioned("similarities", DESCRIPTORS, similar, FLOAT32, 1e-3),
     Versioned("judge", {"pipelines.pocket.judge.VERSION": judge.VERSION}, judged, FLOAT32, 1e-3),

@@ -15,7 +15,7 @@ MAKERS = {
     "probe": "probes confusions labels",
     "kmeans": "clusterings assignments labels",
     "directions": "vectors labels",
-    "compare": "layer_similarities",
+    "compare": "layer_similarities probe_transfers",
     "similar": "neighbour_cells",
     "generate": "generations",
     "evaluate": "embeddings evaluations",

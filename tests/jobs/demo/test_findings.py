@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jobs.demo.findings import of_curve, of_transfer
+from jobs.demo.findings import of_curve, of_models, of_transfer
 
 
 def layer(number: int, score: float, *, width: float = 0.02, **more: Any) -> dict[str, Any]:
@@ -54,4 +54,17 @@ def test_what_every_scorer_says_is_told_with_its_own_verdict() -> None:
     said = of_transfer([PAIR | {"low": -0.2}, PAIR | {"scorer": "judge", "schedule": "window:0.5-"}])
     assert (
         said.index("to clap") < said.index("undecided") < said.index("to judge") < said.index("beyond chance")
+    )
+
+
+def test_the_best_layers_of_two_models_are_compared_by_their_intervals() -> None:
+    own = {"concept": "style", "model": "pocket", "site": "resid", "layer": 5, "score": 0.9}
+    other = {"concept": "style", "model": "pocket-clap", "site": "resid", "layer": 3, "score": 0.95}
+    said = of_models([{**own, "low": 0.85, "high": 0.93}, {**other, "low": 0.94, "high": 0.97}])
+    assert said == (
+        "style in the best layer of each model: pocket 0.90 (0.85 to 0.93) at resid 5 and pocket-clap 0.95 "
+        "(0.94 to 0.97) at resid 3: pocket-clap knows more."
+    )
+    assert "undecided" in of_models(
+        [{**own, "low": 0.85, "high": 0.95}, {**other, "low": 0.94, "high": 0.97}]
     )
