@@ -52,4 +52,5 @@ def demo(**values: Any) -> None:
     click.echo(f"\nThe report is {options.report}: open it in a browser. ({seconds:.0f} s)")
     click.echo(f"The store is {options.store}. Ask it more:")
     click.echo(f"  {program} sql {quote(store)}        opens a shell for queries")
+    click.echo("  Its statement of the best layer of each model, above, compares any runs of one dataset.")
     click.echo(f"  {program} status {quote(store)}     shows its runs")

@@ -176,8 +176,10 @@ def test_the_demo_answers_its_questions_draws_a_report_and_does_so_again_when_re
     code, output, errors = undertone("demo", str(folder), "--clips", "48", "--engine", "inline")
     assert code == 0, errors
     assert "Everything is intact." in output
-    assert len(re.findall("^SELECT", output, re.MULTILINE)) == 6
-    assert output.count("rows)") + output.count("row)") == 9  # the answers, and tables of what was fitted
+    assert len(re.findall("^SELECT", output, re.MULTILINE)) == 7
+    assert output.count("rows)") + output.count("row)") == 10  # the answers, and tables of what was fitted
     assert "(0 rows)" not in output
+    assert re.search(r"^style +pocket-clap +stage", output, re.MULTILINE)
+    assert "- style in the best layer of each model: pocket " in output
     assert "<svg" in (folder / "report.html").read_text()
     assert undertone("demo", str(folder), "--clips", "48", "--engine", "inline")[0] == 0
