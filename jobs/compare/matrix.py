@@ -8,7 +8,7 @@ import pyarrow as pa
 
 SHADES = " ░▒▓█"
 GROUPED = ("array", "other_array", "concept", "through")
-CELL = 6
+CELL = 7
 """Characters of a cell with its number; where that is too wide, cells are shades alone."""
 Numbers = dict[tuple[int, int], float]
 
@@ -51,4 +51,4 @@ def _cell(value: float | None, cell: int) -> str:
     if value is None or value != value:  # noqa: PLR0124 (NaN)
         return "?".rjust(cell)
     shade = SHADES[min(len(SHADES) - 1, int(max(value, 0.0) * len(SHADES)))]
-    return shade if cell == 1 else f"{shade}{value:5.2f}"[:cell].rjust(cell)
+    return shade if cell == 1 else f" {shade}{value:5.2f}"
