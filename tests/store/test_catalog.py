@@ -317,7 +317,7 @@ def test_every_view_and_column_is_documented(shared: Store) -> None:
     views = describe_views(refresh_catalog(shared))
     assert {view.name for view in views} == {
         "datasets", "clips", "dataset_changes", "labels", "runs", "tags", "arrays", "units", "rows",
-        "failures", "layers",
+        "failures", "layers", "number_ranges",
         "cosines", "superposition", "effects", "layer_choice", "clusterings",
         "signatures", "listening", "listeners", "transfers",
     }  # fmt: skip
