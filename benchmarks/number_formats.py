@@ -1,4 +1,4 @@
-"""What storing frames in fewer bytes does to every probe at all layers of pocket, beside its interval.
+"""Measure what storing frames in fewer bytes does to every probe at all layers of pocket.
 
     python -m benchmarks.number_formats [--clips N] [--folder FOLDER]
 

@@ -1,4 +1,4 @@
-"""Which layers of which runs are compared."""
+"""Choice of the layers of two runs that are compared."""
 
 from dataclasses import dataclass
 
