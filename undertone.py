@@ -33,8 +33,10 @@ if TYPE_CHECKING:
         import_directions,
         import_ratings,
     )
+    from jobs.api.exploring import explore
     from jobs.api.extraction import Bill, bill, extract
     from jobs.api.kept_sounds import Generation, generate_into, generate_page, stored_sound
+    from jobs.api.maps import ClipMap, clip_map, clip_sound, save_selection
     from jobs.api.models import Converted, convert, forward, generate, load_model
     from jobs.api.neighbours import similar
     from jobs.api.probes import probe
@@ -100,12 +102,19 @@ _HOMES = {
         "import_directions",
         "import_ratings",
     ),
+    "jobs.api.exploring": ("explore",),
     "jobs.api.extraction": ("Bill", "bill", "extract"),
     "jobs.api.kept_sounds": (
         "Generation",
         "generate_into",
         "generate_page",
         "stored_sound",
+    ),
+    "jobs.api.maps": (
+        "ClipMap",
+        "clip_map",
+        "clip_sound",
+        "save_selection",
     ),
     "jobs.api.models": (
         "Converted",
@@ -162,6 +171,7 @@ __all__ = [
     "Answer",
     "Bill",
     "ClassScore",
+    "ClipMap",
     "Clusters",
     "Conflict",
     "Converted",
@@ -203,11 +213,14 @@ __all__ = [
     "add_dataset",
     "bill",
     "capture",
+    "clip_map",
+    "clip_sound",
     "compare",
     "convert",
     "demo",
     "directions",
     "evaluate",
+    "explore",
     "export_directions",
     "export_listening_test",
     "extract",
@@ -223,6 +236,7 @@ __all__ = [
     "probe",
     "repair",
     "report",
+    "save_selection",
     "shipped_sweeps",
     "similar",
     "steer",

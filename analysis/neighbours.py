@@ -64,7 +64,7 @@ def nearest(
     """
     wide = np.asarray(query, np.float64)
     kept, distances = np.zeros(0, np.int64), np.zeros(0)
-    for block, rows in _read_ahead(read, _blocks(numbers)):
+    for block, rows in read_ahead(read, blocks(numbers)):
         found = _distances(rows, wide, metric)
         counts = np.flatnonzero((block != but) & np.isfinite(found))
         chosen = counts[_smallest_in_order(found[counts], count)]
@@ -91,12 +91,12 @@ def make_cells(
 
     cells = min(cells, total)
     drawn = np.random.default_rng(seed).permutation(total)[: SAMPLE_PER_CELL * cells]
-    sample = np.concatenate([_comparable(read(block), metric) for block in _blocks(np.sort(drawn))])
+    sample = np.concatenate([_comparable(read(block), metric) for block in blocks(np.sort(drawn))])
     middle = sample.mean(axis=0, dtype=np.float64).astype(np.float32)  # its products would drown differences
     fitted = MiniBatchKMeans(cells, random_state=seed, n_init=1, batch_size=BLOCK_ROWS).fit(sample - middle)
     centres = np.ascontiguousarray(fitted.cluster_centers_, np.float32)
     placed = np.empty(total, np.int64)
-    for block, rows in _read_ahead(read, _blocks(total)):
+    for block, rows in read_ahead(read, blocks(total)):
         placed[block] = _nearest_centres(_comparable(rows, metric) - middle, centres)
         advance(int(block[-1]) + 1, total)
     order = np.argsort(placed, kind="stable")
@@ -120,18 +120,19 @@ def recall(found: Neighbours, exact: Neighbours) -> float:
     return len(np.intersect1d(found.numbers, exact.numbers)) / max(1, len(exact.numbers))
 
 
-def _blocks(numbers: Numbers | int) -> Iterator[Numbers]:
+def blocks(numbers: Numbers | int) -> Iterator[Numbers]:
+    """Numbers of vectors, or those from 0 on, a block at a time."""
     total = numbers if isinstance(numbers, int) else len(numbers)
     for first in range(0, total, BLOCK_ROWS):
         last = min(first + BLOCK_ROWS, total)
         yield np.arange(first, last) if isinstance(numbers, int) else numbers[first:last]
 
 
-def _read_ahead(read: Read, blocks: Iterator[Numbers]) -> Iterator[tuple[Numbers, Vectors]]:
+def read_ahead(read: Read, parts: Iterator[Numbers]) -> Iterator[tuple[Numbers, Vectors]]:
     """Each block with its vectors; the next is read while this one is worked on."""
     with ThreadPoolExecutor(1) as reader:
         waiting: tuple[Numbers, Future[Vectors]] | None = None
-        for block in blocks:
+        for block in parts:
             coming = (block, reader.submit(read, block))
             if waiting is not None:
                 yield waiting[0], waiting[1].result()

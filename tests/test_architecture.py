@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipelines", "store", "jobs", "analysis", "training", "undertone_testing")
+PACKAGES = ("pipelines", "store", "jobs", "analysis", "training", "undertone_explore", "undertone_testing")
 
 
 def tracked_files() -> list[Path]:

@@ -54,3 +54,5 @@ def demo(**values: Any) -> None:
     click.echo(f"  {program} sql {quote(store)}        opens a shell for queries")
     click.echo("  Its statement of the best layer of each model, above, compares any runs of one dataset.")
     click.echo(f"  {program} status {quote(store)}     shows its runs")
+    click.echo("See and hear it, clip by clip, and steer along what you pick:")
+    click.echo(f"  {program} explore {quote(store)}")

@@ -16,6 +16,7 @@ from store.results.fits import (
     PROBES,
     VECTORS,
 )
+from store.results.maps import CLIP_MAPS, SELECTIONS
 from store.results.recordings import RECORDINGS
 from store.results.sounds import EMBEDDINGS, EVALUATIONS, GENERATIONS, LISTENING_SOUNDS, RATINGS, SIMILARITIES
 from store.results.sweeps import CROSS_EFFECTS, EFFECTS, SCORER_ACCURACY, STRENGTHS, SWEEP_GENERATIONS
@@ -33,6 +34,8 @@ TABLES: Mapping[str, Table[Any]] = {
         NEIGHBOUR_CELLS,
         LAYER_SIMILARITIES,
         PROBE_TRANSFERS,
+        CLIP_MAPS,
+        SELECTIONS,
         GENERATIONS,
         EMBEDDINGS,
         EVALUATIONS,

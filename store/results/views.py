@@ -62,6 +62,16 @@ RESULT_VIEWS: Mapping[str, ResultView] = {
             "through",
         ),
     ),
+    "clip_maps": ResultView(
+        "maps of layers that are kept: where each clip lies in the plane",
+        "undertone map STORE RUN --layer N --method umap",
+        newest_of=("run_id", "array", "layer", "method", "seed"),
+    ),
+    "selections": ResultView(
+        "clips that somebody has picked and named, with a label each; a name that is saved again is replaced",
+        "undertone explore STORE --write",
+        newest_of=("selection",),
+    ),
     "generations": ResultView(
         "generated sounds: a row each, with all that decides it",
         'undertone generate STORE --prompt "…" -o FILE',

@@ -16,6 +16,8 @@ _RESULT_COMMANDS = {
     "neighbour_cells": "similar",
     "layer_similarities": "compare",
     "probe_transfers": "compare",
+    "clip_maps": "map",
+    "selections": "explore",
     "generations": "sweep (or generate)",
     "embeddings": "evaluate (or sweep)",
     "evaluations": "evaluate (or sweep)",

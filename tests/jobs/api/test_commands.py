@@ -36,6 +36,8 @@ HOMES = {
     "run tag": "Run.tag",
     "run tag --remove": "Store.remove_tag",
     "compare": "compare",
+    "map": "clip_map",
+    "explore": "explore",
     "similar": "similar",
     "sql": "Store.sql",
     "status": "Store.status",

@@ -21,6 +21,7 @@ def test_the_module_is_that_of_this_repository_and_goes_into_the_wheel() -> None
     shipped = {file.distribution_path for file in WheelBuilder(str(ROOT)).recurse_included_files()}
     assert {path.split("/")[0] for path in shipped} == {
         "undertone.py",
+        "undertone_explore",
         "undertone_testing",
         "analysis",
         "jobs",

@@ -118,6 +118,14 @@ def _page(store: ut.Store, *_: Any) -> Path:
     return page
 
 
+def _not_opened(store: ut.Store, *_: Any) -> Path:
+    """What is no Python file cannot be a notebook; no server is started."""
+    file = Path(store.url).parent / "notebook.txt"
+    with pytest.raises(ut.InvalidInput, match=r"must end in \.py"):
+        ut.explore(store, edit=file)
+    return file
+
+
 def _refused(store: ut.Store, *_: Any) -> Path:
     """The built-in model's codec is of a kind that transformers does not have; nothing is left behind."""
     target = Path(store.url).parent / "other"
@@ -160,6 +168,14 @@ CALLS: dict[tuple[str, ...], Call] = {
         ut.verify(store),
     ),
     ("shipped_sweeps",): lambda *_: ut.shipped_sweeps(),
+    ("clip_map",): lambda store, *_: ut.clip_map(store.run("songs"), layer=3),
+    ("clip_sound",): lambda store, genres, _: ut.clip_sound(
+        store, store.run("songs").clip_ids[0], roots={"songs": genres}
+    ),
+    ("save_selection",): lambda store, *_: ut.save_selection(
+        store, "first", {"yes": store.run("songs").clip_ids[:1]}
+    ),
+    ("explore",): _not_opened,
     ("compare",): lambda store, *_: ut.compare(store.run("songs"), layers="3"),
     ("similar",): lambda store, *_: ut.similar(store.run("songs"), np.ones(128), layer=3, count=2),
     ("steer", "generate"): _steered,

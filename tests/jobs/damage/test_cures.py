@@ -17,6 +17,8 @@ MAKERS = {
     "directions": "vectors labels",
     "compare": "layer_similarities probe_transfers",
     "similar": "neighbour_cells",
+    "map": "clip_maps",
+    "explore": "selections",
     "generate": "generations",
     "evaluate": "embeddings evaluations",
     "sweep": "generations embeddings evaluations similarities sweep_generations strengths effects "

@@ -1,0 +1,1 @@
+"""Start the explorer: a page of this machine alone, behind a token."""
