@@ -59,18 +59,19 @@ def start_explorer(options: ExploreOptions) -> Explorer:
         NotFound: there is no store.
         JobFailed: the server ended, or did not answer in time.
     """
+    store = open_store(options.store)
+    for name in parse_roots(options.roots):  # they are remembered, for the page too
+        resolve_root(store, store.dataset(name), options.roots)
+    file = notebook(options)
     if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise InvalidInput(
             f"The explorer needs {' and '.join(missing)}: pip install marimo anywidget umap-learn, which are "
             "the extra explore."
         )
-    store = open_store(options.store)
-    for name in parse_roots(options.roots):  # they are remembered, for the page too
-        resolve_root(store, store.dataset(name), options.roots)
     port = options.port or _free_port()
     token = secrets.token_urlsafe(24)
     process = subprocess.Popen(
-        _command(options, port),
+        _command(options, file, port),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -103,7 +104,7 @@ def notebook(options: ExploreOptions) -> Path:
     return options.edit
 
 
-def _command(options: ExploreOptions, port: int) -> list[str]:
+def _command(options: ExploreOptions, file: Path, port: int) -> list[str]:
     verb = "run" if options.edit is None else "edit"
     command = [
         sys.executable,
@@ -111,7 +112,7 @@ def _command(options: ExploreOptions, port: int) -> list[str]:
         "marimo",
         "-q",
         verb,
-        str(notebook(options)),
+        str(file),
         "--headless",
         "--host",
         HOST,

@@ -75,8 +75,8 @@ def test_what_cannot_be_shown_is_refused_before_a_server_starts(
         start_explorer(ExploreOptions(strange_store, edit=tmp_path / "notebook.txt"))
     with pytest.raises(InvalidInput, match="--port is 70000"):
         ExploreOptions(strange_store, port=70_000)
-    monkeypatch.setattr(serving, "find_spec", lambda _: None)
-    with pytest.raises(InvalidInput, match="needs marimo and anywidget: pip install"):
+    monkeypatch.setattr(serving, "NEEDED", ("marimo_that_nobody_has", "anywidget_either"))
+    with pytest.raises(InvalidInput, match="needs marimo_that_nobody_has and anywidget_either: pip install"):
         start_explorer(ExploreOptions(strange_store))
 
 
@@ -91,8 +91,8 @@ def test_a_copy_to_edit_is_made_once_and_keeps_its_changes(tmp_path: Path) -> No
 
 
 def test_neither_the_token_nor_leave_to_write_is_an_argument_that_was_not_asked_for() -> None:
-    reading = serving._command(ExploreOptions("music.store"), 8000)
-    writing = serving._command(ExploreOptions("music.store", write=True), 8000)
+    reading = serving._command(ExploreOptions("music.store"), Path("app.py"), 8000)
+    writing = serving._command(ExploreOptions("music.store", write=True), Path("app.py"), 8000)
     assert reading[reading.index("--host") + 1] == "127.0.0.1"
     assert reading[reading.index("--token-password-file") + 1] == "-"
     assert "--token" in reading
