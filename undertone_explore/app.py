@@ -25,8 +25,10 @@ def _():
         return mo.Html(f'<p role="{"alert" if alert else "note"}">{escape(str(words))}</p>')
 
     def table(answer):
-        """An answer that scrolls sideways in itself."""
-        return mo.Html(f'<div style="overflow-x:auto;max-width:100%">{answer._repr_html_()}</div>')
+        """An answer that scrolls in itself, a line for each row."""
+        style = "overflow:auto;max-width:100%;max-height:22rem;white-space:nowrap"
+        cells = answer._repr_html_().replace("<td", '<td style="padding:1px 8px"')
+        return mo.Html(f'<div style="{style}" tabindex="0">{cells}</div>')
 
     def stack(*parts):
         """What there is, one below the other."""
