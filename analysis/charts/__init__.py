@@ -1,1 +1,1 @@
-"""Charts as inline SVG: pure functions from numbers to text, names in place of legends, words beside them."""
+"""Charts as functions of tables: each returns an Altair chart, which a notebook shows, changes and saves."""

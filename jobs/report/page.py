@@ -6,11 +6,14 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from store.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from analysis.charts.parts import Chart
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,9 @@ class DataTable:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One drawing of a figure."""
+    """One chart of a figure."""
 
-    svg: str
+    chart: "Chart"
     title: str = ""
 
 
@@ -61,7 +64,7 @@ class SoundGroup:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Drawings side by side, a caption, and the table beneath them."""
+    """Charts side by side, a caption, and the table beneath them."""
 
     name: str
     """Unique in the page: its anchor."""
@@ -73,7 +76,7 @@ class Figure:
     """The statement whose answer the table is."""
     sounds: tuple[SoundGroup, ...] = ()
     wide: bool = False
-    """Whether a drawing takes the width of the page; it scrolls where there is too little."""
+    """Whether a chart takes the width of the page; it scrolls where there is too little."""
     open: bool = False
     """Whether the table is shown from the beginning."""
 
@@ -104,8 +107,8 @@ class Page:
     """Of the whole store: what it lacks."""
 
     @property
-    def has_sounds(self) -> bool:
-        return any(figure.sounds for section in self.sections for figure in section.figures)
+    def has_charts(self) -> bool:
+        return any(figure.panels for section in self.sections for figure in section.figures)
 
 
 def data_table(answer: pa.Table) -> DataTable:

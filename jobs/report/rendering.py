@@ -8,6 +8,7 @@ from importlib.resources import files
 import jinja2
 from markupsafe import Markup
 
+from jobs.report.embedding import drawing_library, script_text, specification
 from jobs.report.page import Page
 
 TEMPLATE, STYLE, SCRIPT = "report.html.jinja", "report.css", "report.js"
@@ -16,15 +17,17 @@ PACKAGE = "jobs.report"
 
 def render(page: Page, *, generator: str) -> str:
     """The page as HTML; `generator` says in its footer what made it."""
-    script = _own_file(SCRIPT)
+    scripts = [drawing_library()] if page.has_charts else []
+    scripts.append(_own_file(SCRIPT))
     return (
         _environment()
         .get_template(TEMPLATE)
         .render(
             page=page,
             style=_own_file(STYLE),
-            script=script,
-            script_hash=_policy_hash(script),
+            scripts=scripts,
+            script_hashes=" ".join(f"'{_policy_hash(script)}'" for script in scripts),
+            specification=lambda chart: script_text(specification(chart)),
             generator=generator,
         )
     )

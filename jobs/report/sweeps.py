@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from analysis.charts.series import Ink
+from analysis.charts.parts import STRONG
 from jobs.report.answers import Answers, Row, where
 
-INKS: tuple[Ink, ...] = ("first", "second", "third", "fourth")
 FEW_SOUNDS = 8
 NOBODY = ""
 """Stands for the scorer of a sweep whose settings nobody could choose among."""
@@ -155,18 +154,18 @@ def pair_of(row: Row) -> str:
 def families_of(rows: Sequence[Row], columns: Sequence[str], *, at_least: int = 2) -> dict[str, list[Row]]:
     """Rows that agree in these columns, by what tells them from the others; those that reach most.
 
-    Families with fewer rows are left out: they are no curve. As many are found as there are inks.
+    Families with fewer rows are left out: they are no curve. As many are found as there are colours.
     """
     ordered = _ordered_families(rows, columns, at_least)
-    return dict(ordered[: len(INKS)])
+    return dict(ordered[: len(STRONG)])
 
 
 def not_drawn(groups: Iterable[Sequence[Row]], columns: Sequence[str], *, at_least: int = 2) -> str:
-    """A sentence where some of these groups have more families than there are inks, else ""."""
+    """A sentence where some of these groups have more families than there are colours, else ""."""
     most = max((len(_ordered_families(rows, columns, at_least)) for rows in groups), default=0)
-    if most <= len(INKS):
+    if most <= len(STRONG):
         return ""
-    return f"Drawn of each pair: the {len(INKS)} ways that reach most, of up to {most}; the table has all."
+    return f"Drawn of each pair: the {len(STRONG)} ways that reach most, of up to {most}; the table has all."
 
 
 def _ordered_families(

@@ -1,14 +1,13 @@
 """Figure: automatic strengths and self-monitors beside the best of the grid."""
 
-import math
 from collections.abc import Iterator, Sequence
 
-from analysis.charts.lines import LineChart
-from analysis.charts.series import Ink, Level, Series
+from analysis.charts.curves import Axes, Beside, Curves
+from analysis.charts.parts import Ink, known
 from jobs.report.answers import Answers, Row
+from jobs.report.figures.over_layers import curve_panels, series_rows
 from jobs.report.page import Figure, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.small_multiples import small_multiples
 from jobs.report.sweeps import Sweep, by_pair, number, over_what, word_for
 
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
@@ -51,18 +50,17 @@ def automatic_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     rows = answer.to_pylist()
     if not rows:
         return None
-    name = anchor(sweep.sweep_id, "automatic")
     return Figure(
-        name,
+        anchor(sweep.sweep_id, "automatic"),
         "Automatic strength beside the grid",
         f"{IDEAS} {over_what(rows)}",
-        small_multiples(name, "Transfer by α", dict(_charts(rows))),
+        curve_panels(dict(_charts(rows)), "Transfer by α"),
         data_table(answer),
         sql,
     )
 
 
-def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, LineChart]]:
+def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, Curves]]:
     varying = [column for column in FAMILY if len({str(row[column]) for row in rows}) > 1]
     for pair, own in by_pair(rows).items():
         families: dict[str, list[Row]] = {}
@@ -70,46 +68,35 @@ def _charts(rows: Sequence[Row]) -> Iterator[tuple[str, LineChart]]:
             words = [word_for(column, row[column]) for column in varying]
             families.setdefault(" · ".join([pair, *words]), []).append(row)
         for title, family in families.items():
-            yield title, _chart(family)
+            yield title, strength_curves(family)
 
 
-def _chart(rows: Sequence[Row]) -> LineChart:
+def strength_curves(rows: Sequence[Row]) -> Curves:
+    """Transfer of one family over α: the grid, its automatic strength, and its monitors."""
     ordered = sorted(rows, key=lambda row: number(row["mean_alpha"]))
     grid = [row for row in ordered if row["alpha"] != "auto" and row["monitor"] is None]
     found = [row for row in ordered if row["alpha"] == "auto" and row["monitor"] is None]
-    low, high = _column(grid, "low"), _column(grid, "high")
-    whole = all(map(math.isfinite, [*low, *high]))
-    series = [
-        Series("random", _column(grid, "mean_alpha"), _column(grid, "random"), ink="control"),
-        Series(
-            "grid",
-            _column(grid, "mean_alpha"),
-            _column(grid, "transfer"),
-            low if whole else (),
-            high if whole else (),
-        ),
-        Series("auto", _column(found, "mean_alpha"), _column(found, "transfer"), ink="second"),
-        *_monitored(ordered),
-    ]
-    mark = number(found[0]["mean_alpha"]) if found else None
-    asked = [Level("prompt", row["prompt"]) for row in rows[:1] if row["prompt"] is not None]
-    return LineChart(
-        [one for one in series if one.segments()], "α", "transfer", asked, mark=mark, whole_x=False
-    )
+    points = series_rows("grid", grid, "transfer", "low", "high", x="mean_alpha")
+    points += series_rows("auto", found, "transfer", x="mean_alpha")
+    inks: dict[str, Ink] = {"grid": "first", "auto": "second"}
+    for name, ink, own in _monitored(ordered):
+        inks[name] = ink
+        points += series_rows(name, own, "transfer", x="mean_alpha")
+    points += series_rows("random", grid, "random", x="mean_alpha")
+    inks["random"] = "control"
+    mark = known(found[0]["mean_alpha"]) if found else None
+    levels = {"prompt": row["prompt"] for row in rows[:1] if row["prompt"] is not None}
+    placed = [point for point in points if point["x"] is not None]
+    return Curves(placed, inks, Axes("α", "transfer", whole_x=False), Beside(levels, mark))
 
 
-def _monitored(rows: Sequence[Row]) -> Iterator[Series]:
-    """A series per self-monitor."""
+def _monitored(rows: Sequence[Row]) -> Iterator[tuple[str, Ink, list[Row]]]:
+    """Name, colour and rows of each self-monitor."""
     inks: Sequence[Ink] = ("third", "fourth")
     monitors = list(dict.fromkeys(row["monitor"] for row in rows if row["monitor"] is not None))
     for place, monitor in enumerate(sorted(monitors)):
         own = [row for row in rows if row["monitor"] == monitor]
-        alphas, transfers = _column(own, "mean_alpha"), _column(own, "transfer")
-        yield Series(f"monitor {monitor}", alphas, transfers, ink=inks[place % len(inks)])
+        yield f"monitor {monitor}", inks[place % len(inks)], own
 
 
-def _column(rows: Sequence[Row], name: str) -> list[float]:
-    return [number(row[name]) for row in rows]
-
-
-AUTOMATIC_FIGURE = SweepFigure(automatic_figure)
+FIGURE = SweepFigure(automatic_figure)

@@ -1,13 +1,13 @@
 """Figure: how fast every scored class changes with the strength of each direction."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from analysis.charts.heat_map import HeatMap, heat_map
+from analysis.charts.matrix import Sides, matrix, short
+from analysis.charts.parts import Chart
 from jobs.report.answers import Answers, Row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.sweeps import Sweep, number, pair_of, word_for
+from jobs.report.sweeps import Sweep, pair_of, word_for
 
 WAY = ("site", "layers", "method", "kind", "scaling", "schedule")
 MOST_MAPS = 4
@@ -28,11 +28,10 @@ def interference_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     ways = _by_way(answer.to_pylist())
     if not ways:
         return None
-    name = anchor(sweep.sweep_id, "interference")
     limit = max(abs(row["slope"] or 0.0) for rows in ways.values() for row in rows if row["concept"]) or 1.0
-    panels = [_panel(name, way, rows, limit) for way, rows in list(ways.items())[:MOST_MAPS]]
+    panels = [_panel(way, rows, limit) for way, rows in list(ways.items())[:MOST_MAPS]]
     return Figure(
-        name,
+        anchor(sweep.sweep_id, "interference"),
         "What else changes: probabilities per unit of α",
         "Rows: what is steered. Columns: what is measured. Blue: its probability rises; orange: it falls; "
         f"the strongest colour is {limit:.2f}. Index: change of the other steered concepts over that of the "
@@ -59,21 +58,24 @@ def _by_way(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {way: found[way] for way in sorted(found, key=lambda way: -moved[way]) if moved[way]}
 
 
-def _panel(name: str, way: str, rows: Sequence[Row], limit: float) -> Panel:
+def _panel(way: str, rows: Sequence[Row], limit: float) -> Panel:
     slopes = [row for row in rows if row["concept"] is not None]
     title = " · ".join(filter(None, [way, _index([row for row in rows if row["concept"] is None])]))
-    cells = {(_steered(row), _measured(row)): number(row["slope"]) for row in slopes}
-    down, across = list(dict.fromkeys(map(_steered, slopes))), list(dict.fromkeys(map(_measured, slopes)))
-    values = _matrix(cells, down, across)
-    texts = [["" if math.isnan(value) else _short(value) for value in line] for line in values]
-    chart = HeatMap(down, across, values, "steered", "measured", texts=texts, limit=limit)
-    return Panel(heat_map(anchor(name, way or "chart"), f"Interference, {title}", chart), title)
+    return Panel(slope_matrix(slopes, f"Interference, {title}", limit), title)
 
 
-def _matrix(
-    cells: Mapping[tuple[str, str], float], down: Sequence[str], across: Sequence[str]
-) -> list[list[float]]:
-    return [[cells.get((one, other), math.nan) for other in across] for one in down]
+def slope_matrix(rows: Sequence[Row], title: str, limit: float = 1.0) -> Chart:
+    """What is steered by what is measured, in probability per unit of α."""
+    cells = [
+        {
+            "row": pair_of(row),
+            "column": f"{row['measured_concept']}: {row['measured_class']}",
+            "value": row["slope"],
+            "text": "" if row["slope"] is None else short(row["slope"]),
+        }
+        for row in rows
+    ]
+    return matrix(cells, title=title, sides=Sides("steered", "measured", "per unit of α", limit))
 
 
 def _index(rows: Sequence[Row]) -> str:
@@ -96,20 +98,8 @@ def _with_interval(row: Row, name: str, low: str, high: str) -> str:
     return f"{row[name]:.2f}{bounds}"
 
 
-def _steered(row: Row) -> str:
-    return pair_of(row)
-
-
-def _measured(row: Row) -> str:
-    return f"{row['measured_concept']}: {row['measured_class']}"
-
-
-def _short(slope: float) -> str:
-    return f"{slope:z.2f}".replace("-", "−").replace("0.", ".", 1)
-
-
 def _left_out(ways: int) -> str:
     return f"The {MOST_MAPS} of {ways} ways to steer that move most." if ways > MOST_MAPS else ""
 
 
-INTERFERENCE_FIGURE = SweepFigure(interference_figure)
+FIGURE = SweepFigure(interference_figure)

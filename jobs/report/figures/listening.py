@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 from jobs.generate.records import opened_sound
 from jobs.report.answers import Answers, Row
-from jobs.report.failures import flags_of_settings
+from jobs.report.figures.failures import flags_of_settings
 from jobs.report.page import Figure, Sound, SoundGroup, anchor, data_table, embedded_sound
 from jobs.report.protocol import SweepFigure
 from jobs.report.sweeps import Sweep, pair_of
@@ -114,4 +114,4 @@ def _way(row: Row) -> str:
     return f"{row['site']}, {place}, α {row['alpha']:.3g}"
 
 
-LISTENING_FIGURE = SweepFigure(listening_figure)
+FIGURE = SweepFigure(listening_figure)

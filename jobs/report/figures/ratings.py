@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from analysis.charts.dots import DotRow, dot_plot
+from analysis.charts.dots import dots
 from analysis.rank_agreement import Agreement
 from jobs.listen.agreement import LISTENERS, agreements, why_nobody_counts
 from jobs.report.answers import Answers, Row, where
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.sweeps import Sweep, number
+from jobs.report.sweeps import Sweep
 
 TITLE = "What people heard, and whether CLAP agrees"
 NAMES = {"choice": "choice", "rating": "likeness"}
@@ -45,7 +45,7 @@ def ratings_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "and settings. Undecided: it covers 0, random orders agree as well (permutation test), or there are "
         "fewer than 6 settings. Right: mean ratings. Who missed the hidden reference too often "
         "(ITU-R BS.1534-3) is left out.",
-        (_agreement_panel(name, agreements(answers.rows, sweep.sweep_id)), _rating_panel(name, rows)),
+        (_agreement_panel(agreements(answers.rows, sweep.sweep_id)), _rating_panel(rows)),
         data_table(answer),
         sql,
     )
@@ -62,30 +62,26 @@ def _nobody(answers: Answers, name: str, sweep_id: str) -> Figure | None:
     )
 
 
-def _agreement_panel(name: str, agreed: Mapping[str, Agreement]) -> Panel:
+def _agreement_panel(agreed: Mapping[str, Agreement]) -> Panel:
     rows = [
-        DotRow(f"{NAMES[kind]}: {one.verdict}", one.correlation, one.low, one.high)
+        {"name": f"{NAMES[kind]}: {one.verdict}", "value": one.correlation, "low": one.low, "high": one.high}
         for kind, one in agreed.items()
     ]
     title = "People and CLAP"
-    svg = dot_plot(anchor(name, "clap"), title, rows, x_name="rank correlation", domain=(-1, 1))
-    return Panel(svg, title)
+    return Panel(dots(rows, title=title, x_name="rank correlation", domain=(-1, 1)), title)
 
 
-def _rating_panel(name: str, rows: Sequence[Row]) -> Panel:
-    drawn = [DotRow(words, _mean([row[column] for row in rows])) for column, words in ROLES.items()]
+def _rating_panel(rows: Sequence[Row]) -> Panel:
+    drawn = [{"name": words, "value": _mean([row[column] for row in rows])} for column, words in ROLES.items()]
     title = "How like the unsteered sound"
     return Panel(
-        dot_plot(
-            anchor(name, "likeness"), title, drawn, x_name="mean rating", domain=(0, FULL_MARKS), decimals=1
-        ),
-        title,
+        dots(drawn, title=title, x_name="mean rating", domain=(0, FULL_MARKS), digits=".1f"), title
     )
 
 
-def _mean(values: Sequence[float | None]) -> float:
+def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else number(None)
+    return sum(known) / len(known) if known else None
 
 
-RATINGS_FIGURE = SweepFigure(ratings_figure)
+FIGURE = SweepFigure(ratings_figure)

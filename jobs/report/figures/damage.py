@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from analysis.charts.dots import DotRow, dot_plot
+from analysis.charts.dots import dots
+from analysis.charts.parts import Chart
 from jobs.report.answers import Answers, Row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.sweeps import Sweep, number, pair_of
+from jobs.report.sweeps import Sweep, pair_of
 
 DAMAGE = """\
 SELECT source, target, site, layers, alpha, kind, scaling, schedule, transfer, low, high, random, "text",
@@ -28,6 +29,7 @@ MEASURES = {
     "variation": "variation over time (dB): a drone has little",
     "flux": "spectral flux (dB)",
 }
+UNITS = {"kad_clips": "KAD × 100", "variation": "dB", "flux": "dB"}
 
 
 def damage_figure(answers: Answers, sweep: Sweep) -> Figure | None:
@@ -38,38 +40,37 @@ def damage_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     measured = [name for name in MEASURES if any(row[name] is not None for row in rows)]
     if not measured:
         return None
-    name = anchor(sweep.sweep_id, "damage")
     return Figure(
-        name,
+        anchor(sweep.sweep_id, "damage"),
         "What the transfer costs: damage, beside the controls",
         "Dot: sounds of the chosen setting of each pair, or of the one that moves most where none is chosen "
         "(†). Grey: random directions of the same length. Tick: the unsteered twins. Diamond: the "
         "prompt that asks for the target in words. A setting is chosen where it is no farther from "
         "recordings than the limit in the table and where its sounds still move; a drone is marked.",
-        tuple(_panel(name, measure, rows) for measure in measured),
+        tuple(Panel(damages(rows, measure), MEASURES[measure]) for measure in measured),
         data_table(answer),
         sql,
     )
 
 
-def _panel(name: str, measure: str, rows: Sequence[Row]) -> Panel:
-    drawn = [
-        DotRow(
-            _title(row),
-            value=number(row[measure]),
-            baseline=number(row[f"{measure}_unsteered"]),
-            rival=number(row[f"{measure}_prompt"]),
-            control=number(row[f"{measure}_random"]),
-        )
+def damages(rows: Sequence[Row], measure: str) -> Chart:
+    """One measure of damage of every pair as dots, beside that of its controls."""
+    shown = [
+        {
+            "name": _title(row),
+            "value": row[measure],
+            "baseline": row[f"{measure}_unsteered"],
+            "rival": row[f"{measure}_prompt"],
+            "control": row[f"{measure}_random"],
+        }
         for row in rows
         if row[measure] is not None
     ]
-    title = MEASURES[measure]
-    return Panel(dot_plot(anchor(name, measure), f"Damage: {title}", drawn, x_name=measure), title)
+    return dots(shown, title=f"Damage: {MEASURES[measure]}", x_name=UNITS[measure], digits=".1f")
 
 
 def _title(row: Row) -> str:
     return f"{'' if row['chosen'] else '† '}{pair_of(row)}{' (drone)' if row['drone'] else ''}"
 
 
-DAMAGE_FIGURE = SweepFigure(damage_figure)
+FIGURE = SweepFigure(damage_figure)

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
-from analysis.charts.dots import DotRow, dot_plot
+from analysis.charts.dots import dots
+from analysis.charts.parts import Chart
 from jobs.report.answers import Answers, Row
+from jobs.report.figures.dot_rows import dot_row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
 from jobs.report.sweeps import Sweep, by_pair, number, over_what
@@ -30,14 +32,13 @@ def comparison_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     rows = answer.to_pylist()
     if len({(row["method"], row["site"]) for row in rows}) < 2:
         return None
-    name = anchor(sweep.sweep_id, "compared")
     return Figure(
-        name,
+        anchor(sweep.sweep_id, "compared"),
         f"{_compared(rows).capitalize()} compared, each at its best setting",
         "Dot: transfer with its interval, of the layer and α that were best on one half of the prompts, on "
         "the other half. Grey bar: random directions. Diamond: the prompt that asks for the target in words. "
         f"The table has each direction’s cosine to the mean difference. {over_what(rows)}",
-        tuple(_panel(name, pair, own, rows) for pair, own in by_pair(rows).items()),
+        tuple(Panel(best_settings(own, pair, _varying(rows)), pair) for pair, own in by_pair(rows).items()),
         data_table(answer),
         sql,
     )
@@ -48,22 +49,26 @@ def _compared(rows: Sequence[Row]) -> str:
     return " and ".join(words for column, words in names.items() if len({row[column] for row in rows}) > 1)
 
 
-def _panel(name: str, pair: str, own: Sequence[Row], rows: Sequence[Row]) -> Panel:
-    varying = [column for column in ("method", "site") if len({row[column] for row in rows}) > 1]
-    drawn = [
-        DotRow(
-            " · ".join(row[column] for column in varying),
-            value=number(row["transfer"]),
-            low=number(row["low"]),
-            high=number(row["high"]),
-            control_low=number(row["random_low"]),
-            control_high=number(row["random_high"]),
-            rival=number(row["prompt"]),
-            control=number(row["random"]),
-        )
-        for row in sorted(own, key=lambda row: -number(row["transfer"]))
-    ]
-    return Panel(dot_plot(anchor(name, pair), f"Transfer, {pair}", drawn, x_name="transfer"), pair)
+def _varying(rows: Sequence[Row]) -> list[str]:
+    return [column for column in ("method", "site") if len({row[column] for row in rows}) > 1]
 
 
-COMPARISON_FIGURE = SweepFigure(comparison_figure)
+MARKS = {
+    "value": "transfer",
+    "low": "low",
+    "high": "high",
+    "control_low": "random_low",
+    "control_high": "random_high",
+    "rival": "prompt",
+    "control": "random",
+}
+
+
+def best_settings(rows: Sequence[Row], pair: str, varying: Sequence[str]) -> Chart:
+    """Settings of one pair as dots, named by the columns in which they differ."""
+    ordered = sorted(rows, key=lambda row: -number(row["transfer"]))
+    shown = [dot_row(" · ".join(row[column] for column in varying), row, MARKS) for row in ordered]
+    return dots(shown, title=f"Transfer, {pair}", x_name="transfer")
+
+
+FIGURE = SweepFigure(comparison_figure)

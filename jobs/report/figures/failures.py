@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from analysis.charts.heat_map import HeatMap, heat_map
+from analysis.charts.matrix import Sides, matrix
+from analysis.charts.parts import Chart
 from jobs.report.answers import Answers, Row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
@@ -36,14 +37,13 @@ def failure_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     rows = [row for row in answer.to_pylist() if row["signatures"] is not None]
     if not rows:  # without intervals nobody knows
         return None
-    name = anchor(sweep.sweep_id, "failures")
     title = "How steering fails: settings with each signature, by α"
     return Figure(
-        name,
+        anchor(sweep.sweep_id, "failures"),
         title,
         f"{_definitions()} A setting may have several, or none. Intervals are compared, so a small sweep "
         "flags little.",
-        (Panel(heat_map(f"{name}-chart", title, _counted(rows))),),
+        (Panel(signature_matrix(rows, title)),),
         data_table(answer),
         sql,
         wide=True,
@@ -56,24 +56,18 @@ def flags_of_settings(answers: Answers, sweep: Sweep) -> dict[str, tuple[str, ..
     return {row["setting_id"]: tuple(row["signatures"] or ()) for row in rows}
 
 
-def _counted(rows: Sequence[Row]) -> HeatMap:
+def signature_matrix(rows: Sequence[Row], title: str) -> Chart:
     """Strengths by signatures: the share of the strength's settings, and their number in words."""
     by_strength: dict[str, list[Row]] = {}
     for row in sorted(rows, key=lambda row: (row["alpha"] is None, row["alpha"])):
         by_strength.setdefault(word_for("alpha", row["alpha"]), []).append(row)
-    counts = [
-        [sum(name in row["signatures"] for row in own) for name in DEFINITIONS]
-        for own in by_strength.values()
+    cells = [
+        {"row": strength, "column": name, "value": count / len(own), "text": f"{count}/{len(own)}"}
+        for strength, own in by_strength.items()
+        for name in DEFINITIONS
+        for count in [sum(name in row["signatures"] for row in own)]
     ]
-    sizes = [len(own) for own in by_strength.values()]
-    return HeatMap(
-        list(by_strength),
-        list(DEFINITIONS),
-        [[count / size for count in line] for line, size in zip(counts, sizes, strict=True)],
-        "strength",
-        "signature",
-        texts=[[f"{count}/{size}" for count in line] for line, size in zip(counts, sizes, strict=True)],
-    )
+    return matrix(cells, title=title, sides=Sides("strength", "signature", "share of the settings"))
 
 
 def _definitions() -> str:
@@ -81,4 +75,4 @@ def _definitions() -> str:
     return f"{said[0].upper()}{said[1:]}."
 
 
-FAILURE_FIGURE = SweepFigure(failure_figure)
+FIGURE = SweepFigure(failure_figure)

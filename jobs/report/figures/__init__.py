@@ -1,0 +1,1 @@
+"""Figures of a report, a module each: a statement, a chart of its answer, and a caption."""
