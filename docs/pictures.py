@@ -34,6 +34,7 @@ def main() -> None:
         running = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         page = running.new_page(viewport={"width": WIDTH, "height": 900}, device_scale_factor=SCALE)
         page.goto(report.resolve().as_uri())
+        page.wait_for_selector("html[data-drawn]")
         page.evaluate("document.querySelectorAll('details').forEach((one) => { one.hidden = true; })")
         parts = [taken(page, start, end) for start, end in PARTS]
         running.close()

@@ -197,8 +197,14 @@ FIGURES = ExtensionPoint(
         "probes": ("jobs.report.figures.probe_curves:FIGURE", "probe scores over layers"),
         "confusions": ("jobs.report.figures.confusions:FIGURE", "what a probe takes for what"),
         "classes": ("jobs.report.figures.classes:FIGURE", "how well each class is read"),
-        "clusters": ("jobs.report.figures.cluster_curves:FIGURE", "how clusters agree with labels, over layers"),
-        "directions": ("jobs.report.figures.direction_curves:FIGURE", "separability of directions over layers"),
+        "clusters": (
+            "jobs.report.figures.cluster_curves:FIGURE",
+            "how clusters agree with labels, over layers",
+        ),
+        "directions": (
+            "jobs.report.figures.direction_curves:FIGURE",
+            "separability of directions over layers",
+        ),
         "chosen": ("jobs.report.figures.chosen:FIGURE", "the chosen settings beside their controls"),
         "damage": ("jobs.report.figures.damage:FIGURE", "what steering does to the sound"),
         "comparisons": ("jobs.report.figures.comparisons:FIGURE", "settings compared in pairs"),

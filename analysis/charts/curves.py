@@ -22,6 +22,7 @@ from analysis.charts.parts import (
     dashes_by_series,
     inline,
     interval_said,
+    layered,
     rows_of,
     said,
     shapes_by_series,
@@ -110,9 +111,9 @@ def curves(
     given = inks or {name: STRONG[place % len(STRONG)] for place, name in enumerate(names)}
     shown = {name: ink for name, ink in given.items() if name in names}
     domain = axes.domain or common_domain([Curves(rows, shown, axes, beside)])
-    lines = alt.layer(*_lines(_with_gaps(rows, axes), shown, axes, domain))
+    lines = layered(*_lines(_with_gaps(rows, axes), shown, axes, domain)).add_params(zoomable(title))
     outside = _outside(rows, beside, shown, domain) if domain else ""
-    return alt.layer(*_levels(beside, domain), lines).properties(
+    return layered(*_levels(beside, domain), lines).properties(
         width="container",
         height=CHART_HEIGHT,
         description=" ".join([f"{title}.", *_courses(rows, axes), *_said_levels(beside)]),
@@ -198,7 +199,7 @@ def _lines(
         alt.Tooltip("interval:N", title="interval"),
     ]
     dots = base.mark_point(filled=True, size=50, opacity=1, clip=True)
-    yield dots.encode(y=y, shape=shapes_by_series(inks), tooltip=said_of).add_params(zoomable("zoom"))
+    yield dots.encode(y=y, shape=shapes_by_series(inks), tooltip=said_of)
 
 
 def _levels(beside: Beside, domain: Sequence[float] | None) -> Iterator[alt.Chart]:

@@ -14,6 +14,7 @@ from analysis.charts.parts import (
     Row,
     inline,
     interval_said,
+    layered,
     rows_of,
     said,
     tight_domain,
@@ -45,10 +46,12 @@ def dots(
     shown = list(domain or ()) or tight_domain(row[column] for row in rows for column in COLUMNS)
     names = [row["name"] for row in rows]
     scale = alt.Scale(domain=shown, nice=domain is None, zero=False) if shown else alt.Scale(zero=False)
-    y = alt.Y("name:N", sort=names, title=None, axis=alt.Axis(labelLimit=LABEL_LIMIT, domain=False, ticks=False))
+    y = alt.Y(
+        "name:N", sort=names, title=None, axis=alt.Axis(labelLimit=LABEL_LIMIT, domain=False, ticks=False)
+    )
     base = alt.Chart(inline(rows)).encode(y=y)
     layers = list(_marks(base, scale, x_name, digits))
-    return alt.layer(*layers).properties(
+    return layered(*layers).properties(
         width="container",
         height=ROW_HEIGHT * max(1, len(rows)),
         description=f"{title}. {_described(rows)}",

@@ -15,6 +15,7 @@ from analysis.charts.parts import (
     Data,
     Row,
     inline,
+    layered,
     rows_of,
     said,
 )
@@ -88,8 +89,8 @@ def matrix(data: Data, *, title: str, sides: Sides, order: Sequence[str] = ()) -
             ),
         )
         layers.append(words)
-    return (
-        alt.layer(*layers)
+    chart: alt.LayerChart = (
+        layered(*layers)
         .resolve_scale(color="independent")
         .properties(
             width=alt.Step(width),
@@ -97,6 +98,7 @@ def matrix(data: Data, *, title: str, sides: Sides, order: Sequence[str] = ()) -
             description=f"{title}. {_described(cells, down, across, sides)}",
         )
     )
+    return chart
 
 
 def _look(row: Row, limit: float) -> Row:

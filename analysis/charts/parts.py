@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
+from zlib import crc32
 
 import altair as alt
 
@@ -108,8 +109,19 @@ def dashes_by_series(inks: Mapping[str, Ink]) -> alt.StrokeDash:
     )
 
 
-def zoomable(name: str) -> alt.Parameter:
-    """Both axes, zoomed by the wheel with Shift alone: a wheel without it scrolls the page."""
+def layered(*layers: alt.Chart | alt.LayerChart) -> alt.LayerChart:
+    """Charts on top of each other, back to front."""
+    made = alt.layer(*layers)
+    assert isinstance(made, alt.LayerChart)
+    return made
+
+
+def zoomable(title: str) -> alt.Parameter:
+    """Both axes, zoomed by the wheel with Shift alone: a wheel without it scrolls the page.
+
+    Its name comes from the title of the chart, so that charts side by side have names of their own.
+    """
+    name = f"zoom_{crc32(title.encode()):08x}"
     return alt.selection_interval(name=name, bind="scales", zoom="wheel![event.shiftKey]")
 
 

@@ -14,6 +14,7 @@ from analysis.charts.parts import (
     by_series,
     inline,
     interval_said,
+    layered,
     said,
     shapes_by_series,
     tight_domain,
@@ -62,9 +63,9 @@ def trade_off(paths: Sequence[TradePath], *, title: str, x_name: str, y_name: st
     y_domain = tight_domain(y for trade in every for y in (trade.y, *(trade.y_interval or ())))
     plane = _Plane(x_name, y_name, x_domain, y_domain)
     inks = {one.name: one.ink for one in paths if one.trades}
-    settings = alt.layer(*_paths(rows, inks, plane))
+    settings = layered(*_paths(rows, inks, plane)).add_params(zoomable(title))
     layers = [*_front(front, plane), settings, *_names(rows, inks, plane)]
-    return alt.layer(*layers).properties(
+    return layered(*layers).properties(
         width="container", height=TRADE_HEIGHT, description=f"{title}. {_described(front, x_name, y_name)}"
     )
 
@@ -99,7 +100,7 @@ def _paths(
         alt.Tooltip("y_interval:N", title=" interval"),
     ]
     dot = base.mark_point(filled=True, size=55, opacity=1, clip=True)
-    yield dot.encode(x=x, y=y, shape=shapes_by_series(inks), tooltip=tooltip).add_params(zoomable("zoom"))
+    yield dot.encode(x=x, y=y, shape=shapes_by_series(inks), tooltip=tooltip)
 
 
 def _names(

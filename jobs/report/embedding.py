@@ -1,4 +1,4 @@
-"""Put Altair charts into a page that fetches nothing: their specifications, and the script that draws them."""
+"""Put Altair charts into a page that fetches nothing: specifications, and the script that draws them."""
 
 import json
 from functools import cache
@@ -14,6 +14,7 @@ VARIABLES = {hue: f"var(--{ink})" for ink, hue in INKS.items()} | {
     PAPER: "var(--paper)",
 }
 """Colours of charts are those of the page, which knows light, dark and paper."""
+DATA = ("values", "datasets")
 LIBRARY = "window.vegaEmbed = vegaEmbed;"
 
 
@@ -29,7 +30,7 @@ def specification(chart: Chart) -> dict[str, Any]:
 
 def _coloured(part: Any) -> Any:
     if isinstance(part, dict):
-        return {name: value if name == "values" else _coloured(value) for name, value in part.items()}
+        return {name: value if name in DATA else _coloured(value) for name, value in part.items()}
     if isinstance(part, list):
         return [_coloured(one) for one in part]
     return VARIABLES.get(part, part) if isinstance(part, str) else part

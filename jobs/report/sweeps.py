@@ -225,6 +225,12 @@ def _span(rows: Sequence[Row], column: str) -> str:
     return "–".join(str(one) for one in dict.fromkeys([*known[:1], *known[-1:]]))
 
 
+def asked_level(rows: Sequence[Row]) -> dict[str, float]:
+    """The level of the prompt that asks for the target in words, where it is known."""
+    asked = rows[0]["prompt"] if rows else None
+    return {} if asked is None else {"prompt": asked}
+
+
 def number(value: float | None) -> float:
     """A value to draw; NaN where there is none."""
     return math.nan if value is None else value

@@ -8,7 +8,7 @@ from jobs.report.answers import Answers, Row
 from jobs.report.figures.over_layers import curve_panels, series_rows
 from jobs.report.page import Figure, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.sweeps import Sweep, by_pair, number, over_what, word_for
+from jobs.report.sweeps import Sweep, asked_level, by_pair, number, over_what, word_for
 
 FAMILY = ("site", "layers", "method", "kind", "scaling", "schedule")
 
@@ -85,7 +85,7 @@ def strength_curves(rows: Sequence[Row]) -> Curves:
     points += series_rows("random", grid, "random", x="mean_alpha")
     inks["random"] = "control"
     mark = known(found[0]["mean_alpha"]) if found else None
-    levels = {"prompt": row["prompt"] for row in rows[:1] if row["prompt"] is not None}
+    levels = asked_level(rows)
     placed = [point for point in points if point["x"] is not None]
     return Curves(placed, inks, Axes("α", "transfer", whole_x=False), Beside(levels, mark))
 

@@ -10,6 +10,8 @@ FLOOR = -0.5
 
 
 def dot_row(name: str, row: Row, columns: Mapping[str, str]) -> Row:
-    """A row named `name`; `columns` says which column of the answer is the value, low, high, control …"""
+    """A row named `name`; `columns` says which column of the answer each mark stands for."""
     values = {mark: known(row.get(column)) for mark, column in columns.items()}
-    return {"name": name} | {mark: value if value is None else max(value, FLOOR) for mark, value in values.items()}
+    return {"name": name} | {
+        mark: value if value is None else max(value, FLOOR) for mark, value in values.items()
+    }

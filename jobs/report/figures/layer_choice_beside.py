@@ -46,11 +46,7 @@ def beside_figure(answers: Answers, sweep: Sweep) -> Figure | None:
         "Transfer: mean over the pairs of a concept, of the setting that reaches most; grey: random "
         "directions. Beside it, of the same layers: the best probe score, and the agreement of clusters with "
         "the labels (ARI, NMI).",
-        tuple(
-            panel
-            for title, own in charts.items()
-            for panel in curve_panels({title: own}, "By layer")
-        ),
+        tuple(panel for title, own in charts.items() for panel in curve_panels({title: own}, "By layer")),
         data_table(answer),
         sql,
     )
@@ -71,7 +67,9 @@ def _beside_charts(rows: Sequence[Row]) -> Iterator[tuple[str, Curves]]:
 def transfer_and_numbers(rows: Sequence[Row]) -> tuple[Curves, Curves]:
     """What steering does at each layer, and what its probes and clusters say."""
     best = max(rows, key=lambda row: -math.inf if row["transfer"] is None else row["transfer"])["layer"]
-    effect = _curves(rows, "transfer", best, {"transfer": ("transfer", "first"), "random": ("random", "control")})
+    effect = _curves(
+        rows, "transfer", best, {"transfer": ("transfer", "first"), "random": ("random", "control")}
+    )
     numbers: dict[str, tuple[str, Ink]] = {
         "probe": ("probe_score", "first"), "ARI": ("ari", "second"), "NMI": ("nmi", "third"),
     }  # fmt: skip

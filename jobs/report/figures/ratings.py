@@ -72,11 +72,11 @@ def _agreement_panel(agreed: Mapping[str, Agreement]) -> Panel:
 
 
 def _rating_panel(rows: Sequence[Row]) -> Panel:
-    drawn = [{"name": words, "value": _mean([row[column] for row in rows])} for column, words in ROLES.items()]
+    drawn = [
+        {"name": words, "value": _mean([row[column] for row in rows])} for column, words in ROLES.items()
+    ]
     title = "How like the unsteered sound"
-    return Panel(
-        dots(drawn, title=title, x_name="mean rating", domain=(0, FULL_MARKS), digits=".1f"), title
-    )
+    return Panel(dots(drawn, title=title, x_name="mean rating", domain=(0, FULL_MARKS), digits=".1f"), title)
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -8,7 +8,7 @@ from jobs.report.answers import Answers, Row
 from jobs.report.figures.over_layers import curve_panels, series_rows
 from jobs.report.page import Figure, anchor, data_table
 from jobs.report.protocol import SweepFigure
-from jobs.report.sweeps import Sweep, by_pair, families_of, not_drawn, over_what
+from jobs.report.sweeps import Sweep, asked_level, by_pair, families_of, not_drawn, over_what
 
 FAMILY = ("site", "method", "kind", "scaling", "schedule", "alpha")
 """What the settings of one curve share."""
@@ -52,7 +52,7 @@ def transfer_curves(rows: Sequence[Row]) -> Curves | None:
     ]
     control = next(iter(families.values()))
     points += series_rows("random", control, "random", "random_low", "random_high")
-    levels = {"prompt": row["prompt"] for row in rows[:1] if row["prompt"] is not None}
+    levels = asked_level(rows)
     return Curves(points, inks, Axes(y="transfer"), Beside(levels))
 
 

@@ -77,13 +77,14 @@ def test_the_plug_in_passes_the_tests_that_its_page_shows(
 
 
 BROKEN = """
+import altair as alt
 from jobs.report.page import Figure, Panel
 from jobs.report.protocol import RunFigure
 FIGURE = RunFigure(lambda answers, run: {})
 """
 FAULTS = {
-    "script": "Figure('mine', 'a', 'b', (Panel('<svg><script/></svg>'),))",
-    "remote": """Figure('mine', 'a', 'b', (Panel('<svg><image href="http://x/y.png"/></svg>'),))""",
+    "drawn by hand": "Figure('mine', 'a', 'b', (Panel('<svg><script/></svg>'),))",
+    "remote": "Figure('mine', 'a', 'b', (Panel(alt.Chart('http://x/y.csv').mark_point()),))",
     "named": "Figure('mine', '', 'b')",
     "untrue": "Figure('mine', 'a', 'b', (), __import__('jobs').report.page.DataTable((), ()), 'SELECT 1')",
     "nothing": "None",
@@ -95,7 +96,7 @@ FAULTS = {
 def test_the_tests_for_plug_ins_see_a_figure_that_breaks_a_rule(
     fault: str, install: Callable[..., Path], conform: Conform
 ) -> None:
-    module = f"faulty_figure_{fault}"
+    module = f"faulty_figure_{fault.replace(' ', '_')}"
     points = {"undertone.figures": {"faulty": f"{module}:FIGURE"}}
     install(module, "1.0", points, {module: BROKEN.format(FAULTS[fault])})
     with pytest.raises(AssertionError):

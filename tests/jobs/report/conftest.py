@@ -1,6 +1,7 @@
 """A store with a run of 8 layers and results of every kind, drawn so that there is something to see."""
 
 import io
+import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -320,6 +321,12 @@ def unfitted_store(tmp_path: Path) -> Store:
     return _make_run(tmp_path / "music.store")
 
 
+def rows_in(part: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every row of data inside a specification."""
+    for rows in part.get("datasets", {}).values():
+        yield from rows
+
+
 @dataclass(slots=True)
 class Node:
     """One element of a page."""
@@ -337,6 +344,14 @@ class Node:
             ):
                 yield child
             yield from child.all(tag, **attributes)
+
+    def charts(self) -> list[dict[str, Any]]:
+        """Specifications of the charts below."""
+        return [json.loads(one.text) for one in self.all("script", class_="specification")]
+
+    def points(self) -> list[list[dict[str, Any]]]:
+        """Of each chart, the rows of its data."""
+        return [list(rows_in(chart)) for chart in self.charts()]
 
     def words(self) -> str:
         """All text below."""

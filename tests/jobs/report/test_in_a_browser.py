@@ -2,12 +2,14 @@
 
 import io
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
+from axe_core_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from jobs.report import page as report_parts
@@ -30,6 +32,10 @@ CONTRAST = """
 """
 
 
+DRAWN = "(place) => place.offsetParent === null || place.querySelector('svg') !== null"
+AXIS_TEXTS = ".role-axis-label text, .role-axis-title text, .role-legend-label text"
+
+
 @pytest.fixture(scope="module")
 def browser(browser_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
@@ -39,7 +45,7 @@ def browser(browser_path: str) -> Iterator[Browser]:
 
 
 def opened(browser: Browser, path: Path, *, width: int = 1280, scheme: str = "light") -> Page:
-    """The report in a window; any complaint or request of the page fails the test."""
+    """The report in a window of its own; any complaint or request of the page fails the test."""
     page = browser.new_page(
         viewport={"width": width, "height": 800}, color_scheme="dark" if scheme == "dark" else "light"
     )
@@ -49,8 +55,20 @@ def opened(browser: Browser, path: Path, *, width: int = 1280, scheme: str = "li
     page.on("request", lambda request: complaints.extend([request.url] * (request.url != path.as_uri())))
     page.goto(path.as_uri())
     page.wait_for_load_state("load")
+    assert becomes_true(page, "[...document.querySelectorAll('.chart')].every(DRAWN)".replace("DRAWN", DRAWN))
     assert complaints == []
     return page
+
+
+@pytest.fixture(scope="module")
+def window(browser: Browser, report_file: Path) -> Callable[..., Page]:
+    """The report in a window that tests share, of a width and a colour scheme."""
+
+    @cache
+    def shared(*, width: int = 1280, scheme: str = "light") -> Page:
+        return opened(browser, report_file, width=width, scheme=scheme)
+
+    return shared
 
 
 def becomes_true(page: Page, expression: str, *, seconds: float = 10.0) -> bool:
@@ -63,38 +81,39 @@ def becomes_true(page: Page, expression: str, *, seconds: float = 10.0) -> bool:
 
 @pytest.mark.parametrize("width", [1280, 360])
 def test_it_opens_without_complaints_requests_or_sideways_scrolling(
-    browser: Browser, report_file: Path, width: int
+    window: Callable[..., Page], width: int
 ) -> None:
-    page = opened(browser, report_file, width=width)
+    page = window(width=width)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    wide = "[...document.querySelectorAll('svg.chart')].filter((e) => !e.closest('.wide'))"
+    wide = "[...document.querySelectorAll('.chart svg')].filter((e) => !e.closest('.wide'))"
     assert page.evaluate(f"Math.max(...{wide}.map((e) => e.getBoundingClientRect().right))") <= width
-    assert page.evaluate("document.querySelectorAll('svg.chart').length") > 30
+    assert page.evaluate("document.querySelectorAll('.chart svg').length") > 30
 
 
-def test_letters_in_charts_stay_readable_on_a_telephone(browser: Browser, report_file: Path) -> None:
-    page = opened(browser, report_file, width=360)
+def test_letters_in_charts_stay_readable_on_a_telephone(window: Callable[..., Page]) -> None:
+    page = window(width=360)
     heights = page.evaluate(
-        "[...document.querySelectorAll('svg.chart text')].map((e) => e.getBoundingClientRect().height)"
+        "[...document.querySelectorAll('.chart svg text')].map((e) => e.getBoundingClientRect().height)"
     )
     assert min(heights) > 9, "pixels, line height included"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_kind_of_text_has_enough_contrast(browser: Browser, report_file: Path, scheme: str) -> None:
-    page = opened(browser, report_file, scheme=scheme)
-    selectors = "p, dt, dd, a, summary, figcaption, h1, h2, h3, h4, h5, .tick, .axis-name, .name"
+def test_every_kind_of_text_has_enough_contrast(window: Callable[..., Page], scheme: str) -> None:
+    page = window(scheme=scheme)
+    selectors = "p, dt, dd, a, summary, figcaption, h1, h2, h3, h4, h5, " + AXIS_TEXTS
     contrasts = page.evaluate(CONTRAST, selectors)
     assert len(contrasts) > 500
     assert min(contrasts) >= 4.5, "WCAG 2.2, level AA"
 
 
-def test_dark_is_dark_and_paper_is_white(browser: Browser, report_file: Path) -> None:
-    page = opened(browser, report_file, scheme="dark")
+def test_dark_is_dark_and_paper_is_white(window: Callable[..., Page]) -> None:
+    page = window(scheme="dark")
     background = "getComputedStyle(document.body).backgroundColor"
     assert page.evaluate(background) == "rgb(20, 21, 24)"
     page.emulate_media(media="print")
     assert page.evaluate(background) == "rgb(255, 255, 255)"
+    page.emulate_media(media="screen")
 
 
 def test_tables_open_and_scroll_by_keyboard_alone(browser: Browser, report_file: Path) -> None:
@@ -112,8 +131,8 @@ def test_tables_open_and_scroll_by_keyboard_alone(browser: Browser, report_file:
     assert becomes_true(page, "document.querySelector('.scroll').scrollLeft > 0")
 
 
-def test_what_scrolls_has_a_shadow_where_there_is_more(browser: Browser, report_file: Path) -> None:
-    page = opened(browser, report_file, width=360)
+def test_what_scrolls_has_a_shadow_where_there_is_more(window: Callable[..., Page]) -> None:
+    page = window(width=360)
     shades = page.evaluate(
         "[...document.querySelectorAll('.scroll, .wide .drawing, .sql')]"
         ".map((e) => getComputedStyle(e).backgroundAttachment)"
@@ -121,15 +140,15 @@ def test_what_scrolls_has_a_shadow_where_there_is_more(browser: Browser, report_
     assert set(shades) == {"local, local, scroll, scroll"}, "the covers move with the content"
 
 
-def test_paper_has_charts_and_open_tables_but_nothing_to_click(browser: Browser, report_file: Path) -> None:
-    page = opened(browser, report_file)
+def test_paper_has_charts_and_open_tables_but_nothing_to_click(window: Callable[..., Page]) -> None:
+    page = window()
     page.emulate_media(media="print")
     shown = {
         selector: page.locator(selector).first.is_visible()
-        for selector in ("svg.chart", "details[open] table", "nav", "details:not([open])")
+        for selector in (".chart svg", "details[open] table", "nav", "details:not([open])")
     }
     assert shown == {
-        "svg.chart": True,
+        ".chart svg": True,
         "details[open] table": True,
         "nav": False,
         "details:not([open])": False,
@@ -142,6 +161,58 @@ def test_paper_has_charts_and_open_tables_but_nothing_to_click(browser: Browser,
     assert max(page.evaluate(ends)) <= 1280
     assert not page.locator("[id='5eed-sounds']").is_visible(), "no heading without its sounds"
     assert page.pdf(format="A4").startswith(b"%PDF")
+    page.emulate_media(media="screen")
+
+
+def test_a_pointer_on_a_dot_shows_the_number_of_the_table(window: Callable[..., Page]) -> None:
+    page = window()
+    figure = page.locator("[id='3f2a9c10-style-probes']")
+    rows = "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+    table = figure.locator("tbody tr").evaluate_all(rows)
+    (_, _, _, _, score, low, high, *_) = next(
+        row for row in table if row[:4] == ["resid", "mean", "mse", "5"]
+    )
+    figure.locator(".panel").first.locator(".mark-symbol.role-mark path").nth(5).hover()
+    said = page.locator("#vg-tooltip-element").inner_text().split("\n")
+    words = [word.strip() for word in said if word.strip()]
+    assert words == ["MSE probe", "layer", "5", "accuracy", score, "interval", f"{low} to {high}"]
+
+
+def test_tables_sort_by_number_and_filter_by_words(window: Callable[..., Page]) -> None:
+    page = window()
+    figure = page.locator("[id='3f2a9c10-style-probes']")
+    figure.locator("summary").first.click()
+    rows = figure.locator("tbody tr:not([hidden])")
+    texts = "(rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))"
+
+    def scores() -> list[float]:
+        return [float(row[4]) for row in rows.evaluate_all(texts)]
+
+    before = scores()
+    head = figure.locator("th button").nth(4)
+    head.click()
+    assert scores() == sorted(before) != before
+    head.click()
+    assert scores() == sorted(before, reverse=True)
+    figure.locator("input[type=search]").fill("mlp logistic")
+    assert {(row[0], row[2]) for row in rows.evaluate_all(texts)} == {("mlp", "logistic")}
+    assert rows.count() == 8
+
+
+def test_axe_finds_no_serious_fault(window: Callable[..., Page]) -> None:
+    page = window()
+    page.evaluate(Axe().axe_script)
+    parts = [["header"], ["[id='3f2a9c10-chord']"], ["[id='5eed']"]]
+    context = {"include": parts, "exclude": [["tbody tr:nth-child(n+4)"]]}
+    options = {"resultTypes": ["violations"], "rules": {"color-contrast": {"enabled": False}}}
+    found = page.evaluate("([context, options]) => axe.run(context, options)", [context, options])
+    serious = {
+        one["id"]: [node["html"][:200] for node in one["nodes"]][:3]
+        for one in found["violations"]
+        if one["impact"] in ("serious", "critical")
+    }
+    assert serious == {}, "contrasts are measured above"
+    assert len(found["passes"]) > 10
 
 
 @pytest.fixture

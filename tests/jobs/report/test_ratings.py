@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from jobs.report.answers import open_answers
-from jobs.report.ratings import ratings_figure
+from jobs.report.figures.ratings import ratings_figure
 from jobs.report.sweeps import Sweep
 from store import open_store
 from store.results.parts import write_results

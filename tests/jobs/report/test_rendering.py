@@ -1,6 +1,7 @@
 """Whatever a page holds, its HTML is well-formed, escaped, and plays its own sounds only."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,18 @@ import numpy as np
 import pytest
 import soundfile
 
-from jobs.report.page import Column, DataTable, Figure, Page, Section, SoundGroup, cell_text, embedded_sound
+from analysis.charts.curves import curves
+from jobs.report.page import (
+    Column,
+    DataTable,
+    Figure,
+    Page,
+    Panel,
+    Section,
+    SoundGroup,
+    cell_text,
+    embedded_sound,
+)
 from jobs.report.rendering import render
 from store.errors import InvalidInput
 
@@ -32,10 +44,14 @@ def page_with(*figures: Figure, title: str = "Report") -> Page:
 def test_text_from_labels_stays_text(parse_page: Callable[[str], Node]) -> None:
     table = DataTable((Column(HOSTILE, is_number=False),), ((HOSTILE,),))
     groups = (SoundGroup(HOSTILE, (embedded_sound(HOSTILE, b"", "a.wav", note=HOSTILE),), (HOSTILE,)),)
-    figure = Figure("figure", HOSTILE, HOSTILE, (), table, HOSTILE, groups)
+    chart = curves([{"x": 1, "y": 2.0, "series": HOSTILE}], title=HOSTILE)
+    figure = Figure("figure", HOSTILE, HOSTILE, (Panel(chart, HOSTILE),), table, HOSTILE, groups)
     page = parse_page(render(page_with(figure, title=HOSTILE), generator=HOSTILE))
     assert list(page.all("img")) == []
-    assert [script.text.strip()[:2] for script in page.all("script")] == ["//"]
+    kinds = [script.attributes.get("type") for script in page.all("script")]
+    assert kinds == ["application/json", None, None], "a chart's data, what draws it, and our own"
+    (points,) = page.points()
+    assert points[0]["series"] == HOSTILE
     assert [title.text for title in page.all("title")] == [HOSTILE]
     assert [cell.text for cell in page.all("td")] == [HOSTILE]
 
@@ -65,11 +81,12 @@ def test_a_format_that_not_every_browser_plays_is_refused() -> None:
         embedded_sound("x", b"", "a.aiff")
 
 
-def test_a_page_without_sounds_has_no_script(parse_page: Callable[[str], Node]) -> None:
+def test_the_policy_lets_run_exactly_the_scripts_of_the_page(parse_page: Callable[[str], Node]) -> None:
     page = parse_page(render(page_with(Figure("f", "Look", "")), generator="test"))
-    assert list(page.all("script")) == []
+    (script,) = page.all("script")
+    digest = base64.b64encode(hashlib.sha256(script.text.encode()).digest()).decode()
     (policy,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
-    assert "script-src" not in policy.attributes["content"]
+    assert policy.attributes["content"].endswith(f"script-src 'sha256-{digest}'")
 
 
 @pytest.mark.parametrize(

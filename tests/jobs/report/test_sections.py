@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from jobs.report.answers import Answers, open_answers
-from jobs.report.listening import listening_figure
+from jobs.report.figures.listening import listening_figure
 from jobs.report.sweeps import question_of, sweeps_of
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
