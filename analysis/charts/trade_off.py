@@ -64,8 +64,7 @@ def trade_off(paths: Sequence[TradePath], *, title: str, x_name: str, y_name: st
     plane = _Plane(x_name, y_name, x_domain, y_domain)
     inks = {one.name: one.ink for one in paths if one.trades}
     settings = layered(*_paths(rows, inks, plane)).add_params(zoomable(title))
-    layers = [*_front(front, plane), settings, *_names(rows, inks, plane)]
-    return layered(*layers).properties(
+    return layered(*_front(front, plane), settings, *_names(rows, inks, plane)).properties(
         width="container", height=TRADE_HEIGHT, description=f"{title}. {_described(front, x_name, y_name)}"
     )
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from jobs.demo.findings import of_curve, of_models, of_transfer
+from jobs.demo.findings import of_curve, of_models
+from jobs.report.words import of_transfer
 
 
 def layer(number: int, score: float, *, width: float = 0.02, **more: Any) -> dict[str, Any]:
