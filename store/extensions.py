@@ -222,6 +222,7 @@ FIGURES = ExtensionPoint(
         ),
         "failures": ("jobs.report.figures.failures:FIGURE", "how often generations fail"),
         "listening": ("jobs.report.figures.listening:FIGURE", "sounds to compare"),
+        "not_chosen": ("jobs.report.figures.listening:OTHERS_FIGURE", "sounds of other settings"),
         "ratings": ("jobs.report.figures.ratings:FIGURE", "what people heard"),
     },
 )

@@ -35,7 +35,7 @@ def findings(store: str, run: str) -> Iterator[str]:
     for row in catalog.rows(MODELS, run=run):
         models.setdefault(row["concept"], []).append(row)
     yield from (of_models(rows) for rows in models.values() if len(rows) > 1)
-    yield from of_steering(catalog.rows, run)
+    yield from of_steering(catalog.rows, run).values()
 
 
 def of_curve(rows: list[Row]) -> str:

@@ -7,10 +7,12 @@ from shlex import quote
 from jobs.fitting.label_query import labels_there_are
 from jobs.report.answers import Answers, Row, open_answers, where
 from jobs.report.drawing import Withheld, drawn_figures, named_figures
-from jobs.report.page import Page, Section, anchor
+from jobs.report.figures.listening import best_example
+from jobs.report.page import Example, Page, Section, anchor
 from jobs.report.protocol import ReportFigure
 from jobs.report.subjects import ReportedRun, Subject, subjects
 from jobs.report.sweeps import Sweep, question_of, sweeps_of, warnings_of
+from jobs.report.words import answer_in_words, of_steering
 from jobs.terminal.results import readable_bytes
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import notes_of
@@ -114,7 +116,23 @@ def build_page(
             for section in _run_sections(answers, drawn, row, ReportedRun(row["run_id"], place))
         ],
         warnings=[_sentence(note) for note in notes_of(answers.catalog)],
+        found=[(row["run_id"], _found(answers, row["run_id"])) for row in rows],
+        example=next(filter(None, (_example(answers, row["run_id"]) for row in rows)), None),
     )
+
+
+def _found(answers: Answers, run_id: str) -> Sequence[str]:
+    """What was found in a run, in sentences; nothing where a damaged file forbids it: a section says so."""
+    return Withheld().attempt(lambda: list(answer_in_words(answers, run_id))) or []
+
+
+def _example(answers: Answers, run_id: str) -> Example | None:
+    """The sounds of a run's newest sweeps to hear first."""
+    withheld = Withheld()
+    sentences = withheld.attempt(partial(of_steering, answers.rows, run_id)) or {}
+    sweeps = withheld.attempt(partial(sweeps_of, answers, run_id)) or []
+    found = (withheld.attempt(partial(best_example, answers, sweep, sentences)) for sweep in sweeps)
+    return next(filter(None, found), None)
 
 
 def _runs_with_results(answers: Answers, store: Store, run: str | None) -> list[str]:
@@ -174,7 +192,13 @@ def _concept_section(answers: Answers, drawn: Drawn, subject: Subject) -> Sectio
     withheld = Withheld()
     figures = drawn_figures(drawn, answers, subject, withheld)
     name = anchor(subject.run_id, subject.title)
-    return Section(name, subject.title, _lead(subject), figures, tuple(withheld.reasons), level=3)
+    reasons = tuple(withheld.reasons)
+    return Section(name, subject.title, _lead(subject), figures, reasons, level=3, folded=_undecided(subject))
+
+
+def _undecided(subject: Subject) -> bool:
+    """Whether a probe was fitted and found nothing that its controls lack."""
+    return subject.verdict is not None and not subject.verdict.startswith("better")
 
 
 def _sweep_section(answers: Answers, drawn: Drawn, sweep: Sweep) -> Section:

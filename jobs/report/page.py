@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from jobs.report.pictures import sound_picture
 from store.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ class Sound:
     source: str
     """A data: URL, so that the page needs no other file."""
     note: str = ""
+    picture: str = ""
+    """A data: URL of its waveform and spectrogram; "" where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class Figure:
     """Whether a chart takes the width of the page; it scrolls where there is too little."""
     open: bool = False
     """Whether the table is shown from the beginning."""
+    folded: bool = False
+    """Whether only the title is shown from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,16 @@ class Section:
     warnings: tuple[str, ...] = ()
     level: int = 2
     """Of the heading: 2 for a run, 3 within it."""
+    folded: bool = False
+    """Whether its figures are shown only when they are asked for: nothing was decided there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """The sounds to hear first, and what is known of them."""
+
+    group: SoundGroup
+    verdict: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +120,9 @@ class Page:
     sections: Sequence[Section] = ()
     warnings: Sequence[str] = ()
     """Of the whole store: what it lacks."""
+    found: Sequence[tuple[str, Sequence[str]]] = ()
+    """By run: what was found, in sentences."""
+    example: Example | None = None
 
     @property
     def has_charts(self) -> bool:
@@ -175,4 +193,5 @@ def embedded_sound(name: str, data: bytes, file: str, *, note: str = "") -> Soun
     ending = PurePosixPath(file).suffix.lower()
     if ending not in MEDIA_TYPES:
         raise InvalidInput(f"{file} cannot be played in a page; only {', '.join(MEDIA_TYPES)} can.")
-    return Sound(name, f"data:{MEDIA_TYPES[ending]};base64,{b64encode(data).decode()}", note)
+    source = f"data:{MEDIA_TYPES[ending]};base64,{b64encode(data).decode()}"
+    return Sound(name, source, note, sound_picture(data))

@@ -40,6 +40,20 @@ document.addEventListener("play", (event) => {
   }
 }, true);
 
+// A line runs through the picture of what is heard; a click on the picture plays from there.
+for (const picture of document.querySelectorAll(".picture")) {
+  const player = picture.parentElement.querySelector("audio");
+  player.addEventListener("timeupdate", () => {
+    picture.style.setProperty("--shown", 1);
+    picture.style.setProperty("--at", player.currentTime / player.duration);
+  });
+  picture.addEventListener("click", (event) => {
+    const box = picture.getBoundingClientRect();
+    player.currentTime = player.duration * (event.clientX - box.left) / box.width;
+    player.play();
+  });
+}
+
 // Tables sort by a click on a heading, and filter by what is typed.
 const FEWEST_TO_FILTER = 8;
 const asNumber = (text) => (text.trim() === "–" ? NaN : Number(text.replaceAll(",", "").replace("−", "-")));

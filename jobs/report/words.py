@@ -31,7 +31,7 @@ def answer_in_words(answers: Answers, run_id: str) -> Iterator[str]:
         if row["score"] is not None:
             yield of_best(row)
     if "transfers" in answers.views:
-        yield from of_steering(answers.rows, run_id)
+        yield from of_steering(answers.rows, run_id).values()
 
 
 def of_best(row: Row) -> str:
@@ -48,10 +48,9 @@ def of_best(row: Row) -> str:
         if value is not None
     ]
     against = f", against {' and '.join(beside)}" if beside else ""
-    return (
-        f"{row['concept']} is read best at {row['site']} {row['layer']}: {metric} {row['score']:.2f}{interval}"
-        f"{against}. {_judged(row)}"
-    ).rstrip()
+    place = f"{row['site']} {row['layer']}"
+    said = f"{row['concept']} is read best at {place}: {metric} {row['score']:.2f}{interval}{against}."
+    return f"{said} {_judged(row)}".rstrip()
 
 
 def _judged(row: Row) -> str:
@@ -65,17 +64,19 @@ def _judged(row: Row) -> str:
     return "Surely better than those features."
 
 
-def of_steering(ask: Callable[[str], list[Any]], run_id: str) -> Iterator[str]:
-    """Sentences about the chosen settings of a run's sweeps, and about pairs without one."""
+def of_steering(ask: Callable[[str], list[Any]], run_id: str) -> Mapping[tuple[str, str], str]:
+    """By source and target, a sentence about the chosen setting of a run's sweeps, or that there is none."""
     transfers: dict[tuple[str, str], list[Row]] = {}
     for row in ask(TRANSFERS.format(run=sql_value(run_id))):
         transfers.setdefault((row["source"], row["target"]), []).append(row)
-    yield from map(of_transfer, transfers.values())
-    for row in ask(UNCHOSEN.format(run=sql_value(run_id))):
-        yield (
+    unchosen = {
+        (row["source"], row["target"]): (
             f"steering {row['source']} → {row['target']}: undecided. None of {row['settings']} settings "
             "moves towards the target farther than random directions do, within the limits of damage."
         )
+        for row in ask(UNCHOSEN.format(run=sql_value(run_id)))
+    }
+    return {pair: of_transfer(rows) for pair, rows in transfers.items()} | unchosen
 
 
 def of_transfer(rows: list[Row]) -> str:

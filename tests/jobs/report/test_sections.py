@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from jobs.report.answers import Answers, open_answers
-from jobs.report.figures.listening import listening_figure
+from jobs.report.figures.listening import listening_figure, others_figure
 from jobs.report.sweeps import question_of, sweeps_of
 from store.objects.ledger import commit, never
 from store.opening import Store, open_store
@@ -103,6 +103,27 @@ def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -
     figure = listening_figure(answers, sweep)
     assert figure is not None
     assert figure.sounds[0].flags == ("not chosen",)
+
+
+def test_settings_that_were_not_chosen_can_be_heard_too_and_are_marked(store: Store) -> None:
+    later = NEW + timedelta(days=1)
+    other = CHOSEN | {"sweep_id": "new", "setting_id": "two", "chosen": False, "created_at": later}
+    table = pa.Table.from_pylist([other], schema=TABLES["effects"].schema())
+    write_results(store, "effects", {"later": 1}, table)
+    steered = {"role": "steered", "setting_id": "two", "site": "resid", "layers": [5], "alpha": 0.3}
+    row = PLANNED | steered | {"generation_id": "c", "method": "diffmean", "schedule": "constant"}
+    schema = TABLES["sweep_generations"].schema()
+    write_results(store, "sweep_generations", {"later": 1}, pa.Table.from_pylist([row], schema=schema))
+    commit(store.objects, "audio/c.flac", store.objects.get("audio/b.flac"), kind="sound", sound=never)
+    answers = open_answers(store)
+    (sweep,) = [one for one in sweeps_of(answers, "songs") if one.sweep_id == "new"]
+    figure = others_figure(answers, sweep)
+    assert figure is not None
+    assert figure.folded
+    ((group),) = figure.sounds
+    assert group.title == "rock → jazz · resid, layer 5, α 0.3 · diffmean"
+    assert group.flags == ("not chosen",)
+    assert [sound.name for sound in group.sounds] == ["steered"]
 
 
 def test_players_say_where_the_recording_ends(store: Store, answers: Answers) -> None:
