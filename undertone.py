@@ -19,7 +19,18 @@ if TYPE_CHECKING:
     from analysis.probes.probe import ClassScore, Probe
     from jobs.api.answers import Answer, Findings
     from jobs.api.blocks import Seen, capture, steer
-    from jobs.api.care import Damage, Repair, Report, Upgrade, Verification, repair, report, upgrade, verify
+    from jobs.api.care import (
+        Damage,
+        Drawing,
+        Repair,
+        Report,
+        Upgrade,
+        Verification,
+        repair,
+        report,
+        upgrade,
+        verify,
+    )
     from jobs.api.clusterings import kmeans
     from jobs.api.comparing import compare
     from jobs.api.datasets import add_dataset, synthesize_dataset
@@ -73,6 +84,7 @@ _HOMES = {
     ),
     "jobs.api.care": (
         "Damage",
+        "Drawing",
         "Repair",
         "Report",
         "Upgrade",
@@ -181,6 +193,7 @@ __all__ = [
     "DatasetDetails",
     "Direction",
     "Directions",
+    "Drawing",
     "Evaluation",
     "Findings",
     "Generation",

@@ -23,6 +23,7 @@ from analysis.charts.parts import (
     inline,
     interval_said,
     layered,
+    own_name,
     rows_of,
     said,
     shapes_by_series,
@@ -111,7 +112,9 @@ def curves(
     given = inks or {name: STRONG[place % len(STRONG)] for place, name in enumerate(names)}
     shown = {name: ink for name, ink in given.items() if name in names}
     domain = axes.domain or common_domain([Curves(rows, shown, axes, beside)])
-    lines = layered(*_lines(_with_gaps(rows, axes), shown, axes, domain)).add_params(zoomable(title))
+    lines = layered(*_named(_lines(_with_gaps(rows, axes), shown, axes, domain), title)).add_params(
+        zoomable(title)
+    )
     outside = _outside(rows, beside, shown, domain) if domain else ""
     return layered(*_levels(beside, domain), lines).properties(
         width="container",
@@ -200,6 +203,12 @@ def _lines(
     ]
     dots = base.mark_point(filled=True, size=50, opacity=1, clip=True)
     yield dots.encode(y=y, shape=shapes_by_series(inks), tooltip=said_of)
+
+
+def _named(layers: Iterable[alt.Chart], title: str) -> Iterator[alt.Chart]:
+    """The first, which carries the zoom, with a name of its own: else charts side by side share its paths."""
+    for place, layer in enumerate(layers):
+        yield layer if place else layer.properties(name=own_name("first", title))
 
 
 def _levels(beside: Beside, domain: Sequence[float] | None) -> Iterator[alt.Chart]:

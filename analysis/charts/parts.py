@@ -117,12 +117,13 @@ def layered(*layers: alt.Chart | alt.LayerChart) -> alt.LayerChart:
 
 
 def zoomable(title: str) -> alt.Parameter:
-    """Both axes, zoomed by the wheel with Shift alone: a wheel without it scrolls the page.
+    """Both axes, zoomed by the wheel with Shift alone: a wheel without it scrolls the page."""
+    return alt.selection_interval(name=own_name("zoom", title), bind="scales", zoom="wheel![event.shiftKey]")
 
-    Its name comes from the title of the chart, so that charts side by side have names of their own.
-    """
-    name = f"zoom_{crc32(title.encode()):08x}"
-    return alt.selection_interval(name=name, bind="scales", zoom="wheel![event.shiftKey]")
+
+def own_name(what: str, title: str) -> str:
+    """A name of a part of the chart with this title, other than those of charts beside it."""
+    return f"{what}_{crc32(title.encode()):08x}"
 
 
 def tight_domain(values: Iterable[float | None], *, floor: float = -math.inf) -> list[float] | None:

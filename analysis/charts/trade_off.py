@@ -15,6 +15,7 @@ from analysis.charts.parts import (
     inline,
     interval_said,
     layered,
+    own_name,
     said,
     shapes_by_series,
     tight_domain,
@@ -63,7 +64,7 @@ def trade_off(paths: Sequence[TradePath], *, title: str, x_name: str, y_name: st
     y_domain = tight_domain(y for trade in every for y in (trade.y, *(trade.y_interval or ())))
     plane = _Plane(x_name, y_name, x_domain, y_domain)
     inks = {one.name: one.ink for one in paths if one.trades}
-    settings = layered(*_paths(rows, inks, plane)).add_params(zoomable(title))
+    settings = layered(*_paths(rows, inks, plane, title)).add_params(zoomable(title))
     return layered(*_front(front, plane), settings, *_names(rows, inks, plane)).properties(
         width="container", height=TRADE_HEIGHT, description=f"{title}. {_described(front, x_name, y_name)}"
     )
@@ -81,13 +82,13 @@ def _row(path: TradePath, trade: Trade, place: int) -> dict[str, object]:
 
 
 def _paths(
-    rows: Sequence[Mapping[str, object]], inks: Mapping[str, Ink], plane: _Plane
+    rows: Sequence[Mapping[str, object]], inks: Mapping[str, Ink], plane: _Plane, title: str
 ) -> Iterator[alt.Chart]:
     base = alt.Chart(inline(rows)).encode(color=by_series(inks))
     x, y = plane.x(), plane.y()
     across = base.encode(x=plane.x("x_low"), x2="x_high:Q", y=y)
     along = base.encode(x=x, y=plane.y("y_low"), y2="y_high:Q")
-    yield across.mark_rule(opacity=0.25, clip=True)
+    yield across.mark_rule(opacity=0.25, clip=True).properties(name=own_name("across", title))
     yield along.mark_rule(opacity=0.25, clip=True)
     yield base.mark_line(strokeWidth=1.8, clip=True).encode(x=x, y=y, order="place:Q")
     tooltip = [

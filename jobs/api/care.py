@@ -1,10 +1,10 @@
 """Python's `report`, `verify`, `repair` and `upgrade` of a store."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import Annotated, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, Unpack
 
 from jobs.api.keywords import documented, options_from
 from jobs.api.runs import Run
@@ -16,6 +16,37 @@ from jobs.terminal.results import readable_bytes
 from jobs.upkeep.verify_options import VerifyOptions
 from store.errors import counted
 
+if TYPE_CHECKING:
+    import altair as alt
+
+    from analysis.charts.parts import Chart
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Drawing:
+    """A figure of a report: Altair charts, which a notebook shows, changes and saves."""
+
+    title: str
+    caption: str
+    """What is drawn, and in what unit."""
+    sql: str
+    """The statement that gives its numbers."""
+    charts: Mapping[str, "Chart"]
+    """By the titles of its panels."""
+
+    @property
+    def chart(self) -> "alt.TopLevelMixin":
+        """Its panels side by side, as one chart."""
+        from analysis.charts.side_by_side import side_by_side
+
+        return side_by_side(self.charts)
+
+    def __repr__(self) -> str:
+        return f"Drawing({self.title!r}, {counted(len(self.charts), 'chart')}; .chart shows it)"
+
+    def _repr_mimebundle_(self, *given: Any, **options: Any) -> Any:
+        return self.chart._repr_mimebundle_(*given, **options)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
@@ -23,6 +54,8 @@ class Report:
 
     html: str
     title: str
+    figures: Mapping[str, Drawing] = field(default_factory=dict)
+    """What it draws, by the names that its links have: "songs-style-probes" …"""
 
     def save(self, path: str | Path) -> Path:
         """Write it, under a name that ends in .html; returns the path."""
@@ -101,8 +134,14 @@ def report(
 
     opened = store if isinstance(store, Store) else open_store(store)
     chosen = run.id if isinstance(run, Run) else run
-    title, page = rendered_report(opened.opened, url_of(store), run=chosen, place=place, figures=figures)
-    return Report(page, title)
+    page, html = rendered_report(opened.opened, url_of(store), run=chosen, place=place, figures=figures)
+    drawn = {
+        one.name: Drawing(one.title, one.caption, one.sql, {panel.title: panel.chart for panel in one.panels})
+        for section in page.sections
+        for one in section.figures
+        if one.panels
+    }
+    return Report(html, page.title, drawn)
 
 
 class Verified(TypedDict, total=False):

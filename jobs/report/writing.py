@@ -10,6 +10,7 @@ from jobs.user_files import check_output
 from store.errors import InvalidInput, redacted
 
 if TYPE_CHECKING:
+    from jobs.report.page import Page
     from store.opening import Store
 
 ENDINGS = (".html", ".htm")
@@ -29,8 +30,8 @@ def write_report(options: ReportOptions) -> None:
     check_report_name(options.output)
     place = parse_place(options.layer) if options.layer else None
     opened = open_store(options.store)
-    _, page = rendered_report(opened, options.store, run=options.run, place=place, figures=options.figures)
-    options.output.write_text(page, encoding="utf-8")
+    _, html = rendered_report(opened, options.store, run=options.run, place=place, figures=options.figures)
+    options.output.write_text(html, encoding="utf-8")
 
 
 def rendered_report(
@@ -40,14 +41,14 @@ def rendered_report(
     run: str | None,
     place: tuple[str, int] | None,
     figures: Sequence[str] = (),
-) -> tuple[str, str]:
-    """Title and HTML of the report of a store; raises `NotFound` where nothing is there to report."""
+) -> "tuple[Page, str]":
+    """The report of a store, and its HTML; raises `NotFound` where nothing is there to report."""
     from jobs.report.building import build_page
     from jobs.report.rendering import render
 
     name = redacted(url).rstrip("/").rsplit("/", 1)[-1]
     page = build_page(store, run=run, place=place, name=name, figures=figures)
-    return page.title, render(page, generator=f"undertone {version('undertone')}")
+    return page, render(page, generator=f"undertone {version('undertone')}")
 
 
 def check_report_name(output: Path) -> None:
