@@ -62,7 +62,7 @@ def known(value: Any) -> Any:
 
 def inline(rows: Iterable[Mapping[str, Any]]) -> alt.InlineData:
     """Rows inside the chart, however many they are."""
-    return alt.InlineData(values=[dict(row) for row in rows])
+    return alt.InlineData(values=tuple(dict(row) for row in rows))  # Altair copies lists, deeply and often
 
 
 def said(value: float | None) -> str:
