@@ -25,7 +25,9 @@ async function draw(place) {
 
 async function drawVisible() {
   for (const place of [...waiting]) {
-    if (place.offsetParent !== null) await draw(place);
+    if (place.offsetParent === null || !waiting.has(place)) continue;
+    await draw(place);
+    await new Promise((resume) => { setTimeout(resume); });  // the page answers between two charts
   }
   document.documentElement.dataset.drawn = String(document.querySelectorAll(".chart svg").length);
 }
