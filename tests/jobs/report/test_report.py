@@ -262,7 +262,8 @@ def test_the_number_that_names_a_layer_has_its_correlation_and_verdict(
     sql = "SELECT correlation, low, verdict FROM layer_choice WHERE alpha = 0.4 AND predictor = 'ari'"
     (row,) = run_query(refresh_catalog(fitted_store), sql).to_pylist()
     assert (row["low"], row["verdict"]) == (None, "undecided")  # two pairs, but of one concept
-    assert dot_rows(figure, 2)["ARI: undecided"]["value"] == row["correlation"]
+    drawn = dot_rows(figure, 2)["ARI: undecided"]["value"]
+    assert drawn == pytest.approx(row["correlation"])
 
 
 def test_effect_over_layers_stands_beside_what_the_layers_know(report_page: Node) -> None:
