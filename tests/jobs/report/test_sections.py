@@ -106,8 +106,7 @@ def test_where_nobody_could_choose_there_are_sounds_all_the_same(store: Store) -
 
 
 def test_settings_that_were_not_chosen_can_be_heard_too_and_are_marked(store: Store) -> None:
-    later = NEW + timedelta(days=1)
-    other = CHOSEN | {"sweep_id": "new", "setting_id": "two", "chosen": False, "created_at": later}
+    other = CHOSEN | {"sweep_id": "new", "setting_id": "two", "chosen": False, "created_at": NEW}
     table = pa.Table.from_pylist([other], schema=TABLES["effects"].schema())
     write_results(store, "effects", {"later": 1}, table)
     steered = {"role": "steered", "setting_id": "two", "site": "resid", "layers": [5], "alpha": 0.3}
