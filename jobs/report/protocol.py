@@ -14,7 +14,7 @@ class ReportFigure:
 
     `draw` asks the catalog by SQL and gives a figure whose name is unique in the page (see `anchor`), with
     the statement and its answer as a table below the drawings; None where there is nothing to show, as where
-    a view that it asks is not among `answers.views`. Drawings are inline SVG; nothing is fetched.
+    a view that it asks is not among `answers.views`. Panels hold Altair charts; nothing is fetched.
     """
 
     __slots__ = ()

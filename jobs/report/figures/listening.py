@@ -87,8 +87,8 @@ def others_figure(answers: Answers, sweep: Sweep) -> Figure | None:
     return Figure(
         anchor(sweep.sweep_id, "other-sounds"),
         "Listen: settings that were not chosen",
-        f"The {MOST_OTHERS} of each pair that moved most on the half that settings are chosen on, after the "
-        "one above, with the same prompt and noise.",
+        f"Up to {MOST_OTHERS} of each pair: those that moved most on the half that settings are chosen on, "
+        "after the one above, with the same prompt and noise.",
         table=data_table(answer),
         sql=sql,
         sounds=tuple(list(groups.values())[: MOST_PAIRS * MOST_OTHERS]),
