@@ -2,13 +2,16 @@
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from jobs.report.building import build_page
+from jobs.report.answers import open_answers
+from jobs.report.building import _undecided
 from jobs.report.page import Page, Section
 from jobs.report.rendering import render
+from jobs.report.subjects import subjects
 from jobs.report.words import of_best
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
@@ -76,9 +79,7 @@ def test_sections_in_which_nothing_was_decided_are_folded(parse_page: Callable[[
     assert "Undecided" in folded.words()
 
 
-def test_a_concept_that_beats_no_control_is_folded(
-    fitted_store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert not any(section.folded for section in build_page(fitted_store).sections)
-    monkeypatch.setattr("jobs.report.building._undecided", lambda subject: subject.concept == "key")
-    assert [one.title for one in build_page(fitted_store).sections if one.folded] == ["key"]
+def test_a_concept_that_beats_no_control_is_undecided(fitted_store: Store) -> None:
+    subject = subjects(open_answers(fitted_store), "3f2a9c10")[0]
+    verdicts = (None, "better than both", "not better than shuffled labels")
+    assert [_undecided(replace(subject, verdict=one)) for one in verdicts] == [False, False, True]
