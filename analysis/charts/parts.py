@@ -1,4 +1,4 @@
-"""What all charts share: colours by role, tables as rows, and the look of intervals and tooltips."""
+"""Colours by role, tables as rows, and the look of intervals and tooltips, shared by all charts."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What is gained against what is kept: settings over their strength, and the front that nothing beats."""
+"""A trade-off: what is gained against what is kept over strength, and the front that nothing beats."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What was found, in words with numbers: where concepts are read, and how far steering moves."""
+"""Say what was found in words with numbers: where concepts are read, and how far steering moves."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

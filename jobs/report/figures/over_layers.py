@@ -1,4 +1,4 @@
-"""What the figures over layers share: rows of an answer as series, and a panel per array of a run."""
+"""Series from rows of an answer, and a panel per array of a run, shared by the figures over layers."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
