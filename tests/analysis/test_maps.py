@@ -67,14 +67,13 @@ def test_equal_vectors_and_single_features_lie_in_the_plane_too() -> None:
     assert in_a_plane(np.ones((4, 1))).tolist() == [[1.0, 0.0]] * 4
 
 
-def test_a_turned_map_lies_on_the_one_that_it_was_turned_from() -> None:
-    random = np.random.default_rng(1)
-    reference = random.standard_normal((30, 2))
-    angle = 0.7
-    turn = np.array([[np.cos(angle), np.sin(angle)], [np.sin(angle), -np.cos(angle)]])  # mirrored
-    moved = 3.0 * reference @ turn + [5.0, -2.0]
+def test_a_turned_or_mirrored_map_lies_on_the_one_that_it_was_made_from() -> None:
+    reference = np.random.default_rng(1).standard_normal((30, 2))
+    cosine, sine = np.cos(0.7), np.sin(0.7)
     shared = list(range(10))
-    np.testing.assert_allclose(turned_to(moved, reference, shared, shared), reference, atol=1e-9)
+    for turn in ([[cosine, sine], [-sine, cosine]], [[cosine, sine], [sine, -cosine]]):
+        moved = 3.0 * reference @ np.array(turn) + [5.0, -2.0]
+        np.testing.assert_allclose(turned_to(moved, reference, shared, shared), reference, atol=1e-9)
 
 
 def test_a_polygon_holds_what_is_below_its_line_also_where_it_is_hollow() -> None:
