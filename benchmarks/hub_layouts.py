@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 LABELS = "SELECT clip_id, label FROM clips"
 RATE, CLIPS, SECONDS = 32_000, 8, 1.0
-CODEC = {
+CODEC: dict[str, Any] = {
     "sampling_rate": RATE, "audio_channels": 1, "codebook_size": 2048, "codebook_dim": 128,
     "hidden_size": 128, "num_filters": 64, "upsampling_ratios": [8, 5, 4, 4], "use_causal_conv": False,
     "target_bandwidths": [2.2], "use_conv_shortcut": False, "normalize": False, "chunk_length_s": None,
 }  # fmt: skip
 """As facebook/encodec_32khz."""
-TEXT = {"vocab_size": 32_128, "d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
+TEXT: dict[str, Any] = {"vocab_size": 32_128, "d_model": 768, "d_ff": 3072, "num_layers": 12, "num_heads": 12}
 """As t5-base."""
 SMALL = {"hidden_size": 1024, "num_attention_heads": 16, "ffn_dim": 4096, "num_hidden_layers": 24}
 STEREO = {**SMALL, "num_codebooks": 8, "audio_channels": 2}

@@ -245,7 +245,7 @@ def clip_schema(*, melodies: bool) -> pa.Schema:
 
 def clip_columns(schema: pa.Schema) -> list[str]:
     """Names of those columns of a table that say what a clip is, in the order of `PlannedClip`."""
-    return clip_schema(melodies=MELODY in schema.names).names
+    return list(clip_schema(melodies=MELODY in schema.names).names)
 
 
 def part_table(clips: pa.Table, unit_clips: int, first_unit: int) -> pa.Table:

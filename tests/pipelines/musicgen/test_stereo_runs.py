@@ -24,7 +24,7 @@ RATE = 16_000
 
 def tones(seed: int, channels: int) -> NDArray[np.float32]:
     noise = np.random.default_rng(seed).normal(scale=0.1, size=(RATE, channels))
-    return np.round(noise * 2**15).astype(np.float32) / 2**15
+    return (np.round(noise * 2**15) / 2**15).astype(np.float32)
 
 
 @pytest.fixture
