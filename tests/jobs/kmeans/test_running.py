@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from jobs.kmeans.blocks import Block, LayerPoints, pass_over
 from jobs.kmeans.options import KmeansOptions
 from jobs.kmeans.running import run_kmeans
 from jobs.kmeans.state import save_state
+from jobs.upkeep.verify_options import VerifyOptions
+from jobs.upkeep.verifying import run_verification
 from store.catalog.catalog import refresh_catalog
 from store.catalog.query import run_query
 from store.errors import InvalidInput, NotFound
@@ -279,7 +282,7 @@ def test_mini_batches_have_rows_of_their_own_and_leave_the_others(planted_store:
 @pytest.mark.slow
 @pytest.mark.usefixtures("tiny_memory")
 @pytest.mark.usefixtures("local_ray")
-def test_workers_on_ray_give_the_same_bytes(planted_store: Store) -> None:
+def test_workers_on_ray_give_the_same_bytes_and_verify_them(planted_store: Store) -> None:
     options = {"reduction": "frames", "sites": "resid", "layers": "1"}
     query = "SELECT start_seed, inertia, iterations FROM clusterings ORDER BY start_seed"
     cluster(planted_store, **options)
@@ -288,6 +291,13 @@ def test_workers_on_ray_give_the_same_bytes(planted_store: Store) -> None:
         withdraw(planted_store.objects, key, [key])
     cluster(planted_store, **options, engine="ray", workers=2)
     assert rows_of(planted_store, query) == inline
+    shard = next(Path(planted_store.url).glob("runs/*/activations.zarr/resid.frames/c.*"))
+    damaged = bytearray(shard.read_bytes())
+    damaged[8] ^= 1
+    shard.write_bytes(damaged)
+    verified = run_verification(VerifyOptions(planted_store.url, engine="ray", workers=2))
+    assert verified.read == verified.total > 1
+    assert [shard.name] == [one.key.rsplit("/", 1)[1] for one in verified.found]
 
 
 @pytest.mark.parametrize(
