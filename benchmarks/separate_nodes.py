@@ -148,7 +148,7 @@ def node(number: int, arguments: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)  # a node without its cable waits half a minute for an answer to its farewell
 
 
 def inside(number: int, command: Sequence[str]) -> list[str]:

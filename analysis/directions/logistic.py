@@ -6,7 +6,7 @@ import numpy as np
 
 from analysis.directions.fits import Problem
 from analysis.directions.penalties import LeftOut
-from analysis.linear.logistic import Batch, LogisticFit, Problems, fit_logistic
+from analysis.linear.logistic import Batch, LogisticFit, Problems, Spectrum, fit_logistic
 from analysis.linear.moments import Floats
 
 LOGISTIC_PENALTIES: Floats = np.logspace(-4, 2, 4)
@@ -55,6 +55,8 @@ def _batch(problem: Problem, left_out: Sequence[LeftOut], scale: float) -> Batch
     counts = trained @ np.array([sums.rows for sums in problem.sums], np.float64)
     means = trained @ np.stack([sums.total for sums in problem.sums]) / np.maximum(counts, 1)[:, np.newaxis]
     repeated = np.repeat(means, contrasts, axis=0)[np.newaxis]
+    whole = problem.trainings[-1]
+    known = Spectrum(whole.eigenvalues[np.newaxis] / (whole.rows * scale**2), whole.axes[np.newaxis])
     return Batch(
         features=problem.space.centred,
         problems=Problems(
@@ -67,4 +69,5 @@ def _batch(problem: Problem, left_out: Sequence[LeftOut], scale: float) -> Batch
         rows=np.repeat(counts, contrasts),
         mean=repeated,
         scale=np.full(repeated.shape, scale),
+        spectrum=known,
     )

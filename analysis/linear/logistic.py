@@ -3,8 +3,9 @@
 For training rows (x, y), n of them, with features divided by their standard deviation, each problem minimises
 mean(loss) + penalty / 2 · ‖w‖², intercept free. The loss is softmax's over K classes, or for K = 1 the
 binary one, so scikit-learn's `LogisticRegression(C=1 / (penalty * n))` on standardised features is the same.
-The optimiser is L-BFGS (Liu & Nocedal 1989) with a history per problem; rows come in blocks, of which one is
-held at a time.
+The optimiser is L-BFGS (Liu & Nocedal 1989) with a history per problem, which begins at the curvature that
+the covariance of the features implies: nearly Newton's steps, where rows are many. Rows come in blocks, of
+which one is held at a time.
 """
 
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol, Self
 
 import numpy as np
+import scipy.linalg
 from numpy.typing import NDArray
 
 from analysis.linear.moments import Floats, scales
@@ -23,6 +25,8 @@ ARMIJO = 1e-4
 HALVINGS = 30
 ROUNDING = 1e-15
 """Relative change of the objective that means nothing."""
+CURVATURE_ROWS = 16
+"""Rows per feature that a covariance for the optimiser is taken of: it need not be exact."""
 
 
 class Features(Protocol):
@@ -80,9 +84,62 @@ class Problems:
 
     def rows(self) -> Floats:
         """Number of training rows, (P,)."""
+        return self._counts(self.codes >= 0)
+
+    def shares(self) -> Floats:
+        """Share of each class in the training rows, or of the positive one, never quite 0 or 1, (P, K)."""
+        if self.positive is None:
+            own = [self._counts(self.codes == code) for code in range(self.classes)]
+        else:
+            every = {code: self._counts(self.codes == code) for code in np.unique(self.positive).tolist()}
+            own = [np.array([every[code][place] for place, code in enumerate(self.positive.tolist())])]
+        return (np.stack(own, axis=1) + 1) / (self.rows()[:, np.newaxis] + max(2, self.classes))
+
+    def _counts(self, members: NDArray[np.bool_]) -> Floats:
+        """Training rows of each problem among those that `members` (Q, N) says of its labelling, (P,)."""
         cells = self.trained.shape[1]
-        counts = [np.bincount(self.cells[own >= 0], minlength=cells) for own in self.codes]
+        counts = [np.bincount(self.cells[own], minlength=cells) for own in members]
         return np.asarray((np.stack(counts)[self.labelling] * self.trained).sum(axis=1), np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """Covariance of features over their scales, about: eigenvalues (L, D) and axes in columns (L, D, D)."""
+
+    values: Floats
+    axes: Floats
+
+    def divided(self, gradient: Floats, curvature: Floats, penalties: Floats) -> Floats:
+        """The gradient (L, P, K, D) over curvature (P, K) times this covariance plus penalties (L, P)."""
+        layers, width = gradient.shape[0], gradient.shape[-1]
+        rotated = (gradient.reshape(layers, -1, width) @ self.axes).reshape(gradient.shape)
+        every = curvature[..., np.newaxis] * self.values[:, np.newaxis, np.newaxis]
+        rotated /= every + penalties[..., np.newaxis, np.newaxis]
+        return np.asarray(
+            (rotated.reshape(layers, -1, width) @ self.axes.transpose(0, 2, 1)).reshape(gradient.shape)
+        )
+
+
+def spectrum(features: Features) -> Spectrum | None:
+    """Of some of the rows, evenly spaced; None where they are no more than the features. A pass over them."""
+    layers, rows, width = features.shape
+    if rows <= width:
+        return None
+    step = max(1, rows // (CURVATURE_ROWS * width))
+    count, total, products = 0, np.zeros((layers, 1, width)), np.zeros((layers, width, width))
+    for place, block in features.blocks():
+        some = block[:, -place.start % step :: step]
+        count += some.shape[1]
+        total += some.sum(axis=1, keepdims=True)
+        products += np.stack([own.T @ own for own in some])
+    covariances = products / count - total.transpose(0, 2, 1) @ total / count**2
+    deviations = np.sqrt(np.maximum(np.diagonal(covariances, axis1=1, axis2=2), 0.0))
+    over = np.divide(1, deviations, out=np.zeros_like(deviations), where=deviations > 0)
+    covariances *= over[:, np.newaxis] * over[..., np.newaxis]
+    found = [scipy.linalg.eigh(own, driver="evd") for own in covariances]
+    return Spectrum(
+        np.maximum(np.stack([values for values, _ in found]), 0.0), np.stack([axes for _, axes in found])
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +154,8 @@ class Batch:
     """Of the training rows, (L, P, D)."""
     scale: Floats
     """Their standard deviation, infinite for constant features, (L, P, D)."""
+    spectrum: Spectrum | None = None
+    """Of the features over their scales, for the optimiser."""
 
     def only(self, problems: NDArray[np.bool_]) -> "Batch":
         """Some of the problems."""
@@ -122,7 +181,7 @@ class Batch:
             targets = self.problems.targets(codes)
             shares = self.problems.training(codes, place) / np.maximum(self.rows, 1)[:, np.newaxis]
             logits = self._logits(block, weights, intercept)
-            total += (losses(logits, targets) * shares).sum(axis=-1)
+            total += np.einsum("lpn,pn->lp", losses(logits, targets), shares)
             residuals = (probabilities(logits) - targets) * shares[..., np.newaxis]
             layers, problems, rows, classes = residuals.shape
             flat = residuals.transpose(0, 1, 3, 2).reshape(layers, -1, rows)
@@ -165,7 +224,7 @@ class LogisticFit:
     iterations: int
 
 
-def logistic_batch(features: Features, problems: Problems) -> Batch:
+def logistic_batch(features: Features, problems: Problems, known: Spectrum | None = None) -> Batch:
     """Problems whose features are divided by their deviation over the training rows; a pass over the rows."""
     masks, place = np.unique(problems.codes >= 0, axis=0, return_inverse=True)
     sums, squares = _sums_by_cell(features, masks, problems)
@@ -175,7 +234,7 @@ def logistic_batch(features: Features, problems: Problems) -> Batch:
     mean = np.einsum("pc,lpcd->lpd", trained, sums[:, own], optimize=True) / counts
     mean_square = np.einsum("pc,lpcd->lpd", trained, squares[:, own], optimize=True) / counts
     scale = scales(np.sqrt(np.maximum(mean_square - mean**2, 0.0)), mean, standardise=True)
-    return Batch(features, problems, rows, mean, scale)
+    return Batch(features, problems, rows, mean, scale, known)
 
 
 def _sums_by_cell(features: Features, masks: NDArray[np.bool_], problems: Problems) -> tuple[Floats, Floats]:
@@ -245,19 +304,25 @@ class _State:
     changes: Floats
     """Differences of gradients, alike."""
     inverse: Floats
-    """Reciprocal of the curvature to expect of each coordinate: the optimiser's first guess, as the point."""
+    """Reciprocal of the curvature to expect of each coordinate if features are independent, as the point."""
+    curvature: Floats
+    """Of the loss by a logit, as the shares of the classes say, (P, K)."""
 
     @classmethod
     def begin(cls, batch: Batch, penalties: Floats, start: LogisticFit | None) -> Self:
         layers, _, width = batch.features.shape
         problems, classes = len(batch.problems), batch.problems.classes
-        point = np.zeros((layers, problems, classes * (width + 1)))
+        shares = batch.problems.shares()
         if start is not None:
             point = _packed(start.weights, start.intercept)
+        else:
+            free = np.log(shares) - (np.log1p(-shares) if classes == 1 else np.log(shares).mean(-1)[:, None])
+            point = _packed(np.zeros((layers, problems, classes, width)), np.stack([free] * layers))
         objective, gradient = _evaluate(batch, penalties, point)
         history = np.zeros((0, *point.shape))
         stuck = np.zeros(objective.shape, bool)
-        return cls(point, gradient, objective, stuck, history, history, _expected(penalties, classes, width))
+        inverse = _expected(penalties, classes, width)
+        return cls(point, gradient, objective, stuck, history, history, inverse, shares * (1 - shares))
 
     def steepness(self) -> Floats:
         return np.asarray((np.abs(self.gradient) * np.sqrt(self.inverse)).max(axis=-1))
@@ -266,6 +331,8 @@ class _State:
         taken = {
             field.name: getattr(self, field.name)[:, :, problems]
             if field.name in ("steps", "changes")
+            else self.curvature[problems]
+            if field.name == "curvature"
             else getattr(self, field.name)[:, problems]
             for field in fields(self)
         }
@@ -281,7 +348,7 @@ class _State:
 
     def step(self, batch: Batch, penalties: Floats, unsolved: NDArray[np.bool_]) -> Self:
         """One L-BFGS step of the unsolved problems; the others stay where they are."""
-        direction = -self._preconditioned() * unsolved[..., np.newaxis]
+        direction = -self._preconditioned(batch.spectrum, penalties) * unsolved[..., np.newaxis]
         slope = _dot(direction, self.gradient)
         length = np.ones(slope.shape)
         point, objective, gradient = self.point, self.objective, self.gradient
@@ -311,7 +378,15 @@ class _State:
             changes=changes,
         )
 
-    def _preconditioned(self) -> Floats:
+    def _guessed(self, known: Spectrum | None, penalties: Floats, vector: Floats) -> Floats:
+        """A vector, as the point, over the curvature that is expected before any step."""
+        if known is None:
+            return vector * self.inverse
+        by_weight, by_intercept = _unpacked(vector, known.values.shape[1])
+        divided = known.divided(by_weight, self.curvature, penalties)
+        return _packed(divided, by_intercept / self.curvature)
+
+    def _preconditioned(self, known: Spectrum | None, penalties: Floats) -> Floats:
         """The gradient times the inverse Hessian that the history implies (the two-loop recursion)."""
         result = self.gradient.copy()
         curvatures = [_dot(step, change) for step, change in zip(self.steps, self.changes, strict=True)]
@@ -320,10 +395,10 @@ class _State:
             share = _ratio(_dot(step, result), curvature)
             result -= share[..., np.newaxis] * change
             shares.append(share)
-        result *= self.inverse
+        result = self._guessed(known, penalties, result)
         if curvatures:
             change = self.changes[-1]
-            scale = _ratio(curvatures[-1], _dot(change, change * self.inverse))
+            scale = _ratio(curvatures[-1], _dot(change, self._guessed(known, penalties, change)))
             result *= np.where(scale > 0, scale, 1.0)[..., np.newaxis]
         for step, change, curvature, share in zip(
             self.steps, self.changes, curvatures, shares[::-1], strict=True
@@ -335,14 +410,16 @@ class _State:
 def probabilities(logits: Floats) -> Floats:
     """Softmax over the last axis, or the logistic function where it has length 1."""
     if logits.shape[-1] == 1:
-        return np.asarray(np.exp(-np.logaddexp(0, -logits)))
+        small = np.exp(-np.abs(logits))
+        return np.asarray(np.where(logits >= 0, 1.0, small) / (1 + small))
     return np.asarray(np.exp(logits - _log_sum(logits)))
 
 
 def losses(logits: Floats, targets: Floats) -> Floats:
     """Negative log-likelihood of each row, (…, N)."""
     if logits.shape[-1] == 1:
-        return np.asarray((np.logaddexp(0, logits) - targets * logits)[..., 0])
+        above = np.maximum(logits, 0) + np.log1p(np.exp(-np.abs(logits)))
+        return np.asarray((above - targets * logits)[..., 0])
     return np.asarray(_log_sum(logits)[..., 0] - (logits * targets).sum(axis=-1))
 
 

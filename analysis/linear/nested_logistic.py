@@ -13,9 +13,11 @@ from analysis.linear.logistic import (
     Batch,
     LogisticFit,
     Problems,
+    Spectrum,
     fit_logistic,
     logistic_batch,
     probabilities,
+    spectrum,
 )
 from analysis.linear.moments import Floats
 from analysis.linear.penalties import PENALTIES, CrossValidation
@@ -51,6 +53,7 @@ class _Work:
     one_vs_rest: bool
     plan: CrossValidation
     cells: NDArray[np.integer[Any]]
+    spectrum: Spectrum | None
 
     @property
     def columns(self) -> int:
@@ -78,6 +81,10 @@ class _Work:
             positive=np.tile(positive, len(tasks)) if binary else None,
             classes=1 if binary else self.classes,
         )
+
+    def batch(self, tasks: Sequence["_Task"]) -> Batch:
+        """The problems with the scales of their features."""
+        return logistic_batch(self.features, self.problems(tasks), self.spectrum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def nested_logistic(
     """
     centred = CentredRows([as_blocks(layer) for layer in features])
     plan = CrossValidation(partition.tested, partition.count)
-    work = _Work(centred, codes, classes, one_vs_rest, plan, partition.cells)
+    work = _Work(centred, codes, classes, one_vs_rest, plan, partition.cells, spectrum(centred))
     ordered = np.sort(np.asarray(penalties, dtype=np.float64))[::-1]
     chosen = np.full((len(features), len(codes), partition.count), ordered[0])
     if len(ordered) > 1:
@@ -123,7 +130,8 @@ def nested_logistic(
     finals = [_Task(q, (cell,)) for q in range(len(codes)) for cell in partition.tested]
     for tasks in _batches(work, finals):
         own = np.stack([chosen[:, task.labelling, task.left_out[0]] for task in tasks], axis=1)
-        batch, fit = _fit(work, tasks, own, tolerance=TOLERANCE)
+        batch = work.batch(tasks)
+        fit = fit_logistic(batch, np.repeat(own, work.columns, axis=1), tolerance=TOLERANCE)
         unconverged += int((~fit.converged).sum())
         for rows, logits in batch.logits(fit.weights, fit.intercept):
             each = logits.reshape(len(logits), len(tasks), work.columns, *logits.shape[2:])
@@ -142,10 +150,11 @@ def _choose(work: _Work, penalties: Floats) -> Floats:
     loss = np.zeros((len(penalties), layers, len(work.codes), work.plan.count))
     pairs = [_Task(q, pair) for q in range(len(work.codes)) for pair in work.plan.left_out_pairs()]
     for tasks in _batches(work, pairs):
+        batch = work.batch(tasks)
         fit: LogisticFit | None = None
         for place, penalty in enumerate(penalties):
-            own = np.full((layers, len(tasks)), penalty)
-            batch, fit = _fit(work, tasks, own, start=fit, tolerance=CHOOSING_TOLERANCE)
+            own = np.full((layers, len(batch.problems)), penalty)
+            fit = fit_logistic(batch, own, start=fit, tolerance=CHOOSING_TOLERANCE)
             errors = batch.losses_by_cell(fit.weights, fit.intercept)
             errors = errors.reshape(layers, len(tasks), work.columns, -1).sum(axis=2)
             for number, task in enumerate(tasks):
@@ -160,20 +169,6 @@ def _batches(work: _Work, tasks: Sequence[_Task]) -> Iterator[list[_Task]]:
     able = [task for task, count in zip(tasks, rows, strict=True) if count > 1]
     for first in range(0, len(able), work.at_once):
         yield able[first : first + work.at_once]
-
-
-def _fit(
-    work: _Work,
-    tasks: Sequence[_Task],
-    penalties: Floats,
-    *,
-    tolerance: float,
-    start: LogisticFit | None = None,
-) -> tuple[Batch, LogisticFit]:
-    """Fit tasks with penalties (L, tasks)."""
-    batch = logistic_batch(work.features, work.problems(tasks))
-    each = np.repeat(penalties, work.columns, axis=1)
-    return batch, fit_logistic(batch, each, start=start, tolerance=tolerance)
 
 
 def _as_probabilities(work: _Work, logits: Floats) -> Floats:

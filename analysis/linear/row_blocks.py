@@ -85,7 +85,7 @@ class CentredRows:
     def _read(self) -> Iterator[tuple[slice, Floats]]:
         for several in zip(*(layer.blocks() for layer in self._layers), strict=True):
             rows = [block - shift for (_, block), shift in zip(several, self._shifts, strict=True)]
-            yield several[0][0], np.stack(rows)
+            yield several[0][0], rows[0][np.newaxis] if len(rows) == 1 else np.stack(rows)
 
 
 def first_mean(rows: RowBlocks) -> Floats:

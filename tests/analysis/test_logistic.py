@@ -1,11 +1,21 @@
 """Logistic probes against scikit-learn at tight tolerance."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from analysis.linear.logistic import Batch, Problems, fit_logistic, logistic_batch, losses, probabilities
+from analysis.linear.logistic import (
+    Batch,
+    Problems,
+    fit_logistic,
+    logistic_batch,
+    losses,
+    probabilities,
+    spectrum,
+)
 from analysis.linear.nested_logistic import nested_logistic
 from analysis.linear.row_blocks import CentredRows, HeldRows
 from analysis.splits import Partition, fold_partition
@@ -95,6 +105,22 @@ def test_a_warm_start_at_the_solution_ends_at_once() -> None:
     again = fit_logistic(batch, penalties, start=first)
     assert first.iterations > 5
     assert again.iterations == 1
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_knowing_the_covariance_of_correlated_features_saves_steps_and_changes_no_solution(
+    classes: int,
+) -> None:
+    features = FEATURES @ np.linalg.qr(RANDOM.normal(size=(WIDTH, WIDTH)))[0] + 5 * FEATURES[..., :1]
+    plain = batch_of(features, CODES[np.newaxis] % classes, classes, 2)
+    penalties = np.full((LAYERS, 2), 1e-3)
+    slow = fit_logistic(plain, penalties, tolerance=1e-7)
+    fast = fit_logistic(replace(plain, spectrum=spectrum(plain.features)), penalties, tolerance=1e-7)
+    assert slow.converged.all()
+    assert fast.converged.all()
+    assert fast.iterations < 0.8 * slow.iterations
+    np.testing.assert_allclose(fast.objective, slow.objective, rtol=1e-10)
+    np.testing.assert_allclose(fast.weights, slow.weights, atol=1e-4)
 
 
 def test_losses_are_negative_log_likelihoods() -> None:
