@@ -328,7 +328,7 @@ class _State:
         return np.asarray((np.abs(self.gradient) * np.sqrt(self.inverse)).max(axis=-1))
 
     def only(self, problems: NDArray[np.bool_]) -> Self:
-        taken = {
+        taken: dict[str, Any] = {
             field.name: getattr(self, field.name)[:, :, problems]
             if field.name in ("steps", "changes")
             else self.curvature[problems]
