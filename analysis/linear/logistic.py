@@ -328,14 +328,12 @@ class _State:
         return np.asarray((np.abs(self.gradient) * np.sqrt(self.inverse)).max(axis=-1))
 
     def only(self, problems: NDArray[np.bool_]) -> Self:
-        taken: dict[str, Any] = {
-            field.name: getattr(self, field.name)[:, :, problems]
-            if field.name in ("steps", "changes")
-            else self.curvature[problems]
-            if field.name == "curvature"
-            else getattr(self, field.name)[:, problems]
-            for field in fields(self)
-        }
+        def part(name: str) -> Any:
+            if name in ("steps", "changes"):
+                return getattr(self, name)[:, :, problems]
+            return self.curvature[problems] if name == "curvature" else getattr(self, name)[:, problems]
+
+        taken = {field.name: part(field.name) for field in fields(self)}
         return replace(self, **taken)
 
     def with_problems(self, problems: NDArray[np.bool_], newer: "_State") -> Self:
