@@ -118,7 +118,7 @@ def similarity(across: list[PairMoments], of_x: list[PairMoments], of_y: list[Pa
     count = len(left_out)
     deviation = float(np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()))
     reach = float(stdtrit(count - 1, (1 + LEVEL) / 2)) * deviation
-    return Similarity(value, value - reach, min(1.0, value + reach), count)
+    return Similarity(value, value - reach, float(np.minimum(1.0, value + reach)), count)
 
 
 def parts_of(groups: NDArray[Any], *, seed: int = 0) -> NDArray[np.int64]:

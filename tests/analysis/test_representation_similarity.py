@@ -97,3 +97,9 @@ def test_parts_hold_whole_groups_and_too_few_are_refused() -> None:
         _compared(x, x)
     with pytest.raises(InvalidInput, match="at least two groups"):
         _compared(np.vstack([x] * 9), np.vstack([x] * 9), np.zeros(54, np.int64))
+
+
+def test_a_layer_that_never_changes_is_alike_to_nothing_measurable_and_has_no_interval() -> None:
+    x = np.random.default_rng(0).normal(size=(60, 5))
+    found = _compared(np.ones((60, 4)), x, np.arange(60))
+    assert np.isnan([found.cka, found.low, found.high]).all()
