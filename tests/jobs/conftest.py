@@ -13,6 +13,7 @@ from jobs.dataset.adding import add_dataset
 from jobs.dataset.options import AddRequest
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, PlannedClip
+from tests.store_copies import linked_copy
 
 RATE = 16_000
 RECORDINGS = 11
@@ -120,7 +121,7 @@ def arrays() -> list[ArraySpec]:
 @pytest.fixture
 def planted_store(planted_original: Path, tmp_path: Path) -> Store:
     """A store with the run "toy": a style is planted, more clearly the deeper the layer."""
-    return open_store(shutil.copytree(planted_original, tmp_path / "planted.store"))
+    return linked_copy(planted_original, tmp_path / "planted.store")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """A small world of music: sixteen recordings in two genres, a store, and a model with random weights."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import torch
 
 import undertone as ut
 from pipelines.models.musicgen import MusicGenModel
+from tests.store_copies import linked_copy
 
 RATE = 16_000
 
@@ -53,7 +53,7 @@ def original(genres: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def music(original: Path, tmp_path: Path) -> ut.Store:
     """A copy of that store which a test may write to."""
-    return ut.open_store(shutil.copytree(original, tmp_path / "music.store"))
+    return ut.open_store(linked_copy(original, tmp_path / "music.store").url)
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,9 @@ def test_a_store_without_anything_has_tables_with_columns(tmp_path: Path) -> Non
 
 
 def test_a_damaged_run_is_named_in_the_status_and_the_table_warns(music: ut.Store) -> None:
-    (Path(music.url) / "runs" / next(iter(music.runs)) / "run.json").write_text("{", encoding="utf-8")
+    document = Path(music.url) / "runs" / next(iter(music.runs)) / "run.json"
+    document.unlink()
+    document.write_text("{", encoding="utf-8")
     again = ut.open_store(music.url)
     found = again.status()
     assert found.damaged

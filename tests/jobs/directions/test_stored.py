@@ -23,12 +23,13 @@ from store.errors import InvalidInput
 from store.objects.ledger import commit, never
 from store.objects.parquet import parquet_bytes
 from store.opening import Store, open_store
+from tests.store_copies import linked_copy
 
 
 @pytest.fixture
 def fitted_store(fitted_original: Path, tmp_path: Path) -> Store:
     """Three styles and two moods at three layers of one site, by two methods."""
-    return open_store(shutil.copytree(fitted_original, tmp_path / "planted.store"))
+    return linked_copy(fitted_original, tmp_path / "planted.store")
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import pytest
 
 from store.opening import Store, open_store
 from store.records import ArraySpec, Clip, ClipStatus, Failure, PlannedClip
+from tests.store_copies import linked_copy
 
 CLIPS, ARTISTS, LAYERS, FRAMES, WIDTH = 120, 40, 2, 5, 12
 STYLES = ("jazz", "rock", "techno")
@@ -49,14 +50,20 @@ def planted_activations(clips: Sequence[Clip]) -> np.ndarray:
 
 
 @pytest.fixture
-def planted(tmp_path: Path) -> Store:
+def planted(planted_once: Path, tmp_path: Path) -> Store:
     """The store; its run has "resid.mean" and "resid.frames", no model and no audio; clip 7 failed."""
-    store = open_store(tmp_path / "planted.store", create=True)
+    return linked_copy(planted_once, tmp_path / "planted.store")
+
+
+@pytest.fixture(scope="session")
+def planted_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `planted` is a copy of; nothing may be written to it."""
+    store = open_store(tmp_path_factory.mktemp("once") / "planted.store", create=True)
     clips = planted_clips()
     info = {"format": "folder", "clip_seconds": 4.0, "hop_seconds": 4.0, "root": {"kind": "local"}}
     dataset = store.add_dataset("songs", info, clips, [])
     write_run(store, "songs-planted", "resid", activations(clips), dataset.fingerprint)
-    return store
+    return Path(store.url)
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from jobs.extract.running import run_extraction
 from pipelines.models.checkpoints import LANGUAGE_MODEL_FILE
 from pipelines.pocket import random_pocket_folder
 from pipelines.pocket.configuration import CODEBOOK_SIZE, WIDTH
+from tests.store_copies import linked_copy
 
 Floats = NDArray[np.floating[Any]]
 
@@ -135,5 +135,4 @@ def _alike(one: Path, other: Path) -> bool:
 @pytest.fixture
 def store(base: Path, tmp_path: Path) -> str:
     """A copy of `base` that a test may write to."""
-    subprocess.run(["cp", "-r", base, tmp_path / "store"], check=True)
-    return str(tmp_path / "store")
+    return linked_copy(base, tmp_path / "store").url

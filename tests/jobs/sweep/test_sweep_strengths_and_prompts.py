@@ -1,6 +1,5 @@
 """Automatic strengths and audio prompts in a grid: the very generations that `undertone generate` makes."""
 
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -46,12 +45,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-@pytest.fixture
-def store(base: Path, tmp_path: Path) -> str:
-    subprocess.run(["cp", "-r", base, tmp_path / "store"], check=True)
-    return str(tmp_path / "store")
 
 
 @pytest.fixture
