@@ -1,5 +1,6 @@
 """Resolution of the run that a user names: by its id, a tag, `latest`, or the beginning of an id."""
 
+import re
 from collections.abc import Sequence
 from functools import partial
 
@@ -12,6 +13,8 @@ from store.objects.protocol import ObjectStore
 from store.tags import LATEST, read_tags, tagged_run
 
 MOST_LISTED = 20
+_ENDING = re.compile(r"-[0-9a-f]{10}")
+"""What an id has behind the names of its dataset and model."""
 
 
 def run_ids(objects: ObjectStore) -> list[str]:
@@ -28,7 +31,8 @@ def collection_names(objects: ObjectStore, kind: str) -> list[str]:
 def resolve_run(objects: ObjectStore, wanted: str) -> str:
     """The id of the run that is meant.
 
-    An id that there is comes first, then a tag, then `latest`, then the beginning of one id.
+    An id that there is comes first, then a tag, then `latest`, then the beginning of one id. Where that
+    begins several, the id that is this name but for its digits: `songs-pocket` is not `songs-pocket-clap-…`.
 
     Raises:
         NotFound: nothing of this name; the message lists the runs and tags.
@@ -49,6 +53,8 @@ def one_of(names: Sequence[str], wanted: str, what: str, url: str, *, also: str 
     matches = [wanted] if wanted in names else [name for name in names if wanted and name.startswith(wanted)]
     if not matches:
         raise NotFound(f"There is no {what} {wanted!r} in {url}; it has: {listed(names)}{also}.")
+    if len(whole := [name for name in matches if _ENDING.fullmatch(name, len(wanted))]) == 1:
+        matches = whole
     if len(matches) > 1:
         raise InvalidInput(f"{wanted!r} may mean {listed(matches)}: give more of it{also and ', or a tag'}.")
     return check_name(matches[0], what)

@@ -11,7 +11,7 @@ from store.objects.ledger import RECORDS, Record, encode_record, read_record, re
 from store.objects.protocol import ObjectStore
 from store.opening import Store, open_store
 from store.records import ArraySpec, PlannedClip
-from store.run_names import latest_run, resolve_run
+from store.run_names import latest_run, one_of, resolve_run
 from store.tags import read_tags, remove_tag, set_tag, tag_key
 from store.upkeep.inspection import damage, inspect
 from store.upkeep.mending import mend
@@ -81,6 +81,13 @@ def test_an_unknown_name_is_answered_with_runs_and_tags(store: Store) -> None:
         resolve_run(store.objects, "")
     with pytest.raises(InvalidInput, match="may mean songs-large, songs-small: give more of it"):
         resolve_run(store.objects, "songs")
+
+
+def test_a_name_that_is_whole_but_for_the_digits_is_not_another_that_it_begins() -> None:
+    runs = ["songs-pocket-00112233aa", "songs-pocket-clap-00112233aa"]
+    assert one_of(runs, "songs-pocket", "run", "a.store") == runs[0]
+    with pytest.raises(InvalidInput, match="give more of it"):
+        one_of([*runs, "songs-pocket-00112233bb"], "songs-pocket", "run", "a.store")
 
 
 def test_a_tag_whose_run_is_gone_says_so(store: Store) -> None:

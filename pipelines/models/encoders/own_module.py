@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache, partial
@@ -20,7 +21,7 @@ from store.errors import InvalidInput, ModelError
 from store.records import ModelInfo, SiteInfo, check_site
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy as np
@@ -56,6 +57,7 @@ def load_own_module(own: OwnModule, *, device: str, dtype: str) -> TransformersE
     given = own.described()
     _check(given, own.file)
     with users_code(own.file), torch.random.fork_rng(devices=[]):
+        torch.default_generator.seed()  # so that weights without a seed of their own are never twice the same
         module = given.load()
     if not isinstance(module, torch.nn.Module):
         raise ModelError(f"{own.file}: load() gives a {type(module).__name__}, and no torch.nn.Module.")
@@ -242,25 +244,41 @@ def _matching(module: torch.nn.Module, hooked: Hooked, site: str, file: Path) ->
 
 
 def _check(given: TorchModel, file: Path) -> None:
-    """Refuse a description that means nothing."""
-    try:
-        for site in given.sites:
-            check_site(site)
-    except InvalidInput as error:
-        raise ModelError(f"{file}: {error}") from error
-    if not given.sites:
-        raise ModelError(f"{file}: sites is empty: name at least one module to hook.")
-    rate: object = given.sample_rate  # the user's code need not be typed
-    if not isinstance(rate, int) or rate < 1 or not 0 < given.frame_rate <= rate:
+    """Refuse a description that means nothing; the user's code need not be typed."""
+    sites: object = given.sites
+    if not isinstance(sites, Mapping) or not sites:
+        raise ModelError(
+            f"{file}: sites is {sites!r}. It has to be a dictionary with at least one site: "
+            '{"resid": "blocks.*"}.'
+        )
+    for site, said in sites.items():
+        try:
+            check_site(str(site))
+        except InvalidInput as error:
+            raise ModelError(f"{file}: {error}") from error
+        if not isinstance(getattr(said, "modules", said), str):
+            raise ModelError(
+                f"{file}: the site {site!r} is {said!r}. It has to be the name of modules, or Hooked(…)."
+            )
+    numbers = {
+        name: getattr(given, name) for name in ("sample_rate", "frame_rate", "max_seconds", "reach_samples")
+    }
+    whole = ("sample_rate", "reach_samples")
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int if name in whole else int | float):
+            raise ModelError(
+                f"{file}: {name} is {value!r}; it has to be a{' whole' * (name in whole)} number."
+            )
+    if given.sample_rate < 1 or not 0 < given.frame_rate <= given.sample_rate:
         raise ModelError(
             f"{file}: sample_rate {given.sample_rate!r} and frame_rate {given.frame_rate!r} are samples "
             "(whole) and frames a second, more than 0."
         )
     if given.max_seconds <= 0 or given.reach_samples < 0:
         raise ModelError(f"{file}: max_seconds has to be more than 0, and reach_samples 0 or more.")
-    axes = {given.time_axis, *(given.hooked(site).time_axis or 1 for site in given.sites)}
-    if min(axes) < 1:
-        raise ModelError(f"{file}: time_axis {min(axes)} is no axis of time: clips have axis 0.")
+    axes: set[object] = {given.time_axis, *(given.hooked(site).time_axis or 1 for site in given.sites)}
+    if not all(isinstance(axis, int) and axis >= 1 for axis in axes):
+        raise ModelError(f"{file}: time_axis {axes} is no axis of time: clips have axis 0.")
 
 
 def _first(passed: Any) -> Any:

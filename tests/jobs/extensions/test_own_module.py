@@ -123,6 +123,19 @@ WRONG: dict[str, tuple[Change, str]] = {
     ),
     "layers of several widths": (('"resid": "blocks.*"', '"resid": "blocks.*.mlp.*"'), "equally wide"),
     "no module": (("return Net()", "return 3"), r"load\(\) gives a int, and no torch\.nn\.Module"),
+    "a rate that is text": (
+        ("frame_rate=50.0", 'frame_rate="50"'),
+        "frame_rate is '50'; it has to be a number",
+    ),
+    "half a sample": (("reach_samples=320", "reach_samples=0.5"), "reach_samples is 0.5; .* a whole number"),
+    "a list of sites": (
+        (
+            'sites={"front": Hooked("front", time_axis=2), "resid": "blocks.*", "mlp": "blocks.*.mlp"}',
+            'sites=["front"]',
+        ),
+        "sites is .* has to be a dictionary",
+    ),
+    "no name of modules": (('"resid": "blocks.*"', '"resid": 3'), r"'resid' is 3\. It has to be the name"),
     "no site": (('"mlp": "', '"MLP": "'), "'MLP' is no name of a site"),
 }
 
@@ -147,7 +160,7 @@ def test_a_worker_refuses_a_file_that_it_lacks_and_weights_that_are_drawn_anew(
     file.unlink()
     with pytest.raises(NotFound, match=r"no file .*my_model\.py on this machine.* same path on all of them"):
         load_readable_model(elsewhere)
-    file.write_text(text.replace("torch.manual_seed(0)", "torch.seed()"), "utf-8")
+    file.write_text(text.replace("torch.manual_seed(0)", "pass"), "utf-8")
     with pytest.raises(
         (JobFailed, ModelError), match="its weights are drawn at random whenever it is loaded"
     ):
