@@ -182,6 +182,16 @@ def test_each_clip_follows_the_melody_of_its_row_and_a_missing_one_fails_its_cli
         np.testing.assert_allclose(row, seen.arrays()["resid.mean"][0, 0], rtol=1e-3, atol=1e-4)
     assert np.abs(rows["0.wav"] - rows["1.wav"]).max() > 1e-3
     assert np.abs(rows["0.wav"] - rows["3.wav"]).max() > 1e-3
+    (failure,) = store.sql("FROM failures").rows()
+    assert "its melody cannot be read" in failure["message"]
+    assert "hums/gone.wav" in failure["message"]
+    assert not ut.verify(store).damage
+
+    write_tone(root / "hums" / "gone.wav", 330.0)
+    with pytest.warns(ut.UndertoneWarning, match="no melody in hum"):
+        again = ut.extract(store, "songs", melody_column="hum", retry_failed=True, **options)
+    assert again.id == run.id
+    assert len(again.layer("resid.mean", 1)[1]) == 5
 
 
 @pytest.mark.parametrize(
