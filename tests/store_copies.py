@@ -19,7 +19,9 @@ def linked_copy(original: Path, folder: Path) -> Store:
     """
     store = open_store(original)
     versions = store.objects.survey("").versions
-    assert _seen.setdefault(original, versions) == versions, "a test wrote into a file: let it make a new one"
+    before = _seen.setdefault(original, versions)
+    changed = sorted(dict(before.items() ^ versions.items()))
+    assert not changed, f"a test wrote into {changed[:3]}: let it make a new file"
     copy = open_store(shutil.copytree(original, folder, copy_function=os.link))
     shutil.copyfile(refresh_catalog(store), catalog_path(copy.objects))
     return copy

@@ -134,7 +134,7 @@ def _held_out(problem: Problem) -> list[LeftOut]:
 
 
 MSE = DirectionMethod(_ridge, has_penalty=True)
-LOGISTIC = DirectionMethod(_logistic, has_penalty=True)
+LOGISTIC = DirectionMethod(_logistic, has_penalty=True, version=2)
 DIFFMEAN = DirectionMethod(_mean_differences)
 MASS_MEAN = DirectionMethod(_mass_means)
 PCA = DirectionMethod(_reading_vectors)

@@ -185,7 +185,8 @@ def spelled(command: click.Command) -> set[str]:
 
 def test_every_option_that_a_message_names_is_one_of_a_command() -> None:
     of_marimo = {"--store", "--headless", "--host", "--token", "--token-password-file"}
-    known = spelled(undertone) | {"--help"} | of_marimo
+    of_css = {"--ink", "--paper", "--soft"}
+    known = spelled(undertone) | {"--help"} | of_marimo | of_css
     wrong = []
     packages = ("analysis", "jobs", "pipelines", "store")
     for path in [path for package in packages for path in (ROOT / package).rglob("*.py")]:

@@ -57,8 +57,10 @@ def test_a_file_that_was_swapped_in_is_seen(kept: KeptConnection, catalog: Path,
 def test_another_file_and_other_memory_are_asked_on_a_connection_of_their_own(
     kept: KeptConnection, catalog: Path, tmp_path: Path
 ) -> None:
-    one = ask(kept, catalog)
-    assert ask(kept, catalog, memory=2 * MEMORY) != one
+    with kept.lent(catalog, MEMORY, again=True) as opened:
+        first = opened
+    with kept.lent(catalog, 2 * MEMORY, again=True) as opened:
+        assert opened is not first
     assert ask(kept, write(tmp_path / "other", 3))[0] == 3
 
 

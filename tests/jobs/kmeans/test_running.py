@@ -294,6 +294,7 @@ def test_workers_on_ray_give_the_same_bytes_and_verify_them(planted_store: Store
     shard = next(Path(planted_store.url).glob("runs/*/activations.zarr/resid.frames/c.*"))
     damaged = bytearray(shard.read_bytes())
     damaged[8] ^= 1
+    shard.unlink()  # it is linked to the store that other tests begin with
     shard.write_bytes(damaged)
     verified = run_verification(VerifyOptions(planted_store.url, engine="ray", workers=2))
     assert verified.read == verified.total > 1
