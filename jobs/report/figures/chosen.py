@@ -5,20 +5,11 @@ from collections.abc import Sequence
 from analysis.charts.dots import dots
 from analysis.charts.parts import Chart, Data, rows_of
 from jobs.report.answers import Answers, Row
-from jobs.report.figures.dot_rows import dot_row
+from jobs.report.figures.dot_rows import TRANSFER_MARKS, dot_row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
 from jobs.report.sweeps import Sweep, over_what, pair_of
 
-MARKS = {
-    "value": "transfer",
-    "low": "low",
-    "high": "high",
-    "control_low": "random_low",
-    "control_high": "random_high",
-    "rival": "prompt",
-    "control": "random",
-}
 CHOSEN = """\
 SELECT source, target, site, layers, method, alpha, value AS transfer, low, high,
        random, random_low, random_high, "text", text_low, text_high, prompt, over_random, over_random_low,
@@ -63,7 +54,7 @@ def _text_alone(rows: Sequence[Row]) -> str:
 
 def transfers(data: Data, title: str) -> Chart:
     """Pairs as dots."""
-    rows = [dot_row(pair_of(row), row, MARKS) for row in rows_of(data)]
+    rows = [dot_row(pair_of(row), row, TRANSFER_MARKS) for row in rows_of(data)]
     return dots(rows, title=title, x_name="transfer")
 
 

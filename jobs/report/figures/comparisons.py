@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from analysis.charts.dots import dots
 from analysis.charts.parts import Chart
 from jobs.report.answers import Answers, Row
-from jobs.report.figures.dot_rows import dot_row
+from jobs.report.figures.dot_rows import TRANSFER_MARKS, dot_row
 from jobs.report.page import Figure, Panel, anchor, data_table
 from jobs.report.protocol import SweepFigure
 from jobs.report.sweeps import Sweep, by_pair, number, over_what
@@ -53,21 +53,10 @@ def _varying(rows: Sequence[Row]) -> list[str]:
     return [column for column in ("method", "site") if len({row[column] for row in rows}) > 1]
 
 
-MARKS = {
-    "value": "transfer",
-    "low": "low",
-    "high": "high",
-    "control_low": "random_low",
-    "control_high": "random_high",
-    "rival": "prompt",
-    "control": "random",
-}
-
-
 def best_settings(rows: Sequence[Row], pair: str, varying: Sequence[str]) -> Chart:
     """Settings of one pair as dots, named by the columns in which they differ."""
     ordered = sorted(rows, key=lambda row: -number(row["transfer"]))
-    shown = [dot_row(" · ".join(row[column] for column in varying), row, MARKS) for row in ordered]
+    shown = [dot_row(" · ".join(row[column] for column in varying), row, TRANSFER_MARKS) for row in ordered]
     return dots(shown, title=f"Transfer, {pair}", x_name="transfer")
 
 

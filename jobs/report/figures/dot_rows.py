@@ -8,6 +8,17 @@ from jobs.report.answers import Row
 FLOOR = -0.5
 """R² below it is drawn there: how bad a bad fit is does not matter."""
 
+TRANSFER_MARKS = {
+    "value": "transfer",
+    "low": "low",
+    "high": "high",
+    "control_low": "random_low",
+    "control_high": "random_high",
+    "rival": "prompt",
+    "control": "random",
+}
+"""Columns of a transfer and its controls, by what they are in a row of dots."""
+
 
 def dot_row(name: str, row: Row, columns: Mapping[str, str]) -> Row:
     """A row named `name`; `columns` says which column of the answer each mark stands for."""
